@@ -1,0 +1,20 @@
+#ifndef SKEIN_BASE_BACKOFF_H
+#define SKEIN_BASE_BACKOFF_H
+
+#include <stdint.h>
+
+/*
+ * Waiting times between tries: doubled from `min_ms` to `max_ms`, each drawn
+ * evenly from its upper half, so that many who lost the same server do not
+ * come back together.
+ */
+struct backoff {
+	uint64_t min_ms, max_ms;
+	unsigned tries;
+};
+
+void backoff_init(struct backoff *backoff, uint64_t min_ms, uint64_t max_ms);
+uint64_t backoff_next_ms(struct backoff *backoff);
+void backoff_reset(struct backoff *backoff);
+
+#endif

@@ -1,0 +1,100 @@
+#ifndef SKEIN_BASE_CONFIG_H
+#define SKEIN_BASE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/*
+ * Configuration is a table. Each option names a member of a service's own
+ * struct; from the same row come parsing, validation, --help, the environment
+ * variable and docs/configuration.md.
+ *
+ * Sources, the later wins: the fallback, the file (--config FILE, lines of
+ * `name = value`, `#` comments), the environment (`http.listen` is
+ * SKEIN_HTTP_LISTEN), the command line (`--http.listen=VALUE`). An option
+ * nobody knows, a value of the wrong type or out of range, is an error that
+ * names the source and the line.
+ */
+
+enum config_type {
+	CONFIG_BOOL, /* bool: true|false|on|off */
+	CONFIG_INT, /* int64_t */
+	CONFIG_BYTES, /* int64_t: 64, 16k, 4m, 1g */
+	CONFIG_DURATION, /* int64_t milliseconds: 500ms, 10s, 5m, 2h, 7d */
+	CONFIG_TEXT, /* char *, owned by the configuration; never NULL */
+	CONFIG_CHOICE, /* int64_t: the index in `choices` */
+};
+
+struct config_option {
+	const char *name; /* "pg.connections" */
+	enum config_type type;
+	size_t offset;
+	const char *fallback; /* as it would stand in the file; NULL: must be given */
+	int64_t min, max; /* numbers: the range; texts: the length. Both 0: any */
+	const char *choices; /* CONFIG_CHOICE: "per_device|per_platform|single" */
+	unsigned flags;
+	const char *help; /* one sentence */
+};
+
+#define CONFIG_RELOADABLE 1u /* takes effect on SIGHUP */
+#define CONFIG_SECRET 2u /* never shown */
+
+struct config_table {
+	const char *program; /* "im" */
+	const char *summary; /* one line for --help */
+	const struct config_option *options;
+	size_t option_count;
+};
+
+/* What the command line asked for. */
+enum config_action { CONFIG_RUN, CONFIG_EXIT, CONFIG_MIGRATE };
+
+/*
+ * Fills `target`. --help, --version and --config-markdown print and give
+ * CONFIG_EXIT; `--migrate` gives CONFIG_MIGRATE. On an error one sentence goes
+ * to stderr. `target` is zeroed first.
+ */
+err_t config_load(const struct config_table *table, int argc, char **argv,
+                  void *target, enum config_action *action) MUST_CHECK;
+
+/*
+ * Reads the same sources again and changes those reloadable options that
+ * differ, in `target`; the others are logged as needing a restart. On an error
+ * nothing is changed.
+ */
+err_t config_reload(const struct config_table *table, void *target) MUST_CHECK;
+
+/* Frees the texts. */
+void config_release(const struct config_table *table, void *target);
+
+/* The table as a section of docs/configuration.md, on stdout. */
+void config_print_markdown(const struct config_table *table);
+
+/*
+ * What every service has. Embed `struct config_common common` in the service's
+ * struct and CONFIG_COMMON_OPTIONS(struct im_config) in its table.
+ */
+struct config_common {
+	char *node_name;
+	char *internal_listen;
+	int64_t log_level; /* enum log_level */
+	int64_t log_format; /* enum log_format */
+};
+
+#define CONFIG_COMMON_OPTIONS(type) \
+	{ "node.name", CONFIG_TEXT, offsetof(type, common.node_name), NULL, 1, 64, NULL, 0, \
+	  "Name of this process, unique in the cluster: in logs, routes and /v1/admin/nodes." }, \
+	{ "internal.listen", CONFIG_TEXT, offsetof(type, common.internal_listen), NULL, 3, 128, NULL, 0, \
+	  "Address and port of /healthz, /readyz and /metrics; keep it away from the public." }, \
+	{ "log.level", CONFIG_CHOICE, offsetof(type, common.log_level), "info", 0, 0, \
+	  "debug|info|warn|error", CONFIG_RELOADABLE, "The least severe level that is written." }, \
+	{ "log.format", CONFIG_CHOICE, offsetof(type, common.log_format), "text", 0, 0, \
+	  "text|json", 0, "One event a line, as key=value or as JSON." }
+
+/* The version that was compiled in (git describe). */
+extern const char skein_version[];
+
+#endif

@@ -1,0 +1,79 @@
+#ifndef SKEIN_BASE_LIST_H
+#define SKEIN_BASE_LIST_H
+
+#include <stdbool.h>
+
+#include "base/macros.h"
+
+/*
+ * A circular doubly linked list of links embedded in what is listed; the head
+ * is a link of its own. Everything is O(1). A link is in one list at most;
+ * list_remove() leaves it pointing at itself, so that removing twice is safe.
+ */
+struct list {
+	struct list *prev, *next;
+};
+
+static inline void list_init(struct list *list)
+{
+	list->prev = list->next = list;
+}
+
+static inline bool list_is_empty(const struct list *list)
+{
+	return list->next == list;
+}
+
+static inline void list_insert_before(struct list *at, struct list *link)
+{
+	link->prev = at->prev;
+	link->next = at;
+	at->prev->next = link;
+	at->prev = link;
+}
+
+static inline void list_push_back(struct list *head, struct list *link)
+{
+	list_insert_before(head, link);
+}
+
+static inline void list_push_front(struct list *head, struct list *link)
+{
+	list_insert_before(head->next, link);
+}
+
+static inline void list_remove(struct list *link)
+{
+	link->prev->next = link->next;
+	link->next->prev = link->prev;
+	list_init(link);
+}
+
+/* The first link, taken out; NULL when the list is empty. */
+static inline struct list *list_pop_front(struct list *head)
+{
+	if (list_is_empty(head))
+		return NULL;
+	struct list *first = head->next;
+	list_remove(first);
+	return first;
+}
+
+/* Moves all of `from` to the end of `to`; `from` is empty afterwards. */
+static inline void list_splice_back(struct list *to, struct list *from)
+{
+	if (list_is_empty(from))
+		return;
+	from->next->prev = to->prev;
+	to->prev->next = from->next;
+	from->prev->next = to;
+	to->prev = from->prev;
+	list_init(from);
+}
+
+/* `link` may be taken out of the list in the body. */
+#define list_for_each(link, head) \
+	for (struct list *link = (head)->next, *link##_next = link->next; link != (head); \
+	     link = link##_next, link##_next = link->next)
+
+#endif

@@ -1,0 +1,44 @@
+#ifndef SKEIN_BASE_METRICS_H
+#define SKEIN_BASE_METRICS_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/*
+ * The registry of metrics, read as Prometheus text. A metric is made once, at
+ * start, lives as long as the process, and is changed with relaxed atomics from
+ * any thread. Asking again for the same name and labels gives the same metric.
+ *
+ *   static struct counter *sends;
+ *   sends = metrics_counter("skein_im_sends_total", "Messages accepted.", NULL);
+ *   refused = metrics_counter("skein_im_refused_total", "Sends refused, by code.", "code=\"blocked\"");
+ *
+ * `labels` is what stands between the braces, or NULL. Names, help texts and
+ * labels are literals or live as long.
+ */
+struct counter;
+struct gauge;
+struct histogram;
+
+struct counter *metrics_counter(const char *name, const char *help, const char *labels);
+struct gauge *metrics_gauge(const char *name, const char *help, const char *labels);
+
+/* Of durations: observed in microseconds, shown in seconds, from 100 us to 30 s. */
+struct histogram *metrics_histogram(const char *name, const char *help, const char *labels);
+
+/* A gauge that is asked when somebody reads it. `read` may be called from any thread. */
+void metrics_gauge_fn(const char *name, const char *help, const char *labels,
+                      int64_t (*read)(void *arg), void *arg);
+
+void counter_add(struct counter *counter, uint64_t n);
+uint64_t counter_value(const struct counter *counter);
+void gauge_set(struct gauge *gauge, int64_t value);
+void gauge_add(struct gauge *gauge, int64_t n);
+int64_t gauge_value(const struct gauge *gauge);
+void histogram_observe(struct histogram *histogram, uint64_t duration_us);
+
+/* Everything, in the text format 0.0.4; the process's own memory, CPU and open files included. */
+void metrics_write(struct buf *out);
+
+#endif

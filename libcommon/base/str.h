@@ -1,0 +1,66 @@
+#ifndef SKEIN_BASE_STR_H
+#define SKEIN_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/*
+ * A piece of text or bytes that somebody else owns: a pointer and a length,
+ * not terminated. Passed by value. `ptr` may be NULL when `len` is 0.
+ */
+struct str {
+	const char *ptr;
+	size_t len;
+};
+
+/* A struct str from a string literal. */
+#define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
+
+/* For printf("%.*s"). */
+#define STR_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
+
+static inline struct str str_from(const char *text)
+{
+	return (struct str){ text, text ? strlen(text) : 0 };
+}
+
+static inline struct str str_of(const void *ptr, size_t len)
+{
+	return (struct str){ ptr, len };
+}
+
+static inline bool str_equal(struct str a, struct str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* Bytewise order, the shorter first when one is a prefix of the other. */
+int str_compare(struct str a, struct str b);
+
+bool str_starts_with(struct str s, struct str prefix);
+
+/*
+ * Cuts `s` at the first `separator`: returns what stands before it and moves
+ * `s` behind it. Without one, returns all and leaves `s` with ptr NULL.
+ */
+struct str str_cut(struct str *s, char separator);
+
+/* Heap copy with a terminator; free() it. */
+char *str_dup(struct str s);
+
+/* Copies into `to` with a terminator; false (and "") if it does not fit. */
+bool str_copy(char *to, size_t size, struct str s);
+
+/* The whole of `s` as a decimal number; false if it is anything else or out of range. */
+bool str_to_u64(struct str s, uint64_t *out);
+bool str_to_i64(struct str s, int64_t *out);
+
+/* A well mixed 64-bit hash, keyed once per process so that nobody outside can aim at a bucket. */
+uint64_t str_hash(struct str s);
+
+/* The same hash under a fixed key: for what several processes must agree on. */
+uint64_t str_hash_stable(struct str s);
+
+#endif

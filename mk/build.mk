@@ -1,0 +1,83 @@
+# What is compiled into what. A layer of libcommon, the generated protocol code and each service (without its
+# main.c) become an archive; a binary links its main.c with the archives it may use. Order of LAYERS is the order
+# in which they may include each other: upward never.
+
+LAYERS := base loop net store rpc
+SERVICES := gateway im router push
+
+PROTOS := $(wildcard proto/*.proto)
+GEN_C := $(PROTOS:%.proto=$(OUT)/gen/%.pb-c.c)
+GEN_H := $(GEN_C:.c=.h)
+
+objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
+layer_sources = $(wildcard libcommon/$(1)/*.c)
+service_sources = $(filter-out %/main.c,$(wildcard services/$(1)/*.c))
+
+PROTO_LIB := $(OUT)/lib/libproto.a
+LAYER_LIBS := $(foreach l,$(LAYERS),$(OUT)/lib/lib$(l).a)
+# The linker reads archives once, left to right: users before what they use.
+COMMON_LIBS := $(OUT)/lib/librpc.a $(OUT)/lib/libstore.a $(OUT)/lib/libnet.a $(OUT)/lib/libloop.a $(OUT)/lib/libbase.a $(PROTO_LIB)
+
+BINARIES := $(SERVICES:%=$(BIN)/%) $(BIN)/skeinctl
+
+.PHONY: all clean
+all: $(BINARIES) ## build the services and skeinctl
+
+clean: ## remove what was built
+	rm -rf build
+
+$(OUT)/gen/proto/%.pb-c.c $(OUT)/gen/proto/%.pb-c.h &: proto/%.proto
+	@mkdir -p $(OUT)/gen
+	protoc-c --proto_path=. --c_out=$(OUT)/gen $<
+
+# Every compilation may include generated headers: they come first, once.
+$(OUT)/obj/%.o: %.c $(OUT)/flags | $(GEN_H)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# Generated code is not ours to keep free of warnings.
+$(OUT)/obj/gen/%.o: $(OUT)/gen/%.c $(OUT)/flags | $(GEN_H)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-error -w $(CFLAGS) -MMD -MP -c $< -o $@
+
+# Rebuild everything when the compiler or its flags change.
+$(OUT)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS)' > $@
+FORCE:
+
+define archive
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $(filter %.o,$^)
+endef
+
+$(PROTO_LIB): $(patsubst $(OUT)/gen/%.c,$(OUT)/obj/gen/%.o,$(GEN_C))
+	$(archive)
+
+define layer_rule
+$(OUT)/lib/lib$(1).a: $(call objects,$(call layer_sources,$(1)))
+	$$(archive)
+endef
+$(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
+
+define service_rule
+$(OUT)/lib/lib$(1).a: $(call objects,$(call service_sources,$(1)))
+	$$(archive)
+$(BIN)/$(1): $(OUT)/obj/services/$(1)/main.o $(OUT)/lib/lib$(1).a $(COMMON_LIBS)
+	$$(link)
+endef
+
+define link
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+endef
+$(foreach s,$(SERVICES),$(eval $(call service_rule,$(s))))
+
+$(BIN)/skeinctl: $(call objects,$(wildcard tools/skeinctl/*.c)) $(COMMON_LIBS)
+	$(link)
+
+# The version is compiled into one object only.
+$(OUT)/obj/libcommon/base/version.o: CPPFLAGS += -DSKEIN_VERSION='"$(VERSION)"'
+
+-include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,26 @@
+# Tests. A unit test is tests/unit/PART/NAME_test.c: PART is a layer of libcommon or a service, and the test links what
+# that part may use. `make unit TEST=base/list` runs one.
+
+UNIT_SOURCES := $(wildcard tests/unit/*/*_test.c)
+UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/tests/unit/%)
+TEST ?=
+UNIT_CHOSEN := $(if $(TEST),$(foreach t,$(TEST),$(filter $(OUT)/tests/unit/$(t)%,$(UNIT_TESTS))),$(UNIT_TESTS))
+
+libs_of_base := base
+libs_of_loop := loop base
+libs_of_net := net loop base
+libs_of_store := store loop base
+libs_of_rpc := rpc loop base
+$(foreach s,$(SERVICES),$(eval libs_of_$(s) := $(s) rpc store net loop base))
+
+define unit_rule
+$(OUT)/tests/unit/$(1)/%_test: $(OUT)/obj/tests/unit/$(1)/%_test.o $(foreach l,$(libs_of_$(1)),$(OUT)/lib/lib$(l).a) $(PROTO_LIB)
+	@mkdir -p $$(@D)
+	$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $(LIBS) -lcmocka
+endef
+$(foreach p,$(LAYERS) $(SERVICES),$(eval $(call unit_rule,$(p))))
+.PRECIOUS: $(OUT)/obj/%.o
+
+.PHONY: unit
+unit: $(UNIT_CHOSEN) ## run the unit tests (TEST=base/list for one, BUILD=asan|tsan under a sanitizer)
+	@for t in $(UNIT_CHOSEN); do $$t || exit 1; done
