@@ -1,0 +1,94 @@
+#ifndef SKEIN_NET_HTTP_SERVER_H
+#define SKEIN_NET_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "loop/worker.h"
+
+/*
+ * An HTTP/1.1 server on libmicrohttpd, one daemon per worker, its epoll fd in
+ * the worker's loop. A handler runs once the whole request is there and may
+ * answer at once or later (the connection sleeps meanwhile); every request is
+ * answered exactly once.
+ *
+ * Done here, for every service alike: routes with {parameters}, 404 and 405
+ * (with Allow), body and header limits (413, 431), time-outs of slow clients,
+ * caps on connections, X-Request-Id (the caller's if it is 1-64 printable
+ * characters, else a new one), problem documents. Thread: the worker's.
+ */
+
+struct http_server;
+struct http_request;
+
+typedef void (*http_handler)(struct http_request *request, void *arg);
+
+struct http_route {
+	const char *method; /* "POST" */
+	const char *path; /* "/v1/conversations/{id}/messages": a parameter is one path segment, decoded */
+	http_handler handle;
+};
+
+struct http_server_options {
+	const char *listen; /* "127.0.0.1:8080"; several workers may share it (SO_REUSEPORT) */
+	size_t max_body; /* bytes */
+	unsigned max_connections;
+	unsigned max_connections_per_address; /* 0: no cap */
+	unsigned idle_timeout_s; /* also the time within which a request must have arrived whole */
+	const struct http_route *routes; /* lives as long as the server */
+	size_t route_count;
+	void *arg; /* given to handlers */
+	/* Called when an answer was handed over; for metrics and the access log. May be NULL. */
+	void (*finished)(const struct http_request *request, int status, uint64_t duration_us, void *arg);
+};
+
+/* ERR_IO with a logged sentence if it cannot listen. */
+err_t http_server_new(struct http_server **out, struct worker *worker, const struct http_server_options *options) MUST_CHECK;
+
+/* No new connections; what is in progress goes on. */
+void http_server_stop_listening(struct http_server *server);
+
+/* Requests that have no answer yet. */
+unsigned http_server_pending(const struct http_server *server);
+
+/* All requests must have been answered. `closed` on a later turn. */
+void http_server_close(struct http_server *server, void (*closed)(void *arg), void *arg);
+
+/* The request lives until it is answered. Strings live as long. */
+struct str http_request_method(const struct http_request *request);
+struct str http_request_path(const struct http_request *request);
+struct str http_request_route(const struct http_request *request); /* the pattern that matched: a metric's label */
+struct str http_request_body(const struct http_request *request);
+struct str http_request_id(const struct http_request *request);
+struct str http_request_header(const struct http_request *request, const char *name);
+struct str http_request_param(const struct http_request *request, unsigned index); /* in the order of the pattern */
+struct str http_request_query(const struct http_request *request, const char *name); /* decoded; ptr NULL if absent */
+struct str http_request_address(const struct http_request *request); /* the peer's, without port */
+
+/* A place for the handler to keep its own. */
+void http_request_set_context(struct http_request *request, void *context);
+void *http_request_context(const struct http_request *request);
+
+/* Before the answer. Copied. */
+void http_add_header(struct http_request *request, const char *name, const char *value);
+
+/* Answers with a JSON body, whose memory is taken over (`body` is empty afterwards); NULL for no body. */
+void http_respond_json(struct http_request *request, int status, struct buf *body);
+void http_respond_text(struct http_request *request, int status, const char *content_type, struct buf *body);
+
+/*
+ * Answers application/problem+json: {type, title, status, code, detail, field?,
+ * instance}. `detail` is one sentence for the caller or NULL; `field` may be NULL
+ * or "". 503 and 429 carry Retry-After (1 second unless http_set_retry_after()).
+ */
+void http_respond_problem(struct http_request *request, err_t err, const char *field, const char *detail);
+void http_set_retry_after(struct http_request *request, unsigned seconds);
+
+/* The same document into a buffer, for batch answers. */
+void http_write_problem(struct buf *out, err_t err, const char *field, const char *detail);
+
+#endif

@@ -1,0 +1,19 @@
+#ifndef SKEIN_NET_WS_FRAME_H
+#define SKEIN_NET_WS_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Encoding of unmasked (server to client) WebSocket frames, RFC 6455 section 5.2. */
+
+enum ws_opcode { WS_TEXT = 1, WS_BINARY = 2, WS_CLOSE = 8, WS_PING = 9, WS_PONG = 10 };
+
+#define WS_HEADER_MAX 10
+
+/* Writes the header of a final frame of `len` bytes; returns its length (2, 4 or 10). */
+size_t ws_frame_header(unsigned char out[WS_HEADER_MAX], enum ws_opcode opcode, uint64_t len);
+
+/* A whole close frame into `out` (at least 2 + 2 + 123 bytes); a longer reason is cut. Returns its length. */
+size_t ws_close_frame(unsigned char out[127], uint16_t code, const char *reason);
+
+#endif

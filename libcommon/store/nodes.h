@@ -1,0 +1,71 @@
+#ifndef SKEIN_STORE_NODES_H
+#define SKEIN_STORE_NODES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/map.h"
+#include "base/str.h"
+#include "store/redis.h"
+
+/*
+ * The gateways that live. Each has a key im:node:{name} with a life of
+ * NODE_LIFE_S, renewed by the router on the gateway's behalf; im:nodes is the
+ * set of names ever seen. A registration draws an epoch above any that the
+ * name had before; a renewal under another epoch is refused.
+ */
+
+#define NODE_LIFE_S 10
+
+struct node {
+	struct map_node link;
+	char name[65];
+	uint64_t epoch;
+	char grpc_address[128]; /* where push opens its stream: "10.0.0.7:9301" */
+	char ws_url[256]; /* what /v1/endpoints tells clients */
+	char cell[65];
+	bool is_draining;
+	uint64_t connections, queue_bytes, lag_ms; /* as of the last renewal */
+};
+
+typedef void (*node_registered_done)(void *arg, err_t err, uint64_t epoch);
+
+/* Registers under a fresh epoch. */
+void node_register(struct redis *redis, const struct node *node, node_registered_done done, void *arg);
+
+/* OK, or ERR_FAILED_PRECONDITION when the name lives under another epoch. A key that Redis forgot is made again with the same epoch. */
+typedef void (*node_renewed_done)(void *arg, err_t err);
+void node_renew(struct redis *redis, const struct node *node, node_renewed_done done, void *arg);
+
+/* Removes the node if its epoch is still this one: a clean exit. */
+void node_remove(struct redis *redis, struct str name, uint64_t epoch, node_renewed_done done, void *arg);
+
+/*
+ * The list, read again every second. Between reads, and for up to NODE_LIFE_S
+ * while Redis is away, the last one stands: a node that was not seen for
+ * NODE_LIFE_S is out.
+ */
+struct node_list;
+
+struct node_list *node_list_new(struct redis *redis, struct worker *worker);
+void node_list_free(struct node_list *list);
+
+/* NULL unless the node lives. Valid until the loop's next turn. */
+const struct node *node_list_find(const struct node_list *list, struct str name);
+
+/* As above, and only if it lives under that epoch. */
+const struct node *node_list_find_epoch(const struct node_list *list, struct str name, uint64_t epoch);
+
+/* Fills `out` with up to `max` living nodes in the order of their names; returns how many. */
+size_t node_list_all(const struct node_list *list, const struct node **out, size_t max);
+
+/* At least one read has succeeded in the last NODE_LIFE_S. */
+bool node_list_is_fresh(const struct node_list *list);
+
+/* After each read that changed the set of living (name, epoch) pairs. */
+void node_list_on_change(struct node_list *list, void (*changed)(void *arg), void *arg);
+
+/* Starts a read now, for whoever met a route of a node it does not know. Coalesced. */
+void node_list_refresh(struct node_list *list);
+
+#endif

@@ -1,0 +1,56 @@
+#ifndef SKEIN_STORE_ROUTES_H
+#define SKEIN_STORE_ROUTES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "store/inbox.h"
+#include "store/redis.h"
+
+/*
+ * Where a user is connected. im:route:{uid} is a hash device -> route; a route
+ * counts only if its node lives under the same epoch (store/nodes.h). Every
+ * change compares the connection id, so that a late unbind of an old connection
+ * never removes the route of a newer one.
+ */
+struct route {
+	struct str node; /* "gateway-1" */
+	uint64_t node_epoch;
+	uint64_t conn; /* the gateway's connection id */
+	struct str platform;
+	uint64_t since_ms;
+};
+
+/* "node|epoch|conn|platform|since", numbers in decimal. */
+void route_write(struct buf *out, const struct route *route);
+bool route_parse(struct str text, struct route *out);
+
+struct route_bound {
+	uint64_t inbox_epoch;
+	uint64_t inbox_head; /* number of the newest entry; 0 for an empty inbox */
+	struct str replaced; /* the device's route before, other than this very one; empty if there was none */
+};
+
+typedef void (*route_bind_done)(void *arg, err_t err, const struct route_bound *bound);
+
+/* Puts the route of (uid, device), makes the inbox if needed, reads its head: one script. Binding the same connection again is a no-op that answers the same. */
+void route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, struct str uid, struct str device,
+                const struct route *route, route_bind_done done, void *arg);
+
+/* `removed`: whether the route was still this connection's. */
+typedef void (*route_unbind_done)(void *arg, err_t err, bool removed);
+
+/* Compare-and-delete by node, epoch and connection id. */
+void route_unbind(struct redis *redis, struct str uid, struct str device, struct str node, uint64_t node_epoch, uint64_t conn,
+                  route_unbind_done done, void *arg);
+
+/* `kept`: false when the route is gone or somebody else's, and the connection has to bind again. */
+typedef void (*route_renew_done)(void *arg, err_t err, bool kept);
+
+/* Extends the life of the user's routes if this connection's is still among them. */
+void route_renew(struct redis *redis, uint64_t ttl_s, struct str uid, struct str device, struct str node, uint64_t node_epoch,
+                 uint64_t conn, route_renew_done done, void *arg);
+
+#endif
