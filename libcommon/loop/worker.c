@@ -1,0 +1,101 @@
+#include "loop/worker.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+
+static void run_task(struct letter *letter, void *arg)
+{
+	struct task *task = container_of(letter, struct task, letter);
+	(void)arg;
+
+	task->run(task);
+}
+
+static void on_tick(uv_timer_t *tick)
+{
+	struct worker *worker = tick->data;
+
+	timer_wheel_advance(&worker->wheel, clock_mono_ms());
+	if (worker->wheel.armed == 0) {
+		uv_timer_stop(tick);
+		worker->is_ticking = false;
+	}
+}
+
+void worker_start_ticking(struct worker *worker)
+{
+	if (uv_is_closing((uv_handle_t *)&worker->tick))
+		return;
+	/* The wheel stood still while nothing was armed. */
+	timer_wheel_advance(&worker->wheel, clock_mono_ms());
+	uv_timer_start(&worker->tick, on_tick, WORKER_TICK_MS, WORKER_TICK_MS);
+	worker->is_ticking = true;
+}
+
+err_t worker_init(struct worker *worker, const char *name)
+{
+	*worker = (struct worker){ 0 };
+	snprintf(worker->name, sizeof(worker->name), "%s", name);
+	/* A peer that went away is an error of the write, not the end of the process. */
+	signal(SIGPIPE, SIG_IGN);
+	if (uv_loop_init(&worker->loop))
+		return ERR_NO_MEMORY;
+	if (mailbox_init(&worker->box, &worker->loop, run_task, worker)) {
+		uv_loop_close(&worker->loop);
+		return ERR_NO_MEMORY;
+	}
+	uv_timer_init(&worker->loop, &worker->tick); /* never fails */
+	worker->tick.data = worker;
+	timer_wheel_init(&worker->wheel, WORKER_TICK_MS, clock_mono_ms());
+	return OK;
+}
+
+static void run_thread(void *arg)
+{
+	struct worker *worker = arg;
+
+	pthread_setname_np(pthread_self(), worker->name);
+	worker_run(worker);
+}
+
+err_t worker_start(struct worker *worker)
+{
+	assert(!worker->has_thread);
+	if (uv_thread_create(&worker->thread, run_thread, worker))
+		return ERR_NO_MEMORY;
+	worker->has_thread = true;
+	return OK;
+}
+
+void worker_run(struct worker *worker)
+{
+	uv_run(&worker->loop, UV_RUN_DEFAULT);
+}
+
+void worker_post(struct worker *worker, struct task *task)
+{
+	mailbox_post(&worker->box, &task->letter);
+}
+
+void worker_stop(struct worker *worker)
+{
+	mailbox_close(&worker->box, NULL, NULL);
+	uv_close((uv_handle_t *)&worker->tick, NULL);
+}
+
+void worker_join(struct worker *worker)
+{
+	if (worker->has_thread)
+		uv_thread_join(&worker->thread);
+	else
+		uv_run(&worker->loop, UV_RUN_DEFAULT);
+	worker->has_thread = false;
+
+	int busy = uv_loop_close(&worker->loop);
+	assert(busy == 0); /* a handle was left open on the loop */
+	(void)busy;
+}
