@@ -1,0 +1,17 @@
+#ifndef SKEIN_NET_MESSAGE_JSON_H
+#define SKEIN_NET_MESSAGE_JSON_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "proto/client.pb-c.h"
+
+/*
+ * The one JSON shape of a message (contract section 1), for history, sync,
+ * WebSocket frames and webhooks alike. `client_msg_id` is written when the
+ * message has one: whoever shows it to somebody other than the sender leaves it
+ * out of the message.
+ */
+void message_json(struct buf *out, const Skein__V1__Message *message);
+
+#endif
