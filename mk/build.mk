@@ -81,3 +81,4 @@ $(BIN)/skeinctl: $(call objects,$(wildcard tools/skeinctl/*.c)) $(COMMON_LIBS)
 $(OUT)/obj/libcommon/base/version.o: CPPFLAGS += -DSKEIN_VERSION='"$(VERSION)"'
 
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
+.SECONDARY: $(GEN_C) $(GEN_H)
