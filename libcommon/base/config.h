@@ -13,18 +13,21 @@
  * variable and docs/configuration.md.
  *
  * Sources, the later wins: the fallback, the file (--config FILE, lines of
- * `name = value`, `#` comments), the environment (`http.listen` is
- * SKEIN_HTTP_LISTEN), the command line (`--http.listen=VALUE`). An option
+ * `name = value`), the environment (`http.listen` is SKEIN_HTTP_LISTEN), the
+ * command line (`--http.listen=VALUE` or `--http.listen VALUE`). An option
  * nobody knows, a value of the wrong type or out of range, is an error that
- * names the source and the line.
+ * names the source and the line; so is an option given twice in the file.
+ *
+ * In the file, `#` at the start of a line or after a blank begins a comment; a
+ * value in double quotes is what stands between them, as it is.
  */
 
 enum config_type {
 	CONFIG_BOOL, /* bool: true|false|on|off */
 	CONFIG_INT, /* int64_t */
 	CONFIG_BYTES, /* int64_t: 64, 16k, 4m, 1g */
-	CONFIG_DURATION, /* int64_t milliseconds: 500ms, 10s, 5m, 2h, 7d */
-	CONFIG_TEXT, /* char *, owned by the configuration; never NULL */
+	CONFIG_DURATION, /* int64_t milliseconds: 0, 500ms, 10s, 5m, 2h, 7d */
+	CONFIG_TEXT, /* char *, owned by the configuration; never NULL; UTF-8 without control characters */
 	CONFIG_CHOICE, /* int64_t: the index in `choices` */
 };
 
@@ -47,6 +50,7 @@ struct config_table {
 	const char *summary; /* one line for --help */
 	const struct config_option *options;
 	size_t option_count;
+	bool can_migrate; /* knows --migrate; for others it is an unknown option */
 };
 
 /* What the command line asked for. */
@@ -54,16 +58,18 @@ enum config_action { CONFIG_RUN, CONFIG_EXIT, CONFIG_MIGRATE };
 
 /*
  * Fills `target`. --help, --version and --config-markdown print and give
- * CONFIG_EXIT; `--migrate` gives CONFIG_MIGRATE. On an error one sentence goes
- * to stderr. `target` is zeroed first.
+ * CONFIG_EXIT, with no option set; `--migrate` gives CONFIG_MIGRATE. On an
+ * error one sentence goes to stderr. What was not set is zero, so that
+ * config_release() may follow in any case. `argv` stays as it is for
+ * config_reload(). Thread: the main one, here and below.
  */
 err_t config_load(const struct config_table *table, int argc, char **argv,
                   void *target, enum config_action *action) MUST_CHECK;
 
 /*
- * Reads the same sources again and changes those reloadable options that
- * differ, in `target`; the others are logged as needing a restart. On an error
- * nothing is changed.
+ * Reads the sources of the last config_load() again and changes those
+ * reloadable options that differ, in `target`; the others are logged as needing
+ * a restart. An error is logged, and nothing is changed.
  */
 err_t config_reload(const struct config_table *table, void *target) MUST_CHECK;
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "base/str.h"
+#include "base/utf8.h"
 
 /* The forms of contract section 1. */
 
@@ -15,12 +16,6 @@ bool client_msg_id_is_valid(struct str s);
 
 /* ios android web desktop mini bot */
 bool platform_is_valid(struct str s);
-
-/* Well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
-bool utf8_is_valid(struct str s);
-
-/* Number of code points of valid UTF-8. */
-size_t utf8_length(struct str s);
 
 /* A name for people: valid UTF-8, 1-128 characters, no control characters. */
 bool display_name_is_valid(struct str s);

@@ -24,6 +24,13 @@
  *   struct str name = json_name(root, "name", JSON_OPTIONAL, &error);
  *   if (error.err) ...
  *
+ * For the fields of an object inside the root, `prefix` says where it stands:
+ *
+ *   json_t *to = json_object_field(root, "to", JSON_REQUIRED, &error);
+ *   json_prefix(&error, "to.");
+ *   struct str user = json_ident(to, "user", JSON_OPTIONAL, &error);
+ *   json_prefix(&error, "");
+ *
  * Strings live as long as the root.
  */
 
@@ -31,8 +38,9 @@
 
 struct json_error {
 	err_t err; /* OK as long as all is well */
+	char prefix[32]; /* put before the name of each field */
 	char field[64]; /* "to.user"; empty when it is the whole document */
-	char detail[160]; /* one sentence for the caller */
+	char detail[160]; /* one sentence for the caller, the field's name included: "to.user must be a string" */
 };
 
 enum json_presence { JSON_REQUIRED, JSON_OPTIONAL };
@@ -40,11 +48,18 @@ enum json_presence { JSON_REQUIRED, JSON_OPTIONAL };
 /* The root object, or NULL with an error. json_decref() it. */
 json_t *json_read(struct str text, struct json_error *error) MUST_CHECK;
 
-/* Sets the error unless one is there already. */
+/* What stands before the names of the fields that are read next; "" for none. */
+void json_prefix(struct json_error *error, const char *prefix);
+
+/* Sets the error unless one is there already. `field` may be NULL for the whole document; `format` is the detail. */
 void json_fail(struct json_error *error, err_t err, const char *field, const char *format, ...)
 	PRINTF_LIKE(4, 5);
 
-/* An absent optional field gives an empty string with ptr NULL (or 0, false, NULL). JSON null counts as absent. */
+/*
+ * An absent optional field gives an empty string with ptr NULL (or 0, false,
+ * NULL). JSON null counts as absent; so does every field of a NULL object. A
+ * real number that is a whole one (1.0) is an integer.
+ */
 struct str json_text(const json_t *object, const char *field, enum json_presence presence,
                      size_t min_bytes, size_t max_bytes, struct json_error *error);
 struct str json_ident(const json_t *object, const char *field, enum json_presence presence, struct json_error *error);

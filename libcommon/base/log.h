@@ -16,16 +16,20 @@
  *   2026-11-21T08:00:00.123Z WARN  im-1 connect to redis failed address=127.0.0.1:6379 error=ERR_IO
  *
  * The event is a literal that says what happened; everything that varies is a
- * field. Never a token, a password or a message body. One place in the code
- * writes at most LOG_BURST lines a second; what is over is counted, and the
- * next line that gets through carries `suppressed=N`.
- * Thread: any. A line is one write(2).
+ * field. Never a token, a password or a message body. Values may come from
+ * anywhere: quoted and escaped where needed, cut at LOG_VALUE_MAX bytes; fields
+ * that do not fit in LOG_LINE_MAX are left out (`truncated=true`). One place in
+ * the code writes at most LOG_BURST lines a second; what is over is counted, and
+ * the next line that gets through carries `suppressed=N`.
+ * Thread: any. A line is one write(2). errno is left alone.
  */
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_KEY_VALUE, LOG_JSON };
 
 #define LOG_BURST 20
+#define LOG_VALUE_MAX 1024
+#define LOG_LINE_MAX 4096 /* what a pipe takes in one piece */
 
 struct log_field {
 	const char *key; /* NULL ends the list */
@@ -41,11 +45,10 @@ struct log_field {
 #define LOG_U64(name, value) { .key = (name), .kind = LOG_FIELD_UINT, .unsigned_number = (value) }
 #define LOG_ERR(err) { .key = "error", .kind = LOG_FIELD_STR, .text = str_from(err_name(err)) }
 
-/* One per place in the code: how many lines it wrote this second, how many it swallowed. */
+/* One per place in the code. */
 struct log_site {
-	atomic_uint_fast64_t second;
-	atomic_uint written;
-	atomic_uint suppressed;
+	atomic_uint_fast64_t window; /* the second, and how many lines were written in it */
+	atomic_uint suppressed; /* since the last line that got through */
 };
 
 void log_write(struct log_site *site, enum log_level level, const char *event, const struct log_field *fields);

@@ -8,7 +8,7 @@
 
 /*
  * A hashed hierarchical timer wheel: adding, moving and cancelling are O(1), a
- * timer costs its own 40 bytes. Deadlines are monotonic milliseconds; a timer
+ * timer costs its own 32 bytes. Deadlines are monotonic milliseconds; a timer
  * fires at the first advance at or after its deadline, at most one tick late.
  * Has no clock and no I/O of its own: whoever owns it calls advance (see
  * loop/timers.h). Thread: one.
@@ -24,6 +24,7 @@ struct timer {
 
 struct timer_wheel {
 	struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
+	struct list due; /* armed with a deadline that had passed */
 	uint64_t tick_ms;
 	uint64_t now; /* in ticks: everything up to here has fired */
 	uint64_t armed;

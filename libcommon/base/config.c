@@ -1,0 +1,373 @@
+#include "base/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/config_value.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define FILE_SIZE_MAX (1 << 20)
+
+/* Where the values came from, for config_reload(); there is one configuration in a process. */
+static struct {
+	int argc;
+	char **argv;
+} sources;
+
+/* The values that one reading of all sources collects, an entry for each option. */
+struct reading {
+	const struct config_table *table;
+	struct config_value *values;
+	unsigned *lines; /* of the file, where the option stands; 0: nowhere */
+	enum config_action action;
+	struct buf reason; /* one sentence, when something is wrong */
+};
+
+static void reading_init(struct reading *reading, const struct config_table *table)
+{
+	*reading = (struct reading){ .table = table };
+	reading->values = mem_zalloc(table->option_count * sizeof(*reading->values));
+	reading->lines = mem_zalloc(table->option_count * sizeof(*reading->lines));
+}
+
+static void reading_release(struct reading *reading)
+{
+	for (size_t i = 0; i < reading->table->option_count; i++)
+		config_value_release(&reading->values[i]);
+	mem_free(reading->values);
+	mem_free(reading->lines);
+	buf_release(&reading->reason);
+}
+
+static err_t PRINTF_LIKE(2, 3) fail(struct reading *reading, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	buf_vprintf(&reading->reason, format, args);
+	va_end(args);
+	return ERR_BAD_CONFIG;
+}
+
+/* The option's index, or option_count. */
+static size_t index_of(const struct config_table *table, struct str name)
+{
+	size_t i = 0;
+
+	while (i < table->option_count && !str_equal(name, str_from(table->options[i].name)))
+		i++;
+	return i;
+}
+
+/* `origin` begins the sentence if the value is wrong: "im.conf:3", "the command line". */
+static err_t set(struct reading *reading, size_t i, struct str text, const char *origin)
+{
+	const struct config_option *option = &reading->table->options[i];
+	struct config_value value;
+	size_t before = reading->reason.len;
+
+	buf_printf(&reading->reason, "%s: %s ", origin, option->name);
+	err_t err = config_value_parse(option, text, &value, &reading->reason);
+	if (err)
+		return err;
+	reading->reason.len = before;
+	config_value_release(&reading->values[i]);
+	reading->values[i] = value;
+	return OK;
+}
+
+static err_t read_fallbacks(struct reading *reading)
+{
+	err_t err = OK;
+
+	for (size_t i = 0; i < reading->table->option_count && !err; i++)
+		if (reading->table->options[i].fallback)
+			err = set(reading, i, str_from(reading->table->options[i].fallback), "the default");
+	return err;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static struct str trim(struct str s)
+{
+	while (s.len && is_blank(s.ptr[0]))
+		s = str_of(s.ptr + 1, s.len - 1);
+	while (s.len && is_blank(s.ptr[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+/* Cuts a comment off. */
+static struct str without_comment(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.ptr[i] == '#' && (i == 0 || is_blank(s.ptr[i - 1])))
+			return str_of(s.ptr, i);
+	return s;
+}
+
+/* The value as it is meant; false if its quotes are not closed or something follows them. */
+static bool unquote(struct str *value)
+{
+	if (value->len == 0 || value->ptr[0] != '"') {
+		*value = trim(without_comment(*value));
+		return true;
+	}
+	struct str rest = str_of(value->ptr + 1, value->len - 1);
+	*value = str_cut(&rest, '"');
+	return rest.ptr && trim(without_comment(rest)).len == 0;
+}
+
+static err_t read_line(struct reading *reading, struct str line, const char *path, unsigned number)
+{
+	char origin[512];
+
+	line = trim(line);
+	if (line.len == 0 || line.ptr[0] == '#')
+		return OK;
+	snprintf(origin, sizeof(origin), "%s:%u", path, number);
+	struct str value = line;
+	struct str name = trim(str_cut(&value, '='));
+	if (!value.ptr)
+		return fail(reading, "%s: a line must be `name = value`", origin);
+	value = trim(value);
+	size_t i = index_of(reading->table, name);
+	if (i == reading->table->option_count)
+		return fail(reading, "%s: there is no option \"%.*s\" (see --help)", origin, STR_ARG(name));
+	if (!unquote(&value))
+		return fail(reading, "%s: the quotes of %s are not closed at the end", origin, reading->table->options[i].name);
+	if (reading->lines[i])
+		return fail(reading, "%s: %s is given in line %u already", origin, reading->table->options[i].name,
+		            reading->lines[i]);
+	reading->lines[i] = number;
+	return set(reading, i, value, origin);
+}
+
+static err_t read_whole(struct reading *reading, const char *path, struct buf *content)
+{
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return fail(reading, "%s: %s", path, strerror(errno));
+	size_t len = fread(buf_reserve(content, FILE_SIZE_MAX + 1), 1, FILE_SIZE_MAX + 1, file);
+	int read_errno = ferror(file) ? errno : 0;
+	fclose(file);
+	if (read_errno)
+		return fail(reading, "%s: %s", path, strerror(read_errno));
+	if (len > FILE_SIZE_MAX)
+		return fail(reading, "%s: more than %d bytes", path, FILE_SIZE_MAX);
+	content->len = len;
+	return OK;
+}
+
+static err_t read_file(struct reading *reading, const char *path)
+{
+	struct buf content = { 0 };
+	unsigned number = 0;
+
+	err_t err = read_whole(reading, path, &content);
+	struct str rest = buf_str(&content);
+	while (!err && rest.len)
+		err = read_line(reading, str_cut(&rest, '\n'), path, ++number);
+	buf_release(&content);
+	return err;
+}
+
+static err_t read_environment(struct reading *reading)
+{
+	struct buf name = { 0 };
+	err_t err = OK;
+
+	for (size_t i = 0; i < reading->table->option_count && !err; i++) {
+		buf_clear(&name);
+		config_write_environment_name(&name, &reading->table->options[i]);
+		const char *value = getenv(buf_text(&name));
+		if (value)
+			err = set(reading, i, str_from(value), name.ptr);
+	}
+	buf_release(&name);
+	return err;
+}
+
+/* One `--name=value` or `--name value` of the command line. */
+struct argument {
+	struct str name;
+	const char *value; /* NULL: not given */
+};
+
+/* Takes the argument at `*at`; the value may be the next word, but never one that looks like an option. */
+static struct argument next_argument(int argc, char **argv, int *at)
+{
+	struct str value = str_from(argv[*at] + 2);
+	struct argument argument = { .name = str_cut(&value, '=') };
+
+	++*at;
+	if (value.ptr)
+		argument.value = value.ptr;
+	else if (*at < argc && strncmp(argv[*at], "--", 2) != 0)
+		argument.value = argv[*at];
+	return argument;
+}
+
+/* Words without a value; true if it was one of them. */
+static bool read_action(struct reading *reading, const char *word)
+{
+	if (strcmp(word, "--migrate") == 0 && reading->table->can_migrate) {
+		reading->action = CONFIG_MIGRATE;
+		return true;
+	}
+	if (strcmp(word, "--help") == 0)
+		config_print_help(reading->table);
+	else if (strcmp(word, "--version") == 0)
+		printf("%s %s\n", reading->table->program, skein_version);
+	else if (strcmp(word, "--config-markdown") == 0)
+		config_print_markdown(reading->table);
+	else
+		return false;
+	reading->action = CONFIG_EXIT;
+	return true;
+}
+
+/*
+ * Walks the command line. The file has to be known before its options count,
+ * so there are two passes: the first finds --config and the actions, the second
+ * (`file` NULL) sets the options.
+ */
+static err_t read_arguments(struct reading *reading, const char **file)
+{
+	err_t err = OK;
+
+	for (int at = 1; at < sources.argc && !err && reading->action != CONFIG_EXIT;) {
+		const char *word = sources.argv[at];
+		if (strncmp(word, "--", 2) != 0)
+			return fail(reading, "the command line: \"%s\" is not an option (see --help)", word);
+		if (read_action(reading, word)) {
+			at++;
+			continue;
+		}
+		struct argument argument = next_argument(sources.argc, sources.argv, &at);
+		size_t i = index_of(reading->table, argument.name);
+		bool is_file = str_equal(argument.name, STR("config"));
+		if (i == reading->table->option_count && !is_file)
+			return fail(reading, "the command line: there is no option \"--%.*s\" (see --help)",
+			            STR_ARG(argument.name));
+		if (!argument.value)
+			return fail(reading, "the command line: --%.*s needs a value", STR_ARG(argument.name));
+		if (argument.value == sources.argv[at])
+			at++;
+		if (is_file && file)
+			*file = argument.value;
+		else if (!is_file && !file)
+			err = set(reading, i, str_from(argument.value), "the command line");
+	}
+	return err;
+}
+
+static err_t check_required(struct reading *reading)
+{
+	struct buf variable = { 0 };
+	err_t err = OK;
+
+	for (size_t i = 0; i < reading->table->option_count && !err; i++) {
+		if (reading->values[i].is_set)
+			continue;
+		config_write_environment_name(&variable, &reading->table->options[i]);
+		err = fail(reading, "%s must be given (--%s=VALUE, %s or in the file)", reading->table->options[i].name,
+		           reading->table->options[i].name, buf_text(&variable));
+	}
+	buf_release(&variable);
+	return err;
+}
+
+/* All sources, the weakest first. */
+static err_t read_all(struct reading *reading)
+{
+	const char *file = NULL;
+
+	err_t err = read_arguments(reading, &file);
+	if (err || reading->action == CONFIG_EXIT)
+		return err;
+	err = read_fallbacks(reading);
+	if (!err && file)
+		err = read_file(reading, file);
+	if (!err)
+		err = read_environment(reading);
+	if (!err)
+		err = read_arguments(reading, NULL);
+	if (!err)
+		err = check_required(reading);
+	return err;
+}
+
+static void forget_all(const struct config_table *table, void *target)
+{
+	for (size_t i = 0; i < table->option_count; i++) {
+		const struct config_option *option = &table->options[i];
+		size_t size = option->type == CONFIG_BOOL ? sizeof(bool) :
+		              option->type == CONFIG_TEXT ? sizeof(char *) : sizeof(int64_t);
+		memset((char *)target + option->offset, 0, size);
+	}
+}
+
+err_t config_load(const struct config_table *table, int argc, char **argv,
+                  void *target, enum config_action *action)
+{
+	struct reading reading;
+
+	sources.argc = argc;
+	sources.argv = argv;
+	forget_all(table, target);
+	reading_init(&reading, table);
+	err_t err = read_all(&reading);
+	if (err)
+		fprintf(stderr, "%s: %s\n", table->program, buf_text(&reading.reason));
+	else if (reading.action != CONFIG_EXIT)
+		for (size_t i = 0; i < table->option_count; i++)
+			config_value_store(&table->options[i], &reading.values[i], target);
+	*action = err ? CONFIG_EXIT : reading.action;
+	reading_release(&reading);
+	return err;
+}
+
+static void apply_changes(struct reading *reading, void *target)
+{
+	for (size_t i = 0; i < reading->table->option_count; i++) {
+		const struct config_option *option = &reading->table->options[i];
+		struct config_value current = config_value_load(option, target);
+		if (config_value_equal(&current, &reading->values[i]))
+			continue;
+		if (option->flags & CONFIG_RELOADABLE) {
+			config_value_store(option, &reading->values[i], target);
+			log_info("option changed", LOG_TEXT("option", option->name));
+		} else {
+			log_warn("option changed but takes effect only after a restart", LOG_TEXT("option", option->name));
+		}
+	}
+}
+
+err_t config_reload(const struct config_table *table, void *target)
+{
+	struct reading reading;
+
+	reading_init(&reading, table);
+	err_t err = read_all(&reading);
+	if (err)
+		log_error("configuration was not reloaded", LOG_STR("reason", buf_str(&reading.reason)));
+	else
+		apply_changes(&reading, target);
+	reading_release(&reading);
+	return err;
+}
+
+void config_release(const struct config_table *table, void *target)
+{
+	for (size_t i = 0; i < table->option_count; i++)
+		if (table->options[i].type == CONFIG_TEXT)
+			mem_free(*(char **)((char *)target + table->options[i].offset));
+	forget_all(table, target);
+}

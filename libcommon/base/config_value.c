@@ -1,0 +1,234 @@
+#include "base/config_value.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+
+struct unit {
+	const char *name;
+	int64_t factor;
+};
+
+/* The smallest first: it is the one that every value can be shown in. */
+static const struct unit byte_units[] = { { "", 1 }, { "k", 1 << 10 }, { "m", 1 << 20 }, { "g", 1 << 30 } };
+static const struct unit duration_units[] = {
+	{ "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 60 * 60 * 1000 }, { "d", 24 * 60 * 60 * 1000 },
+};
+
+static bool has_range(const struct config_option *option)
+{
+	return option->min != 0 || option->max != 0;
+}
+
+static void write_in_units(struct buf *out, int64_t number, const struct unit *units, size_t count)
+{
+	size_t best = 0;
+
+	for (size_t i = 1; i < count && number != 0; i++)
+		if (number % units[i].factor == 0)
+			best = i;
+	buf_append_i64(out, number / units[best].factor);
+	buf_append_text(out, number ? units[best].name : "");
+}
+
+static void write_number(struct buf *out, enum config_type type, int64_t number)
+{
+	if (type == CONFIG_BYTES)
+		write_in_units(out, number, byte_units, ARRAY_LEN(byte_units));
+	else if (type == CONFIG_DURATION)
+		write_in_units(out, number, duration_units, ARRAY_LEN(duration_units));
+	else
+		buf_append_i64(out, number);
+}
+
+void config_write_range(struct buf *out, const struct config_option *option)
+{
+	if (!has_range(option))
+		return;
+	write_number(out, option->type, option->min);
+	buf_append_text(out, " to ");
+	write_number(out, option->type, option->max);
+	if (option->type == CONFIG_TEXT)
+		buf_append_text(out, " bytes");
+}
+
+void config_write_type(struct buf *out, const struct config_option *option)
+{
+	static const char *const names[] = {
+		[CONFIG_BOOL] = "on|off", [CONFIG_INT] = "number", [CONFIG_BYTES] = "size",
+		[CONFIG_DURATION] = "duration", [CONFIG_TEXT] = "text",
+	};
+
+	buf_append_text(out, option->type == CONFIG_CHOICE ? option->choices : names[option->type]);
+}
+
+void config_write_environment_name(struct buf *out, const struct config_option *option)
+{
+	buf_append_text(out, "SKEIN_");
+	for (const char *c = option->name; *c; c++) {
+		if (*c >= 'a' && *c <= 'z')
+			buf_append_char(out, (char)(*c - 'a' + 'A'));
+		else
+			buf_append_char(out, *c == '.' || *c == '-' ? '_' : *c);
+	}
+}
+
+static bool parse_bool(struct str text, int64_t *out)
+{
+	*out = str_equal(text, STR("true")) || str_equal(text, STR("on"));
+	return *out || str_equal(text, STR("false")) || str_equal(text, STR("off"));
+}
+
+/* A whole number and one of the units right behind it. */
+static bool parse_units(struct str text, const struct unit *units, size_t count, int64_t *out)
+{
+	size_t digits = 0;
+	int64_t number;
+
+	while (digits < text.len && text.ptr[digits] >= '0' && text.ptr[digits] <= '9')
+		digits++;
+	if (!str_to_i64(str_of(text.ptr, digits), &number))
+		return false;
+	struct str unit = str_of(text.ptr + digits, text.len - digits);
+	for (size_t i = 0; i < count; i++)
+		if (str_equal(unit, str_from(units[i].name)))
+			return !__builtin_mul_overflow(number, units[i].factor, out);
+	*out = 0;
+	return number == 0 && unit.len == 0;
+}
+
+static bool parse_choice(struct str text, const char *choices, int64_t *out)
+{
+	struct str rest = str_from(choices);
+
+	for (*out = 0; rest.ptr; ++*out)
+		if (str_equal(str_cut(&rest, '|'), text))
+			return true;
+	return false;
+}
+
+static bool is_plain_text(struct str text)
+{
+	uint32_t code_point;
+
+	while (text.len) {
+		size_t len = utf8_first(text, &code_point);
+		if (len == 0 || code_point_is_control(code_point))
+			return false;
+		text = str_of(text.ptr + len, text.len - len);
+	}
+	return true;
+}
+
+static bool parse(const struct config_option *option, struct str text, int64_t *number)
+{
+	switch (option->type) {
+	case CONFIG_BOOL:
+		return parse_bool(text, number);
+	case CONFIG_INT:
+		return str_to_i64(text, number);
+	case CONFIG_BYTES:
+		return parse_units(text, byte_units, ARRAY_LEN(byte_units), number);
+	case CONFIG_DURATION:
+		return parse_units(text, duration_units, ARRAY_LEN(duration_units), number);
+	case CONFIG_CHOICE:
+		return parse_choice(text, option->choices, number);
+	case CONFIG_TEXT:
+		break;
+	}
+	*number = (int64_t)text.len;
+	return is_plain_text(text);
+}
+
+static void write_expected(struct buf *reason, const struct config_option *option)
+{
+	static const char *const forms[] = {
+		[CONFIG_BOOL] = "on or off", [CONFIG_INT] = "a whole number",
+		[CONFIG_BYTES] = "a size as 64, 16k, 4m or 1g",
+		[CONFIG_DURATION] = "a duration as 500ms, 10s, 5m, 2h or 7d",
+		[CONFIG_TEXT] = "UTF-8 text without control characters", [CONFIG_CHOICE] = "one of ",
+	};
+
+	buf_printf(reason, "must be %s", forms[option->type]);
+	if (option->type == CONFIG_CHOICE)
+		buf_append_text(reason, option->choices);
+}
+
+/* The value is shown, unless it is a secret or would spoil the line. */
+static err_t refuse(struct buf *reason, const struct config_option *option, struct str text)
+{
+	if (!(option->flags & CONFIG_SECRET) && text.len <= 200 && is_plain_text(text))
+		buf_printf(reason, ", not \"%.*s\"", STR_ARG(text));
+	return ERR_BAD_CONFIG;
+}
+
+err_t config_value_parse(const struct config_option *option, struct str text,
+                         struct config_value *out, struct buf *reason)
+{
+	int64_t number;
+
+	if (!parse(option, text, &number)) {
+		write_expected(reason, option);
+		return refuse(reason, option, text);
+	}
+	if (option->type != CONFIG_BOOL && option->type != CONFIG_CHOICE && has_range(option) &&
+	    (number < option->min || number > option->max)) {
+		buf_append_text(reason, "must be ");
+		config_write_range(reason, option);
+		return refuse(reason, option, text);
+	}
+	*out = (struct config_value){
+		.is_set = true,
+		.number = option->type == CONFIG_TEXT ? 0 : number,
+		.text = option->type == CONFIG_TEXT ? str_dup(text) : NULL,
+	};
+	return OK;
+}
+
+void config_value_release(struct config_value *value)
+{
+	mem_free(value->text);
+	*value = (struct config_value){ 0 };
+}
+
+bool config_value_equal(const struct config_value *a, const struct config_value *b)
+{
+	return a->number == b->number && str_equal(str_from(a->text), str_from(b->text));
+}
+
+void config_value_store(const struct config_option *option, struct config_value *value, void *target)
+{
+	char *member = (char *)target + option->offset;
+
+	switch (option->type) {
+	case CONFIG_BOOL:
+		*(bool *)member = value->number != 0;
+		break;
+	case CONFIG_TEXT:
+		mem_free(*(char **)member);
+		*(char **)member = value->text;
+		value->text = NULL;
+		break;
+	default:
+		*(int64_t *)member = value->number;
+	}
+}
+
+struct config_value config_value_load(const struct config_option *option, const void *target)
+{
+	const char *member = (const char *)target + option->offset;
+	struct config_value value = { .is_set = true };
+
+	switch (option->type) {
+	case CONFIG_BOOL:
+		value.number = *(const bool *)member;
+		break;
+	case CONFIG_TEXT:
+		value.text = *(char *const *)member;
+		break;
+	default:
+		value.number = *(const int64_t *)member;
+	}
+	return value;
+}

@@ -1,0 +1,40 @@
+#ifndef SKEIN_BASE_CONFIG_VALUE_H
+#define SKEIN_BASE_CONFIG_VALUE_H
+
+#include "base/buf.h"
+#include "base/config.h"
+
+/* What one option's text means; for the files of config only. */
+struct config_value {
+	bool is_set;
+	int64_t number; /* of every type but CONFIG_TEXT */
+	char *text; /* CONFIG_TEXT, on the heap */
+};
+
+/*
+ * Parses `text` as a value of `option`. On an error, appends what is wrong to
+ * `reason` ("must be 1s to 1h, not 2h"), without the value of a secret.
+ */
+err_t config_value_parse(const struct config_option *option, struct str text,
+                         struct config_value *out, struct buf *reason) MUST_CHECK;
+
+void config_value_release(struct config_value *value);
+bool config_value_equal(const struct config_value *a, const struct config_value *b);
+
+/* To and from the service's struct. Storing hands over the text and frees the old one; loading lends it. */
+void config_value_store(const struct config_option *option, struct config_value *value, void *target);
+struct config_value config_value_load(const struct config_option *option, const void *target);
+
+/* "1s to 1h", "3 to 128 characters"; nothing if there is no range. */
+void config_write_range(struct buf *out, const struct config_option *option);
+
+/* "size", "duration", "text|json" ... */
+void config_write_type(struct buf *out, const struct config_option *option);
+
+/* SKEIN_HTTP_LISTEN */
+void config_write_environment_name(struct buf *out, const struct config_option *option);
+
+/* --help on stdout. */
+void config_print_help(const struct config_table *table);
+
+#endif

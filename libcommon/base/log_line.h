@@ -1,0 +1,23 @@
+#ifndef SKEIN_BASE_LOG_LINE_H
+#define SKEIN_BASE_LOG_LINE_H
+
+#include "base/log.h"
+
+/*
+ * How a line of the log is written down; only log.c needs it. Begin, event,
+ * fields, end: the end returns the line, terminated by the only line feed in it.
+ */
+struct log_line {
+	enum log_format format;
+	bool is_full; /* the last piece did not fit */
+	bool is_truncated; /* a field was left out */
+	size_t len;
+	char text[LOG_LINE_MAX];
+};
+
+void log_line_begin(struct log_line *line, enum log_format format, uint64_t wall_ms);
+void log_line_event(struct log_line *line, enum log_level level, const char *node_name, const char *event);
+void log_line_field(struct log_line *line, const struct log_field *field);
+struct str log_line_end(struct log_line *line, unsigned suppressed);
+
+#endif

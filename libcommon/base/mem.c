@@ -1,0 +1,39 @@
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void *or_die(void *ptr, size_t size)
+{
+	if (!ptr) {
+		fprintf(stderr, "out of memory: %zu bytes wanted\n", size);
+		abort();
+	}
+	return ptr;
+}
+
+/* malloc(0) may give NULL; nobody here has to know. */
+static size_t at_least_one(size_t size)
+{
+	return size ? size : 1;
+}
+
+void *mem_alloc(size_t size)
+{
+	return or_die(malloc(at_least_one(size)), size);
+}
+
+void *mem_zalloc(size_t size)
+{
+	return or_die(calloc(1, at_least_one(size)), size);
+}
+
+void *mem_resize(void *ptr, size_t size)
+{
+	return or_die(realloc(ptr, at_least_one(size)), size);
+}
+
+void mem_free(void *ptr)
+{
+	free(ptr);
+}

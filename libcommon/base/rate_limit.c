@@ -1,0 +1,47 @@
+#include "base/rate_limit.h"
+
+#include <math.h>
+
+#include "base/macros.h"
+
+/* A bucket smaller than one token would let nothing through. */
+static double capacity(double burst)
+{
+	return MAX(burst, 1.0);
+}
+
+static double missing_at(const struct rate_limit *bucket, double per_second, uint64_t now_ms)
+{
+	if (now_ms <= bucket->updated_ms)
+		return bucket->missing;
+	double refilled = (double)(now_ms - bucket->updated_ms) * per_second / 1000;
+	return MAX(bucket->missing - refilled, 0.0);
+}
+
+/* Waiting exactly as long as told must be enough, whatever the rounding. */
+static bool has_token(double missing, double burst)
+{
+	return missing + 1 <= capacity(burst) + 1e-6;
+}
+
+bool rate_limit_take(struct rate_limit *bucket, double per_second, double burst, uint64_t now_ms)
+{
+	if (per_second <= 0)
+		return true;
+	bucket->missing = missing_at(bucket, per_second, now_ms);
+	bucket->updated_ms = MAX(bucket->updated_ms, now_ms);
+	if (!has_token(bucket->missing, burst))
+		return false;
+	bucket->missing += 1;
+	return true;
+}
+
+uint64_t rate_limit_wait_ms(const struct rate_limit *bucket, double per_second, double burst, uint64_t now_ms)
+{
+	if (per_second <= 0)
+		return 0;
+	double missing = missing_at(bucket, per_second, now_ms);
+	if (has_token(missing, burst))
+		return 0;
+	return (uint64_t)ceil((missing + 1 - capacity(burst)) / per_second * 1000);
+}

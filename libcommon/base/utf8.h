@@ -1,0 +1,21 @@
+#ifndef SKEIN_BASE_UTF8_H
+#define SKEIN_BASE_UTF8_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+/* Well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
+bool utf8_is_valid(struct str s);
+
+/* Number of code points of valid UTF-8. */
+size_t utf8_length(struct str s);
+
+/* The first code point of `s` and its length in bytes; 0 if what stands there is not well-formed, or nothing. */
+size_t utf8_first(struct str s, uint32_t *code_point);
+
+/* C0 and C1 controls, DEL, and the two separators that some programs take for a new line. */
+bool code_point_is_control(uint32_t code_point);
+
+#endif

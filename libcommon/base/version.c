@@ -1,0 +1,3 @@
+#include "base/config.h"
+
+const char skein_version[] = SKEIN_VERSION;
