@@ -34,7 +34,7 @@ void buf_append_char(struct buf *buf, char c);
 void buf_append_u64(struct buf *buf, uint64_t number); /* decimal */
 void buf_append_i64(struct buf *buf, int64_t number);
 void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
-void buf_vprintf(struct buf *buf, const char *format, va_list args);
+void buf_vprintf(struct buf *buf, const char *format, va_list args) PRINTF_LIKE(2, 0);
 
 /* The content as a string that lives as long as the buffer is not changed. */
 static inline struct str buf_str(const struct buf *buf)
