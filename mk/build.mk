@@ -30,6 +30,14 @@ $(OUT)/gen/proto/%.pb-c.c $(OUT)/gen/proto/%.pb-c.h &: proto/%.proto
 	@mkdir -p $(OUT)/gen
 	protoc-c --proto_path=. --c_out=$(OUT)/gen $<
 
+# All of proto/ described, compiled in for gRPC reflection (proto/descriptor_set.h).
+$(OUT)/gen/proto/descriptor_set.c: $(PROTOS)
+	@mkdir -p $(@D)
+	protoc --proto_path=. --include_imports --descriptor_set_out=$(@:.c=.bin) $^
+	@{ echo '#include "proto/descriptor_set.h"'; echo 'const unsigned char proto_descriptor_set[] = {'; \
+	   od -An -v -tu1 -w32 $(@:.c=.bin) | sed 's/ *\([0-9]\+\)/\1,/g'; echo '};'; \
+	   echo 'const size_t proto_descriptor_set_len = sizeof(proto_descriptor_set);'; } > $@
+
 # Every compilation may include generated headers: they come first, once.
 $(OUT)/obj/%.o: %.c $(OUT)/flags | $(GEN_H)
 	@mkdir -p $(@D)
@@ -52,7 +60,7 @@ define archive
 	$(AR) rcs $@ $(filter %.o,$^)
 endef
 
-$(PROTO_LIB): $(patsubst $(OUT)/gen/%.c,$(OUT)/obj/gen/%.o,$(GEN_C))
+$(PROTO_LIB): $(patsubst $(OUT)/gen/%.c,$(OUT)/obj/gen/%.o,$(GEN_C) $(OUT)/gen/proto/descriptor_set.c)
 	$(archive)
 
 define layer_rule

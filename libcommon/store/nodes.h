@@ -65,7 +65,10 @@ bool node_list_is_fresh(const struct node_list *list);
 /* After each read that changed the set of living (name, epoch) pairs. */
 void node_list_on_change(struct node_list *list, void (*changed)(void *arg), void *arg);
 
-/* Starts a read now, for whoever met a route of a node it does not know. Coalesced. */
-void node_list_refresh(struct node_list *list);
+/*
+ * For whoever met a route of a node it does not know: `done` is called after the next read that starts after this call
+ * and succeeds, or once the list is stale (see above). Reads are coalesced. `done` may be NULL.
+ */
+void node_list_refresh(struct node_list *list, void (*done)(void *arg), void *arg);
 
 #endif

@@ -1,0 +1,23 @@
+#ifndef SKEIN_ROUTER_APP_H
+#define SKEIN_ROUTER_APP_H
+
+#include "loop/signals.h"
+#include "loop/worker.h"
+#include "net/internal_server.h"
+#include "router/config.h"
+#include "rpc/rpc_server.h"
+#include "store/inbox.h"
+#include "store/redis.h"
+
+/* All of one router process. Everything runs on the one worker, the main thread. */
+struct app {
+	struct router_config config;
+	struct worker worker;
+	struct signals signals;
+	struct redis *redis;
+	struct rpc_server *rpc;
+	struct internal_server *internal;
+	struct inbox_limits inbox_limits;
+};
+
+#endif

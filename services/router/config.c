@@ -1,0 +1,30 @@
+#include "router/config.h"
+
+#define OPTION(member) offsetof(struct router_config, member)
+
+static const struct config_option options[] = {
+	CONFIG_COMMON_OPTIONS(struct router_config),
+	{ "grpc.listen", CONFIG_TEXT, OPTION(grpc_listen), "127.0.0.1:9401", 3, 128, NULL, 0,
+	  "Address and port where gateways reach this router." },
+	{ "redis.uri", CONFIG_TEXT, OPTION(redis_uri), "redis://127.0.0.1:6379", 8, 1024, NULL, CONFIG_SECRET,
+	  "The Redis that holds routes, inboxes and the list of gateways." },
+	{ "redis.timeout", CONFIG_DURATION, OPTION(redis_timeout_ms), "2s", 100, 60000, NULL, 0,
+	  "How long one command may take, waiting for a connection included." },
+	{ "redis.max_waiting", CONFIG_INT, OPTION(redis_max_waiting), "50000", 100, 10000000, NULL, 0,
+	  "Commands that may wait for an answer; what is over is refused." },
+	{ "route.ttl", CONFIG_DURATION, OPTION(route_ttl_ms), "90s", 3000, 86400000, NULL, 0,
+	  "Life of a user's routes unless a gateway renews them; three times the gateways' renewal interval." },
+	{ "inbox.max_entries", CONFIG_INT, OPTION(inbox_max_entries), "1000", 10, 1000000, NULL, 0,
+	  "Entries an inbox keeps; the same value as in push." },
+	{ "inbox.expire", CONFIG_DURATION, OPTION(inbox_expire_ms), "7d", 60000, 31536000000, NULL, 0,
+	  "An inbox that nobody appends to or connects for is forgotten after this; the same value as in push." },
+	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "5s", 0, 600000, NULL, 0,
+	  "On SIGTERM: how long calls under way may take before they are cancelled." },
+};
+
+const struct config_table router_config_table = {
+	.program = "router",
+	.summary = "makes and removes routes, knows which gateways live",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+};

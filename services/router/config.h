@@ -1,0 +1,20 @@
+#ifndef SKEIN_ROUTER_CONFIG_H
+#define SKEIN_ROUTER_CONFIG_H
+
+#include "base/config.h"
+
+struct router_config {
+	struct config_common common;
+	char *grpc_listen;
+	char *redis_uri;
+	int64_t redis_timeout_ms;
+	int64_t redis_max_waiting;
+	int64_t route_ttl_ms;
+	int64_t inbox_max_entries;
+	int64_t inbox_expire_ms;
+	int64_t drain_timeout_ms;
+};
+
+extern const struct config_table router_config_table;
+
+#endif

@@ -1,0 +1,129 @@
+/* router: the only maker of routes. This file wires; routes_api.c and nodes_api.c do the work. */
+
+#include "base/log.h"
+#include "proto/descriptor_set.h"
+#include "router/app.h"
+#include "router/nodes_api.h"
+#include "router/routes_api.h"
+
+static const struct rpc_method methods[] = {
+	{ .path = "/skein.v1.Router/RegisterNode", .unary = nodes_api_register },
+	{ .path = "/skein.v1.Router/RenewNode", .unary = nodes_api_renew },
+	{ .path = "/skein.v1.Router/RemoveNode", .unary = nodes_api_remove },
+	{ .path = "/skein.v1.Router/Routes", .stream = &routes_api_handlers },
+};
+
+/* ---- readiness: Redis answers ---- */
+
+static void on_pong(void *arg, err_t err, const redisReply *reply)
+{
+	(void)reply;
+	readiness_done(arg, err);
+}
+
+static void check_redis(struct readiness_run *run, void *arg)
+{
+	struct app *app = arg;
+	struct str ping[] = { STR("PING") };
+
+	redis_command(app->redis, ping, 1, on_pong, run);
+}
+
+/* ---- leaving: calls first, then what they need ---- */
+
+static void on_all_closed(void *arg)
+{
+	struct app *app = arg;
+
+	worker_stop(&app->worker);
+}
+
+static void on_redis_closed(void *arg)
+{
+	struct app *app = arg;
+
+	signals_close(&app->signals);
+	internal_server_close(app->internal, on_all_closed, app);
+}
+
+static void on_rpc_closed(void *arg)
+{
+	struct app *app = arg;
+
+	redis_close(app->redis, on_redis_closed, app);
+}
+
+static void drain(void *arg)
+{
+	struct app *app = arg;
+
+	internal_server_drain(app->internal);
+	rpc_server_set_serving(app->rpc, false);
+	rpc_server_close(app->rpc, (uint64_t)app->config.drain_timeout_ms, on_rpc_closed, app);
+}
+
+static void reload(void *arg)
+{
+	struct app *app = arg;
+
+	if (config_reload(&router_config_table, &app->config) == OK)
+		log_set_level((enum log_level)app->config.common.log_level);
+}
+
+static err_t start(struct app *app)
+{
+	const struct redis_options redis_options = {
+		.uri = app->config.redis_uri,
+		.max_waiting = (unsigned)app->config.redis_max_waiting,
+		.timeout_ms = (uint64_t)app->config.redis_timeout_ms,
+	};
+	const struct rpc_server_options rpc_options = {
+		.listen = app->config.grpc_listen,
+		.methods = methods,
+		.method_count = ARRAY_LEN(methods),
+		.arg = app,
+		.max_message = 4 << 20,
+		.descriptor_set = str_of(proto_descriptor_set, proto_descriptor_set_len),
+	};
+	const struct readiness_check checks[] = { { .name = "redis", .start = check_redis, .arg = app } };
+
+	app->inbox_limits = (struct inbox_limits){
+		.max_entries = (unsigned)app->config.inbox_max_entries,
+		.expire_s = (uint64_t)app->config.inbox_expire_ms / 1000,
+	};
+	err_t err = worker_init(&app->worker, "main");
+	if (!err)
+		err = signals_init(&app->signals, &app->worker, drain, reload, app);
+	if (!err)
+		err = redis_new(&app->redis, &app->worker, &redis_options);
+	if (!err)
+		err = rpc_server_new(&app->rpc, &app->worker, &rpc_options);
+	if (!err)
+		err = internal_server_new(&app->internal, &app->worker, app->config.common.internal_listen, checks,
+		                          ARRAY_LEN(checks));
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	static struct app app;
+	enum config_action action;
+
+	if (config_load(&router_config_table, argc, argv, &app.config, &action))
+		return 2;
+	if (action != CONFIG_RUN)
+		return 0;
+	log_configure(app.config.common.node_name, (enum log_level)app.config.common.log_level,
+	              (enum log_format)app.config.common.log_format);
+	err_t err = start(&app);
+	if (err) {
+		log_error("could not start", LOG_ERR(err));
+		return 1;
+	}
+	log_info("router is up", LOG_TEXT("grpc", app.config.grpc_listen), LOG_TEXT("version", skein_version));
+	worker_run(&app.worker);
+	worker_join(&app.worker);
+	config_release(&router_config_table, &app.config);
+	log_info("router has left");
+	return 0;
+}

@@ -1,0 +1,122 @@
+#include "router/nodes_api.h"
+
+#include "base/ident.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "proto/router.pb-c.h"
+#include "router/app.h"
+#include "store/nodes.h"
+
+/* One call while Redis works on it. */
+struct node_call {
+	struct app *app;
+	struct rpc_call *call;
+	struct node node;
+};
+
+static const char *first_fault(const Skein__V1__Node *request, struct node *node)
+{
+	struct str cell = str_from(request->cell);
+
+	if (!ident_is_valid(str_from(request->name)))
+		return "name: not a valid id";
+	if (cell.len && !ident_is_valid(cell))
+		return "cell: not a valid id";
+	(void)str_copy(node->name, sizeof(node->name), str_from(request->name));
+	(void)str_copy(node->cell, sizeof(node->cell), cell);
+	if (!str_copy(node->grpc_address, sizeof(node->grpc_address), str_from(request->grpc_address)) ||
+	    !*node->grpc_address)
+		return "grpc_address: missing or too long";
+	if (!str_copy(node->ws_url, sizeof(node->ws_url), str_from(request->ws_url)) || !*node->ws_url)
+		return "ws_url: missing or too long";
+	node->epoch = request->epoch;
+	node->is_draining = request->draining;
+	node->connections = request->connections;
+	node->queue_bytes = request->queue_bytes;
+	node->lag_ms = request->lag_ms;
+	return NULL;
+}
+
+/* The call with its node read, or NULL when it was refused. */
+static struct node_call *open_call(struct app *app, struct rpc_call *call, struct str request)
+{
+	Skein__V1__Node *message = skein__v1__node__unpack(NULL, request.len, (const uint8_t *)request.ptr);
+	struct node_call *open = MEM_NEW(struct node_call);
+
+	open->app = app;
+	open->call = call;
+	const char *fault = message ? first_fault(message, &open->node) : "not a Node";
+	if (message)
+		skein__v1__node__free_unpacked(message, NULL);
+	if (!fault)
+		return open;
+	rpc_reply_error(call, ERR_INVALID_ARGUMENT, fault);
+	mem_free(open);
+	return NULL;
+}
+
+static void on_registered(void *arg, err_t err, uint64_t epoch)
+{
+	struct node_call *open = arg;
+
+	if (err) {
+		rpc_reply_error(open->call, err, NULL);
+	} else {
+		Skein__V1__Registered answer = SKEIN__V1__REGISTERED__INIT;
+		uint8_t bytes[16];
+
+		answer.epoch = epoch;
+		size_t len = skein__v1__registered__pack(&answer, bytes);
+		log_info("gateway registered", LOG_TEXT("gateway", open->node.name), LOG_U64("epoch", epoch),
+		         LOG_TEXT("grpc", open->node.grpc_address), LOG_TEXT("ws", open->node.ws_url));
+		rpc_reply(open->call, str_of(bytes, len));
+	}
+	mem_free(open);
+}
+
+static void on_renewed(void *arg, err_t err)
+{
+	struct node_call *open = arg;
+
+	if (err == ERR_FAILED_PRECONDITION)
+		log_warn("gateway's name was taken by another process", LOG_TEXT("gateway", open->node.name),
+		         LOG_U64("epoch", open->node.epoch));
+	if (err)
+		rpc_reply_error(open->call, err, NULL);
+	else
+		rpc_reply(open->call, (struct str){ 0 }); /* Renewed has no fields */
+	mem_free(open);
+}
+
+static void on_removed(void *arg, err_t err)
+{
+	struct node_call *open = arg;
+
+	if (!err)
+		log_info("gateway left", LOG_TEXT("gateway", open->node.name), LOG_U64("epoch", open->node.epoch));
+	on_renewed(arg, err);
+}
+
+void nodes_api_register(struct rpc_call *call, struct str request, void *arg)
+{
+	struct node_call *open = open_call(arg, call, request);
+
+	if (open)
+		node_register(open->app->redis, &open->node, on_registered, open);
+}
+
+void nodes_api_renew(struct rpc_call *call, struct str request, void *arg)
+{
+	struct node_call *open = open_call(arg, call, request);
+
+	if (open)
+		node_renew(open->app->redis, &open->node, on_renewed, open);
+}
+
+void nodes_api_remove(struct rpc_call *call, struct str request, void *arg)
+{
+	struct node_call *open = open_call(arg, call, request);
+
+	if (open)
+		node_remove(open->app->redis, str_from(open->node.name), open->node.epoch, on_removed, open);
+}

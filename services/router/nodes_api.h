@@ -1,0 +1,13 @@
+#ifndef SKEIN_ROUTER_NODES_API_H
+#define SKEIN_ROUTER_NODES_API_H
+
+#include "base/str.h"
+
+struct rpc_call;
+
+/* The unary calls with which a gateway comes, stays and goes. `arg` is the struct app. Thread: the worker's. */
+void nodes_api_register(struct rpc_call *call, struct str request, void *arg);
+void nodes_api_renew(struct rpc_call *call, struct str request, void *arg);
+void nodes_api_remove(struct rpc_call *call, struct str request, void *arg);
+
+#endif

@@ -1,0 +1,159 @@
+#include "router/routes_api.h"
+
+#include "base/ident.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "proto/router.pb-c.h"
+#include "router/app.h"
+#include "store/routes.h"
+
+/* A change while Redis works on it. */
+struct pending_change {
+	struct rpc_stream *stream; /* a reference of its own: the gateway may leave meanwhile */
+	uint64_t id;
+};
+
+static struct counter *changes_done(Skein__V1__RouteChange__Op op)
+{
+	static struct counter *counters[3];
+
+	if (!counters[0]) {
+		const char *help = "Changes of routes that were asked for, by kind.";
+
+		counters[SKEIN__V1__ROUTE_CHANGE__OP__BIND] =
+			metrics_counter("skein_router_route_changes_total", help, "op=\"bind\"");
+		counters[SKEIN__V1__ROUTE_CHANGE__OP__UNBIND] =
+			metrics_counter("skein_router_route_changes_total", help, "op=\"unbind\"");
+		counters[SKEIN__V1__ROUTE_CHANGE__OP__RENEW] =
+			metrics_counter("skein_router_route_changes_total", help, "op=\"renew\"");
+	}
+	return counters[op];
+}
+
+/* Sends one answer; a gateway that is gone, or reads nothing any more, asks again on its next stream. */
+static void send_answer(struct rpc_stream *stream, Skein__V1__RouteAnswer *answer)
+{
+	Skein__V1__RouteAnswers batch = SKEIN__V1__ROUTE_ANSWERS__INIT;
+	Skein__V1__RouteAnswer *answers[] = { answer };
+	uint8_t bytes[256];
+
+	batch.n_answers = 1;
+	batch.answers = answers;
+	size_t len = skein__v1__route_answers__pack(&batch, bytes);
+	err_t err = rpc_stream_send(stream, str_of(bytes, len));
+	if (err && err != ERR_CLOSED)
+		log_warn("answer to a gateway not sent", LOG_ERR(err));
+}
+
+static struct pending_change *pend(struct rpc_stream *stream, uint64_t id)
+{
+	struct pending_change *change = MEM_NEW(struct pending_change);
+
+	change->stream = rpc_stream_ref(stream);
+	change->id = id;
+	return change;
+}
+
+static void finish(struct pending_change *change, err_t err, Skein__V1__RouteAnswer *answer)
+{
+	answer->id = change->id;
+	if (err)
+		answer->error = (char *)err_code(err);
+	send_answer(change->stream, answer);
+	rpc_stream_unref(change->stream);
+	mem_free(change);
+}
+
+static void on_bound(void *arg, err_t err, const struct route_bound *bound)
+{
+	Skein__V1__RouteAnswer answer = SKEIN__V1__ROUTE_ANSWER__INIT;
+	struct route replaced;
+	char node[65];
+
+	if (!err) {
+		answer.inbox_epoch = bound->inbox_epoch;
+		answer.inbox_head = bound->inbox_head;
+		if (bound->replaced.len && route_parse(bound->replaced, &replaced) &&
+		    str_copy(node, sizeof(node), replaced.node)) {
+			answer.replaced_node = node;
+			answer.replaced_conn = replaced.conn;
+		}
+	}
+	finish(arg, err, &answer);
+}
+
+static void on_kept(void *arg, err_t err, bool kept)
+{
+	Skein__V1__RouteAnswer answer = SKEIN__V1__ROUTE_ANSWER__INIT;
+
+	answer.kept = !err && kept;
+	finish(arg, err, &answer);
+}
+
+static bool is_well_formed(const Skein__V1__RouteChange *change)
+{
+	if (!ident_is_valid(str_from(change->uid)) || !ident_is_valid(str_from(change->device)) ||
+	    !ident_is_valid(str_from(change->node)))
+		return false;
+	switch (change->op) {
+	case SKEIN__V1__ROUTE_CHANGE__OP__BIND:
+		return platform_is_valid(str_from(change->platform));
+	case SKEIN__V1__ROUTE_CHANGE__OP__UNBIND:
+	case SKEIN__V1__ROUTE_CHANGE__OP__RENEW:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void bind_route(struct app *app, const Skein__V1__RouteChange *change, struct pending_change *pending)
+{
+	struct route route = {
+		.node = str_from(change->node),
+		.node_epoch = change->node_epoch,
+		.conn = change->conn,
+		.platform = str_from(change->platform),
+		.since_ms = change->since,
+	};
+
+	route_bind(app->redis, &app->inbox_limits, (uint64_t)app->config.route_ttl_ms / 1000, str_from(change->uid),
+	           str_from(change->device), &route, on_bound, pending);
+}
+
+static void execute(struct app *app, struct rpc_stream *stream, const Skein__V1__RouteChange *change)
+{
+	struct pending_change *pending = pend(stream, change->id);
+	struct str uid = str_from(change->uid), device = str_from(change->device), node = str_from(change->node);
+
+	if (!is_well_formed(change)) {
+		Skein__V1__RouteAnswer answer = SKEIN__V1__ROUTE_ANSWER__INIT;
+
+		finish(pending, ERR_INVALID_ARGUMENT, &answer);
+		return;
+	}
+	counter_add(changes_done(change->op), 1);
+	if (change->op == SKEIN__V1__ROUTE_CHANGE__OP__BIND)
+		bind_route(app, change, pending);
+	else if (change->op == SKEIN__V1__ROUTE_CHANGE__OP__UNBIND)
+		route_unbind(app->redis, uid, device, node, change->node_epoch, change->conn, on_kept, pending);
+	else
+		route_renew(app->redis, (uint64_t)app->config.route_ttl_ms / 1000, uid, device, node, change->node_epoch,
+		            change->conn, on_kept, pending);
+}
+
+static void on_changes(struct rpc_stream *stream, struct str message, void *arg)
+{
+	Skein__V1__RouteChanges *batch =
+		skein__v1__route_changes__unpack(NULL, message.len, (const uint8_t *)message.ptr);
+
+	if (!batch) {
+		log_warn("a gateway sent something that is not RouteChanges", LOG_NUM("bytes", message.len));
+		return;
+	}
+	for (size_t i = 0; i < batch->n_changes; i++)
+		execute(arg, stream, batch->changes[i]);
+	skein__v1__route_changes__free_unpacked(batch, NULL);
+}
+
+const struct rpc_stream_handlers routes_api_handlers = { .message = on_changes };

@@ -1,0 +1,14 @@
+#ifndef SKEIN_ROUTER_ROUTES_API_H
+#define SKEIN_ROUTER_ROUTES_API_H
+
+#include "rpc/rpc_server.h"
+
+/*
+ * The stream on which a gateway binds, renews and unbinds its connections.
+ * Each change becomes one script in Redis and one answer; answers that are
+ * ready together leave as one batch. Changes of one connection are executed in
+ * the order in which they came. `arg` is the struct app. Thread: the worker's.
+ */
+extern const struct rpc_stream_handlers routes_api_handlers;
+
+#endif
