@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# Our own processes: a configuration file each, rendered from deploy/config/KIND.conf.
+
+postgres_uri() { echo "postgresql://skein:$(secret postgres)@127.0.0.1:$(port postgres sql)/skein"; }
+redis_uri() { echo "redis://127.0.0.1:$(port redis resp)/0"; }
+kafka_brokers() { echo "127.0.0.1:$(port kafka broker)"; }
+
+service_conf() {
+	local name=$1 what ports=()
+	for what in $(ports_of "$name"); do
+		ports+=("${what^^}_PORT=$(port "$name" "$what")")
+	done
+	render "$templates/${name%-*}.conf" NAME="$name" "${ports[@]}" \
+		PG_URI="$(postgres_uri)" REDIS_URI="$(redis_uri)" KAFKA_BROKERS="$(kafka_brokers)" \
+		AUTH_SECRET="$(secret jwt)" LIMITS="$LIMITS" \
+		ROUTERS="$(addresses router grpc)" IMS="$(addresses im grpc)"
+}
+
+# configure NAME: writes its file; fails when that changed nothing.
+configure() {
+	local conf=$run_dir/conf/$1.conf
+	service_conf "$1" >"$conf.new"
+	if cmp -s "$conf.new" "$conf"; then
+		rm "$conf.new"
+		return 1
+	fi
+	mv "$conf.new" "$conf"
+}
+
+is_ready() {
+	[[ $(http_get "$(port "$1" internal)" /readyz) == HTTP/1.?\ 200* ]]
+}
+
+need_binaries() {
+	local name
+	for name in $(services); do
+		[ -x "$bin/${name%-*}" ] || die "$(shown "$bin/${name%-*}") is not built: make all"
+	done
+}
+
+start_service() {
+	begin "$1"
+	launch "$1" "$bin/${1%-*}" --config "$run_dir/conf/$1.conf"
+	await "$1" 30 is_ready "$1"
+}
+
+# Brings PostgreSQL's schema and Kafka's topics up to what this binary knows.
+migrate() {
+	begin migrate
+	timeout 60 "$bin/im" --config "$run_dir/conf/im-1.conf" --migrate >>"$(log_file migrate)" 2>&1 9>&- ||
+		fail migrate "the migrations did not go through"
+}

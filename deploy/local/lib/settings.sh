@@ -1,0 +1,127 @@
+# shellcheck shell=bash
+# What a cluster is made of, where it lives, and which port is whose.
+
+root=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../../..")
+run_dir=$(realpath -m "${RUN_DIR:-$root/.run}")
+bin=$(realpath -m "${BIN:-$root/build/bin}")
+kafka_jars=$(realpath -m "${KAFKA_JARS:-$root/build/kafka}")
+templates=$root/deploy/config
+
+saved_settings=$run_dir/settings
+infra=(postgres redis kafka)
+
+die() {
+	echo "cluster: $*" >&2
+	exit 1
+}
+
+# setting NAME FALLBACK: what the caller gave, else what the running cluster was started with, else the fallback.
+setting() {
+	local before=
+	[ -z "${!1:-}" ] || return 0
+	if [ "$is_running" = yes ]; then
+		before=$(sed -n "s/^$1=//p" "$saved_settings")
+	fi
+	printf -v "$1" '%s' "${before:-$2}"
+}
+
+load_settings() {
+	local name base=${PORT_BASE:-} is_running=no
+
+	if [ -f "$saved_settings" ] && something_runs; then
+		is_running=yes
+	fi
+	PORT_BASE=
+	setting PORT_BASE "${base:-8080}"
+	if [ -n "$base" ] && [ "$base" != "$PORT_BASE" ]; then
+		die "this cluster runs with PORT_BASE=$PORT_BASE: make down first, or give the new one its own RUN_DIR="
+	fi
+	[[ $PORT_BASE =~ ^[1-9][0-9]{3,4}$ ]] && [ "$PORT_BASE" -le 65400 ] ||
+		die "PORT_BASE=$PORT_BASE: a number from 1024 to 65400, the first of a hundred ports"
+	for name in ROUTERS IMS PUSHES GATEWAYS; do
+		setting $name 2
+		[[ ${!name} =~ ^[1-9]$ ]] || die "$name=${!name}: a number from 1 to 9"
+	done
+	setting LIMITS on
+	[[ $LIMITS =~ ^(on|off)$ ]] || die "LIMITS=$LIMITS: on or off"
+}
+
+save_settings() {
+	local name
+	for name in PORT_BASE ROUTERS IMS PUSHES GATEWAYS LIMITS; do
+		echo "$name=${!name}"
+	done >"$saved_settings"
+}
+
+# The services as NAME lines: router-1, router-2, im-1 ...
+services() {
+	local i
+	for ((i = 1; i <= ROUTERS; i++)); do echo "router-$i"; done
+	for ((i = 1; i <= IMS; i++)); do echo "im-$i"; done
+	for ((i = 1; i <= PUSHES; i++)); do echo "push-$i"; done
+	for ((i = 1; i <= GATEWAYS; i++)); do echo "gateway-$i"; done
+}
+
+# port NAME WHAT. A cluster takes the hundred ports from PORT_BASE on.
+port() {
+	local number=${1##*-} first
+	case ${1%-*}.$2 in
+	im.http) first=0 ;;
+	gateway.ws) first=10 ;;
+	im.grpc) first=20 ;;
+	router.grpc) first=30 ;;
+	gateway.grpc) first=40 ;;
+	im.internal) first=50 ;;
+	gateway.internal) first=60 ;;
+	router.internal) first=70 ;;
+	push.internal) first=80 ;;
+	postgres.sql) first=90 number=1 ;;
+	redis.resp) first=91 number=1 ;;
+	kafka.broker) first=92 number=1 ;;
+	kafka.controller) first=93 number=1 ;;
+	*) die "no such port: $1 $2" ;;
+	esac
+	echo $((PORT_BASE + first + number - 1))
+}
+
+# What NAME listens for.
+ports_of() {
+	case ${1%-*} in
+	im) echo http grpc internal ;;
+	gateway) echo ws grpc internal ;;
+	router) echo grpc internal ;;
+	push) echo internal ;;
+	postgres) echo sql ;;
+	redis) echo resp ;;
+	kafka) echo broker controller ;;
+	esac
+}
+
+# addresses KIND WHAT: host:port of each service of that kind, with commas between.
+addresses() {
+	local name list=
+	for name in $(services); do
+		[ "${name%-*}" != "$1" ] || list+=,127.0.0.1:$(port "$name" "$2")
+	done
+	echo "${list#,}"
+}
+
+# secret NAME: made at the first start, kept with the data.
+secret() {
+	local file=$run_dir/data/secrets/$1
+	if [ ! -s "$file" ]; then
+		mkdir -p "${file%/*}"
+		od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$file"
+	fi
+	cat "$file"
+}
+
+# render TEMPLATE NAME=VALUE...: the template with each @NAME@ filled in.
+render() {
+	local text pair
+	text=$(<"$1")
+	for pair in "${@:2}"; do
+		text=${text//"@${pair%%=*}@"/"${pair#*=}"}
+	done
+	printf '%s\n' "$text"
+}

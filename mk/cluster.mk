@@ -1,0 +1,26 @@
+# The cluster on one machine: deploy/local/cluster with make's variables in its environment.
+
+export RUN_DIR PORT_BASE GATEWAYS IMS PUSHES ROUTERS LIMITS WEBHOOK_URL WEBHOOK_BEFORE
+CLUSTER := BIN=$(abspath $(BIN)) KAFKA_JARS=$(abspath $(KAFKA_JARS)) deploy/local/cluster
+
+.PHONY: up down status logs restart clean-data
+# A make of its own for `all`: the libraries may only just have been installed, and flags.mk asks where they are.
+up: ## build and start the cluster: GATEWAYS= IMS= PUSHES= ROUTERS= PORT_BASE= LIMITS=off RUN_DIR=
+	@$(MAKE) deps
+	@$(MAKE) all
+	@$(CLUSTER) up
+
+down: ## stop it, keep its data
+	@$(CLUSTER) down
+
+status: ## what of it runs, and where
+	@$(CLUSTER) status
+
+logs: ## its logs (NAME=gateway-1 for one)
+	@$(CLUSTER) logs $(NAME)
+
+restart: ## restart one process, with its drain: NAME=gateway-1
+	@$(CLUSTER) restart $(NAME)
+
+clean-data: ## remove the data of a cluster that is down
+	@$(CLUSTER) clean-data
