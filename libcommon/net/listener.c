@@ -1,0 +1,86 @@
+#include "net/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/str.h"
+
+#define BACKLOG 1024
+
+struct endpoint {
+	char host[256];
+	char port[6];
+};
+
+static bool split(const char *address, struct endpoint *out)
+{
+	const char *colon = strrchr(address, ':');
+	struct str host;
+	uint64_t port;
+
+	if (!colon)
+		return false;
+	host = str_of(address, (size_t)(colon - address));
+	if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
+		host = str_of(host.ptr + 1, host.len - 2);
+	else if (host.len && memchr(host.ptr, ':', host.len))
+		return false; /* IPv6 without brackets */
+	return host.len && str_copy(out->host, sizeof(out->host), host) &&
+	       str_to_u64(str_from(colon + 1), &port) && port <= UINT16_MAX &&
+	       str_copy(out->port, sizeof(out->port), str_from(colon + 1));
+}
+
+static bool listen_on(int fd, const struct addrinfo *where, bool shares_port)
+{
+	int on = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)))
+		return false;
+	if (shares_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)))
+		return false;
+	return bind(fd, where->ai_addr, where->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0;
+}
+
+err_t listener_open(int *fd, const char *address, bool shares_port)
+{
+	const struct addrinfo wanted = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+	struct addrinfo *where;
+	struct endpoint endpoint;
+
+	if (!split(address, &endpoint)) {
+		log_error("cannot listen: the address is not host:port", LOG_TEXT("address", address));
+		return ERR_BAD_CONFIG;
+	}
+	int failed = getaddrinfo(endpoint.host, endpoint.port, &wanted, &where);
+	if (failed) {
+		log_error("cannot listen: the address does not resolve", LOG_TEXT("address", address),
+		          LOG_TEXT("why", gai_strerror(failed)));
+		return ERR_BAD_CONFIG;
+	}
+	*fd = socket(where->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool listens = *fd >= 0 && listen_on(*fd, where, shares_port);
+	if (!listens) {
+		log_error("cannot listen", LOG_TEXT("address", address), LOG_TEXT("why", strerror(errno)));
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+	}
+	freeaddrinfo(where);
+	return listens ? OK : ERR_IO;
+}
+
+uint16_t listener_port(int fd)
+{
+	struct sockaddr_storage where;
+	socklen_t len = sizeof(where);
+
+	if (getsockname(fd, (struct sockaddr *)&where, &len))
+		return 0;
+	/* The port stands at the same place in both families. */
+	return ntohs(((struct sockaddr_in *)&where)->sin_port);
+}
