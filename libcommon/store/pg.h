@@ -87,7 +87,10 @@ typedef void (*pg_done)(void *arg, err_t err, const PGresult *result);
 /* Connects in the background; succeeds even while the server is away. */
 err_t pg_new(struct pg **out, struct worker *worker, const struct pg_options *options) MUST_CHECK;
 
-/* Queries that were not answered get ERR_OUTCOME_UNKNOWN or ERR_UNAVAILABLE now; `closed` is called on a later turn. */
+/*
+ * Queries that were not answered get ERR_OUTCOME_UNKNOWN or ERR_UNAVAILABLE now; `closed` is called on a later turn.
+ * Queries that those calls give are refused; one given after that is a bug.
+ */
 void pg_close(struct pg *pg, void (*closed)(void *arg), void *arg);
 
 /* `statement` is an index into options.statements. Takes `params` (may be NULL) over. */

@@ -1,0 +1,235 @@
+#include "store/requests.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+
+static void end_refused(struct requests *requests)
+{
+	struct list refused;
+
+	/* Those refused meanwhile wait for the next turn, or a caller that tries again at once would hold up the loop. */
+	list_init(&refused);
+	list_splice_back(&refused, &requests->refused);
+	for (struct list *link; (link = list_pop_front(&refused));) {
+		struct request *request = container_of(link, struct request, link);
+		requests_end(requests, request, ERR_UNAVAILABLE);
+		requests->free(request);
+	}
+}
+
+static void on_refuse(uv_idle_t *refuse)
+{
+	struct requests *requests = refuse->data;
+
+	end_refused(requests);
+	if (list_is_empty(&requests->refused))
+		uv_idle_stop(refuse);
+}
+
+void requests_init(struct requests *requests, struct worker *worker, unsigned max_open, uint64_t timeout_ms)
+{
+	*requests = (struct requests){ .worker = worker, .max_open = max_open, .timeout_ms = timeout_ms };
+	list_init(&requests->refused);
+	uv_idle_init(&worker->loop, &requests->refuse); /* never fails */
+	requests->refuse.data = requests;
+}
+
+void requests_close(struct requests *requests, uv_close_cb closed)
+{
+	/* A caller that gives another one whenever one is refused does not end here: it was told of the closing. */
+	while (!list_is_empty(&requests->refused))
+		end_refused(requests);
+	uv_close((uv_handle_t *)&requests->refuse, closed);
+}
+
+bool requests_admit(struct requests *requests, struct request *request)
+{
+	request->is_ended = false;
+	request->deadline_ms = clock_mono_ms() + requests->timeout_ms;
+	list_init(&request->link);
+	if (requests->open++ < requests->max_open)
+		return true;
+	requests_refuse(requests, request);
+	return false;
+}
+
+void requests_refuse(struct requests *requests, struct request *request)
+{
+	assert(!uv_is_closing((uv_handle_t *)&requests->refuse)); /* given after the closing */
+	list_push_back(&requests->refused, &request->link);
+	uv_idle_start(&requests->refuse, on_refuse);
+}
+
+void requests_end(struct requests *requests, struct request *request, err_t err)
+{
+	if (request->is_ended)
+		return;
+	request->is_ended = true;
+	requests->open--;
+	requests->end(request, err);
+}
+
+static struct request *first_of(const struct list *list)
+{
+	return list_is_empty(list) ? NULL : container_of(list->next, struct request, link);
+}
+
+static uint64_t stall_ms(const struct pipeline *pipeline)
+{
+	return pipeline->progress_ms + pipeline->requests->timeout_ms;
+}
+
+static void find_oldest_open(struct pipeline *pipeline, struct list *from)
+{
+	pipeline->oldest_open = NULL;
+	for (struct list *link = from; link != &pipeline->sent && !pipeline->oldest_open; link = link->next) {
+		struct request *request = container_of(link, struct request, link);
+		if (!request->is_ended)
+			pipeline->oldest_open = request;
+	}
+}
+
+/*
+ * The timer is armed when something comes into an empty pipeline and looks
+ * again when it fires, so that a request that is answered in time costs none.
+ */
+static void arm(struct pipeline *pipeline)
+{
+	uint64_t next = UINT64_MAX;
+	struct request *waiting = first_of(&pipeline->waiting), *open = pipeline->oldest_open;
+
+	if (waiting)
+		next = MIN(next, waiting->deadline_ms);
+	if (open)
+		next = MIN(next, open->deadline_ms);
+	if (!list_is_empty(&pipeline->sent) && pipeline->stalled)
+		next = MIN(next, stall_ms(pipeline));
+	if (next != UINT64_MAX && (!timer_is_armed(&pipeline->timer) || next < pipeline->timer.deadline_ms))
+		worker_arm(pipeline->requests->worker, &pipeline->timer, next);
+}
+
+static void expire_waiting(struct pipeline *pipeline, uint64_t now)
+{
+	struct request *request;
+
+	while ((request = first_of(&pipeline->waiting)) && request->deadline_ms <= now) {
+		list_remove(&request->link);
+		pipeline->len--;
+		requests_end(pipeline->requests, request, ERR_UNAVAILABLE);
+		pipeline->requests->free(request);
+	}
+}
+
+static void expire_sent(struct pipeline *pipeline, uint64_t now)
+{
+	struct request *request;
+
+	while ((request = pipeline->oldest_open) && request->deadline_ms <= now) {
+		find_oldest_open(pipeline, request->link.next);
+		requests_end(pipeline->requests, request, ERR_OUTCOME_UNKNOWN);
+	}
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct pipeline *pipeline = container_of(timer, struct pipeline, timer);
+	uint64_t now = clock_mono_ms();
+
+	if (!list_is_empty(&pipeline->sent) && pipeline->stalled && stall_ms(pipeline) <= now)
+		pipeline->stalled(pipeline);
+	expire_waiting(pipeline, now);
+	expire_sent(pipeline, now);
+	arm(pipeline);
+}
+
+void pipeline_init(struct pipeline *pipeline, struct requests *requests, void (*stalled)(struct pipeline *pipeline))
+{
+	*pipeline = (struct pipeline){ .requests = requests, .stalled = stalled };
+	list_init(&pipeline->waiting);
+	list_init(&pipeline->sent);
+	timer_init(&pipeline->timer, on_timer);
+}
+
+void pipeline_push(struct pipeline *pipeline, struct request *request)
+{
+	list_push_back(&pipeline->waiting, &request->link);
+	pipeline->len++;
+	if (!timer_is_armed(&pipeline->timer))
+		worker_arm(pipeline->requests->worker, &pipeline->timer, request->deadline_ms);
+}
+
+struct request *pipeline_next(const struct pipeline *pipeline)
+{
+	return first_of(&pipeline->waiting);
+}
+
+void pipeline_mark_sent(struct pipeline *pipeline, struct request *request)
+{
+	if (list_is_empty(&pipeline->sent))
+		pipeline->progress_ms = clock_mono_ms();
+	list_remove(&request->link);
+	list_push_back(&pipeline->sent, &request->link);
+	if (!pipeline->oldest_open && !request->is_ended)
+		pipeline->oldest_open = request;
+}
+
+struct request *pipeline_take_answered(struct pipeline *pipeline)
+{
+	struct request *request = first_of(&pipeline->sent);
+
+	if (request == pipeline->oldest_open)
+		find_oldest_open(pipeline, request->link.next);
+	list_remove(&request->link);
+	pipeline->len--;
+	pipeline->progress_ms = clock_mono_ms();
+	return request;
+}
+
+void pipeline_put_back(struct pipeline *pipeline, struct list *answered)
+{
+	list_for_each(link, answered)
+		pipeline->len++;
+	list_splice_back(answered, &pipeline->waiting);
+	list_splice_back(&pipeline->waiting, answered);
+	arm(pipeline);
+}
+
+void pipeline_move_waiting(struct pipeline *to, struct pipeline *from)
+{
+	list_for_each(link, &from->waiting) {
+		from->len--;
+		to->len++;
+	}
+	list_splice_back(&to->waiting, &from->waiting);
+	arm(to);
+}
+
+static void end_all(struct pipeline *pipeline, struct list *list, err_t err)
+{
+	struct list ended;
+
+	/* What callers give meanwhile goes to the end of the real list. */
+	list_init(&ended);
+	list_splice_back(&ended, list);
+	list_for_each(link, &ended)
+		pipeline->len--;
+	for (struct list *link; (link = list_pop_front(&ended));) {
+		struct request *request = container_of(link, struct request, link);
+		requests_end(pipeline->requests, request, err);
+		pipeline->requests->free(request);
+	}
+}
+
+void pipeline_lose(struct pipeline *pipeline)
+{
+	pipeline->oldest_open = NULL;
+	end_all(pipeline, &pipeline->sent, ERR_OUTCOME_UNKNOWN);
+}
+
+void pipeline_close(struct pipeline *pipeline)
+{
+	pipeline_lose(pipeline);
+	end_all(pipeline, &pipeline->waiting, ERR_UNAVAILABLE);
+	worker_cancel(pipeline->requests->worker, &pipeline->timer);
+}
