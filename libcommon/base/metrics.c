@@ -28,7 +28,7 @@ struct family {
 
 struct metric {
 	struct list link; /* in its family */
-	const char *labels; /* "" for none */
+	char *labels; /* "" for none */
 };
 
 struct counter {
@@ -95,7 +95,7 @@ static struct metric *metric_of(const char *name, const char *help, const char *
 	}
 	if (!metric) {
 		metric = mem_zalloc(size);
-		metric->labels = labels;
+		metric->labels = str_dup(str_from(labels));
 		list_push_back(&family->metrics, &metric->link);
 	}
 	pthread_mutex_unlock(&lock);

@@ -14,8 +14,8 @@
  *   sends = metrics_counter("skein_im_sends_total", "Messages accepted.", NULL);
  *   refused = metrics_counter("skein_im_refused_total", "Sends refused, by code.", "code=\"blocked\"");
  *
- * `labels` is what stands between the braces, or NULL. Names, help texts and
- * labels are literals or live as long.
+ * `labels` is what stands between the braces, or NULL; it is copied. Names and
+ * help texts are literals or live as long.
  */
 struct counter;
 struct gauge;
