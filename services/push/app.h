@@ -1,0 +1,40 @@
+#ifndef SKEIN_PUSH_APP_H
+#define SKEIN_PUSH_APP_H
+
+#include "loop/signals.h"
+#include "loop/worker.h"
+#include "net/internal_server.h"
+#include "push/config.h"
+#include "push/conversations.h"
+#include "push/gateways.h"
+#include "push/recipients.h"
+#include "rpc/rpc_client.h"
+#include "store/kafka.h"
+#include "store/nodes.h"
+#include "store/pg.h"
+#include "store/redis.h"
+
+struct intake;
+
+/* The statements of push, in the order of the table in main.c. */
+enum push_statement { STATEMENT_PING, STATEMENT_MEMBERS, STATEMENT_GAP };
+
+/* All of one push process. Everything runs on the one worker, the main thread. */
+struct app {
+	struct push_config config;
+	struct worker worker;
+	struct signals signals;
+	struct pg *pg;
+	struct redis *redis;
+	struct node_list *nodes;
+	struct rpc_client *rpc;
+	struct gateways *gateways;
+	struct member_cache *members;
+	struct conversations *conversations;
+	struct intake *intake;
+	struct internal_server *internal;
+	struct timer leave; /* while draining: looks whether all is answered */
+	uint64_t leave_by_ms;
+};
+
+#endif

@@ -1,0 +1,43 @@
+#include "push/config.h"
+
+#define OPTION(member) offsetof(struct push_config, member)
+
+static const struct config_option options[] = {
+	CONFIG_COMMON_OPTIONS(struct push_config),
+	{ "pg.uri", CONFIG_TEXT, OPTION(pg_uri), "postgresql://skein@127.0.0.1:5432/skein", 8, 1024, NULL, CONFIG_SECRET,
+	  "PostgreSQL, read for members of groups and for messages whose records are missing." },
+	{ "pg.connections", CONFIG_INT, OPTION(pg_connections), "2", 1, 64, NULL, 0, "Connections to PostgreSQL." },
+	{ "pg.timeout", CONFIG_DURATION, OPTION(pg_timeout_ms), "5s", 100, 60000, NULL, 0,
+	  "How long one query may take, waiting for a connection included." },
+	{ "redis.uri", CONFIG_TEXT, OPTION(redis_uri), "redis://127.0.0.1:6379", 8, 1024, NULL, CONFIG_SECRET,
+	  "The Redis that holds routes, inboxes and the list of gateways." },
+	{ "redis.timeout", CONFIG_DURATION, OPTION(redis_timeout_ms), "2s", 100, 60000, NULL, 0,
+	  "How long one command may take, waiting for a connection included." },
+	{ "redis.max_waiting", CONFIG_INT, OPTION(redis_max_waiting), "200000", 100, 10000000, NULL, 0,
+	  "Commands that may wait for an answer; what is over is tried again later." },
+	{ "kafka.brokers", CONFIG_TEXT, OPTION(kafka_brokers), "127.0.0.1:9092", 3, 1024, NULL, 0,
+	  "Bootstrap list of the Kafka cluster." },
+	{ "kafka.group", CONFIG_TEXT, OPTION(kafka_group), "skein-push", 1, 128, NULL, 0,
+	  "Consumer group that all push processes share." },
+	{ "kafka.commit_interval", CONFIG_DURATION, OPTION(kafka_commit_interval_ms), "500ms", 10, 60000, NULL, 0,
+	  "How often the offsets of answered records are committed." },
+	{ "in_flight.max", CONFIG_INT, OPTION(max_in_flight), "5000", 1, 1000000, NULL, 0,
+	  "Messages on their way at once; over it no records are taken until half of them are answered." },
+	{ "conversations.max", CONFIG_INT, OPTION(max_conversations), "100000", 100, 10000000, NULL, 0,
+	  "Conversations whose last seq is remembered; about 400 bytes each." },
+	{ "members.max", CONFIG_INT, OPTION(max_members), "2000000", 1000, 100000000, NULL, 0,
+	  "Members of groups, over all groups, that are remembered; about 30 bytes each." },
+	{ "inbox.max_entries", CONFIG_INT, OPTION(inbox_max_entries), "1000", 10, 1000000, NULL, 0,
+	  "Entries an inbox keeps; the same value as in router." },
+	{ "inbox.expire", CONFIG_DURATION, OPTION(inbox_expire_ms), "7d", 60000, 31536000000, NULL, 0,
+	  "An inbox that nobody appends to or connects for is forgotten after this; the same value as in router." },
+	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "10s", 0, 600000, NULL, 0,
+	  "On SIGTERM: how long messages under way may take before the rest is left to the other push processes." },
+};
+
+const struct config_table push_config_table = {
+	.program = "push",
+	.summary = "writes inboxes and streams messages to the gateways",
+	.options = options,
+	.option_count = ARRAY_LEN(options),
+};

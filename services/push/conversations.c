@@ -1,0 +1,542 @@
+#include "push/conversations.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "base/ident.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "push/append_run.h"
+#include "push/gap.h"
+
+#define BATCH_MAX 64
+#define GAP_READ_MAX 200
+#define RETRY_MS 200
+#define SEQ_LIFE_S "86400"
+
+struct conversations {
+	struct conversations_options options;
+	struct map by_id;
+	struct list idle; /* nothing pending or under way; the longest idle first */
+	size_t count, in_flight;
+	struct counter *dispatched, *repeated, *dropped, *gaps;
+	struct histogram *append_time, *total_time;
+};
+
+enum stage {
+	STAGE_IDLE, /* no batch: the next one may be formed */
+	STAGE_LOADING, /* the last dispatched seq is being read from Redis */
+	STAGE_RESOLVING, /* the batch's recipients are being looked up */
+	STAGE_APPENDING, /* the batch is being written to inboxes */
+	STAGE_DELIVERING, /* the batch is being handed to the gateways, within one call */
+};
+
+struct conv {
+	struct map_node link;
+	struct list idle;
+	struct conversations *all;
+	char id[CONVERSATION_ID_MAX + 1];
+	struct conversation parsed; /* points into id */
+	int32_t partition;
+	enum stage stage;
+	bool is_known; /* `dispatched` is */
+	bool is_filling; /* a gap is being read */
+	bool is_orphan; /* the partition is somebody else's */
+	uint64_t dispatched; /* the highest seq that was dispatched, by anybody */
+	uint64_t base; /* what `dispatched` was when this process began: up to here nothing was seen answered */
+	struct list pending; /* outgoing, by seq, not begun */
+	struct list batch;
+	struct list delivering;
+	struct append_run run;
+	struct timer wait; /* for a gap, or before another try */
+	uint64_t batch_started_us;
+};
+
+static void advance(struct conv *conv);
+
+/* ---- life ---- */
+
+static struct str key_of(const struct map_node *node)
+{
+	return str_from(container_of(node, struct conv, link)->id);
+}
+
+static bool is_quiet(const struct conv *conv)
+{
+	return conv->stage == STAGE_IDLE && !conv->is_filling && list_is_empty(&conv->pending) &&
+	       list_is_empty(&conv->delivering);
+}
+
+static void conv_free(struct conv *conv)
+{
+	struct conversations *all = conv->all;
+
+	worker_cancel(all->options.worker, &conv->wait);
+	if (!conv->is_orphan)
+		map_remove(&all->by_id, &conv->link);
+	list_remove(&conv->idle);
+	all->count--;
+	mem_free(conv);
+}
+
+/* Files a conversation with nothing to do among the idle, or frees it. */
+static void rest(struct conv *conv)
+{
+	struct conversations *all = conv->all;
+
+	if (!is_quiet(conv))
+		return;
+	if (conv->is_orphan) {
+		conv_free(conv);
+		return;
+	}
+	list_remove(&conv->idle);
+	list_push_back(&all->idle, &conv->idle);
+	if (all->count > all->options.max_conversations)
+		conv_free(container_of(all->idle.next, struct conv, idle));
+}
+
+static void drop(struct conv *conv, struct outgoing *outgoing)
+{
+	list_remove(&outgoing->link);
+	outgoing_free(outgoing);
+	conv->all->in_flight--;
+}
+
+static void drop_all(struct conv *conv, struct list *messages)
+{
+	while (!list_is_empty(messages))
+		drop(conv, container_of(messages->next, struct outgoing, link));
+}
+
+/* The one end of a message. */
+static void finish(struct conv *conv, struct outgoing *outgoing)
+{
+	struct conversations *all = conv->all;
+	bool has_place = outgoing->has_place && !conv->is_orphan;
+	int32_t partition = outgoing->partition;
+	int64_t offset = outgoing->offset;
+
+	drop(conv, outgoing);
+	if (has_place)
+		all->options.finished(all->options.arg, partition, offset);
+}
+
+/* ---- the last dispatched seq ---- */
+
+static struct buf seq_key(const struct conv *conv)
+{
+	struct buf key = { 0 };
+
+	buf_printf(&key, "im:seq:{%s}", conv->id);
+	return key;
+}
+
+static void save_dispatched(struct conv *conv)
+{
+	struct buf key = seq_key(conv), value = { 0 };
+
+	buf_append_u64(&value, conv->dispatched);
+	struct str args[] = { STR("SET"), buf_str(&key), buf_str(&value), STR("EX"), STR(SEQ_LIFE_S) };
+	redis_command(conv->all->options.redis, args, ARRAY_LEN(args), NULL, NULL);
+	buf_release(&key);
+	buf_release(&value);
+}
+
+static struct outgoing *first_pending(const struct conv *conv)
+{
+	return list_is_empty(&conv->pending) ? NULL : container_of(conv->pending.next, struct outgoing, link);
+}
+
+static void on_wait_over(struct timer *timer);
+
+static void on_loaded(void *arg, err_t err, const redisReply *reply)
+{
+	struct conv *conv = arg;
+	uint64_t seq = 0;
+
+	conv->stage = STAGE_IDLE;
+	if (err) {
+		worker_arm(conv->all->options.worker, &conv->wait, clock_mono_ms() + RETRY_MS);
+		return;
+	}
+	struct outgoing *first = first_pending(conv);
+	if (!str_to_u64(redis_reply_str(reply), &seq) && first)
+		seq = first->seq - 1; /* Redis does not know: the oldest that came is the next */
+	conv->is_known = true;
+	conv->dispatched = conv->base = seq;
+	advance(conv);
+}
+
+static void load_dispatched(struct conv *conv)
+{
+	if (first_pending(conv)->seq == 1) {
+		conv->is_known = true; /* a new conversation: nothing was before */
+		advance(conv);
+		return;
+	}
+	struct buf key = seq_key(conv);
+	struct str args[] = { STR("GET"), buf_str(&key) };
+	conv->stage = STAGE_LOADING;
+	redis_command(conv->all->options.redis, args, ARRAY_LEN(args), on_loaded, conv);
+	buf_release(&key);
+}
+
+/* ---- gaps ---- */
+
+static bool insert_pending(struct conv *conv, struct outgoing *outgoing);
+
+/* A seq that was given out has no row: the store lost it. What comes after it must not wait for ever. */
+static void skip_lost(struct conv *conv, const struct outgoing *first)
+{
+	log_error("messages are missing in PostgreSQL", LOG_TEXT("conversation", conv->id),
+	          LOG_U64("after", conv->dispatched), LOG_U64("before", first->seq));
+	conv->dispatched = first->seq - 1;
+}
+
+static void take_gap(struct conv *conv, const PGresult *result, uint64_t member_version)
+{
+	for (int row = 0; row < PQntuples(result); row++) {
+		struct outgoing *outgoing = outgoing_new(gap_record(result, row, conv->id, member_version));
+
+		conv->all->in_flight++;
+		if (!insert_pending(conv, outgoing))
+			drop(conv, outgoing);
+	}
+	counter_add(conv->all->gaps, (uint64_t)PQntuples(result));
+}
+
+static void on_gap_read(void *arg, err_t err, const PGresult *result)
+{
+	struct conv *conv = arg;
+	struct outgoing *first = first_pending(conv);
+
+	conv->is_filling = false;
+	if (err) {
+		worker_arm(conv->all->options.worker, &conv->wait, clock_mono_ms() + RETRY_MS);
+		return;
+	}
+	/* the missing records may have come meanwhile, or the partition went */
+	if (first && first->seq > conv->dispatched + 1) {
+		if (PQntuples(result) == 0)
+			skip_lost(conv, first);
+		else
+			take_gap(conv, result, first->record->member_version);
+	}
+	advance(conv);
+}
+
+static void read_gap(struct conv *conv)
+{
+	struct outgoing *first = first_pending(conv);
+	struct pg_params params = { 0 };
+
+	pg_put_text(&params, str_from(conv->id));
+	pg_put_i64(&params, (int64_t)conv->dispatched);
+	pg_put_i64(&params, (int64_t)first->seq);
+	pg_put_i64(&params, GAP_READ_MAX);
+	conv->is_filling = true;
+	log_debug("reading a gap", LOG_TEXT("conversation", conv->id), LOG_U64("after", conv->dispatched),
+	          LOG_U64("before", first->seq));
+	pg_query(conv->all->options.pg, PG_ANY_LANE, conv->all->options.gap_statement, &params, on_gap_read, conv);
+}
+
+static void on_wait_over(struct timer *timer)
+{
+	struct conv *conv = container_of(timer, struct conv, wait);
+	struct outgoing *first = first_pending(conv);
+
+	if (conv->stage == STAGE_IDLE && conv->is_known && !conv->is_filling && first && first->seq > conv->dispatched + 1)
+		read_gap(conv);
+	else
+		advance(conv);
+}
+
+/* ---- the batch ---- */
+
+static void on_delivered(struct outgoing *outgoing, void *arg)
+{
+	struct conv *conv = arg;
+
+	uint64_t now = clock_wall_ms(), stored = outgoing->record->message->time;
+
+	histogram_observe(conv->all->total_time, now > stored ? (now - stored) * 1000 : 0);
+	finish(conv, outgoing);
+	rest(conv);
+}
+
+static void on_appended(struct append_run *run, void *arg)
+{
+	struct conv *conv = arg;
+	struct list batch;
+
+	(void)run;
+	histogram_observe(conv->all->append_time, clock_mono_us() - conv->batch_started_us);
+	conv->stage = STAGE_DELIVERING;
+	list_init(&batch);
+	list_splice_back(&batch, &conv->batch);
+	for (struct list *link; (link = list_pop_front(&batch));) {
+		struct outgoing *outgoing = container_of(link, struct outgoing, link);
+
+		list_push_back(&conv->delivering, &outgoing->link);
+		counter_add(conv->all->dispatched, 1);
+		outgoing_deliver(outgoing, conv->all->options.redis, on_delivered, conv);
+	}
+	conv->stage = STAGE_IDLE;
+	advance(conv);
+}
+
+static void append_batch(struct conv *conv, struct recipients *recipients)
+{
+	list_for_each(link, &conv->batch) {
+		struct outgoing *outgoing = container_of(link, struct outgoing, link);
+
+		recipients_unref(outgoing->recipients);
+		outgoing->recipients = recipients_ref(recipients);
+	}
+	recipients_unref(recipients);
+	conv->stage = STAGE_APPENDING;
+	conv->run.worker = conv->all->options.worker;
+	conv->run.redis = conv->all->options.redis;
+	conv->run.gateways = conv->all->options.gateways;
+	conv->run.limits = &conv->all->options.inbox_limits;
+	append_run_start(&conv->run, &conv->batch, on_appended, conv);
+}
+
+/* Nobody is there to get it: the group is gone. */
+static void abandon_batch(struct conv *conv)
+{
+	log_warn("group of a message is not there", LOG_TEXT("conversation", conv->id));
+	conv->stage = STAGE_IDLE;
+	while (!list_is_empty(&conv->batch))
+		finish(conv, container_of(conv->batch.next, struct outgoing, link));
+	advance(conv);
+}
+
+static void on_members(void *arg, err_t err, struct recipients *recipients)
+{
+	struct conv *conv = arg;
+
+	if (!err) {
+		append_batch(conv, recipients);
+	} else if (err == ERR_NOT_FOUND) {
+		abandon_batch(conv);
+	} else {
+		log_warn("members of a group not found out, trying again", LOG_TEXT("conversation", conv->id), LOG_ERR(err));
+		worker_arm(conv->all->options.worker, &conv->wait, clock_mono_ms() + RETRY_MS);
+	}
+}
+
+static void resolve_batch(struct conv *conv)
+{
+	uint64_t version = 0;
+
+	conv->stage = STAGE_RESOLVING;
+	if (conv->parsed.kind == CONVERSATION_DIRECT) {
+		append_batch(conv, recipients_of_direct(&conv->parsed));
+		return;
+	}
+	list_for_each(link, &conv->batch)
+		version = MAX(version, container_of(link, struct outgoing, link)->record->member_version);
+	member_cache_find(conv->all->options.members, conv->parsed.first, version, on_members, conv);
+}
+
+/* ---- order ---- */
+
+static struct outgoing *find_seq(const struct list *messages, uint64_t seq)
+{
+	list_for_each(link, messages) {
+		struct outgoing *outgoing = container_of(link, struct outgoing, link);
+
+		if (outgoing->seq == seq)
+			return outgoing;
+	}
+	return NULL;
+}
+
+/* A record at or below what this process dispatched itself. */
+static void take_repeat(struct conv *conv, struct outgoing *repeat)
+{
+	struct outgoing *under_way = find_seq(&conv->delivering, repeat->seq);
+
+	if (!under_way)
+		under_way = find_seq(&conv->batch, repeat->seq);
+	counter_add(conv->all->dropped, 1);
+	if (under_way && !under_way->has_place && repeat->has_place) {
+		under_way->has_place = true; /* read from PostgreSQL, and here comes its record */
+		under_way->partition = repeat->partition;
+		under_way->offset = repeat->offset;
+		drop(conv, repeat);
+		return;
+	}
+	finish(conv, repeat); /* answered, or its first record holds the partition's offset back */
+}
+
+static size_t form_batch(struct conv *conv)
+{
+	size_t count = 0;
+	struct outgoing *first;
+
+	while ((first = first_pending(conv)) && count < BATCH_MAX && first->seq <= conv->dispatched + 1) {
+		if (first->seq <= conv->dispatched && first->seq > conv->base) {
+			take_repeat(conv, first);
+			continue;
+		}
+		if (first->seq <= conv->dispatched)
+			counter_add(conv->all->repeated, 1);
+		else
+			conv->dispatched = first->seq;
+		list_remove(&first->link);
+		list_push_back(&conv->batch, &first->link);
+		count++;
+	}
+	return count;
+}
+
+/* The next step of a conversation, whatever has just happened to it. */
+static void advance(struct conv *conv)
+{
+	uint64_t before = conv->dispatched;
+
+	if (conv->is_orphan && conv->stage == STAGE_RESOLVING) {
+		drop_all(conv, &conv->batch);
+		conv->stage = STAGE_IDLE;
+	}
+	if (conv->stage == STAGE_RESOLVING) {
+		resolve_batch(conv); /* after a failed lookup */
+		return;
+	}
+	if (conv->stage != STAGE_IDLE || conv->is_filling)
+		return;
+	if (list_is_empty(&conv->pending)) {
+		rest(conv);
+		return;
+	}
+	if (!conv->is_known) {
+		load_dispatched(conv);
+		return;
+	}
+	if (form_batch(conv)) {
+		worker_cancel(conv->all->options.worker, &conv->wait);
+		conv->batch_started_us = clock_mono_us();
+		if (conv->dispatched != before)
+			save_dispatched(conv);
+		resolve_batch(conv);
+	} else if (list_is_empty(&conv->pending)) {
+		rest(conv);
+	} else if (!timer_is_armed(&conv->wait)) {
+		worker_arm(conv->all->options.worker, &conv->wait, clock_mono_ms() + GAP_WAIT_MS);
+	}
+}
+
+/* By seq; false if it came from PostgreSQL and its record is pending already. */
+static bool insert_pending(struct conv *conv, struct outgoing *outgoing)
+{
+	struct list *at = &conv->pending;
+
+	while (at->prev != &conv->pending && container_of(at->prev, struct outgoing, link)->seq > outgoing->seq)
+		at = at->prev;
+	if (at->prev != &conv->pending) {
+		struct outgoing *same = container_of(at->prev, struct outgoing, link);
+
+		if (same->seq == outgoing->seq && !outgoing->has_place)
+			return false;
+	}
+	list_insert_before(at, &outgoing->link);
+	return true;
+}
+
+/* ---- the outside ---- */
+
+static struct conv *conv_new(struct conversations *all, const char *id, int32_t partition)
+{
+	struct conv *conv = MEM_NEW(struct conv);
+
+	conv->all = all;
+	(void)str_copy(conv->id, sizeof(conv->id), str_from(id));
+	(void)conversation_parse(str_from(conv->id), &conv->parsed); /* intake let nothing else through */
+	conv->partition = partition;
+	list_init(&conv->idle);
+	list_init(&conv->pending);
+	list_init(&conv->batch);
+	list_init(&conv->delivering);
+	timer_init(&conv->wait, on_wait_over);
+	map_put(&all->by_id, &conv->link);
+	all->count++;
+	return conv;
+}
+
+void conversations_take(struct conversations *all, struct outgoing *outgoing)
+{
+	const char *id = outgoing->record->message->conversation_id;
+	struct map_node *found = map_find(&all->by_id, str_from(id));
+	struct conv *conv =
+		found ? container_of(found, struct conv, link) : conv_new(all, id, outgoing->partition);
+
+	list_remove(&conv->idle);
+	all->in_flight++;
+	(void)insert_pending(conv, outgoing); /* what has a place is always taken */
+	advance(conv);
+}
+
+void conversations_drop_partition(struct conversations *all, int32_t partition)
+{
+	for (struct map_node *node = map_first(&all->by_id), *next; node; node = next) {
+		struct conv *conv = container_of(node, struct conv, link);
+
+		next = map_next(&all->by_id, node);
+		if (conv->partition != partition)
+			continue;
+		map_remove(&all->by_id, &conv->link);
+		conv->is_orphan = true;
+		drop_all(conv, &conv->pending);
+		if (is_quiet(conv))
+			conv_free(conv);
+	}
+}
+
+static struct conversations *with_metrics(struct conversations *all)
+{
+	const char *name = "skein_push_messages_total", *help = "Messages by what became of their record.";
+
+	all->dispatched = metrics_counter(name, help, "outcome=\"dispatched\"");
+	all->repeated = metrics_counter(name, help, "outcome=\"repeated\"");
+	all->dropped = metrics_counter(name, help, "outcome=\"dropped\"");
+	all->gaps = metrics_counter(name, help, "outcome=\"read_from_postgres\"");
+	all->append_time = metrics_histogram("skein_push_append_seconds",
+	                                     "From a batch's start until all its inbox entries are written.", NULL);
+	all->total_time = metrics_histogram("skein_push_total_seconds",
+	                                    "From a message's time until every gateway has answered.", NULL);
+	return all;
+}
+
+struct conversations *conversations_new(const struct conversations_options *options)
+{
+	struct conversations *all = MEM_NEW(struct conversations);
+
+	all->options = *options;
+	map_init(&all->by_id, key_of);
+	list_init(&all->idle);
+	return with_metrics(all);
+}
+
+void conversations_free(struct conversations *all)
+{
+	for (struct map_node *node; (node = map_first(&all->by_id));) {
+		struct conv *conv = container_of(node, struct conv, link);
+
+		drop_all(conv, &conv->pending);
+		drop_all(conv, &conv->batch);
+		append_run_abort(&conv->run);
+		conv_free(conv);
+	}
+	map_release(&all->by_id);
+	mem_free(all);
+}
+
+size_t conversations_in_flight(const struct conversations *all)
+{
+	return all->in_flight;
+}

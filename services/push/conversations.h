@@ -1,0 +1,68 @@
+#ifndef SKEIN_PUSH_CONVERSATIONS_H
+#define SKEIN_PUSH_CONVERSATIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loop/worker.h"
+#include "push/gateways.h"
+#include "push/outgoing.h"
+#include "push/recipients.h"
+#include "store/inbox.h"
+#include "store/pg.h"
+#include "store/redis.h"
+
+/*
+ * Each conversation's messages, in the order of their seq, whatever the order
+ * of their records: the heart of push (design section 2, step 3).
+ *
+ *   a record comes ──► pending, by seq ──► batch: inboxes written ──► delivering ──► answered
+ *
+ * A conversation has one batch at a time, so that an inbox gets its messages in
+ * order; deliveries of several batches overlap, since the numbers in the
+ * inboxes order them. The last seq that was dispatched stands in Redis
+ * (im:seq:{id}) for whoever owns the partition next. A record at or below it:
+ * seen answered here → dropped; else dispatched again, clients drop the copy.
+ * A gap waits GAP_WAIT_MS for its records (two im processes may produce out of
+ * order), then is read from PostgreSQL.
+ *
+ * Costs about 400 bytes a conversation; idle ones are forgotten when there are
+ * more than max_conversations. Thread: the worker's.
+ */
+
+#define GAP_WAIT_MS 100
+
+struct conversations;
+
+struct conversations_options {
+	struct worker *worker;
+	struct redis *redis;
+	struct pg *pg;
+	unsigned gap_statement; /* GAP_SQL (push/gap.h) among the pool's */
+	struct gateways *gateways;
+	struct member_cache *members;
+	struct inbox_limits inbox_limits;
+	size_t max_conversations;
+	/* A message that came with a place in Kafka is done with. */
+	void (*finished)(void *arg, int32_t partition, int64_t offset);
+	void *arg;
+};
+
+struct conversations *conversations_new(const struct conversations_options *options);
+
+/*
+ * For the end of the process, when Redis, PostgreSQL and the gateways call back no more: what was not answered is
+ * dispatched again by the partition's next owner.
+ */
+void conversations_free(struct conversations *conversations);
+
+/* Takes the message over. `finished` may come from inside the call. */
+void conversations_take(struct conversations *conversations, struct outgoing *outgoing);
+
+/* The partition went to somebody else: nothing of it is begun any more. What is under way ends, unheard. */
+void conversations_drop_partition(struct conversations *conversations, int32_t partition);
+
+/* Messages that are not answered yet. */
+size_t conversations_in_flight(const struct conversations *conversations);
+
+#endif

@@ -1,0 +1,451 @@
+#include "push/gateways.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+
+#define STREAM_MAX_QUEUED (4u << 20)
+#define FULL_RETRY_MS 20
+
+/* A delivery's id is its slot and how often the slot was used: an answer that comes late finds nobody. */
+#define SLOT_BITS 24
+#define NO_SLOT UINT32_MAX
+
+struct slot {
+	struct delivery *delivery;
+	uint32_t generation;
+	uint32_t next_free;
+};
+
+struct gateways {
+	struct worker *worker;
+	struct rpc_client *client;
+	struct node_list *nodes;
+	struct map by_key;
+	struct slot *slots;
+	uint32_t slot_count, free_slot;
+	unsigned in_flight;
+	struct counter *sent, *resent, *gone, *lagging, *undeliverable;
+};
+
+enum gateway_state {
+	GATEWAY_UNKNOWN, /* not in our list; being looked up */
+	GATEWAY_ALIVE,
+	GATEWAY_DEAD, /* for good: a registration never comes back */
+};
+
+struct gateway {
+	struct map_node link;
+	struct gateways *all;
+	char key[96]; /* "name epoch" */
+	char name[65];
+	uint64_t epoch;
+	enum gateway_state state;
+	unsigned refs;
+	struct rpc_channel *channel;
+	struct rpc_stream *stream;
+	bool is_up;
+	struct list waiting; /* deliveries to be sent */
+	struct list sent; /* and sent, not answered */
+	struct timer retry;
+};
+
+/* ---- slots ---- */
+
+static void grow_slots(struct gateways *all)
+{
+	uint32_t count = all->slot_count ? all->slot_count * 2 : 256;
+
+	assert(count <= 1u << SLOT_BITS);
+	all->slots = mem_resize(all->slots, count * sizeof(*all->slots));
+	for (uint32_t i = count; i-- > all->slot_count;) {
+		all->slots[i] = (struct slot){ .next_free = all->free_slot };
+		all->free_slot = i;
+	}
+	all->slot_count = count;
+}
+
+static uint64_t take_slot(struct gateways *all, struct delivery *delivery)
+{
+	if (all->free_slot == NO_SLOT)
+		grow_slots(all);
+	uint32_t index = all->free_slot;
+	struct slot *slot = &all->slots[index];
+	all->free_slot = slot->next_free;
+	slot->delivery = delivery;
+	slot->generation++;
+	return (uint64_t)slot->generation << SLOT_BITS | index;
+}
+
+static struct delivery *find_slot(const struct gateways *all, uint64_t id)
+{
+	uint64_t index = id & ((1u << SLOT_BITS) - 1);
+
+	if (index >= all->slot_count || all->slots[index].generation != id >> SLOT_BITS)
+		return NULL;
+	return all->slots[index].delivery;
+}
+
+static void free_slot(struct gateways *all, uint64_t id)
+{
+	uint32_t index = id & ((1u << SLOT_BITS) - 1);
+
+	all->slots[index].delivery = NULL;
+	all->slots[index].next_free = all->free_slot;
+	all->free_slot = index;
+}
+
+/* ---- the end of a delivery, the only one ---- */
+
+static void finish(struct delivery *delivery)
+{
+	struct gateway *gateway = delivery->gateway;
+
+	list_remove(&delivery->link);
+	free_slot(gateway->all, delivery->id);
+	payload_unref(delivery->batch);
+	delivery->batch = NULL;
+	gateway->all->in_flight--;
+	delivery->done(delivery);
+	gateway_unref(gateway);
+}
+
+/* ---- sending ---- */
+
+static void pump(struct gateway *gateway)
+{
+	while (gateway->is_up && !list_is_empty(&gateway->waiting)) {
+		struct delivery *next = container_of(gateway->waiting.next, struct delivery, link);
+		err_t err = rpc_stream_send(gateway->stream, payload_str(next->batch));
+
+		if (err == ERR_FULL)
+			worker_arm(gateway->all->worker, &gateway->retry, clock_mono_ms() + FULL_RETRY_MS);
+		if (err)
+			return;
+		list_remove(&next->link);
+		list_push_back(&gateway->sent, &next->link);
+		counter_add(gateway->all->sent, 1);
+	}
+}
+
+static void on_retry(struct timer *timer)
+{
+	pump(container_of(timer, struct gateway, retry));
+}
+
+static void on_opened(struct rpc_stream *stream, void *arg)
+{
+	struct gateway *gateway = arg;
+
+	(void)stream;
+	gateway->is_up = true;
+	log_info("stream to gateway is up", LOG_TEXT("gateway", gateway->name));
+	pump(gateway);
+}
+
+static void on_closed(struct rpc_stream *stream, err_t err, void *arg)
+{
+	struct gateway *gateway = arg;
+	struct list again;
+
+	(void)stream;
+	if (gateway->is_up)
+		log_warn("stream to gateway is down", LOG_TEXT("gateway", gateway->name), LOG_ERR(err));
+	gateway->is_up = false;
+	/* What was sent and not answered goes out again, before what waits. */
+	list_init(&again);
+	list_splice_back(&again, &gateway->sent);
+	list_for_each(link, &again)
+		counter_add(gateway->all->resent, 1);
+	list_splice_back(&again, &gateway->waiting);
+	list_splice_back(&gateway->waiting, &again);
+}
+
+/* ---- answers ---- */
+
+static struct delivery *find_of(struct gateway *gateway, uint64_t id)
+{
+	struct delivery *delivery = find_slot(gateway->all, id);
+
+	return delivery && delivery->gateway == gateway ? delivery : NULL;
+}
+
+static void take_exception(struct gateway *gateway, const Skein__V1__Exception *exception)
+{
+	struct delivery *delivery = find_of(gateway, exception->id);
+
+	if (!delivery)
+		return;
+	if (exception->verdict == SKEIN__V1__VERDICT__GONE) {
+		counter_add(gateway->all->gone, 1);
+		delivery->gone(delivery, exception->conn);
+	} else {
+		counter_add(gateway->all->lagging, 1);
+	}
+}
+
+static void on_answers(struct rpc_stream *stream, struct str message, void *arg)
+{
+	struct gateway *gateway = arg;
+	Skein__V1__DeliverAnswers *answers =
+		skein__v1__deliver_answers__unpack(NULL, message.len, (const uint8_t *)message.ptr);
+
+	(void)stream;
+	if (!answers) {
+		log_warn("a gateway answered something that is not DeliverAnswers", LOG_TEXT("gateway", gateway->name));
+		return;
+	}
+	gateway->refs++; /* the last delivery may be all that holds a dead one */
+	for (size_t i = 0; i < answers->n_exceptions; i++)
+		take_exception(gateway, answers->exceptions[i]);
+	for (size_t i = 0; i < answers->n_done; i++) {
+		struct delivery *delivery = find_of(gateway, answers->done[i]);
+
+		if (delivery)
+			finish(delivery);
+	}
+	skein__v1__deliver_answers__free_unpacked(answers, NULL);
+	gateway_unref(gateway);
+}
+
+static const struct rpc_stream_handlers stream_handlers = {
+	.opened = on_opened,
+	.message = on_answers,
+	.closed = on_closed,
+};
+
+/* ---- life of a gateway: unknown -> alive -> dead, or unknown -> dead ---- */
+
+static void hang_up(struct gateway *gateway)
+{
+	gateway->is_up = false;
+	if (gateway->stream)
+		rpc_stream_close(gateway->stream);
+	if (gateway->channel)
+		rpc_channel_close(gateway->channel);
+	gateway->stream = NULL;
+	gateway->channel = NULL;
+}
+
+static void become_dead(struct gateway *gateway)
+{
+	struct list all;
+
+	if (gateway->state == GATEWAY_DEAD)
+		return;
+	if (gateway->state == GATEWAY_ALIVE)
+		log_info("gateway is gone", LOG_TEXT("gateway", gateway->name), LOG_U64("epoch", gateway->epoch));
+	gateway->state = GATEWAY_DEAD;
+	gateway->refs++;
+	hang_up(gateway);
+	worker_cancel(gateway->all->worker, &gateway->retry);
+	list_init(&all);
+	list_splice_back(&all, &gateway->sent);
+	list_splice_back(&all, &gateway->waiting);
+	while (!list_is_empty(&all)) {
+		counter_add(gateway->all->undeliverable, 1);
+		finish(container_of(all.next, struct delivery, link));
+	}
+	gateway_unref(gateway);
+}
+
+static void become_alive(struct gateway *gateway, const struct node *node)
+{
+	err_t err = rpc_channel_new(&gateway->channel, gateway->all->client, node->grpc_address);
+
+	if (err) {
+		log_error("cannot open a channel to a gateway", LOG_TEXT("gateway", gateway->name),
+		          LOG_TEXT("address", node->grpc_address), LOG_ERR(err));
+		become_dead(gateway);
+		return;
+	}
+	gateway->state = GATEWAY_ALIVE;
+	gateway->refs++; /* the list's own, until it is dead */
+	gateway->stream = rpc_stream_open(gateway->channel, gateway->all->worker, "/skein.v1.Gateway/Deliver",
+	                                  &stream_handlers, STREAM_MAX_QUEUED, gateway);
+}
+
+static void on_looked_up(void *arg)
+{
+	struct gateway *gateway = arg;
+
+	if (gateway->state == GATEWAY_UNKNOWN) {
+		const struct node *node =
+			node_list_find_epoch(gateway->all->nodes, str_from(gateway->name), gateway->epoch);
+		if (node)
+			become_alive(gateway, node);
+		else
+			become_dead(gateway);
+	}
+	gateway_unref(gateway);
+}
+
+static void look_up(struct gateway *gateway)
+{
+	const struct node *node = node_list_find_epoch(gateway->all->nodes, str_from(gateway->name), gateway->epoch);
+
+	if (node) {
+		become_alive(gateway, node);
+		return;
+	}
+	gateway->refs++;
+	node_list_refresh(gateway->all->nodes, on_looked_up, gateway);
+}
+
+static struct gateway *gateway_new(struct gateways *all, struct str name, uint64_t epoch, const char *key)
+{
+	struct gateway *gateway = MEM_NEW(struct gateway);
+
+	gateway->all = all;
+	(void)str_copy(gateway->name, sizeof(gateway->name), name);
+	(void)str_copy(gateway->key, sizeof(gateway->key), str_from(key));
+	gateway->epoch = epoch;
+	list_init(&gateway->waiting);
+	list_init(&gateway->sent);
+	timer_init(&gateway->retry, on_retry);
+	map_put(&all->by_key, &gateway->link);
+	return gateway;
+}
+
+struct gateway *gateways_get(struct gateways *all, struct str name, uint64_t epoch)
+{
+	char key[96];
+
+	snprintf(key, sizeof(key), "%.*s %llu", STR_ARG(name), (unsigned long long)epoch);
+	struct map_node *found = map_find(&all->by_key, str_from(key));
+	struct gateway *gateway =
+		found ? container_of(found, struct gateway, link) : gateway_new(all, name, epoch, key);
+	gateway->refs++;
+	if (!found)
+		look_up(gateway);
+	return gateway;
+}
+
+void gateway_unref(struct gateway *gateway)
+{
+	if (--gateway->refs)
+		return;
+	assert(list_is_empty(&gateway->waiting) && list_is_empty(&gateway->sent));
+	map_remove(&gateway->all->by_key, &gateway->link);
+	mem_free(gateway);
+}
+
+static struct gateway *first_departed(const struct gateways *all)
+{
+	for (struct map_node *node = map_first(&all->by_key); node; node = map_next(&all->by_key, node)) {
+		struct gateway *gateway = container_of(node, struct gateway, link);
+
+		if (gateway->state == GATEWAY_ALIVE &&
+		    !node_list_find_epoch(all->nodes, str_from(gateway->name), gateway->epoch))
+			return gateway;
+	}
+	return NULL;
+}
+
+/* Opens streams to gateways that came, buries those that went. */
+static void on_nodes_changed(void *arg)
+{
+	struct gateways *all = arg;
+	const struct node *nodes[1024];
+	size_t count = node_list_all(all->nodes, nodes, ARRAY_LEN(nodes));
+
+	for (size_t i = 0; i < count; i++)
+		gateway_unref(gateways_get(all, str_from(nodes[i]->name), nodes[i]->epoch));
+	/* Burying one ends deliveries, which may free others: look again from the start. */
+	for (struct gateway *gateway; (gateway = first_departed(all));) {
+		become_dead(gateway);
+		gateway_unref(gateway);
+	}
+}
+
+static struct str key_of(const struct map_node *node)
+{
+	return str_from(container_of(node, struct gateway, link)->key);
+}
+
+struct gateways *gateways_new(struct worker *worker, struct rpc_client *client, struct node_list *nodes)
+{
+	struct gateways *all = MEM_NEW(struct gateways);
+
+	all->worker = worker;
+	all->client = client;
+	all->nodes = nodes;
+	all->free_slot = NO_SLOT;
+	map_init(&all->by_key, key_of);
+	all->sent = metrics_counter("skein_push_deliveries_sent_total", "Records sent to gateways.", NULL);
+	all->resent = metrics_counter("skein_push_deliveries_resent_total",
+	                              "Records to be sent again after a stream broke.", NULL);
+	all->gone = metrics_counter("skein_push_targets_gone_total", "Connections a gateway did not have any more.", NULL);
+	all->lagging = metrics_counter("skein_push_targets_lagging_total",
+	                               "Connections that could not take a message at once.", NULL);
+	all->undeliverable = metrics_counter("skein_push_deliveries_dead_total",
+	                                     "Records given up because their gateway died.", NULL);
+	node_list_on_change(nodes, on_nodes_changed, all);
+	return all;
+}
+
+void gateways_free(struct gateways *all)
+{
+	node_list_on_change(all->nodes, NULL, NULL);
+	for (struct map_node *node; (node = map_first(&all->by_key));) {
+		struct gateway *gateway = container_of(node, struct gateway, link);
+
+		hang_up(gateway);
+		worker_cancel(all->worker, &gateway->retry);
+		map_remove(&all->by_key, node);
+		mem_free(gateway);
+	}
+	map_release(&all->by_key);
+	mem_free(all->slots);
+	mem_free(all);
+}
+
+bool gateway_is_dead(const struct gateway *gateway)
+{
+	return gateway->state == GATEWAY_DEAD;
+}
+
+struct str gateway_name(const struct gateway *gateway)
+{
+	return str_from(gateway->name);
+}
+
+uint64_t gateway_epoch(const struct gateway *gateway)
+{
+	return gateway->epoch;
+}
+
+static struct payload *pack(Skein__V1__Delivery *content)
+{
+	Skein__V1__DeliverBatch batch = SKEIN__V1__DELIVER_BATCH__INIT;
+
+	batch.n_deliveries = 1;
+	batch.deliveries = &content;
+	struct payload *payload = payload_alloc((uint32_t)skein__v1__deliver_batch__get_packed_size(&batch));
+	skein__v1__deliver_batch__pack(&batch, (uint8_t *)payload->bytes);
+	return payload;
+}
+
+void gateway_deliver(struct gateway *gateway, struct delivery *delivery, Skein__V1__Delivery *content)
+{
+	assert(gateway->state != GATEWAY_DEAD);
+	gateway->refs++;
+	gateway->all->in_flight++;
+	delivery->gateway = gateway;
+	delivery->id = take_slot(gateway->all, delivery);
+	content->id = delivery->id;
+	content->node_epoch = gateway->epoch;
+	delivery->batch = pack(content);
+	list_push_back(&gateway->waiting, &delivery->link);
+	pump(gateway);
+}
+
+unsigned gateways_in_flight(const struct gateways *all)
+{
+	return all->in_flight;
+}

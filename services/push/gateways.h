@@ -1,0 +1,61 @@
+#ifndef SKEIN_PUSH_GATEWAYS_H
+#define SKEIN_PUSH_GATEWAYS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/payload.h"
+#include "base/str.h"
+#include "loop/worker.h"
+#include "proto/delivery.pb-c.h"
+#include "rpc/rpc_client.h"
+#include "store/nodes.h"
+
+/*
+ * The gateways that push streams to. A gateway is a registration: a name with
+ * an epoch; the same name under another epoch is another gateway.
+ *
+ * A delivery given to a gateway ends in exactly one `done`: when the gateway has
+ * answered it, or when the gateway is dead (out of the node list). In between
+ * it is sent again whenever the stream had to be opened anew: the gateway drops
+ * what it has seen by its number. A gateway that nobody here knows yet is looked
+ * up before it counts as dead, since it may have registered a moment ago.
+ * Thread: the worker's.
+ */
+
+struct gateways;
+struct gateway;
+
+/* Embed it in what is delivered. */
+struct delivery {
+	struct list link;
+	struct gateway *gateway;
+	struct payload *batch; /* as it goes over the wire */
+	uint64_t id;
+	/* The gateway has no such connection. Before `done`. */
+	void (*gone)(struct delivery *delivery, uint64_t conn);
+	/* The last call; the delivery is the owner's again. */
+	void (*done)(struct delivery *delivery);
+};
+
+struct gateways *gateways_new(struct worker *worker, struct rpc_client *client, struct node_list *nodes);
+
+/* Every delivery must have ended. */
+void gateways_free(struct gateways *gateways);
+
+/* The gateway of that registration, with a reference for the caller. */
+struct gateway *gateways_get(struct gateways *gateways, struct str name, uint64_t epoch);
+void gateway_unref(struct gateway *gateway);
+
+bool gateway_is_dead(const struct gateway *gateway);
+struct str gateway_name(const struct gateway *gateway);
+uint64_t gateway_epoch(const struct gateway *gateway);
+
+/* Sends `content` (its id and node_epoch are filled in here). `gone` and `done` never come from inside this call. */
+void gateway_deliver(struct gateway *gateway, struct delivery *delivery, Skein__V1__Delivery *content);
+
+/* Deliveries that have not ended. */
+unsigned gateways_in_flight(const struct gateways *gateways);
+
+#endif

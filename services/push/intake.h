@@ -1,0 +1,43 @@
+#ifndef SKEIN_PUSH_INTAKE_H
+#define SKEIN_PUSH_INTAKE_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "push/conversations.h"
+#include "store/kafka.h"
+
+/*
+ * Takes records from Kafka and gives their messages to the conversations, no
+ * more than max_in_flight at once. An offset is committed when its message and
+ * all before it in the partition are answered. A record that cannot be read is
+ * counted, logged and passed over. Thread: the worker's.
+ */
+struct intake;
+
+#define INTAKE_TOPIC "im.message"
+#define INTAKE_RECORD_VERSION 1
+
+struct intake_options {
+	struct kafka_consumer_options consumer;
+	size_t max_in_flight;
+};
+
+/* `conversations` report to intake_finished() with the intake as their arg. */
+err_t intake_new(struct intake **out, struct worker *worker, const struct intake_options *options) MUST_CHECK;
+err_t intake_start(struct intake *intake, struct conversations *conversations) MUST_CHECK;
+
+void intake_finished(void *intake, int32_t partition, int64_t offset);
+
+/* No new records; what is under way goes on. */
+void intake_stop(struct intake *intake);
+
+/* Commits and leaves the group. */
+void intake_close(struct intake *intake, void (*closed)(void *arg), void *arg);
+
+void intake_free(struct intake *intake);
+
+/* Records between what is committed and the ends of our partitions. */
+int64_t intake_lag(const struct intake *intake);
+
+#endif

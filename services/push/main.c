@@ -1,0 +1,257 @@
+/* push: from Kafka to inboxes and gateways. This file wires; intake.c is where a message comes in. */
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "push/app.h"
+#include "push/gap.h"
+#include "push/intake.h"
+
+static const struct pg_statement statements[] = {
+	[STATEMENT_PING] = { "push_ping", "select 1" },
+	[STATEMENT_MEMBERS] = { "push_members", MEMBERS_SQL },
+	[STATEMENT_GAP] = { "push_gap", GAP_SQL },
+};
+
+/* ---- readiness ---- */
+
+static void on_redis_pong(void *arg, err_t err, const redisReply *reply)
+{
+	(void)reply;
+	readiness_done(arg, err);
+}
+
+static void check_redis(struct readiness_run *run, void *arg)
+{
+	struct app *app = arg;
+	struct str ping[] = { STR("PING") };
+
+	redis_command(app->redis, ping, 1, on_redis_pong, run);
+}
+
+static void on_pg_pong(void *arg, err_t err, const PGresult *result)
+{
+	(void)result;
+	readiness_done(arg, err);
+}
+
+static void check_pg(struct readiness_run *run, void *arg)
+{
+	struct app *app = arg;
+
+	pg_query(app->pg, PG_ANY_LANE, STATEMENT_PING, NULL, on_pg_pong, run);
+}
+
+static void on_topic_seen(void *arg, err_t err)
+{
+	readiness_done(arg, err);
+}
+
+static void check_kafka(struct readiness_run *run, void *arg)
+{
+	struct app *app = arg;
+
+	kafka_probe_topic(&app->worker, app->config.kafka_brokers, INTAKE_TOPIC, READINESS_TIMEOUT_MS, on_topic_seen, run);
+}
+
+/* ---- metrics ---- */
+
+static int64_t read_in_flight(void *arg)
+{
+	struct app *app = arg;
+
+	return (int64_t)conversations_in_flight(app->conversations);
+}
+
+static int64_t read_lag(void *arg)
+{
+	struct app *app = arg;
+
+	return intake_lag(app->intake);
+}
+
+/* ---- leaving: stop taking, wait for what is under way, commit, then close what it needed ---- */
+
+static void on_all_closed(void *arg)
+{
+	struct app *app = arg;
+
+	worker_stop(&app->worker);
+}
+
+static void on_stores_closed(void *arg)
+{
+	struct app *app = arg;
+
+	conversations_free(app->conversations);
+	member_cache_free(app->members);
+	intake_free(app->intake);
+	signals_close(&app->signals);
+	internal_server_close(app->internal, on_all_closed, app);
+}
+
+static void on_pg_closed(void *arg)
+{
+	struct app *app = arg;
+
+	redis_close(app->redis, on_stores_closed, app);
+}
+
+static void on_intake_closed(void *arg)
+{
+	struct app *app = arg;
+
+	if (conversations_in_flight(app->conversations)) {
+		/* their offsets are not committed: the partition's next owner sends them */
+		log_warn("leaving with messages under way", LOG_U64("messages", conversations_in_flight(app->conversations)));
+		_exit(0);
+	}
+	gateways_free(app->gateways);
+	rpc_client_free(app->rpc);
+	node_list_free(app->nodes);
+	pg_close(app->pg, on_pg_closed, app);
+}
+
+static void look_whether_all_is_answered(struct timer *timer)
+{
+	struct app *app = container_of(timer, struct app, leave);
+
+	if (conversations_in_flight(app->conversations) && clock_mono_ms() < app->leave_by_ms)
+		worker_arm(&app->worker, &app->leave, clock_mono_ms() + 20);
+	else
+		intake_close(app->intake, on_intake_closed, app);
+}
+
+static void drain(void *arg)
+{
+	struct app *app = arg;
+
+	internal_server_drain(app->internal);
+	intake_stop(app->intake);
+	app->leave_by_ms = clock_mono_ms() + (uint64_t)app->config.drain_timeout_ms;
+	timer_init(&app->leave, look_whether_all_is_answered);
+	worker_arm(&app->worker, &app->leave, clock_mono_ms());
+}
+
+static void reload(void *arg)
+{
+	struct app *app = arg;
+
+	if (config_reload(&push_config_table, &app->config) == OK)
+		log_set_level((enum log_level)app->config.common.log_level);
+}
+
+/* ---- starting ---- */
+
+static err_t open_stores(struct app *app)
+{
+	const struct pg_options pg_options = {
+		.uri = app->config.pg_uri,
+		.connections = (unsigned)app->config.pg_connections,
+		.max_waiting = 10000,
+		.timeout_ms = (uint64_t)app->config.pg_timeout_ms,
+		.statements = statements,
+		.statement_count = ARRAY_LEN(statements),
+	};
+	const struct redis_options redis_options = {
+		.uri = app->config.redis_uri,
+		.max_waiting = (unsigned)app->config.redis_max_waiting,
+		.timeout_ms = (uint64_t)app->config.redis_timeout_ms,
+	};
+
+	err_t err = pg_new(&app->pg, &app->worker, &pg_options);
+	if (!err)
+		err = redis_new(&app->redis, &app->worker, &redis_options);
+	if (!err)
+		err = rpc_client_new(&app->rpc);
+	return err;
+}
+
+static err_t open_flow(struct app *app)
+{
+	const struct intake_options intake_options = {
+		.consumer = {
+			.brokers = app->config.kafka_brokers,
+			.client_id = app->config.common.node_name,
+			.group = app->config.kafka_group,
+			.topic = INTAKE_TOPIC,
+			.commit_interval_ms = (uint64_t)app->config.kafka_commit_interval_ms,
+		},
+		.max_in_flight = (size_t)app->config.max_in_flight,
+	};
+
+	app->nodes = node_list_new(app->redis, &app->worker);
+	app->gateways = gateways_new(&app->worker, app->rpc, app->nodes);
+	app->members = member_cache_new(&app->worker, app->redis, app->pg, STATEMENT_MEMBERS,
+	                                (uint64_t)app->config.max_members);
+	err_t err = intake_new(&app->intake, &app->worker, &intake_options);
+	if (err)
+		return err;
+	const struct conversations_options options = {
+		.worker = &app->worker,
+		.redis = app->redis,
+		.pg = app->pg,
+		.gap_statement = STATEMENT_GAP,
+		.gateways = app->gateways,
+		.members = app->members,
+		.inbox_limits = {
+			.max_entries = (unsigned)app->config.inbox_max_entries,
+			.expire_s = (uint64_t)app->config.inbox_expire_ms / 1000,
+		},
+		.max_conversations = (size_t)app->config.max_conversations,
+		.finished = intake_finished,
+		.arg = app->intake,
+	};
+	app->conversations = conversations_new(&options);
+	metrics_gauge_fn("skein_push_in_flight", "Messages taken and not answered.", NULL, read_in_flight, app);
+	metrics_gauge_fn("skein_push_lag", "Records between the committed offsets and the ends of our partitions.", NULL,
+	                 read_lag, app);
+	return intake_start(app->intake, app->conversations);
+}
+
+static err_t start(struct app *app)
+{
+	const struct readiness_check checks[] = {
+		{ .name = "postgres", .start = check_pg, .arg = app },
+		{ .name = "redis", .start = check_redis, .arg = app },
+		{ .name = "kafka", .start = check_kafka, .arg = app },
+	};
+
+	err_t err = worker_init(&app->worker, "main");
+	if (!err)
+		err = signals_init(&app->signals, &app->worker, drain, reload, app);
+	if (!err)
+		err = open_stores(app);
+	if (!err)
+		err = open_flow(app);
+	if (!err)
+		err = internal_server_new(&app->internal, &app->worker, app->config.common.internal_listen, checks,
+		                          ARRAY_LEN(checks));
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	static struct app app;
+	enum config_action action;
+
+	if (config_load(&push_config_table, argc, argv, &app.config, &action))
+		return 2;
+	if (action != CONFIG_RUN)
+		return 0;
+	log_configure(app.config.common.node_name, (enum log_level)app.config.common.log_level,
+	              (enum log_format)app.config.common.log_format);
+	err_t err = start(&app);
+	if (err) {
+		log_error("could not start", LOG_ERR(err));
+		return 1;
+	}
+	log_info("push is up", LOG_TEXT("version", skein_version));
+	worker_run(&app.worker);
+	worker_join(&app.worker);
+	config_release(&push_config_table, &app.config);
+	log_info("push has left");
+	return 0;
+}

@@ -1,0 +1,205 @@
+#include "push/outgoing.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/routes.h"
+
+/* The part of a message that goes to one gateway. */
+struct part {
+	struct delivery delivery;
+	struct outgoing *outgoing;
+	size_t first, count; /* its targets */
+};
+
+struct outgoing *outgoing_new(Skein__V1__MessageRecord *record)
+{
+	struct outgoing *outgoing = MEM_NEW(struct outgoing);
+
+	outgoing->record = record;
+	outgoing->seq = record->message->seq;
+	list_init(&outgoing->link);
+	return outgoing;
+}
+
+void outgoing_clear_targets(struct outgoing *outgoing)
+{
+	for (uint32_t i = 0; i < outgoing->gateway_count; i++)
+		gateway_unref(outgoing->gateways[i]);
+	outgoing->gateway_count = 0;
+	outgoing->target_count = 0;
+	buf_clear(&outgoing->devices);
+}
+
+void outgoing_free(struct outgoing *outgoing)
+{
+	outgoing_clear_targets(outgoing);
+	mem_free(outgoing->gateways);
+	mem_free(outgoing->targets);
+	buf_release(&outgoing->devices);
+	recipients_unref(outgoing->recipients);
+	skein__v1__message_record__free_unpacked(outgoing->record, NULL);
+	mem_free(outgoing);
+}
+
+/* ---- collecting ---- */
+
+static uint32_t gateway_index(struct outgoing *outgoing, struct gateways *gateways, const struct route *route)
+{
+	for (uint32_t i = 0; i < outgoing->gateway_count; i++)
+		if (gateway_epoch(outgoing->gateways[i]) == route->node_epoch &&
+		    str_equal(gateway_name(outgoing->gateways[i]), route->node))
+			return i;
+	outgoing->gateways =
+		mem_resize(outgoing->gateways, (outgoing->gateway_count + 1) * sizeof(*outgoing->gateways));
+	outgoing->gateways[outgoing->gateway_count] = gateways_get(gateways, route->node, route->node_epoch);
+	return outgoing->gateway_count++;
+}
+
+static struct fanout_target *add_target(struct outgoing *outgoing)
+{
+	if (outgoing->target_count == outgoing->target_cap) {
+		outgoing->target_cap = outgoing->target_cap ? outgoing->target_cap * 2 : 4;
+		outgoing->targets = mem_resize(outgoing->targets, outgoing->target_cap * sizeof(*outgoing->targets));
+	}
+	return &outgoing->targets[outgoing->target_count++];
+}
+
+void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, uint32_t recipient,
+                         const struct inbox_appended *appended)
+{
+	struct str uid = outgoing->recipients->uids[recipient];
+	bool is_own = str_equal(uid, str_from(outgoing->record->message->from));
+
+	for (size_t i = 0; i + 1 < appended->routes->elements; i += 2) {
+		struct str device = redis_reply_str(appended->routes->element[i]);
+		struct route route;
+
+		if (!route_parse(redis_reply_str(appended->routes->element[i + 1]), &route)) {
+			log_warn("route that does not parse", LOG_STR("uid", uid), LOG_STR("device", device));
+			continue;
+		}
+		uint32_t gateway = gateway_index(outgoing, gateways, &route);
+		if (gateway_is_dead(outgoing->gateways[gateway]))
+			continue; /* its routes die with their TTL */
+		*add_target(outgoing) = (struct fanout_target){
+			.gateway = gateway,
+			.recipient = recipient,
+			.device_at = (uint32_t)outgoing->devices.len,
+			.is_own = is_own,
+			.conn = route.conn,
+			.offset = appended->offset,
+			.epoch = appended->epoch,
+		};
+		buf_append_str(&outgoing->devices, device);
+		buf_append_char(&outgoing->devices, '\0');
+	}
+}
+
+/* ---- delivering ---- */
+
+static void release_one(struct outgoing *outgoing)
+{
+	if (--outgoing->awaited == 0)
+		outgoing->delivered(outgoing, outgoing->arg);
+}
+
+static void on_gone(struct delivery *delivery, uint64_t conn)
+{
+	struct part *part = container_of(delivery, struct part, delivery);
+	struct outgoing *outgoing = part->outgoing;
+
+	for (size_t i = part->first; i < part->first + part->count; i++) {
+		const struct fanout_target *target = &outgoing->targets[i];
+
+		if (target->conn == conn)
+			route_unbind(outgoing->redis, outgoing->recipients->uids[target->recipient],
+			             str_from(outgoing->devices.ptr + target->device_at),
+			             gateway_name(delivery->gateway), gateway_epoch(delivery->gateway), conn, NULL, NULL);
+	}
+}
+
+static void on_done(struct delivery *delivery)
+{
+	struct part *part = container_of(delivery, struct part, delivery);
+	struct outgoing *outgoing = part->outgoing;
+
+	mem_free(part);
+	release_one(outgoing);
+}
+
+/* Points a wire list at targets first .. first + count - 1; the three arrays are in one allocation. */
+static void fill_targets(Skein__V1__Targets *list, const struct fanout_target *targets, size_t count)
+{
+	list->conns = mem_alloc(3 * count * sizeof(uint64_t));
+	list->offsets = list->conns + count;
+	list->epochs = list->offsets + count;
+	list->n_conns = list->n_offsets = list->n_epochs = count;
+	for (size_t i = 0; i < count; i++) {
+		list->conns[i] = targets[i].conn;
+		list->offsets[i] = targets[i].offset;
+		list->epochs[i] = targets[i].epoch;
+	}
+}
+
+static void send_part(struct outgoing *outgoing, const struct fanout_batch *batch, struct buf *message)
+{
+	Skein__V1__Delivery content = SKEIN__V1__DELIVERY__INIT;
+	Skein__V1__Targets own = SKEIN__V1__TARGETS__INIT, others = SKEIN__V1__TARGETS__INIT;
+	const struct fanout_target *targets = &outgoing->targets[batch->first];
+	struct part *part = MEM_NEW(struct part);
+
+	part->outgoing = outgoing;
+	part->first = batch->first;
+	part->count = batch->count;
+	part->delivery.gone = on_gone;
+	part->delivery.done = on_done;
+	content.message = (ProtobufCBinaryData){ .data = (uint8_t *)message->ptr, .len = message->len };
+	if (batch->own_count) {
+		fill_targets(&own, targets, batch->own_count);
+		content.own = &own;
+		content.client_msg_id = outgoing->record->message->client_msg_id;
+	}
+	if (batch->count > batch->own_count) {
+		fill_targets(&others, targets + batch->own_count, batch->count - batch->own_count);
+		content.others = &others;
+	}
+	outgoing->awaited++;
+	gateway_deliver(outgoing->gateways[batch->gateway], &part->delivery, &content);
+	mem_free(own.conns);
+	mem_free(others.conns);
+}
+
+/* The message as everybody but its sender sees it. */
+static struct buf pack_message(const Skein__V1__Message *message)
+{
+	Skein__V1__Message shown = *message;
+	struct buf packed = { 0 };
+
+	shown.client_msg_id = (char *)protobuf_c_empty_string;
+	size_t len = skein__v1__message__get_packed_size(&shown);
+	packed.len = skein__v1__message__pack(&shown, (uint8_t *)buf_reserve(&packed, len));
+	return packed;
+}
+
+void outgoing_deliver(struct outgoing *outgoing, struct redis *redis, void (*delivered)(struct outgoing *outgoing, void *arg),
+                      void *arg)
+{
+	outgoing->redis = redis;
+	outgoing->delivered = delivered;
+	outgoing->arg = arg;
+	outgoing->awaited = 1; /* our own, so that it cannot end before all parts are out */
+	if (outgoing->target_count) {
+		struct fanout_gateway *alive = mem_zalloc(outgoing->gateway_count * sizeof(*alive));
+		struct buf message = pack_message(outgoing->record->message);
+
+		for (uint32_t i = 0; i < outgoing->gateway_count; i++)
+			alive[i].is_alive = !gateway_is_dead(outgoing->gateways[i]);
+		struct fanout_plan plan = fanout_plan(outgoing->targets, outgoing->target_count, alive, FANOUT_UNICAST);
+		for (size_t i = 0; i < plan.batch_count; i++)
+			send_part(outgoing, &plan.batches[i], &message);
+		fanout_plan_release(&plan);
+		buf_release(&message);
+		mem_free(alive);
+	}
+	release_one(outgoing);
+}

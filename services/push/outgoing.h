@@ -1,0 +1,58 @@
+#ifndef SKEIN_PUSH_OUTGOING_H
+#define SKEIN_PUSH_OUTGOING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "proto/record.pb-c.h"
+#include "push/fanout_plan.h"
+#include "push/gateways.h"
+#include "push/recipients.h"
+#include "store/inbox.h"
+
+/*
+ * One message on its way out: from its Kafka record (or its row in PostgreSQL)
+ * to the answers of all gateways. Its owner moves it: conversations.c orders
+ * it, append_run.c writes the inboxes and adds the connections it finds,
+ * outgoing_deliver() plans and sends. Thread: the worker's.
+ */
+struct outgoing {
+	struct list link; /* in its conversation */
+	uint64_t seq;
+	Skein__V1__MessageRecord *record;
+	/* Where it stands in Kafka; a message read from PostgreSQL has no place until its record shows up. */
+	bool has_place;
+	int32_t partition;
+	int64_t offset;
+	struct recipients *recipients;
+	/* Connections to deliver to. */
+	struct fanout_target *targets;
+	size_t target_count, target_cap;
+	struct gateway **gateways; /* what targets[].gateway points into, a reference each */
+	uint32_t gateway_count;
+	struct buf devices; /* names, terminated; targets[].device_at points into it */
+	/* While it is being delivered. */
+	unsigned awaited; /* gateways that have not answered */
+	struct redis *redis; /* where routes that are gone are removed */
+	void (*delivered)(struct outgoing *outgoing, void *arg);
+	void *arg;
+};
+
+/* Takes the record over. */
+struct outgoing *outgoing_new(Skein__V1__MessageRecord *record);
+void outgoing_free(struct outgoing *outgoing);
+
+/* Forgets the connections found so far, before the inboxes are written again. */
+void outgoing_clear_targets(struct outgoing *outgoing);
+
+/* What the append answered for one recipient: remembers each connection with its number. */
+void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, uint32_t recipient,
+                         const struct inbox_appended *appended);
+
+/* Sends it to every connection that was found. `delivered` comes once, from inside this call if there is nobody to send to. */
+void outgoing_deliver(struct outgoing *outgoing, struct redis *redis, void (*delivered)(struct outgoing *outgoing, void *arg),
+                      void *arg);
+
+#endif
