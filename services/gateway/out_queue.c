@@ -1,0 +1,82 @@
+#include "gateway/out_queue.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/mem.h"
+
+struct out_ring {
+	uint32_t first, count, capacity; /* capacity is a power of two */
+	uint32_t bytes;
+	struct out_entry entries[];
+};
+
+#define FIRST_CAPACITY 8
+
+static struct out_ring *ring_new(uint32_t capacity)
+{
+	struct out_ring *ring = mem_alloc(sizeof(*ring) + capacity * sizeof(ring->entries[0]));
+
+	*ring = (struct out_ring){ .capacity = capacity };
+	return ring;
+}
+
+static struct out_ring *ring_double(struct out_ring *old)
+{
+	struct out_ring *ring = ring_new(2 * old->capacity);
+	uint32_t to_end = MIN(old->count, old->capacity - old->first);
+
+	memcpy(ring->entries, &old->entries[old->first], to_end * sizeof(old->entries[0]));
+	memcpy(&ring->entries[to_end], old->entries, (old->count - to_end) * sizeof(old->entries[0]));
+	ring->count = old->count;
+	ring->bytes = old->bytes;
+	mem_free(old);
+	return ring;
+}
+
+err_t out_queue_append(struct out_queue *queue, const struct out_limits *limits, const struct out_entry *entry)
+{
+	struct out_ring *ring = queue->ring;
+
+	if (!ring)
+		ring = ring_new(FIRST_CAPACITY);
+	else if (ring->count >= limits->max_entries || ring->bytes + (uint64_t)entry->bytes > limits->max_bytes)
+		return ERR_FULL;
+	else if (ring->count == ring->capacity)
+		ring = ring_double(ring);
+	ring->entries[(ring->first + ring->count) & (ring->capacity - 1)] = *entry;
+	ring->count++;
+	ring->bytes += entry->bytes;
+	queue->ring = ring;
+	return OK;
+}
+
+const struct out_entry *out_queue_first(const struct out_queue *queue)
+{
+	return queue->ring ? &queue->ring->entries[queue->ring->first] : NULL;
+}
+
+void out_queue_pop(struct out_queue *queue)
+{
+	struct out_ring *ring = queue->ring;
+
+	assert(ring);
+	ring->bytes -= ring->entries[ring->first].bytes;
+	ring->first = (ring->first + 1) & (ring->capacity - 1);
+	if (--ring->count == 0) {
+		mem_free(ring);
+		queue->ring = NULL;
+	}
+}
+
+uint32_t out_queue_bytes(const struct out_queue *queue)
+{
+	return queue->ring ? queue->ring->bytes : 0;
+}
+
+uint32_t out_queue_entries(const struct out_queue *queue)
+{
+	return queue->ring ? queue->ring->count : 0;
+}

@@ -1,0 +1,60 @@
+#ifndef SKEIN_GATEWAY_OUT_QUEUE_H
+#define SKEIN_GATEWAY_OUT_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/*
+ * What waits to be written to one connection: references to frames, in order.
+ * 8 bytes while nothing waits; a ring of 24-byte entries, allocated by the first
+ * one and freed with the last, otherwise. Limits are checked when something is
+ * appended, so that a peer that does not read costs what they say and no more.
+ *
+ * The queue moves references, it does not count them: who appends gives one
+ * away, who pops gets it.
+ */
+
+enum out_kind {
+	OUT_FRAME, /* struct payload: a frame of this connection's own */
+	OUT_MESSAGE, /* struct fanout_share: a message of somebody else */
+	OUT_OWN_MESSAGE, /* struct fanout_share: a message of this user */
+};
+
+struct out_entry {
+	void *ref;
+	uint64_t offset; /* of a message in the inbox */
+	uint32_t bytes; /* on the wire, all included */
+	uint8_t kind; /* enum out_kind */
+};
+
+struct out_limits {
+	uint32_t max_bytes;
+	uint32_t max_entries;
+};
+
+struct out_ring;
+
+struct out_queue {
+	struct out_ring *ring; /* NULL while empty */
+};
+
+/* ERR_FULL, and nothing is done, when the queue holds something and would go over a limit. */
+err_t out_queue_append(struct out_queue *queue, const struct out_limits *limits, const struct out_entry *entry) MUST_CHECK;
+
+/* The oldest one, until the queue is changed; NULL when it is empty. */
+const struct out_entry *out_queue_first(const struct out_queue *queue);
+
+/* Takes the oldest one out; the queue is not empty. */
+void out_queue_pop(struct out_queue *queue);
+
+uint32_t out_queue_bytes(const struct out_queue *queue);
+uint32_t out_queue_entries(const struct out_queue *queue);
+
+static inline bool out_queue_is_empty(const struct out_queue *queue)
+{
+	return !queue->ring;
+}
+
+#endif

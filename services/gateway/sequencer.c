@@ -1,0 +1,293 @@
+#include "gateway/sequencer.h"
+
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/mem.h"
+
+/*
+ * What is held is an array in the order of the numbers; before the start, when
+ * records of two epochs may meet, in the order in which they came. It is short
+ * (max_held) and exists only while something waits, so a memmove() is cheaper
+ * than any cleverness.
+ *
+ * What must stay true after each call: held numbers are >= next, <= reach and
+ * different; a hole has a deadline unless it is being filled.
+ */
+struct sequencer_hold {
+	unsigned first, count, capacity;
+	uint32_t bytes;
+	uint64_t jump_to; /* holes up to here are given up */
+	struct sequencer_record records[];
+};
+
+#define HOLD_CAPACITY 4
+
+static struct sequencer_record *front(const struct sequencer *s)
+{
+	return s->hold ? &s->hold->records[s->hold->first] : NULL;
+}
+
+/* The first one held may follow what was sent last. */
+static bool front_is_next(const struct sequencer *s)
+{
+	const struct sequencer_record *record = front(s);
+
+	return record && (record->offset == s->next || record->offset <= s->hold->jump_to);
+}
+
+static void note_hole(struct sequencer *s, uint64_t now_ms)
+{
+	bool has_hole = s->epoch && s->next <= s->reach && !front_is_next(s);
+
+	if (!has_hole)
+		s->hole_deadline_ms = 0;
+	else if (!s->hole_deadline_ms && !s->is_filling)
+		s->hole_deadline_ms = now_ms + s->rules->max_hole_ms;
+}
+
+/* From here on another number is missing, if any: it has its own time. */
+static void move_next(struct sequencer *s, uint64_t next)
+{
+	s->next = next;
+	s->reach = MAX(s->reach, next - 1);
+	s->hole_deadline_ms = 0;
+	s->is_filling = false;
+}
+
+static struct sequencer_hold *room_for_one(struct sequencer_hold *hold)
+{
+	unsigned capacity = hold ? hold->capacity : 0;
+
+	if (hold && hold->first > 0) {
+		memmove(hold->records, &hold->records[hold->first], hold->count * sizeof(hold->records[0]));
+		hold->first = 0;
+	}
+	if (hold && hold->count < capacity)
+		return hold;
+	capacity = capacity ? 2 * capacity : HOLD_CAPACITY;
+	bool is_new = !hold;
+	hold = mem_resize(hold, sizeof(*hold) + capacity * sizeof(hold->records[0]));
+	if (is_new)
+		*hold = (struct sequencer_hold){ 0 };
+	hold->capacity = capacity;
+	return hold;
+}
+
+static void insert_at(struct sequencer *s, const struct sequencer_record *record, unsigned at)
+{
+	struct sequencer_hold *hold = s->hold = room_for_one(s->hold);
+	struct sequencer_record *place = &hold->records[at];
+
+	memmove(place + 1, place, (hold->count - at) * sizeof(*place));
+	*place = *record;
+	hold->count++;
+	hold->bytes += record->bytes;
+}
+
+/* Where it stands among those held; `is_held` when it is there already. */
+static unsigned place_of(const struct sequencer *s, uint64_t offset, bool *is_held)
+{
+	const struct sequencer_hold *hold = s->hold;
+	unsigned at = hold ? hold->count : 0;
+
+	/* Most come behind all others. */
+	while (at > 0 && hold->records[hold->first + at - 1].offset > offset)
+		at--;
+	*is_held = at > 0 && hold->records[hold->first + at - 1].offset == offset;
+	return at;
+}
+
+static void let_go_of_all(struct sequencer *s)
+{
+	struct sequencer_hold *hold = s->hold;
+
+	s->hold = NULL;
+	for (unsigned i = 0; hold && i < hold->count; i++)
+		s->rules->let_go(hold->records[hold->first + i].item);
+	mem_free(hold);
+}
+
+static bool is_full(const struct sequencer *s, const struct sequencer_record *record)
+{
+	return s->hold && (s->hold->count >= s->rules->max_held ||
+	                   s->hold->bytes + (uint64_t)record->bytes > s->rules->max_held_bytes);
+}
+
+static void restart(struct sequencer *s, uint64_t epoch, uint64_t next)
+{
+	let_go_of_all(s);
+	s->old_epoch = s->epoch;
+	s->epoch = epoch;
+	s->reach = 0;
+	move_next(s, next);
+	s->owes_resync = true;
+}
+
+static enum sequencer_action hold_early(struct sequencer *s, const struct sequencer_record *record)
+{
+	if (s->owes_resync || is_full(s, record)) {
+		/* The client is told as soon as it can be: what comes until then it reads itself. */
+		let_go_of_all(s);
+		s->owes_resync = true;
+		return SEQUENCER_DROP;
+	}
+	insert_at(s, record, s->hold ? s->hold->count : 0);
+	return SEQUENCER_HOLD;
+}
+
+static enum sequencer_action hold_too_much(struct sequencer *s, const struct sequencer_record *record, unsigned at)
+{
+	s->reach = MAX(s->reach, record->offset);
+	if (front_is_next(s)) {
+		/* No hole: the first one waits to be let pass. There is nothing to jump over, so all of it is left to sync. */
+		let_go_of_all(s);
+		move_next(s, s->reach + 1);
+		s->owes_resync = true;
+		return SEQUENCER_DROP;
+	}
+	insert_at(s, record, at);
+	sequencer_skip(s);
+	return SEQUENCER_HOLD;
+}
+
+/* All but the plain case of sequencer_record(). */
+static enum sequencer_action hold_or_drop(struct sequencer *s, const struct sequencer_record *record)
+{
+	bool is_held;
+
+	if (record->epoch != s->epoch) {
+		if (record->epoch == s->old_epoch)
+			return SEQUENCER_DROP;
+		restart(s, record->epoch, record->offset);
+	}
+	unsigned at = place_of(s, record->offset, &is_held);
+	if (record->offset < s->next || is_held)
+		return SEQUENCER_DROP;
+	if (is_full(s, record))
+		return hold_too_much(s, record, at);
+	insert_at(s, record, at);
+	s->reach = MAX(s->reach, record->offset);
+	return SEQUENCER_HOLD;
+}
+
+void sequencer_init(struct sequencer *s, const struct sequencer_rules *rules)
+{
+	*s = (struct sequencer){ .rules = rules };
+}
+
+void sequencer_release(struct sequencer *s)
+{
+	let_go_of_all(s);
+}
+
+void sequencer_start(struct sequencer *s, uint64_t epoch, uint64_t next, uint64_t now_ms)
+{
+	struct sequencer_hold *early = s->hold;
+
+	s->hold = NULL;
+	s->epoch = epoch;
+	move_next(s, next);
+	for (unsigned i = 0; early && i < early->count; i++) {
+		const struct sequencer_record *record = &early->records[early->first + i];
+
+		if (hold_or_drop(s, record) == SEQUENCER_DROP)
+			s->rules->let_go(record->item);
+	}
+	mem_free(early);
+	note_hole(s, now_ms);
+}
+
+enum sequencer_action sequencer_record(struct sequencer *s, const struct sequencer_record *record, uint64_t now_ms)
+{
+	if (!s->epoch)
+		return hold_early(s, record);
+	if (record->epoch == s->epoch && record->offset == s->next && !record->waits && !s->owes_resync &&
+	    !front_is_next(s)) {
+		move_next(s, record->offset + 1);
+		if (s->next <= s->reach)
+			note_hole(s, now_ms);
+		return SEQUENCER_SEND;
+	}
+	enum sequencer_action action = hold_or_drop(s, record);
+	note_hole(s, now_ms);
+	return action;
+}
+
+void sequencer_learn(struct sequencer *s, uint64_t epoch, uint64_t head, uint64_t now_ms)
+{
+	if (!s->epoch) {
+		let_go_of_all(s);
+		s->owes_resync = true;
+		return;
+	}
+	if (epoch == s->epoch)
+		s->reach = MAX(s->reach, head);
+	else if (epoch != s->old_epoch)
+		restart(s, epoch, head + 1);
+	note_hole(s, now_ms);
+}
+
+void sequencer_skip(struct sequencer *s)
+{
+	s->owes_resync = true;
+	s->is_filling = false;
+	s->hole_deadline_ms = 0;
+	if (s->hold)
+		s->hold->jump_to = s->reach;
+	else
+		move_next(s, s->reach + 1);
+}
+
+void sequencer_let_pass(struct sequencer *s, uint64_t offset)
+{
+	bool is_held;
+	unsigned at = place_of(s, offset, &is_held);
+
+	if (is_held)
+		s->hold->records[s->hold->first + at - 1].waits = false;
+}
+
+static void pop_front(struct sequencer *s)
+{
+	struct sequencer_hold *hold = s->hold;
+	uint64_t jumped = hold->jump_to;
+
+	hold->bytes -= front(s)->bytes;
+	hold->first++;
+	if (--hold->count == 0) {
+		mem_free(hold);
+		s->hold = NULL;
+	}
+	/* Nothing more to jump to: what was missing up to there is not owed any more. */
+	if (s->next <= jumped && !front_is_next(s))
+		move_next(s, jumped + 1);
+}
+
+enum sequencer_action sequencer_take(struct sequencer *s, uint64_t now_ms, struct sequencer_effect *effect)
+{
+	if (!s->epoch)
+		return SEQUENCER_NOTHING;
+	if (s->owes_resync) {
+		s->owes_resync = false;
+		effect->epoch = s->epoch;
+		return SEQUENCER_RESYNC;
+	}
+	if (front_is_next(s)) {
+		if (front(s)->waits)
+			return SEQUENCER_NOTHING;
+		effect->record = *front(s);
+		move_next(s, effect->record.offset + 1);
+		pop_front(s);
+		note_hole(s, now_ms);
+		return SEQUENCER_SEND;
+	}
+	if (s->hole_deadline_ms && now_ms >= s->hole_deadline_ms) {
+		s->hole_deadline_ms = 0;
+		s->is_filling = true;
+		effect->from = s->next;
+		effect->to = s->hold ? front(s)->offset - 1 : s->reach;
+		return SEQUENCER_NEED_FILL;
+	}
+	return SEQUENCER_NOTHING;
+}

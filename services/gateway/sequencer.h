@@ -1,0 +1,112 @@
+#ifndef SKEIN_GATEWAY_SEQUENCER_H
+#define SKEIN_GATEWAY_SEQUENCER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Puts the numbered records of one inbox in order for one connection (design
+ * section 2). Several push processes, retries and takeovers may bring a record
+ * late, twice or before its forerunner; what leaves here is in order, without a
+ * hole and without a duplicate, or says that it is not (RESYNC).
+ *
+ *   before the inbox is known    kept as it comes
+ *   the number owed              sent
+ *   a lower one                  dropped: the client has it
+ *   a higher one                 held, until what is before it has come
+ *   a hole that stays            NEED_FILL: whoever drives this reads it, or gives it up with sequencer_skip()
+ *   more than may be held        RESYNC, and on behind the hole
+ *   another epoch                RESYNC with that one, and on from there
+ *
+ * Pure: no clock, no I/O. The driver feeds what happens and then does what
+ * sequencer_take() says until it says NOTHING; reading a hole is feeding the
+ * records that were read. A record is an item of the driver's, by reference.
+ * 64 bytes while nothing is held.
+ */
+
+struct sequencer_rules {
+	unsigned max_held;
+	uint32_t max_held_bytes;
+	uint32_t max_hole_ms; /* how long a hole may stay before NEED_FILL */
+	void (*let_go)(void *item); /* gives a held item back that is not going to be sent */
+};
+
+struct sequencer_record {
+	uint64_t epoch; /* of the inbox; never 0 */
+	uint64_t offset; /* 1 .. SEQUENCER_MAX_OFFSET */
+	void *item;
+	uint32_t bytes; /* what holding it costs */
+	uint8_t tag; /* the driver's */
+	bool waits; /* it and what follows stay until sequencer_let_pass() */
+};
+
+#define SEQUENCER_MAX_OFFSET (UINT64_MAX >> 1)
+
+enum sequencer_action {
+	SEQUENCER_NOTHING,
+	SEQUENCER_SEND,
+	SEQUENCER_DROP,
+	SEQUENCER_HOLD,
+	SEQUENCER_RESYNC,
+	SEQUENCER_NEED_FILL,
+};
+
+struct sequencer_effect {
+	struct sequencer_record record; /* SEND: the item's reference is the driver's again */
+	uint64_t epoch; /* RESYNC */
+	uint64_t from, to; /* NEED_FILL: the numbers that are missing */
+};
+
+struct sequencer_hold;
+
+struct sequencer {
+	const struct sequencer_rules *rules;
+	struct sequencer_hold *hold; /* NULL while nothing is held */
+	uint64_t epoch; /* 0 until it starts */
+	uint64_t old_epoch; /* its records that come late are dropped */
+	uint64_t next; /* the number owed */
+	uint64_t reach; /* the highest number known to be in the inbox */
+	uint64_t hole_deadline_ms; /* 0: there is no hole, or it is being filled */
+	bool owes_resync;
+	bool is_filling;
+};
+
+void sequencer_init(struct sequencer *sequencer, const struct sequencer_rules *rules);
+
+/* Lets go of what is held. */
+void sequencer_release(struct sequencer *sequencer);
+
+/* The inbox is known: what came before is put in order, `next` is owed. Once. */
+void sequencer_start(struct sequencer *sequencer, uint64_t epoch, uint64_t next, uint64_t now_ms);
+
+/*
+ * A record came. SEND: it is the one owed, and counted as sent. DROP: the client has it or reads it after a resync. HOLD:
+ * the item is kept, the driver gives it a reference. Then sequencer_take().
+ */
+enum sequencer_action sequencer_record(struct sequencer *sequencer, const struct sequencer_record *record, uint64_t now_ms);
+
+/* The inbox reaches up to `head` under this epoch, whether its records come or not. Then sequencer_take(). */
+void sequencer_learn(struct sequencer *sequencer, uint64_t epoch, uint64_t head, uint64_t now_ms);
+
+/* The hole is given up: a RESYNC, then all that is held, in order. Then sequencer_take(). */
+void sequencer_skip(struct sequencer *sequencer);
+
+/* The record that waits at `offset` may go. Then sequencer_take(). */
+void sequencer_let_pass(struct sequencer *sequencer, uint64_t offset);
+
+/* What to do next: SEND, RESYNC, NEED_FILL, or NOTHING for now. */
+enum sequencer_action sequencer_take(struct sequencer *sequencer, uint64_t now_ms, struct sequencer_effect *effect);
+
+/* When sequencer_take() is to be asked again; 0: when something happens. */
+static inline uint64_t sequencer_deadline(const struct sequencer *sequencer)
+{
+	return sequencer->hole_deadline_ms;
+}
+
+/* The highest number that the client may know: it was sent, or skipped by a resync. */
+static inline uint64_t sequencer_given_out(const struct sequencer *sequencer)
+{
+	return sequencer->epoch ? sequencer->next - 1 : 0;
+}
+
+#endif
