@@ -2,6 +2,7 @@
 #define SKEIN_STORE_REDIS_H
 
 #include <hiredis/hiredis.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,7 +20,8 @@
  * Every command ends in exactly one call of `done`, never from inside the call
  * that gave it:
  *   OK                    `reply` holds the answer (valid during the call)
- *   ERR_UNAVAILABLE       it was not executed: not connected in time, or the queue was full
+ *   ERR_UNAVAILABLE       it was not executed: not connected in time, the queue was full, or the server cannot for
+ *                         now (LOADING, READONLY, OOM ...)
  *   ERR_OUTCOME_UNKNOWN   sent, and the connection was lost or no answer came in time
  *   ERR_INTERNAL          the server answered an error (logged); `reply` is that error
  *
@@ -30,7 +32,7 @@
 struct redis;
 
 struct redis_options {
-	const char *uri; /* redis://[:password@]host:port[/db] */
+	const char *uri; /* redis://[[user]:password@]host[:port][/db]; %XX in user and password, IPv6 as [::1] */
 	unsigned max_waiting;
 	uint64_t timeout_ms; /* of one command, waiting included */
 };
@@ -39,12 +41,16 @@ struct redis_options {
 struct redis_script {
 	const char *name; /* for logs */
 	const char *source;
-	char sha[41]; /* filled at first use; "" before */
+	atomic_bool has_sha; /* filled at first use, by whichever thread */
+	char sha[41];
 };
 
 typedef void (*redis_done)(void *arg, err_t err, const redisReply *reply);
 
+/* Connects in the background; succeeds even while the server is away. ERR_BAD_CONFIG, logged, when the URI is none. */
 err_t redis_new(struct redis **out, struct worker *worker, const struct redis_options *options) MUST_CHECK;
+
+/* As pg_close(): what was not answered ends now, `closed` is called on a later turn. */
 void redis_close(struct redis *redis, void (*closed)(void *arg), void *arg);
 
 /* Copies the arguments. `done` may be NULL. */
@@ -63,7 +69,10 @@ void redis_eval(struct redis *redis, struct redis_script *script, const struct s
 /* The run_id of the server that is connected now; "" while none is. */
 const char *redis_generation(const struct redis *redis);
 
-/* Called each time a connection is ready whose generation differs from the one before (not for the very first). */
+/*
+ * Called each time a connection is ready whose generation differs from the one before (not for the very first). Several
+ * may ask; for as long as the client lives.
+ */
 void redis_on_new_generation(struct redis *redis, void (*changed)(void *arg), void *arg);
 
 bool redis_is_connected(const struct redis *redis);

@@ -1,0 +1,150 @@
+#include "store/redis_command.h"
+
+#include <assert.h>
+#include <openssl/sha.h>
+#include <pthread.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+/* "$", 20 digits, CR LF, and CR LF behind the bytes. */
+#define FRAMING 25
+
+static bool is_generation(struct str arg)
+{
+	return str_equal(arg, REDIS_GENERATION);
+}
+
+static char *put_number(char *at, char kind, size_t number)
+{
+	char digits[20];
+	size_t first = sizeof(digits);
+
+	do {
+		digits[--first] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	*at++ = kind;
+	memcpy(at, digits + first, sizeof(digits) - first);
+	at += sizeof(digits) - first;
+	*at++ = '\r';
+	*at++ = '\n';
+	return at;
+}
+
+static char *put_arg(char *at, struct str arg)
+{
+	at = put_number(at, '$', arg.len);
+	if (arg.len)
+		memcpy(at, arg.ptr, arg.len);
+	at += arg.len;
+	*at++ = '\r';
+	*at++ = '\n';
+	return at;
+}
+
+static size_t room_for(const struct redis_args *pieces, unsigned piece_count, size_t *count)
+{
+	size_t size = FRAMING;
+
+	*count = 0;
+	for (unsigned p = 0; p < piece_count; p++) {
+		*count += pieces[p].count;
+		for (unsigned i = 0; i < pieces[p].count; i++)
+			size += FRAMING + MAX(pieces[p].args[i].len, RUN_ID_LEN);
+	}
+	return size;
+}
+
+struct redis_command *redis_command_new(const struct redis_args *pieces, unsigned piece_count)
+{
+	static const struct str no_run_id = { "0000000000000000000000000000000000000000", RUN_ID_LEN };
+	size_t count, size = room_for(pieces, piece_count, &count);
+	struct redis_command *command = mem_alloc(sizeof(*command) + size);
+
+	assert(size <= UINT32_MAX);
+	*command = (struct redis_command){ .done = NULL };
+	char *at = put_number(command->bytes, '*', count);
+	for (unsigned p = 0; p < piece_count; p++) {
+		for (unsigned i = 0; i < pieces[p].count; i++) {
+			bool is_run_id = is_generation(pieces[p].args[i]);
+			at = put_arg(at, is_run_id ? no_run_id : pieces[p].args[i]);
+			if (is_run_id)
+				command->generation_at = (uint32_t)(at - command->bytes - RUN_ID_LEN - 2);
+		}
+	}
+	command->len = (uint32_t)(at - command->bytes);
+	return command;
+}
+
+struct str redis_command_name(const struct redis_command *command)
+{
+	struct str rest = str_of(command->bytes, command->len);
+
+	if (command->script)
+		return str_from(command->script->name);
+	str_cut(&rest, '\n');
+	str_cut(&rest, '\n');
+	return str_cut(&rest, '\r');
+}
+
+void redis_script_prepare(struct redis_script *script)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	unsigned char sha[SHA_DIGEST_LENGTH];
+
+	if (atomic_load_explicit(&script->has_sha, memory_order_acquire))
+		return;
+	pthread_mutex_lock(&lock);
+	SHA1((const unsigned char *)script->source, strlen(script->source), sha);
+	for (size_t i = 0; i < sizeof(sha); i++) {
+		script->sha[2 * i] = "0123456789abcdef"[sha[i] >> 4];
+		script->sha[2 * i + 1] = "0123456789abcdef"[sha[i] & 15];
+	}
+	atomic_store_explicit(&script->has_sha, true, memory_order_release);
+	pthread_mutex_unlock(&lock);
+}
+
+/* The server cannot for now; nothing was executed. */
+static const char *const passing[] = {
+	"LOADING", "MASTERDOWN", "READONLY", "OOM", "BUSY", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "NOSCRIPT",
+};
+
+static struct str first_word(const redisReply *error)
+{
+	struct str rest = str_of(error->str, error->len);
+
+	return str_cut(&rest, ' ');
+}
+
+/* Behind it the server would repeat arguments. */
+static struct str without_args(const redisReply *error)
+{
+	const char *args = strstr(error->str, ", with args");
+
+	return str_of(error->str, MIN(args ? (size_t)(args - error->str) : error->len, 200));
+}
+
+err_t redis_classify(const struct redis_command *command, const redisReply *reply, bool *is_stale)
+{
+	*is_stale = false;
+	if (reply->type != REDIS_REPLY_ERROR)
+		return OK;
+	struct str word = first_word(reply);
+	*is_stale = str_equal(word, STR("READONLY"));
+	for (size_t i = 0; i < ARRAY_LEN(passing); i++) {
+		if (!str_equal(word, str_from(passing[i])))
+			continue;
+		log_warn("redis refused a command for now", LOG_STR("command", redis_command_name(command)),
+		         LOG_STR("message", without_args(reply)));
+		return ERR_UNAVAILABLE;
+	}
+	log_error("redis refused a command", LOG_STR("command", redis_command_name(command)),
+	          LOG_STR("message", without_args(reply)));
+	return ERR_INTERNAL;
+}
+
+bool redis_is_unknown_script(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_ERROR && str_equal(first_word(reply), STR("NOSCRIPT"));
+}
