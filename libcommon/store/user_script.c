@@ -1,0 +1,57 @@
+#include "store/user_script.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+
+static struct str join(char out[USER_KEY_SIZE], struct str prefix, struct str uid, struct str suffix)
+{
+	assert(uid.len > 0 && uid.len <= UID_MAX);
+	memcpy(out, prefix.ptr, prefix.len);
+	memcpy(out + prefix.len, uid.ptr, uid.len);
+	memcpy(out + prefix.len + uid.len, suffix.ptr, suffix.len);
+	return str_of(out, prefix.len + uid.len + suffix.len);
+}
+
+void user_keys_fill(struct user_keys *keys, struct str uid)
+{
+	keys->keys[0] = join(keys->inbox, STR("im:inbox:{"), uid, STR("}"));
+	keys->keys[1] = join(keys->meta, STR("im:inbox:{"), uid, STR("}:meta"));
+	keys->keys[2] = user_routes_key(keys, uid);
+}
+
+struct str user_routes_key(struct user_keys *keys, struct str uid)
+{
+	return join(keys->routes, STR("im:route:{"), uid, STR("}"));
+}
+
+static struct str decimal(char out[24], uint64_t number)
+{
+	size_t first = 24;
+
+	do {
+		out[--first] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	return str_of(out + first, 24 - first);
+}
+
+void inbox_args_fill(struct inbox_args *args, const struct inbox_limits *limits)
+{
+	assert(limits->expire_s > 1 && limits->max_entries > 0);
+	inbox_epoch_text(args->epoch, inbox_fresh_epoch());
+	args->args[0] = REDIS_GENERATION;
+	args->args[1] = str_of(args->epoch, INBOX_EPOCH_TEXT - 1);
+	args->args[2] = decimal(args->now_s, clock_wall_ms() / 1000);
+	args->args[3] = decimal(args->half_s, limits->expire_s / 2);
+	args->args[4] = decimal(args->keep_s, limits->expire_s + limits->expire_s / 2);
+}
+
+bool inbox_read_answer(const redisReply *reply, size_t elements, uint64_t *epoch, uint64_t *n)
+{
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != elements || reply->element[1]->type != REDIS_REPLY_INTEGER)
+		return false;
+	*epoch = inbox_epoch_parse(redis_reply_str(reply->element[0]));
+	*n = (uint64_t)reply->element[1]->integer;
+	return *epoch != 0;
+}
