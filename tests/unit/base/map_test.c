@@ -13,7 +13,7 @@
 #define USERS 3000
 
 struct user {
-	char name[16];
+	char name[24];
 	bool is_in; /* what the map should say */
 	bool is_seen;
 	struct map_node node;
