@@ -42,12 +42,14 @@
 	X(ERR_BAD_CONFIG, "unavailable", 503, 13, 1013) \
 	X(ERR_INTERNAL, "unavailable", 503, 13, 1013)
 
+/* clang-format off */
 typedef enum err {
 #define X(name, code, http, grpc, close) name,
 	ERROR_TABLE(X)
 #undef X
 	ERR_COUNT
 } err_t;
+/* clang-format on */
 
 /* The C name, for logs: "ERR_NOT_FOUND". */
 const char *err_name(err_t err);
