@@ -21,7 +21,7 @@ find_postgres_user() {
 		as_postgres+=(--inh-caps=+$capability --ambient-caps=+$capability)
 		! "${as_postgres[@]}" test -x "$data" 2>/dev/null || return 0
 	done
-	die "PostgreSQL's user cannot enter $data: move the checkout to where every user may go, or choose RUN_DIR= there"
+	die "PostgreSQL's user cannot enter $data: put the checkout, or RUN_DIR=, where every user may go"
 }
 
 # The superuser has no password, so nobody can log in as it; `skein` owns the database and nothing else.
@@ -61,7 +61,7 @@ start_postgres() {
 	begin postgres
 	if [ ! -f "$run_dir/data/postgres-is-made" ]; then
 		find "$data" -mindepth 1 -delete
-		make_postgres_data || fail postgres "PostgreSQL's data could not be made in $(shown "$data")" || return 1
+		make_postgres_data || fail postgres "cannot make PostgreSQL's data in $(shown "$data")" || return 1
 		touch "$run_dir/data/postgres-is-made"
 	fi
 	await_orphans
@@ -114,7 +114,7 @@ start_kafka() {
 		mkdir -p "$data"
 		id=$(head -c 16 /dev/urandom | basenc --base64url | sed 's/^-/A/; s/=*$//')
 		java -XX:TieredStopAtLevel=1 -cp "$classes" kafka.tools.StorageTool format -t "$id" -c "$conf" \
-			>>"$(log_file kafka)" 2>&1 || fail kafka "Kafka's data could not be made in $(shown "$data")" || return 1
+			>>"$(log_file kafka)" 2>&1 || fail kafka "cannot make Kafka's data in $(shown "$data")" || return 1
 	fi
 	launch kafka java -Xms512m -Xmx512m "-Dlog4j.configuration=file:$templates/kafka-log4j.properties" \
 		-cp "$classes" kafka.Kafka "$conf"

@@ -105,6 +105,11 @@ stop() {
 	rm -f "$(pid_file "$name")"
 }
 
+# From what ss says of a process, users:(("nginx",pid=7,fd=3)), to what a person reads.
+who() {
+	sed -nE 's/.*\(\("([^"]*)",pid=([0-9]+).*/\1 (pid \2)/p; t; s/.*/another process/p' <<<"$1"
+}
+
 # free_ports NAME...: none of their ports may be somebody else's.
 free_ports() {
 	local name what number taken holder
@@ -113,8 +118,7 @@ free_ports() {
 		for what in $(ports_of "$name"); do
 			number=$(port "$name" "$what")
 			holder=$(awk -v port="$number" '$4 ~ ":" port "$" { print ($6 ? $6 : "?"); exit }' <<<"$taken")
-			[ -z "$holder" ] || die "port $number, which $name needs for $what, is taken by" \
-				"$(sed -nE 's/.*\(\("([^"]*)",pid=([0-9]+).*/\1 (pid \2)/p;t;s/.*/another process/p' <<<"$holder");" \
+			[ -z "$holder" ] || die "port $number, which $name needs for $what, is taken by $(who "$holder");" \
 				"choose other ports with PORT_BASE="
 		done
 	done

@@ -73,7 +73,7 @@ show_state() {
 show_next_steps() {
 	cat <<-TEXT
 
-		Next:  make demo                                        two users on two gateways, talking
-		       . $(shown "$run_dir/env"); $(shown "$bin")/skeinctl --help      $(shown "$run_dir/env") holds every address; README.md walks through
+		Next:  make demo       two users on two gateways, talking
+		       README.md       the same with curl; $(shown "$run_dir/env") holds the addresses, for a shell
 	TEXT
 }

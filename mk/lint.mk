@@ -1,0 +1,37 @@
+# Checks of the sources (tests/lint/run) and their layout. What is checked file by file leaves a stamp below OUT, so that
+# a second run looks only at what changed.
+
+LINT_HEADERS := $(shell find libcommon services tools tests -name '*.h')
+LINT_SOURCES := $(shell find libcommon services tools tests/bench -name '*.c')
+
+.PHONY: lint lint-headers lint-tidy fmt docs print-configuration
+lint: all ## check the sources: clang-tidy, banned functions, layers, headers, layout, scripts, documents
+	@OUT=$(OUT) BIN=$(BIN) MAKE=$(MAKE) tests/lint/run
+
+fmt: ## lay the C files out as .clang-format says
+	@tests/lint/format.py --fix $(LINT_HEADERS) $(shell find libcommon services tools tests -name '*.c')
+
+lint-headers: $(LINT_HEADERS:%=$(OUT)/lint/headers/%)
+lint-tidy: $(LINT_SOURCES:%=$(OUT)/lint/tidy/%)
+
+$(OUT)/lint/headers/%.h: %.h $(OUT)/flags | $(GEN_H)
+	@mkdir -p $(@D)
+	@echo '#include "$<"' | $(CC) $(CPPFLAGS) $(CFLAGS_ALL) -x c -fsyntax-only -
+	@echo '#include "$<"' | $(CC) $(CPPFLAGS) -x c -MM -MP -MT $@ -MF $@.d -
+	@touch $@
+
+$(OUT)/lint/tidy/%.c: %.c .clang-tidy $(OUT)/flags | $(GEN_H)
+	@mkdir -p $(@D)
+	@clang-tidy --quiet $< -- $(CPPFLAGS) -std=gnu11 $(filter-out -Werror,$(WARNINGS)) -DSKEIN_VERSION='"lint"' \
+		>$@.out 2>/dev/null || { cat $@.out; exit 1; }
+	@$(CC) $(CPPFLAGS) -MM -MP -MT $@ -MF $@.d $<
+	@touch $@
+
+-include $(shell find $(OUT)/lint -name '*.d' 2>/dev/null)
+
+print-configuration: $(SERVICES:%=$(BIN)/%)
+	@cat mk/configuration-head.md
+	@for service in $(SERVICES); do $(BIN)/$$service --config-markdown || exit 1; done
+
+docs: ## write docs/configuration.md anew from the services' own tables
+	@$(MAKE) -s print-configuration > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
