@@ -1,0 +1,341 @@
+#include <arpa/inet.h>
+#include <assert.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/http_internal.h"
+
+/*
+ * A connection's life, as libmicrohttpd tells it: notify(started), then for each
+ * request first_line, request (once with the headers, then with pieces of the
+ * body, at last with nothing) and completed, then notify(closed). Any step may
+ * be the last one before completed or closed.
+ */
+
+#define KEPT_BUFFER 4096 /* a larger buffer is freed between requests: idle connections are many */
+#define MAX_HEADER_BYTES (20 * 1024)
+#define MAX_DISCARDED (1024 * 1024) /* of a body that is refused but has no announced end */
+
+static void keep_small(struct buf *buf)
+{
+	if (buf->cap > KEPT_BUFFER)
+		buf_release(buf);
+	else
+		buf_clear(buf);
+}
+
+static void wait_for_client(struct http_request *request)
+{
+	struct http_server *server = request->server;
+
+	request->waiting_since_ms = server->now_ms;
+	list_remove(&request->link);
+	list_push_back(&server->waiting, &request->link);
+}
+
+static void write_address(struct http_request *request, const struct sockaddr *from)
+{
+	const void *address = from->sa_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr
+	                                                  : &((const struct sockaddr_in *)from)->sin_addr;
+
+	if (!inet_ntop(from->sa_family, address, request->address, sizeof(request->address)))
+		request->address[0] = '\0';
+}
+
+static struct http_request *request_of(struct MHD_Connection *conn)
+{
+	return MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static struct http_request *connection_new(struct http_server *server, struct MHD_Connection *conn)
+{
+	struct http_request *request = MEM_NEW(struct http_request);
+
+	request->server = server;
+	request->conn = conn;
+	write_address(request, MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+	list_init(&request->link);
+	wait_for_client(request);
+	return request;
+}
+
+static void connection_free(struct http_request *request)
+{
+	list_remove(&request->link);
+	buf_release(&request->target);
+	buf_release(&request->decoded);
+	buf_release(&request->body);
+	buf_release(&request->headers);
+	mem_free(request);
+}
+
+void http_connection_notify(void *cls, struct MHD_Connection *conn, void **socket_context,
+                            enum MHD_ConnectionNotificationCode code)
+{
+	struct http_server *server = cls;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*socket_context = connection_new(server, conn);
+		server->connections++;
+	} else {
+		connection_free(*socket_context);
+		server->connections--;
+	}
+}
+
+void http_connection_drop_overdue(struct http_server *server)
+{
+	uint64_t limit_ms = (uint64_t)server->options.idle_timeout_s * 1000;
+
+	while (!list_is_empty(&server->waiting)) {
+		struct http_request *request = container_of(server->waiting.next, struct http_request, link);
+		if (server->now_ms - request->waiting_since_ms < limit_ms)
+			return;
+		list_remove(&request->link);
+		/* libmicrohttpd sees the end of the stream and cleans up. */
+		shutdown(MHD_get_connection_info(request->conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, SHUT_RDWR);
+	}
+}
+
+void *http_connection_first_line(void *cls, const char *target, struct MHD_Connection *conn)
+{
+	struct http_request *request = request_of(conn);
+	(void)cls;
+
+	request->state = HTTP_HEAD;
+	wait_for_client(request);
+	buf_append_text(&request->target, target ? target : "");
+	buf_text(&request->target);
+	uri_split(buf_str(&request->target), &request->path, &request->query);
+	return request;
+}
+
+void http_connection_completed(void *cls, struct MHD_Connection *conn, void **context,
+                               enum MHD_RequestTerminationCode code)
+{
+	struct http_request *request = request_of(conn);
+	(void)cls, (void)context, (void)code;
+
+	assert(request->state != HTTP_HANDLING && request->state != HTTP_SLEEPING);
+	if (request->state == HTTP_ANSWERED)
+		request->server->answering--;
+	request->state = HTTP_WAITING;
+	wait_for_client(request);
+	keep_small(&request->target);
+	keep_small(&request->decoded);
+	keep_small(&request->body);
+	keep_small(&request->headers);
+	request->whole_since_us = 0;
+	request->match.route = NULL;
+	request->match.param_count = 0;
+	request->field_count = 0;
+	request->discarded = 0;
+	request->id[0] = '\0';
+	request->context = NULL;
+}
+
+/* What the headers say about the request as such. */
+struct head {
+	unsigned hosts, lengths, codings;
+	uint64_t length;
+	bool is_malformed;
+	struct str request_id;
+};
+
+static bool is_header(struct str name, struct str wanted)
+{
+	return name.len == wanted.len && strncasecmp(name.ptr, wanted.ptr, wanted.len) == 0;
+}
+
+static bool has_blank(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if ((unsigned char)name.ptr[i] <= ' ')
+			return true;
+	return false;
+}
+
+static enum MHD_Result read_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_len,
+                                   const char *bytes, size_t len)
+{
+	struct head *head = cls;
+	struct str name = str_of(key, key_len), value = str_of(bytes, len);
+	(void)kind;
+
+	/* "Content-Length : 5" is no Content-Length to us, but it may be one to a proxy before us. */
+	if (name.len == 0 || has_blank(name)) {
+		head->is_malformed = true;
+	} else if (is_header(name, STR("Host"))) {
+		head->hosts++;
+	} else if (is_header(name, STR("Content-Length"))) {
+		head->lengths++;
+		head->is_malformed |= !str_to_u64(value, &head->length);
+	} else if (is_header(name, STR("Transfer-Encoding"))) {
+		head->codings++;
+		head->is_malformed |= !is_header(value, STR("chunked"));
+	} else if (is_header(name, STR("X-Request-Id"))) {
+		head->request_id = value;
+	}
+	return MHD_YES;
+}
+
+static bool is_printable(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.ptr[i] < ' ' || s.ptr[i] > '~')
+			return false;
+	return s.len > 0;
+}
+
+/* Unique, not secret: a random beginning for the server, then a number. */
+static void name_request(struct http_request *request, struct str callers_id)
+{
+	static const char hex[] = "0123456789abcdef";
+	struct http_server *server = request->server;
+
+	if (is_printable(callers_id) && str_copy(request->id, sizeof(request->id), callers_id))
+		return;
+	uint64_t number = server->next_id++;
+	memcpy(request->id, server->id_prefix, 12);
+	for (int digit = 23; digit >= 12; digit--, number >>= 4)
+		request->id[digit] = hex[number & 15];
+	request->id[24] = '\0';
+}
+
+/* All headers are there. What cannot be a request of ours is refused before its body; the connection ends with that. */
+static void begin(struct http_request *request, const char *method)
+{
+	size_t header_bytes = MHD_get_connection_info(request->conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+	struct head head = { 0 };
+
+	request->state = HTTP_BODY;
+	request->method = str_from(method);
+	request->retry_after_s = 1;
+	MHD_get_connection_values_n(request->conn, MHD_HEADER_KIND, read_header, &head);
+	name_request(request, head.request_id);
+	if (header_bytes > MAX_HEADER_BYTES)
+		http_respond_problem_as(request, ERR_TOO_LARGE, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, NULL,
+		                        "The headers are too large.");
+	else if (head.is_malformed || head.hosts > 1 || head.lengths + head.codings > 1)
+		http_respond_problem(request, ERR_INVALID_ARGUMENT, NULL, "The headers are malformed.");
+	else if (head.length > request->server->options.max_body)
+		http_respond_problem(request, ERR_TOO_LARGE, NULL, "The body is too large.");
+	else if (head.length)
+		buf_reserve(&request->body, head.length);
+}
+
+static bool is_too_large(const struct http_request *request)
+{
+	return request->discarded > 0;
+}
+
+/* False to give the connection up. */
+static bool take_body(struct http_request *request, const char *bytes, size_t len)
+{
+	if (is_too_large(request) || len > request->server->options.max_body - request->body.len) {
+		request->discarded += len;
+		return request->discarded <= MAX_DISCARDED;
+	}
+	buf_append(&request->body, bytes, len);
+	return true;
+}
+
+/* False if the request was refused. */
+static bool decode_params(struct http_request *request)
+{
+	struct http_match *match = &request->match;
+	char field[64];
+
+	for (unsigned i = 0; i < match->param_count; i++) {
+		if (uri_decode(match->params[i], PLUS_IS_PLUS, &request->decoded, &match->params[i]))
+			continue;
+		str_copy(field, sizeof(field), http_route_param_name(match->route, i));
+		http_respond_problem(request, ERR_INVALID_ARGUMENT, field, "Not UTF-8 in percent-encoding.");
+		return false;
+	}
+	return true;
+}
+
+static bool decode_query(struct http_request *request)
+{
+	struct str bad;
+	char field[64];
+
+	request->field_count =
+		uri_query_read(request->query, &request->decoded, request->fields, HTTP_MAX_QUERY_FIELDS, &bad);
+	if (request->field_count >= 0)
+		return true;
+	request->field_count = 0;
+	str_copy(field, sizeof(field), bad);
+	http_respond_problem(request, ERR_INVALID_ARGUMENT, field, "The query is malformed.");
+	return false;
+}
+
+static void refuse_method(struct http_request *request)
+{
+	struct buf allowed = { 0 };
+
+	http_routes_allowed(request->server->routes, request->path, &allowed);
+	http_add_header(request, MHD_HTTP_HEADER_ALLOW, buf_text(&allowed));
+	buf_release(&allowed);
+	http_respond_problem(request, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
+}
+
+/* Answers at once, or hands over to the route's handler. */
+static void dispatch(struct http_request *request)
+{
+	struct http_server *server = request->server;
+	err_t err = http_routes_find(server->routes, request->method, request->path, &request->match);
+
+	/* Once, so that what is decoded later does not move what was decoded before. */
+	if (strpbrk(request->target.ptr, "%+"))
+		buf_reserve(&request->decoded, request->target.len);
+	if (is_too_large(request))
+		http_respond_problem(request, ERR_TOO_LARGE, NULL, "The body is too large.");
+	else if (err == ERR_METHOD_NOT_ALLOWED)
+		refuse_method(request);
+	else if (err)
+		http_respond_problem(request, err, NULL, NULL);
+	else if (server->is_closing)
+		http_respond_problem(request, ERR_UNAVAILABLE, NULL, NULL);
+	else if (decode_params(request) && decode_query(request))
+		request->match.route->handle(request, server->options.arg);
+}
+
+/* The request is whole. False if it has no answer that libmicrohttpd would take. */
+static bool handle(struct http_request *request)
+{
+	if (request->state == HTTP_ANSWERED)
+		return false;
+	list_remove(&request->link);
+	request->whole_since_us = clock_mono_us();
+	request->state = HTTP_HANDLING;
+	request->server->pending++;
+	dispatch(request);
+	if (request->state == HTTP_HANDLING) {
+		request->state = HTTP_SLEEPING;
+		MHD_suspend_connection(request->conn);
+	}
+	return true;
+}
+
+enum MHD_Result http_connection_request(void *cls, struct MHD_Connection *conn, const char *url, const char *method,
+                                        const char *version, const char *bytes, size_t *len, void **context)
+{
+	struct http_request *request = *context;
+	bool goes_on = true;
+	(void)cls, (void)conn, (void)url, (void)version;
+
+	if (request->state == HTTP_HEAD) {
+		begin(request, method);
+	} else if (*len) {
+		goes_on = take_body(request, bytes, *len);
+		*len = 0;
+	} else {
+		goes_on = handle(request);
+	}
+	return goes_on ? MHD_YES : MHD_NO;
+}
