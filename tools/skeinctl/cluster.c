@@ -1,0 +1,103 @@
+/* Where the cluster is: environment variables, or the .run/env that `make up` writes. */
+
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/ident.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "net/jwt.h"
+#include "tools/skeinctl/skeinctl.h"
+
+/* The first .run/env from here upwards, or NULL. */
+static FILE *open_env_file(void)
+{
+	char folder[PATH_MAX], path[PATH_MAX + 16];
+
+	if (!getcwd(folder, sizeof(folder)))
+		return NULL;
+	for (;;) {
+		snprintf(path, sizeof(path), "%s/.run/env", folder);
+		FILE *file = fopen(path, "r");
+		char *slash = strrchr(folder, '/');
+
+		if (file || !slash)
+			return file;
+		*slash = '\0';
+	}
+}
+
+/* `NAME=value` or `export NAME='value'`; the value on the heap, or NULL for another line. */
+static char *value_in_line(char *line, const char *name)
+{
+	size_t len = strlen(name);
+
+	line[strcspn(line, "\n")] = '\0';
+	if (strncmp(line, "export ", 7) == 0)
+		line += 7;
+	if (strncmp(line, name, len) != 0 || line[len] != '=')
+		return NULL;
+	struct str value = str_from(line + len + 1);
+	if (value.len >= 2 && (*value.ptr == '\'' || *value.ptr == '"') && value.ptr[value.len - 1] == *value.ptr)
+		value = str_of(value.ptr + 1, value.len - 2);
+	return str_dup(value);
+}
+
+const char *setting(const char *name)
+{
+	const char *given = getenv(name);
+
+	if (given && *given)
+		return given;
+	FILE *file = open_env_file();
+	char line[4096];
+	char *found = NULL;
+
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = value_in_line(line, name);
+	if (file)
+		fclose(file);
+	if (!found)
+		die("%s is not set and no .run/env names it: is the cluster up (make up)?", name);
+	setenv(name, found, 1); /* the next call finds it at once */
+	free(found);
+	return getenv(name);
+}
+
+char *setting_item(const char *name, unsigned index)
+{
+	struct str list = str_from(setting(name));
+	unsigned count = 1;
+
+	for (size_t i = 0; i < list.len; i++)
+		count += list.ptr[i] == ',';
+	struct str item = str_cut(&list, ',');
+	for (unsigned i = 0; i < index % count; i++)
+		item = str_cut(&list, ',');
+	return str_dup(item);
+}
+
+char *make_token(const char *uid, bool is_admin, uint64_t ttl_ms)
+{
+	struct jwt_claims claims = { .is_admin = is_admin };
+	struct jwt_keys *keys;
+	struct buf token = { 0 };
+
+	if (!ident_is_valid(str_from(uid)))
+		die("\"%s\" is no uid: 1-64 of A-Z a-z 0-9 _ . -", uid);
+	if (jwt_keys_new(&keys, str_from(setting("SKEIN_JWT_SECRET"))))
+		die("SKEIN_JWT_SECRET is too short for a key");
+	(void)str_copy(claims.uid, sizeof(claims.uid), str_from(uid));
+	random_hex(claims.id, 16);
+	claims.issued_ms = clock_wall_ms();
+	claims.expires_ms = claims.issued_ms + ttl_ms;
+	jwt_sign(keys, &claims, &token);
+	jwt_keys_free(keys);
+	(void)buf_text(&token);
+	return buf_take(&token);
+}
