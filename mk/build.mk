@@ -2,6 +2,10 @@
 # main.c) become an archive; a binary links its main.c with the archives it may use. Order of LAYERS is the order
 # in which they may include each other: upward never.
 
+# One word a step; V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)  $(2)")
+
 LAYERS := base loop net store rpc
 SERVICES := gateway im router push
 
@@ -28,12 +32,12 @@ clean: ## remove what was built
 
 $(OUT)/gen/proto/%.pb-c.c $(OUT)/gen/proto/%.pb-c.h &: proto/%.proto
 	@mkdir -p $(OUT)/gen
-	protoc-c --proto_path=. --c_out=$(OUT)/gen $<
+	$(Q)protoc-c --proto_path=. --c_out=$(OUT)/gen $<
 
 # All of proto/ described, compiled in for gRPC reflection (proto/descriptor_set.h).
 $(OUT)/gen/proto/descriptor_set.c: $(PROTOS)
 	@mkdir -p $(@D)
-	protoc --proto_path=. --include_imports --descriptor_set_out=$(@:.c=.bin) $^
+	$(Q)protoc --proto_path=. --include_imports --descriptor_set_out=$(@:.c=.bin) $^
 	@{ echo '#include "proto/descriptor_set.h"'; echo 'const unsigned char proto_descriptor_set[] = {'; \
 	   od -An -v -tu1 -w32 $(@:.c=.bin) | sed 's/ *\([0-9]\+\)/\1,/g'; echo '};'; \
 	   echo 'const size_t proto_descriptor_set_len = sizeof(proto_descriptor_set);'; } > $@
@@ -41,12 +45,13 @@ $(OUT)/gen/proto/descriptor_set.c: $(PROTOS)
 # Every compilation may include generated headers: they come first, once.
 $(OUT)/obj/%.o: %.c $(OUT)/flags | $(GEN_H)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # Generated code is not ours to keep free of warnings.
 $(OUT)/obj/gen/%.o: $(OUT)/gen/%.c $(OUT)/flags | $(GEN_H)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-error -w $(CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-error -w $(CFLAGS) -MMD -MP -c $< -o $@
 
 # Rebuild everything when the compiler or its flags change.
 $(OUT)/flags: FORCE
@@ -57,7 +62,7 @@ FORCE:
 define archive
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $(filter %.o,$^)
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
 endef
 
 $(PROTO_LIB): $(patsubst $(OUT)/gen/%.c,$(OUT)/obj/gen/%.o,$(GEN_C) $(OUT)/gen/proto/descriptor_set.c)
@@ -78,7 +83,8 @@ endef
 
 define link
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 endef
 $(foreach s,$(SERVICES),$(eval $(call service_rule,$(s))))
 

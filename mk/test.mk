@@ -1,5 +1,5 @@
 # Tests. A unit test is tests/unit/PART/NAME_test.c: PART is a layer of libcommon or a service, and the test links what
-# that part may use. `make unit TEST=base/list` runs one.
+# that part may use, and the other sources beside it (what the tests of a part share). `make unit TEST=base/list` runs one.
 
 UNIT_SOURCES := $(wildcard tests/unit/*/*_test.c)
 UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/tests/unit/%)
@@ -13,10 +13,13 @@ libs_of_store := store loop base
 libs_of_rpc := rpc loop base
 $(foreach s,$(SERVICES),$(eval libs_of_$(s) := $(s) rpc store net loop base))
 
+shared_by_tests_of = $(call objects,$(filter-out %_test.c,$(wildcard tests/unit/$(1)/*.c)))
+
 define unit_rule
-$(OUT)/tests/unit/$(1)/%_test: $(OUT)/obj/tests/unit/$(1)/%_test.o $(foreach l,$(libs_of_$(1)),$(OUT)/lib/lib$(l).a) $(PROTO_LIB)
+$(OUT)/tests/unit/$(1)/%_test: $(OUT)/obj/tests/unit/$(1)/%_test.o $(call shared_by_tests_of,$(1)) $(foreach l,$(libs_of_$(1)),$(OUT)/lib/lib$(l).a) $(PROTO_LIB)
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $(LIBS) -lcmocka
+	$$(call say,LD,$$@)
+	$$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $(LIBS) -lcmocka
 endef
 $(foreach p,$(LAYERS) $(SERVICES),$(eval $(call unit_rule,$(p))))
 .PRECIOUS: $(OUT)/obj/%.o

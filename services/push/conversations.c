@@ -199,7 +199,8 @@ static void skip_lost(struct conv *conv, const struct outgoing *first)
 static void take_gap(struct conv *conv, const PGresult *result, uint64_t member_version)
 {
 	for (int row = 0; row < PQntuples(result); row++) {
-		struct outgoing *outgoing = outgoing_new(gap_record(result, row, conv->id, member_version));
+		struct outgoing *outgoing =
+			outgoing_new(gap_record(result, row, conv->id, member_version), conv->all->options.redis);
 
 		conv->all->in_flight++;
 		if (!insert_pending(conv, outgoing))
@@ -282,7 +283,7 @@ static void on_appended(struct append_run *run, void *arg)
 
 		list_push_back(&conv->delivering, &outgoing->link);
 		counter_add(conv->all->dispatched, 1);
-		outgoing_deliver(outgoing, conv->all->options.redis, on_delivered, conv);
+		outgoing_deliver(outgoing, on_delivered, conv);
 	}
 	conv->stage = STAGE_IDLE;
 	advance(conv);

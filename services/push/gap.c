@@ -7,7 +7,15 @@
 
 #define MENTIONS_MAX 64
 
-enum column { SEQ, MSG_ID, SENDER, CLIENT_MSG_ID, TYPE, BODY, TIME, REPLY_TO, MENTIONS };
+enum column { SEQ,
+	      MSG_ID,
+	      SENDER,
+	      CLIENT_MSG_ID,
+	      TYPE,
+	      BODY,
+	      TIME,
+	      REPLY_TO,
+	      MENTIONS };
 
 /* libpq terminates every cell. */
 static char *cell(const PGresult *result, int row, enum column column)

@@ -14,6 +14,7 @@ struct partition {
 struct intake {
 	struct intake_options options;
 	struct worker *worker;
+	struct redis *redis;
 	struct kafka_consumer *consumer;
 	struct conversations *conversations;
 	struct partition *partitions;
@@ -97,7 +98,7 @@ static void on_record(void *arg, struct kafka_record *record)
 			skein__v1__message_record__free_unpacked(message, NULL);
 		intake_finished(intake, record->partition, record->offset);
 	} else {
-		struct outgoing *outgoing = outgoing_new(message);
+		struct outgoing *outgoing = outgoing_new(message, intake->redis);
 
 		outgoing->has_place = true;
 		outgoing->partition = record->partition;
@@ -135,11 +136,12 @@ static void on_revoked(void *arg, int32_t number, bool lost)
 
 /* ---- life ---- */
 
-err_t intake_new(struct intake **out, struct worker *worker, const struct intake_options *options)
+err_t intake_new(struct intake **out, struct worker *worker, struct redis *redis, const struct intake_options *options)
 {
 	struct intake *intake = MEM_NEW(struct intake);
 
 	intake->worker = worker;
+	intake->redis = redis;
 	intake->options = *options;
 	intake->records = metrics_counter("skein_push_records_total", "Records taken from Kafka.", NULL);
 	intake->unreadable = metrics_counter("skein_push_records_unreadable_total",

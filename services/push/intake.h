@@ -24,7 +24,8 @@ struct intake_options {
 };
 
 /* `conversations` report to intake_finished() with the intake as their arg. */
-err_t intake_new(struct intake **out, struct worker *worker, const struct intake_options *options) MUST_CHECK;
+err_t intake_new(struct intake **out, struct worker *worker, struct redis *redis,
+                 const struct intake_options *options) MUST_CHECK;
 err_t intake_start(struct intake *intake, struct conversations *conversations) MUST_CHECK;
 
 void intake_finished(void *intake, int32_t partition, int64_t offset);

@@ -99,6 +99,13 @@ static void on_pg_closed(void *arg)
 	redis_close(app->redis, on_stores_closed, app);
 }
 
+static void on_rpc_closed(void *arg)
+{
+	struct app *app = arg;
+
+	pg_close(app->pg, on_pg_closed, app);
+}
+
 static void on_intake_closed(void *arg)
 {
 	struct app *app = arg;
@@ -109,9 +116,8 @@ static void on_intake_closed(void *arg)
 		_exit(0);
 	}
 	gateways_free(app->gateways);
-	rpc_client_free(app->rpc);
 	node_list_free(app->nodes);
-	pg_close(app->pg, on_pg_closed, app);
+	rpc_client_close(app->rpc, &app->worker, on_rpc_closed, app);
 }
 
 static void look_whether_all_is_answered(struct timer *timer)
@@ -186,7 +192,7 @@ static err_t open_flow(struct app *app)
 	app->gateways = gateways_new(&app->worker, app->rpc, app->nodes);
 	app->members = member_cache_new(&app->worker, app->redis, app->pg, STATEMENT_MEMBERS,
 	                                (uint64_t)app->config.max_members);
-	err_t err = intake_new(&app->intake, &app->worker, &intake_options);
+	err_t err = intake_new(&app->intake, &app->worker, app->redis, &intake_options);
 	if (err)
 		return err;
 	const struct conversations_options options = {

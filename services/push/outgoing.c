@@ -11,10 +11,11 @@ struct part {
 	size_t first, count; /* its targets */
 };
 
-struct outgoing *outgoing_new(Skein__V1__MessageRecord *record)
+struct outgoing *outgoing_new(Skein__V1__MessageRecord *record, struct redis *redis)
 {
 	struct outgoing *outgoing = MEM_NEW(struct outgoing);
 
+	outgoing->redis = redis;
 	outgoing->record = record;
 	outgoing->seq = record->message->seq;
 	list_init(&outgoing->link);
@@ -64,6 +65,21 @@ static struct fanout_target *add_target(struct outgoing *outgoing)
 	return &outgoing->targets[outgoing->target_count++];
 }
 
+/* Nobody waits for it: a route that stays is met again with the next message. */
+static void on_route_removed(void *arg, err_t err, bool removed)
+{
+	(void)arg;
+	if (err || !removed)
+		log_debug("route not removed", LOG_ERR(err));
+}
+
+static void remove_route(struct outgoing *outgoing, uint32_t recipient, struct str device, const struct gateway *gateway,
+                         uint64_t conn)
+{
+	route_unbind(outgoing->redis, outgoing->recipients->uids[recipient], device, gateway_name(gateway),
+	             gateway_epoch(gateway), conn, on_route_removed, NULL);
+}
+
 void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, uint32_t recipient,
                          const struct inbox_appended *appended)
 {
@@ -79,8 +95,10 @@ void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, u
 			continue;
 		}
 		uint32_t gateway = gateway_index(outgoing, gateways, &route);
-		if (gateway_is_dead(outgoing->gateways[gateway]))
-			continue; /* its routes die with their TTL */
+		if (gateway_is_dead(outgoing->gateways[gateway])) {
+			remove_route(outgoing, recipient, device, outgoing->gateways[gateway], route.conn);
+			continue;
+		}
 		*add_target(outgoing) = (struct fanout_target){
 			.gateway = gateway,
 			.recipient = recipient,
@@ -112,9 +130,8 @@ static void on_gone(struct delivery *delivery, uint64_t conn)
 		const struct fanout_target *target = &outgoing->targets[i];
 
 		if (target->conn == conn)
-			route_unbind(outgoing->redis, outgoing->recipients->uids[target->recipient],
-			             str_from(outgoing->devices.ptr + target->device_at),
-			             gateway_name(delivery->gateway), gateway_epoch(delivery->gateway), conn, NULL, NULL);
+			remove_route(outgoing, target->recipient, str_from(outgoing->devices.ptr + target->device_at),
+			             delivery->gateway, conn);
 	}
 }
 
@@ -181,10 +198,8 @@ static struct buf pack_message(const Skein__V1__Message *message)
 	return packed;
 }
 
-void outgoing_deliver(struct outgoing *outgoing, struct redis *redis, void (*delivered)(struct outgoing *outgoing, void *arg),
-                      void *arg)
+void outgoing_deliver(struct outgoing *outgoing, void (*delivered)(struct outgoing *outgoing, void *arg), void *arg)
 {
-	outgoing->redis = redis;
 	outgoing->delivered = delivered;
 	outgoing->arg = arg;
 	outgoing->awaited = 1; /* our own, so that it cannot end before all parts are out */

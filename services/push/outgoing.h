@@ -22,6 +22,7 @@ struct outgoing {
 	struct list link; /* in its conversation */
 	uint64_t seq;
 	Skein__V1__MessageRecord *record;
+	struct redis *redis;
 	/* Where it stands in Kafka; a message read from PostgreSQL has no place until its record shows up. */
 	bool has_place;
 	int32_t partition;
@@ -35,13 +36,12 @@ struct outgoing {
 	struct buf devices; /* names, terminated; targets[].device_at points into it */
 	/* While it is being delivered. */
 	unsigned awaited; /* gateways that have not answered */
-	struct redis *redis; /* where routes that are gone are removed */
 	void (*delivered)(struct outgoing *outgoing, void *arg);
 	void *arg;
 };
 
-/* Takes the record over. */
-struct outgoing *outgoing_new(Skein__V1__MessageRecord *record);
+/* Takes the record over. `redis`: where routes that are gone are removed. */
+struct outgoing *outgoing_new(Skein__V1__MessageRecord *record, struct redis *redis);
 void outgoing_free(struct outgoing *outgoing);
 
 /* Forgets the connections found so far, before the inboxes are written again. */
@@ -52,7 +52,6 @@ void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, u
                          const struct inbox_appended *appended);
 
 /* Sends it to every connection that was found. `delivered` comes once, from inside this call if there is nobody to send to. */
-void outgoing_deliver(struct outgoing *outgoing, struct redis *redis, void (*delivered)(struct outgoing *outgoing, void *arg),
-                      void *arg);
+void outgoing_deliver(struct outgoing *outgoing, void (*delivered)(struct outgoing *outgoing, void *arg), void *arg);
 
 #endif

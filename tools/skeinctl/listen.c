@@ -25,7 +25,8 @@ static void print_message(const json_t *frame)
 	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&seconds, &tm));
 	printf("%s  %s #%lld  %s: %s\n", when, field(message, "conversation_id"),
 	       (long long)json_integer_value(json_object_get(message, "seq")), field(message, "from"),
-	       *field(body, "text") ? field(body, "text") : body_text ? body_text : field(message, "type"));
+	       *field(body, "text") ? field(body, "text") : body_text ? body_text :
+	                                                                field(message, "type"));
 	free(body_text);
 }
 

@@ -32,8 +32,8 @@ int command_nodes(struct args *args)
 		printf("%-16s %12s %12s %8s  %s\n", "NODE", "CONNECTIONS", "QUEUE BYTES", "LAG MS", "URL");
 		json_array_foreach(json_object_get(answer, "nodes"), index, node)
 			printf("%-16s %12lld %12lld %8lld  %s%s\n", text(node, "node"), number(node, "connections"),
-			       number(node, "queue_bytes"), number(node, "lag_ms"), text(node, "url"),
-			       json_is_true(json_object_get(node, "draining")) ? "  (draining)" : "");
+		               number(node, "queue_bytes"), number(node, "lag_ms"), text(node, "url"),
+		               json_is_true(json_object_get(node, "draining")) ? "  (draining)" : "");
 	}
 	json_decref(answer);
 	buf_release(&url);

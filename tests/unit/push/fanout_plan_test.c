@@ -22,8 +22,10 @@ static void nobody_connected_gives_no_batch(void **state)
 static void each_gateway_gets_one_batch_with_all_its_connections(void **state)
 {
 	struct fanout_target targets[] = {
-		{ .gateway = 1, .recipient = 0, .conn = 10 }, { .gateway = 0, .recipient = 1, .conn = 11 },
-		{ .gateway = 1, .recipient = 2, .conn = 12 }, { .gateway = 2, .recipient = 3, .conn = 13 },
+		{ .gateway = 1, .recipient = 0, .conn = 10 },
+		{ .gateway = 0, .recipient = 1, .conn = 11 },
+		{ .gateway = 1, .recipient = 2, .conn = 12 },
+		{ .gateway = 2, .recipient = 3, .conn = 13 },
 		{ .gateway = 1, .recipient = 4, .conn = 14 },
 	};
 	(void)state;
@@ -63,7 +65,10 @@ static void connections_of_a_dead_gateway_are_in_no_batch_and_are_counted(void *
 {
 	const struct fanout_gateway gateways[] = { { false }, { true }, { false } };
 	struct fanout_target targets[] = {
-		{ .gateway = 0, .conn = 1 }, { .gateway = 1, .conn = 2 }, { .gateway = 2, .conn = 3 }, { .gateway = 0, .conn = 4 },
+		{ .gateway = 0, .conn = 1 },
+		{ .gateway = 1, .conn = 2 },
+		{ .gateway = 2, .conn = 3 },
+		{ .gateway = 0, .conn = 4 },
 	};
 	(void)state;
 	struct fanout_plan plan = fanout_plan(targets, 4, gateways, FANOUT_UNICAST);

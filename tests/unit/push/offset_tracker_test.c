@@ -58,7 +58,8 @@ static void an_offset_that_is_not_under_way_is_ignored(void **state)
 /* Against the obvious way to do it, with what is under way growing and shrinking across many laps of the ring. */
 static void any_order_gives_what_a_plain_scan_gives(void **state)
 {
-	enum { COUNT = 5000, WINDOW = 300 };
+	enum { COUNT = 5000,
+	       WINDOW = 300 };
 	static bool is_done[COUNT];
 	struct offset_tracker tracker;
 	int begun = 0, finished = 0, prefix = 0;
