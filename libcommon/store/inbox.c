@@ -9,7 +9,7 @@
 #define EPOCH_MAX ((1ull << 4 * EPOCH_DIGITS) - 1)
 
 /*
- * ARGV[6] entry, ARGV[7] most entries before trimming, ARGV[8] LTRIM's start. A list that was evicted alone begins
+ * ARGV[6] entry, ARGV[7] most entries before trimming, ARGV[8] how many to keep. A list that was evicted alone begins
  * again behind its old number, and needs a life of its own.
  */
 static struct redis_script append_script = {
@@ -17,7 +17,7 @@ static struct redis_script append_script = {
 	.source = INBOX_MAKE
 	          "n = redis.call('HINCRBY', KEYS[2], 'n', 1)\n"
 	          "local len = redis.call('RPUSH', KEYS[1], ARGV[6])\n"
-	          "if len > tonumber(ARGV[7]) then redis.call('LTRIM', KEYS[1], ARGV[8], -1) end\n"
+	          "if len > tonumber(ARGV[7]) then redis.call('LTRIM', KEYS[1], -ARGV[8], -1) end\n"
 	          "keep = keep or len == 1\n"
 	INBOX_KEEP
 	          "return { e, n, redis.call('HGETALL', KEYS[3]) }\n",
@@ -92,15 +92,15 @@ void inbox_append(struct redis *redis, const struct inbox_limits *limits, struct
 	struct append *append = MEM_NEW(struct append);
 	struct user_keys keys;
 	struct inbox_args args;
-	char most[24], trim[24];
+	char most[DECIMAL_SIZE], kept[DECIMAL_SIZE];
 
 	*append = (struct append){ done, arg };
 	user_keys_fill(&keys, uid);
 	inbox_args_fill(&args, limits);
 	const struct str all[] = {
 		args.args[0], args.args[1], args.args[2], args.args[3], args.args[4], entry,
-		str_of(most, (size_t)snprintf(most, sizeof(most), "%u", limits->max_entries + limits->max_entries / 10)),
-		str_of(trim, (size_t)snprintf(trim, sizeof(trim), "-%u", limits->max_entries)),
+		decimal(most, (uint64_t)limits->max_entries + limits->max_entries / 10),
+		decimal(kept, limits->max_entries),
 	};
 	redis_eval(redis, &append_script, keys.keys, ARRAY_LEN(keys.keys), all, ARRAY_LEN(all), on_appended, append);
 }

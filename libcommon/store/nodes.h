@@ -10,9 +10,10 @@
 
 /*
  * The gateways that live. Each has a key im:node:{name} with a life of
- * NODE_LIFE_S, renewed by the router on the gateway's behalf; im:nodes is the
- * set of names ever seen. A registration draws an epoch above any that the
- * name had before; a renewal under another epoch is refused.
+ * NODE_LIFE_S, renewed by the router on the gateway's behalf; im:nodes holds
+ * the names seen in the last day, with their last epoch. A registration draws
+ * an epoch above any that the name had before; a renewal under another epoch is
+ * refused.
  */
 
 #define NODE_LIFE_S 10
@@ -47,6 +48,7 @@ void node_remove(struct redis *redis, struct str name, uint64_t epoch, node_rene
  */
 struct node_list;
 
+/* Free it before its Redis client; nobody who waits is called any more. */
 struct node_list *node_list_new(struct redis *redis, struct worker *worker);
 void node_list_free(struct node_list *list);
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/decimal.h"
 #include "store/redis_command.h"
 #include "store/redis_uri.h"
 
@@ -124,15 +125,10 @@ void redis_command(struct redis *redis, const struct str *args, unsigned count, 
 	give(redis, redis_command_new(pieces, ARRAY_LEN(pieces)), done, arg);
 }
 
-static struct str decimal(char out[12], unsigned number)
-{
-	return str_of(out, (size_t)snprintf(out, 12, "%u", number));
-}
-
 void redis_eval(struct redis *redis, struct redis_script *script, const struct str *keys, unsigned key_count,
                 const struct str *args, unsigned arg_count, redis_done done, void *arg)
 {
-	char count[12];
+	char count[DECIMAL_SIZE];
 
 	redis_script_prepare(script);
 	const struct str head[] = { STR("EVALSHA"), str_of(script->sha, sizeof(script->sha) - 1), decimal(count, key_count) };
@@ -401,7 +397,7 @@ static void put_greeting(struct redis *redis, const struct str *args, unsigned c
 static void greet(struct redis *redis)
 {
 	const struct redis_uri *uri = &redis->uri;
-	char db[12];
+	char db[DECIMAL_SIZE];
 
 	redis->state = REDIS_GREETING;
 	redis->greetings = 0;

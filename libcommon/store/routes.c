@@ -5,6 +5,7 @@
 #include "base/ident.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/decimal.h"
 #include "store/user_script.h"
 
 /*
@@ -69,11 +70,6 @@ bool route_parse(struct str text, struct route *out)
 	       str_to_u64(conn, &out->conn) && str_to_u64(rest, &out->since_ms);
 }
 
-static struct str decimal(char out[24], uint64_t number)
-{
-	return str_of(out, (size_t)snprintf(out, 24, "%llu", (unsigned long long)number));
-}
-
 struct bind {
 	route_bind_done done;
 	void *arg;
@@ -105,7 +101,7 @@ void route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t
 	struct bind *bind = MEM_NEW(struct bind);
 	struct user_keys keys;
 	struct inbox_args args;
-	char life[24];
+	char life[DECIMAL_SIZE];
 
 	bind->done = done;
 	bind->arg = arg;
@@ -164,7 +160,7 @@ void route_renew(struct redis *redis, uint64_t ttl_s, struct str uid, struct str
                  uint64_t conn, route_renew_done done, void *arg)
 {
 	struct buf connection = { 0 };
-	char life[24];
+	char life[DECIMAL_SIZE];
 
 	assert(ttl_s > 0);
 	write_connection(&connection, node, node_epoch, conn);

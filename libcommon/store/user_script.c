@@ -25,17 +25,6 @@ struct str user_routes_key(struct user_keys *keys, struct str uid)
 	return join(keys->routes, STR("im:route:{"), uid, STR("}"));
 }
 
-static struct str decimal(char out[24], uint64_t number)
-{
-	size_t first = 24;
-
-	do {
-		out[--first] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number);
-	return str_of(out + first, 24 - first);
-}
-
 void inbox_args_fill(struct inbox_args *args, const struct inbox_limits *limits)
 {
 	assert(limits->expire_s > 1 && limits->max_entries > 0);

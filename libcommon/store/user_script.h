@@ -1,6 +1,7 @@
 #ifndef SKEIN_STORE_USER_SCRIPT_H
 #define SKEIN_STORE_USER_SCRIPT_H
 
+#include "store/decimal.h"
 #include "store/inbox.h"
 
 /* What the scripts over one user's keys share: the keys, and making the inbox. Internal to store. */
@@ -47,7 +48,7 @@ struct str user_routes_key(struct user_keys *keys, struct str uid);
 
 struct inbox_args {
 	struct str args[INBOX_ARGS];
-	char epoch[INBOX_EPOCH_TEXT], now_s[24], half_s[24], keep_s[24];
+	char epoch[INBOX_EPOCH_TEXT], now_s[DECIMAL_SIZE], half_s[DECIMAL_SIZE], keep_s[DECIMAL_SIZE];
 };
 
 void inbox_args_fill(struct inbox_args *args, const struct inbox_limits *limits);

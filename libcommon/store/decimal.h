@@ -1,0 +1,24 @@
+#ifndef SKEIN_STORE_DECIMAL_H
+#define SKEIN_STORE_DECIMAL_H
+
+#include <stdint.h>
+
+#include "base/str.h"
+
+/* Room for any number, and a terminator. */
+#define DECIMAL_SIZE 21
+
+/* `number` in decimal, written to the end of `out`, which has to live as long. Internal to store. */
+static inline struct str decimal(char out[DECIMAL_SIZE], uint64_t number)
+{
+	size_t first = DECIMAL_SIZE - 1;
+
+	out[first] = '\0';
+	do {
+		out[--first] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	return str_of(out + first, DECIMAL_SIZE - 1 - first);
+}
+
+#endif

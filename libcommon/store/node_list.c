@@ -1,0 +1,360 @@
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/ident.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/node_record.h"
+
+/*
+ * One read is HGETALL of im:nodes, then HGETALL of each node's own key in one pipeline. Only a read that got all its
+ * answers changes the list, so that a Redis that fails half-way takes nobody's node away.
+ */
+
+#define REFRESH_MS 1000
+#define LIFE_MS (NODE_LIFE_S * 1000ull)
+#define FORGET_MS (24 * 3600 * 1000ull) /* of a dead node's last epoch */
+
+struct listed {
+	struct node node;
+	uint64_t seen_ms; /* monotonic, of the last read that had it */
+	struct listed *next_retired;
+};
+
+/* One refresh under way. */
+struct node_read {
+	struct node_list *list; /* NULL once that was freed */
+	uint64_t started_ms;
+	size_t count;
+	size_t left; /* answers still to come */
+	bool has_failed;
+	struct asked *asked;
+};
+
+/* One node of it. */
+struct asked {
+	struct node_read *read;
+	char name[65];
+	struct node_seen seen;
+	struct node found; /* epoch 0: it has no key */
+};
+
+struct node_list {
+	struct redis *redis;
+	struct worker *worker;
+	struct map nodes; /* of struct listed */
+	struct listed *retired; /* taken out of the map, kept until the next read for who still looks at them */
+	struct timer timer;
+	struct node_read *read;
+	struct list waiting; /* of struct waiter, for a read that is not started */
+	struct list served; /* for the one that is */
+	uint64_t fresh_ms; /* monotonic, of the start of the last good read; 0 before the first */
+	void (*changed)(void *arg);
+	void *changed_arg;
+};
+
+struct waiter {
+	struct list link;
+	void (*done)(void *arg);
+	void *arg;
+};
+
+static struct str name_of(const struct map_node *link)
+{
+	return str_from(container_of(link, struct node, link)->name);
+}
+
+static struct listed *listed_of(const struct map_node *link)
+{
+	return link ? container_of(link, struct listed, node.link) : NULL;
+}
+
+static bool is_living(const struct listed *listed, uint64_t now_ms)
+{
+	return now_ms < listed->seen_ms + LIFE_MS;
+}
+
+/* ---- applying a read ---- */
+
+static void free_retired(struct node_list *list)
+{
+	for (struct listed *next, *listed = list->retired; listed; listed = next) {
+		next = listed->next_retired;
+		mem_free(listed);
+	}
+	list->retired = NULL;
+}
+
+static void retire(struct node_list *list, struct listed *listed)
+{
+	map_remove(&list->nodes, &listed->node.link);
+	listed->next_retired = list->retired;
+	list->retired = listed;
+}
+
+/* Returns whether the living changed. */
+static bool put(struct node_list *list, const struct node *found, uint64_t seen_ms)
+{
+	struct listed *listed = listed_of(map_find(&list->nodes, str_from(found->name)));
+	bool is_new = !listed || listed->node.epoch != found->epoch;
+
+	if (!listed) {
+		listed = MEM_NEW(struct listed);
+		listed->node = *found;
+		map_put(&list->nodes, &listed->node.link);
+	} else {
+		struct map_node link = listed->node.link;
+		listed->node = *found;
+		listed->node.link = link;
+	}
+	listed->seen_ms = seen_ms;
+	return is_new;
+}
+
+/* Takes out who was not seen since `since_ms`. Returns whether there was one. */
+static bool sweep(struct node_list *list, uint64_t since_ms)
+{
+	bool has_changed = false;
+
+	for (struct map_node *next, *link = map_first(&list->nodes); link; link = next) {
+		next = map_next(&list->nodes, link);
+		if (listed_of(link)->seen_ms < since_ms) {
+			retire(list, listed_of(link));
+			has_changed = true;
+		}
+	}
+	return has_changed;
+}
+
+static void tell(struct node_list *list, bool has_changed)
+{
+	if (has_changed && list->changed)
+		list->changed(list->changed_arg);
+}
+
+/* KEYS[1] im:nodes; ARGV[1] name, ARGV[2] what stands there if nobody registered it since. */
+static struct redis_script forget_script = {
+	.name = "node forget",
+	.source = "if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end\n"
+	          "return redis.call('HDEL', KEYS[1], ARGV[1])\n",
+};
+
+static void forget_if_long_dead(struct redis *redis, const struct asked *asked)
+{
+	const struct str key = NODES_KEY;
+	struct buf seen = { 0 };
+
+	if (clock_wall_ms() < asked->seen.seen_ms + FORGET_MS)
+		return;
+	node_seen_write(&seen, asked->seen.last_epoch, asked->seen.seen_ms);
+	const struct str args[] = { str_from(asked->name), buf_str(&seen) };
+	redis_eval(redis, &forget_script, &key, 1, args, ARRAY_LEN(args), NULL, NULL);
+	buf_release(&seen);
+}
+
+static void apply(struct node_list *list, const struct node_read *read)
+{
+	bool has_changed = false;
+
+	free_retired(list);
+	for (size_t i = 0; i < read->count; i++) {
+		if (read->asked[i].found.epoch)
+			has_changed |= put(list, &read->asked[i].found, read->started_ms);
+		else
+			forget_if_long_dead(list->redis, &read->asked[i]);
+	}
+	has_changed |= sweep(list, read->started_ms);
+	list->fresh_ms = read->started_ms;
+	tell(list, has_changed);
+}
+
+/* ---- reading ---- */
+
+static void serve(struct list *waiters)
+{
+	struct list now;
+
+	/* Whoever asks again meanwhile waits for another read. */
+	list_init(&now);
+	list_splice_back(&now, waiters);
+	for (struct list *link; (link = list_pop_front(&now));) {
+		struct waiter *waiter = container_of(link, struct waiter, link);
+		waiter->done(waiter->arg);
+		mem_free(waiter);
+	}
+}
+
+static void start_read(struct node_list *list);
+
+static void end_read(struct node_read *read)
+{
+	struct node_list *list = read->list;
+
+	if (list) {
+		list->read = NULL;
+		if (!read->has_failed)
+			apply(list, read);
+		if (!read->has_failed || !node_list_is_fresh(list))
+			serve(&list->served);
+		if (!read->has_failed && !list->read && !list_is_empty(&list->waiting))
+			start_read(list);
+	}
+	mem_free(read->asked);
+	mem_free(read);
+}
+
+static void on_node(void *arg, err_t err, const redisReply *reply)
+{
+	struct asked *asked = arg;
+	struct node_read *read = asked->read;
+
+	if (err != OK)
+		read->has_failed = true;
+	else if (reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
+	         !node_record_read(&asked->found, str_from(asked->name), reply))
+		log_warn("a node in redis cannot be read", LOG_TEXT("node", asked->name));
+	if (--read->left == 0)
+		end_read(read);
+}
+
+static void ask(struct redis *redis, struct asked *asked)
+{
+	struct node_key key;
+
+	node_key_fill(&key, str_from(asked->name));
+	const struct str args[] = { STR("HGETALL"), key.key };
+	redis_command(redis, args, ARRAY_LEN(args), on_node, asked);
+}
+
+static void on_names(void *arg, err_t err, const redisReply *reply)
+{
+	struct node_read *read = arg;
+
+	if (err != OK || reply->type != REDIS_REPLY_ARRAY || !read->list) {
+		read->has_failed = true;
+		end_read(read);
+		return;
+	}
+	read->asked = mem_zalloc((reply->elements / 2) * sizeof(*read->asked));
+	for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+		struct asked *asked = &read->asked[read->count];
+		struct str name = redis_reply_str(reply->element[i]);
+		asked->read = read;
+		if (ident_is_valid(name) && str_copy(asked->name, sizeof(asked->name), name) &&
+		    node_seen_parse(&asked->seen, redis_reply_str(reply->element[i + 1])))
+			read->count++;
+	}
+	read->left = read->count;
+	for (size_t i = 0; i < read->count; i++)
+		ask(read->list->redis, &read->asked[i]);
+	if (read->count == 0)
+		end_read(read);
+}
+
+static void start_read(struct node_list *list)
+{
+	const struct str args[] = { STR("HGETALL"), NODES_KEY };
+
+	list_splice_back(&list->served, &list->waiting);
+	list->read = MEM_NEW(struct node_read);
+	list->read->list = list;
+	list->read->started_ms = clock_mono_ms();
+	redis_command(list->redis, args, ARRAY_LEN(args), on_names, list->read);
+}
+
+void node_list_refresh(struct node_list *list, void (*done)(void *arg), void *arg)
+{
+	if (done) {
+		struct waiter *waiter = MEM_NEW(struct waiter);
+		*waiter = (struct waiter){ .done = done, .arg = arg };
+		list_push_back(&list->waiting, &waiter->link);
+	}
+	if (!list->read)
+		start_read(list);
+}
+
+static void on_tick(struct timer *timer)
+{
+	struct node_list *list = container_of(timer, struct node_list, timer);
+	uint64_t now = clock_mono_ms();
+
+	worker_arm(list->worker, &list->timer, now + REFRESH_MS);
+	node_list_refresh(list, NULL, NULL);
+	/* What nobody can read again dies, too. */
+	tell(list, now > LIFE_MS && sweep(list, now - LIFE_MS + 1));
+}
+
+/* ---- the list ---- */
+
+struct node_list *node_list_new(struct redis *redis, struct worker *worker)
+{
+	struct node_list *list = MEM_NEW(struct node_list);
+
+	list->redis = redis;
+	list->worker = worker;
+	map_init(&list->nodes, name_of);
+	list_init(&list->waiting);
+	list_init(&list->served);
+	timer_init(&list->timer, on_tick);
+	worker_arm(worker, &list->timer, clock_mono_ms() + REFRESH_MS);
+	start_read(list);
+	return list;
+}
+
+void node_list_free(struct node_list *list)
+{
+	worker_cancel(list->worker, &list->timer);
+	if (list->read)
+		list->read->list = NULL;
+	sweep(list, UINT64_MAX);
+	free_retired(list);
+	list_splice_back(&list->served, &list->waiting);
+	for (struct list *link; (link = list_pop_front(&list->served));)
+		mem_free(container_of(link, struct waiter, link));
+	map_release(&list->nodes);
+	mem_free(list);
+}
+
+const struct node *node_list_find(const struct node_list *list, struct str name)
+{
+	const struct listed *listed = listed_of(map_find(&list->nodes, name));
+
+	return listed && is_living(listed, clock_mono_ms()) ? &listed->node : NULL;
+}
+
+const struct node *node_list_find_epoch(const struct node_list *list, struct str name, uint64_t epoch)
+{
+	const struct node *node = node_list_find(list, name);
+
+	return node && node->epoch == epoch ? node : NULL;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp((*(const struct node *const *)a)->name, (*(const struct node *const *)b)->name);
+}
+
+size_t node_list_all(const struct node_list *list, const struct node **out, size_t max)
+{
+	uint64_t now = clock_mono_ms();
+	size_t count = 0;
+
+	for (struct map_node *link = map_first(&list->nodes); link && count < max; link = map_next(&list->nodes, link)) {
+		if (is_living(listed_of(link), now))
+			out[count++] = &listed_of(link)->node;
+	}
+	qsort(out, count, sizeof(*out), compare_names);
+	return count;
+}
+
+bool node_list_is_fresh(const struct node_list *list)
+{
+	return list->fresh_ms && clock_mono_ms() < list->fresh_ms + LIFE_MS;
+}
+
+void node_list_on_change(struct node_list *list, void (*changed)(void *arg), void *arg)
+{
+	list->changed = changed;
+	list->changed_arg = arg;
+}

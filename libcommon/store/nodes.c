@@ -1,0 +1,196 @@
+#include "store/nodes.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/decimal.h"
+#include "store/node_record.h"
+
+/*
+ * A registration takes two steps, because the two keys may live on two Redis nodes: im:nodes gives the epoch (and
+ * remembers it when the node is long dead), then the node's own key is written, unless a later epoch is there by now.
+ */
+
+/* KEYS[1] im:nodes; ARGV[1] name. */
+#define LAST_EPOCH                                                             \
+	"local old = redis.call('HGET', KEYS[1], ARGV[1]) or ''\n"             \
+	"local last = tonumber(string.match(old, '^%d+') or 0)\n"
+
+/* ARGV[2] now. Answers the epoch as it stands there: in text, since Lua would write 1.7e12. */
+static struct redis_script draw_script = {
+	.name = "node draw epoch",
+	.source = LAST_EPOCH
+	          "local epoch = string.format('%.0f', math.max(tonumber(ARGV[2]), last + 1))\n"
+	          "redis.call('HSET', KEYS[1], ARGV[1], epoch .. '|' .. ARGV[2])\n"
+	          "return epoch\n",
+};
+
+/* ARGV[2] epoch, ARGV[3] what to write unless there is a later one. */
+static struct redis_script touch_script = {
+	.name = "node touch",
+	.source = LAST_EPOCH
+	          "if last > tonumber(ARGV[2]) then return 0 end\n"
+	          "return redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])\n",
+};
+
+/* KEYS[1] node; ARGV[1] life in ms, ARGV[2] epoch, then field, value ... */
+#define WRITE_NODE                                                             \
+	"redis.call('DEL', KEYS[1])\n"                                         \
+	"redis.call('HSET', KEYS[1], 'epoch', ARGV[2], unpack(ARGV, 3))\n"     \
+	"redis.call('PEXPIRE', KEYS[1], ARGV[1])\n"                            \
+	"return 1\n"
+
+static struct redis_script put_script = {
+	.name = "node put",
+	.source = "local old = redis.call('HGET', KEYS[1], 'epoch')\n"
+	          "if (tonumber(old or 0) or 0) > tonumber(ARGV[2]) then return 0 end\n"
+	WRITE_NODE,
+};
+
+static struct redis_script renew_script = {
+	.name = "node renew",
+	.source = "local old = redis.call('HGET', KEYS[1], 'epoch')\n"
+	          "if old and old ~= ARGV[2] then return 0 end\n"
+	WRITE_NODE,
+};
+
+static struct redis_script remove_script = {
+	.name = "node remove",
+	.source = "if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 0 end\n"
+	          "return redis.call('DEL', KEYS[1])\n",
+};
+
+struct change {
+	struct redis *redis;
+	struct node node;
+	node_registered_done registered; /* of a registration, else NULL */
+	node_renewed_done renewed; /* may be NULL */
+	void *arg;
+};
+
+static struct change *change_new(struct redis *redis, const struct node *node, void *arg)
+{
+	struct change *change = MEM_NEW(struct change);
+
+	change->redis = redis;
+	change->node = *node;
+	change->arg = arg;
+	return change;
+}
+
+static void end_change(struct change *change, err_t err)
+{
+	if (change->registered)
+		change->registered(change->arg, err, err == OK ? change->node.epoch : 0);
+	if (change->renewed)
+		change->renewed(change->arg, err);
+	mem_free(change);
+}
+
+static bool is_one(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_INTEGER && reply->integer == 1;
+}
+
+static void on_changed(void *arg, err_t err, const redisReply *reply)
+{
+	if (err == OK && !is_one(reply))
+		err = ERR_FAILED_PRECONDITION;
+	end_change(arg, err);
+}
+
+static void write_node(struct change *change, struct redis_script *script, redis_done done)
+{
+	struct node_record record;
+	struct node_key key;
+	struct str args[2 + NODE_RECORD_ARGS] = { STR("10000") };
+
+	_Static_assert(NODE_LIFE_S == 10, "the life above is this one in milliseconds");
+	node_record_write(&record, &change->node);
+	args[1] = record.epoch;
+	memcpy(args + 2, record.args, sizeof(record.args));
+	node_key_fill(&key, str_from(change->node.name));
+	redis_eval(change->redis, script, &key.key, 1, args, ARRAY_LEN(args), done, change);
+}
+
+/* ---- register ---- */
+
+static void on_drawn(void *arg, err_t err, const redisReply *reply)
+{
+	struct change *change = arg;
+
+	if (err == OK && !str_to_u64(redis_reply_str(reply), &change->node.epoch)) {
+		log_error("the answer of a script is not what it returns", LOG_TEXT("script", draw_script.name));
+		err = ERR_INTERNAL;
+	}
+	if (err == OK)
+		write_node(change, &put_script, on_changed);
+	else
+		end_change(change, err);
+}
+
+void node_register(struct redis *redis, const struct node *node, node_registered_done done, void *arg)
+{
+	struct change *change = change_new(redis, node, arg);
+	char now[DECIMAL_SIZE];
+	const struct str key = NODES_KEY;
+
+	change->registered = done;
+	const struct str args[] = { str_from(node->name), decimal(now, clock_wall_ms()) };
+	redis_eval(redis, &draw_script, &key, 1, args, ARRAY_LEN(args), on_drawn, change);
+}
+
+/* ---- renew ---- */
+
+/*
+ * Notes in im:nodes that the node was seen; puts it there again if Redis forgot it. Nobody waits for it: the next
+ * renewal does it again.
+ */
+static void touch(struct redis *redis, const struct node *node)
+{
+	char epoch[DECIMAL_SIZE];
+	struct buf seen = { 0 };
+	const struct str key = NODES_KEY;
+
+	node_seen_write(&seen, node->epoch, clock_wall_ms());
+	const struct str args[] = { str_from(node->name), decimal(epoch, node->epoch), buf_str(&seen) };
+	redis_eval(redis, &touch_script, &key, 1, args, ARRAY_LEN(args), NULL, NULL);
+	buf_release(&seen);
+}
+
+static void on_renewed(void *arg, err_t err, const redisReply *reply)
+{
+	struct change *change = arg;
+
+	if (err == OK && is_one(reply))
+		touch(change->redis, &change->node);
+	on_changed(change, err, reply);
+}
+
+void node_renew(struct redis *redis, const struct node *node, node_renewed_done done, void *arg)
+{
+	struct change *change = change_new(redis, node, arg);
+
+	change->renewed = done;
+	write_node(change, &renew_script, on_renewed);
+}
+
+/* ---- remove ---- */
+
+void node_remove(struct redis *redis, struct str name, uint64_t epoch, node_renewed_done done, void *arg)
+{
+	struct node node = { .epoch = epoch };
+	struct node_key key;
+	char text[DECIMAL_SIZE];
+
+	bool fits = str_copy(node.name, sizeof(node.name), name);
+	assert(fits);
+	(void)fits;
+	struct change *change = change_new(redis, &node, arg);
+	change->renewed = done;
+	node_key_fill(&key, name);
+	const struct str arg_epoch = decimal(text, epoch);
+	redis_eval(redis, &remove_script, &key.key, 1, &arg_epoch, 1, on_changed, change);
+}
