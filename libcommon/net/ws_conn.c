@@ -1,0 +1,398 @@
+#include "net/ws_internal.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "net/ws_frame.h"
+
+/*
+ * Frames leave through LWS_WRITE_RAW: what the caller encoded goes out as it
+ * is, in one system call, and lws only keeps what the socket did not take, in
+ * order with the pongs that it sends itself.
+ *
+ * lws is never asked to close a connection while it may be on the stack: the
+ * socket is shut down under it (cut_off), and lws finds out on its next turn.
+ */
+
+struct closing {
+	struct timer deadline;
+	struct ws_conn *conn;
+};
+
+struct ws_conn *ws_conn_new(struct ws_server *server, const struct ws_ip *ip, unsigned subprotocol)
+{
+	struct ws_conn *conn = mem_zalloc(sizeof(*conn) + server->options.session_size);
+
+	conn->server = server;
+	conn->ip = *ip;
+	conn->subprotocol = (uint8_t)subprotocol;
+	conn->code = 1006;
+	conn->state = WS_CONNECTING;
+	return conn;
+}
+
+static void forget_partial(struct ws_conn *conn)
+{
+	if (!conn->partial)
+		return;
+	buf_release(conn->partial);
+	mem_free(conn->partial);
+	conn->partial = NULL;
+}
+
+static void forget_deadline(struct ws_conn *conn)
+{
+	if (!conn->closing)
+		return;
+	worker_cancel(conn->server->worker, &conn->closing->deadline);
+	mem_free(conn->closing);
+	conn->closing = NULL;
+}
+
+void ws_conn_free(struct ws_conn *conn)
+{
+	forget_partial(conn);
+	forget_deadline(conn);
+	mem_free(conn);
+}
+
+void ws_conn_finish(struct ws_conn *conn)
+{
+	struct ws_server *server = conn->server;
+
+	if (conn->state == WS_CLOSED)
+		return;
+	conn->state = WS_CLOSED;
+	if (conn->was_opened)
+		server->connections--;
+	forget_partial(conn);
+	forget_deadline(conn);
+	server->options.handlers.closed(conn, conn->session, conn->code, server->options.arg);
+}
+
+/* Ends the connection on the wire, with a reset: what is still queued for a peer that is gone must not stay. */
+static void cut_off(struct ws_conn *conn)
+{
+	struct linger none = { .l_onoff = 1, .l_linger = 0 };
+	int fd = lws_get_socket_fd(conn->wsi);
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	shutdown(fd, SHUT_RDWR);
+}
+
+static void on_deadline(struct timer *timer)
+{
+	struct closing *closing = container_of(timer, struct closing, deadline);
+
+	closing->conn->state = WS_BROKEN;
+	cut_off(closing->conn);
+}
+
+static void arm_deadline(struct ws_conn *conn)
+{
+	struct ws_server *server = conn->server;
+
+	if (conn->closing)
+		return;
+	conn->closing = MEM_NEW(struct closing);
+	conn->closing->conn = conn;
+	timer_init(&conn->closing->deadline, on_deadline);
+	worker_arm(server->worker, &conn->closing->deadline, clock_mono_ms() + server->options.close_timeout_ms);
+}
+
+/* False when the connection is broken. */
+static bool write_raw(struct ws_conn *conn, const void *bytes, size_t len)
+{
+	if (lws_write(conn->wsi, (unsigned char *)bytes, len, LWS_WRITE_RAW) < 0)
+		return false;
+	if (lws_partial_buffered(conn->wsi))
+		conn->is_blocked = true;
+	return true;
+}
+
+err_t ws_write(struct ws_conn *conn, const void *frames, size_t len)
+{
+	if (conn->state != WS_OPEN)
+		return ERR_CLOSED;
+	if (len == 0 || write_raw(conn, frames, len))
+		return OK;
+	ws_drop(conn);
+	return ERR_CLOSED;
+}
+
+bool ws_is_blocked(const struct ws_conn *conn)
+{
+	return conn->is_blocked;
+}
+
+void ws_ping(struct ws_conn *conn)
+{
+	static const char payload[] = { 's', 'k' };
+	unsigned char frame[WS_HEADER_MAX + sizeof(payload)];
+	size_t header = ws_frame_header(frame, WS_PING, sizeof(payload));
+
+	memcpy(frame + header, payload, sizeof(payload));
+	if (ws_write(conn, frame, header + sizeof(payload)))
+		return; /* closing already: there is nothing to probe */
+}
+
+void ws_close(struct ws_conn *conn, uint16_t code, const char *reason)
+{
+	unsigned char frame[WS_CLOSE_FRAME_MAX];
+
+	if (conn->state != WS_OPEN)
+		return;
+	if (!write_raw(conn, frame, ws_close_frame(frame, code, reason))) {
+		ws_drop(conn);
+		return;
+	}
+	conn->state = WS_CLOSING;
+	conn->code = code;
+	forget_partial(conn);
+	arm_deadline(conn);
+}
+
+void ws_drop(struct ws_conn *conn)
+{
+	if (conn->state != WS_OPEN && conn->state != WS_CLOSING)
+		return;
+	conn->state = WS_BROKEN;
+	cut_off(conn);
+}
+
+void *ws_session(struct ws_conn *conn)
+{
+	return conn->session;
+}
+
+unsigned ws_subprotocol(const struct ws_conn *conn)
+{
+	return conn->subprotocol;
+}
+
+struct str ws_address(const struct ws_conn *conn)
+{
+	return ws_ip_text(&conn->ip, conn->server->address_text);
+}
+
+static void deliver(struct ws_conn *conn, struct str message)
+{
+	struct ws_server *server = conn->server;
+	bool is_binary = lws_frame_is_binary(conn->wsi);
+
+	if (!is_binary && !utf8_is_valid(message))
+		ws_close(conn, 1007, "text is not UTF-8");
+	else
+		server->options.handlers.message(conn, conn->session, is_binary, message, server->options.arg);
+}
+
+static void keep(struct ws_conn *conn, struct str piece)
+{
+	if (!conn->partial)
+		conn->partial = MEM_NEW(struct buf);
+	buf_append_str(conn->partial, piece);
+}
+
+/* lws hands frames out in pieces of its read buffer; the end of a message is the end of its last frame. */
+static void take_piece(struct ws_conn *conn, struct str piece)
+{
+	size_t max = conn->server->options.max_message;
+	size_t total = piece.len + (conn->partial ? conn->partial->len : 0);
+	size_t announced = lws_remaining_packet_payload(conn->wsi);
+
+	if (total > max || announced > max - total) {
+		ws_close(conn, 1009, "message too large");
+		return;
+	}
+	if (lws_is_final_fragment(conn->wsi) && !conn->partial) {
+		deliver(conn, piece);
+		return;
+	}
+	keep(conn, piece);
+	if (!lws_is_final_fragment(conn->wsi))
+		return;
+	/* The handler may close the connection, which forgets a partial message: this one is whole. */
+	struct buf whole = *conn->partial;
+	mem_free(conn->partial);
+	conn->partial = NULL;
+	deliver(conn, buf_str(&whole));
+	buf_release(&whole);
+}
+
+/* True if the connection is still open after the handler saw it. */
+static bool tell_alive(struct ws_conn *conn)
+{
+	struct ws_server *server = conn->server;
+
+	if (conn->state == WS_OPEN)
+		server->options.handlers.alive(conn, conn->session, server->options.arg);
+	return conn->state == WS_OPEN;
+}
+
+static void on_established(struct ws_conn *conn)
+{
+	struct ws_server *server = conn->server;
+
+	conn->state = WS_OPEN;
+	conn->was_opened = true;
+	server->connections++;
+	server->options.handlers.opened(conn, conn->session, server->options.arg);
+}
+
+static void on_pong(struct ws_conn *conn, struct str payload)
+{
+	struct ws_server *server = conn->server;
+
+	if (tell_alive(conn))
+		server->options.handlers.pong(conn, conn->session, payload, server->options.arg);
+}
+
+static void on_writeable(struct ws_conn *conn)
+{
+	struct ws_server *server = conn->server;
+
+	if (conn->state != WS_OPEN || lws_partial_buffered(conn->wsi))
+		return;
+	if (conn->is_blocked) {
+		conn->is_blocked = false;
+		server->options.handlers.writable(conn, conn->session, server->options.arg);
+	} else {
+		/* Nobody asked: lws answered a ping, which it does not tell otherwise. */
+		tell_alive(conn);
+	}
+}
+
+/* The code to answer a close frame with; lws replaced those that must not be sent by 1002. */
+static uint16_t code_of_close(struct str payload)
+{
+	if (payload.len == 0)
+		return WS_NO_CODE;
+	if (payload.len == 1)
+		return 1002;
+	if (!utf8_is_valid(str_of(payload.ptr + 2, payload.len - 2)))
+		return 1007;
+	return (uint16_t)((unsigned char)payload.ptr[0] << 8 | (unsigned char)payload.ptr[1]);
+}
+
+/* Returning -1 from here makes lws close the socket, once what is queued has left. */
+static int on_peer_close(struct ws_conn *conn, struct str payload)
+{
+	unsigned char frame[WS_CLOSE_FRAME_MAX];
+
+	if (conn->state == WS_OPEN) {
+		conn->code = code_of_close(payload);
+		write_raw(conn, frame, ws_close_frame(frame, conn->code, NULL));
+		arm_deadline(conn);
+	}
+	conn->state = WS_BROKEN;
+	return -1;
+}
+
+static bool peer_hung_up(struct lws *wsi)
+{
+	char byte;
+	ssize_t len = recv(lws_get_socket_fd(wsi), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return len == 0 || (len < 0 && errno != EAGAIN);
+}
+
+/*
+ * lws has begun to close, for a reason of its own. If it prepared a close frame
+ * it sends that and waits for the answer. For some violations it prepares none
+ * and hangs up: those get theirs here.
+ */
+static void on_lws_closing(struct ws_conn *conn)
+{
+	unsigned char frame[WS_CLOSE_FRAME_MAX];
+
+	if (conn->state != WS_OPEN)
+		return;
+	if (lws_get_close_length(conn->wsi) >= 2) {
+		const unsigned char *payload = lws_get_close_payload(conn->wsi);
+		conn->code = (uint16_t)(payload[0] << 8 | payload[1]);
+		conn->state = WS_CLOSING;
+		arm_deadline(conn);
+		return;
+	}
+	if (!peer_hung_up(conn->wsi)) {
+		conn->code = 1002;
+		write_raw(conn, frame, ws_close_frame(frame, conn->code, NULL));
+	}
+	conn->state = WS_BROKEN;
+	arm_deadline(conn); /* lws may be waiting for what is queued to leave */
+}
+
+static void on_created(struct lws *wsi)
+{
+	struct ws_server *server = lws_context_user(lws_get_context(wsi));
+
+	server->adopting->wsi = wsi;
+	lws_set_wsi_user(wsi, server->adopting);
+}
+
+static void on_destroyed(struct ws_conn *conn)
+{
+	conn->server->sockets--;
+	ws_conn_finish(conn);
+	ws_conn_free(conn);
+}
+
+int ws_conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+	struct ws_conn *conn = user;
+
+	if (reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED) {
+		on_created(wsi);
+		return 0;
+	}
+	if (!conn)
+		return 0; /* about lws itself */
+	switch (reason) {
+	case LWS_CALLBACK_ESTABLISHED:
+		on_established(conn);
+		break;
+	case LWS_CALLBACK_RECEIVE:
+		if (tell_alive(conn))
+			take_piece(conn, str_of(in, len));
+		break;
+	case LWS_CALLBACK_RECEIVE_PONG:
+		on_pong(conn, str_of(in, len));
+		break;
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		on_writeable(conn);
+		break;
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		return on_peer_close(conn, str_of(in, len));
+	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
+		on_lws_closing(conn);
+		break;
+	case LWS_CALLBACK_CLOSED:
+		ws_conn_finish(conn);
+		break;
+	case LWS_CALLBACK_WSI_DESTROY:
+		on_destroyed(conn);
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+void ws_conn_adopt(struct ws_conn *conn, int fd, struct str bytes)
+{
+	struct ws_server *server = conn->server;
+
+	server->sockets++;
+	server->adopting = conn;
+	struct lws *wsi = lws_adopt_socket_vhost_readbuf(server->vhost, fd, bytes.ptr, bytes.len);
+	server->adopting = NULL;
+	/* What fails after lws made its own object of it comes back as LWS_CALLBACK_WSI_DESTROY. */
+	if (!wsi && !conn->wsi) {
+		log_warn("libwebsockets took no connection", LOG_STR("address", ws_address(conn)));
+		on_destroyed(conn);
+	}
+}

@@ -1,0 +1,410 @@
+#include "net/ws_internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/http_server.h"
+#include "net/ws_request.h"
+
+/*
+ * A handshake owns its socket from the accept until it is handed to lws or,
+ * refused, until the client has hung up: closing at once would reset the
+ * connection when bytes of the client are still unread, and the answer with it.
+ */
+
+#define HEAD_MAX 16384 /* a token of 4 KiB may come percent-encoded */
+#define READ_SIZE 2048
+#define LINGER_MS 2000
+
+/* One for each address with handshakes under way. */
+struct address {
+	struct map_node node;
+	struct ws_ip key; /* of IPv6 addresses the network: their owner has 2^64 of them */
+	unsigned handshakes;
+};
+
+struct handshake {
+	struct list link; /* in server->handshakes */
+	struct ws_server *server;
+	struct address *address;
+	struct ws_ip ip;
+	uv_poll_t poll;
+	struct timer deadline;
+	struct buf head;
+	int fd; /* -1 once lws has it */
+	bool is_answered; /* refused, waits for the client to hang up */
+	bool is_over; /* freed when libuv lets go of it */
+};
+
+void ws_ip_from(struct ws_ip *out, const struct sockaddr_storage *from)
+{
+	static const struct ws_ip mapped = { { .s6_addr = { [10] = 0xff, [11] = 0xff } } };
+
+	*out = mapped;
+	if (from->ss_family == AF_INET)
+		memcpy(&out->bytes.s6_addr[12], &((const struct sockaddr_in *)from)->sin_addr, 4);
+	else if (from->ss_family == AF_INET6)
+		out->bytes = ((const struct sockaddr_in6 *)from)->sin6_addr;
+}
+
+struct str ws_ip_text(const struct ws_ip *ip, char text[INET6_ADDRSTRLEN])
+{
+	bool is_v4 = IN6_IS_ADDR_V4MAPPED(&ip->bytes);
+	const void *bytes = is_v4 ? &ip->bytes.s6_addr[12] : &ip->bytes.s6_addr[0];
+
+	return str_from(inet_ntop(is_v4 ? AF_INET : AF_INET6, bytes, text, INET6_ADDRSTRLEN));
+}
+
+struct str ws_handshake_address_key(const struct map_node *node)
+{
+	const struct address *address = container_of(node, struct address, node);
+
+	return str_of(&address->key, sizeof(address->key));
+}
+
+static struct ws_ip network_of(const struct ws_ip *ip)
+{
+	struct ws_ip network = *ip;
+
+	if (!IN6_IS_ADDR_V4MAPPED(&ip->bytes))
+		memset(&network.bytes.s6_addr[8], 0, 8);
+	return network;
+}
+
+static struct address *find_address(const struct ws_server *server, const struct ws_ip *key)
+{
+	struct map_node *node = map_find(&server->addresses, str_of(key, sizeof(*key)));
+
+	return node ? container_of(node, struct address, node) : NULL;
+}
+
+bool ws_handshake_is_within_cap(const struct ws_server *server, const struct ws_ip *ip)
+{
+	struct ws_ip key = network_of(ip);
+	struct address *address = find_address(server, &key);
+
+	return !address || address->handshakes < server->options.max_handshakes_per_address;
+}
+
+static struct address *count_in(struct ws_server *server, const struct ws_ip *ip)
+{
+	struct ws_ip key = network_of(ip);
+	struct address *address = find_address(server, &key);
+
+	if (!address) {
+		address = MEM_NEW(struct address);
+		address->key = key;
+		map_put(&server->addresses, &address->node);
+	}
+	address->handshakes++;
+	return address;
+}
+
+static void count_out(struct ws_server *server, struct address *address)
+{
+	if (--address->handshakes)
+		return;
+	map_remove(&server->addresses, &address->node);
+	mem_free(address);
+}
+
+static void free_handshake(uv_handle_t *handle)
+{
+	struct handshake *handshake = handle->data;
+
+	buf_release(&handshake->head);
+	mem_free(handshake);
+}
+
+static void end(struct handshake *handshake)
+{
+	struct ws_server *server = handshake->server;
+
+	if (handshake->is_over)
+		return;
+	handshake->is_over = true;
+	list_remove(&handshake->link);
+	worker_cancel(server->worker, &handshake->deadline);
+	count_out(server, handshake->address);
+	server->sockets--;
+	uv_close((uv_handle_t *)&handshake->poll, free_handshake);
+	if (handshake->fd >= 0)
+		close(handshake->fd);
+}
+
+static void on_deadline(struct timer *timer)
+{
+	end(container_of(timer, struct handshake, deadline));
+}
+
+static const char *reason_phrase(int status)
+{
+	switch (status) {
+	case 400: return "Bad Request";
+	case 401: return "Unauthorized";
+	case 403: return "Forbidden";
+	case 404: return "Not Found";
+	case 405: return "Method Not Allowed";
+	case 413: return "Content Too Large";
+	case 429: return "Too Many Requests";
+	case 503: return "Service Unavailable";
+	default: return "Refused";
+	}
+}
+
+/* The header field that belongs to a status. */
+static const char *field_of(int status)
+{
+	switch (status) {
+	case 400: return "Sec-WebSocket-Version: 13\r\n";
+	case 401: return "WWW-Authenticate: Bearer\r\n";
+	case 405: return "Allow: GET\r\n";
+	case 429:
+	case 503: return "Retry-After: 1\r\n";
+	default: return "";
+	}
+}
+
+static void write_answer(struct buf *out, err_t err, const char *detail)
+{
+	int status = err_http_status(err);
+	struct buf body = { 0 };
+
+	http_write_problem(&body, err, NULL, detail);
+	buf_printf(out, "HTTP/1.1 %d %s\r\n", status, reason_phrase(status));
+	buf_printf(out, "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n", body.len);
+	buf_printf(out, "%sConnection: close\r\n\r\n", field_of(status));
+	buf_append_str(out, buf_str(&body));
+	buf_release(&body);
+}
+
+static void refuse(struct handshake *handshake, err_t err, const char *detail)
+{
+	struct ws_server *server = handshake->server;
+	struct buf answer = { 0 };
+
+	write_answer(&answer, err, detail);
+	/* A few hundred bytes into an empty socket: it fits, or the client is gone. */
+	ssize_t sent = send(handshake->fd, answer.ptr, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	bool is_sent = sent == (ssize_t)answer.len;
+	buf_release(&answer);
+	if (!is_sent || shutdown(handshake->fd, SHUT_WR)) {
+		end(handshake);
+		return;
+	}
+	handshake->is_answered = true;
+	worker_arm(server->worker, &handshake->deadline,
+	           clock_mono_ms() + MIN(server->options.handshake_timeout_ms, LINGER_MS));
+}
+
+static void discard(struct handshake *handshake)
+{
+	char bytes[READ_SIZE];
+	ssize_t len = recv(handshake->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	if (len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR))
+		end(handshake);
+}
+
+/* What lws needs to see: nothing in it comes from the client but the key, which was checked. */
+static void write_request_for_lws(struct buf *out, const struct ws_request *request, const char *subprotocol)
+{
+	buf_append_text(out, "GET / HTTP/1.1\r\nHost: skein\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+	buf_printf(out, "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n", STR_ARG(request->key));
+	if (subprotocol)
+		buf_printf(out, "Sec-WebSocket-Protocol: %s\r\n", subprotocol);
+	buf_append_text(out, "\r\n");
+}
+
+static void hand_over(struct handshake *handshake, const struct ws_request *request, struct ws_conn *conn,
+                      struct str early)
+{
+	const struct ws_server_options *options = &handshake->server->options;
+	struct buf bytes = { 0 };
+	int fd = handshake->fd;
+
+	write_request_for_lws(&bytes, request, request->offer_count ? options->subprotocols[conn->subprotocol] : NULL);
+	buf_append_str(&bytes, early);
+	handshake->fd = -1;
+	end(handshake);
+	ws_conn_adopt(conn, fd, buf_str(&bytes));
+	buf_release(&bytes);
+}
+
+static err_t ask_handler(struct handshake *handshake, const struct ws_request *request, struct ws_conn *conn,
+                         const char **detail)
+{
+	const struct ws_server_options *options = &handshake->server->options;
+	char address[INET6_ADDRSTRLEN];
+	const struct ws_handshake asked = {
+		.path = request->path,
+		.address = ws_ip_text(&handshake->ip, address),
+		.authorization = request->authorization,
+		.wants_subprotocol = request->offer_count > 0,
+		.request = request,
+	};
+
+	return options->handlers.accept(&asked, conn->subprotocol, conn->session, detail, options->arg);
+}
+
+/* Everything that can be said without the handler. */
+static err_t judge(const struct ws_server_options *options, const struct ws_request *request, unsigned *subprotocol,
+                   const char **detail)
+{
+	*subprotocol = 0;
+	if (!str_equal(request->path, str_from(options->path))) {
+		*detail = "there is nothing at this path";
+		return ERR_NOT_FOUND;
+	}
+	err_t err = ws_request_check_upgrade(request, detail);
+	if (err)
+		return err;
+	if (request->offer_count &&
+	    !ws_request_pick(request, options->subprotocols, options->subprotocol_count, subprotocol)) {
+		*detail = "none of the offered subprotocols is spoken here";
+		return ERR_INVALID_ARGUMENT;
+	}
+	return OK;
+}
+
+static void decide(struct handshake *handshake, const struct ws_request *request, struct str early)
+{
+	struct ws_server *server = handshake->server;
+	const char *detail = NULL;
+	unsigned subprotocol;
+
+	err_t err = judge(&server->options, request, &subprotocol, &detail);
+	if (err) {
+		refuse(handshake, err, detail);
+		return;
+	}
+	struct ws_conn *conn = ws_conn_new(server, &handshake->ip, subprotocol);
+	err = ask_handler(handshake, request, conn, &detail);
+	if (handshake->is_answered || handshake->is_over) {
+		/* The handler closed the server, or its listener. */
+		if (err == OK)
+			ws_conn_finish(conn);
+		ws_conn_free(conn);
+	} else if (err) {
+		ws_conn_free(conn);
+		refuse(handshake, err, detail);
+	} else {
+		hand_over(handshake, request, conn, early);
+	}
+}
+
+static void answer(struct handshake *handshake, size_t head_len)
+{
+	struct str head = buf_str(&handshake->head);
+	struct str early = str_of(head.ptr + head_len, head.len - head_len);
+	struct ws_request request;
+	const char *detail;
+
+	err_t err = ws_request_parse(&request, str_of(head.ptr, head_len), &detail);
+	if (err)
+		refuse(handshake, err, detail);
+	else
+		decide(handshake, &request, early);
+	ws_request_release(&request);
+}
+
+/* The length of the head with its empty line, or 0 while that has not come. `seen` bytes were searched before. */
+static size_t find_end(const struct buf *head, size_t seen)
+{
+	size_t from = seen > 3 ? seen - 3 : 0;
+	const char *end_of_head = memmem(head->ptr + from, head->len - from, "\r\n\r\n", 4);
+
+	return end_of_head ? (size_t)(end_of_head - head->ptr) + 4 : 0;
+}
+
+static void read_head(struct handshake *handshake)
+{
+	struct buf *head = &handshake->head;
+	size_t seen = head->len;
+	ssize_t len = recv(handshake->fd, buf_reserve(head, READ_SIZE), READ_SIZE, MSG_DONTWAIT);
+
+	if (len <= 0) {
+		if (len == 0 || (errno != EAGAIN && errno != EINTR))
+			end(handshake);
+		return;
+	}
+	head->len += (size_t)len;
+	size_t head_len = find_end(head, seen);
+	if (head_len > HEAD_MAX || (head_len == 0 && head->len > HEAD_MAX))
+		refuse(handshake, ERR_TOO_LARGE, "the head of the request is too large");
+	else if (head_len)
+		answer(handshake, head_len);
+	else if (head->ptr[0] < 'A' || head->ptr[0] > 'Z')
+		refuse(handshake, ERR_INVALID_ARGUMENT, "this is no HTTP request"); /* TLS, most likely: say so now */
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct handshake *handshake = poll->data;
+	(void)events;
+
+	if (status < 0)
+		end(handshake);
+	else if (handshake->is_answered)
+		discard(handshake);
+	else
+		read_head(handshake);
+}
+
+void ws_handshake_begin(struct ws_server *server, int fd, const struct ws_ip *ip)
+{
+	struct handshake *handshake = MEM_NEW(struct handshake);
+
+	if (uv_poll_init(&server->worker->loop, &handshake->poll, fd)) {
+		mem_free(handshake);
+		close(fd);
+		return;
+	}
+	handshake->poll.data = handshake;
+	handshake->server = server;
+	handshake->ip = *ip;
+	handshake->fd = fd;
+	handshake->address = count_in(server, ip);
+	server->sockets++;
+	list_push_back(&server->handshakes, &handshake->link);
+	timer_init(&handshake->deadline, on_deadline);
+	worker_arm(server->worker, &handshake->deadline, clock_mono_ms() + server->options.handshake_timeout_ms);
+	uv_poll_start(&handshake->poll, UV_READABLE, on_readable);
+}
+
+void ws_handshake_refuse_all(struct ws_server *server)
+{
+	list_for_each(link, &server->handshakes) {
+		struct handshake *handshake = container_of(link, struct handshake, link);
+		if (!handshake->is_answered)
+			refuse(handshake, ERR_UNAVAILABLE, "this node is going away");
+	}
+}
+
+void ws_handshake_drop_all(struct ws_server *server)
+{
+	while (!list_is_empty(&server->handshakes))
+		end(container_of(server->handshakes.next, struct handshake, link));
+}
+
+int ws_query(const struct ws_handshake *handshake, const char *name, char *out, size_t size)
+{
+	const struct ws_request *request = handshake->request;
+	const struct uri_field *found = NULL;
+
+	out[0] = '\0';
+	for (int i = 0; i < request->query_count; i++) {
+		if (!str_equal(request->query[i].name, str_from(name)))
+			continue;
+		if (found)
+			return WS_QUERY_BAD;
+		found = &request->query[i];
+	}
+	if (!found)
+		return WS_QUERY_ABSENT;
+	return str_copy(out, size, found->value) ? (int)found->value.len : WS_QUERY_BAD;
+}

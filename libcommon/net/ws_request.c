@@ -1,0 +1,237 @@
+#include "net/ws_request.h"
+
+#include <stddef.h>
+#include <strings.h>
+
+static bool equals_ignoring_case(struct str s, const char *text)
+{
+	return s.len == strlen(text) && strncasecmp(s.ptr, text, s.len) == 0;
+}
+
+static bool is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct str trim(struct str s)
+{
+	while (s.len && is_blank(s.ptr[0]))
+		s = str_of(s.ptr + 1, s.len - 1);
+	while (s.len && is_blank(s.ptr[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+/* The next element of a comma-separated list; false at its end. */
+static bool next_element(struct str *list, struct str *element)
+{
+	while (list->ptr) {
+		*element = trim(str_cut(list, ','));
+		if (element->len)
+			return true;
+	}
+	return false;
+}
+
+static bool lists(struct str list, const char *wanted)
+{
+	struct str element;
+
+	while (next_element(&list, &element))
+		if (equals_ignoring_case(element, wanted))
+			return true;
+	return false;
+}
+
+static bool is_token(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.ptr[i];
+		if (!is_alnum(c) && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
+			return false;
+	}
+	return s.len > 0;
+}
+
+static bool is_field_value(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static bool is_visible(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.ptr[i] <= 0x20 || (unsigned char)s.ptr[i] >= 0x7f)
+			return false;
+	return s.len > 0;
+}
+
+/* Cuts a line with its CRLF off; false if there is no LF, or no CR before it. */
+static bool next_line(struct str *rest, struct str *line)
+{
+	*line = str_cut(rest, '\n');
+	if (!rest->ptr || line->len == 0 || line->ptr[line->len - 1] != '\r')
+		return false;
+	line->len--;
+	return true;
+}
+
+static err_t bad(const char **detail, const char *why)
+{
+	*detail = why;
+	return ERR_INVALID_ARGUMENT;
+}
+
+static err_t parse_target(struct ws_request *request, struct str target, const char **detail)
+{
+	struct str query, bad_field;
+
+	uri_split(target, &request->path, &query);
+	buf_reserve(&request->decoded, query.len); /* so that it does not move while fields point into it */
+	request->query_count = uri_query_read(query, &request->decoded, request->query,
+	                                      WS_REQUEST_MAX_QUERY_FIELDS, &bad_field);
+	if (request->query_count >= 0)
+		return OK;
+	request->query_count = 0;
+	return bad(detail, "the query is malformed");
+}
+
+static err_t parse_request_line(struct ws_request *request, struct str line, const char **detail)
+{
+	request->method = str_cut(&line, ' ');
+	struct str target = str_cut(&line, ' ');
+
+	if (!is_token(request->method) || !is_visible(target) || !line.ptr)
+		return bad(detail, "the request line is malformed");
+	if (!str_equal(line, STR("HTTP/1.1")))
+		return bad(detail, "only HTTP/1.1 is spoken here");
+	return parse_target(request, target, detail);
+}
+
+/* A field that may stand once. */
+static err_t set_once(struct str *field, struct str value, const char **detail)
+{
+	if (field->ptr)
+		return bad(detail, "a header field is repeated");
+	*field = value;
+	return OK;
+}
+
+static err_t take_field(struct ws_request *request, struct str name, struct str value, const char **detail)
+{
+	if (equals_ignoring_case(name, "Host"))
+		return set_once(&request->host, value, detail);
+	if (equals_ignoring_case(name, "Authorization"))
+		return set_once(&request->authorization, value, detail);
+	if (equals_ignoring_case(name, "Sec-WebSocket-Key"))
+		return set_once(&request->key, value, detail);
+	if (equals_ignoring_case(name, "Sec-WebSocket-Version"))
+		return set_once(&request->version, value, detail);
+	if (equals_ignoring_case(name, "Sec-WebSocket-Protocol")) {
+		if (request->offer_count == WS_REQUEST_MAX_OFFERS)
+			return bad(detail, "too many Sec-WebSocket-Protocol fields");
+		request->offers[request->offer_count++] = value;
+	} else if (equals_ignoring_case(name, "Connection")) {
+		request->connection_upgrades |= lists(value, "upgrade");
+	} else if (equals_ignoring_case(name, "Upgrade")) {
+		request->upgrades_to_websocket |= lists(value, "websocket");
+	} else if (equals_ignoring_case(name, "Transfer-Encoding")) {
+		request->has_body = true;
+	} else if (equals_ignoring_case(name, "Content-Length")) {
+		request->has_body |= !str_equal(value, STR("0"));
+	}
+	return OK;
+}
+
+static err_t parse_field(struct ws_request *request, struct str line, const char **detail)
+{
+	struct str name = str_cut(&line, ':');
+
+	/* A line that begins with a blank would continue the one before: its name is no token. */
+	if (!line.ptr || !is_token(name) || !is_field_value(line))
+		return bad(detail, "a header field is malformed");
+	return take_field(request, name, trim(line), detail);
+}
+
+err_t ws_request_parse(struct ws_request *out, struct str head, const char **detail)
+{
+	struct str line;
+
+	*out = (struct ws_request){ 0 };
+	if (!next_line(&head, &line))
+		return bad(detail, "the request line is malformed");
+	err_t err = parse_request_line(out, line, detail);
+	while (err == OK) {
+		if (!next_line(&head, &line))
+			return bad(detail, "a header field is malformed");
+		if (line.len == 0)
+			break;
+		err = parse_field(out, line, detail);
+	}
+	if (err == OK && out->host.len == 0)
+		return bad(detail, "the Host field is missing");
+	return err;
+}
+
+void ws_request_release(struct ws_request *request)
+{
+	buf_release(&request->decoded);
+}
+
+/* The base64 of 16 bytes: 22 digits and two signs of padding. */
+static bool is_handshake_key(struct str key)
+{
+	if (key.len != 24 || key.ptr[22] != '=' || key.ptr[23] != '=')
+		return false;
+	for (size_t i = 0; i < 22; i++) {
+		char c = key.ptr[i];
+		if (!is_alnum(c) && c != '+' && c != '/')
+			return false;
+	}
+	return true;
+}
+
+err_t ws_request_check_upgrade(const struct ws_request *request, const char **detail)
+{
+	if (!str_equal(request->method, STR("GET"))) {
+		*detail = "a WebSocket is opened with GET";
+		return ERR_METHOD_NOT_ALLOWED;
+	}
+	if (!request->connection_upgrades || !request->upgrades_to_websocket)
+		return bad(detail, "this is a WebSocket endpoint: ask for an upgrade");
+	if (!str_equal(request->version, STR("13")))
+		return bad(detail, "Sec-WebSocket-Version must be 13");
+	if (!is_handshake_key(request->key))
+		return bad(detail, "Sec-WebSocket-Key must be 16 bytes in base64");
+	if (request->has_body)
+		return bad(detail, "a handshake has no body");
+	return OK;
+}
+
+bool ws_request_pick(const struct ws_request *request, const char *const *names, size_t count, unsigned *index)
+{
+	struct str offer;
+
+	for (unsigned i = 0; i < request->offer_count; i++) {
+		struct str list = request->offers[i];
+		while (next_element(&list, &offer)) {
+			for (unsigned n = 0; n < count; n++) {
+				if (str_equal(offer, str_from(names[n]))) {
+					*index = n;
+					return true;
+				}
+			}
+		}
+	}
+	return false;
+}

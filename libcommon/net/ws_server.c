@@ -1,0 +1,239 @@
+#include "net/ws_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/listener.h"
+
+#define ACCEPTS_PER_TURN 64
+#define ACCEPT_AGAIN_MS 100
+
+/* lws reads that much at a time, and keeps a buffer of that size per connection; a control frame must fit. */
+#define READ_SIZE 256
+
+static void begin_to_accept(struct ws_server *server);
+
+static void on_accept_again(struct timer *timer)
+{
+	begin_to_accept(container_of(timer, struct ws_server, accept_again));
+}
+
+/* The listener would stay readable: look away for a moment instead of spinning. */
+static void pause_accepting(struct ws_server *server, int why)
+{
+	log_warn("cannot accept connections", LOG_TEXT("why", strerror(why)));
+	uv_poll_stop(&server->listener);
+	worker_arm(server->worker, &server->accept_again, clock_mono_ms() + ACCEPT_AGAIN_MS);
+}
+
+static void take_connection(struct ws_server *server, int fd, const struct sockaddr_storage *from)
+{
+	struct ws_ip ip;
+	int on = 1;
+
+	ws_ip_from(&ip, from);
+	if (server->sockets >= server->options.max_connections || !ws_handshake_is_within_cap(server, &ip)) {
+		close(fd);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	ws_handshake_begin(server, fd, &ip);
+}
+
+static void on_connections(uv_poll_t *listener, int status, int events)
+{
+	struct ws_server *server = listener->data;
+	(void)status;
+	(void)events;
+
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		struct sockaddr_storage from;
+		socklen_t len = sizeof(from);
+		int fd = accept4(server->listen_fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			take_connection(server, fd, &from);
+		} else if (errno == EAGAIN) {
+			return;
+		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			pause_accepting(server, errno);
+			return;
+		}
+		/* Else that one connection failed before it was taken. */
+	}
+}
+
+static void begin_to_accept(struct ws_server *server)
+{
+	uv_poll_start(&server->listener, UV_READABLE, on_connections);
+}
+
+static void log_of_lws(int level, const char *line)
+{
+	struct str text = str_from(line);
+	(void)level;
+
+	while (text.len && text.ptr[text.len - 1] == '\n')
+		text.len--;
+	if (text.len)
+		log_warn("libwebsockets", LOG_STR("line", text));
+}
+
+static void make_protocols(struct ws_server *server)
+{
+	size_t count = server->options.subprotocol_count;
+
+	server->protocols = mem_zalloc((count + 1) * sizeof(*server->protocols));
+	for (size_t i = 0; i < count; i++) {
+		server->protocols[i] = (struct lws_protocols){
+			.name = server->options.subprotocols[i],
+			.callback = ws_conn_callback,
+			.rx_buffer_size = READ_SIZE,
+			.tx_packet_size = 65536,
+		};
+	}
+}
+
+static bool make_context(struct ws_server *server)
+{
+	static const lws_retry_bo_t no_validity_checks;
+	void *loops[] = { &server->worker->loop };
+	struct lws_context_creation_info info = {
+		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+		           LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN,
+		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+		.foreign_loops = loops,
+		.protocols = server->protocols,
+		.retry_and_idle_policy = &no_validity_checks,
+		.pt_serv_buf_size = 4096,
+		.max_http_header_data = 1024, /* it sees our request only */
+		.vhost_name = "skein",
+		.alpn = "http/1.1",
+		.user = server,
+	};
+
+	/* Afterwards it is silent: it formats into one static buffer, which workers would share. */
+	lws_set_log_level(LLL_ERR | LLL_WARN, log_of_lws);
+	server->lws = lws_create_context(&info);
+	if (server->lws)
+		server->vhost = lws_create_vhost(server->lws, &info);
+	lws_set_log_level(0, log_of_lws);
+	return server->vhost;
+}
+
+static void free_server(struct ws_server *server)
+{
+	mem_free(server->protocols);
+	map_release(&server->addresses);
+	mem_free(server);
+}
+
+static void on_ended(uv_handle_t *handle)
+{
+	struct ws_server *server = handle->data;
+	void (*closed)(void *) = server->closed;
+	void *arg = server->closed_arg;
+
+	free_server(server);
+	if (closed)
+		closed(arg);
+}
+
+/*
+ * With a loop that is not its own, lws is destroyed in two steps. The first
+ * closes every connection; the loop gives their handles back at the end of that
+ * turn, and then those of lws itself at the end of the next. The second frees
+ * lws and unloads the code of those handles' callbacks.
+ */
+static void on_turn(uv_idle_t *ending)
+{
+	struct ws_server *server = ending->data;
+
+	if (server->turns == 0 || server->turns == 3)
+		lws_context_destroy(server->lws);
+	if (server->turns++ == 3)
+		uv_close((uv_handle_t *)&server->ending, on_ended);
+}
+
+static void begin_to_end(struct ws_server *server)
+{
+	server->is_closing = true;
+	uv_idle_init(&server->worker->loop, &server->ending);
+	server->ending.data = server;
+	uv_idle_start(&server->ending, on_turn);
+}
+
+err_t ws_server_new(struct ws_server **out, struct worker *worker, const struct ws_server_options *options)
+{
+	struct ws_server *server = MEM_NEW(struct ws_server);
+
+	assert(options->subprotocol_count > 0 && options->subprotocol_count <= UINT8_MAX);
+	server->options = *options;
+	server->worker = worker;
+	list_init(&server->handshakes);
+	map_init(&server->addresses, ws_handshake_address_key);
+	timer_init(&server->accept_again, on_accept_again);
+	make_protocols(server);
+
+	err_t err = listener_open(&server->listen_fd, options->listen, options->shares_port);
+	if (err) {
+		free_server(server);
+		return err;
+	}
+	server->port = listener_port(server->listen_fd);
+	if (!make_context(server) || uv_poll_init(&worker->loop, &server->listener, server->listen_fd)) {
+		log_error("cannot start libwebsockets");
+		close(server->listen_fd);
+		if (server->lws)
+			begin_to_end(server);
+		else
+			free_server(server);
+		return ERR_INTERNAL;
+	}
+	server->listener.data = server;
+	begin_to_accept(server);
+	*out = server;
+	return OK;
+}
+
+uint16_t ws_server_port(const struct ws_server *server)
+{
+	return server->port;
+}
+
+static void close_listener(struct ws_server *server)
+{
+	if (server->listen_fd < 0)
+		return;
+	worker_cancel(server->worker, &server->accept_again);
+	uv_close((uv_handle_t *)&server->listener, NULL);
+	close(server->listen_fd);
+	server->listen_fd = -1;
+}
+
+void ws_server_stop_listening(struct ws_server *server)
+{
+	close_listener(server);
+	ws_handshake_refuse_all(server);
+}
+
+unsigned ws_server_connections(const struct ws_server *server)
+{
+	return server->connections;
+}
+
+void ws_server_close(struct ws_server *server, void (*closed)(void *arg), void *arg)
+{
+	assert(!server->is_closing);
+	close_listener(server);
+	ws_handshake_drop_all(server);
+	server->closed = closed;
+	server->closed_arg = arg;
+	begin_to_end(server);
+}

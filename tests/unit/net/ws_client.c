@@ -1,0 +1,235 @@
+#include "ws_client.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+void client_connect(struct client *client, uint16_t port, const char *source, int rcvbuf)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	struct timeval patience = { .tv_sec = CLIENT_TIMEOUT_S };
+	int on = 1;
+
+	*client = (struct client){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	assert_true(client->fd >= 0);
+	setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (rcvbuf)
+		setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
+	if (source) {
+		assert_int_equal(inet_pton(AF_INET, source, &from.sin_addr), 1);
+		assert_int_equal(bind(client->fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	}
+	assert_int_equal(connect(client->fd, (struct sockaddr *)&to, sizeof(to)), 0);
+}
+
+void client_close(struct client *client)
+{
+	close(client->fd);
+	free(client->bytes);
+	*client = (struct client){ .fd = -1 };
+}
+
+void client_hang_up(struct client *client)
+{
+	shutdown(client->fd, SHUT_WR);
+}
+
+bool client_send(struct client *client, const void *bytes, size_t len)
+{
+	const char *from = bytes;
+
+	while (len) {
+		ssize_t sent = send(client->fd, from, len, MSG_NOSIGNAL);
+		if (sent <= 0)
+			return false;
+		from += sent;
+		len -= (size_t)sent;
+	}
+	return true;
+}
+
+bool client_send_text(struct client *client, const char *text)
+{
+	return client_send(client, text, strlen(text));
+}
+
+/* True if something came, false at the end of the connection. */
+static bool read_more(struct client *client)
+{
+	if (client->cap - client->len < 16384) {
+		client->cap = client->len + 65536;
+		client->bytes = realloc(client->bytes, client->cap);
+		assert_non_null(client->bytes);
+	}
+	ssize_t len = recv(client->fd, client->bytes + client->len, client->cap - client->len, 0);
+	if (len < 0 && errno == EAGAIN)
+		fail_msg("nothing came within %d s", CLIENT_TIMEOUT_S);
+	if (len <= 0)
+		return false;
+	client->len += (size_t)len;
+	return true;
+}
+
+static void need(struct client *client, size_t len)
+{
+	while (client->len < len)
+		if (!read_more(client))
+			fail_msg("the connection ended with %zu of %zu bytes", client->len, len);
+}
+
+static void consume(struct client *client, size_t len)
+{
+	client->len -= len;
+	memmove(client->bytes, client->bytes + len, client->len);
+}
+
+void client_read_answer(struct client *client, struct answer *answer)
+{
+	const char *end;
+
+	while (!(end = client->len ? memmem(client->bytes, client->len, "\r\n\r\n", 4) : NULL))
+		if (!read_more(client))
+			fail_msg("the connection ended before an answer");
+	size_t head_len = (size_t)(end - client->bytes) + 4;
+	assert_true(head_len < sizeof(answer->head));
+	memcpy(answer->head, client->bytes, head_len);
+	answer->head[head_len] = '\0';
+	consume(client, head_len);
+	assert_int_equal(sscanf(answer->head, "HTTP/1.1 %3d ", &answer->status), 1);
+
+	const char *field = strcasestr(answer->head, "\r\nContent-Length: ");
+	size_t body_len = field ? strtoul(field + 18, NULL, 10) : 0;
+	assert_true(body_len < sizeof(answer->body));
+	need(client, body_len);
+	if (body_len)
+		memcpy(answer->body, client->bytes, body_len);
+	answer->body[body_len] = '\0';
+	consume(client, body_len);
+}
+
+void client_open(struct client *client, uint16_t port, const char *fields)
+{
+	struct answer answer;
+
+	client_connect(client, port, NULL, 0);
+	assert_true(client_send_text(client, CLIENT_REQUEST("/ws")));
+	assert_true(client_send_text(client, fields));
+	assert_true(client_send_text(client, "\r\n"));
+	client_read_answer(client, &answer);
+	assert_int_equal(answer.status, 101);
+	assert_non_null(strstr(answer.head, "\r\nSec-WebSocket-Accept: " CLIENT_ACCEPT "\r\n"));
+}
+
+static const unsigned char mask[4] = { 0x11, 0x22, 0x33, 0x44 };
+
+static size_t write_header(unsigned char out[14], unsigned char first, uint64_t len)
+{
+	size_t at = 2;
+
+	out[0] = first;
+	if (len < 126) {
+		out[1] = (unsigned char)(0x80 | len);
+	} else {
+		size_t bytes = len <= UINT16_MAX ? 2 : 8;
+		out[1] = bytes == 2 ? 0x80 | 126 : 0x80 | 127;
+		for (size_t i = 0; i < bytes; i++)
+			out[at++] = (unsigned char)(len >> (8 * (bytes - 1 - i)));
+	}
+	memcpy(out + at, mask, sizeof(mask));
+	return at + sizeof(mask);
+}
+
+bool client_send_header(struct client *client, unsigned char first, uint64_t len)
+{
+	unsigned char header[14];
+
+	return client_send(client, header, write_header(header, first, len));
+}
+
+bool client_send_frame(struct client *client, unsigned char first, const void *payload, size_t len)
+{
+	unsigned char *frame = malloc(14 + len);
+	const unsigned char *from = payload;
+
+	assert_non_null(frame);
+	size_t header = write_header(frame, first, len);
+	for (size_t i = 0; i < len; i++)
+		frame[header + i] = from[i] ^ mask[i % 4];
+	bool is_sent = client_send(client, frame, header + len);
+	free(frame);
+	return is_sent;
+}
+
+void client_read_frame(struct client *client, struct frame *frame)
+{
+	need(client, 2);
+	const unsigned char *bytes = (const unsigned char *)client->bytes;
+	size_t header = 2, len = bytes[1];
+	if (len == 126 || len == 127) {
+		size_t more = len == 126 ? 2 : 8;
+		need(client, 2 + more);
+		bytes = (const unsigned char *)client->bytes;
+		for (len = 0; header < 2 + more; header++)
+			len = len << 8 | bytes[header];
+	}
+	assert_true(len < sizeof(frame->payload)); /* a mask bit would fail here too */
+	need(client, header + len);
+	frame->first = (unsigned char)client->bytes[0];
+	frame->len = len;
+	memcpy(frame->payload, client->bytes + header, len);
+	frame->payload[len] = '\0';
+	consume(client, header + len);
+}
+
+void client_expect_text(struct client *client, const char *text)
+{
+	struct frame *frame = malloc(sizeof(*frame));
+
+	assert_non_null(frame);
+	client_read_frame(client, frame);
+	assert_int_equal(frame->first, 0x81);
+	assert_string_equal(frame->payload, text);
+	free(frame);
+}
+
+void client_expect_close(struct client *client, uint16_t code)
+{
+	struct frame *frame = malloc(sizeof(*frame));
+
+	assert_non_null(frame);
+	client_read_frame(client, frame);
+	assert_int_equal(frame->first, 0x88);
+	assert_true(frame->len >= 2);
+	assert_int_equal((unsigned char)frame->payload[0] << 8 | (unsigned char)frame->payload[1], code);
+	free(frame);
+}
+
+void client_expect_end(struct client *client)
+{
+	assert_int_equal(client->len, 0);
+	if (read_more(client))
+		fail_msg("something came instead of the end: %zu bytes, the first %02x", client->len,
+		         (unsigned)(unsigned char)client->bytes[0]);
+}
+
+bool client_has_input(struct client *client, int wait_ms)
+{
+	struct pollfd poll_fd = { .fd = client->fd, .events = POLLIN };
+
+	return client->len || poll(&poll_fd, 1, wait_ms) == 1;
+}

@@ -1,0 +1,77 @@
+#ifndef SKEIN_TESTS_NET_WS_CLIENT_H
+#define SKEIN_TESTS_NET_WS_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A WebSocket client for tests: blocking, and free to send what no real one
+ * would. What does not arrive within CLIENT_TIMEOUT_S fails the test, and so
+ * does everything else that goes wrong.
+ */
+
+#define CLIENT_TIMEOUT_S 20
+#define CLIENT_KEY "dGhlIHNhbXBsZSBub25jZQ=="
+#define CLIENT_ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" /* what RFC 6455 says belongs to that key */
+
+/* An ordinary handshake; more fields may follow before the empty line. */
+#define CLIENT_REQUEST(target) \
+	"GET " target " HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" \
+	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " CLIENT_KEY "\r\n"
+
+struct client {
+	int fd;
+	char *bytes; /* received and not looked at yet */
+	size_t len, cap;
+};
+
+struct answer {
+	int status;
+	char head[2048];
+	char body[2048];
+};
+
+struct frame {
+	unsigned char first; /* FIN, RSV and opcode as they came */
+	size_t len;
+	char payload[70000]; /* terminated */
+};
+
+/* `source`: the address to come from, or NULL. `rcvbuf`: 0 for the default. */
+void client_connect(struct client *client, uint16_t port, const char *source, int rcvbuf);
+void client_close(struct client *client);
+
+/* Sends a FIN and goes on reading. */
+void client_hang_up(struct client *client);
+
+/* False if the server does not take it any more. */
+bool client_send(struct client *client, const void *bytes, size_t len);
+bool client_send_text(struct client *client, const char *text);
+
+/* Connects and becomes a WebSocket; `fields` are further header fields or "". */
+void client_open(struct client *client, uint16_t port, const char *fields);
+
+void client_read_answer(struct client *client, struct answer *answer);
+
+/* `first` is the first byte; masked. */
+bool client_send_frame(struct client *client, unsigned char first, const void *payload, size_t len);
+
+/* Only the header of a masked frame that announces `len`. */
+bool client_send_header(struct client *client, unsigned char first, uint64_t len);
+
+void client_read_frame(struct client *client, struct frame *frame);
+
+/* A text frame with just that. */
+void client_expect_text(struct client *client, const char *text);
+
+/* A close frame with that code. */
+void client_expect_close(struct client *client, uint16_t code);
+
+/* Nothing more comes, and the connection ends, with a FIN or a reset. */
+void client_expect_end(struct client *client);
+
+/* True if bytes come within that time, or the end of the connection. */
+bool client_has_input(struct client *client, int wait_ms);
+
+#endif
