@@ -29,12 +29,22 @@ struct rpc_stream; /* one bidirectional stream, either side */
 
 enum rpc_thread { RPC_ON_LOOP, RPC_ON_QUEUE };
 
+/* The largest message: what a stream takes to send, and what a client receives. */
+#define RPC_MESSAGE_MAX (4u << 20)
+
+/* Any of them may be NULL. */
 struct rpc_stream_handlers {
-	/* Server: a peer opened the stream. Client: the stream is up. */
+	/*
+	 * Server: a peer opened the stream. Client: the stream is up. What it sends goes first: other threads can send
+	 * once it has returned.
+	 */
 	void (*opened)(struct rpc_stream *stream, void *arg);
 	/* One message (perhaps several, merged by the peer); valid during the call. */
 	void (*message)(struct rpc_stream *stream, struct str message, void *arg);
-	/* The last call; the stream is freed after it returns (server), or opened again by itself after a pause (client). */
+	/*
+	 * The last call after `opened`; the stream is freed after it returns (server), or opened again by itself after a
+	 * pause (client). OK when the peer ended it in order.
+	 */
 	void (*closed)(struct rpc_stream *stream, err_t err, void *arg);
 };
 
@@ -51,34 +61,42 @@ struct rpc_server_options {
 	const struct rpc_method *methods; /* lives as long as the server */
 	size_t method_count;
 	void *arg;
-	size_t max_message; /* bytes received in one message */
-	/* A serialized FileDescriptorSet for reflection; may be empty. */
+	size_t max_message; /* bytes received in one message; 0: RPC_MESSAGE_MAX; with streams at least 256 KiB */
+	/* A serialized FileDescriptorSet for reflection; lives as long as the server; may be empty. */
 	struct str descriptor_set;
 };
 
+/* ERR_IO, with a logged sentence, when it cannot listen; ERR_INVALID_ARGUMENT when the descriptor set is none. */
 err_t rpc_server_new(struct rpc_server **out, struct worker *worker, const struct rpc_server_options *options) MUST_CHECK;
 
 /* What Health/Check answers. SERVING at first. Thread: any. */
 void rpc_server_set_serving(struct rpc_server *server, bool is_serving);
 
-/* Refuses new calls, gives those under way grace_ms, cancels the rest; `closed` on the worker's thread when all is freed. */
+/*
+ * Refuses new calls and ends the streams once what they have queued is sent; gives calls under way grace_ms, then
+ * cancels what is left. A cancelled call still needs its rpc_reply(): `closed` comes, on the worker's thread, when
+ * every call was replied and all is freed. Thread: the worker's.
+ */
 void rpc_server_close(struct rpc_server *server, uint64_t grace_ms, void (*closed)(void *arg), void *arg);
 
 /* Thread: any. `message` is copied; with an err, `detail` (may be NULL) goes into the status. The call is gone afterwards. */
 void rpc_reply(struct rpc_call *call, struct str message);
 void rpc_reply_error(struct rpc_call *call, err_t err, const char *detail);
 
-/* The caller's `traceparent` metadata, or empty. Valid until the reply. */
+/* The caller's `traceparent` metadata, or empty (also when it is not well-formed). Valid until the reply. */
 struct str rpc_call_traceparent(const struct rpc_call *call);
 
 /*
- * Thread: any. Copies. ERR_FULL when more than the stream's limit waits unsent
- * (a peer that does not read), ERR_CLOSED when it is down.
+ * Thread: any. Copies. ERR_FULL when more than the stream's limit (of a server: 8 MiB) would wait unsent: a peer that
+ * does not read. ERR_CLOSED when it is down. ERR_TOO_LARGE for a message that could never be sent.
  */
 err_t rpc_stream_send(struct rpc_stream *stream, struct str message) MUST_CHECK;
 
 /* Bytes given and not yet handed to the transport. Thread: any. */
 size_t rpc_stream_queued(const struct rpc_stream *stream);
+
+/* Server: ends the stream at once with that status; what is queued is dropped. `closed` follows. Thread: any. */
+void rpc_stream_end(struct rpc_stream *stream, err_t err, const char *detail);
 
 /* The owner's pointer; set it in `opened`. */
 void rpc_stream_set_context(struct rpc_stream *stream, void *context);

@@ -1,0 +1,40 @@
+#include "rpc/rpc_args.h"
+
+#include <assert.h>
+#include <limits.h>
+
+#include "base/macros.h"
+
+static grpc_arg *add(struct rpc_args *args, grpc_arg_type type, const char *key)
+{
+	assert(args->args.num_args < RPC_ARGS_MAX);
+	grpc_arg *item = &args->items[args->args.num_args++];
+
+	args->args.args = args->items;
+	item->type = type;
+	item->key = (char *)key; /* gRPC copies it */
+	return item;
+}
+
+void rpc_args_int(struct rpc_args *args, const char *key, int value)
+{
+	add(args, GRPC_ARG_INTEGER, key)->value.integer = value;
+}
+
+void rpc_args_text(struct rpc_args *args, const char *key, const char *value)
+{
+	add(args, GRPC_ARG_STRING, key)->value.string = (char *)value;
+}
+
+void rpc_args_common(struct rpc_args *args, size_t max_message)
+{
+	rpc_args_int(args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)MIN(max_message, INT_MAX));
+	rpc_args_int(args, GRPC_ARG_KEEPALIVE_TIME_MS, RPC_KEEPALIVE_MS);
+	rpc_args_int(args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, RPC_KEEPALIVE_TIMEOUT_MS);
+	rpc_args_int(args, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+	rpc_args_int(args, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0); /* no limit to what keepalive sends */
+	/* A compressed message is refused before it is unpacked: its size would be anybody's guess. */
+	rpc_args_int(args, GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1u << GRPC_COMPRESS_NONE);
+	rpc_args_int(args, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
+	rpc_args_int(args, GRPC_ARG_ENABLE_CHANNELZ, 0); /* costs, and nobody reads it */
+}

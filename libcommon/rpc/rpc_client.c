@@ -1,0 +1,171 @@
+#include "rpc/rpc_client.h"
+
+#include <assert.h>
+#include <grpc/grpc_security.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "rpc/rpc_args.h"
+#include "rpc/rpc_client_parts.h"
+#include "rpc/rpc_targets.h"
+
+err_t rpc_client_new(struct rpc_client **out)
+{
+	struct rpc_client *client = MEM_NEW(struct rpc_client);
+
+	client->refs = 1;
+	rpc_queue_init(&client->queue, "rpc-client");
+	rpc_queue_start(&client->queue);
+	*out = client;
+	return OK;
+}
+
+static void on_queue_ended(struct rpc_queue *queue)
+{
+	struct rpc_client *client = container_of(queue, struct rpc_client, queue);
+	void (*closed)(void *arg) = client->closed;
+	void *arg = client->closed_arg;
+
+	mem_free(client);
+	closed(arg);
+}
+
+static void unref_client(struct rpc_client *client)
+{
+	if (atomic_fetch_sub_explicit(&client->refs, 1, memory_order_acq_rel) == 1)
+		rpc_queue_close(&client->queue, client->worker, on_queue_ended);
+}
+
+void rpc_client_close(struct rpc_client *client, struct worker *worker, void (*closed)(void *arg), void *arg)
+{
+	client->worker = worker;
+	client->closed = closed;
+	client->closed_arg = arg;
+	unref_client(client);
+}
+
+void rpc_channel_ref(struct rpc_channel *channel)
+{
+	atomic_fetch_add_explicit(&channel->refs, 1, memory_order_relaxed);
+}
+
+void rpc_channel_unref(struct rpc_channel *channel)
+{
+	if (atomic_fetch_sub_explicit(&channel->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	struct rpc_client *client = channel->client;
+
+	uv_mutex_destroy(&channel->lock);
+	mem_free(channel->targets);
+	mem_free(channel);
+	unref_client(client);
+}
+
+static grpc_channel *create(const char *uri)
+{
+	struct rpc_args args = { 0 };
+
+	rpc_args_common(&args, RPC_MESSAGE_MAX);
+	rpc_args_text(&args, GRPC_ARG_LB_POLICY_NAME, "round_robin");
+	rpc_args_int(&args, GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+	rpc_args_int(&args, GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+	rpc_args_int(&args, GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
+	/* In spite of its name this is how long one attempt to connect may take. */
+	rpc_args_int(&args, GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
+	rpc_args_int(&args, GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 1000);
+	rpc_args_int(&args, GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+	rpc_args_int(&args, GRPC_ARG_ENABLE_RETRIES, 0);
+
+	grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+	grpc_channel *channel = grpc_channel_create(uri, credentials, &args.args);
+	grpc_channel_credentials_release(credentials);
+	return channel;
+}
+
+static void note_state(struct rpc_channel *channel, grpc_connectivity_state state)
+{
+	bool was_up = channel->state == GRPC_CHANNEL_READY, is_up = state == GRPC_CHANNEL_READY;
+
+	channel->state = state;
+	atomic_store_explicit(&channel->is_up, is_up, memory_order_relaxed);
+	if (is_up && !was_up)
+		log_info("rpc channel is up", LOG_TEXT("targets", channel->targets));
+	else if (was_up && !is_up)
+		log_warn("rpc channel is down", LOG_TEXT("targets", channel->targets));
+}
+
+/*
+ * A watch is always armed, and each look asks to connect: without it a channel
+ * that lost its peer waits for the next call before it tries again. Closing the
+ * channel changes its state a last time. Under the lock.
+ */
+static void on_state_changed(struct rpc_tag *tag, bool ok);
+
+static void watch(struct rpc_channel *channel)
+{
+	grpc_channel_watch_connectivity_state(channel->grpc, channel->state, gpr_inf_future(GPR_CLOCK_MONOTONIC),
+	                                      channel->client->queue.cq, rpc_tag_arm(&channel->state_changed, on_state_changed));
+}
+
+static void on_state_changed(struct rpc_tag *tag, bool ok)
+{
+	struct rpc_channel *channel = container_of(tag, struct rpc_channel, state_changed);
+
+	(void)ok; /* there is no deadline to fail by */
+	uv_mutex_lock(&channel->lock);
+	bool is_closed = channel->is_closed;
+	if (!is_closed) {
+		note_state(channel, grpc_channel_check_connectivity_state(channel->grpc, 1));
+		watch(channel);
+	}
+	uv_mutex_unlock(&channel->lock);
+	if (is_closed)
+		rpc_channel_unref(channel);
+}
+
+err_t rpc_channel_new(struct rpc_channel **out, struct rpc_client *client, const char *targets)
+{
+	struct buf uri = { 0 };
+
+	if (rpc_targets_uri(&uri, str_from(targets))) {
+		buf_release(&uri);
+		log_error("not a list of grpc addresses", LOG_TEXT("targets", targets));
+		return ERR_BAD_CONFIG;
+	}
+	struct rpc_channel *channel = MEM_NEW(struct rpc_channel);
+	if (uv_mutex_init(&channel->lock)) {
+		buf_release(&uri);
+		mem_free(channel);
+		return ERR_NO_MEMORY;
+	}
+	channel->refs = 2; /* the owner's and the watch's */
+	channel->client = client;
+	channel->targets = str_dup(str_from(targets));
+	list_init(&channel->calls);
+	atomic_fetch_add_explicit(&client->refs, 1, memory_order_relaxed);
+
+	uv_mutex_lock(&channel->lock);
+	channel->grpc = create(buf_text(&uri));
+	channel->state = grpc_channel_check_connectivity_state(channel->grpc, 1);
+	watch(channel);
+	uv_mutex_unlock(&channel->lock);
+	buf_release(&uri);
+	*out = channel;
+	return OK;
+}
+
+void rpc_channel_close(struct rpc_channel *channel)
+{
+	assert(channel->open_streams == 0);
+	uv_mutex_lock(&channel->lock);
+	channel->is_closed = true;
+	rpc_client_calls_cancel(channel);
+	uv_mutex_unlock(&channel->lock);
+	grpc_channel_destroy(channel->grpc);
+	rpc_channel_unref(channel);
+}
+
+bool rpc_channel_is_up(const struct rpc_channel *channel)
+{
+	return atomic_load_explicit(&channel->is_up, memory_order_relaxed);
+}

@@ -1,0 +1,100 @@
+#include "rpc/rpc_queue.h"
+
+#include <grpc/support/log.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+void *rpc_tag_arm(struct rpc_tag *tag, rpc_tag_fn complete)
+{
+	atomic_store_explicit(&tag->complete, complete, memory_order_release);
+	return tag;
+}
+
+void rpc_start(grpc_call *call, const grpc_op *ops, size_t count, struct rpc_tag *tag, rpc_tag_fn complete)
+{
+	grpc_call_error refused = grpc_call_start_batch(call, ops, count, rpc_tag_arm(tag, complete), NULL);
+
+	if (refused != GRPC_CALL_OK) {
+		log_error("grpc refused a batch", LOG_TEXT("reason", grpc_call_error_to_string(refused)),
+		          LOG_NUM("first_op", ops[0].op));
+		abort();
+	}
+}
+
+/* The library's own complaints become lines of our log. */
+static void log_of_library(gpr_log_func_args *args)
+{
+	if (args->severity == GPR_LOG_SEVERITY_ERROR)
+		log_error("grpc library", LOG_TEXT("text", args->message), LOG_TEXT("file", args->file),
+		          LOG_NUM("line", args->line));
+	else
+		log_debug("grpc library", LOG_TEXT("text", args->message));
+}
+
+void rpc_queue_init(struct rpc_queue *queue, const char *name)
+{
+	*queue = (struct rpc_queue){ .name = name };
+	gpr_set_log_function(log_of_library);
+	grpc_init();
+	queue->cq = grpc_completion_queue_create_for_next(NULL);
+}
+
+static void drain(struct rpc_queue *queue)
+{
+	for (;;) {
+		grpc_event event = grpc_completion_queue_next(queue->cq, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+
+		if (event.type == GRPC_QUEUE_SHUTDOWN)
+			return;
+		struct rpc_tag *tag = event.tag;
+		rpc_tag_fn complete = atomic_load_explicit(&tag->complete, memory_order_acquire);
+		complete(tag, event.success);
+	}
+}
+
+void rpc_queue_release(struct rpc_queue *queue)
+{
+	grpc_completion_queue_shutdown(queue->cq);
+	drain(queue);
+	grpc_completion_queue_destroy(queue->cq);
+	grpc_shutdown();
+}
+
+static void run_thread(void *arg)
+{
+	struct rpc_queue *queue = arg;
+
+	pthread_setname_np(pthread_self(), queue->name);
+	drain(queue);
+	worker_post(queue->worker, &queue->end);
+}
+
+void rpc_queue_start(struct rpc_queue *queue)
+{
+	int failed = uv_thread_create(&queue->thread, run_thread, queue);
+
+	if (failed) {
+		log_error("cannot start a thread", LOG_TEXT("name", queue->name), LOG_TEXT("reason", uv_strerror(failed)));
+		abort();
+	}
+}
+
+static void on_end(struct task *task)
+{
+	struct rpc_queue *queue = container_of(task, struct rpc_queue, end);
+
+	uv_thread_join(&queue->thread); /* its last act was to post this task */
+	grpc_completion_queue_destroy(queue->cq);
+	grpc_shutdown();
+	queue->ended(queue);
+}
+
+void rpc_queue_close(struct rpc_queue *queue, struct worker *worker, void (*ended)(struct rpc_queue *queue))
+{
+	queue->worker = worker;
+	queue->ended = ended;
+	queue->end.run = on_end;
+	grpc_completion_queue_shutdown(queue->cq);
+}

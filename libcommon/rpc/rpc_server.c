@@ -1,0 +1,166 @@
+#include "rpc/rpc_server.h"
+
+#include <assert.h>
+#include <grpc/grpc_security.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "rpc/merge_queue.h"
+#include "rpc/reflection.h"
+#include "rpc/rpc_args.h"
+#include "rpc/rpc_server_parts.h"
+
+/* Of one connection: a client with more calls under way waits with the rest. */
+#define MAX_STREAMS_OF_CONNECTION 16384
+
+static size_t max_message_of(const struct rpc_server_options *options)
+{
+	size_t max = options->max_message ? options->max_message : RPC_MESSAGE_MAX;
+
+	for (size_t i = 0; i < options->method_count; i++)
+		if (options->methods[i].stream)
+			max = MAX(max, MERGE_MAX);
+	return max;
+}
+
+static grpc_server *create(const struct rpc_server_options *options)
+{
+	struct rpc_args args = { 0 };
+
+	rpc_args_common(&args, max_message_of(options));
+	/* Two processes on one port would share its connections, and nobody would notice. */
+	rpc_args_int(&args, GRPC_ARG_ALLOW_REUSEPORT, 0);
+	/* Without it the clients' keepalive is an offence: too_many_pings. */
+	rpc_args_int(&args, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, RPC_KEEPALIVE_MS / 4);
+	rpc_args_int(&args, GRPC_ARG_MAX_CONCURRENT_STREAMS, MAX_STREAMS_OF_CONNECTION);
+	rpc_args_int(&args, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 5000);
+	return grpc_server_create(&args.args, NULL);
+}
+
+static void register_endpoints(struct rpc_server *server)
+{
+	const struct rpc_server_options *options = &server->options;
+
+	server->endpoints = mem_zalloc((options->method_count + RPC_BUILTIN_MAX) * sizeof(*server->endpoints));
+	for (size_t i = 0; i < options->method_count; i++)
+		server->endpoints[i] = (struct rpc_endpoint){ .server = server, .method = &options->methods[i], .arg = options->arg };
+	server->endpoint_count = options->method_count;
+	server->endpoint_count += rpc_builtin_endpoints(server, server->endpoints + options->method_count);
+
+	for (size_t i = 0; i < server->endpoint_count; i++) {
+		struct rpc_endpoint *endpoint = &server->endpoints[i];
+
+		endpoint->registered = grpc_server_register_method(server->grpc, endpoint->method->path, NULL,
+			endpoint->method->unary ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER : GRPC_SRM_PAYLOAD_NONE, 0);
+		assert(endpoint->registered); /* a path stands twice in the table */
+	}
+}
+
+static err_t listen_on(struct rpc_server *server, const char *address)
+{
+	grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+	int port = grpc_server_add_http2_port(server->grpc, address, credentials);
+
+	grpc_server_credentials_release(credentials);
+	if (port == 0) {
+		log_error("cannot listen for grpc", LOG_TEXT("address", address));
+		return ERR_IO;
+	}
+	return OK;
+}
+
+static void free_server(struct rpc_server *server)
+{
+	uv_mutex_destroy(&server->lock);
+	mem_free(server->endpoints);
+	mem_free(server);
+}
+
+static void on_grace_over(struct timer *timer);
+
+err_t rpc_server_new(struct rpc_server **out, struct worker *worker, const struct rpc_server_options *options)
+{
+	if (reflection_check(options->descriptor_set))
+		return ERR_INVALID_ARGUMENT;
+
+	struct rpc_server *server = MEM_NEW(struct rpc_server);
+	server->worker = worker;
+	server->options = *options;
+	server->is_serving = true;
+	list_init(&server->streams);
+	timer_init(&server->grace, on_grace_over);
+	if (uv_mutex_init(&server->lock)) {
+		mem_free(server);
+		return ERR_NO_MEMORY;
+	}
+	rpc_queue_init(&server->queue, "rpc-server");
+	server->grpc = create(options);
+	grpc_server_register_completion_queue(server->grpc, server->queue.cq, NULL);
+	register_endpoints(server);
+	err_t err = listen_on(server, options->listen);
+	if (err) {
+		grpc_server_destroy(server->grpc);
+		rpc_queue_release(&server->queue);
+		free_server(server);
+		return err;
+	}
+	rpc_queue_start(&server->queue);
+	grpc_server_start(server->grpc);
+	rpc_slots_post(server);
+	*out = server;
+	return OK;
+}
+
+void rpc_server_set_serving(struct rpc_server *server, bool is_serving)
+{
+	atomic_store(&server->is_serving, is_serving);
+}
+
+/*
+ * The end, in the only order that does not abort: shutdown_and_notify, grace,
+ * cancel_all_calls, the tag (it waits for every call to be given back), destroy
+ * the server, shut the queue, drain it, destroy it.
+ */
+
+static void on_queue_ended(struct rpc_queue *queue)
+{
+	struct rpc_server *server = container_of(queue, struct rpc_server, queue);
+	void (*closed)(void *arg) = server->closed;
+	void *arg = server->closed_arg;
+
+	free_server(server);
+	closed(arg);
+}
+
+static void run_destroy(struct task *task)
+{
+	struct rpc_server *server = container_of(task, struct rpc_server, destroy);
+
+	worker_cancel(server->worker, &server->grace);
+	grpc_server_destroy(server->grpc);
+	rpc_queue_close(&server->queue, server->worker, on_queue_ended);
+}
+
+static void on_stopped(struct rpc_tag *tag, bool ok)
+{
+	struct rpc_server *server = container_of(tag, struct rpc_server, stopped);
+
+	(void)ok; /* never false */
+	server->destroy.run = run_destroy;
+	worker_post(server->worker, &server->destroy);
+}
+
+static void on_grace_over(struct timer *timer)
+{
+	grpc_server_cancel_all_calls(container_of(timer, struct rpc_server, grace)->grpc);
+}
+
+void rpc_server_close(struct rpc_server *server, uint64_t grace_ms, void (*closed)(void *arg), void *arg)
+{
+	server->closed = closed;
+	server->closed_arg = arg;
+	grpc_server_shutdown_and_notify(server->grpc, server->queue.cq, rpc_tag_arm(&server->stopped, on_stopped));
+	rpc_server_streams_finish(server);
+	worker_arm(server->worker, &server->grace, clock_mono_ms() + grace_ms);
+}

@@ -1,0 +1,107 @@
+#include "base/mem.h"
+#include "rpc/rpc_server_parts.h"
+
+/*
+ * A call reaches us only through a request that was posted for its method
+ * before: a method without one keeps its callers waiting until their deadline.
+ * So each has several, and each is posted again as soon as it is used.
+ */
+struct slot {
+	struct rpc_tag tag;
+	struct rpc_server *server;
+	const struct rpc_endpoint *endpoint; /* NULL: for methods that nobody registered */
+	grpc_call *call;
+	gpr_timespec deadline;
+	grpc_metadata_array metadata;
+	grpc_byte_buffer *request;
+	grpc_call_details details; /* of unknown methods */
+};
+
+static void on_request(struct rpc_tag *tag, bool ok);
+
+static void post(struct slot *slot)
+{
+	struct rpc_server *server = slot->server;
+	grpc_completion_queue *cq = server->queue.cq;
+	void *tag = rpc_tag_arm(&slot->tag, on_request);
+
+	slot->request = NULL;
+	grpc_metadata_array_init(&slot->metadata);
+	if (!slot->endpoint) {
+		grpc_call_details_init(&slot->details);
+		grpc_server_request_call(server->grpc, &slot->call, &slot->details, &slot->metadata, cq, cq, tag);
+		return;
+	}
+	/* A stream's messages are read one by one; a unary call comes with its only one. */
+	grpc_byte_buffer **request = slot->endpoint->method->unary ? &slot->request : NULL;
+	grpc_server_request_registered_call(server->grpc, slot->endpoint->registered, &slot->call, &slot->deadline,
+	                                    &slot->metadata, request, cq, cq, tag);
+}
+
+static void begin_unknown(struct slot *slot)
+{
+	grpc_metadata_array_destroy(&slot->metadata);
+	grpc_call_details_destroy(&slot->details);
+	rpc_call_refuse(slot->server, slot->call, ERR_METHOD_NOT_ALLOWED, "no such method");
+}
+
+static void begin(struct slot *slot)
+{
+	bool is_unary = slot->endpoint->method->unary;
+
+	if (atomic_load_explicit(&slot->server->calls, memory_order_relaxed) > RPC_SERVER_CALLS_MAX) {
+		grpc_metadata_array_destroy(&slot->metadata);
+		grpc_byte_buffer_destroy(slot->request);
+		rpc_call_refuse(slot->server, slot->call, ERR_UNAVAILABLE, "too many calls at once");
+	} else if (is_unary) {
+		rpc_call_begin(slot->endpoint, slot->call, slot->metadata, slot->request);
+	} else {
+		grpc_metadata_array_destroy(&slot->metadata);
+		rpc_server_stream_begin(slot->endpoint, slot->call);
+	}
+}
+
+static void release(struct slot *slot)
+{
+	grpc_metadata_array_destroy(&slot->metadata);
+	if (!slot->endpoint)
+		grpc_call_details_destroy(&slot->details);
+	mem_free(slot);
+}
+
+static void on_request(struct rpc_tag *tag, bool ok)
+{
+	struct slot *slot = container_of(tag, struct slot, tag);
+
+	if (!ok) { /* the server is closing */
+		release(slot);
+		return;
+	}
+	atomic_fetch_add_explicit(&slot->server->calls, 1, memory_order_relaxed);
+	if (slot->endpoint)
+		begin(slot);
+	else
+		begin_unknown(slot);
+	post(slot);
+}
+
+static void add_slots(struct rpc_server *server, const struct rpc_endpoint *endpoint, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct slot *slot = MEM_NEW(struct slot);
+
+		slot->server = server;
+		slot->endpoint = endpoint;
+		post(slot);
+	}
+}
+
+void rpc_slots_post(struct rpc_server *server)
+{
+	for (size_t i = 0; i < server->endpoint_count; i++) {
+		const struct rpc_endpoint *endpoint = &server->endpoints[i];
+
+		add_slots(server, endpoint, endpoint->method->unary ? RPC_UNARY_SLOTS : RPC_STREAM_SLOTS);
+	}
+	add_slots(server, NULL, RPC_UNKNOWN_SLOTS);
+}

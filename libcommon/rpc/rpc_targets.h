@@ -1,0 +1,19 @@
+#ifndef SKEIN_RPC_RPC_TARGETS_H
+#define SKEIN_RPC_RPC_TARGETS_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+/*
+ * Inside rpc/ only: a configured list of addresses as the target that gRPC
+ * understands.
+ *
+ *   127.0.0.1:9201,127.0.0.1:9202     ipv4:127.0.0.1:9201,127.0.0.1:9202
+ *   [::1]:9201,[::1]:9202             ipv6:[::1]:9201,[::1]:9202
+ *   im.local:9201, dns:im.local:9201  dns:///im.local:9201
+ *
+ * One kind a list, and one name only. ERR_BAD_CONFIG for anything else.
+ */
+err_t rpc_targets_uri(struct buf *uri, struct str targets) MUST_CHECK;
+
+#endif

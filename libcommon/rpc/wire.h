@@ -1,0 +1,39 @@
+#ifndef SKEIN_RPC_WIRE_H
+#define SKEIN_RPC_WIRE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+/*
+ * Inside rpc/ only: the protobuf wire format, as far as health checks and
+ * reflection need it. The services' own messages go through protobuf-c.
+ */
+
+enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+
+struct wire_field {
+	uint32_t number;
+	enum wire_type type;
+	uint64_t value; /* of a varint */
+	struct str bytes; /* of WIRE_BYTES; points into the message */
+};
+
+/*
+ * Reads the next field and moves `rest` behind it. False at the end, and at
+ * anything malformed: then `rest` is not empty.
+ */
+bool wire_next(struct str *rest, struct wire_field *field);
+
+/* Is all of it well-formed. */
+bool wire_is_valid(struct str message);
+
+/* The last field of that number with bytes (the last one wins); empty without one or when the message is malformed. */
+struct str wire_find(struct str message, uint32_t number);
+
+void wire_put_varint(struct buf *out, uint32_t number, uint64_t value);
+void wire_put_bytes(struct buf *out, uint32_t number, struct str bytes);
+
+#endif
