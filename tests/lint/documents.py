@@ -1,4 +1,4 @@
-"""Validates docs/openapi.yaml against OpenAPI and docs/asyncapi.yaml against AsyncAPI 3.0 (python of build/lint-tools)."""
+"""Validates docs/openapi.yaml against OpenAPI, docs/asyncapi.yaml against AsyncAPI 3.0 (python of build/lint-tools)."""
 import json
 import pathlib
 import sys

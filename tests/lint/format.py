@@ -14,8 +14,8 @@ import sys
 
 
 def formatted(path):
-    result = subprocess.run(["clang-format", "--style=file:.clang-format", path], check=True, capture_output=True, text=True)
-    return result.stdout.splitlines(keepends=True)
+    command = ["clang-format", "--style=file:.clang-format", path]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines(keepends=True)
 
 
 def lines_of_macros(lines):

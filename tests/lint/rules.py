@@ -106,7 +106,7 @@ def lines(path, text):
             yield number, "longer than 120 columns"
         if line != line.rstrip():
             yield number, "blanks at the end"
-        if re.search(r"\b(TODO|FIXME|XXX)\b", line):
+        if re.search(r"\b(TO[D]O|FI[X]ME|X[X]X)\b", line):
             yield number, "unfinished work is an issue, not a comment"
     if text and not text.endswith("\n"):
         yield text.count("\n") + 1, "no newline at the end"

@@ -114,7 +114,8 @@ start_kafka() {
 		mkdir -p "$data"
 		id=$(head -c 16 /dev/urandom | basenc --base64url | sed 's/^-/A/; s/=*$//')
 		java -XX:TieredStopAtLevel=1 -cp "$classes" kafka.tools.StorageTool format -t "$id" -c "$conf" \
-			>>"$(log_file kafka)" 2>&1 || fail kafka "cannot make Kafka's data in $(shown "$data")" || return 1
+			>>"$(log_file kafka)" 2>&1 ||
+			fail kafka "cannot make Kafka's data in $(shown "$data")" || return 1
 	fi
 	launch kafka java -Xms512m -Xmx512m "-Dlog4j.configuration=file:$templates/kafka-log4j.properties" \
 		-cp "$classes" kafka.Kafka "$conf"

@@ -118,8 +118,8 @@ free_ports() {
 		for what in $(ports_of "$name"); do
 			number=$(port "$name" "$what")
 			holder=$(awk -v port="$number" '$4 ~ ":" port "$" { print ($6 ? $6 : "?"); exit }' <<<"$taken")
-			[ -z "$holder" ] || die "port $number, which $name needs for $what, is taken by $(who "$holder");" \
-				"choose other ports with PORT_BASE="
+			[ -z "$holder" ] ||
+				die "port $number ($what of $name) is taken by $(who "$holder"); PORT_BASE= chooses others"
 		done
 	done
 }

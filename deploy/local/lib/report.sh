@@ -14,20 +14,27 @@ internal_ports() {
 	echo "${list#,}"
 }
 
-# RUN_DIR/env: what contract 7 names, in shell syntax.
+# assign NAME VALUE: a line of shell; quoted only where it must be, for readers that are not shells.
+assign() {
+	if [[ $2 =~ ^[A-Za-z0-9_./:@,=+-]*$ ]]; then
+		echo "$1=$2"
+	else
+		echo "$1='${2//\'/\'\\\'\'}'"
+	fi
+}
+
+# RUN_DIR/env: what contract 7 names.
 write_env() {
 	{
 		if [ "$1" = all ]; then
-			printf 'SKEIN_HTTP=%q\n' "$(list http im http "")"
-			printf 'SKEIN_WS=%q\n' "$(list ws gateway ws /ws)"
-			printf 'SKEIN_JWT_SECRET=%q\n' "$(secret jwt)"
+			assign SKEIN_HTTP "$(list http im http "")"
+			assign SKEIN_WS "$(list ws gateway ws /ws)"
+			assign SKEIN_JWT_SECRET "$(secret jwt)"
+			assign SKEIN_INTERNAL "$(internal_ports)"
 		fi
-		printf 'SKEIN_PG=%q\n' "$(postgres_uri)"
-		printf 'SKEIN_REDIS=%q\n' "$(redis_uri)"
-		printf 'SKEIN_KAFKA=%q\n' "$(kafka_brokers)"
-		if [ "$1" = all ]; then
-			printf 'SKEIN_INTERNAL=%q\n' "$(internal_ports)"
-		fi
+		assign SKEIN_PG "$(postgres_uri)"
+		assign SKEIN_REDIS "$(redis_uri)"
+		assign SKEIN_KAFKA "$(kafka_brokers)"
 	} >"$run_dir/env.new"
 	mv "$run_dir/env.new" "$run_dir/env"
 }

@@ -1,0 +1,34 @@
+# Test suites. An integration test is tests/integration/PART_NAME_test.c: it links all of libcommon and the other sources
+# beside it, and starts the servers that it needs itself. tests/run builds and runs suites, counts, and says which failed.
+
+INTEGRATION_SOURCES := $(wildcard tests/integration/*_test.c)
+INTEGRATION_TESTS := $(INTEGRATION_SOURCES:%.c=$(OUT)/%)
+INTEGRATION_SHARED := $(call objects,$(filter-out %_test.c,$(wildcard tests/integration/*.c)))
+RUN_SUITES = tests/run --out $(patsubst %/$(BUILD),%,$(OUT))
+
+$(OUT)/tests/integration/%_test: $(OUT)/obj/tests/integration/%_test.o $(INTEGRATION_SHARED) $(COMMON_LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lcmocka
+
+.PHONY: unit-tests integration-tests test check ci integration e2e coverage
+unit-tests: $(UNIT_CHOSEN)
+integration-tests: $(INTEGRATION_TESTS)
+
+check: ## the fast tests: unit tests, plain and under asan + ubsan
+	@$(RUN_SUITES) check
+
+test: ## all tests: unit (also asan, tsan), integration, end to end
+	@$(RUN_SUITES) test
+
+integration: ## each store and rpc wrapper against real servers
+	@$(RUN_SUITES) integration
+
+e2e: ## the contract, against a cluster of its own
+	@$(RUN_SUITES) e2e
+
+coverage: ## run all tests with gcov and print how much they cover
+	@$(RUN_SUITES) coverage
+
+# What .ci/run calls.
+ci:
+	@$(RUN_SUITES) ci
