@@ -12,9 +12,18 @@
 /*
  * Kafka through librdkafka, its threads kept behind the worker's loop: all
  * callbacks come on the worker's thread. Thread of all functions: the worker's.
+ *
+ * A rebalance asks the brokers on the spot, for the committed offsets of what
+ * is given and to commit what is taken: a few milliseconds of the loop, up to a
+ * second when they do not answer.
  */
 
-/* ---- producer: acks=all, idempotent; retries without end, so that what it took is delivered in order or not at all ---- */
+/*
+ * ---- producer: acks=all, idempotent; retries without end, so that what it took is delivered in order ----
+ *
+ * When the idempotence itself breaks (the brokers forgot us), records whose fate is unknown are produced once more: then,
+ * and only then, a record may be there twice.
+ */
 
 struct kafka_producer;
 
@@ -36,7 +45,11 @@ struct kafka_header {
 err_t kafka_producer_new(struct kafka_producer **out, struct worker *worker,
                          const struct kafka_producer_options *options) MUST_CHECK;
 
-/* Copies key, value and headers. ERR_FULL when too much is waiting. The key picks the partition (murmur2, as Java's client does). */
+/*
+ * Copies key, value and headers. The key picks the partition (murmur2, as Java's client does). An error means that the
+ * record was not taken: ERR_FULL when too much is waiting, ERR_TOO_LARGE, ERR_UNAVAILABLE when the topic does not exist,
+ * ERR_CLOSED while closing.
+ */
 err_t kafka_produce(struct kafka_producer *producer, const char *topic, struct str key, struct str value,
                     const struct kafka_header *headers, unsigned header_count,
                     kafka_delivered delivered, void *arg) MUST_CHECK;
@@ -93,7 +106,7 @@ void kafka_consumer_resume(struct kafka_consumer *consumer);
 /* Number of records between the committed offsets and the ends of our partitions, as last seen. */
 int64_t kafka_consumer_lag(const struct kafka_consumer *consumer);
 
-/* Commits what is stored, leaves the group, frees. */
+/* Commits what is stored, leaves the group, frees. Partitions are revoked on the way; no record comes any more. */
 void kafka_consumer_close(struct kafka_consumer *consumer, void (*closed)(void *arg), void *arg);
 
 /* ---- checks and topics ---- */

@@ -1,0 +1,498 @@
+#include "store/kafka_producer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/kafka_client.h"
+
+/*
+ * librdkafka keeps the records, tries without end and delivers in order, until its idempotence breaks (a "fatal" error,
+ * such as a broker that forgot us and lost records) or the broker refuses a record for a reason that may pass (a topic
+ * that is gone, a right that is missing). Then the handle is worthless: all that it still has is purged, the delivery
+ * reports bring the records back, and they go, in their old order, into a new handle. What had arrived before without
+ * our knowing arrives twice; nothing is lost or overtaken.
+ *
+ *   RUNNING -> PURGING (reports come back) -> REPLACING (the old handle goes, on a thread) -> PAUSING (backoff) -> RUNNING
+ *
+ * Records given meanwhile are kept behind those that came back.
+ */
+
+#define BACKOFF_MIN_MS 50
+#define BACKOFF_MAX_MS 1000
+#define PURGE_AGAIN_MS 100
+
+/* Our own limits (max_waiting) are below these. */
+static const struct kafka_setting settings[] = {
+	{ "enable.idempotence", "true" },
+	{ "acks", "all" },
+	{ "linger.ms", "0" },
+	{ "message.timeout.ms", "0" },
+	{ "partitioner", "murmur2_random" },
+	{ "queue.buffering.max.messages", "10000000" },
+	{ "queue.buffering.max.kbytes", "2097151" },
+};
+
+enum producer_state { PRODUCER_RUNNING, PRODUCER_PURGING, PRODUCER_REPLACING, PRODUCER_PAUSING };
+
+struct record {
+	struct list link; /* in `kept`, by number */
+	uint64_t number; /* in the order of kafka_produce() */
+	kafka_delivered delivered;
+	void *arg;
+	size_t size;
+	struct record_copy *copy; /* while it is not in librdkafka's hands */
+};
+
+struct record_copy {
+	char *topic;
+	rd_kafka_headers_t *headers;
+	bool has_key;
+	struct str key, value; /* in `bytes` */
+	char bytes[];
+};
+
+struct kafka_producer {
+	struct worker *worker;
+	char *brokers, *client_id;
+	unsigned max_waiting;
+	uint64_t max_waiting_bytes;
+	enum producer_state state;
+	rd_kafka_t *rk;
+	rd_kafka_queue_t *queue;
+	struct kafka_wake wake;
+	uv_work_t replace;
+	struct timer timer; /* PURGING: purge again. PAUSING: start. */
+	struct timer give_up; /* closing takes too long */
+	struct backoff backoff;
+	unsigned waiting; /* taken, and not told of */
+	unsigned in_handle; /* of those, in librdkafka's hands */
+	uint64_t waiting_bytes;
+	uint64_t last_number;
+	struct list kept; /* records to be produced by the next handle */
+	bool is_closing, has_given_up;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static void restart(struct kafka_producer *producer);
+static void end_if_done(struct kafka_producer *producer);
+
+/* ---- records ---- */
+
+static void free_copy(struct record *record)
+{
+	if (!record->copy)
+		return;
+	mem_free(record->copy->topic);
+	if (record->copy->headers)
+		rd_kafka_headers_destroy(record->copy->headers);
+	mem_free(record->copy);
+	record->copy = NULL;
+}
+
+static void end_record(struct kafka_producer *producer, struct record *record, err_t err)
+{
+	producer->waiting--;
+	producer->waiting_bytes -= record->size;
+	record->delivered(record->arg, err);
+	free_copy(record);
+	mem_free(record);
+}
+
+/* Takes `headers` over. */
+static void keep_copy(struct record *record, const char *topic, struct str key, struct str value,
+                      rd_kafka_headers_t *headers)
+{
+	struct record_copy *copy = mem_alloc(sizeof(*copy) + key.len + value.len);
+
+	copy->topic = str_dup(str_from(topic));
+	copy->headers = headers;
+	copy->has_key = key.ptr != NULL;
+	if (key.len)
+		memcpy(copy->bytes, key.ptr, key.len);
+	if (value.len)
+		memcpy(copy->bytes + key.len, value.ptr, value.len);
+	copy->key = str_of(copy->bytes, key.len);
+	copy->value = str_of(copy->bytes + key.len, value.len);
+	record->copy = copy;
+}
+
+/* Reports come back partition by partition: most belong at the end. */
+static void keep(struct kafka_producer *producer, struct record *record)
+{
+	struct list *after = producer->kept.prev;
+
+	while (after != &producer->kept && container_of(after, struct record, link)->number > record->number)
+		after = after->prev;
+	list_insert_before(after->next, &record->link);
+}
+
+/* Into the handle. Takes `headers` over if it succeeds. */
+static rd_kafka_resp_err_t hand_over(struct kafka_producer *producer, struct record *record, const char *topic,
+                                     struct str key, struct str value, rd_kafka_headers_t *headers)
+{
+	rd_kafka_vu_t args[] = {
+		{ .vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic },
+		{ .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { (void *)key.ptr, key.len } },
+		{ .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { (void *)value.ptr, value.len } },
+		{ .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY },
+		{ .vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = record },
+		{ .vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers },
+	};
+	size_t count = ARRAY_LEN(args) - (headers ? 0 : 1);
+	rd_kafka_error_t *error = rd_kafka_produceva(producer->rk, args, count);
+
+	if (!error) {
+		producer->in_handle++;
+		return RD_KAFKA_RESP_ERR_NO_ERROR;
+	}
+	rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+	rd_kafka_error_destroy(error);
+	return code;
+}
+
+static rd_kafka_headers_t *make_headers(const struct kafka_header *headers, unsigned count, size_t *size)
+{
+	rd_kafka_headers_t *made = count ? rd_kafka_headers_new(count) : NULL;
+
+	for (unsigned i = 0; i < count; i++) {
+		rd_kafka_header_add(made, headers[i].name, -1, headers[i].value.ptr, (ssize_t)headers[i].value.len);
+		*size += strlen(headers[i].name) + headers[i].value.len;
+	}
+	return made;
+}
+
+static err_t produce_error(rd_kafka_resp_err_t code)
+{
+	switch (code) {
+	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+		return ERR_TOO_LARGE;
+	case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+		return ERR_FULL;
+	default:
+		return ERR_UNAVAILABLE;
+	}
+}
+
+err_t kafka_produce(struct kafka_producer *producer, const char *topic, struct str key, struct str value,
+                    const struct kafka_header *headers, unsigned header_count, kafka_delivered delivered, void *arg)
+{
+	size_t size = key.len + value.len;
+
+	if (producer->is_closing)
+		return ERR_CLOSED;
+	if (producer->waiting >= producer->max_waiting)
+		return ERR_FULL;
+	rd_kafka_headers_t *made = make_headers(headers, header_count, &size);
+	struct record *record = MEM_NEW(struct record);
+	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__FATAL;
+	err_t err = OK;
+	*record = (struct record){ .number = ++producer->last_number, .delivered = delivered, .arg = arg, .size = size };
+	if (producer->waiting_bytes + size > producer->max_waiting_bytes)
+		err = ERR_FULL;
+	else if (producer->state == PRODUCER_RUNNING)
+		code = hand_over(producer, record, topic, key, value, made);
+	if (!err && code != RD_KAFKA_RESP_ERR__FATAL)
+		err = code ? produce_error(code) : OK;
+	if (err) {
+		if (made)
+			rd_kafka_headers_destroy(made);
+		mem_free(record);
+		return err;
+	}
+	if (code == RD_KAFKA_RESP_ERR__FATAL) {
+		keep_copy(record, topic, key, value, made);
+		keep(producer, record);
+	}
+	producer->waiting++;
+	producer->waiting_bytes += size;
+	if (producer->state == PRODUCER_RUNNING && code == RD_KAFKA_RESP_ERR__FATAL)
+		restart(producer);
+	return OK;
+}
+
+unsigned kafka_producer_waiting(const struct kafka_producer *producer)
+{
+	return producer->waiting;
+}
+
+/* ---- delivery reports ---- */
+
+/* It would not get better by another try. */
+static bool is_hopeless(rd_kafka_resp_err_t code)
+{
+	return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || code == RD_KAFKA_RESP_ERR_INVALID_MSG ||
+	       code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE || code == RD_KAFKA_RESP_ERR_INVALID_RECORD ||
+	       code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE || code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
+}
+
+static void keep_reported(struct kafka_producer *producer, struct record *record, const rd_kafka_message_t *message)
+{
+	rd_kafka_headers_t *headers = NULL;
+
+	if (rd_kafka_message_detach_headers((rd_kafka_message_t *)message, &headers))
+		headers = NULL;
+	keep_copy(record, rd_kafka_topic_name(message->rkt), str_of(message->key, message->key_len),
+	          str_of(message->payload, message->len), headers);
+	keep(producer, record);
+	if (producer->state != PRODUCER_RUNNING)
+		return;
+	log_error("kafka refused a record; the producer starts anew", LOG_TEXT("topic", rd_kafka_topic_name(message->rkt)),
+	          LOG_TEXT("reason", rd_kafka_err2str(message->err)));
+	restart(producer);
+}
+
+static void take_report(struct kafka_producer *producer, const rd_kafka_message_t *message)
+{
+	struct record *record = message->_private;
+
+	producer->in_handle--;
+	if (!message->err) {
+		backoff_reset(&producer->backoff);
+		end_record(producer, record, OK);
+	} else if (is_hopeless(message->err)) {
+		log_error("kafka refused a record", LOG_TEXT("topic", rd_kafka_topic_name(message->rkt)),
+		          LOG_NUM("bytes", message->len), LOG_TEXT("reason", rd_kafka_err2str(message->err)));
+		end_record(producer, record, message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? ERR_TOO_LARGE : ERR_INTERNAL);
+	} else if (producer->has_given_up) {
+		end_record(producer, record, ERR_CLOSED);
+	} else {
+		keep_reported(producer, record, message);
+	}
+}
+
+static void take_reports(struct kafka_producer *producer, rd_kafka_event_t *event)
+{
+	const rd_kafka_message_t *message;
+
+	while ((message = rd_kafka_event_message_next(event)))
+		take_report(producer, message);
+}
+
+static void take_error(struct kafka_producer *producer, rd_kafka_event_t *event)
+{
+	char reason[256];
+
+	if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__FATAL) {
+		log_warn("kafka producer", LOG_TEXT("reason", rd_kafka_event_error_string(event)));
+		return;
+	}
+	rd_kafka_fatal_error(producer->rk, reason, sizeof(reason));
+	log_error("kafka's idempotence broke; the producer starts anew", LOG_TEXT("reason", reason));
+	if (producer->state == PRODUCER_RUNNING)
+		restart(producer);
+}
+
+static void start_replacing(struct kafka_producer *producer);
+
+static void serve(struct kafka_wake *wake)
+{
+	struct kafka_producer *producer = container_of(wake, struct kafka_producer, wake);
+	int left = KAFKA_EVENTS_A_TURN;
+
+	for (; left > 0 && producer->queue; left--) {
+		rd_kafka_event_t *event = rd_kafka_queue_poll(producer->queue, 0);
+		if (!event)
+			break;
+		if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
+			take_reports(producer, event);
+		else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
+			take_error(producer, event);
+		rd_kafka_event_destroy(event);
+	}
+	if (left == 0)
+		kafka_wake_again(wake);
+	if (producer->state == PRODUCER_PURGING && producer->in_handle == 0)
+		start_replacing(producer);
+	end_if_done(producer);
+}
+
+/* ---- the handle ---- */
+
+static err_t start_handle(struct kafka_producer *producer)
+{
+	rd_kafka_conf_t *conf = kafka_conf_new(producer->brokers, producer->client_id, settings, ARRAY_LEN(settings));
+
+	if (!conf)
+		return ERR_BAD_CONFIG;
+	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
+	producer->rk = kafka_handle_new(RD_KAFKA_PRODUCER, conf);
+	if (!producer->rk)
+		return ERR_NO_MEMORY;
+	producer->queue = rd_kafka_queue_get_main(producer->rk);
+	kafka_wake_on(&producer->wake, producer->queue);
+	producer->state = PRODUCER_RUNNING;
+	return OK;
+}
+
+static void purge(struct kafka_producer *producer)
+{
+	rd_kafka_purge(producer->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+}
+
+/* Ends in serve(), once all reports are back. */
+static void restart(struct kafka_producer *producer)
+{
+	producer->state = PRODUCER_PURGING;
+	purge(producer);
+	worker_arm(producer->worker, &producer->timer, clock_mono_ms() + PURGE_AGAIN_MS);
+	kafka_wake_again(&producer->wake);
+}
+
+/* Thread: one of libuv's pool. Joins librdkafka's threads, which may take a while. */
+static void destroy_handle(uv_work_t *work)
+{
+	struct kafka_producer *producer = container_of(work, struct kafka_producer, replace);
+
+	rd_kafka_destroy(producer->rk);
+}
+
+static void pause_before_next(struct kafka_producer *producer)
+{
+	producer->state = PRODUCER_PAUSING;
+	worker_arm(producer->worker, &producer->timer, clock_mono_ms() + backoff_next_ms(&producer->backoff));
+}
+
+static void on_wake_closed(uv_handle_t *handle)
+{
+	struct kafka_wake *wake = container_of((uv_poll_t *)handle, struct kafka_wake, poll);
+	struct kafka_producer *producer = container_of(wake, struct kafka_producer, wake);
+	void (*closed)(void *arg) = producer->closed;
+	void *arg = producer->closed_arg;
+
+	mem_free(producer->brokers);
+	mem_free(producer->client_id);
+	mem_free(producer);
+	if (closed)
+		closed(arg);
+}
+
+static void on_handle_destroyed(uv_work_t *work, int status)
+{
+	struct kafka_producer *producer = container_of(work, struct kafka_producer, replace);
+	(void)status;
+
+	producer->rk = NULL;
+	if (producer->is_closing && producer->waiting == 0)
+		kafka_wake_close(&producer->wake, on_wake_closed);
+	else
+		pause_before_next(producer);
+}
+
+static void start_replacing(struct kafka_producer *producer)
+{
+	worker_cancel(producer->worker, &producer->timer);
+	kafka_wake_off(producer->queue);
+	rd_kafka_queue_destroy(producer->queue);
+	producer->queue = NULL;
+	producer->state = PRODUCER_REPLACING;
+	uv_queue_work(&producer->worker->loop, &producer->replace, destroy_handle, on_handle_destroyed);
+}
+
+/* What was kept goes into the new handle; where that fails, the next one tries again. */
+static void produce_kept(struct kafka_producer *producer)
+{
+	for (struct list *link; producer->state == PRODUCER_RUNNING && (link = list_pop_front(&producer->kept));) {
+		struct record *record = container_of(link, struct record, link);
+		struct record_copy *copy = record->copy;
+		struct str key = copy->has_key ? copy->key : (struct str){ NULL, 0 };
+		if (hand_over(producer, record, copy->topic, key, copy->value, copy->headers)) {
+			list_push_front(&producer->kept, link);
+			restart(producer);
+		} else {
+			copy->headers = NULL;
+			free_copy(record);
+		}
+	}
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct kafka_producer *producer = container_of(timer, struct kafka_producer, timer);
+
+	if (producer->state == PRODUCER_PURGING) {
+		purge(producer);
+		worker_arm(producer->worker, &producer->timer, clock_mono_ms() + PURGE_AGAIN_MS);
+	} else if (start_handle(producer) == OK) {
+		produce_kept(producer);
+	} else {
+		pause_before_next(producer);
+	}
+}
+
+/* ---- the producer ---- */
+
+/* Closing ends when every record was told of and the handle is gone. */
+static void end_if_done(struct kafka_producer *producer)
+{
+	if (!producer->is_closing || producer->waiting > 0)
+		return;
+	worker_cancel(producer->worker, &producer->give_up);
+	if (producer->state == PRODUCER_RUNNING || producer->state == PRODUCER_PURGING) {
+		start_replacing(producer);
+	} else if (producer->state == PRODUCER_PAUSING && timer_is_armed(&producer->timer)) {
+		worker_cancel(producer->worker, &producer->timer);
+		kafka_wake_close(&producer->wake, on_wake_closed);
+	}
+}
+
+static void on_give_up(struct timer *timer)
+{
+	struct kafka_producer *producer = container_of(timer, struct kafka_producer, give_up);
+
+	log_warn("kafka producer closes with records not delivered", LOG_NUM("records", producer->waiting));
+	producer->has_given_up = true;
+	for (struct list *link; (link = list_pop_front(&producer->kept));)
+		end_record(producer, container_of(link, struct record, link), ERR_CLOSED);
+	if (producer->state == PRODUCER_RUNNING)
+		restart(producer);
+	end_if_done(producer);
+}
+
+err_t kafka_producer_new(struct kafka_producer **out, struct worker *worker, const struct kafka_producer_options *options)
+{
+	struct kafka_producer *producer = MEM_NEW(struct kafka_producer);
+
+	producer->worker = worker;
+	producer->brokers = str_dup(str_from(options->brokers));
+	producer->client_id = str_dup(str_from(options->client_id));
+	producer->max_waiting = options->max_waiting;
+	producer->max_waiting_bytes = options->max_waiting_bytes;
+	backoff_init(&producer->backoff, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+	timer_init(&producer->timer, on_timer);
+	timer_init(&producer->give_up, on_give_up);
+	list_init(&producer->kept);
+	err_t err = kafka_wake_init(&producer->wake, worker, serve);
+	if (err) {
+		mem_free(producer->brokers);
+		mem_free(producer->client_id);
+		mem_free(producer);
+		return err;
+	}
+	err = start_handle(producer);
+	if (err)
+		kafka_wake_close(&producer->wake, on_wake_closed);
+	else
+		*out = producer;
+	return err;
+}
+
+void kafka_producer_close(struct kafka_producer *producer, uint64_t timeout_ms, void (*closed)(void *arg), void *arg)
+{
+	assert(!producer->is_closing);
+	producer->is_closing = true;
+	producer->closed = closed;
+	producer->closed_arg = arg;
+	worker_arm(producer->worker, &producer->give_up, clock_mono_ms() + timeout_ms);
+	kafka_wake_again(&producer->wake);
+}
+
+void kafka_producer_break(struct kafka_producer *producer)
+{
+	rd_kafka_test_fatal_error(producer->rk, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "a test says so");
+}
