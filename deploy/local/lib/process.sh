@@ -53,6 +53,17 @@ launch() {
 	[ -z "$was_ended" ] || exit 143
 }
 
+# step COMMAND...: runs it to its end, or to ours.
+step() {
+	local pid status=0
+	"$@" <&0 9>&- &
+	pid=$!
+	trap 'kill "$pid"; wait "$pid"; exit 143' TERM
+	wait "$pid" || status=$?
+	trap - TERM
+	return $status
+}
+
 log_since_launch() {
 	tail -c "+$(($(<"$run_dir/started/$1") + 1))" "$(log_file "$1")"
 }
