@@ -1,0 +1,43 @@
+#ifndef SKEIN_IM_APP_H
+#define SKEIN_IM_APP_H
+
+#include "im/access.h"
+#include "im/batcher.h"
+#include "im/config.h"
+#include "im/passwords.h"
+#include "im/users_seen.h"
+#include "loop/signals.h"
+#include "net/http_server.h"
+#include "net/internal_server.h"
+#include "net/jwt.h"
+#include "rpc/rpc_server.h"
+#include "store/nodes.h"
+#include "store/redis.h"
+
+/* All of one im process. Everything runs on the one worker, the main thread. */
+struct app {
+	struct im_config config;
+	struct worker worker;
+	struct signals signals;
+	struct pg *pg;
+	struct redis *redis;
+	struct node_list *gateways;
+	struct kafka_producer *producer;
+	struct http_server *http;
+	struct rpc_server *rpc;
+	struct internal_server *internal;
+	struct jwt_keys *keys;
+	struct lease_keeper lease_keeper;
+	struct publisher publisher;
+	struct batcher batcher;
+	struct users_seen users_seen;
+	struct recent send_rates; /* user_rates.h */
+	struct recent login_rates;
+	struct passwords passwords;
+	struct access access;
+	bool is_probing; /* a readiness record is on its way to Kafka */
+	struct timer drain_timer;
+	uint64_t drain_until_ms;
+};
+
+#endif

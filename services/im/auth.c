@@ -1,0 +1,71 @@
+#include "im/auth.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+/* A request whose user this process has not met yet. */
+struct pending {
+	struct app *app;
+	struct http_request *request;
+	authenticated_handler handle;
+	struct caller caller;
+};
+
+static void refuse(struct http_request *request)
+{
+	http_add_header(request, "WWW-Authenticate", "Bearer");
+	http_respond_problem(request, ERR_UNAUTHENTICATED, NULL, "a valid bearer token is required");
+}
+
+static bool verify(const struct app *app, struct http_request *request, struct caller *caller)
+{
+	struct jwt_claims claims;
+	const char *why = "";
+
+	struct str token = jwt_from_authorization(http_request_header(request, "Authorization"));
+	err_t err = jwt_verify(app->keys, token, clock_wall_ms(), &claims, &why);
+	if (err) {
+		log_debug("token refused", LOG_TEXT("reason", why), LOG_STR("request", http_request_id(request)));
+		return false;
+	}
+	struct str uid = str_from(claims.uid);
+	memcpy(caller->text, claims.uid, sizeof(caller->text));
+	caller->uid = str_of(caller->text, uid.len);
+	return true;
+}
+
+static void on_admitted(void *arg, err_t err)
+{
+	struct pending *pending = arg;
+
+	if (err == ERR_UNAUTHENTICATED)
+		refuse(pending->request);
+	else if (err)
+		http_respond_problem(pending->request, err, NULL, NULL);
+	else
+		pending->handle(pending->app, pending->request, &pending->caller);
+	mem_free(pending);
+}
+
+static void admit_first(struct app *app, struct http_request *request, const struct caller *caller,
+                        authenticated_handler handle)
+{
+	struct pending *pending = MEM_NEW(struct pending);
+
+	*pending = (struct pending){ .app = app, .request = request, .handle = handle, .caller = *caller };
+	pending->caller.uid.ptr = pending->caller.text;
+	users_seen_admit(&app->users_seen, pending->caller.uid, on_admitted, pending);
+}
+
+void auth_require(struct app *app, struct http_request *request, authenticated_handler handle)
+{
+	struct caller caller;
+
+	if (!verify(app, request, &caller))
+		refuse(request);
+	else if (users_seen_has(&app->users_seen, caller.uid))
+		handle(app, request, &caller);
+	else
+		admit_first(app, request, &caller, handle);
+}

@@ -1,0 +1,20 @@
+#ifndef SKEIN_IM_AUTH_H
+#define SKEIN_IM_AUTH_H
+
+#include "im/app.h"
+
+/* Who makes a request. */
+struct caller {
+	char text[65];
+	struct str uid;
+};
+
+typedef void (*authenticated_handler)(struct app *app, struct http_request *request, const struct caller *caller);
+
+/*
+ * Checks the bearer token, makes its user exist, and goes on with `handle`, at
+ * once or later; otherwise answers 401 (which says no more), or 503.
+ */
+void auth_require(struct app *app, struct http_request *request, authenticated_handler handle);
+
+#endif

@@ -1,0 +1,38 @@
+#ifndef SKEIN_IM_CONFIG_H
+#define SKEIN_IM_CONFIG_H
+
+#include "base/config.h"
+
+struct im_config {
+	struct config_common common;
+	char *http_listen;
+	int64_t http_idle_timeout_ms;
+	int64_t http_connections;
+	int64_t http_connections_per_address;
+	char *grpc_listen;
+	char *pg_uri;
+	int64_t pg_connections;
+	char *redis_uri;
+	char *kafka_brokers;
+	int64_t kafka_partitions;
+	int64_t kafka_replication;
+	int64_t kafka_max_waiting;
+	int64_t kafka_max_waiting_bytes;
+	char *auth_secret;
+	int64_t auth_token_ttl_ms;
+	bool auth_registration;
+	bool limits_enabled;
+	int64_t limits_send_rate;
+	int64_t limits_send_burst;
+	int64_t limits_body;
+	int64_t limits_group_create_members;
+	int64_t limits_group_members;
+	int64_t batch_max;
+	int64_t send_max_waiting;
+	int64_t send_timeout_ms;
+	int64_t drain_timeout_ms;
+};
+
+extern const struct config_table im_config_table;
+
+#endif

@@ -1,0 +1,55 @@
+#ifndef SKEIN_IM_LEASE_H
+#define SKEIN_IM_LEASE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The lease of a node number as a state machine without I/O; lease_keeper.h
+ * drives it against PostgreSQL.
+ *
+ * A lease lives for LEASE_LIFE_MS from the moment its taking or last renewal was
+ * asked for, so this process never believes in it longer than the database does.
+ * One that ran out because the database was away may still be renewed, as long as
+ * nobody bumped its epoch; until then it does not count. One whose epoch was
+ * bumped is lost, and another is taken.
+ */
+
+#define LEASE_LIFE_MS 10000
+#define LEASE_RENEW_MS 3000
+#define LEASE_STORE_WATERMARK_MS 100
+#define LEASE_RETRY_MS 500
+
+enum lease_step { LEASE_WAIT, LEASE_TAKE, LEASE_RENEW };
+
+struct lease {
+	bool has_number; /* node and epoch mean something, though it may have run out */
+	bool is_asking; /* a take or a renewal is under way */
+	int node;
+	int64_t epoch;
+	uint64_t valid_until_ms;
+	uint64_t renewed_ms; /* when the last renewal that succeeded was asked for */
+	uint64_t asked_ms; /* when the last take or renewal was asked for */
+	uint64_t stored_watermark;
+};
+
+/* What to do now. With TAKE and RENEW call lease_asked(), and one of the others with the answer. */
+enum lease_step lease_next(const struct lease *lease, uint64_t watermark, uint64_t now_ms);
+
+void lease_asked(struct lease *lease, uint64_t now_ms);
+void lease_taken(struct lease *lease, int node, int64_t epoch, uint64_t watermark);
+void lease_renewed(struct lease *lease, uint64_t watermark);
+
+/* No answer, or none that says anything. */
+void lease_unanswered(struct lease *lease);
+
+/* The renewal found another epoch. */
+void lease_lost(struct lease *lease);
+
+/* A batch found the lease run out or bumped: it does not count until a renewal, due at once, has told which. */
+void lease_doubt(struct lease *lease);
+
+/* Sends may be stored under it. */
+bool lease_is_held(const struct lease *lease, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,179 @@
+#include "im/lease_keeper.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "im/statements.h"
+
+static int64_t read_is_held(void *arg)
+{
+	const struct lease_keeper *keeper = arg;
+
+	return lease_keeper_is_held(keeper);
+}
+
+static void wake_in(struct lease_keeper *keeper, uint64_t ms)
+{
+	worker_arm(keeper->worker, &keeper->timer, clock_mono_ms() + ms);
+}
+
+static void on_taken(void *arg, err_t err, const PGresult *result)
+{
+	struct lease_keeper *keeper = arg;
+
+	if (err || PQntuples(result) == 0) {
+		lease_unanswered(&keeper->lease);
+		log_warn("no node number could be leased", LOG_TEXT("reason", err ? err_name(err) : "all are held"));
+		return;
+	}
+	int node = (int)pg_i64(result, 0, 0);
+	uint64_t watermark = (uint64_t)pg_i64(result, 0, 2), floor = (uint64_t)pg_i64(result, 0, 3);
+
+	lease_taken(&keeper->lease, node, pg_i64(result, 0, 1), watermark);
+	watermark_restart(&keeper->watermark, watermark);
+	msgid_init(&keeper->ids, (unsigned)node);
+	msgid_raise(&keeper->ids, floor);
+	log_info("node number leased", LOG_NUM("number", node), LOG_NUM("epoch", keeper->lease.epoch));
+}
+
+static void take(struct lease_keeper *keeper)
+{
+	struct pg_params params = { 0 };
+
+	pg_put_text(&params, str_from(keeper->owner));
+	pg_put_i32(&params, LEASE_LIFE_MS);
+	pg_query(keeper->pg, PG_ANY_LANE, STATEMENT_LEASE_TAKE, &params, on_taken, keeper);
+}
+
+static void lose(struct lease_keeper *keeper)
+{
+	log_error("the lease of the node number was lost", LOG_NUM("number", keeper->lease.node),
+	          LOG_NUM("epoch", keeper->lease.epoch));
+	lease_lost(&keeper->lease);
+	watermark_restart(&keeper->watermark, 0);
+}
+
+static void on_renewed(void *arg, err_t err, const PGresult *result)
+{
+	struct lease_keeper *keeper = arg;
+
+	if (err) {
+		lease_unanswered(&keeper->lease);
+	} else if (PQntuples(result) == 0) {
+		lease_unanswered(&keeper->lease);
+		lose(keeper);
+	} else {
+		lease_renewed(&keeper->lease, keeper->asked_watermark);
+	}
+}
+
+static void put_lease(struct lease_keeper *keeper, struct pg_params *params)
+{
+	keeper->asked_watermark = watermark_value(&keeper->watermark);
+	pg_put_i32(params, keeper->lease.node);
+	pg_put_i64(params, keeper->lease.epoch);
+	pg_put_i64(params, (int64_t)keeper->asked_watermark);
+}
+
+static void renew(struct lease_keeper *keeper)
+{
+	struct pg_params params = { 0 };
+
+	put_lease(keeper, &params);
+	pg_put_i32(&params, LEASE_LIFE_MS);
+	pg_query(keeper->pg, PG_ANY_LANE, STATEMENT_LEASE_RENEW, &params, on_renewed, keeper);
+}
+
+static void on_given_back(void *arg, err_t err, const PGresult *result)
+{
+	struct lease_keeper *keeper = arg;
+	(void)result;
+
+	if (err)
+		log_warn("the node number could not be given back; it runs out", LOG_NUM("number", keeper->lease.node),
+		         LOG_ERR(err));
+	watermark_release(&keeper->watermark);
+	keeper->given_back(keeper->arg);
+}
+
+static void give_back(struct lease_keeper *keeper)
+{
+	struct pg_params params = { 0 };
+
+	put_lease(keeper, &params);
+	pg_put_bool(&params, watermark_is_settled(&keeper->watermark));
+	pg_query(keeper->pg, PG_ANY_LANE, STATEMENT_LEASE_GIVE_BACK, &params, on_given_back, keeper);
+}
+
+static void leave(struct lease_keeper *keeper)
+{
+	if (keeper->lease.is_asking) {
+		wake_in(keeper, LEASE_STORE_WATERMARK_MS);
+	} else if (keeper->lease.has_number) {
+		give_back(keeper);
+	} else {
+		watermark_release(&keeper->watermark);
+		keeper->given_back(keeper->arg);
+	}
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct lease_keeper *keeper = container_of(timer, struct lease_keeper, timer);
+	uint64_t now = clock_mono_ms();
+
+	if (keeper->is_leaving) {
+		leave(keeper);
+		return;
+	}
+	switch (lease_next(&keeper->lease, watermark_value(&keeper->watermark), now)) {
+	case LEASE_TAKE:
+		lease_asked(&keeper->lease, now);
+		take(keeper);
+		break;
+	case LEASE_RENEW:
+		lease_asked(&keeper->lease, now);
+		renew(keeper);
+		break;
+	case LEASE_WAIT:
+		break;
+	}
+	wake_in(keeper, LEASE_STORE_WATERMARK_MS);
+}
+
+void lease_keeper_start(struct lease_keeper *keeper, struct worker *worker, struct pg *pg, const char *owner)
+{
+	*keeper = (struct lease_keeper){ .worker = worker, .pg = pg, .owner = owner };
+	watermark_init(&keeper->watermark);
+	timer_init(&keeper->timer, on_timer);
+	metrics_gauge_fn("skein_im_lease_held", "Whether this im holds a node number, without which nothing can be sent.",
+	                 NULL, read_is_held, keeper);
+	wake_in(keeper, 0);
+}
+
+bool lease_keeper_is_held(const struct lease_keeper *keeper)
+{
+	return lease_is_held(&keeper->lease, clock_mono_ms());
+}
+
+void lease_keeper_doubt(struct lease_keeper *keeper)
+{
+	lease_doubt(&keeper->lease);
+	wake_in(keeper, 0);
+}
+
+uint64_t lease_keeper_draw_id(struct lease_keeper *keeper, struct watermark_place *place)
+{
+	uint64_t id = msgid_next(&keeper->ids, clock_wall_ms());
+
+	*place = watermark_open(&keeper->watermark, id);
+	return id;
+}
+
+void lease_keeper_leave(struct lease_keeper *keeper, void (*given_back)(void *arg), void *arg)
+{
+	keeper->is_leaving = true;
+	keeper->given_back = given_back;
+	keeper->arg = arg;
+	wake_in(keeper, 0);
+}

@@ -1,0 +1,47 @@
+#ifndef SKEIN_IM_LEASE_KEEPER_H
+#define SKEIN_IM_LEASE_KEEPER_H
+
+#include "base/msgid.h"
+#include "im/lease.h"
+#include "im/watermark.h"
+#include "loop/worker.h"
+#include "store/pg.h"
+
+/*
+ * Holds a node number in PostgreSQL for as long as the process lives: leases
+ * one, renews it, stores the watermark about ten times a second while it moves,
+ * gives it back at the end. Message ids come from here, because they carry the
+ * number. Thread: the worker's.
+ */
+struct lease_keeper {
+	struct lease lease;
+	struct watermark watermark;
+	struct msgid ids;
+	struct worker *worker;
+	struct pg *pg;
+	const char *owner;
+	struct timer timer;
+	bool is_leaving;
+	uint64_t asked_watermark; /* what the renewal under way stores */
+	void (*given_back)(void *arg);
+	void *arg;
+};
+
+/* Leases as soon as PostgreSQL answers. `owner` is this process's name; it outlives the keeper. */
+void lease_keeper_start(struct lease_keeper *keeper, struct worker *worker, struct pg *pg, const char *owner);
+
+bool lease_keeper_is_held(const struct lease_keeper *keeper);
+
+/* A batch was refused because of the lease. */
+void lease_keeper_doubt(struct lease_keeper *keeper);
+
+/* A new id, open in the watermark until watermark_close(). Only while the lease is held. */
+uint64_t lease_keeper_draw_id(struct lease_keeper *keeper, struct watermark_place *place);
+
+/*
+ * Stores the last watermark and, when nothing is open any more, gives the number back; otherwise it runs out, so that
+ * somebody looks after what was not published. Then nothing is asked any more, and the memory may go.
+ */
+void lease_keeper_leave(struct lease_keeper *keeper, void (*given_back)(void *arg), void *arg);
+
+#endif

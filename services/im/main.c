@@ -1,0 +1,194 @@
+/* im: accounts, groups and messages. This file wires; README.md says where what is done. */
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "im/api.h"
+#include "im/app.h"
+#include "im/drain.h"
+#include "im/migrate.h"
+#include "im/readiness.h"
+#include "im/rpc_api.h"
+#include "im/statements.h"
+#include "im/user_rates.h"
+#include "proto/descriptor_set.h"
+
+static const struct http_route routes[] = {
+	{ "POST", "/v1/messages", messages_api_send },
+	{ "POST", "/v1/messages/batch", messages_api_send_batch },
+	{ "GET", "/v1/conversations/{id}/messages", history_api_read },
+	{ "GET", "/v1/endpoints", endpoints_api_list },
+	{ "POST", "/v1/groups", groups_api_create },
+	{ "POST", "/v1/users", users_api_register },
+	{ "POST", "/v1/auth/login", users_api_login },
+	{ "POST", "/v1/auth/refresh", users_api_refresh },
+};
+
+static const struct rpc_method methods[] = {
+	{ .path = "/skein.v1.Im/Send", .unary = rpc_api_send },
+	{ .path = "/skein.v1.Im/Admit", .unary = rpc_api_admit },
+};
+
+static void on_http_finished(const struct http_request *request, int status, uint64_t duration_us, void *arg)
+{
+	struct app *app = arg;
+
+	access_finished(&app->access, request, status, duration_us);
+}
+
+static void reload(void *arg)
+{
+	struct app *app = arg;
+
+	if (config_reload(&im_config_table, &app->config) == OK)
+		log_set_level((enum log_level)app->config.common.log_level);
+}
+
+static err_t open_stores(struct app *app)
+{
+	const struct im_config *config = &app->config;
+	const struct pg_options pg = {
+		.uri = config->pg_uri,
+		.connections = (unsigned)config->pg_connections,
+		.max_waiting = 20000,
+		.timeout_ms = (uint64_t)config->send_timeout_ms,
+		.statements = statements,
+		.statement_count = STATEMENT_COUNT,
+	};
+	const struct redis_options redis = { .uri = config->redis_uri, .max_waiting = 1000, .timeout_ms = 2000 };
+	const struct kafka_producer_options kafka = {
+		.brokers = config->kafka_brokers,
+		.client_id = config->common.node_name,
+		.max_waiting = (unsigned)config->kafka_max_waiting,
+		.max_waiting_bytes = (uint64_t)config->kafka_max_waiting_bytes,
+	};
+
+	err_t err = pg_new(&app->pg, &app->worker, &pg);
+	if (!err)
+		err = redis_new(&app->redis, &app->worker, &redis);
+	if (!err)
+		err = kafka_producer_new(&app->producer, &app->worker, &kafka);
+	return err;
+}
+
+static void init_parts(struct app *app)
+{
+	const struct im_config *config = &app->config;
+	const struct batcher_options options = {
+		.lanes = (unsigned)config->pg_connections,
+		.batch_max = (unsigned)config->batch_max,
+		.max_waiting = (unsigned)config->send_max_waiting,
+		.timeout_ms = (uint64_t)config->send_timeout_ms,
+	};
+
+	app->gateways = node_list_new(app->redis, &app->worker);
+	users_seen_init(&app->users_seen, app->pg);
+	user_rates_init(&app->send_rates);
+	user_rates_init(&app->login_rates);
+	passwords_init(&app->passwords, &app->worker);
+	access_init(&app->access, routes, ARRAY_LEN(routes));
+	lease_keeper_start(&app->lease_keeper, &app->worker, app->pg, config->common.node_name);
+	publisher_init(&app->publisher, app->producer, &app->lease_keeper.watermark, (unsigned)config->kafka_max_waiting,
+	               (uint64_t)config->kafka_max_waiting_bytes);
+	batcher_init(&app->batcher, &app->worker, app->pg, &app->lease_keeper, &app->publisher, &options);
+}
+
+static err_t open_servers(struct app *app)
+{
+	const struct im_config *config = &app->config;
+	const struct http_server_options http = {
+		.listen = config->http_listen,
+		.max_body = (size_t)config->limits_body,
+		.max_connections = (unsigned)config->http_connections,
+		.max_connections_per_address = (unsigned)config->http_connections_per_address,
+		.idle_timeout_s = (unsigned)(config->http_idle_timeout_ms / 1000),
+		.routes = routes,
+		.route_count = ARRAY_LEN(routes),
+		.arg = app,
+		.finished = on_http_finished,
+	};
+	const struct rpc_server_options rpc = {
+		.listen = config->grpc_listen,
+		.methods = methods,
+		.method_count = ARRAY_LEN(methods),
+		.arg = app,
+		.max_message = 2 * (size_t)config->limits_body,
+		.descriptor_set = str_of(proto_descriptor_set, proto_descriptor_set_len),
+	};
+	const struct readiness_check checks[] = {
+		{ .name = "postgres", .start = readiness_postgres, .arg = app },
+		{ .name = "redis", .start = readiness_redis, .arg = app },
+		{ .name = "kafka", .start = readiness_kafka, .arg = app },
+		{ .name = "lease", .start = readiness_lease, .arg = app },
+	};
+
+	err_t err = http_server_new(&app->http, &app->worker, &http);
+	if (!err)
+		err = rpc_server_new(&app->rpc, &app->worker, &rpc);
+	if (!err)
+		err = internal_server_new(&app->internal, &app->worker, config->common.internal_listen, checks, ARRAY_LEN(checks));
+	return err;
+}
+
+static err_t start(struct app *app)
+{
+	err_t err = jwt_keys_new(&app->keys, str_from(app->config.auth_secret));
+	if (!err)
+		err = worker_init(&app->worker, "main");
+	if (!err)
+		err = signals_init(&app->signals, &app->worker, drain, reload, app);
+	if (!err)
+		err = open_stores(app);
+	if (err)
+		return err;
+	init_parts(app);
+	return open_servers(app);
+}
+
+/* Nothing can be done before the database answers; the schema must be the one that this binary knows. */
+static err_t wait_for_schema(const struct im_config *config)
+{
+	err_t err;
+
+	while ((err = migrate_check(config->pg_uri)) == ERR_UNAVAILABLE)
+		sleep(1);
+	return err;
+}
+
+static int run(struct app *app)
+{
+	err_t err = wait_for_schema(&app->config);
+	if (!err)
+		err = start(app);
+	if (err) {
+		log_error("im could not start", LOG_ERR(err));
+		return EXIT_FAILURE;
+	}
+	log_info("im is up", LOG_TEXT("http", app->config.http_listen), LOG_TEXT("grpc", app->config.grpc_listen),
+	         LOG_TEXT("version", skein_version));
+	worker_run(&app->worker);
+	worker_join(&app->worker);
+	log_info("im has left");
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	static struct app app;
+	enum config_action action;
+
+	if (config_load(&im_config_table, argc, argv, &app.config, &action))
+		return 2;
+	if (action == CONFIG_EXIT)
+		return EXIT_SUCCESS;
+	log_configure(app.config.common.node_name, (enum log_level)app.config.common.log_level,
+	              (enum log_format)app.config.common.log_format);
+	int status;
+	if (action == CONFIG_MIGRATE)
+		status = migrate(&app.config) == OK ? EXIT_SUCCESS : EXIT_FAILURE;
+	else
+		status = run(&app);
+	config_release(&im_config_table, &app.config);
+	return status;
+}

@@ -1,0 +1,86 @@
+#include "im/passwords.h"
+
+#include <openssl/crypto.h>
+
+#include "base/mem.h"
+
+struct password_work {
+	uv_work_t work;
+	struct passwords *passwords;
+	char password[PASSWORD_MAX_BYTES];
+	size_t password_len;
+	char text[PASSWORD_TEXT_SIZE];
+	bool matches;
+	void (*hashed)(void *arg, const char *text); /* one of the two */
+	void (*matched)(void *arg, bool matches);
+	void *arg;
+};
+
+void passwords_init(struct passwords *passwords, struct worker *worker)
+{
+	*passwords = (struct passwords){ .worker = worker };
+}
+
+static void run(uv_work_t *work)
+{
+	struct password_work *job = container_of(work, struct password_work, work);
+	struct str password = str_of(job->password, job->password_len);
+
+	if (job->hashed)
+		password_hash(job->text, password);
+	else
+		job->matches = password_matches(str_from(job->text), password);
+}
+
+static void on_done(uv_work_t *work, int status)
+{
+	struct password_work *job = container_of(work, struct password_work, work);
+	(void)status; /* nothing is ever cancelled */
+
+	OPENSSL_cleanse(job->password, sizeof(job->password));
+	job->passwords->waiting--;
+	if (job->hashed)
+		job->hashed(job->arg, job->text);
+	else
+		job->matched(job->arg, job->matches);
+	mem_free(job);
+}
+
+/* NULL when too many wait. */
+static struct password_work *new_work(struct passwords *passwords, struct str password, void *arg)
+{
+	if (passwords->waiting >= PASSWORDS_MAX_WAITING || password.len > PASSWORD_MAX_BYTES)
+		return NULL;
+	struct password_work *job = MEM_NEW(struct password_work);
+	job->passwords = passwords;
+	job->arg = arg;
+	memcpy(job->password, password.ptr, password.len);
+	job->password_len = password.len;
+	passwords->waiting++;
+	return job;
+}
+
+err_t passwords_hash(struct passwords *passwords, struct str password, void (*done)(void *arg, const char *text), void *arg)
+{
+	struct password_work *job = new_work(passwords, password, arg);
+
+	if (!job)
+		return ERR_UNAVAILABLE;
+	job->hashed = done;
+	uv_queue_work(&passwords->worker->loop, &job->work, run, on_done);
+	return OK;
+}
+
+err_t passwords_match(struct passwords *passwords, struct str text, struct str password,
+                      void (*done)(void *arg, bool matches), void *arg)
+{
+	struct password_work *job = new_work(passwords, password, arg);
+
+	if (!job)
+		return ERR_UNAVAILABLE;
+	/* A text that does not fit is none of ours, as an empty one. */
+	(void)str_copy(job->text, sizeof(job->text), text);
+	job->matched = done;
+	uv_queue_work(&passwords->worker->loop, &job->work, run, on_done);
+	return OK;
+}

@@ -1,0 +1,30 @@
+#ifndef SKEIN_IM_PASSWORDS_H
+#define SKEIN_IM_PASSWORDS_H
+
+#include "im/password.h"
+#include "loop/worker.h"
+
+/*
+ * Password work on libuv's threads, PASSWORDS_MAX_WAITING at most at once: what
+ * is over is refused, so that a flood of logins cannot eat the memory or keep
+ * the threads for minutes. Thread of the functions and callbacks: the worker's.
+ */
+
+#define PASSWORDS_MAX_WAITING 16
+
+struct passwords {
+	struct worker *worker;
+	unsigned waiting;
+};
+
+void passwords_init(struct passwords *passwords, struct worker *worker);
+
+/* ERR_UNAVAILABLE when too many wait; else `done` follows. The password is copied, and wiped afterwards. */
+err_t passwords_hash(struct passwords *passwords, struct str password, void (*done)(void *arg, const char *text),
+                     void *arg) MUST_CHECK;
+
+/* `text` may be empty (there is no such user): that takes as long, and does not match. */
+err_t passwords_match(struct passwords *passwords, struct str text, struct str password,
+                      void (*done)(void *arg, bool matches), void *arg) MUST_CHECK;
+
+#endif

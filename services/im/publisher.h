@@ -1,0 +1,45 @@
+#ifndef SKEIN_IM_PUBLISHER_H
+#define SKEIN_IM_PUBLISHER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "im/send.h"
+#include "store/kafka.h"
+
+/*
+ * Stored messages on their way into Kafka. What is stored must be publishable,
+ * so room is reserved before a send is let into the database: half of what the
+ * producer may hold, in records and in bytes. While Kafka is away that much is
+ * accepted, and then sends are refused. Thread: the worker's.
+ */
+struct publisher {
+	struct kafka_producer *producer;
+	struct watermark *watermark;
+	unsigned max_records, records; /* reserved: sends not decided yet, and records not acknowledged */
+	uint64_t max_bytes, bytes;
+	struct buf scratch;
+	struct counter *published, *lost;
+};
+
+/* The limits are those of the producer. */
+void publisher_init(struct publisher *publisher, struct kafka_producer *producer, struct watermark *watermark,
+                    unsigned max_records, uint64_t max_bytes);
+
+/* The producer is about to be closed: what is published from now on stays for whoever takes the lease over. */
+void publisher_stop(struct publisher *publisher);
+
+/* False when the send must be refused. */
+bool publisher_reserve(struct publisher *publisher, const struct send *send) MUST_CHECK;
+
+/* It was not stored: the room is free again. */
+void publisher_cancel(struct publisher *publisher, const struct send *send);
+
+/*
+ * Produces a stored send, which is not needed afterwards; its place in the watermark is closed when Kafka has the
+ * record. Calls for one conversation come in the order of seq.
+ */
+void publisher_publish(struct publisher *publisher, const struct send *send, const struct send_result *result,
+                       int64_t member_version);
+
+#endif

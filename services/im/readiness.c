@@ -1,0 +1,72 @@
+#include "im/readiness.h"
+
+#include "base/mem.h"
+#include "im/app.h"
+#include "im/migrate.h"
+#include "im/statements.h"
+
+static void on_postgres(void *arg, err_t err, const PGresult *result)
+{
+	(void)result;
+	readiness_done(arg, err);
+}
+
+void readiness_postgres(struct readiness_run *run, void *arg)
+{
+	struct app *app = arg;
+
+	pg_query(app->pg, PG_ANY_LANE, STATEMENT_PING, NULL, on_postgres, run);
+}
+
+static void on_redis(void *arg, err_t err, const redisReply *reply)
+{
+	(void)reply;
+	readiness_done(arg, err);
+}
+
+void readiness_redis(struct readiness_run *run, void *arg)
+{
+	const struct str ping[] = { STR("PING") };
+	struct app *app = arg;
+
+	redis_command(app->redis, ping, 1, on_redis, run);
+}
+
+struct probe {
+	struct app *app;
+	struct readiness_run *run;
+};
+
+static void on_probe(void *arg, err_t err)
+{
+	struct probe *probe = arg;
+
+	probe->app->is_probing = false;
+	readiness_done(probe->run, err);
+	mem_free(probe);
+}
+
+void readiness_kafka(struct readiness_run *run, void *arg)
+{
+	struct app *app = arg;
+
+	/* The one on its way may be waiting for Kafka since an earlier round, which then has failed; so does this one. */
+	if (app->is_probing) {
+		readiness_done(run, ERR_TIMEOUT);
+		return;
+	}
+	struct probe *probe = MEM_NEW(struct probe);
+	*probe = (struct probe){ app, run };
+	app->is_probing = true;
+	err_t err = kafka_produce(app->producer, TOPIC_PROBE, (struct str){ 0 }, str_from(app->config.common.node_name), NULL, 0,
+	                          on_probe, probe);
+	if (err)
+		on_probe(probe, err);
+}
+
+void readiness_lease(struct readiness_run *run, void *arg)
+{
+	const struct app *app = arg;
+
+	readiness_done(run, lease_keeper_is_held(&app->lease_keeper) ? OK : ERR_UNAVAILABLE);
+}

@@ -1,0 +1,99 @@
+#include "im/rpc_api.h"
+
+#include "base/mem.h"
+#include "im/sends.h"
+#include "im/trace_context.h"
+#include "proto/im.pb-c.h"
+
+/* A send whose user this process has not met yet. */
+struct pending_send {
+	struct app *app;
+	struct rpc_call *call;
+	Skein__V1__SendRequest *message;
+};
+
+static void on_sent(void *arg, const struct send_result *result)
+{
+	struct rpc_call *call = arg;
+	Skein__V1__SendResponse response = SKEIN__V1__SEND_RESPONSE__INIT;
+	uint8_t bytes[CONVERSATION_ID_MAX + 64];
+
+	if (result->err) {
+		rpc_reply_error(call, result->err, result->detail);
+		return;
+	}
+	response.msg_id = result->msg_id;
+	response.conversation_id = (char *)result->conversation_id.ptr;
+	response.seq = (uint64_t)result->seq;
+	response.time = (uint64_t)result->time;
+	response.duplicate = result->is_duplicate;
+	rpc_reply(call, str_of(bytes, skein__v1__send_response__pack(&response, bytes)));
+}
+
+static void submit(struct app *app, struct rpc_call *call, const Skein__V1__SendRequest *message)
+{
+	struct json_error error = { 0 };
+	struct send_request send;
+	uint64_t wait_ms;
+
+	send_request_from_proto(&send, message, (size_t)app->config.limits_body, &error);
+	sends_submit(app, str_from(message->from), &send, traceparent_or_none(rpc_call_traceparent(call)), on_sent, call, &error,
+	             &wait_ms);
+	send_request_release(&send);
+	if (error.err)
+		rpc_reply_error(call, error.err, error.detail);
+}
+
+static void on_sender_admitted(void *arg, err_t err)
+{
+	struct pending_send *pending = arg;
+
+	if (err)
+		rpc_reply_error(pending->call, err, NULL);
+	else
+		submit(pending->app, pending->call, pending->message);
+	skein__v1__send_request__free_unpacked(pending->message, NULL);
+	mem_free(pending);
+}
+
+void rpc_api_send(struct rpc_call *call, struct str request, void *arg)
+{
+	struct app *app = arg;
+	Skein__V1__SendRequest *message = skein__v1__send_request__unpack(NULL, request.len, (const uint8_t *)request.ptr);
+
+	if (!message || !ident_is_valid(str_from(message->from))) {
+		rpc_reply_error(call, ERR_INVALID_ARGUMENT, message ? "from is not a uid" : "not a SendRequest");
+	} else if (!users_seen_has(&app->users_seen, str_from(message->from))) {
+		struct pending_send *pending = MEM_NEW(struct pending_send);
+		*pending = (struct pending_send){ app, call, message };
+		users_seen_admit(&app->users_seen, str_from(message->from), on_sender_admitted, pending);
+		return;
+	} else {
+		submit(app, call, message);
+	}
+	if (message)
+		skein__v1__send_request__free_unpacked(message, NULL);
+}
+
+static void on_admitted(void *arg, err_t err)
+{
+	struct rpc_call *call = arg;
+
+	if (err)
+		rpc_reply_error(call, err, NULL);
+	else
+		rpc_reply(call, (struct str){ 0 }); /* AdmitResponse has no fields */
+}
+
+void rpc_api_admit(struct rpc_call *call, struct str request, void *arg)
+{
+	struct app *app = arg;
+	Skein__V1__AdmitRequest *message = skein__v1__admit_request__unpack(NULL, request.len, (const uint8_t *)request.ptr);
+
+	if (!message || !ident_is_valid(str_from(message->uid)))
+		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "uid is not a uid");
+	else
+		users_seen_admit(&app->users_seen, str_from(message->uid), on_admitted, call);
+	if (message)
+		skein__v1__admit_request__free_unpacked(message, NULL);
+}

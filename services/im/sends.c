@@ -1,0 +1,28 @@
+#include "im/sends.h"
+
+#include "base/clock.h"
+#include "im/user_rates.h"
+
+static bool is_over_rate(struct app *app, struct str uid, uint64_t *wait_ms)
+{
+	const struct im_config *config = &app->config;
+
+	return config->limits_enabled &&
+	       !user_rates_take(&app->send_rates, uid, (double)config->limits_send_rate, (double)config->limits_send_burst,
+	                        clock_mono_ms(), wait_ms);
+}
+
+void sends_submit(struct app *app, struct str uid, const struct send_request *request, struct str traceparent,
+                  send_done done, void *arg, struct json_error *error, uint64_t *wait_ms)
+{
+	*wait_ms = 0;
+	if (error->err)
+		return;
+	if (is_over_rate(app, uid, wait_ms)) {
+		json_fail(error, ERR_RATE_LIMITED, NULL, "too many messages in a short time");
+		return;
+	}
+	err_t err = batcher_send(&app->batcher, send_new(uid, request, traceparent, done, arg));
+	if (err)
+		json_fail(error, err, NULL, "messages cannot be stored at the moment");
+}

@@ -1,0 +1,49 @@
+#ifndef SKEIN_IM_WATERMARK_H
+#define SKEIN_IM_WATERMARK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Which of the message ids that this process has drawn are settled: in Kafka,
+ * or never stored. Everything up to watermark_value() is, so whoever takes over
+ * after a crash has to look only above it.
+ *
+ * Ids are opened in rising order and closed in any. A ring holds those from the
+ * oldest open one on; all is O(1). Its length is bounded by what the batcher
+ * and the publisher let in.
+ */
+struct watermark {
+	struct watermark_entry *ring;
+	size_t capacity; /* a power of two, or 0 */
+	uint64_t first, next; /* places: the oldest that is open, the next to be given out */
+	uint64_t settled; /* the highest id below which nothing is open */
+	uint32_t term; /* grows with each lease; places of an older one mean nothing any more */
+};
+
+/* Where an id is; {0} is nowhere, closing it does nothing. */
+struct watermark_place {
+	uint64_t place;
+	uint32_t term;
+};
+
+void watermark_init(struct watermark *watermark);
+
+/* Places that are still open may be closed afterwards: nothing happens. */
+void watermark_release(struct watermark *watermark);
+
+/* A new lease begins: what is open belongs to the old one, and is somebody else's to care for. */
+void watermark_restart(struct watermark *watermark, uint64_t settled);
+
+/* `id` is above all that were opened before. */
+struct watermark_place watermark_open(struct watermark *watermark, uint64_t id);
+void watermark_close(struct watermark *watermark, struct watermark_place place);
+
+/* Opened in this lease, not an older one. */
+bool watermark_is_current(const struct watermark *watermark, struct watermark_place place);
+
+uint64_t watermark_value(const struct watermark *watermark);
+bool watermark_is_settled(const struct watermark *watermark); /* nothing is open */
+
+#endif
