@@ -1,0 +1,15 @@
+# The load tool, and runs of it against a cluster of its own.
+
+BENCH_LIBS := $(OUT)/lib/libnet.a $(OUT)/lib/libloop.a $(OUT)/lib/libbase.a $(PROTO_LIB)
+BENCH_SHARED := tools/skeinctl/cluster.c tools/skeinctl/args.c
+
+all: $(BIN)/skein-bench
+
+$(BIN)/skein-bench: $(call objects,$(wildcard tests/bench/*.c) $(BENCH_SHARED)) $(BENCH_LIBS)
+	$(link)
+
+SCENARIO ?= all
+.PHONY: bench
+bench: all ## measure: SCENARIO=idle|p2p|group|latency|http|all, USERS= RATE= SECONDS= CONNECTIONS=
+	@BIN=$(BIN) USERS='$(USERS)' RATE='$(RATE)' SECONDS_='$(SECONDS)' CONNECTIONS='$(CONNECTIONS)' \
+		tests/bench/run $(SCENARIO)

@@ -1,0 +1,57 @@
+#ifndef SKEIN_BENCH_BENCH_H
+#define SKEIN_BENCH_BENCH_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "tests/bench/latency.h"
+#include "tests/bench/usage.h"
+#include "tests/bench/ws_peer.h"
+
+/* What the scenarios share: options, users with their connections, and the report. */
+
+struct options {
+	unsigned users; /* 0: the scenario's own */
+	double rate; /* messages a second; 0: the scenario's own */
+	double seconds;
+	unsigned connections; /* HTTP connections */
+};
+
+struct address {
+	char host[64];
+	int port;
+};
+
+/* The servers of SKEIN_HTTP and SKEIN_WS; `index` wraps around. */
+struct address im_address(unsigned index);
+struct address gateway_address(unsigned index);
+
+struct user {
+	char uid[32];
+	char *token;
+	struct ws_peer peer;
+};
+
+/* `count` users with tokens, named after the run so that runs do not meet. */
+struct user *users_make(unsigned count, const char *kind);
+
+/* Connects each over its gateway in turn and waits for all hellos. Returns connects per second. */
+double users_connect(struct user *users, unsigned count, void (*frame)(struct ws_peer *peer, struct str text), void *arg);
+void users_free(struct user *users, unsigned count);
+
+/* A name of this run, for ids that must not meet those of another. */
+const char *run_name(void);
+
+/* A scenario runs, prints its table and returns its figures. */
+json_t *scenario_idle(const struct options *options);
+json_t *scenario_p2p(const struct options *options);
+json_t *scenario_group(const struct options *options);
+json_t *scenario_latency(const struct options *options);
+json_t *scenario_http(const struct options *options);
+
+/* Prints and returns CPU seconds by service between two readings, and per million deliveries. */
+json_t *report_cpu(const struct usage *before, const struct usage *after, uint64_t deliveries, double seconds);
+json_t *report_latency(const char *title, const struct latency *latency);
+
+#endif

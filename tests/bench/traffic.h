@@ -1,0 +1,32 @@
+#ifndef SKEIN_BENCH_TRAFFIC_H
+#define SKEIN_BENCH_TRAFFIC_H
+
+#include "tests/bench/bench.h"
+
+/*
+ * Messages at a steady rate over HTTP, received over WebSocket. Message i is
+ * due at start + i / rate, whatever the servers do; its latency counts from
+ * then.
+ */
+struct traffic {
+	struct user *users;
+	unsigned user_count;
+	unsigned http_connections;
+	double rate, seconds;
+	/* Who sends message i, and to whom; `group` (a group id) or the uid of a user. */
+	unsigned (*sender)(const struct traffic *traffic, uint64_t i);
+	unsigned (*recipient)(const struct traffic *traffic, uint64_t i); /* NULL: the group */
+	const char *group;
+
+	/* results */
+	struct latency delivery, answer;
+	uint64_t sent, accepted, refused, delivered, expected;
+	double took_s; /* from the first due time to the last answer or delivery */
+	struct usage before, after;
+};
+
+/* Connects, sends, waits up to 10 s for what is missing. */
+void traffic_run(struct traffic *traffic);
+json_t *traffic_report(const struct traffic *traffic, const char *title);
+
+#endif

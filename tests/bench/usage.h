@@ -1,0 +1,28 @@
+#ifndef SKEIN_BENCH_USAGE_H
+#define SKEIN_BENCH_USAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* CPU time and memory of a cluster's processes, summed by service ("gateway", "im", "postgres" ...). */
+
+#define USAGE_MAX 16
+
+struct usage {
+	size_t count;
+	struct service_usage {
+		char name[32];
+		double cpu_s;
+		uint64_t rss_kib; /* resident */
+		uint64_t anon_kib; /* resident and not shared with files: what grows with connections */
+	} services[USAGE_MAX];
+	double own_cpu_s; /* of this tool */
+};
+
+/* Reads RUN_DIR/pids (RUN_DIR from the environment, .run without). */
+void usage_read(struct usage *usage);
+
+/* The service's row; NULL if it does not run. */
+const struct service_usage *usage_of(const struct usage *usage, const char *name);
+
+#endif

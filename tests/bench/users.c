@@ -1,0 +1,104 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/random.h"
+#include "tests/bench/bench.h"
+#include "tools/skeinctl/skeinctl.h"
+
+#define CONNECT_AT_ONCE 200
+#define CONNECT_PATIENCE_US 30000000
+
+const char *run_name(void)
+{
+	static char name[9];
+
+	if (!*name)
+		random_hex(name, 8);
+	return name;
+}
+
+/* "http://127.0.0.1:8080" or "ws://127.0.0.1:8090/ws" */
+static struct address address_of(const char *setting_name, unsigned index)
+{
+	char *url = setting_item(setting_name, index);
+	struct address address;
+
+	if (sscanf(url, "%*[a-z]://%63[0-9.]:%d", address.host, &address.port) != 2)
+		fail("%s: \"%s\" is no URL with an IPv4 address and a port", setting_name, url);
+	free(url);
+	return address;
+}
+
+struct address im_address(unsigned index)
+{
+	return address_of("SKEIN_HTTP", index);
+}
+
+struct address gateway_address(unsigned index)
+{
+	return address_of("SKEIN_WS", index);
+}
+
+struct user *users_make(unsigned count, const char *kind)
+{
+	struct user *users = mem_zalloc(count * sizeof(*users));
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(users[i].uid, sizeof(users[i].uid), "%s-%s-%u", kind, run_name(), i);
+		users[i].token = make_token(users[i].uid, false, 3600000);
+		users[i].peer.watch.fd = -1;
+	}
+	return users;
+}
+
+struct greeting {
+	struct user *users;
+	unsigned from, to; /* users[from .. to - 1] are being waited for */
+};
+
+static bool are_greeted(void *arg)
+{
+	struct greeting *greeting = arg;
+
+	while (greeting->from < greeting->to && greeting->users[greeting->from].peer.is_greeted)
+		greeting->from++;
+	return greeting->from == greeting->to;
+}
+
+double users_connect(struct user *users, unsigned count, void (*frame)(struct ws_peer *peer, struct str text), void *arg)
+{
+	struct greeting greeting = { .users = users };
+	struct address gateways[16];
+	uint64_t started = now_us();
+
+	for (unsigned i = 0; i < ARRAY_LEN(gateways); i++)
+		gateways[i] = gateway_address(i);
+	while (greeting.to < count) {
+		for (unsigned i = 0; i < CONNECT_AT_ONCE && greeting.to < count; i++) {
+			unsigned at = greeting.to++;
+			const struct address *gateway = &gateways[at % ARRAY_LEN(gateways)];
+
+			users[at].peer.frame = frame;
+			users[at].peer.arg = arg;
+			users[at].peer.index = at;
+			/* one source address has ports for a few thousand connections only */
+			ws_peer_open(&users[at].peer, gateway->host, gateway->port, 1 + at / 3000, str_from(users[at].token),
+			             "bench");
+		}
+		loop_run(now_us() + CONNECT_PATIENCE_US, NULL, are_greeted, &greeting);
+		if (greeting.from < greeting.to)
+			fail("no hello for %s", users[greeting.from].uid);
+	}
+	return count / ((double)(now_us() - started) / 1e6);
+}
+
+void users_free(struct user *users, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		ws_peer_close(&users[i].peer);
+		free(users[i].token);
+	}
+	mem_free(users);
+}

@@ -1,0 +1,133 @@
+#include "tests/bench/ws_peer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define READ_CHUNK 65536
+
+unsigned ws_peers_lost;
+
+static void send_all(struct ws_peer *peer, const void *bytes, size_t len)
+{
+	if (send(peer->watch.fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len)
+		fail("a WebSocket takes no %zu bytes: %s", len, strerror(errno));
+}
+
+static void send_pong(struct ws_peer *peer, const unsigned char *payload, size_t len)
+{
+	unsigned char frame[6 + 125] = { 0x8a, (unsigned char)(0x80 | len) }; /* mask 0 */
+
+	memcpy(frame + 6, payload, len);
+	send_all(peer, frame, 6 + len);
+}
+
+/* One frame at `at`; its length, or 0 while it is not whole. */
+static size_t take_frame(struct ws_peer *peer, const unsigned char *at, size_t len)
+{
+	size_t head = 2, payload;
+
+	if (len < 2)
+		return 0;
+	payload = at[1] & 127;
+	if (payload == 126) {
+		head = 4;
+		payload = len < 4 ? 0 : (size_t)at[2] << 8 | at[3];
+	} else if (payload == 127) {
+		head = 10;
+		payload = len < 10 ? 0 : (size_t)at[6] << 24 | (size_t)at[7] << 16 | (size_t)at[8] << 8 | at[9];
+	}
+	if (len < head + payload)
+		return 0;
+	switch (at[0] & 15) {
+	case 1:
+		if (!peer->is_greeted)
+			peer->is_greeted = memmem(at + head, payload, "\"hello\"", 7) != NULL;
+		if (peer->frame)
+			peer->frame(peer, str_of(at + head, payload));
+		break;
+	case 8:
+		fail("connection %u was closed with %d %.*s", peer->index, payload >= 2 ? at[head] << 8 | at[head + 1] : 1005,
+		     payload > 2 ? (int)payload - 2 : 0, (const char *)at + head + 2);
+	case 9:
+		send_pong(peer, at + head, payload);
+		break;
+	default:
+		break;
+	}
+	return head + payload;
+}
+
+/* The answer to the handshake: its length, or 0 while it is not whole. */
+static size_t take_upgrade(struct ws_peer *peer, const char *at, size_t len)
+{
+	const char *end = memmem(at, len, "\r\n\r\n", 4);
+
+	if (!end)
+		return 0;
+	if (memcmp(at, "HTTP/1.1 101", 12) != 0)
+		fail("handshake refused: %.*s", (int)len, at);
+	peer->is_upgraded = true;
+	return (size_t)(end - at) + 4;
+}
+
+/* Everything that is whole in `bytes`; returns how much that was. */
+static size_t take_all(struct ws_peer *peer, struct str bytes)
+{
+	size_t used = 0, n;
+
+	if (!peer->is_upgraded)
+		used = take_upgrade(peer, bytes.ptr, bytes.len);
+	while (peer->is_upgraded && (n = take_frame(peer, (const unsigned char *)bytes.ptr + used, bytes.len - used)))
+		used += n;
+	return used;
+}
+
+static void on_ready(struct watch *watch, bool can_read, bool can_write)
+{
+	static char scratch[READ_CHUNK]; /* thousands of peers wait: an idle one keeps no buffer */
+	struct ws_peer *peer = container_of(watch, struct ws_peer, watch);
+
+	(void)can_write;
+	if (!can_read)
+		return;
+	ssize_t got = recv(watch->fd, scratch, sizeof(scratch), 0);
+	if (got <= 0) {
+		if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+			ws_peers_lost++;
+			loop_remove(watch);
+		}
+		return;
+	}
+	struct str bytes = str_of(scratch, (size_t)got);
+	if (peer->in.len) {
+		buf_append_str(&peer->in, bytes);
+		bytes = buf_str(&peer->in);
+	}
+	size_t used = take_all(peer, bytes);
+	struct buf rest = { 0 };
+	buf_append(&rest, bytes.ptr + used, bytes.len - used);
+	buf_release(&peer->in);
+	peer->in = rest;
+}
+
+void ws_peer_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device)
+{
+	struct buf request = { 0 };
+
+	peer->watch = (struct watch){ .fd = loop_connect(host, port, source), .ready = on_ready };
+	buf_printf(&request,
+	           "GET /ws?token=%.*s&device=%s&platform=desktop&ack=0 HTTP/1.1\r\nHost: skein\r\nUpgrade: websocket\r\n"
+	           "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+	           STR_ARG(token), device);
+	send_all(peer, request.ptr, request.len);
+	buf_release(&request);
+	loop_add(&peer->watch);
+}
+
+void ws_peer_close(struct ws_peer *peer)
+{
+	loop_remove(&peer->watch);
+	buf_release(&peer->in);
+}

@@ -1,0 +1,27 @@
+#ifndef SKEIN_BENCH_WS_PEER_H
+#define SKEIN_BENCH_WS_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "tests/bench/loop.h"
+
+/* A WebSocket client that reads JSON frames and answers pings. */
+struct ws_peer {
+	struct watch watch;
+	struct buf in;
+	bool is_upgraded, is_greeted; /* hello came */
+	/* A text frame, valid during the call. */
+	void (*frame)(struct ws_peer *peer, struct str text);
+	void *arg;
+	unsigned index;
+};
+
+/* Dies with the tool if it is refused; connections that are lost later are counted in ws_peers_lost. */
+void ws_peer_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device);
+void ws_peer_close(struct ws_peer *peer);
+
+extern unsigned ws_peers_lost;
+
+#endif
