@@ -1,0 +1,52 @@
+#ifndef SKEIN_GATEWAY_APP_H
+#define SKEIN_GATEWAY_APP_H
+
+#include <stdatomic.h>
+
+#include "gateway/config.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/leaving.h"
+#include "gateway/out_queue.h"
+#include "gateway/registration.h"
+#include "gateway/route_link.h"
+#include "gateway/ws_worker.h"
+#include "loop/signals.h"
+#include "net/internal_server.h"
+#include "net/jwt.h"
+#include "rpc/rpc_client.h"
+#include "rpc/rpc_server.h"
+
+/*
+ * All of one gateway process: the main worker, which talks to router, and the
+ * workers that hold connections. What they share is here: the configuration
+ * and the keys, which do not change, and atomics.
+ */
+struct app {
+	struct gateway_config config;
+	struct gateway_metrics metrics;
+	struct jwt_keys *keys;
+	struct out_limits out_limits;
+
+	/* of the main worker */
+	struct worker main;
+	struct signals signals;
+	struct internal_server *internal;
+	struct rpc_server *server;
+	struct rpc_client *client;
+	struct rpc_channel *im, *router; /* any thread may call */
+	struct route_link routes;
+	struct registration registration;
+	struct leaving leaving;
+	struct task last_task; /* of the main worker's mailbox */
+	int exit_code;
+
+	struct ws_worker *workers;
+	unsigned worker_count;
+	unsigned listening_workers;
+
+	atomic_uint_fast64_t node_epoch; /* 0 until the gateway is registered */
+	atomic_uint connections; /* of all workers, from the handshake on */
+	atomic_bool is_listening;
+};
+
+#endif

@@ -1,0 +1,44 @@
+#ifndef SKEIN_GATEWAY_CLIENT_FRAME_H
+#define SKEIN_GATEWAY_CLIENT_FRAME_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "gateway/server_frame.h"
+
+/*
+ * What clients send, read strictly from either subprotocol. Forms and types are
+ * checked here; whether a message makes sense (its type, its body, who may send
+ * it where) is im's to say.
+ */
+
+#define CLIENT_RID_MAX 64
+#define CLIENT_MSG_ID_MAX 64
+
+enum client_frame_kind {
+	CLIENT_PING,
+	CLIENT_SEND,
+	CLIENT_ACK,
+};
+
+struct client_frame {
+	enum client_frame_kind kind;
+	char rid[CLIENT_RID_MAX + 1]; /* "" if there is none */
+	uint64_t offset; /* of ACK */
+	char client_msg_id[CLIENT_MSG_ID_MAX + 1]; /* of SEND */
+	struct buf request; /* of SEND: a serialized SendRequest in the name of `from` */
+	char detail[200]; /* of an error: a sentence for the client */
+};
+
+/*
+ *   OK                       `out` says what is asked for
+ *   ERR_INVALID_ARGUMENT     a known type with a bad field, which `detail` names
+ *   ERR_FAILED_PRECONDITION  a type of the contract that this version does not serve
+ *   ERR_PROTOCOL             not a frame at all: the connection is to be closed
+ * `rid` is set whenever the frame had a good one. Release it in any case.
+ */
+err_t client_frame_read(struct client_frame *out, enum subprotocol subprotocol, struct str bytes, const char *from) MUST_CHECK;
+void client_frame_release(struct client_frame *frame);
+
+#endif

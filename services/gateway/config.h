@@ -1,0 +1,26 @@
+#ifndef SKEIN_GATEWAY_CONFIG_H
+#define SKEIN_GATEWAY_CONFIG_H
+
+#include "base/config.h"
+
+struct gateway_config {
+	struct config_common common;
+	char *ws_listen, *ws_url;
+	int64_t ws_workers;
+	int64_t ws_max_connections;
+	int64_t ws_handshakes_per_address;
+	int64_t ws_max_message;
+	int64_t ws_heartbeat_ms, ws_silence_ms;
+	char *grpc_listen, *grpc_advertise;
+	char *cell;
+	char *auth_secret;
+	char *router_targets, *im_targets;
+	bool limits_enabled;
+	int64_t limits_frame_rate, limits_frame_burst;
+	int64_t queue_bytes, queue_entries;
+	int64_t drain_timeout_ms;
+};
+
+extern const struct config_table gateway_config_table;
+
+#endif

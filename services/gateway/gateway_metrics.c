@@ -1,0 +1,62 @@
+#include "gateway/gateway_metrics.h"
+
+#include <stdio.h>
+
+static const uint16_t close_codes[CLOSE_CODES - 1] = {
+	1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1013, 4001, 4002, 4003, 4004, 4005, 4006,
+};
+
+static void init_handshakes(struct gateway_metrics *m)
+{
+	static const char *const labels[HANDSHAKE_OUTCOMES] = {
+		[HANDSHAKE_OK] = "outcome=\"ok\"",
+		[HANDSHAKE_UNAUTHENTICATED] = "outcome=\"unauthenticated\"",
+		[HANDSHAKE_INVALID] = "outcome=\"invalid\"",
+		[HANDSHAKE_FULL] = "outcome=\"full\"",
+		[HANDSHAKE_UNAVAILABLE] = "outcome=\"unavailable\"",
+		[HANDSHAKE_LEFT] = "outcome=\"left\"",
+	};
+
+	for (int i = 0; i < HANDSHAKE_OUTCOMES; i++)
+		m->handshakes[i] = metrics_counter("skein_gateway_handshakes_total",
+		                                   "Clients that asked for a connection, by what became of it.", labels[i]);
+}
+
+static void init_closes(struct gateway_metrics *m)
+{
+	for (int i = 0; i < CLOSE_CODES; i++) {
+		char label[24] = "code=\"other\"";
+
+		if (i < CLOSE_CODES - 1)
+			snprintf(label, sizeof(label), "code=\"%u\"", close_codes[i]);
+		m->closes[i] = metrics_counter("skein_gateway_closes_total", "Connections that ended, by close code.", label);
+	}
+}
+
+void gateway_metrics_init(struct gateway_metrics *m)
+{
+	init_handshakes(m);
+	init_closes(m);
+	m->frames_in = metrics_counter("skein_gateway_frames_in_total", "Messages from clients, of any type.", NULL);
+	m->bytes_in = metrics_counter("skein_gateway_bytes_in_total", "Bytes of messages from clients.", NULL);
+	m->frames_out = metrics_counter("skein_gateway_frames_out_total", "Frames written to clients, pings not counted.", NULL);
+	m->bytes_out = metrics_counter("skein_gateway_bytes_out_total", "Bytes of frames written to clients.", NULL);
+	m->sends = metrics_counter("skein_gateway_sends_total", "Sends of clients that im answered.", NULL);
+	m->send_errors = metrics_counter("skein_gateway_send_errors_total", "Sends of clients answered with an error.", NULL);
+	m->deliveries = metrics_counter("skein_gateway_deliveries_total", "Messages from push, times their connections.", NULL);
+	m->gone = metrics_counter("skein_gateway_gone_total", "Deliveries to connections that were gone.", NULL);
+	m->lagging = metrics_counter("skein_gateway_lagging_total", "Deliveries that could not be queued.", NULL);
+	m->duplicates = metrics_counter("skein_gateway_duplicates_total", "Deliveries that the connection had already.", NULL);
+	m->held = metrics_counter("skein_gateway_held_total", "Deliveries held because one before them was missing.", NULL);
+	m->resyncs = metrics_counter("skein_gateway_resyncs_total", "Clients told to read what they missed.", NULL);
+	m->malformed = metrics_counter("skein_gateway_malformed_total", "Deliveries that could not be read.", NULL);
+}
+
+void gateway_metrics_closed(struct gateway_metrics *m, uint16_t code)
+{
+	int i = 0;
+
+	while (i < CLOSE_CODES - 1 && close_codes[i] != code)
+		i++;
+	counter_add(m->closes[i], 1);
+}

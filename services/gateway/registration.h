@@ -1,0 +1,42 @@
+#ifndef SKEIN_GATEWAY_REGISTRATION_H
+#define SKEIN_GATEWAY_REGISTRATION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/backoff.h"
+#include "base/error.h"
+#include "base/timer_wheel.h"
+
+/*
+ * This gateway in router's list of nodes: registered at the start, as often as
+ * it takes; renewed every 3 s with fresh figures; removed at the end. The epoch
+ * of the registration stands in every route. Thread: the main worker's.
+ */
+
+struct app;
+
+struct registration {
+	struct app *app;
+	struct timer timer; /* the next try, or the next renewal */
+	struct backoff backoff;
+	bool is_registered;
+	bool is_calling; /* no answer yet */
+	bool is_draining;
+	bool is_over; /* no calls any more */
+	atomic_uint_fast64_t lag_ms; /* as it was told last */
+	void (*registered)(struct app *app); /* once */
+	void (*lost)(struct app *app); /* another process took the name */
+	void (*removed)(struct app *app);
+};
+
+void registration_begin(struct registration *registration, struct app *app, void (*registered)(struct app *app),
+                        void (*lost)(struct app *app));
+
+/* From now on the node is shown as draining. */
+void registration_drain(struct registration *registration);
+
+/* Takes the node out of the list; `removed` in any case, after three seconds at most. */
+void registration_end(struct registration *registration, void (*removed)(struct app *app));
+
+#endif

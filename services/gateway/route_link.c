@@ -1,0 +1,279 @@
+#include "gateway/route_link.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/app.h"
+#include "gateway/session.h"
+#include "proto/router.pb-c.h"
+
+#define ROUTES_PATH "/skein.v1.Router/Routes"
+
+/* Changes in one message, and on their way at a time: router's memory is not ours to fill. */
+#define CHANGES_PER_MESSAGE 256
+#define CHANGES_IN_FLIGHT 8192
+#define MAX_QUEUED (8 << 20)
+
+/* ---- keeping ---- */
+
+static struct str id_key(const struct map_node *node)
+{
+	return str_of(&container_of(node, struct route_change, by_id)->id, sizeof(uint64_t));
+}
+
+static struct str conn_key(const struct map_node *node)
+{
+	return str_of(&container_of(node, struct route_change, by_conn)->conn, sizeof(uint64_t));
+}
+
+static struct route_change *bind_of(const struct route_link *link, uint64_t conn)
+{
+	struct map_node *node = map_find(&link->binds, str_of(&conn, sizeof(conn)));
+
+	return node ? container_of(node, struct route_change, by_conn) : NULL;
+}
+
+static void keep(struct route_link *link, struct route_change *change)
+{
+	change->id = ++link->last_id;
+	map_put(&link->by_id, &change->by_id);
+	if (change->op == ROUTE_BIND)
+		map_put(&link->binds, &change->by_conn);
+	list_push_back(&link->waiting, &change->link);
+}
+
+static void forget(struct route_link *link, struct route_change *change)
+{
+	map_remove(&link->by_id, &change->by_id);
+	if (change->op == ROUTE_BIND)
+		map_remove(&link->binds, &change->by_conn);
+	list_remove(&change->link);
+}
+
+/* ---- sending ---- */
+
+static void describe(const struct route_link *link, const struct route_change *change, Skein__V1__RouteChange *out)
+{
+	static const Skein__V1__RouteChange__Op ops[] = {
+		[ROUTE_BIND] = SKEIN__V1__ROUTE_CHANGE__OP__BIND,
+		[ROUTE_UNBIND] = SKEIN__V1__ROUTE_CHANGE__OP__UNBIND,
+		[ROUTE_RENEW] = SKEIN__V1__ROUTE_CHANGE__OP__RENEW,
+	};
+
+	skein__v1__route_change__init(out);
+	out->id = change->id;
+	out->op = ops[change->op];
+	out->uid = (char *)change->uid;
+	out->device = (char *)change->device;
+	out->node = link->app->config.common.node_name;
+	out->node_epoch = atomic_load(&link->app->node_epoch);
+	out->conn = change->conn;
+	if (change->op == ROUTE_BIND) {
+		out->platform = (char *)change->platform;
+		out->since = change->since_ms;
+	}
+}
+
+/* Packs the first ones that wait; returns how many. */
+static size_t pack_some(const struct route_link *link, struct buf *out)
+{
+	Skein__V1__RouteChanges batch = SKEIN__V1__ROUTE_CHANGES__INIT;
+	Skein__V1__RouteChange changes[CHANGES_PER_MESSAGE], *pointers[CHANGES_PER_MESSAGE];
+
+	list_for_each(at, &link->waiting) {
+		if (batch.n_changes == MIN(CHANGES_PER_MESSAGE, CHANGES_IN_FLIGHT - link->sent_count))
+			break;
+		describe(link, container_of(at, struct route_change, link), &changes[batch.n_changes]);
+		pointers[batch.n_changes] = &changes[batch.n_changes];
+		batch.n_changes++;
+	}
+	batch.changes = pointers;
+	size_t len = skein__v1__route_changes__get_packed_size(&batch);
+	out->len = skein__v1__route_changes__pack(&batch, (uint8_t *)buf_reserve(out, len));
+	return batch.n_changes;
+}
+
+static void send_waiting(struct route_link *link)
+{
+	struct buf bytes = { 0 };
+
+	while (link->is_up && !list_is_empty(&link->waiting) && link->sent_count < CHANGES_IN_FLIGHT) {
+		buf_clear(&bytes);
+		size_t count = pack_some(link, &bytes);
+		if (rpc_stream_send(link->stream, buf_str(&bytes)))
+			break; /* down: they go with the next stream */
+		link->sent_count += (unsigned)count;
+		while (count--) {
+			struct list *first = list_pop_front(&link->waiting);
+			container_of(first, struct route_change, link)->was_sent = true;
+			list_push_back(&link->sent, first);
+		}
+	}
+	buf_release(&bytes);
+}
+
+static void on_flush(uv_prepare_t *flush)
+{
+	struct route_link *link = flush->data;
+
+	if (!link->wants_flush)
+		return;
+	link->wants_flush = false;
+	send_waiting(link);
+}
+
+/* A connection goes whose BIND is waiting: there is no use in sending it any more. */
+static void cancel_bind(struct route_link *link, struct route_change *bind)
+{
+	forget(link, bind);
+	mem_free(bind);
+}
+
+static void take_in(struct task *task)
+{
+	struct route_change *change = container_of(task, struct route_change, task);
+	struct route_link *link = &change->app->routes;
+	struct route_change *bind = change->op == ROUTE_UNBIND ? bind_of(link, change->conn) : NULL;
+
+	if (!link->stream) {
+		mem_free(change); /* closed */
+		return;
+	}
+	/* Among `sent` it has an answer to come; among `waiting` it was sent at most on a stream that broke. */
+	bool is_waiting = bind && !(link->is_up && bind->was_sent);
+	bool was_never_sent = is_waiting && !bind->was_sent;
+	if (is_waiting)
+		cancel_bind(link, bind);
+	if (was_never_sent) {
+		mem_free(change);
+		return;
+	}
+	keep(link, change);
+	link->wants_flush = true;
+}
+
+void route_change_submit(struct ws_worker *home, enum route_op op, uint64_t conn, const char *uid, const char *device,
+                         const char *platform, uint64_t since_ms)
+{
+	size_t uid_size = strlen(uid) + 1, device_size = strlen(device) + 1, platform_size = strlen(platform) + 1;
+	struct route_change *change = mem_zalloc(sizeof(*change) + uid_size + device_size + platform_size);
+
+	memcpy(change->uid, uid, uid_size);
+	change->device = memcpy(change->uid + uid_size, device, device_size);
+	change->platform = memcpy(change->uid + uid_size + device_size, platform, platform_size);
+	change->app = home->app;
+	change->home = home;
+	change->op = op;
+	change->conn = conn;
+	change->since_ms = since_ms;
+	change->task.run = take_in;
+	worker_post(&home->app->main, &change->task);
+}
+
+/* ---- answers ---- */
+
+static void hand_back(struct task *task)
+{
+	struct route_change *change = container_of(task, struct route_change, task);
+	struct session *session = conn_table_find(&change->home->table, change->conn);
+
+	if (session)
+		session_route_answered(session, change);
+	mem_free(change);
+}
+
+static void take_answer(struct route_link *link, const Skein__V1__RouteAnswer *answer)
+{
+	struct map_node *node = map_find(&link->by_id, str_of(&answer->id, sizeof(answer->id)));
+
+	if (!node)
+		return; /* of a stream that broke: it was sent again, and answered */
+	struct route_change *change = container_of(node, struct route_change, by_id);
+	if (change->was_sent)
+		link->sent_count--;
+	forget(link, change);
+	change->err = *answer->error ? err_from_code(answer->error) : OK;
+	change->kept = answer->kept;
+	change->inbox_epoch = answer->inbox_epoch;
+	change->inbox_head = answer->inbox_head;
+	change->replaced_conn = *answer->replaced_node ? answer->replaced_conn : 0;
+	change->replaced_here = !strcmp(answer->replaced_node, link->app->config.common.node_name);
+	change->task.run = hand_back;
+	worker_post(&change->home->worker, &change->task);
+}
+
+static void on_answers(struct rpc_stream *stream, struct str message, void *arg)
+{
+	struct route_link *link = arg;
+	Skein__V1__RouteAnswers *batch =
+		skein__v1__route_answers__unpack(NULL, message.len, (const uint8_t *)message.ptr);
+	(void)stream;
+
+	if (!batch) {
+		log_warn("router sent something that is not RouteAnswers", LOG_NUM("bytes", message.len));
+		return;
+	}
+	for (size_t i = 0; i < batch->n_answers; i++)
+		take_answer(link, batch->answers[i]);
+	skein__v1__route_answers__free_unpacked(batch, NULL);
+	send_waiting(link);
+}
+
+/* ---- the stream ---- */
+
+static void on_up(struct rpc_stream *stream, void *arg)
+{
+	struct route_link *link = arg;
+	(void)stream;
+
+	link->is_up = true;
+	log_info("routes stream is up", LOG_NUM("waiting", link->by_id.len));
+	send_waiting(link);
+	/* Who knows how long it was away: what expired meanwhile is bound again. */
+	for (unsigned i = 0; i < link->app->worker_count; i++)
+		ws_worker_renew_soon(&link->app->workers[i]);
+}
+
+static void on_down(struct rpc_stream *stream, err_t err, void *arg)
+{
+	struct route_link *link = arg;
+	(void)stream;
+
+	if (link->is_up)
+		log_warn("routes stream is down", LOG_ERR(err), LOG_NUM("unanswered", link->sent_count));
+	link->is_up = false;
+	link->sent_count = 0;
+	/* What was sent came first: it goes first again. */
+	list_splice_back(&link->sent, &link->waiting);
+	list_splice_back(&link->waiting, &link->sent);
+}
+
+void route_link_open(struct route_link *link, struct app *app)
+{
+	static const struct rpc_stream_handlers handlers = { .opened = on_up, .message = on_answers, .closed = on_down };
+
+	link->app = app;
+	list_init(&link->waiting);
+	list_init(&link->sent);
+	map_init(&link->by_id, id_key);
+	map_init(&link->binds, conn_key);
+	uv_prepare_init(&app->main.loop, &link->flush);
+	link->flush.data = link;
+	uv_prepare_start(&link->flush, on_flush);
+	link->stream = rpc_stream_open(app->router, &app->main, ROUTES_PATH, &handlers, MAX_QUEUED, link);
+}
+
+void route_link_close(struct route_link *link)
+{
+	struct list *first;
+
+	rpc_stream_close(link->stream);
+	link->stream = NULL;
+	link->is_up = false;
+	list_splice_back(&link->waiting, &link->sent);
+	while ((first = list_pop_front(&link->waiting)))
+		mem_free(container_of(first, struct route_change, link));
+	map_release(&link->by_id);
+	map_release(&link->binds);
+	uv_close((uv_handle_t *)&link->flush, NULL);
+}

@@ -1,0 +1,90 @@
+#ifndef SKEIN_GATEWAY_ROUTE_LINK_H
+#define SKEIN_GATEWAY_ROUTE_LINK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/map.h"
+#include "loop/worker.h"
+#include "rpc/rpc_client.h"
+
+/*
+ * The stream of changes of routes to router, one for the process, on the main
+ * worker. A change is an object that travels: made by the worker of its
+ * connection, handed to the main worker, sent, and with its answer handed back
+ * to where it came from.
+ *
+ * When the stream breaks, what has no answer is sent again on the next one, in
+ * order; router's scripts make that harmless. What waits is bounded by the
+ * connections: each has at most one BIND and one RENEW under way, and a
+ * connection that goes before its BIND was ever sent takes it along.
+ */
+
+enum route_op { ROUTE_BIND, ROUTE_UNBIND, ROUTE_RENEW };
+
+struct app;
+struct ws_worker;
+
+struct route_change {
+	struct task task; /* on its way to the main worker, or back */
+	struct list link;
+	struct map_node by_id, by_conn;
+	struct app *app;
+	struct ws_worker *home;
+	enum route_op op;
+	bool was_sent; /* on some stream: it may have been executed */
+	uint64_t id;
+	uint64_t conn;
+	uint64_t since_ms; /* wall clock; of BIND */
+	/* the answer */
+	err_t err;
+	bool kept; /* RENEW, UNBIND */
+	bool replaced_here; /* `replaced_conn` is of this node, by name */
+	uint64_t inbox_epoch, inbox_head; /* BIND */
+	uint64_t replaced_conn; /* the other connection of the device; 0 if there is none */
+	/* uid, device and platform, each with its terminator */
+	const char *device, *platform;
+	char uid[];
+};
+
+struct route_link {
+	struct app *app;
+	struct rpc_stream *stream;
+	uv_prepare_t flush; /* once per turn of the loop */
+	struct list waiting; /* to be sent, in order */
+	struct list sent; /* without an answer, in order */
+	unsigned sent_count;
+	struct map by_id; /* all of both lists */
+	struct map binds; /* the BINDs among them, by connection */
+	uint64_t last_id;
+	bool is_up;
+	bool wants_flush;
+};
+
+/* Thread, of all but route_change_submit(): the main worker's. */
+void route_link_open(struct route_link *link, struct app *app);
+
+/* Changes without an answer are dropped. The memory may go once the loop has turned. */
+void route_link_close(struct route_link *link);
+
+static inline bool route_link_is_up(const struct route_link *link)
+{
+	return link->is_up;
+}
+
+/* Nothing is waiting for an answer. */
+static inline bool route_link_is_idle(const struct route_link *link)
+{
+	return link->by_id.len == 0;
+}
+
+/*
+ * Makes a change and sends it off. Its answer comes as session_route_answered() on the thread of `home`. Copies the texts.
+ * Thread: home's.
+ */
+void route_change_submit(struct ws_worker *home, enum route_op op, uint64_t conn, const char *uid, const char *device,
+                         const char *platform, uint64_t since_ms);
+
+#endif

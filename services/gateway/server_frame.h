@@ -1,0 +1,27 @@
+#ifndef SKEIN_GATEWAY_SERVER_FRAME_H
+#define SKEIN_GATEWAY_SERVER_FRAME_H
+
+#include "base/payload.h"
+#include "net/ws_frame.h"
+#include "proto/client.pb-c.h"
+
+/*
+ * Frames for one client: everything but messages (those are in fanout.h). The
+ * protobuf structs are what both subprotocols are made from; in JSON the same
+ * fields stand under the same names, beside `type`.
+ */
+
+enum subprotocol { SUBPROTOCOL_JSON, SUBPROTOCOL_PROTO, SUBPROTOCOL_COUNT };
+
+/* Their names in a handshake, in this order; the first is what a client gets that names none. */
+extern const char *const subprotocol_names[SUBPROTOCOL_COUNT];
+
+static inline enum ws_opcode subprotocol_opcode(enum subprotocol subprotocol)
+{
+	return subprotocol == SUBPROTOCOL_JSON ? WS_TEXT : WS_BINARY;
+}
+
+/* hello, ack, error, resync, reconnect or pong, without the WebSocket header. Texts in it are valid UTF-8. */
+struct payload *server_frame(enum subprotocol subprotocol, const Skein__V1__ServerFrame *frame);
+
+#endif

@@ -1,0 +1,96 @@
+#include "gateway/app.h"
+#include "gateway/session.h"
+
+/* What the sequencer may hold for one connection. */
+#define HELD_MAX 64
+#define HELD_BYTES_MAX (64 * 1024)
+#define HOLE_MS 1000
+
+static void let_go(void *item)
+{
+	fanout_share_unref(item);
+}
+
+const struct sequencer_rules session_sequencer_rules = {
+	.max_held = HELD_MAX,
+	.max_held_bytes = HELD_BYTES_MAX,
+	.max_hole_ms = HOLE_MS,
+	.let_go = let_go,
+};
+
+void session_release(struct session *session, uint64_t now_ms)
+{
+	struct sequencer_effect effect;
+	enum sequencer_action action;
+
+	while (session->state == SESSION_LIVE &&
+	       (action = sequencer_take(&session->sequencer, now_ms, &effect)) != SEQUENCER_NOTHING) {
+		switch (action) {
+		case SEQUENCER_SEND:
+			/* One that cannot be queued closes the connection, which says all. */
+			(void)!session_write_message(session, effect.record.item, effect.record.tag, effect.record.offset);
+			break;
+		case SEQUENCER_RESYNC:
+			session_write_resync(session, effect.epoch);
+			break;
+		case SEQUENCER_NEED_FILL:
+			/* What is missing did not come in time: the client reads it from the inbox. */
+			sequencer_skip(&session->sequencer);
+			break;
+		default:
+			return;
+		}
+	}
+	if (session->state == SESSION_LIVE && sequencer_deadline(&session->sequencer))
+		session_wake_at(session, sequencer_deadline(&session->sequencer));
+}
+
+/* The sequencer has something to do besides the record that it has just judged. */
+static bool has_more_to_do(const struct sequencer *sequencer)
+{
+	return sequencer->hold || sequencer->owes_resync || sequencer->hole_deadline_ms;
+}
+
+static enum verdict deliver_readable(struct session *session, const struct sequencer_record *record, uint64_t now_ms)
+{
+	struct gateway_metrics *metrics = &session->home->app->metrics;
+	err_t err = OK;
+
+	switch (sequencer_record(&session->sequencer, record, now_ms)) {
+	case SEQUENCER_SEND:
+		err = session_write_message(session, fanout_share_ref(record->item), record->tag, record->offset);
+		break;
+	case SEQUENCER_HOLD:
+		fanout_share_ref(record->item);
+		counter_add(metrics->held, 1);
+		break;
+	default:
+		counter_add(metrics->duplicates, 1);
+	}
+	return err ? VERDICT_LAGGING : VERDICT_QUEUED;
+}
+
+enum verdict session_deliver(struct session *session, uint64_t epoch, uint64_t offset, struct fanout_share *share,
+                             enum audience audience, uint64_t now_ms)
+{
+	enum verdict verdict = VERDICT_LAGGING;
+
+	if (share) {
+		const struct fanout *fanout = share->fanout;
+		const struct sequencer_record record = {
+			.epoch = epoch,
+			.offset = offset,
+			.item = share,
+			.bytes = (uint32_t)fanout->tails[audience][session->subprotocol].len,
+			.tag = (uint8_t)audience,
+			.waits = audience == AUDIENCE_OWN && session->send_count &&
+			         session_awaits(session, fanout->client_msg_id, offset),
+		};
+		verdict = deliver_readable(session, &record, now_ms);
+	} else {
+		sequencer_learn(&session->sequencer, epoch, offset, now_ms);
+	}
+	if (has_more_to_do(&session->sequencer))
+		session_release(session, now_ms);
+	return verdict;
+}
