@@ -88,7 +88,7 @@ static void add_children(struct service_usage *service, int of)
 
 static int read_pid(const char *folder, const char *name)
 {
-	char path[4096];
+	char path[4096 + 256];
 	int pid = -1;
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
@@ -105,7 +105,7 @@ void usage_read(struct usage *usage)
 	const char *run = getenv("RUN_DIR");
 	struct rusage own;
 	struct dirent *entry;
-	char pids[4096];
+	char pids[4000];
 
 	*usage = (struct usage){ 0 };
 	snprintf(pids, sizeof(pids), "%s/pids", run && *run ? run : ".run");
