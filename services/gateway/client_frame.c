@@ -151,6 +151,9 @@ static void read_ack(const json_t *root, struct client_frame *out, struct json_e
 		json_fail(error, ERR_INVALID_ARGUMENT, "offset", "offset must be the decimal number of a message frame, as a string");
 }
 
+static const char *const served[] = { "ping", "send", "ack", NULL };
+static const char *const not_served[] = { "read", "typing", "join", "leave", "watch", NULL };
+
 static bool is_one_of(struct str name, const char *const *names)
 {
 	for (; *names; names++)
@@ -159,11 +162,16 @@ static bool is_one_of(struct str name, const char *const *names)
 	return false;
 }
 
+static struct str type_of(const json_t *root)
+{
+	const json_t *type = json_object_get(root, "type");
+
+	return str_of(json_string_value(type), json_string_length(type));
+}
+
 static err_t read_typed(const json_t *root, struct client_frame *out, const char *from, struct json_error *error)
 {
-	static const char *const later[] = { "read", "typing", "join", "leave", "watch", NULL };
-	const json_t *type = json_object_get(root, "type");
-	struct str name = str_of(json_string_value(type), json_string_length(type));
+	struct str name = type_of(root);
 
 	if (!name.ptr)
 		return fault(out, ERR_PROTOCOL, "a frame needs a type");
@@ -173,7 +181,7 @@ static err_t read_typed(const json_t *root, struct client_frame *out, const char
 		read_send(root, out, from, error);
 	} else if (str_equal(name, STR("ack"))) {
 		read_ack(root, out, error);
-	} else if (is_one_of(name, later)) {
+	} else if (is_one_of(name, not_served)) {
 		read_rid(root, JSON_OPTIONAL, out, error);
 		if (!error->err)
 			return fault(out, ERR_FAILED_PRECONDITION, "%.*s is not served by this version", STR_ARG(name));
@@ -183,13 +191,31 @@ static err_t read_typed(const json_t *root, struct client_frame *out, const char
 	return error->err ? fault(out, ERR_INVALID_ARGUMENT, "%s", error->detail) : OK;
 }
 
+/*
+ * Too strict a reader for some JSON: a key twice, a number out of range, nested too deep. With a known type that is a bad
+ * field, and no reason to close the connection.
+ */
+static err_t refuse_json(struct client_frame *out, struct str text, const struct json_error *why)
+{
+	struct json_error ignored = { 0 };
+	json_t *root = json_loadb(text.ptr ? text.ptr : "", text.len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+	err_t err = ERR_PROTOCOL;
+
+	if (is_one_of(type_of(root), served) || is_one_of(type_of(root), not_served)) {
+		read_rid(root, JSON_OPTIONAL, out, &ignored);
+		err = ERR_INVALID_ARGUMENT;
+	}
+	json_decref(root);
+	return fault(out, err, "%s", why->detail);
+}
+
 static err_t read_json(struct client_frame *out, struct str text, const char *from)
 {
 	struct json_error error = { 0 };
 	json_t *root = json_read(text, &error);
 
 	if (!root)
-		return fault(out, ERR_PROTOCOL, "%s", error.detail);
+		return refuse_json(out, text, &error);
 	err_t err = read_typed(root, out, from, &error);
 	json_decref(root);
 	return err;
