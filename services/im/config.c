@@ -65,4 +65,5 @@ const struct config_table im_config_table = {
 	.summary = "accounts, groups and messages over HTTP and gRPC",
 	.options = options,
 	.option_count = ARRAY_LEN(options),
+	.can_migrate = true,
 };

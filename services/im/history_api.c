@@ -110,7 +110,8 @@ static void read_bounds(struct history *history, struct json_error *error)
 	if (after >= 0 && before >= 0)
 		json_fail(error, ERR_INVALID_ARGUMENT, "before_seq", "after_seq and before_seq exclude each other");
 	history->is_forward = after >= 0;
-	history->bound = after >= 0 ? after : before >= 0 ? before : INT64_MAX;
+	history->bound = after >= 0 ? after : before >= 0 ? before :
+	                                                    INT64_MAX;
 }
 
 static bool has_part(const struct conversation *conversation, struct str uid)

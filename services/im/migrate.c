@@ -91,7 +91,8 @@ static err_t apply_missing(PGconn *conn)
 	err_t err = run(conn, LOCK, "wait for other migrations");
 	if (!err)
 		err = run(conn, "create table if not exists schema_migration (version integer primary key, name text not null, "
-		                "applied_at timestamptz not null default now())", "create schema_migration");
+		                "applied_at timestamptz not null default now())",
+		          "create schema_migration");
 	if (!err)
 		err = read_version(conn, &version);
 	if (!err)

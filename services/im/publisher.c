@@ -124,7 +124,7 @@ void publisher_publish(struct publisher *publisher, const struct send *send, con
 	err_t err = ERR_CLOSED;
 	if (publisher->producer)
 		err = kafka_produce(publisher->producer, TOPIC_MESSAGE, send->conversation, buf_str(&publisher->scratch),
-	                          &trace, send->traceparent.len ? 1 : 0, on_delivered, publication);
+		                    &trace, send->traceparent.len ? 1 : 0, on_delivered, publication);
 	if (err)
 		on_delivered(publication, err);
 }

@@ -17,8 +17,7 @@ static struct str place_text(char **at, struct str text)
 
 static size_t conversation_of(char out[CONVERSATION_ID_MAX + 1], struct str sender, const struct send_request *request)
 {
-	return request->group.ptr ? conversation_group(out, request->group)
-	                          : conversation_direct(out, sender, request->user);
+	return request->group.ptr ? conversation_group(out, request->group) : conversation_direct(out, sender, request->user);
 }
 
 struct send *send_new(struct str sender, const struct send_request *request, struct str traceparent,

@@ -1,0 +1,142 @@
+/* cmocka must come after these headers; see its manual. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "im/lease.h"
+
+#define START 1000000
+
+/* A lease that was taken at START. */
+static struct lease held(void)
+{
+	struct lease lease = { 0 };
+
+	lease_asked(&lease, START);
+	lease_taken(&lease, 7, 3, 100);
+	return lease;
+}
+
+static void without_a_number_one_is_taken_at_once(void **state)
+{
+	struct lease lease = { 0 };
+	(void)state;
+
+	assert_false(lease_is_held(&lease, START));
+	assert_int_equal(lease_next(&lease, 0, START), LEASE_TAKE);
+	lease_asked(&lease, START);
+	assert_int_equal(lease_next(&lease, 0, START + 60000), LEASE_WAIT);
+	lease_taken(&lease, 7, 3, 100);
+	assert_true(lease_is_held(&lease, START));
+	assert_int_equal(lease.node, 7);
+	assert_int_equal(lease.epoch, 3);
+}
+
+static void a_take_that_failed_is_tried_again_after_a_pause(void **state)
+{
+	struct lease lease = { 0 };
+	(void)state;
+
+	lease_asked(&lease, START);
+	lease_unanswered(&lease);
+	assert_int_equal(lease_next(&lease, 0, START + LEASE_RETRY_MS - 1), LEASE_WAIT);
+	assert_int_equal(lease_next(&lease, 0, START + LEASE_RETRY_MS), LEASE_TAKE);
+}
+
+static void it_counts_from_when_it_was_asked_for(void **state)
+{
+	struct lease lease = { 0 };
+	(void)state;
+
+	lease_asked(&lease, START);
+	lease_taken(&lease, 7, 3, 100); /* the answer may be seconds late */
+	assert_true(lease_is_held(&lease, START + LEASE_LIFE_MS - 1));
+	assert_false(lease_is_held(&lease, START + LEASE_LIFE_MS));
+}
+
+static void it_is_renewed_in_time_though_nothing_moves(void **state)
+{
+	struct lease lease = held();
+	(void)state;
+
+	assert_int_equal(lease_next(&lease, 100, START + LEASE_RENEW_MS - 1), LEASE_WAIT);
+	assert_int_equal(lease_next(&lease, 100, START + LEASE_RENEW_MS), LEASE_RENEW);
+	lease_asked(&lease, START + LEASE_RENEW_MS);
+	lease_renewed(&lease, 100);
+	assert_true(lease_is_held(&lease, START + LEASE_RENEW_MS + LEASE_LIFE_MS - 1));
+}
+
+static void a_watermark_that_moves_is_stored_ten_times_a_second(void **state)
+{
+	struct lease lease = held();
+	(void)state;
+
+	assert_int_equal(lease_next(&lease, 101, START + LEASE_STORE_WATERMARK_MS - 1), LEASE_WAIT);
+	assert_int_equal(lease_next(&lease, 101, START + LEASE_STORE_WATERMARK_MS), LEASE_RENEW);
+	lease_asked(&lease, START + LEASE_STORE_WATERMARK_MS);
+	lease_renewed(&lease, 101);
+	assert_int_equal(lease_next(&lease, 101, START + 3 * LEASE_STORE_WATERMARK_MS), LEASE_WAIT);
+}
+
+static void one_that_ran_out_unanswered_is_renewed_not_replaced(void **state)
+{
+	struct lease lease = held();
+	uint64_t now = START + LEASE_RENEW_MS;
+	(void)state;
+
+	for (; now < START + 2 * LEASE_LIFE_MS; now += LEASE_RETRY_MS) {
+		assert_int_equal(lease_next(&lease, 100, now), LEASE_RENEW);
+		lease_asked(&lease, now);
+		lease_unanswered(&lease);
+	}
+	assert_false(lease_is_held(&lease, now));
+	lease_asked(&lease, now);
+	lease_renewed(&lease, 100);
+	assert_true(lease_is_held(&lease, now));
+	assert_int_equal(lease.epoch, 3);
+}
+
+static void in_doubt_it_does_not_count_until_it_is_renewed(void **state)
+{
+	struct lease lease = held();
+	uint64_t now = START + LEASE_RETRY_MS;
+	(void)state;
+
+	lease_doubt(&lease);
+	assert_false(lease_is_held(&lease, now));
+	assert_int_equal(lease_next(&lease, 100, now), LEASE_RENEW);
+	lease_asked(&lease, now);
+	lease_renewed(&lease, 100);
+	assert_true(lease_is_held(&lease, now));
+}
+
+static void one_that_was_lost_is_replaced_and_a_late_answer_does_not_bring_it_back(void **state)
+{
+	struct lease lease = held();
+	uint64_t now = START + LEASE_RENEW_MS;
+	(void)state;
+
+	lease_asked(&lease, now);
+	lease_lost(&lease);
+	lease_renewed(&lease, 100);
+	assert_false(lease_is_held(&lease, now));
+	assert_int_equal(lease_next(&lease, 100, now + LEASE_RETRY_MS), LEASE_TAKE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_number_one_is_taken_at_once),
+		cmocka_unit_test(a_take_that_failed_is_tried_again_after_a_pause),
+		cmocka_unit_test(it_counts_from_when_it_was_asked_for),
+		cmocka_unit_test(it_is_renewed_in_time_though_nothing_moves),
+		cmocka_unit_test(a_watermark_that_moves_is_stored_ten_times_a_second),
+		cmocka_unit_test(one_that_ran_out_unanswered_is_renewed_not_replaced),
+		cmocka_unit_test(in_doubt_it_does_not_count_until_it_is_renewed),
+		cmocka_unit_test(one_that_was_lost_is_replaced_and_a_late_answer_does_not_bring_it_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
