@@ -140,7 +140,8 @@ static err_t read_line(struct reading *reading, struct str line, const char *pat
 	if (i == reading->table->option_count)
 		return fail(reading, "%s: there is no option \"%.*s\" (see --help)", origin, STR_ARG(name));
 	if (!unquote(&value))
-		return fail(reading, "%s: the quotes of %s are not closed at the end", origin, reading->table->options[i].name);
+		return fail(reading, "%s: the quotes of %s are not closed at the end", origin,
+		            reading->table->options[i].name);
 	if (reading->lines[i])
 		return fail(reading, "%s: %s is given in line %u already", origin, reading->table->options[i].name,
 		            reading->lines[i]);
@@ -306,12 +307,8 @@ static err_t read_all(struct reading *reading)
 
 static void forget_all(const struct config_table *table, void *target)
 {
-	for (size_t i = 0; i < table->option_count; i++) {
-		const struct config_option *option = &table->options[i];
-		size_t size = option->type == CONFIG_BOOL ? sizeof(bool) :
-		              option->type == CONFIG_TEXT ? sizeof(char *) : sizeof(int64_t);
-		memset((char *)target + option->offset, 0, size);
-	}
+	for (size_t i = 0; i < table->option_count; i++)
+		config_value_forget(&table->options[i], target);
 }
 
 err_t config_load(const struct config_table *table, int argc, char **argv,
@@ -345,7 +342,8 @@ static void apply_changes(struct reading *reading, void *target)
 			config_value_store(option, &reading->values[i], target);
 			log_info("option changed", LOG_TEXT("option", option->name));
 		} else {
-			log_warn("option changed but takes effect only after a restart", LOG_TEXT("option", option->name));
+			log_warn("option changed but takes effect only after a restart",
+			         LOG_TEXT("option", option->name));
 		}
 	}
 }

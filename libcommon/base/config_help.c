@@ -136,8 +136,8 @@ void config_print_markdown(const struct config_table *table)
 {
 	struct buf line = { 0 }, cell = { 0 };
 
-	printf("## %s\n\n%s\n\n| option | environment | value | default | reload | meaning |\n|---|---|---|---|---|---|\n",
-	       table->program, table->summary);
+	printf("## %s\n\n%s\n\n", table->program, table->summary);
+	puts("| option | environment | value | default | reload | meaning |\n|---|---|---|---|---|---|");
 	for (size_t i = 0; i < table->option_count; i++) {
 		const struct config_option *option = &table->options[i];
 		buf_printf(&line, "| `%s` | `", option->name);

@@ -215,6 +215,22 @@ void config_value_store(const struct config_option *option, struct config_value 
 	}
 }
 
+void config_value_forget(const struct config_option *option, void *target)
+{
+	char *member = (char *)target + option->offset;
+
+	switch (option->type) {
+	case CONFIG_BOOL:
+		*(bool *)member = false;
+		break;
+	case CONFIG_TEXT:
+		*(char **)member = NULL;
+		break;
+	default:
+		*(int64_t *)member = 0;
+	}
+}
+
 struct config_value config_value_load(const struct config_option *option, const void *target)
 {
 	const char *member = (const char *)target + option->offset;

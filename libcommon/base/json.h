@@ -67,7 +67,8 @@ struct str json_name(const json_t *object, const char *field, enum json_presence
 int64_t json_int(const json_t *object, const char *field, enum json_presence presence,
                  int64_t min, int64_t max, struct json_error *error);
 bool json_bool(const json_t *object, const char *field, enum json_presence presence, struct json_error *error);
-json_t *json_object_field(const json_t *object, const char *field, enum json_presence presence, struct json_error *error);
+json_t *json_object_field(const json_t *object, const char *field, enum json_presence presence,
+                          struct json_error *error);
 json_t *json_array_field(const json_t *object, const char *field, enum json_presence presence,
                          size_t max_items, struct json_error *error);
 

@@ -262,10 +262,11 @@ bool json_bool(const json_t *object, const char *field, enum json_presence prese
 
 	if (value && !json_is_boolean(value))
 		refuse(error, field, "must be true or false");
-	return value && json_is_true(value);
+	return json_is_true(value); /* which NULL is not */
 }
 
-json_t *json_object_field(const json_t *object, const char *field, enum json_presence presence, struct json_error *error)
+json_t *json_object_field(const json_t *object, const char *field, enum json_presence presence,
+                          struct json_error *error)
 {
 	json_t *value = value_of(object, field, presence, error);
 

@@ -82,7 +82,7 @@ static void write_start(struct buf *out)
 	size_t len = fread(text, 1, sizeof(text) - 1, stat);
 	fclose(stat);
 	text[len] = '\0';
-	/* The second field, the program's name, may hold anything: count from its closing bracket. The 22nd is wanted. */
+	/* Of the fields the 22nd. The second, the program's name, may hold anything: count from its bracket. */
 	const char *at = strrchr(text, ')');
 	if (at && sscanf(at + 1, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
 	                 &ticks) == 1)

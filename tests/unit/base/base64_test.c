@@ -54,7 +54,8 @@ static void any_bytes_come_back_as_they_were(void **state)
 static void what_is_not_exactly_base64url_is_refused_and_leaves_no_trace(void **state)
 {
 	static const char *const wrong[] = {
-		"A", "AAAAA", "Zg==", "Zm8=", "Zm9v\n", " Zm9v", "Zm+v", "Zm/v", "Zm9v.", "Zh", "Zm9", "Zn", "a\xc3\xa4q",
+		"A", "AAAAA", "Zg==", "Zm8=", "Zm9v\n", " Zm9v", "Zm+v", "Zm/v", "Zm9v.", "Zh", "Zm9", "Zn",
+		"a\xc3\xa4q",
 	};
 	(void)state;
 

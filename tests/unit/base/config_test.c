@@ -38,7 +38,8 @@ static const struct config_option options[] = {
 	  CONFIG_RELOADABLE, "Longest wait." },
 	{ "login.policy", CONFIG_CHOICE, offsetof(struct test_config, policy), "per_device", 0, 0,
 	  "per_device|per_platform|single", 0, "Who may stay." },
-	{ "http.listen", CONFIG_TEXT, offsetof(struct test_config, listen), "127.0.0.1:8080", 3, 128, NULL, 0, "Address." },
+	{ "http.listen", CONFIG_TEXT, offsetof(struct test_config, listen), "127.0.0.1:8080", 3, 128, NULL, 0,
+	  "Address." },
 	{ "auth.secret", CONFIG_TEXT, offsetof(struct test_config, secret), "default-secret", 8, 32, NULL,
 	  CONFIG_SECRET | CONFIG_RELOADABLE, "Key of the tokens." },
 	{ "motto", CONFIG_TEXT, offsetof(struct test_config, motto), "", 0, 0, NULL, CONFIG_RELOADABLE, "Any text." },
@@ -251,9 +252,11 @@ static void a_wrong_line_of_the_file_is_named_by_its_number(void **state)
 
 static void the_file_knows_comments_blanks_and_quotes(void **state)
 {
+	static const char *const content =
+		"\t# comment\r\n\r\n  http.workers=9   # nine\r\n"
+		"motto = \" two # words = \" # really\nhttp.listen = a#b:1\n#motto = no\n";
 	(void)state;
-	assert_int_equal(load_file("\t# comment\r\n\r\n  http.workers=9   # nine\r\n"
-	                           "motto = \" two # words = \" # really\nhttp.listen = a#b:1\n#motto = no\n"), OK);
+	assert_int_equal(load_file(content), OK);
 	assert_int_equal(config.workers, 9);
 	assert_string_equal(config.motto, " two # words = ");
 	assert_string_equal(config.listen, "a#b:1");
@@ -303,7 +306,8 @@ static void a_wrong_command_line_is_refused(void **state)
 	(void)state;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		assert_refused_with(load(ARGS(REQUIRED, cases[i].arguments[0], cases[i].arguments[1])), cases[i].sentence);
+		assert_refused_with(load(ARGS(REQUIRED, cases[i].arguments[0], cases[i].arguments[1])),
+		                    cases[i].sentence);
 }
 
 static void what_has_no_fallback_must_be_given(void **state)
@@ -392,10 +396,10 @@ static void version_and_markdown_are_printed(void **state)
 	capture_end(&output);
 	assert_int_equal(action, CONFIG_EXIT);
 	assert_non_null(strstr(output.text, "## tester\n\nIt tests.\n\n| option | environment |"));
-	assert_non_null(strstr(output.text, "| `http.timeout` | `SKEIN_HTTP_TIMEOUT` | duration, 100ms to 1h | 10s | yes | "
-	                                    "Longest wait. |\n"));
+	assert_non_null(strstr(output.text, "| `http.timeout` | `SKEIN_HTTP_TIMEOUT` | duration, 100ms to 1h | 10s | "
+	                                    "yes | Longest wait. |\n"));
 	assert_non_null(strstr(output.text, "| per_device\\|per_platform\\|single | per_device | no | "));
-	assert_non_null(strstr(output.text, "| `node.name` | `SKEIN_NODE_NAME` | text, 1 to 64 bytes | required | no | "));
+	assert_non_null(strstr(output.text, "| `node.name` | `SKEIN_NODE_NAME` | text, 1 to 64 bytes | required | "));
 }
 
 static void migrate_is_asked_for_by_its_word_where_there_is_something_to_migrate(void **state)
@@ -419,8 +423,9 @@ static void a_reload_changes_what_may_change_and_tells_the_rest(void **state)
 	(void)state;
 
 	assert_int_equal(load_file("http.timeout = 5s\nhttp.workers = 5\nauth.secret = first-secret\n"), OK);
-	const char content[] = "http.timeout = 7s\nhttp.workers = 6\nauth.secret = second-secret\nlog.level = warn\n"
-	                       "motto = new\n";
+	const char content[] =
+		"http.timeout = 7s\nhttp.workers = 6\nauth.secret = second-secret\nlog.level = warn\n"
+		"motto = new\n";
 	write_file(content, strlen(content));
 	capture_begin(&log, 2);
 	assert_int_equal(config_reload(&table, &config), OK);

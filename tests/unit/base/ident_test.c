@@ -94,8 +94,8 @@ static void conversation_ids_are_taken_apart(void **state)
 static void what_is_no_conversation_id_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", ":", "u", "u:", "u::", "u:a", "u:a:", "u::b", "u:b:a", "u:a:b:c", "u:a b:c", "g:", "g:a:b", "g", "g:a b",
-		"r:", "x:a", "G:a", "gg:a", ":a", "a", "u:a:b ", " g:a", "g:" X64 "x", "u:" X64 "x:y",
+		"", ":", "u", "u:", "u::", "u:a", "u:a:", "u::b", "u:b:a", "u:a:b:c", "u:a b:c", "g:", "g:a:b", "g",
+		"g:a b", "r:", "x:a", "G:a", "gg:a", ":a", "a", "u:a:b ", " g:a", "g:" X64 "x", "u:" X64 "x:y",
 	};
 	struct conversation c;
 	(void)state;

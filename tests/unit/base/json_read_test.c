@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/macros.h"
+#include "tests/unit/base/seeded.h"
 
 static struct json_error error;
 
@@ -137,7 +138,7 @@ static void nesting_ends_at_the_limit(void **state)
 		json_decref(root);
 	}
 	/* Brackets in a string, behind an escaped quote too, are text; side by side is not deep. */
-	json_decref(read_good("{\"a\":\"[[[[[[[[[[[[[[[[[[[[[[\\\"[[[[[[[[[[[[[[[[[[[[[[[[\\\\\"}"));
+	json_decref(read_good("{\"a\":\"\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\\\"}"));
 	json_decref(read_good("{\"a\":[[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],"
 	                      "[],[],[],[],[],[],[],[],[],[]]}"));
 }
@@ -159,8 +160,9 @@ static void a_megabyte_of_brackets_is_refused_without_recursion(void **state)
 
 static void good_fields_are_read(void **state)
 {
-	json_t *root = read_good("{\"uid\":\"alice\",\"name\":\"Alice \xe4\xbd\xa0\",\"text\":\"a\\nb\",\"n\":-5,\"r\":3.0,"
-	                         "\"yes\":true,\"no\":false,\"o\":{\"k\":1},\"l\":[1,2],\"extra\":{}}");
+	json_t *root = read_good("{\"uid\":\"alice\",\"name\":\"Alice \xe4\xbd\xa0\",\"text\":\"a\\nb\","
+	                         "\"n\":-5,\"r\":3.0,\"yes\":true,\"no\":false,"
+	                         "\"o\":{\"k\":1},\"l\":[1,2],\"extra\":{}}");
 	(void)state;
 
 	assert_true(str_equal(json_ident(root, "uid", JSON_REQUIRED, &error), STR("alice")));
@@ -356,6 +358,42 @@ static void a_failure_of_the_callers_own_is_kept_like_the_others(void **state)
 	assert_int_equal(strlen(error.detail), sizeof(error.detail) - 1);
 }
 
+/* Whatever comes in, there is an object or a complaint that can be shown. The sanitizers watch. */
+static void damaged_documents_are_read_or_refused_with_a_sentence(void **state)
+{
+	static const char good[] =
+		"{\"uid\":\"alice\",\"n\":[1,-2.5e3,9223372036854775807],\"to\":{\"user\":\"b\\\"\\u00e4\"},"
+		"\"t\":true,\"x\":null}";
+	static const char likely[] = "{}[]\",:\\u0019e+-.n\xff\xe4\0 ";
+	struct seeded seeded;
+	int good_ones = 0;
+	(void)state;
+
+	seeded_init(&seeded);
+	for (int round = 0; round < 100000; round++) {
+		char text[sizeof(good)];
+		size_t len = sizeof(good) - 1;
+		memcpy(text, good, sizeof(good));
+		for (uint64_t damage = seeded_below(&seeded, 4); damage > 0; damage--)
+			text[seeded_below(&seeded, len)] = likely[seeded_below(&seeded, sizeof(likely) - 1)];
+		if (seeded_below(&seeded, 4) == 0)
+			len = seeded_below(&seeded, len);
+		/* An exact heap copy: a byte read beyond it is seen. */
+		char *copy = str_dup(str_of(text, len));
+		json_t *root = read_str(str_of(copy, len));
+		assert_int_equal(root == NULL, error.err != OK);
+		if (!root) {
+			assert_true(strlen(error.detail) > 0);
+			assert_true(utf8_is_valid(str_from(error.detail)));
+			assert_true(error.field[0] == '\0' || ident_is_valid(str_from(error.field)));
+		}
+		good_ones += root != NULL;
+		json_decref(root);
+		free(copy);
+	}
+	assert_true(good_ones > 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,6 +411,7 @@ int main(void)
 		cmocka_unit_test(the_first_error_stays_and_what_follows_reads_nothing),
 		cmocka_unit_test(a_field_of_an_inner_object_is_named_by_its_path),
 		cmocka_unit_test(a_failure_of_the_callers_own_is_kept_like_the_others),
+		cmocka_unit_test(damaged_documents_are_read_or_refused_with_a_sentence),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,7 +120,8 @@ static void assert_dumps_as(const char *text, const char *expected)
 static void a_dump_is_compact_and_keeps_the_order_of_the_keys(void **state)
 {
 	(void)state;
-	assert_dumps_as(" { \"z\" : 1 , \"a\" : [ 1 , \"two\" , null , true , false , { } , [ ] ] , \"m\" : { \"y\" : \"\\u00e4\" } } ",
+	assert_dumps_as(" { \"z\" : 1 , \"a\" : [ 1 , \"two\" , null , true , false , { } , [ ] ] , "
+	                "\"m\" : { \"y\" : \"\\u00e4\" } } ",
 	                "{\"z\":1,\"a\":[1,\"two\",null,true,false,{},[]],\"m\":{\"y\":\"\xc3\xa4\"}}");
 	assert_dumps_as("{\"9\":1,\"8\":2,\"7\":3,\"6\":4,\"5\":5,\"4\":6,\"3\":7,\"2\":8,\"1\":9,\"0\":10,\"x\":11}",
 	                "{\"9\":1,\"8\":2,\"7\":3,\"6\":4,\"5\":5,\"4\":6,\"3\":7,\"2\":8,\"1\":9,\"0\":10,\"x\":11}");
@@ -145,15 +146,17 @@ static void real_numbers_are_short_and_stay_the_same_reals(void **state)
 	assert_dumps_as("5e-324", "4.94065645841247e-324");
 	seeded_init(&seeded);
 	for (int i = 0; i < 100000; i++) {
-		union { uint64_t bits; double number; } real = { .bits = seeded_next(&seeded) };
+		uint64_t bits = seeded_next(&seeded);
+		double number;
+		memcpy(&number, &bits, sizeof(number));
 		struct buf out = { 0 };
-		json_t *value = json_real(real.number);
+		json_t *value = json_real(number);
 		if (!value)
 			continue; /* not a number, or infinite: jansson makes none of these */
 		json_dump_compact(&out, value);
 		json_t *read = json_loadb(out.ptr, out.len, JSON_DECODE_ANY, NULL);
 		assert_true(json_is_real(read));
-		assert_true(json_real_value(read) == real.number);
+		assert_true(json_real_value(read) == number);
 		json_decref(read);
 		json_decref(value);
 		buf_release(&out);

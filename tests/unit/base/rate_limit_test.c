@@ -75,8 +75,9 @@ static void waiting_as_long_as_told_is_enough_and_at_most_a_millisecond_too_long
 				take_all(&bucket, rates[r], bursts[b], now_ms);
 				uint64_t wait_ms = rate_limit_wait_ms(&bucket, rates[r], bursts[b], now_ms);
 				assert_true(wait_ms > 0);
+				uint64_t early_ms = now_ms + MAX(wait_ms, 2u) - 2;
 				struct rate_limit early = bucket;
-				assert_false(rate_limit_take(&early, rates[r], bursts[b], now_ms + MAX(wait_ms, 2u) - 2));
+				assert_false(rate_limit_take(&early, rates[r], bursts[b], early_ms));
 				now_ms += wait_ms;
 				assert_int_equal(rate_limit_wait_ms(&bucket, rates[r], bursts[b], now_ms), 0);
 				assert_true(rate_limit_take(&bucket, rates[r], bursts[b], now_ms));

@@ -109,7 +109,9 @@ static void unsigned_numbers_are_read_up_to_the_last_one(void **state)
 
 static void signed_numbers_are_read_from_the_first_to_the_last(void **state)
 {
-	static const char *const wrong[] = { "", "-", "--1", "+1", "9223372036854775808", "-9223372036854775809", "- 1" };
+	static const char *const wrong[] = {
+		"", "-", "--1", "+1", "9223372036854775808", "-9223372036854775809", "- 1",
+	};
 	int64_t number;
 	(void)state;
 

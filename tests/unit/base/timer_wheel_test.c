@@ -337,7 +337,8 @@ static void after_every_advance_exactly_those_due_have_fired(void **state)
 	start(MANY_TICK_MS);
 	for (int i = 0; i < COUNT; i++) {
 		alarm_init(&alarms[i]);
-		timer_arm(&wheel, &alarms[i].timer, START_MS + 1 + seeded_below(&seeded, 1ull << seeded_below(&seeded, 24)));
+		uint64_t away = 1 + seeded_below(&seeded, 1ull << seeded_below(&seeded, 24));
+		timer_arm(&wheel, &alarms[i].timer, START_MS + away);
 	}
 	for (int step = 0; step < 3000; step++) {
 		advance_to(now_ms + seeded_below(&seeded, 1ull << seeded_below(&seeded, 16)));
