@@ -82,6 +82,12 @@ struct query {
 	const PGresult *result; /* during `done` */
 };
 
+/* A server that stays away need not be told of every second. */
+static bool is_power_of_two(unsigned n)
+{
+	return (n & (n - 1)) == 0;
+}
+
 static void send_waiting(struct pg_conn *conn);
 static void lose(struct pg_conn *conn, const char *event, struct str reason);
 
@@ -312,7 +318,7 @@ static void take_preparing(struct pg_conn *conn, PGresult *result)
 		PQclear(result);
 		end_preparing(conn);
 	} else {
-		if (is_error(result))
+		if (is_error(result) && is_power_of_two(conn->failures + 1))
 			log_error("statement cannot be prepared",
 			          LOG_TEXT("statement", conn->pg->options.statements[conn->preparing].name),
 			          LOG_TEXT("sqlstate", pg_sqlstate(result)));
@@ -473,16 +479,10 @@ static void tear_down(struct pg_conn *conn)
 	worker_cancel(conn->pg->worker, &conn->timer);
 }
 
-static bool is_power_of_two(unsigned n)
-{
-	return (n & (n - 1)) == 0;
-}
-
 static void lose(struct pg_conn *conn, const char *event, struct str reason)
 {
 	struct pg *pg = conn->pg;
 
-	/* `reason` may be libpq's, and a server that stays away need not be told of every second. */
 	if (is_power_of_two(++conn->failures))
 		log_warn(event, LOG_STR("reason", reason), LOG_NUM("connection", conn - pg->conns),
 		         LOG_NUM("failures", conn->failures));
