@@ -61,16 +61,16 @@ static void hex_has_as_many_digits_as_asked_for(void **state)
 
 static void every_hex_digit_is_drawn_anew(void **state)
 {
-	bool seen[8][16] = { 0 };
-	char text[9];
+	bool seen[7][16] = { 0 };
+	char text[8];
 	(void)state;
 
 	for (int i = 0; i < 1000; i++) {
-		random_hex(text, 8);
-		for (int at = 0; at < 8; at++)
+		random_hex(text, 7); /* odd: half of the last byte is wanted */
+		for (int at = 0; at < 7; at++)
 			seen[at][strcspn("0123456789abcdef", (char[]){ text[at], 0 })] = true;
 	}
-	for (int at = 0; at < 8; at++)
+	for (int at = 0; at < 7; at++)
 		for (int digit = 0; digit < 16; digit++)
 			assert_true(seen[at][digit]);
 }
