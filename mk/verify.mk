@@ -8,6 +8,7 @@ RUN_SUITES = tests/run --out $(patsubst %/$(BUILD),%,$(OUT))
 
 $(OUT)/tests/integration/%_test: $(OUT)/obj/tests/integration/%_test.o $(INTEGRATION_SHARED) $(COMMON_LIBS)
 	@mkdir -p $(@D)
+	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lcmocka
 
 .PHONY: unit-tests integration-tests test check ci integration e2e coverage
