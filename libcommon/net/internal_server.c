@@ -2,158 +2,190 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "net/http_server.h"
 
-/*
- * A run that has timed out is let go: its check may still call back, much
- * later, so it lives until then and only its link to the check is cut.
- */
-struct readiness_run {
-	struct check *check; /* NULL once it has timed out or the server is closing */
-	uint64_t started_ms;
+struct slot {
+	struct internal_server *server;
+	struct readiness_check check;
+	struct readiness_run *current; /* NULL between two runs */
+	struct timer timeout; /* of the current run */
+	unsigned runs; /* current and lost */
+	bool has_ended; /* at least once */
+	err_t result; /* of the last run that ended */
 };
 
-struct check {
-	struct readiness_check spec;
-	struct readiness_run *run; /* the one under way, or NULL */
-	err_t last;
+/* Lives until readiness_done(), however long that takes and whatever became of the server. */
+struct readiness_run {
+	struct list link;
+	struct slot *slot; /* NULL when the server is gone */
 };
 
 struct internal_server {
 	struct worker *worker;
 	struct http_server *http;
-	struct timer round;
+	uv_timer_t round;
+	struct list runs;
 	bool is_draining;
-	size_t check_count;
-	struct check checks[];
+	unsigned open_parts; /* while closing */
+	void (*closed)(void *arg);
+	void *closed_arg;
+	size_t slot_count;
+	struct slot slots[];
 };
 
-/* ---- rounds ---- */
-
-static void settle(struct check *check, err_t err)
+static void log_change(const struct slot *slot, err_t result)
 {
-	if (err != check->last)
-		log_info("dependency changed", LOG_TEXT("dependency", check->spec.name), LOG_TEXT("is", err ? "away" : "ok"),
-		         LOG_ERR(err));
-	check->last = err;
+	if (result != OK)
+		log_warn("dependency does not answer", LOG_TEXT("check", slot->check.name), LOG_ERR(result));
+	else
+		log_info("dependency answers", LOG_TEXT("check", slot->check.name));
+}
+
+static void conclude(struct slot *slot, err_t result)
+{
+	slot->current = NULL;
+	worker_cancel(slot->server->worker, &slot->timeout);
+	if (!slot->has_ended || slot->result != result)
+		log_change(slot, result);
+	slot->has_ended = true;
+	slot->result = result;
+}
+
+static void on_timeout(struct timer *timer)
+{
+	conclude(container_of(timer, struct slot, timeout), ERR_TIMEOUT);
 }
 
 void readiness_done(struct readiness_run *run, err_t err)
 {
-	if (run->check) {
-		run->check->run = NULL;
-		settle(run->check, err);
+	struct slot *slot = run->slot;
+
+	list_remove(&run->link);
+	if (slot) {
+		slot->runs--;
+		if (slot->current == run)
+			conclude(slot, err);
 	}
 	mem_free(run);
 }
 
-static void give_up(struct check *check)
+static void start_check(struct slot *slot)
 {
-	check->run->check = NULL;
-	check->run = NULL;
-	settle(check, ERR_TIMEOUT);
+	struct readiness_run *run;
+
+	if (slot->current || slot->runs > READINESS_MAX_LOST)
+		return;
+	run = MEM_NEW(struct readiness_run);
+	run->slot = slot;
+	list_push_back(&slot->server->runs, &run->link);
+	slot->current = run;
+	slot->runs++;
+	worker_arm(slot->server->worker, &slot->timeout, clock_mono_ms() + READINESS_TIMEOUT_MS);
+	slot->check.start(run, slot->check.arg); /* may end it already */
 }
 
-static void on_round(struct timer *timer)
+static void on_round(uv_timer_t *round)
 {
-	struct internal_server *server = container_of(timer, struct internal_server, round);
-	uint64_t now = clock_mono_ms();
+	struct internal_server *server = round->data;
 
-	for (size_t i = 0; i < server->check_count; i++) {
-		struct check *check = &server->checks[i];
+	for (size_t i = 0; i < server->slot_count; i++)
+		start_check(&server->slots[i]);
+}
 
-		if (check->run && now - check->run->started_ms >= READINESS_TIMEOUT_MS)
-			give_up(check);
-		if (check->run)
-			continue;
-		check->run = MEM_NEW(struct readiness_run);
-		check->run->check = check;
-		check->run->started_ms = now;
-		check->spec.start(check->run, check->spec.arg);
+static bool is_ready(const struct internal_server *server)
+{
+	for (size_t i = 0; i < server->slot_count; i++)
+		if (!server->slots[i].has_ended || server->slots[i].result != OK)
+			return false;
+	return !server->is_draining;
+}
+
+static void write_checks(const struct internal_server *server, struct buf *out)
+{
+	json_put_key(out, "checks");
+	buf_append_char(out, '{');
+	for (size_t i = 0; i < server->slot_count; i++) {
+		const struct slot *slot = &server->slots[i];
+		const char *state = !slot->has_ended ? "pending" : slot->result == OK ? "ok" : err_name(slot->result);
+		json_put_field(out, slot->check.name, str_from(state));
 	}
-	worker_arm(server->worker, &server->round, now + READINESS_INTERVAL_MS);
+	buf_append_char(out, '}');
 }
 
-/* ---- pages ---- */
-
-static void on_health(struct http_request *request, void *arg)
+static void answer_ready(struct http_request *request, void *arg)
 {
+	const struct internal_server *server = arg;
+	bool ready = is_ready(server);
 	struct buf body = { 0 };
 
+	buf_append_char(&body, '{');
+	json_put_bool_field(&body, "ready", ready);
+	json_put_bool_field(&body, "draining", server->is_draining);
+	write_checks(server, &body);
+	buf_append_char(&body, '}');
+	http_respond_json(request, ready ? 200 : 503, &body);
+}
+
+static void answer_health(struct http_request *request, void *arg)
+{
+	struct buf body = { 0 };
 	(void)arg;
+
 	buf_append_text(&body, "{\"status\":\"ok\"}");
 	http_respond_json(request, 200, &body);
 }
 
-static void on_readiness(struct http_request *request, void *arg)
-{
-	struct internal_server *server = arg;
-	bool is_ready = !server->is_draining;
-	struct buf body = { 0 };
-
-	for (size_t i = 0; i < server->check_count; i++)
-		is_ready = is_ready && !server->checks[i].last;
-	buf_append_char(&body, '{');
-	json_put_bool_field(&body, "ready", is_ready);
-	json_put_bool_field(&body, "draining", server->is_draining);
-	json_put_key(&body, "checks");
-	buf_append_char(&body, '{');
-	for (size_t i = 0; i < server->check_count; i++) {
-		const struct check *check = &server->checks[i];
-
-		json_put_field(&body, check->spec.name, str_from(check->last ? err_name(check->last) : "ok"));
-	}
-	buf_append_text(&body, "}}");
-	http_respond_json(request, is_ready ? 200 : 503, &body);
-}
-
-static void on_metrics(struct http_request *request, void *arg)
+static void answer_metrics(struct http_request *request, void *arg)
 {
 	struct buf body = { 0 };
-
 	(void)arg;
+
 	metrics_write(&body);
-	http_respond_text(request, 200, "text/plain; version=0.0.4", &body);
+	http_respond_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
 }
 
 static const struct http_route routes[] = {
-	{ "GET", "/healthz", on_health },
-	{ "GET", "/readyz", on_readiness },
-	{ "GET", "/metrics", on_metrics },
+	{ "GET", "/healthz", answer_health },
+	{ "GET", "/readyz", answer_ready },
+	{ "GET", "/metrics", answer_metrics },
 };
-
-/* ---- life ---- */
 
 err_t internal_server_new(struct internal_server **out, struct worker *worker, const char *listen,
                           const struct readiness_check *checks, size_t check_count)
 {
-	struct internal_server *server = mem_zalloc(sizeof(*server) + check_count * sizeof(server->checks[0]));
+	struct internal_server *server = mem_zalloc(sizeof(*server) + check_count * sizeof(server->slots[0]));
 	const struct http_server_options options = {
-		.listen = listen,
-		.max_body = 1024,
-		.max_connections = 100,
-		.idle_timeout_s = 30,
-		.routes = routes,
-		.route_count = ARRAY_LEN(routes),
-		.arg = server,
+		.listen = listen, .max_body = 0, .max_connections = 100, .idle_timeout_s = 10,
+		.routes = routes, .route_count = ARRAY_LEN(routes), .arg = server,
 	};
-
-	server->worker = worker;
-	server->check_count = check_count;
-	for (size_t i = 0; i < check_count; i++)
-		server->checks[i] = (struct check){ .spec = checks[i], .last = ERR_UNAVAILABLE };
 	err_t err = http_server_new(&server->http, worker, &options);
+
 	if (err) {
 		mem_free(server);
 		return err;
 	}
-	timer_init(&server->round, on_round);
-	worker_arm(worker, &server->round, clock_mono_ms());
+	server->worker = worker;
+	server->slot_count = check_count;
+	list_init(&server->runs);
+	for (size_t i = 0; i < check_count; i++) {
+		server->slots[i].server = server;
+		server->slots[i].check = checks[i];
+		timer_init(&server->slots[i].timeout, on_timeout);
+	}
+	uv_timer_init(&worker->loop, &server->round);
+	server->round.data = server;
+	uv_timer_start(&server->round, on_round, 0, READINESS_INTERVAL_MS);
 	*out = server;
 	return OK;
+}
+
+uint16_t internal_server_port(const struct internal_server *server)
+{
+	return http_server_port(server->http);
 }
 
 void internal_server_drain(struct internal_server *server)
@@ -161,29 +193,39 @@ void internal_server_drain(struct internal_server *server)
 	server->is_draining = true;
 }
 
-struct closing {
-	struct internal_server *server;
-	void (*closed)(void *arg);
-	void *arg;
-};
+static void part_closed(struct internal_server *server)
+{
+	void (*closed)(void *arg) = server->closed;
+	void *arg = server->closed_arg;
+
+	if (--server->open_parts)
+		return;
+	mem_free(server);
+	if (closed)
+		closed(arg);
+}
 
 static void on_http_closed(void *arg)
 {
-	struct closing closing = *(struct closing *)arg;
+	part_closed(arg);
+}
 
-	mem_free(arg);
-	for (size_t i = 0; i < closing.server->check_count; i++)
-		if (closing.server->checks[i].run)
-			closing.server->checks[i].run->check = NULL;
-	mem_free(closing.server);
-	closing.closed(closing.arg);
+static void on_round_closed(uv_handle_t *round)
+{
+	part_closed(round->data);
 }
 
 void internal_server_close(struct internal_server *server, void (*closed)(void *arg), void *arg)
 {
-	struct closing *closing = MEM_NEW(struct closing);
+	struct list *link;
 
-	*closing = (struct closing){ server, closed, arg };
-	worker_cancel(server->worker, &server->round);
-	http_server_close(server->http, on_http_closed, closing);
+	server->closed = closed;
+	server->closed_arg = arg;
+	server->open_parts = 2;
+	for (size_t i = 0; i < server->slot_count; i++)
+		worker_cancel(server->worker, &server->slots[i].timeout);
+	while ((link = list_pop_front(&server->runs)))
+		container_of(link, struct readiness_run, link)->slot = NULL;
+	http_server_close(server->http, on_http_closed, server);
+	uv_close((uv_handle_t *)&server->round, on_round_closed);
 }
