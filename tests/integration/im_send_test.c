@@ -1,0 +1,607 @@
+/* cmocka must come after these headers; see its manual. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <libpq-fe.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/macros.h"
+#include "servers.h"
+
+/* What deploy/migrations promises: im_send() and the leases of node numbers, against a real server. */
+
+#define NODE 7
+#define EPOCH 3
+
+static struct real_server server = { .kind = REAL_POSTGRES };
+static PGconn *db;
+
+/* ---- asking ---- */
+
+static PGconn *open_connection(void)
+{
+	PGconn *conn = PQconnectdb(server.uri);
+
+	assert_int_equal(PQstatus(conn), CONNECTION_OK);
+	return conn;
+}
+
+static PGresult *ask_on(PGconn *conn, const char *sql)
+{
+	PGresult *result = PQexec(conn, sql);
+	ExecStatusType status = PQresultStatus(result);
+
+	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+		fail_msg("%s: %s", sql, PQerrorMessage(conn));
+	return result;
+}
+
+static void run_sql(const char *sql)
+{
+	PQclear(ask_on(db, sql));
+}
+
+static long ask_number(const char *sql)
+{
+	PGresult *result = ask_on(db, sql);
+	long number = strtol(PQgetvalue(result, 0, 0), NULL, 10);
+
+	PQclear(result);
+	return number;
+}
+
+/* ---- one call of im_send() ---- */
+
+struct sent {
+	const char *conversation, *sender, *user, *group, *key;
+	long msg_id;
+	const char *type, *body;
+	long reply_to;
+	const char *mentions;
+};
+
+/* What is left out has a fallback in write_call(). */
+#define SENT(...) ((struct sent){ __VA_ARGS__ })
+#define TO_BOB .conversation = "u:alice:bob", .user = "bob"
+#define TO_TEAM .conversation = "g:team", .group = "team"
+
+static void put_literal(struct buf *sql, const char *text)
+{
+	if (text)
+		buf_printf(sql, "'%s'", text); /* no quotes in what these tests send */
+	else
+		buf_append_text(sql, "null");
+}
+
+static void put_texts(struct buf *sql, const struct sent *sends, unsigned count, size_t member, const char *fallback)
+{
+	buf_append_text(sql, ", array[");
+	for (unsigned i = 0; i < count; i++) {
+		buf_append_text(sql, i ? "," : "");
+		const char *text = *(const char *const *)((const char *)&sends[i] + member);
+		put_literal(sql, text ? text : fallback);
+	}
+	buf_append_text(sql, "]::text[]");
+}
+
+static void put_numbers(struct buf *sql, const struct sent *sends, unsigned count, size_t member)
+{
+	buf_append_text(sql, ", array[");
+	for (unsigned i = 0; i < count; i++)
+		buf_printf(sql, "%snullif(%ld, 0)", i ? "," : "", *(const long *)((const char *)&sends[i] + member));
+	buf_append_text(sql, "]::bigint[]");
+}
+
+/* Conversations of a batch, each once and in order, and which is whose: what the batcher does in C. */
+static void put_conversations(struct buf *sql, const struct sent *sends, unsigned count)
+{
+	struct buf names = { 0 };
+
+	for (unsigned i = 0; i < count; i++) {
+		buf_append_text(&names, i ? "," : "");
+		put_literal(&names, sends[i].conversation);
+	}
+	buf_printf(sql, "(select array_agg(distinct c collate \"C\") from unnest(array[%s]) c)", buf_text(&names));
+	buf_printf(sql, ", (select array_agg((select count(distinct d) from unnest(array[%s]) d where d collate \"C\" <= c)"
+	                " order by o)::integer[] from unnest(array[%s]) with ordinality u (c, o))",
+	           buf_text(&names), buf_text(&names));
+	buf_release(&names);
+}
+
+static void write_call(struct buf *sql, int node, int epoch, const struct sent *sends, unsigned count)
+{
+	buf_printf(sql, "select status, msg_id, seq, duplicate, member_version from im_send(%d, %d, 1000, ", node, epoch);
+	put_conversations(sql, sends, count);
+	put_texts(sql, sends, count, offsetof(struct sent, sender), "alice");
+	put_texts(sql, sends, count, offsetof(struct sent, user), NULL);
+	put_texts(sql, sends, count, offsetof(struct sent, group), NULL);
+	put_texts(sql, sends, count, offsetof(struct sent, key), "k");
+	put_numbers(sql, sends, count, offsetof(struct sent, msg_id));
+	put_texts(sql, sends, count, offsetof(struct sent, type), "text");
+	put_texts(sql, sends, count, offsetof(struct sent, body), "{\"text\":\"hi\"}");
+	put_numbers(sql, sends, count, offsetof(struct sent, reply_to));
+	put_texts(sql, sends, count, offsetof(struct sent, mentions), NULL);
+	buf_append_text(sql, ") order by ord");
+}
+
+static PGresult *send_on(PGconn *conn, int node, int epoch, const struct sent *sends, unsigned count)
+{
+	struct buf sql = { 0 };
+
+	write_call(&sql, node, epoch, sends, count);
+	PGresult *result = ask_on(conn, buf_text(&sql));
+	assert_int_equal(PQntuples(result), count);
+	buf_release(&sql);
+	return result;
+}
+
+static PGresult *send_all(const struct sent *sends, unsigned count)
+{
+	return send_on(db, NODE, EPOCH, sends, count);
+}
+
+static const char *status_of(const PGresult *result, int row)
+{
+	return PQgetvalue(result, row, 0);
+}
+
+static long seq_of(const PGresult *result, int row)
+{
+	return strtol(PQgetvalue(result, row, 2), NULL, 10);
+}
+
+static bool is_duplicate(const PGresult *result, int row)
+{
+	return *PQgetvalue(result, row, 3) == 't';
+}
+
+static void check(const struct sent send, const char *status)
+{
+	PGresult *result = send_all(&send, 1);
+
+	if (strcmp(status_of(result, 0), status) != 0)
+		fail_msg("%ld to %s: %s, not %s", send.msg_id, send.conversation, status_of(result, 0), status);
+	PQclear(result);
+}
+
+/* ---- a fresh database for each test ---- */
+
+static int reset(void **state)
+{
+	(void)state;
+
+	run_sql("truncate account, chat_group, group_member, conversation, message, node_lease");
+	run_sql("insert into account (uid, name) select u, u from unnest(array['alice', 'bob', 'carol', 'dave']) u");
+	run_sql("insert into node_lease values (7, 3, 'test', now() + interval '1 hour', 0)");
+	run_sql("select im_group_create('team', 'Team', 'alice', 'invite', 'all', array['bob'])");
+	return 0;
+}
+
+static void apply_migrations(void)
+{
+	/* Run from the checkout, as all tests are. */
+	FILE *file = fopen("deploy/migrations/001_base.sql", "r");
+	struct buf sql = { 0 };
+	char line[1024];
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		buf_append_text(&sql, line);
+	(void)fclose(file);
+	run_sql(buf_text(&sql));
+	buf_release(&sql);
+}
+
+static int start_server(void **state)
+{
+	(void)state;
+
+	real_server_make(&server);
+	db = open_connection();
+	apply_migrations();
+	return 0;
+}
+
+static int stop_server(void **state)
+{
+	(void)state;
+
+	PQfinish(db);
+	real_server_remove(&server);
+	return 0;
+}
+
+/* ---- deciding ---- */
+
+static void a_batch_numbers_each_conversation_without_a_hole(void **state)
+{
+	const struct sent sends[] = {
+		SENT(TO_BOB, .key = "1", .msg_id = 1), SENT(TO_TEAM, .key = "1", .msg_id = 2), SENT(TO_BOB, .key = "2", .msg_id = 3),
+		SENT(.conversation = "u:alice:nobody", .user = "nobody", .msg_id = 4), SENT(TO_BOB, .key = "3", .msg_id = 5),
+	};
+	static const long seqs[] = { 1, 1, 2, 0, 3 };
+	(void)state;
+
+	PGresult *result = send_all(sends, ARRAY_LEN(sends));
+	for (int i = 0; i < (int)ARRAY_LEN(sends); i++) {
+		assert_string_equal(status_of(result, i), i == 3 ? "not_found" : "ok");
+		assert_int_equal(seq_of(result, i), seqs[i]);
+		assert_false(is_duplicate(result, i));
+	}
+	PQclear(result);
+	assert_int_equal(ask_number("select count(*) from conversation where id = 'u:alice:nobody'"), 0);
+}
+
+static void each_refusal_has_its_reason_and_stores_nothing(void **state)
+{
+	static const struct {
+		struct sent send;
+		const char *status;
+	} rows[] = {
+		{ { "u:alice:zoe", "alice", "zoe", NULL, "k", 1, "text", "{}", 0, NULL }, "not_found" },
+		{ { "g:none", "alice", NULL, "none", "k", 1, "text", "{}", 0, NULL }, "not_found" },
+		{ { "g:gone", "alice", NULL, "gone", "k", 1, "text", "{}", 0, NULL }, "not_found" },
+		{ { "g:team", "carol", NULL, "team", "k", 1, "text", "{}", 0, NULL }, "not_member" },
+		{ { "g:team", "carol", NULL, "team", "k", 1, "text", "{}", 99, "*" }, "not_member" },
+		{ { "g:team", "bob", NULL, "team", "k", 1, "text", "{}", 0, "*" }, "permission_denied" },
+		{ { "g:team", "bob", NULL, "team", "k", 1, "text", "{}", 99, "alice,*" }, "permission_denied" },
+		{ { "g:team", "bob", NULL, "team", "k", 1, "text", "{}", 1, NULL }, "invalid_argument" },
+		{ { "u:alice:bob", "alice", "bob", NULL, "k", 1, "text", "{}", 1, NULL }, "invalid_argument" },
+	};
+	(void)state;
+
+	run_sql("select im_group_create('gone', 'Gone', 'alice', 'invite', 'all', '{}')");
+	run_sql("update chat_group set dissolved_at = 1 where gid = 'gone'");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		check(rows[i].send, rows[i].status);
+	assert_int_equal(ask_number("select count(*) from message"), 0);
+	assert_int_equal(ask_number("select count(*) from conversation where kind = 1"), 0);
+	assert_int_equal(ask_number("select sum(last_seq) from conversation"), 0);
+}
+
+static void a_refused_send_does_not_use_its_key_up(void **state)
+{
+	(void)state;
+
+	check(SENT(TO_TEAM, .sender = "bob", .mentions = "*", .msg_id = 1), "permission_denied");
+	check(SENT(TO_TEAM, .sender = "bob", .reply_to = 1, .msg_id = 2), "invalid_argument");
+	PGresult *result = send_all((struct sent[]){ SENT(TO_TEAM, .sender = "bob", .msg_id = 3) }, 1);
+	assert_string_equal(status_of(result, 0), "ok");
+	assert_false(is_duplicate(result, 0));
+	assert_int_equal(seq_of(result, 0), 1);
+	PQclear(result);
+}
+
+static void owner_and_admins_may_mention_everyone(void **state)
+{
+	(void)state;
+
+	check(SENT(TO_TEAM, .mentions = "bob,*", .msg_id = 1), "ok");
+	run_sql("update group_member set role = 1 where uid = 'bob'");
+	check(SENT(TO_TEAM, .sender = "bob", .mentions = "*", .msg_id = 2), "ok");
+	assert_int_equal(ask_number("select count(*) from message where '*' = any (mentions)"), 2);
+}
+
+static void the_same_payload_gives_the_first_answer_again(void **state)
+{
+	static const char *const bodies[] = { "{\"a\":1,\"b\":[2]}", "{ \"b\": [2.0], \"a\":1e0 }" };
+	(void)state;
+
+	check(SENT(TO_BOB, .key = "0", .msg_id = 9), "ok");
+	for (unsigned i = 0; i < 3; i++) {
+		PGresult *result = send_all((struct sent[]){ SENT(TO_BOB, .body = bodies[i % 2], .reply_to = 1, .mentions = "bob,carol",
+		                                                  .msg_id = 10 + i) },
+		                            1);
+		assert_string_equal(status_of(result, 0), "ok");
+		assert_int_equal(is_duplicate(result, 0), i > 0);
+		assert_string_equal(PQgetvalue(result, 0, 1), "10");
+		assert_int_equal(seq_of(result, 0), 2);
+		PQclear(result);
+	}
+	assert_int_equal(ask_number("select last_seq from conversation where id = 'u:alice:bob'"), 2);
+}
+
+static void another_payload_under_the_same_key_is_a_conflict(void **state)
+{
+	(void)state;
+
+	check(SENT(TO_BOB, .key = "0", .msg_id = 1), "ok");
+	check(SENT(TO_BOB, .body = "{\"a\":1}", .reply_to = 1, .mentions = "bob", .msg_id = 2), "ok");
+	check(SENT(TO_BOB, .body = "{\"a\":2}", .reply_to = 1, .mentions = "bob", .msg_id = 3), "idempotency_conflict");
+	check(SENT(TO_BOB, .body = "{\"a\":1}", .mentions = "bob", .msg_id = 4), "idempotency_conflict");
+	check(SENT(TO_BOB, .body = "{\"a\":1}", .reply_to = 2, .mentions = "bob", .msg_id = 5), "idempotency_conflict");
+	check(SENT(TO_BOB, .body = "{\"a\":1}", .reply_to = 1, .msg_id = 6), "idempotency_conflict");
+	check(SENT(TO_BOB, .body = "{\"a\":1}", .reply_to = 1, .mentions = "carol", .msg_id = 7), "idempotency_conflict");
+	check(SENT(TO_BOB, .type = "custom", .body = "{\"a\":1}", .reply_to = 1, .mentions = "bob", .msg_id = 8),
+	      "idempotency_conflict");
+	/* Of another sender, or elsewhere, it is another key. */
+	check(SENT(.conversation = "u:alice:bob", .sender = "bob", .user = "alice", .body = "{\"a\":2}", .msg_id = 9), "ok");
+	check(SENT(.conversation = "u:alice:carol", .user = "carol", .body = "{\"a\":2}", .msg_id = 10), "ok");
+}
+
+static void who_asks_again_with_its_own_id_is_told_whatever_has_changed_since(void **state)
+{
+	PGresult *result;
+	(void)state;
+
+	check(SENT(TO_TEAM, .sender = "bob", .msg_id = 5), "ok");
+	run_sql("delete from group_member where uid = 'bob'");
+	check(SENT(TO_TEAM, .sender = "bob", .msg_id = 6), "not_member");
+	result = send_all((struct sent[]){ SENT(TO_TEAM, .sender = "bob", .msg_id = 5) }, 1);
+	assert_string_equal(status_of(result, 0), "ok");
+	assert_string_equal(PQgetvalue(result, 0, 1), "5");
+	assert_int_equal(seq_of(result, 0), 1);
+	PQclear(result);
+}
+
+static void the_answer_carries_the_version_of_the_membership(void **state)
+{
+	(void)state;
+
+	run_sql("update chat_group set member_version = 42");
+	PGresult *result = send_all((struct sent[]){ SENT(TO_TEAM, .msg_id = 1), SENT(TO_BOB, .msg_id = 2) }, 2);
+	assert_string_equal(PQgetvalue(result, 0, 4), "42");
+	assert_true(PQgetisnull(result, 1, 4));
+	PQclear(result);
+}
+
+static void a_note_to_oneself_is_a_conversation(void **state)
+{
+	(void)state;
+
+	check(SENT(.conversation = "u:alice:alice", .user = "alice", .msg_id = 1), "ok");
+}
+
+/* Young tables have no statistics, and a plan is kept for as long as the connection lives. */
+static void every_step_is_a_lookup_by_index(void **state)
+{
+	PGconn *fresh = open_connection();
+	(void)state;
+
+	run_sql("insert into account (uid, name) select 'user' || i, 'u' from generate_series(1, 1000) i");
+	PQclear(ask_on(fresh, "select pg_stat_force_next_flush(), pg_stat_reset()"));
+	for (long i = 1; i <= 20; i++) {
+		const struct sent sends[] = { SENT(TO_BOB, .key = i % 2 ? "odd" : "even", .msg_id = i),
+			                      SENT(TO_TEAM, .key = i % 2 ? "odd" : "even", .msg_id = 100 + i) };
+		PQclear(send_on(fresh, NODE, EPOCH, sends, ARRAY_LEN(sends)));
+	}
+	PQclear(ask_on(fresh, "select pg_stat_force_next_flush()"));
+	assert_int_equal(ask_number("select sum(seq_scan) from pg_stat_user_tables"), 0);
+	assert_true(ask_number("select sum(idx_scan) from pg_stat_user_tables") > 0);
+	PQfinish(fresh);
+}
+
+/* ---- leases ---- */
+
+static void without_the_lease_nothing_is_looked_at(void **state)
+{
+	const struct sent sends[] = { SENT(TO_BOB, .msg_id = 1), SENT(.conversation = "u:alice:zoe", .user = "zoe", .msg_id = 2) };
+	static const char *const ends[] = { "update node_lease set epoch = 4", "update node_lease set epoch = 3, expires_at = now()",
+		                            "delete from node_lease" };
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		run_sql(ends[i]);
+		PGresult *result = send_all(sends, ARRAY_LEN(sends));
+		assert_string_equal(status_of(result, 0), "lease");
+		assert_string_equal(status_of(result, 1), "lease");
+		PQclear(result);
+	}
+	assert_int_equal(ask_number("select count(*) from message"), 0);
+}
+
+static void a_number_is_leased_fresh_or_given_back_and_only_then_expired(void **state)
+{
+	(void)state;
+
+	run_sql("truncate node_lease");
+	run_sql("insert into node_lease select n, 5, case when n <> 20 then 'x' end,"
+	        " now() + case when n in (10, 20) then interval '-1 hour' else interval '1 hour' end, 77"
+	        " from generate_series(0, 1023) n where n <> 30");
+	assert_int_equal(ask_number("select node from im_lease_take('me', 60000)"), 20);
+	assert_int_equal(ask_number("select node from im_lease_take('me', 60000)"), 30);
+	PGresult *result = ask_on(db, "select node, epoch, watermark, floor > 77, floor >> 22 <="
+	                              " (extract(epoch from now()) * 1000)::bigint - 1704067200000 from im_lease_take('me', 60000)");
+	assert_string_equal(PQgetvalue(result, 0, 0), "10");
+	assert_string_equal(PQgetvalue(result, 0, 1), "6");
+	assert_string_equal(PQgetvalue(result, 0, 2), "77");
+	assert_string_equal(PQgetvalue(result, 0, 3), "t"); /* ids of the former owner's last moment are below */
+	assert_string_equal(PQgetvalue(result, 0, 4), "t");
+	PQclear(result);
+	assert_int_equal(ask_number("select count(*) from im_lease_take('me', 60000)"), 0);
+}
+
+static void await_lock_wait(PGconn *conn)
+{
+	char sql[160];
+
+	snprintf(sql, sizeof(sql), "select count(*) from pg_stat_activity where pid = %d and wait_event_type = 'Lock'",
+	         PQbackendPID(conn));
+	while (ask_number(sql) == 0)
+		;
+}
+
+static void who_takes_a_number_over_waits_for_its_last_batch(void **state)
+{
+	PGconn *owner = open_connection(), *taker = open_connection();
+	const struct sent send = SENT(TO_BOB, .msg_id = 1);
+	(void)state;
+
+	PQclear(ask_on(owner, "begin"));
+	PQclear(send_on(owner, NODE, EPOCH, &send, 1));
+	run_sql("update node_lease set expires_at = now()");
+	run_sql("insert into node_lease select n, 1, 'x', now() + interval '1 hour', 0 from generate_series(0, 1023) n where n <> 7");
+	assert_int_equal(PQsendQuery(taker, "select epoch from im_lease_take('me', 60000)"), 1);
+	await_lock_wait(taker);
+	PQclear(ask_on(owner, "commit"));
+	PGresult *result = PQgetResult(taker);
+	assert_int_equal(PQresultStatus(result), PGRES_TUPLES_OK);
+	assert_string_equal(PQgetvalue(result, 0, 0), "4");
+	PQclear(result);
+	assert_int_equal(ask_number("select count(*) from message"), 1); /* the new owner sees it */
+	result = send_on(owner, NODE, EPOCH, &send, 1);
+	assert_string_equal(status_of(result, 0), "lease");
+	PQclear(result);
+	PQfinish(owner);
+	PQfinish(taker);
+}
+
+/* ---- several at once ---- */
+
+#define WRITERS 4
+#define ROUNDS 150
+#define BATCH 12
+#define USERS 6
+
+struct writer {
+	pthread_t thread;
+	PGconn *conn;
+	int node;
+	unsigned seed;
+	long stored, repeated, failed;
+};
+
+static bool is_in(const struct sent *sends, unsigned count, const struct sent *send)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(sends[i].conversation, send->conversation) == 0 && strcmp(sends[i].sender, send->sender) == 0 &&
+		    strcmp(sends[i].key, send->key) == 0)
+			return true;
+	return false;
+}
+
+/* A random batch in random order: few conversations and keys, so that all meet. */
+static void fill(struct writer *writer, struct sent *sends, char (*texts)[3][64], long round)
+{
+	unsigned count = 0;
+
+	while (count < BATCH) {
+		unsigned a = (unsigned)rand_r(&writer->seed) % USERS, b = (unsigned)rand_r(&writer->seed) % USERS;
+		snprintf(texts[count][0], 64, "u:user%u:user%u", MIN(a, b), MAX(a, b));
+		snprintf(texts[count][1], 64, "user%u", a);
+		snprintf(texts[count][2], 64, "key%u", (unsigned)rand_r(&writer->seed) % 60);
+		sends[count] = SENT(.conversation = texts[count][0], .sender = texts[count][1], .key = texts[count][2],
+		                    .user = "user0", .msg_id = writer->node * 10000000l + round * 100 + count + 1);
+		count += is_in(sends, count, &sends[count]) ? 0 : 1;
+	}
+}
+
+/* Not on the test's own thread: nothing is asserted here. */
+static void count_answers(struct writer *writer, const PGresult *result)
+{
+	if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+		fprintf(stderr, "%s", PQresultErrorMessage(result));
+		writer->failed++;
+		return;
+	}
+	for (int i = 0; i < PQntuples(result); i++) {
+		if (strcmp(status_of(result, i), "ok") == 0) {
+			writer->stored += !is_duplicate(result, i);
+			writer->repeated += is_duplicate(result, i);
+		} else if (strcmp(status_of(result, i), "again") != 0) {
+			writer->failed++;
+		}
+	}
+}
+
+static void *write_batches(void *arg)
+{
+	struct writer *writer = arg;
+	struct sent sends[BATCH];
+	char texts[BATCH][3][64];
+
+	for (long round = 0; round < ROUNDS; round++) {
+		struct buf sql = { 0 };
+		fill(writer, sends, texts, round);
+		write_call(&sql, writer->node, 1, sends, BATCH);
+		PGresult *result = PQexec(writer->conn, buf_text(&sql));
+		count_answers(writer, result);
+		PQclear(result);
+		buf_release(&sql);
+	}
+	return NULL;
+}
+
+static void batches_that_meet_neither_lock_up_nor_leave_a_hole(void **state)
+{
+	struct writer writers[WRITERS] = { 0 };
+	long stored = 0, repeated = 0;
+	(void)state;
+
+	run_sql("insert into account (uid, name) select 'user' || i, 'u' from generate_series(0, 9) i");
+	run_sql("insert into node_lease select n, 1, 'x', now() + interval '1 hour', 0 from generate_series(100, 110) n");
+	for (int i = 0; i < WRITERS; i++) {
+		writers[i] = (struct writer){ .conn = open_connection(), .node = 100 + i, .seed = 4711u + (unsigned)i };
+		assert_int_equal(pthread_create(&writers[i].thread, NULL, write_batches, &writers[i]), 0);
+	}
+	for (int i = 0; i < WRITERS; i++) {
+		pthread_join(writers[i].thread, NULL);
+		PQfinish(writers[i].conn);
+		assert_int_equal(writers[i].failed, 0);
+		stored += writers[i].stored;
+		repeated += writers[i].repeated;
+	}
+	assert_true(repeated > 0);
+	assert_int_equal(ask_number("select count(*) from message"), stored);
+	assert_int_equal(ask_number("select count(*) from (select from message group by conversation_id"
+	                            " having min(seq) <> 1 or max(seq) <> count(*)) x"),
+	                 0);
+	assert_int_equal(ask_number("select count(*) from conversation c where kind = 1 and last_seq <>"
+	                            " (select count(*) from message m where m.conversation_id = c.id)"),
+	                 0);
+}
+
+static void who_meets_another_that_makes_the_conversation_asks_again(void **state)
+{
+	PGconn *first = open_connection(), *second = open_connection();
+	const struct sent send = SENT(TO_BOB, .msg_id = 1), other = SENT(TO_BOB, .key = "other", .msg_id = 2);
+	struct buf sql = { 0 };
+	(void)state;
+
+	PQclear(ask_on(first, "begin"));
+	PQclear(send_on(first, NODE, EPOCH, &send, 1));
+	write_call(&sql, NODE, EPOCH, &other, 1);
+	assert_int_equal(PQsendQuery(second, buf_text(&sql)), 1);
+	await_lock_wait(second);
+	PQclear(ask_on(first, "commit"));
+	PGresult *result = PQgetResult(second);
+	assert_string_equal(status_of(result, 0), "again");
+	PQclear(result);
+	assert_null(PQgetResult(second));
+	result = send_on(second, NODE, EPOCH, &other, 1);
+	assert_string_equal(status_of(result, 0), "ok");
+	assert_int_equal(seq_of(result, 0), 2);
+	PQclear(result);
+	buf_release(&sql);
+	PQfinish(first);
+	PQfinish(second);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_batch_numbers_each_conversation_without_a_hole, reset),
+		cmocka_unit_test_setup(each_refusal_has_its_reason_and_stores_nothing, reset),
+		cmocka_unit_test_setup(a_refused_send_does_not_use_its_key_up, reset),
+		cmocka_unit_test_setup(owner_and_admins_may_mention_everyone, reset),
+		cmocka_unit_test_setup(the_same_payload_gives_the_first_answer_again, reset),
+		cmocka_unit_test_setup(another_payload_under_the_same_key_is_a_conflict, reset),
+		cmocka_unit_test_setup(who_asks_again_with_its_own_id_is_told_whatever_has_changed_since, reset),
+		cmocka_unit_test_setup(the_answer_carries_the_version_of_the_membership, reset),
+		cmocka_unit_test_setup(a_note_to_oneself_is_a_conversation, reset),
+		cmocka_unit_test_setup(every_step_is_a_lookup_by_index, reset),
+		cmocka_unit_test_setup(without_the_lease_nothing_is_looked_at, reset),
+		cmocka_unit_test_setup(a_number_is_leased_fresh_or_given_back_and_only_then_expired, reset),
+		cmocka_unit_test_setup(who_takes_a_number_over_waits_for_its_last_batch, reset),
+		cmocka_unit_test_setup(batches_that_meet_neither_lock_up_nor_leave_a_hole, reset),
+		cmocka_unit_test_setup(who_meets_another_that_makes_the_conversation_asks_again, reset),
+	};
+	return cmocka_run_group_tests(tests, start_server, stop_server);
+}
