@@ -66,7 +66,9 @@ static void renew_slice(uv_timer_t *timer)
 	if (atomic_exchange(&w->renew_soon, false))
 		w->renewal_hurry = slots;
 	uint32_t round_s = w->renewal_hurry ? RENEWAL_HURRY_S : RENEWAL_ROUND_S;
-	uint32_t slice = (slots + round_s - 1) / round_s;
+	w->renewal_credit += slots;
+	uint32_t slice = w->renewal_credit / round_s;
+	w->renewal_credit %= round_s;
 	w->renewal_hurry -= MIN(w->renewal_hurry, slice);
 	while (slice--) {
 		if (w->renewal_slot >= slots)

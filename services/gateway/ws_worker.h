@@ -36,6 +36,7 @@ struct ws_worker {
 	uv_check_t after_sleep;
 	uv_timer_t renewal; /* once a second, over a slice of the table */
 	uint32_t renewal_slot; /* where the next slice begins */
+	uint32_t renewal_credit; /* what rounding left of the slices before, in slots times seconds */
 	uint32_t renewal_hurry; /* slots still to be renewed in a hurry */
 	uint64_t woke_us;
 	uint64_t queue_bytes;

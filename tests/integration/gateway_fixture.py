@@ -1,0 +1,380 @@
+"""A gateway process between peers that the test plays: im and router (gRPC servers), push (a Deliver stream) and clients."""
+import asyncio
+import base64
+import contextlib
+import hashlib
+import hmac
+import importlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import grpc
+import websockets
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("BIN", ROOT / "build" / "bin"))
+SECRET = "a secret of this test"
+PATIENCE_S = 20
+
+
+def load_protocols():
+    """The Python classes of proto/*.proto."""
+    folder = tempfile.TemporaryDirectory()
+    protos = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "proto").glob("*.proto"))
+    subprocess.run(["protoc", f"--proto_path={ROOT}", f"--python_out={folder.name}", *protos], cwd=ROOT, check=True)
+    sys.path.insert(0, folder.name)
+    return folder, *(importlib.import_module(f"proto.{name}_pb2") for name in ("client", "delivery", "im", "router"))
+
+
+_folder, client_pb, delivery_pb, im_pb, router_pb = load_protocols()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def token(uid, ttl_s=3600, secret=SECRET, **claims):
+    def part(value):
+        return base64.urlsafe_b64encode(value).rstrip(b"=")
+    head = part(b'{"alg":"HS256","typ":"JWT"}')
+    body = part(json.dumps({"sub": uid, "exp": time.time() + ttl_s, **claims}).encode())
+    return (head + b"." + body + b"." + part(hmac.new(secret.encode(), head + b"." + body, hashlib.sha256).digest())).decode()
+
+
+def epoch_text(epoch):
+    return f"{epoch:015x}"
+
+
+def unary(function, request):
+    return grpc.unary_unary_rpc_method_handler(function, request.FromString, lambda answer: answer.SerializeToString())
+
+
+class Im:
+    """Answers Admit and Send; a test may replace `on_send` or close `gate` to make calls wait."""
+
+    def __init__(self):
+        self.sends, self.admitted = [], []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.refused = {}
+        self.seq = 0
+
+    async def admit(self, request, context):
+        self.admitted.append(request.uid)
+        if request.uid in self.refused:
+            await context.abort(self.refused[request.uid], "no")
+        return im_pb.AdmitResponse()
+
+    async def on_send(self, request, context):
+        self.seq += 1
+        return im_pb.SendResponse(msg_id=1000 + self.seq, conversation_id="u:alice:bob", seq=self.seq, time=1700000000000)
+
+    async def send(self, request, context):
+        self.sends.append(request)
+        await self.gate.wait()
+        return await self.on_send(request, context)
+
+    async def check(self, request, context):
+        return b"\x08\x01"
+
+    def handlers(self):
+        return (grpc.method_handlers_generic_handler("skein.v1.Im", {
+                    "Admit": unary(self.admit, im_pb.AdmitRequest), "Send": unary(self.send, im_pb.SendRequest)}),
+                grpc.method_handlers_generic_handler("grpc.health.v1.Health", {
+                    "Check": grpc.unary_unary_rpc_method_handler(self.check)}))
+
+
+class Router:
+    """Routes and inboxes in memory, as router and Redis would have them."""
+
+    def __init__(self):
+        self.epoch = 77
+        self.nodes, self.removed, self.changes = [], [], []
+        self.routes = {}  # (uid, device): (node, node epoch, conn)
+        self.inboxes = {}  # uid: [epoch, head]
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.renew_status = None
+        self.streams = 0
+        self.bind_error = ""
+
+    def inbox(self, uid):
+        return self.inboxes.setdefault(uid, [0xabc0000 + len(self.inboxes), 0])
+
+    async def register(self, request, context):
+        self.nodes.append(request)
+        return router_pb.Registered(epoch=self.epoch)
+
+    async def renew(self, request, context):
+        self.nodes.append(request)
+        if self.renew_status:
+            await context.abort(self.renew_status, "taken")
+        return router_pb.Renewed()
+
+    async def remove(self, request, context):
+        self.removed.append(request)
+        return router_pb.Renewed()
+
+    def change(self, change):
+        self.changes.append(change)
+        key, mine = (change.uid, change.device), (change.node, change.node_epoch, change.conn)
+        answer = router_pb.RouteAnswer(id=change.id)
+        held = self.routes.get(key)
+        if change.op == router_pb.RouteChange.BIND and self.bind_error:
+            answer.error = self.bind_error
+        elif change.op == router_pb.RouteChange.BIND:
+            if held and held != mine:
+                answer.replaced_node, answer.replaced_conn = held[0], held[2]
+            self.routes[key] = mine
+            answer.inbox_epoch, answer.inbox_head = self.inbox(change.uid)
+        else:
+            answer.kept = held == mine
+            if answer.kept and change.op == router_pb.RouteChange.UNBIND:
+                del self.routes[key]
+        return answer
+
+    async def stream(self, requests, context):
+        self.streams += 1
+        await context.send_initial_metadata((("skein-stream", "1"),))  # as our server does: the stream is up
+        async for batch in requests:
+            await self.gate.wait()
+            yield router_pb.RouteAnswers(answers=[self.change(change) for change in batch.changes])
+
+    def handlers(self):
+        return (grpc.method_handlers_generic_handler("skein.v1.Router", {
+            "RegisterNode": unary(self.register, router_pb.Node),
+            "RenewNode": unary(self.renew, router_pb.Node),
+            "RemoveNode": unary(self.remove, router_pb.Node),
+            "Routes": grpc.stream_stream_rpc_method_handler(self.stream, router_pb.RouteChanges.FromString,
+                                                            lambda answers: answers.SerializeToString())}),)
+
+
+async def serve(peer, port):
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers(peer.handlers())
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    return server
+
+
+class Push:
+    """A Deliver stream."""
+
+    def __init__(self, address):
+        self.channel = grpc.aio.insecure_channel(address)
+        self.call = self.channel.stream_stream("/skein.v1.Gateway/Deliver", delivery_pb.DeliverBatch.SerializeToString,
+                                               delivery_pb.DeliverAnswers.FromString)()
+        self.last_id = 0
+        self.done, self.exceptions = set(), {}
+
+    def delivery(self, others=(), own=(), seq=1, client_msg_id="", node_epoch=77, message=None, text="hi"):
+        """Targets are (conn, offset, epoch)."""
+        def targets(items):
+            return delivery_pb.Targets(conns=[t[0] for t in items], offsets=[t[1] for t in items],
+                                       epochs=[t[2] for t in items])
+        self.last_id += 1
+        if message is None:
+            message = client_pb.Message(conversation_id="u:alice:bob", seq=seq, msg_id=5000 + seq, type="text",
+                                        body=json.dumps({"text": text}), time=1700000000000,
+                                        **{"from": "alice"}).SerializeToString()
+        return delivery_pb.Delivery(id=self.last_id, node_epoch=node_epoch, message=message, client_msg_id=client_msg_id,
+                                    others=targets(others) if others else None, own=targets(own) if own else None)
+
+    async def send(self, *deliveries):
+        """Delivers them in one batch and waits for all answers: {delivery id: {conn: verdict}} of the exceptions."""
+        await self.call.write(delivery_pb.DeliverBatch(deliveries=deliveries))
+        wanted = {d.id for d in deliveries}
+        while not wanted <= self.done:
+            answers = await asyncio.wait_for(self.call.read(), PATIENCE_S)
+            self.done.update(answers.done)
+            for exception in answers.exceptions:
+                self.exceptions.setdefault(exception.id, {})[exception.conn] = exception.verdict
+        return {i: self.exceptions[i] for i in wanted if i in self.exceptions}
+
+    async def message(self, target, **more):
+        return await self.send(self.delivery([target], **more))
+
+    async def close(self):
+        self.call.cancel()
+        await self.channel.close()
+
+
+class Client:
+    """One WebSocket connection."""
+
+    def __init__(self, ws):
+        self.ws = ws
+        self.hello = None
+
+    async def read(self, timeout_s=PATIENCE_S):
+        raw = await asyncio.wait_for(self.ws.recv(), timeout_s)
+        if isinstance(raw, bytes):
+            return client_pb.ServerFrame.FromString(raw)
+        return json.loads(raw)
+
+    async def expect(self, frame_type):
+        frame = await self.read()
+        got = frame["type"] if isinstance(frame, dict) else frame.WhichOneof("frame")
+        assert got == frame_type, frame
+        return frame
+
+    async def offsets(self, count):
+        return [int((await self.expect("message"))["offset"]) for _ in range(count)]
+
+    async def send(self, **frame):
+        await self.ws.send(json.dumps(frame))
+
+    async def nothing_before(self, frame_type="pong"):
+        """Proves that nothing is on its way: the answer to a ping comes next."""
+        await self.send(type="ping")
+        await self.expect(frame_type)
+
+    async def closed(self):
+        """The close code; frames that come before it are skipped."""
+        with contextlib.suppress(websockets.ConnectionClosed):
+            while True:
+                await self.read()
+        return self.ws.close_code
+
+    @property
+    def conn(self):
+        return int(self.hello["conn"] if isinstance(self.hello, dict) else self.hello.hello.conn)
+
+    @property
+    def epoch(self):
+        return int(self.hello["epoch"] if isinstance(self.hello, dict) else self.hello.hello.epoch, 16)
+
+    def at(self, offset, epoch=None):
+        """A target of a delivery."""
+        return self.conn, offset, self.epoch if epoch is None else epoch
+
+
+class Gateway:
+    """The process with its peers. Use as `async with Gateway(...) as g`."""
+
+    def __init__(self, **options):
+        self.ws_port, self.grpc_port, self.internal_port = free_port(), free_port(), free_port()
+        self.im_port, self.router_port = free_port(), free_port()
+        self.im, self.router = Im(), Router()
+        self.options = {
+            "node.name": "gateway-1", "internal.listen": f"127.0.0.1:{self.internal_port}",
+            "ws.listen": f"127.0.0.1:{self.ws_port}", "ws.url": f"ws://127.0.0.1:{self.ws_port}/ws",
+            "grpc.listen": f"127.0.0.1:{self.grpc_port}", "auth.secret": SECRET,
+            "router.targets": f"127.0.0.1:{self.router_port}", "im.targets": f"127.0.0.1:{self.im_port}",
+            "drain.timeout": "0", "log.level": "debug", **options}
+        self.clients, self.pushes = [], []
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = None
+
+    async def __aenter__(self):
+        self.im_server = await serve(self.im, self.im_port)
+        self.router_server = await serve(self.router, self.router_port)
+        self.process = subprocess.Popen([BIN / "gateway", *(f"--{k}={v}" for k, v in self.options.items())],
+                                        stderr=self.log)
+        try:
+            await self.becomes(self.is_ready)
+        except BaseException:
+            await self.__aexit__(*sys.exc_info())
+            raise
+        return self
+
+    async def __aexit__(self, kind, *_):
+        for client in self.clients:
+            await client.ws.close()
+        code = await self.stop()
+        for push in self.pushes:
+            await push.close()
+        await self.im_server.stop(0)
+        await self.router_server.stop(0)
+        self.log.seek(0)
+        text = self.log.read()
+        self.log.close()
+        if kind or code not in (0, self.expected_exit) or "Sanitizer" in text or "assert" in text.lower():
+            print(text)
+        if not kind:
+            assert code == self.expected_exit, f"the gateway ended with {code}"
+
+    expected_exit = 0
+
+    async def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(None, self.process.wait), PATIENCE_S)
+        except asyncio.TimeoutError:
+            self.process.kill()
+            return self.process.wait()
+
+    async def becomes(self, is_so):
+        deadline = time.monotonic() + PATIENCE_S
+        while not (await is_so() if asyncio.iscoroutinefunction(is_so) else is_so()):
+            assert time.monotonic() < deadline and self.process.poll() is None, f"never came true, exit {self.process.poll()}"
+            await asyncio.sleep(0.02)
+
+    def _get(self, path):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.internal_port}{path}", timeout=PATIENCE_S) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    async def get(self, path):
+        return await asyncio.get_running_loop().run_in_executor(None, self._get, path)
+
+    async def is_ready(self):
+        return (await self.get("/readyz"))[0] == 200
+
+    async def metric(self, name):
+        _, text = await self.get("/metrics")
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+                   if line.startswith(name + " ") or (line.startswith(name) and "{" not in name and line[len(name)] == "{"))
+
+    def url(self, uid="alice", device="phone", platform="ios", **query):
+        query = {"token": token(uid), "device": device, "platform": platform, **query}
+        pairs = "&".join(f"{k}={v}" for k, v in query.items() if v is not None)
+        return f"ws://127.0.0.1:{self.ws_port}/ws?{pairs}"
+
+    async def open(self, uid="alice", proto=False, ws_options=None, **query):
+        """A connection, before its first frame."""
+        ws = await websockets.connect(self.url(uid, **query), subprotocols=["skein.v1.proto" if proto else "skein.v1.json"],
+                                      ping_interval=None, max_size=None, compression=None, **(ws_options or {}))
+        client = Client(ws)
+        self.clients.append(client)
+        return client
+
+    async def connect(self, uid="alice", **more):
+        client = await self.open(uid, **more)
+        client.hello = await client.expect("hello")
+        return client
+
+    def push(self):
+        push = Push(f"127.0.0.1:{self.grpc_port}")
+        self.pushes.append(push)
+        return push
+
+
+def scenario(**options):
+    """Makes a test of `async def test(g)`: with a gateway of its own."""
+    def wrap(function):
+        def test():
+            async def play():
+                async with Gateway(**{k.replace("_", ".", 1): v for k, v in options.items()}) as gateway:
+                    await function(gateway)
+            asyncio.run(play())
+        test.__name__ = function.__name__
+        test.__doc__ = function.__doc__
+        return test
+    return wrap
