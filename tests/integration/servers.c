@@ -280,9 +280,9 @@ static void command_postgres(const struct real_server *server, struct command *c
 	add(command, "127.0.0.1");
 	add(command, "-k");
 	add(command, "%s", ""); /* no Unix socket */
-	if (server->extra) {
+	if (server->extra[0]) {
 		add(command, "-c");
-		add(command, "%s", server->extra);
+		add(command, "%s=%s", server->extra[0], server->extra[1]);
 	}
 }
 
@@ -304,8 +304,10 @@ static void command_redis(const struct real_server *server, struct command *comm
 	add(command, "%s", server->folder);
 	add(command, "--save");
 	add(command, "%s", "");
-	if (server->extra)
-		add(command, "%s", server->extra);
+	if (server->extra[0]) {
+		add(command, "%s", server->extra[0]);
+		add(command, "%s", server->extra[1]);
+	}
 }
 
 /* ---- Kafka ---- */
@@ -390,16 +392,22 @@ void real_server_make(struct real_server *server)
 	real_server_start(server);
 }
 
-void real_server_start(struct real_server *server)
+void real_server_launch(struct real_server *server)
 {
 	struct command command = { .count = 0 };
-	struct stat before = { .st_size = 0 };
 
-	(void)stat(server->log, &before);
 	kinds[server->kind].command(server, &command);
 	server->pid = spawn(server, &command);
 	if (server->pid < 0)
 		die(server, "it cannot be started");
+}
+
+void real_server_start(struct real_server *server)
+{
+	struct stat before = { .st_size = 0 };
+
+	(void)stat(server->log, &before);
+	real_server_launch(server);
 	wait_for_line(server, kinds[server->kind].ready, before.st_size);
 }
 

@@ -18,7 +18,7 @@ struct real_server {
 	pid_t pid; /* 0 while it is down */
 	char folder[128], log[160];
 	char uri[96]; /* what a client connects to */
-	const char *extra; /* one more option of the server, or NULL: set before starting it */
+	const char *extra[2]; /* one more option of the server and its value, or NULL: set before starting it */
 };
 
 /* Makes the data folder and starts it. The kind (and `extra`) are set, the rest is zero. */
@@ -26,6 +26,9 @@ void real_server_make(struct real_server *server);
 
 /* On the data that is there; ready when this returns. */
 void real_server_start(struct real_server *server);
+
+/* As above, but does not wait until it is ready. */
+void real_server_launch(struct real_server *server);
 
 void real_server_kill(struct real_server *server); /* SIGKILL, all its processes */
 void real_server_stop(struct real_server *server); /* as an administrator would */

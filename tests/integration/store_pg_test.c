@@ -37,7 +37,7 @@ static const char schema[] =
 	"create function fail(state text) returns void language plpgsql as"
 	" $$ begin raise exception 'no' using errcode = state; end $$;";
 
-static struct real_server server = { .kind = REAL_POSTGRES, .extra = "fsync=off" };
+static struct real_server server = { .kind = REAL_POSTGRES, .extra = { "fsync", "off" } };
 
 /* ---- a pool, and calls that must end exactly once ---- */
 

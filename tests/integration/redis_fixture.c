@@ -1,0 +1,128 @@
+#include "redis_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#define ARGS_MAX 12
+
+static void note_reply(struct redis_call *call, const redisReply *reply)
+{
+	if (reply->type == REDIS_REPLY_INTEGER) {
+		call->number = reply->integer;
+	} else if (reply->str) {
+		call->text_len = MIN(reply->len, sizeof(call->text) - 1);
+		memcpy(call->text, reply->str, call->text_len);
+	}
+}
+
+static void on_done(void *arg, err_t err, const redisReply *reply)
+{
+	struct redis_call *call = arg;
+
+	assert_false(call->has_ended);
+	assert_false(call->fixture->is_in_call);
+	assert_true(err != OK || reply);
+	call->has_ended = true;
+	call->err = err;
+	call->turn = call->fixture->ended++;
+	call->fixture->ended_with[err]++;
+	if (reply)
+		note_reply(call, reply);
+}
+
+void redis_fixture_open_uri(struct redis_fixture *f, const char *uri, unsigned max_waiting)
+{
+	const struct redis_options options = { .uri = uri, .max_waiting = max_waiting, .timeout_ms = REDIS_TIMEOUT_MS };
+
+	*f = (struct redis_fixture){ .given = 0 };
+	assert_int_equal(worker_init(&f->worker, "test"), OK);
+	assert_int_equal(redis_new(&f->redis, &f->worker, &options), OK);
+}
+
+void redis_fixture_open(struct redis_fixture *f, const struct real_server *server, unsigned max_waiting)
+{
+	redis_fixture_open_uri(f, server->uri, max_waiting);
+}
+
+void redis_fixture_close(struct redis_fixture *f)
+{
+	bool is_closed = false;
+
+	redis_close(f->redis, note_closed, &is_closed);
+	assert_false(is_closed);
+	turn_until_true(&f->worker, &is_closed);
+	assert_int_equal(f->ended, f->given);
+	worker_stop(&f->worker);
+	worker_run(&f->worker);
+	worker_join(&f->worker);
+}
+
+void redis_fixture_give(struct redis_fixture *f, struct redis_call *call, const struct str *args, unsigned count)
+{
+	call->fixture = f;
+	f->given++;
+	f->is_in_call = true;
+	redis_command(f->redis, args, count, on_done, call);
+	f->is_in_call = false;
+}
+
+void redis_fixture_command(struct redis_fixture *f, struct redis_call *call, ...)
+{
+	struct str args[ARGS_MAX];
+	unsigned count = 0;
+	const char *text;
+	va_list texts;
+
+	va_start(texts, call);
+	while ((text = va_arg(texts, const char *)))
+		args[count++] = str_from(text);
+	va_end(texts);
+	redis_fixture_give(f, call, args, count);
+}
+
+void redis_fixture_eval(struct redis_fixture *f, struct redis_call *call, struct redis_script *script,
+                        const struct str *keys, unsigned key_count, const struct str *args, unsigned arg_count)
+{
+	call->fixture = f;
+	f->given++;
+	f->is_in_call = true;
+	redis_eval(f->redis, script, keys, key_count, args, arg_count, on_done, call);
+	f->is_in_call = false;
+}
+
+void redis_fixture_turn(struct redis_fixture *f)
+{
+	turn_until_count(&f->worker, &f->ended, f->given);
+}
+
+static bool is_up(void *redis)
+{
+	return redis_is_connected(redis);
+}
+
+static bool is_down(void *redis)
+{
+	return !redis_is_connected(redis);
+}
+
+void redis_fixture_await_up(struct redis_fixture *f)
+{
+	turn_until(&f->worker, is_up, f->redis);
+}
+
+void redis_fixture_await_down(struct redis_fixture *f)
+{
+	turn_until(&f->worker, is_down, f->redis);
+}
+
+int64_t redis_fixture_number(struct redis_fixture *f, const char *command, const char *key)
+{
+	struct redis_call call = { .fixture = NULL };
+
+	redis_fixture_command(f, &call, command, key, NULL);
+	redis_fixture_turn(f);
+	assert_int_equal(call.err, OK);
+	return call.number;
+}
