@@ -91,8 +91,12 @@ $(foreach s,$(SERVICES),$(eval $(call service_rule,$(s))))
 $(BIN)/skeinctl: $(call objects,$(wildcard tools/skeinctl/*.c)) $(COMMON_LIBS)
 	$(link)
 
-# The version is compiled into one object only.
-$(OUT)/obj/libcommon/base/version.o: CPPFLAGS += -DSKEIN_VERSION='"$(VERSION)"'
+# The version is compiled into one object only, and again when it changes.
+$(OUT)/obj/libcommon/base/version.o: private CPPFLAGS += -DSKEIN_VERSION='"$(VERSION)"'
+$(OUT)/obj/libcommon/base/version.o: $(OUT)/version
+$(OUT)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
 .SECONDARY: $(GEN_C) $(GEN_H)
