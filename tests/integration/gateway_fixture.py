@@ -65,13 +65,15 @@ class Im:
 
     def __init__(self):
         self.sends, self.admitted = [], []
-        self.gate = asyncio.Event()
+        self.gate, self.admit_gate = asyncio.Event(), asyncio.Event()
         self.gate.set()
+        self.admit_gate.set()
         self.refused = {}
         self.seq = 0
 
     async def admit(self, request, context):
         self.admitted.append(request.uid)
+        await self.admit_gate.wait()
         if request.uid in self.refused:
             await context.abort(self.refused[request.uid], "no")
         return im_pb.AdmitResponse()

@@ -1,31 +1,709 @@
-"""The gateway as a process, its peers played by the test (gateway_fixture.py)."""
+"""The gateway as a process; im, router, push and the clients are played by the test (gateway_fixture.py)."""
 import asyncio
 import json
+import socket
+import time
 
 import grpc
 import pytest
 import websockets
 
-from gateway_fixture import client_pb, delivery_pb, epoch_text, router_pb, scenario, token
+from gateway_fixture import (Gateway, client_pb, delivery_pb, epoch_text, free_port, im_pb, router_pb, scenario, serve,
+                             token)
 
 GONE, LAGGING = delivery_pb.GONE, delivery_pb.LAGGING
+FIRST_CONN = 1  # the first connection's id, when there is one worker
 
 
 # ---- the spine ----
 
 @scenario()
 async def test_a_client_is_greeted_and_gets_a_message(g):
-    g.router.inboxes["alice"] = [0x123456789abcdef >> 4, 41]
+    g.router.inboxes["alice"] = [0x123456789abcde, 41]
     client = await g.connect("alice")
-    assert client.hello == {"type": "hello", "node": "gateway-1", "conn": client.hello["conn"], "uid": "alice",
-                            "device": "phone", "heartbeat_s": 54, "epoch": "0123456789abcde"[:15], "head": "41"} or \
-        client.hello["head"] == "41"
+    assert client.hello == {"type": "hello", "node": "gateway-1", "conn": str(client.conn), "uid": "alice",
+                            "device": "phone", "heartbeat_s": 54, "epoch": "0123456789abcde", "head": "41"}
+    assert g.router.routes == {("alice", "phone"): ("gateway-1", 77, client.conn)}
+    bind = g.router.changes[0]
+    assert (bind.platform, bind.op) == ("ios", router_pb.RouteChange.BIND) and abs(bind.since / 1000 - time.time()) < 60
+    assert g.im.admitted == ["alice"]
     assert await g.push().message(client.at(42), seq=9, text="hé") == {}
     frame = await client.expect("message")
     assert frame["offset"] == "42"
     assert frame["message"]["seq"] == 9 and frame["message"]["body"] == {"text": "hé"}
-    assert "client_msg_id" not in frame["message"]
 
 
-if __name__ == "__main__":
-    test_a_client_is_greeted_and_gets_a_message()
+@scenario()
+async def test_the_binary_subprotocol_says_the_same(g):
+    client = await g.connect("alice", proto=True)
+    assert client.hello.hello.uid == "alice" and client.hello.hello.head == "0"
+    push = g.push()
+    await push.send(push.delivery([client.at(1)]), push.delivery(own=[client.at(2)], client_msg_id="k1", seq=2))
+    frame = await client.expect("message")
+    assert (frame.offset, frame.message.seq, frame.message.client_msg_id) == ("1", 1, "")
+    frame = await client.expect("message")
+    assert (frame.offset, frame.message.seq, frame.message.client_msg_id) == ("2", 2, "k1")
+    await client.ws.send(client_pb.ClientFrame(ping=client_pb.Ping()).SerializeToString())
+    await client.expect("pong")
+
+
+@scenario()
+async def test_only_the_sender_sees_its_key_on_all_its_devices(g):
+    phone, laptop, bob = await g.connect(), await g.connect(device="laptop"), await g.connect("bob")
+    push = g.push()
+    await push.send(push.delivery([bob.at(1)], [phone.at(1), laptop.at(1)], client_msg_id="k1"))
+    assert "client_msg_id" not in (await bob.expect("message"))["message"]
+    for own in phone, laptop:
+        assert (await own.expect("message"))["message"]["client_msg_id"] == "k1"
+
+
+@scenario()
+async def test_one_message_reaches_many_connections_of_both_workers(g):
+    clients = await asyncio.gather(*(g.connect(f"u{i}", proto=i % 3 == 0) for i in range(60)))
+    assert {c.conn >> 56 for c in clients} == {0, 1}
+    assert len({c.conn for c in clients}) == 60
+    push = g.push()
+    for offset in range(1, 6):
+        assert await push.send(push.delivery([c.at(offset) for c in clients], seq=offset)) == {}
+    for client in clients:
+        for offset in range(1, 6):
+            frame = await client.expect("message")
+            assert (frame.offset if client.hello.__class__ is not dict else frame["offset"]) == str(offset)
+    assert await g.metric("skein_gateway_deliveries_total") == 300
+    assert await g.metric("skein_gateway_connections") == 60
+
+
+# ---- order, duplicates, holes ----
+
+@scenario()
+async def test_what_comes_late_twice_or_early_leaves_in_order_and_once(g):
+    client, push = await g.connect(), g.push()
+    for offset in 2, 3, 1, 1, 3, 5, 2, 4:
+        assert await push.message(client.at(offset), seq=offset) == {}
+    assert await client.offsets(5) == [1, 2, 3, 4, 5]
+    await client.nothing_before("pong")
+    assert await g.metric("skein_gateway_resyncs_total") == 0
+
+
+@scenario()
+async def test_a_hole_that_stays_is_announced_and_skipped(g):
+    client, push = await g.connect(), g.push()
+    await push.message(client.at(1))
+    await push.message(client.at(3))
+    assert await client.offsets(1) == [1]
+    start = time.monotonic()
+    assert await client.expect("resync") == {"type": "resync", "epoch": epoch_text(client.epoch)}
+    assert 0.5 < time.monotonic() - start < 3
+    assert await client.offsets(1) == [3]
+    await push.message(client.at(2))  # too late: the client has read it
+    await push.message(client.at(4))
+    assert await client.offsets(1) == [4]
+
+
+@scenario()
+async def test_more_than_may_be_held_is_announced_at_once(g):
+    client, push = await g.connect(), g.push()
+    await push.send(*(push.delivery([client.at(offset)]) for offset in range(2, 67)))
+    await client.expect("resync")
+    assert await client.offsets(65) == list(range(2, 67))
+
+
+@scenario()
+async def test_another_epoch_is_announced_and_followed(g):
+    client, push = await g.connect(), g.push()
+    await push.message(client.at(1))
+    await push.message(client.at(7, 0xbeef))
+    await push.message(client.at(2))  # of the inbox that is no more
+    await push.message(client.at(8, 0xbeef))
+    assert await client.offsets(1) == [1]
+    assert (await client.expect("resync"))["epoch"] == epoch_text(0xbeef)
+    assert await client.offsets(2) == [7, 8]
+    await client.nothing_before()
+
+
+@scenario(ws_workers=1)
+async def test_what_comes_before_hello_follows_it(g):
+    g.im.admit_gate.clear()
+    client, push = await g.open(), g.push()
+    await g.becomes(lambda: g.router.routes)
+    epoch = g.router.inbox("alice")[0]
+    for offset in 2, 1:
+        assert await push.message((FIRST_CONN, offset, epoch)) == {}
+    await client.send(type="ping")
+    g.im.admit_gate.set()
+    await client.expect("hello")
+    assert await client.offsets(2) == [1, 2]
+    await client.expect("pong")
+
+
+@scenario(ws_workers=1)
+async def test_a_client_that_says_too_much_before_hello_is_closed(g):
+    g.im.admit_gate.clear()
+    client = await g.open()
+    await g.becomes(lambda: g.router.routes)
+    for _ in range(40):
+        await client.send(type="ping")
+    assert await client.closed() == 1008
+    g.im.admit_gate.set()
+
+
+# ---- where the client is ----
+
+@scenario()
+async def test_a_client_that_is_not_where_its_inbox_is_is_told_to_sync(g):
+    g.router.inboxes["alice"] = [0xabc, 10]
+    known = epoch_text(0xabc)
+    for epoch, offset, has_to in [(known, "10", False), (known, "9", True), (known, "0", True), (known, "11", True),
+                                  (known, "99999999999999999999", True), (epoch_text(0xabd), "10", True),
+                                  ("nothing-of-ours", "10", True), ("0", "0", True)]:
+        client = await g.connect(epoch=epoch, offset=offset, device=f"d{offset[:5]}-{epoch[:9]}")
+        assert client.hello["epoch"] == known and client.hello["head"] == "10"
+        if has_to:
+            assert (await client.expect("resync"))["epoch"] == known, (epoch, offset)
+        await client.nothing_before()
+
+
+# ---- the handshake ----
+
+async def refusal(url, **headers):
+    """Status and problem of a handshake that is refused."""
+    try:
+        ws = await websockets.connect(url, extra_headers=headers, open_timeout=20)
+        await ws.close()
+        raise AssertionError(f"was let in: {url[:200]}")
+    except websockets.InvalidStatusCode as error:
+        return error.status_code
+
+
+@scenario()
+async def test_a_bad_token_is_401_before_the_upgrade(g):
+    for bad in ["", "x", "a.b.c", token("alice", -10), token("alice", secret="another secret here"), token("a:b"),
+                token("alice", jti="x" * 4096), token("")]:
+        assert await refusal(g.url(token=bad)) == 401, bad
+    assert await refusal(g.url(token=None)) == 401
+    assert await refusal(g.url() + "&token=" + token("alice")) == 401  # twice
+    for header in "", "Bearer", "Bearer x", "Basic " + token("alice"), token("alice"):
+        assert await refusal(g.url(token=None), Authorization=header) == 401, header
+    client = await g.connect(token=None, ws_options={"extra_headers": {"Authorization": "bearer " + token("alice")}})
+    assert client.hello["uid"] == "alice"
+    assert await g.metric('skein_gateway_handshakes_total{outcome="unauthenticated"}') == 15
+    assert await g.metric('skein_gateway_handshakes_total{outcome="ok"}') == 1
+
+
+BAD_PARAMETERS = [
+    {"device": None}, {"device": ""}, {"device": "a%20b"}, {"device": "x" * 65}, {"device": "%C3%A9"},
+    {"platform": None}, {"platform": ""}, {"platform": "amiga"}, {"platform": "IOS"}, {"platform": "x" * 100},
+    {"epoch": "abc"}, {"offset": "1"}, {"epoch": "", "offset": "1"}, {"epoch": "x" * 16, "offset": "1"},
+    {"epoch": "x" * 1000, "offset": "1"}, {"epoch": "abc", "offset": ""}, {"epoch": "abc", "offset": "-1"},
+    {"epoch": "abc", "offset": "1" * 21}, {"epoch": "abc", "offset": "1.0"}, {"epoch": "abc", "offset": "%2B1"},
+    {"ack": ""}, {"ack": "2"}, {"ack": "no"}, {"ack": "00"}, {"device": "a&device=b"}, {"ack": "1&ack=1"},
+    {"device": "a%00b"}, {"device": "%ff"},
+]
+
+
+@scenario()
+async def test_a_bad_parameter_is_400_and_touches_nothing(g):
+    for bad in BAD_PARAMETERS:
+        assert await refusal(g.url(**bad)) == 400, bad
+    assert not g.router.changes and not g.im.admitted
+    for good in {"ack": "0"}, {"ack": "1"}, {"device": "x" * 64}, {"epoch": "x" * 15, "offset": "1" * 20}:
+        await g.connect(**good)
+
+
+@scenario(ws_max_connections=2)
+async def test_a_full_node_refuses_with_503(g):
+    one = await g.connect("u1")
+    await g.connect("u2")
+    # The limit of one worker counts sockets, that of the node connections: either may say no.
+    with pytest.raises((AssertionError, OSError, websockets.exceptions.WebSocketException)):
+        assert await refusal(g.url("u3")) != 503
+    await one.ws.close()
+    await g.becomes(lambda: len(g.router.routes) == 1)
+
+    async def let_in():
+        try:
+            await g.connect("u3")
+            return True
+        except websockets.InvalidStatusCode:
+            return False
+    await g.becomes(let_in)
+
+
+@scenario()
+async def test_im_decides_who_may_connect(g):
+    g.im.refused = {"eve": grpc.StatusCode.UNAUTHENTICATED, "mallory": grpc.StatusCode.UNAVAILABLE}
+    assert await (await g.open("eve")).closed() == 4002
+    assert await (await g.open("mallory")).closed() == 1013
+    g.router.bind_error = "unavailable"
+    assert await (await g.open("alice")).closed() == 1013
+    await g.becomes(lambda: not g.router.routes)
+
+
+@scenario()
+async def test_a_client_is_sent_away_when_router_does_not_answer(g):
+    g.router.gate.clear()
+    client = await g.open()
+    start = time.monotonic()
+    assert await client.closed() == 1013
+    assert "router" in client.ws.close_reason and 4 < time.monotonic() - start < 8
+    g.router.gate.set()
+    await g.becomes(lambda: any(c.op == router_pb.RouteChange.UNBIND for c in g.router.changes))
+    assert not g.router.routes
+
+
+@scenario()
+async def test_a_token_that_expires_closes_with_4002_within_two_seconds(g):
+    expiry = int(time.time()) + 2
+    client = await g.connect(token=token("alice", expiry - time.time()))
+    assert await client.closed() == 4002
+    assert expiry - 0.1 <= time.time() < expiry + 2
+
+
+# ---- what the client sends ----
+
+def message(key="k1", **more):
+    return {"client_msg_id": key, "to": {"user": "bob"}, "type": "text", "body": {"text": "hi"}, **more}
+
+
+@scenario()
+async def test_a_send_is_answered_with_what_im_says(g):
+    client = await g.connect()
+    await client.send(type="send", rid="r1", message=message(reply_to=3, mentions=["bob"]))
+    assert await client.expect("ack") == {"type": "ack", "rid": "r1", "msg_id": "1001", "conversation_id": "u:alice:bob",
+                                          "seq": 1, "time": 1700000000000, "duplicate": False}
+    request = g.im.sends[0]
+    assert (getattr(request, "from"), request.to_user, request.body, request.reply_to, list(request.mentions)) == \
+        ("alice", "bob", '{"text":"hi"}', 3, ["bob"])
+
+    async def refuse(request, context):
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, "bob blocked you", (("skein-error", "blocked"),))
+    g.im.on_send = refuse
+    await client.send(type="send", rid="r2", message=message())
+    answer = await client.expect("error")
+    assert (answer["rid"], answer["code"], answer["message"]) == ("r2", "blocked", "bob blocked you")
+
+
+@scenario()
+async def test_a_message_waits_for_the_answer_to_its_send(g):
+    client, push = await g.connect(), g.push()
+    g.im.gate.clear()
+    await client.send(type="send", rid="r1", message=message("k1"))
+    await client.send(type="send", rid="r2", message=message("k2"))
+    await g.becomes(lambda: len(g.im.sends) == 2)
+    for offset, key in (1, "k0"), (2, "k1"), (3, "k2"), (4, "k4"):
+        assert await push.send(push.delivery(own=[client.at(offset)], client_msg_id=key, seq=offset)) == {}
+    assert await client.offsets(1) == [1]
+    await asyncio.sleep(1.2)  # longer than a hole may stay: this is none
+    await client.nothing_before()
+    g.im.gate.set()
+    frames = [await client.read() for _ in range(5)]
+    order = [f.get("rid") or f["message"]["client_msg_id"] for f in frames]
+    assert order.index("r1") < order.index("k1") < order.index("k2") < order.index("k4") and \
+        order.index("r2") < order.index("k2"), order
+    assert await g.metric("skein_gateway_resyncs_total") == 0
+
+
+@scenario()
+async def test_sends_are_bounded_while_im_does_not_answer(g):
+    client = await g.connect()
+    g.im.gate.clear()
+    for i in range(65):
+        await client.send(type="send", rid=f"r{i}", message=message(f"k{i}"))
+    answer = await client.expect("error")
+    assert (answer["rid"], answer["code"]) == ("r64", "rate_limited")
+    g.im.gate.set()
+    assert {(await client.expect("ack"))["rid"] for _ in range(64)} == {f"r{i}" for i in range(64)}
+    await client.send(type="send", rid="again", message=message("again"))
+    await client.expect("ack")
+
+
+@scenario()
+async def test_a_send_that_im_does_not_answer_ends_as_unavailable(g):
+    client, push = await g.connect(), g.push()
+    g.im.gate.clear()
+    await client.send(type="send", rid="r1", message=message("k1"))
+    await g.becomes(lambda: g.im.sends)
+    await push.send(push.delivery(own=[client.at(1)], client_msg_id="k1"))
+    answer = await client.expect("error")
+    assert (answer["rid"], answer["code"]) == ("r1", "unavailable")
+    assert await client.offsets(1) == [1]
+    g.im.gate.set()
+
+
+@scenario()
+async def test_a_connection_that_goes_leaves_its_sends_behind(g):
+    client = await g.connect()
+    g.im.gate.clear()
+    for i in range(10):
+        await client.send(type="send", rid=f"r{i}", message=message(f"k{i}"))
+    await g.becomes(lambda: len(g.im.sends) == 10)
+    await client.ws.close()
+    g.im.gate.set()
+    other = await g.connect()
+    await other.nothing_before()
+
+
+@scenario()
+async def test_bad_fields_are_answered_and_the_connection_stays(g):
+    client, push = await g.connect(), g.push()
+    await push.message(client.at(1))
+    assert await client.offsets(1) == [1]
+    for frame, code, names, rid in [
+            ({"type": "send", "rid": "r1"}, "invalid_argument", "message", "r1"),
+            ({"type": "send", "message": message()}, "invalid_argument", "rid", None),
+            ({"type": "send", "rid": "r1", "message": message(to=7)}, "invalid_argument", "message.to", "r1"),
+            ({"type": "ack"}, "invalid_argument", "offset", None),
+            ({"type": "ack", "offset": "2"}, "invalid_argument", "offset", None),
+            ({"type": "ack", "offset": "9" * 20}, "invalid_argument", "offset", None),
+            ({"type": "read", "conversation_id": "g:x", "seq": 1}, "failed_precondition", "not served", None),
+            ({"type": "join", "rid": "j", "room": "x"}, "failed_precondition", "not served", "j")]:
+        await client.send(**frame)
+        answer = await client.expect("error")
+        assert (answer["code"], answer.get("rid")) == (code, rid) and names in answer["message"], answer
+    for offset in "1", "0", "1":
+        await client.send(type="ack", offset=offset)
+    await client.nothing_before()
+    assert not g.im.sends
+
+
+@pytest.mark.parametrize("text", ["", "x", "[]", "{}", '{"type":1}', '{"type":"dance"}', "{" * 5000])
+def test_what_is_no_frame_closes_with_4003(text):
+    async def play(g):
+        client = await g.connect()
+        await client.ws.send(text)
+        assert await client.closed() == 4003
+    scenario()(play)()
+
+
+@scenario()
+async def test_the_wrong_kind_of_message_closes_with_1003(g):
+    client = await g.connect()
+    await client.ws.send(b'{"type":"ping"}')
+    assert await client.closed() == 1003
+    client = await g.connect(proto=True)
+    await client.ws.send('{"type":"ping"}')
+    assert await client.closed() == 1003
+    client = await g.connect(proto=True)
+    await client.ws.send(b"\xff\xff")
+    assert await client.closed() == 4003
+
+
+@scenario()
+async def test_16_kib_is_taken_and_more_closes_with_1009(g):
+    client = await g.connect()
+    head, tail = '{"type":"ping","x":"', '"}'
+    fill = "x" * (16384 - len(head) - len(tail))
+    await client.ws.send(head + fill + tail)
+    await client.expect("pong")
+    await client.ws.send(piece for piece in (head, fill[:9000], fill[9000:], "x", tail))  # over its fragments
+    assert await client.closed() == 1009
+
+
+@scenario(limits_frame_rate=50, limits_frame_burst=20)
+async def test_too_many_frames_close_with_4006(g):
+    client = await g.connect()
+    for _ in range(20):
+        await client.nothing_before()
+    try:
+        for _ in range(200):
+            await client.send(type="ping")
+    except websockets.ConnectionClosed:
+        pass
+    assert await client.closed() == 4006
+
+
+@scenario(limits_frame_rate=1, limits_frame_burst=1, limits_enabled="off")
+async def test_without_limits_nobody_is_closed_for_speed(g):
+    client = await g.connect()
+    for _ in range(300):
+        await client.send(type="ping")
+    for _ in range(300):
+        await client.expect("pong")
+
+
+# ---- heartbeats ----
+
+async def raw_handshake(g, receive_buffer=None, **more):
+    """A bare socket after the upgrade: it answers nothing by itself."""
+    raw = socket.socket()
+    if receive_buffer:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    raw.connect(("127.0.0.1", g.ws_port))
+    path = g.url(**more).split(str(g.ws_port), 1)[1]
+    raw.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+    raw.setblocking(False)
+    got = b""
+    while b'"type":"hello"' not in got:
+        got += await asyncio.wait_for(asyncio.get_running_loop().sock_recv(raw, 4096), 20)
+    return raw, json.loads(got[got.index(b'{"type":"hello"'):])
+
+
+async def read_to_end(raw, timeout_s=20):
+    got = b""
+
+    async def read():
+        nonlocal got
+        try:
+            while piece := await asyncio.get_running_loop().sock_recv(raw, 65536):
+                got += piece
+        except ConnectionError:
+            pass
+    await asyncio.wait_for(read(), timeout_s)
+    return got
+
+
+@scenario(ws_heartbeat="200ms", ws_silence="700ms")
+async def test_who_answers_pings_stays_and_who_is_silent_is_closed(g):
+    client = await g.connect("bob")
+    raw, _ = await raw_handshake(g)
+    start = time.monotonic()
+    got = await read_to_end(raw)
+    assert 0.5 < time.monotonic() - start < 5
+    assert b"\x89\x02sk" in got and b"\x88" in got  # pings, then a close frame
+    await g.becomes(lambda: ("alice", "phone") not in g.router.routes)
+    await asyncio.sleep(1.5)
+    await client.nothing_before()
+
+
+# ---- devices and routes ----
+
+@scenario()
+async def test_the_same_device_again_closes_the_older_connection(g):
+    old = await g.connect()
+    other = await g.connect(device="laptop")
+    new = await g.connect()
+    assert await old.closed() == 4001
+    await g.becomes(lambda: any(c.op == router_pb.RouteChange.UNBIND and c.conn == old.conn for c in g.router.changes))
+    assert g.router.routes[("alice", "phone")][2] == new.conn  # the old one's unbind took nothing away
+    push = g.push()
+    delivery = push.delivery([old.at(1), new.at(1), other.at(1)])
+    assert await push.send(delivery) == {delivery.id: {old.conn: GONE}}
+    assert await new.offsets(1) == [1] and await other.offsets(1) == [1]
+
+
+@scenario()
+async def test_a_replaced_route_of_an_earlier_process_closes_nobody(g):
+    bob = await g.connect("bob")
+    # Before a restart, this id was alice's.
+    g.router.routes[("alice", "phone")] = ("gateway-1", 76, bob.conn)
+    await g.connect("alice")
+    await bob.nothing_before()
+
+
+async def restart_router(g):
+    await g.router_server.stop(0)
+    g.router_server = await serve(g.router, g.router_port)
+    await g.becomes(lambda: g.router.streams >= 2)
+
+
+@scenario()
+async def test_a_route_that_router_forgot_is_bound_again_and_the_client_told(g):
+    client, push = await g.connect(), g.push()
+    await push.message(client.at(1))
+    assert await client.offsets(1) == [1]
+    g.router.routes.clear()
+    g.router.inboxes["alice"][1] = 3  # two messages found no route
+    await restart_router(g)
+    await g.becomes(lambda: ("alice", "phone") in g.router.routes)
+    await client.expect("resync")
+    await push.message(client.at(4))
+    assert await client.offsets(1) == [4]
+
+
+@scenario()
+async def test_a_route_that_lives_is_only_renewed(g):
+    client = await g.connect()
+    await restart_router(g)
+    await g.becomes(lambda: any(c.op == router_pb.RouteChange.RENEW for c in g.router.changes))
+    await client.nothing_before()
+    assert [c.op for c in g.router.changes].count(router_pb.RouteChange.BIND) == 1
+
+
+@scenario()
+async def test_a_connection_whose_device_is_elsewhere_now_is_closed(g):
+    client = await g.connect()
+    g.router.routes[("alice", "phone")] = ("gateway-2", 5, 12345)
+    await restart_router(g)
+    assert await client.closed() == 4001
+
+
+@scenario()
+async def test_changes_that_an_outage_of_router_swallowed_are_sent_again(g):
+    stays, goes = await g.connect("stays"), await g.connect("goes")
+    g.router.gate.clear()  # what is asked now is lost with the stream
+    comes = await g.open("comes")
+    await goes.ws.close()
+    await asyncio.sleep(0.3)
+    await g.router_server.stop(0)
+    g.router.gate.set()
+    in_between = await g.open("in-between")
+    left = await g.open("left")
+    await left.ws.close()
+    await g.becomes(lambda: "skein_gateway_connections 3" in g._get("/metrics")[1])
+    g.router_server = await serve(g.router, g.router_port)
+    for client in comes, in_between:
+        await client.expect("hello")
+    await g.becomes(lambda: {uid for uid, _ in g.router.routes} == {"stays", "comes", "in-between"})
+    assert "left" not in {c.uid for c in g.router.changes}  # came and went while nobody listened
+    await stays.nothing_before()
+
+
+# ---- push ----
+
+@scenario()
+async def test_each_target_gets_its_verdict(g):
+    client, gone, push = await g.connect(), await g.connect("bob"), g.push()
+    await gone.ws.close()
+    await g.becomes(lambda: ("bob", "phone") not in g.router.routes)
+    nowhere = [(gone.conn, 1, 5), (client.conn + (1 << 32), 1, 5), (client.conn + 1, 1, 5), (0xff << 56 | 1, 1, 5), (0, 1, 5)]
+    delivery = push.delivery([*nowhere[:3], client.at(1), *nowhere[3:]])
+    assert await push.send(delivery) == {delivery.id: {conn: GONE for conn, _, _ in nowhere}}
+    assert await client.offsets(1) == [1]
+    stale = push.delivery([client.at(2)], node_epoch=76)
+    assert await push.send(stale) == {stale.id: {client.conn: GONE}}
+    await client.nothing_before()
+    assert await push.send(push.delivery()) == {}
+
+
+@scenario()
+async def test_malformed_deliveries_are_answered_and_harm_no_other(g):
+    client, push = await g.connect(), g.push()
+    lists = push.delivery([client.at(1)])
+    lists.others.offsets.append(2)
+    garbage = push.delivery([client.at(2)], message=b"\xff\xff")
+    empty = push.delivery([client.at(2)], message=b"")
+    nothing = push.delivery([client.at(0), (client.conn, 1, 0), (client.conn, 1 << 63, client.epoch)])
+    good = push.delivery([client.at(1)])
+    verdicts = await push.send(lists, garbage, empty, good, nothing)
+    assert verdicts == {d.id: {client.conn: LAGGING} for d in (lists, garbage, empty, nothing)}
+    assert await client.offsets(1) == [1]
+    await client.expect("resync")  # number 2 exists, but cannot be shown
+    await push.message(client.at(3))
+    assert await client.offsets(1) == [3]
+    assert await g.metric("skein_gateway_malformed_total") == 3
+
+
+@scenario()
+async def test_what_is_no_batch_ends_the_stream_and_nothing_else(g):
+    client, push = await g.connect(), g.push()
+    raw = push.channel.stream_stream("/skein.v1.Gateway/Deliver")()
+    await raw.write(b"\xff\xff\xff\xff")
+    assert await raw.code() == grpc.StatusCode.INVALID_ARGUMENT
+    await push.message(client.at(1))
+    assert await client.offsets(1) == [1]
+
+
+@scenario()
+async def test_a_stalled_client_is_closed_and_its_neighbours_miss_nothing(g):
+    raw, hello = await raw_handshake(g, receive_buffer=4096, uid="stalled")
+    neighbours = await asyncio.gather(*(g.connect(f"u{i}") for i in range(10)))
+    push, verdicts = g.push(), {}
+    stalled = (int(hello["conn"]), int(hello["epoch"], 16))
+    count = 1500
+    for offset in range(1, count + 1):
+        delivery = push.delivery([(stalled[0], offset, stalled[1]), *(n.at(offset) for n in neighbours)], seq=offset,
+                                 text="x" * 4000)
+        start = time.monotonic()
+        verdicts.update(await push.send(delivery))
+        assert time.monotonic() - start < 5
+        if offset % 50 == 0:
+            for n in neighbours:
+                assert await n.offsets(50) == list(range(offset - 49, offset + 1))
+    assert {conn for verdict in verdicts.values() for conn in verdict} == {stalled[0]}
+    first = min(verdicts)
+    assert verdicts[first][stalled[0]] == LAGGING and verdicts[first + 1][stalled[0]] == GONE
+    assert await g.metric("skein_gateway_queue_bytes") == 0
+    await g.becomes(lambda: 'skein_gateway_closes_total{code="4004"} 1' in g._get("/metrics")[1])
+    raw.close()
+
+
+@scenario()
+async def test_much_at_once_is_not_too_slow(g):
+    client, push = await g.connect(), g.push()
+    assert await push.send(*(push.delivery([client.at(n)], seq=n, text="x" * 500) for n in range(1, 3001))) == {}
+    assert await client.offsets(3000) == list(range(1, 3001))
+
+
+# ---- coming and going ----
+
+@scenario(drain_timeout="6s")
+async def test_a_drain_tells_closes_unbinds_and_leaves(g):
+    clients = [await g.connect(f"u{i}", proto=i == 0) for i in range(5)]
+    start = time.monotonic()
+    leaving = asyncio.ensure_future(g.stop())
+    for client in clients:
+        frame = await client.expect("reconnect")
+        after_ms = frame.reconnect.after_ms if isinstance(frame, client_pb.ServerFrame) else frame["after_ms"]
+        assert 0 <= after_ms <= 6000
+    assert not await g.is_ready()
+    with pytest.raises(OSError):
+        await g.open("late")
+    push = g.push()
+    await push.message(clients[1].at(1))  # what comes while it drains is delivered
+    assert await clients[1].offsets(1) == [1]
+    assert {await client.closed() for client in clients} == {1001}
+    assert await leaving == 0
+    assert time.monotonic() - start < 7
+    assert not g.router.routes
+    assert [n.name for n in g.router.removed] == ["gateway-1"] and g.router.removed[0].epoch == 77
+    assert any(n.draining for n in g.router.nodes)
+
+
+@scenario(drain_timeout="1m")
+async def test_a_drain_ends_when_nobody_is_left(g):
+    client = await g.connect()
+    leaving = asyncio.ensure_future(g.stop())
+    await client.expect("reconnect")
+    await client.ws.close()
+    assert await leaving == 0
+
+
+def test_who_loses_its_name_closes_all_and_ends_with_1():
+    async def play():
+        async with Gateway() as g:
+            g.expected_exit = 1
+            client = await g.connect()
+            g.router.renew_status = grpc.StatusCode.FAILED_PRECONDITION
+            assert await client.closed() == 1001
+            assert await asyncio.get_running_loop().run_in_executor(None, g.process.wait) == 1
+    asyncio.run(play())
+
+
+@scenario()
+async def test_it_tells_router_how_it_is(g):
+    await g.connect()
+    await g.becomes(lambda: any(n.connections == 1 for n in g.router.nodes))
+    node = g.router.nodes[0]
+    assert (node.name, node.grpc_address, node.ws_url, node.cell) == \
+        ("gateway-1", f"127.0.0.1:{g.grpc_port}", f"ws://127.0.0.1:{g.ws_port}/ws", "default")
+
+
+@scenario()
+async def test_it_is_ready_while_im_and_router_answer(g):
+    await g.im_server.stop(0)
+    await g.becomes(lambda: g._get("/readyz")[0] == 503)
+    assert "im" in (await g.get("/readyz"))[1]
+    g.im_server = await serve(g.im, g.im_port)
+    await g.becomes(g.is_ready)
+    await g.router_server.stop(0)
+    await g.becomes(lambda: g._get("/readyz")[0] == 503)
+    g.router_server = await serve(g.router, g.router_port)
+    await g.becomes(g.is_ready)
+    assert (await g.get("/healthz"))[0] == 200
+
+
+def test_it_waits_for_router_before_it_listens():
+    async def play():
+        g = Gateway()
+        g.im_server = await serve(g.im, g.im_port)
+        g.process = __import__("subprocess").Popen([__import__("gateway_fixture").BIN / "gateway",
+                                                    *(f"--{k}={v}" for k, v in g.options.items())], stderr=g.log)
+        await g.becomes(lambda: g._get("/readyz")[0] == 503)
+        with pytest.raises(OSError):
+            await g.open()
+        g.router_server = await serve(g.router, g.router_port)
+        await g.becomes(g.is_ready)
+        await g.connect()
+        await g.__aexit__(None)
+    asyncio.run(play())
