@@ -47,7 +47,7 @@ struct worker {
 /* `name` is cut to 15 characters. From the first one on, the process ignores SIGPIPE. */
 err_t worker_init(struct worker *worker, const char *name) MUST_CHECK;
 
-/* Runs the loop on a thread of its own. What was set up on the loop before it starts is the new thread's from here on. */
+/* Runs the loop on a thread of its own. What was set up on the loop before is the new thread's from here on. */
 err_t worker_start(struct worker *worker) MUST_CHECK;
 
 /* Runs the loop on this thread, until worker_stop(). */
@@ -62,7 +62,10 @@ void worker_post(struct worker *worker, struct task *task);
 /* Thread: the worker's. The loop ends once its own handles are closed; the caller closed all others before. */
 void worker_stop(struct worker *worker);
 
-/* Waits for the thread (without one: for handles that are closing) and frees what init made. Tasks not run are dropped. */
+/*
+ * Waits for the thread (without one: for handles that are closing) and frees what init made. Tasks that were not run
+ * are dropped.
+ */
 void worker_join(struct worker *worker);
 
 /* Part of worker_arm(): lets the wheel turn. */

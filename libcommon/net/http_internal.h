@@ -97,7 +97,8 @@ void http_connection_completed(void *cls, struct MHD_Connection *conn, void **co
 /* Drops the clients that used their time up. */
 void http_connection_drop_overdue(struct http_server *server);
 
-/* http_request.c: a problem under a status other than its own (431). */
-void http_respond_problem_as(struct http_request *request, err_t err, int status, const char *field, const char *detail);
+/* problem.c: a problem under a status other than its own (431). */
+void http_respond_problem_as(struct http_request *request, err_t err, int status, const char *field,
+                             const char *detail);
 
 #endif

@@ -28,7 +28,8 @@ struct http_routes *http_routes_new(const struct http_route *table, size_t count
 void http_routes_free(struct http_routes *routes);
 
 /* OK, ERR_NOT_FOUND (no pattern matches the path) or ERR_METHOD_NOT_ALLOWED. */
-err_t http_routes_find(const struct http_routes *routes, struct str method, struct str path, struct http_match *match) MUST_CHECK;
+err_t http_routes_find(const struct http_routes *routes, struct str method, struct str path,
+                       struct http_match *match) MUST_CHECK;
 
 /* Appends the methods that the path has: "GET, HEAD, POST". */
 void http_routes_allowed(const struct http_routes *routes, struct str path, struct buf *out);

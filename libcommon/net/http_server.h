@@ -21,8 +21,8 @@
  * (with Allow), body and header limits (413, 431), time-outs of slow clients,
  * caps on connections, X-Request-Id (the caller's if it is 1-64 printable
  * characters, else a new one), problem documents. What is not HTTP at all
- * (a malformed request line, headers that outgrow its 24 KiB) libmicrohttpd refuses itself,
- * with a page of its own. Thread: the worker's.
+ * (a malformed request line, headers that outgrow its 24 KiB) libmicrohttpd
+ * refuses itself, with a page of its own. Thread: the worker's.
  */
 
 struct http_server;
@@ -30,13 +30,12 @@ struct http_request;
 
 typedef void (*http_handler)(struct http_request *request, void *arg);
 
+/* Where several routes match, the first in the table wins. GET serves HEAD too. */
 struct http_route {
 	const char *method; /* "POST" */
-	const char *path; /* "/v1/conversations/{id}/messages": a parameter is one path segment, decoded, not empty */
+	const char *path; /* "/v1/conversations/{id}/messages": a parameter is one segment, decoded, not empty */
 	http_handler handle;
 };
-
-/* Where several routes match, the first in the table wins. GET serves HEAD too. */
 
 struct http_server_options {
 	const char *listen; /* "127.0.0.1:8080", "[::1]:0" */
@@ -53,12 +52,16 @@ struct http_server_options {
 	const struct http_route *routes; /* lives as long as the server */
 	size_t route_count;
 	void *arg; /* given to handlers */
-	/* Called when an answer was handed over; for metrics and the access log. May be NULL. */
+	/*
+	 * Called when an answer was handed over, for metrics and the access log; may be NULL. The duration counts from
+	 * when the request was whole, and is 0 for one that was refused before.
+	 */
 	void (*finished)(const struct http_request *request, int status, uint64_t duration_us, void *arg);
 };
 
-/* ERR_IO with a logged sentence if it cannot listen. */
-err_t http_server_new(struct http_server **out, struct worker *worker, const struct http_server_options *options) MUST_CHECK;
+/* ERR_IO or ERR_BAD_CONFIG with a logged sentence if it cannot listen. */
+err_t http_server_new(struct http_server **out, struct worker *worker,
+                      const struct http_server_options *options) MUST_CHECK;
 
 /* The port it listens on: what the kernel chose for port 0. */
 uint16_t http_server_port(const struct http_server *server);
@@ -69,18 +72,18 @@ void http_server_stop_listening(struct http_server *server);
 /* Requests that have no answer yet. */
 unsigned http_server_pending(const struct http_server *server);
 
-/* All requests must have been answered; answers that are on their way get two seconds. `closed` on a later turn. */
+/* All requests must have been answered; answers on their way get two seconds. `closed` on a later turn. */
 void http_server_close(struct http_server *server, void (*closed)(void *arg), void *arg);
 
 /* The request lives until it is answered. Strings live as long. */
 struct str http_request_method(const struct http_request *request);
 struct str http_request_path(const struct http_request *request); /* not decoded */
-struct str http_request_route(const struct http_request *request); /* the pattern that matched (a metric's label), or empty */
+struct str http_request_route(const struct http_request *request); /* the pattern that matched, or empty */
 struct str http_request_body(const struct http_request *request);
 struct str http_request_id(const struct http_request *request);
 struct str http_request_header(const struct http_request *request, const char *name);
 struct str http_request_param(const struct http_request *request, unsigned index); /* in the order of the pattern */
-struct str http_request_query(const struct http_request *request, const char *name); /* the first, decoded; ptr NULL if absent */
+struct str http_request_query(const struct http_request *request, const char *name); /* the first; ptr NULL if absent */
 struct str http_request_address(const struct http_request *request); /* the peer's, without port */
 
 /* A place for the handler to keep its own. */

@@ -1,150 +1,42 @@
 #ifndef SKEIN_TESTS_HTTP_CLIENT_H
 #define SKEIN_TESTS_HTTP_CLIENT_H
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 /*
  * A blocking HTTP client for tests, bare enough to misbehave. Everything gives
- * up after CLIENT_PATIENCE_S, so that a server that hangs fails the test.
+ * up after HTTP_PATIENCE_S, so that a server that hangs fails the test.
  */
 
-#define CLIENT_PATIENCE_S 10
-#define REPLY_MAX (64 * 1024 * 1024)
+#define HTTP_PATIENCE_S 10
 
 struct reply {
 	int status; /* 0: the connection ended without a whole one */
 	char head[8192];
-	char *body;
+	char *body; /* terminated */
 	size_t body_len;
 };
 
-static inline int client_connect(uint16_t port)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct timeval patience = { .tv_sec = CLIENT_PATIENCE_S };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+/* A socket, or -1. */
+int http_connect(uint16_t port);
 
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to))) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static inline bool client_send(int fd, const void *bytes, size_t len)
-{
-	const char *at = bytes;
-
-	while (len) {
-		ssize_t sent = send(fd, at, len, MSG_NOSIGNAL);
-		if (sent <= 0)
-			return false;
-		at += sent;
-		len -= (size_t)sent;
-	}
-	return true;
-}
-
-static inline bool client_send_text(int fd, const char *text)
-{
-	return client_send(fd, text, strlen(text));
-}
-
-/* The value of a header, in `out`; NULL if it is not there. */
-static inline const char *reply_header(const struct reply *reply, const char *name, char *out, size_t size)
-{
-	size_t len = strlen(name);
-
-	for (const char *line = strstr(reply->head, "\r\n"); line; line = strstr(line + 2, "\r\n")) {
-		const char *start = line + 2;
-		if (strncasecmp(start, name, len) || start[len] != ':')
-			continue;
-		start += len + 1;
-		start += strspn(start, " ");
-		snprintf(out, size, "%.*s", (int)strcspn(start, "\r\n"), start);
-		return out;
-	}
-	return NULL;
-}
-
-static inline void reply_free(struct reply *reply)
-{
-	free(reply->body);
-	reply->body = NULL;
-}
-
-/* Reads the head byte by byte: what follows belongs to the body or to the next reply. */
-static inline bool client_read_head(int fd, struct reply *reply)
-{
-	size_t len = 0;
-
-	while (len < 4 || memcmp(reply->head + len - 4, "\r\n\r\n", 4)) {
-		if (len == sizeof(reply->head) - 1 || recv(fd, reply->head + len, 1, 0) != 1)
-			return false;
-		reply->head[++len] = '\0';
-	}
-	return sscanf(reply->head, "HTTP/1.1 %d ", &reply->status) == 1;
-}
+bool http_send(int fd, const void *bytes, size_t len);
+bool http_send_text(int fd, const char *text);
 
 /* `has_body`: false after HEAD. Free the reply. */
-static inline void client_read(int fd, struct reply *reply, bool has_body)
-{
-	char length[32];
+void http_read_reply(int fd, struct reply *reply, bool has_body);
 
-	memset(reply, 0, sizeof(*reply));
-	if (!client_read_head(fd, reply)) {
-		reply->status = 0;
-		return;
-	}
-	if (has_body && reply_header(reply, "Content-Length", length, sizeof(length)))
-		reply->body_len = strtoul(length, NULL, 10);
-	if (reply->body_len > REPLY_MAX)
-		reply->body_len = REPLY_MAX;
-	reply->body = calloc(1, reply->body_len + 1);
-	for (size_t got = 0; got < reply->body_len;) {
-		ssize_t n = recv(fd, reply->body + got, reply->body_len - got, 0);
-		if (n <= 0) {
-			reply->status = 0;
-			return;
-		}
-		got += (size_t)n;
-	}
-}
+/* One request on a connection of its own. `request` is complete, with an empty line. Free the reply. */
+void http_ask(uint16_t port, const char *request, struct reply *reply);
+
+/* The value of a header, in `out`; NULL if it is not there. */
+const char *reply_header(const struct reply *reply, const char *name, char *out, size_t size);
+
+void reply_free(struct reply *reply);
 
 /* Whether the server ends the connection without another byte. */
-static inline bool client_sees_end(int fd)
-{
-	char byte;
-	ssize_t n = recv(fd, &byte, 1, 0);
-
-	return n == 0 || (n < 0 && errno == ECONNRESET);
-}
-
-/* One request on a connection of its own. `request` is complete, with an empty line. */
-static inline void client_ask(uint16_t port, const char *request, struct reply *reply)
-{
-	int fd = client_connect(port);
-
-	memset(reply, 0, sizeof(*reply));
-	if (fd < 0)
-		return;
-	if (client_send_text(fd, request))
-		client_read(fd, reply, strncmp(request, "HEAD", 4) != 0);
-	close(fd);
-}
+bool http_sees_end(int fd);
 
 #endif

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/macros.h"
@@ -150,7 +151,7 @@ static void assert_ready(struct fixture *f, int status, const char *body)
 {
 	struct reply reply;
 
-	client_ask(f->port, "GET /readyz HTTP/1.1\r\nHost: skein\r\n\r\n", &reply);
+	http_ask(f->port, "GET /readyz HTTP/1.1\r\nHost: skein\r\n\r\n", &reply);
 	assert_int_equal(reply.status, status);
 	assert_string_equal(reply.body, body);
 	reply_free(&reply);
@@ -208,20 +209,20 @@ static void health_and_metrics_are_served_and_nothing_else(void **state)
 	char type[64];
 
 	counter_add(metrics_counter("skein_test_total", "Of a test.", NULL), 3);
-	client_ask(f->port, "GET /healthz HTTP/1.1\r\nHost: skein\r\n\r\n", &reply);
+	http_ask(f->port, "GET /healthz HTTP/1.1\r\nHost: skein\r\n\r\n", &reply);
 	assert_int_equal(reply.status, 200);
 	assert_string_equal(reply.body, "{\"status\":\"ok\"}");
 	reply_free(&reply);
-	client_ask(f->port, "GET /metrics HTTP/1.1\r\nHost: skein\r\n\r\n", &reply);
+	http_ask(f->port, "GET /metrics HTTP/1.1\r\nHost: skein\r\n\r\n", &reply);
 	assert_int_equal(reply.status, 200);
 	assert_non_null(reply_header(&reply, "Content-Type", type, sizeof(type)));
 	assert_memory_equal(type, "text/plain; version=0.0.4", 25);
 	assert_non_null(strstr(reply.body, "\nskein_test_total 3\n"));
 	reply_free(&reply);
-	client_ask(f->port, "GET / HTTP/1.1\r\nHost: skein\r\n\r\n", &reply);
+	http_ask(f->port, "GET / HTTP/1.1\r\nHost: skein\r\n\r\n", &reply);
 	assert_int_equal(reply.status, 404);
 	reply_free(&reply);
-	client_ask(f->port, "POST /readyz HTTP/1.1\r\nHost: skein\r\n\r\n", &reply);
+	http_ask(f->port, "POST /readyz HTTP/1.1\r\nHost: skein\r\n\r\n", &reply);
 	assert_int_equal(reply.status, 405);
 	reply_free(&reply);
 }

@@ -117,7 +117,9 @@ static void the_example_of_rfc_7515_has_a_good_signature(void **state)
 
 static void what_is_signed_is_verified_and_read_by_others(void **state)
 {
-	struct jwt_claims claims = { .uid = "alice", .expires_ms = NOW_MS + 5000, .issued_ms = NOW_MS, .is_admin = true, .id = "j\"1" };
+	const struct jwt_claims claims = {
+		.uid = "alice", .expires_ms = NOW_MS + 5000, .issued_ms = NOW_MS, .is_admin = true, .id = "j\"1",
+	};
 	struct jwt_claims read;
 	struct buf token = { 0 }, expected = { 0 };
 
@@ -130,7 +132,8 @@ static void what_is_signed_is_verified_and_read_by_others(void **state)
 	assert_int_equal(read.issued_ms, claims.issued_ms);
 	assert_true(read.is_admin);
 	assert_string_equal(read.id, claims.id);
-	mint(&expected, HS256, "{\"sub\":\"alice\",\"exp\":1700000005,\"iat\":1700000000,\"scope\":\"admin\",\"jti\":\"j\\\"1\"}");
+	mint(&expected, HS256, "{\"sub\":\"alice\",\"exp\":1700000005,\"iat\":1700000000,"
+	                       "\"scope\":\"admin\",\"jti\":\"j\\\"1\"}");
 	assert_string_equal(buf_text(&token) + 7, buf_text(&expected));
 	buf_release(&token);
 	buf_release(&expected);
