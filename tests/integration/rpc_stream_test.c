@@ -23,9 +23,9 @@
 struct end {
 	struct tally opened, closed, messages, bytes;
 	atomic_int last_err;
-	struct rpc_stream *_Atomic stream;
-	struct buf *collect; /* what came, if the test wants it; the handlers' */
-	uv_sem_t *gate; /* the message handler waits here first */
+	_Atomic(struct rpc_stream *) stream;
+	_Atomic(struct buf *) collect; /* what came, if the test wants it; the handlers' */
+	_Atomic(uv_sem_t *) gate; /* the message handler waits here first */
 };
 
 static void end_init(struct end *end)
@@ -201,7 +201,11 @@ static void an_echo_from_the_queue_is_complete_and_in_order(void **state)
 }
 
 #define SENDERS 4
+#ifdef __SANITIZE_THREAD__
+#define EACH 5000 /* more, and a peer that slow is taken for dead */
+#else
 #define EACH 250000
+#endif
 
 struct record {
 	uint32_t sender, number;
