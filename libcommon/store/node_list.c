@@ -18,13 +18,15 @@
 
 struct listed {
 	struct node node;
-	uint64_t seen_ms; /* monotonic, of the last read that had it */
+	uint64_t seen_ms; /* monotonic, of the start of the last read that had it */
+	uint64_t seen_by; /* that read's number */
 	struct listed *next_retired;
 };
 
 /* One refresh under way. */
 struct node_read {
 	struct node_list *list; /* NULL once that was freed */
+	uint64_t number;
 	uint64_t started_ms;
 	size_t count;
 	size_t left; /* answers still to come */
@@ -49,6 +51,7 @@ struct node_list {
 	struct node_read *read;
 	struct list waiting; /* of struct waiter, for a read that is not started */
 	struct list served; /* for the one that is */
+	uint64_t last_read; /* its number */
 	uint64_t fresh_ms; /* monotonic, of the start of the last good read; 0 before the first */
 	void (*changed)(void *arg);
 	void *changed_arg;
@@ -94,7 +97,7 @@ static void retire(struct node_list *list, struct listed *listed)
 }
 
 /* Returns whether the living changed. */
-static bool put(struct node_list *list, const struct node *found, uint64_t seen_ms)
+static bool put(struct node_list *list, const struct node *found, const struct node_read *read)
 {
 	struct listed *listed = listed_of(map_find(&list->nodes, str_from(found->name)));
 	bool is_new = !listed || listed->node.epoch != found->epoch;
@@ -108,18 +111,29 @@ static bool put(struct node_list *list, const struct node *found, uint64_t seen_
 		listed->node = *found;
 		listed->node.link = link;
 	}
-	listed->seen_ms = seen_ms;
+	listed->seen_ms = read->started_ms;
+	listed->seen_by = read->number;
 	return is_new;
 }
 
-/* Takes out who was not seen since `since_ms`. Returns whether there was one. */
-static bool sweep(struct node_list *list, uint64_t since_ms)
+static bool was_missing(const struct listed *listed, uint64_t read)
+{
+	return listed->seen_by != read;
+}
+
+static bool is_dead(const struct listed *listed, uint64_t now_ms)
+{
+	return !is_living(listed, now_ms);
+}
+
+/* Returns whether there was one to take out. */
+static bool take_out(struct node_list *list, bool (*is_out)(const struct listed *listed, uint64_t arg), uint64_t arg)
 {
 	bool has_changed = false;
 
 	for (struct map_node *next, *link = map_first(&list->nodes); link; link = next) {
 		next = map_next(&list->nodes, link);
-		if (listed_of(link)->seen_ms < since_ms) {
+		if (is_out(listed_of(link), arg)) {
 			retire(list, listed_of(link));
 			has_changed = true;
 		}
@@ -160,11 +174,11 @@ static void apply(struct node_list *list, const struct node_read *read)
 	free_retired(list);
 	for (size_t i = 0; i < read->count; i++) {
 		if (read->asked[i].found.epoch)
-			has_changed |= put(list, &read->asked[i].found, read->started_ms);
+			has_changed |= put(list, &read->asked[i].found, read);
 		else
 			forget_if_long_dead(list->redis, &read->asked[i]);
 	}
-	has_changed |= sweep(list, read->started_ms);
+	has_changed |= take_out(list, was_missing, read->number);
 	list->fresh_ms = read->started_ms;
 	tell(list, has_changed);
 }
@@ -259,6 +273,7 @@ static void start_read(struct node_list *list)
 	list_splice_back(&list->served, &list->waiting);
 	list->read = MEM_NEW(struct node_read);
 	list->read->list = list;
+	list->read->number = ++list->last_read;
 	list->read->started_ms = clock_mono_ms();
 	redis_command(list->redis, args, ARRAY_LEN(args), on_names, list->read);
 }
@@ -282,7 +297,7 @@ static void on_tick(struct timer *timer)
 	worker_arm(list->worker, &list->timer, now + REFRESH_MS);
 	node_list_refresh(list, NULL, NULL);
 	/* What nobody can read again dies, too. */
-	tell(list, now > LIFE_MS && sweep(list, now - LIFE_MS + 1));
+	tell(list, take_out(list, is_dead, now));
 }
 
 /* ---- the list ---- */
@@ -307,7 +322,7 @@ void node_list_free(struct node_list *list)
 	worker_cancel(list->worker, &list->timer);
 	if (list->read)
 		list->read->list = NULL;
-	sweep(list, UINT64_MAX);
+	take_out(list, is_dead, UINT64_MAX);
 	free_retired(list);
 	list_splice_back(&list->served, &list->waiting);
 	for (struct list *link; (link = list_pop_front(&list->served));)
