@@ -24,8 +24,3 @@ restart: ## restart one process, with its drain: NAME=gateway-1
 
 clean-data: ## remove the data of a cluster that is down
 	@$(CLUSTER) clean-data
-
-.PHONY: demo
-demo: ## two users on two gateways, talking; starts the cluster if it is down
-	@$(CLUSTER) status >/dev/null 2>&1 || $(MAKE) up
-	@RUN_DIR=$(RUN_DIR) $(BIN)/skeinctl demo
