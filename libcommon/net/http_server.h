@@ -103,7 +103,8 @@ void http_respond_text(struct http_request *request, int status, const char *con
 /*
  * Answers application/problem+json: {type, title, status, code, detail, field?,
  * instance}. `detail` is one sentence for the caller or NULL; `field` may be NULL
- * or "". 503 and 429 carry Retry-After (1 second unless http_set_retry_after()).
+ * or "". A 401 carries WWW-Authenticate: Bearer; whatever is answered 503 or 429,
+ * Retry-After (1 second unless http_set_retry_after()).
  */
 void http_respond_problem(struct http_request *request, err_t err, const char *field, const char *detail);
 void http_set_retry_after(struct http_request *request, unsigned seconds);
