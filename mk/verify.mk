@@ -6,10 +6,16 @@ INTEGRATION_TESTS := $(INTEGRATION_SOURCES:%.c=$(OUT)/%)
 INTEGRATION_SHARED := $(call objects,$(filter-out %_test.c,$(wildcard tests/integration/*.c)))
 RUN_SUITES = tests/run --out $(patsubst %/$(BUILD),%,$(OUT))
 
+# One that is about a part of a service (SERVICE_NAME_test.c) links that service, too.
+define integration_of_service
+$(patsubst %.c,$(OUT)/%,$(wildcard tests/integration/$(1)_*_test.c)): $(OUT)/lib/lib$(1).a
+endef
+$(foreach s,$(SERVICES),$(if $(wildcard tests/integration/$(s)_*_test.c),$(eval $(call integration_of_service,$(s)))))
+
 $(OUT)/tests/integration/%_test: $(OUT)/obj/tests/integration/%_test.o $(INTEGRATION_SHARED) $(COMMON_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter-out $(COMMON_LIBS),$(filter %.a,$^)) $(COMMON_LIBS) $(LIBS) -lcmocka
 
 .PHONY: unit-tests integration-tests test check ci integration e2e coverage
 unit-tests: $(UNIT_CHOSEN)

@@ -1,0 +1,467 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "push/conversations.h"
+#include "push/gap.h"
+#include "servers.h"
+#include "store/pg.h"
+#include "store_fixture.h"
+
+/*
+ * The order of conversations in push, against a real Redis and a real PostgreSQL. Nobody is connected, so a message is done
+ * with once it stands in the inboxes, which is where the order is looked at.
+ */
+
+#define FINISHED_MAX 256
+
+static struct real_server redis_server = { .kind = REAL_REDIS }, pg_server = { .kind = REAL_POSTGRES };
+
+static const struct pg_statement statements[] = {
+	{ "members", MEMBERS_SQL },
+	{ "gap", GAP_SQL },
+};
+
+struct push {
+	struct worker worker;
+	struct redis *redis;
+	struct pg *pg;
+	struct rpc_client *rpc;
+	struct node_list *nodes;
+	struct gateways *gateways;
+	struct member_cache *members;
+	struct conversations *conversations;
+	char conversation[80], alice[32], bob[32], group[32];
+	int64_t finished[FINISHED_MAX];
+	unsigned finished_count;
+};
+
+static void on_finished(void *arg, int32_t partition, int64_t offset)
+{
+	struct push *push = arg;
+
+	assert_int_equal(partition, 3);
+	assert_true(push->finished_count < FINISHED_MAX);
+	push->finished[push->finished_count++] = offset;
+}
+
+static bool is_up(void *arg)
+{
+	struct push *push = arg;
+
+	return redis_is_connected(push->redis) && pg_is_connected(push->pg);
+}
+
+static int open_push(void **state)
+{
+	struct push *push = MEM_NEW(struct push);
+	const struct redis_options redis_options = { .uri = redis_server.uri, .max_waiting = 10000, .timeout_ms = 1500 };
+	const struct pg_options pg_options = {
+		.uri = pg_server.uri,
+		.connections = 1,
+		.max_waiting = 100,
+		.timeout_ms = 3000,
+		.statements = statements,
+		.statement_count = ARRAY_LEN(statements),
+	};
+	char name[9];
+
+	random_hex(name, 8); /* each test has users of its own */
+	snprintf(push->alice, sizeof(push->alice), "alice-%s", name);
+	snprintf(push->bob, sizeof(push->bob), "bob-%s", name);
+	snprintf(push->group, sizeof(push->group), "group-%s", name);
+	snprintf(push->conversation, sizeof(push->conversation), "u:%s:%s", push->alice, push->bob);
+	assert_int_equal(worker_init(&push->worker, "test"), OK);
+	assert_int_equal(redis_new(&push->redis, &push->worker, &redis_options), OK);
+	assert_int_equal(pg_new(&push->pg, &push->worker, &pg_options), OK);
+	assert_int_equal(rpc_client_new(&push->rpc), OK);
+	push->nodes = node_list_new(push->redis, &push->worker);
+	push->gateways = gateways_new(&push->worker, push->rpc, push->nodes);
+	push->members = member_cache_new(&push->worker, push->redis, push->pg, 0, 1000);
+	const struct conversations_options options = {
+		.worker = &push->worker,
+		.redis = push->redis,
+		.pg = push->pg,
+		.gap_statement = 1,
+		.gateways = push->gateways,
+		.members = push->members,
+		.inbox_limits = { .max_entries = 1000, .expire_s = 3600 },
+		.max_conversations = 4,
+		.finished = on_finished,
+		.arg = push,
+	};
+	push->conversations = conversations_new(&options);
+	turn_until(&push->worker, is_up, push);
+	*state = push;
+	return 0;
+}
+
+static int close_push(void **state)
+{
+	struct push *push = *state;
+	bool is_closed = false;
+
+	assert_int_equal(conversations_in_flight(push->conversations), 0);
+	gateways_free(push->gateways);
+	node_list_free(push->nodes);
+	rpc_client_close(push->rpc, &push->worker, note_closed, &is_closed);
+	turn_until_true(&push->worker, &is_closed);
+	is_closed = false;
+	pg_close(push->pg, note_closed, &is_closed);
+	turn_until_true(&push->worker, &is_closed);
+	is_closed = false;
+	redis_close(push->redis, note_closed, &is_closed);
+	turn_until_true(&push->worker, &is_closed);
+	conversations_free(push->conversations);
+	member_cache_free(push->members);
+	worker_stop(&push->worker);
+	worker_run(&push->worker);
+	worker_join(&push->worker);
+	mem_free(push);
+	return 0;
+}
+
+/* ---- saying what comes and looking at what is there ---- */
+
+static Skein__V1__MessageRecord *record(const char *conversation, const char *from, uint64_t seq, uint64_t member_version)
+{
+	Skein__V1__MessageRecord made = SKEIN__V1__MESSAGE_RECORD__INIT;
+	Skein__V1__Message message = SKEIN__V1__MESSAGE__INIT;
+	uint8_t packed[1024];
+
+	message.conversation_id = (char *)conversation;
+	message.from = (char *)from;
+	message.seq = seq;
+	message.type = "text";
+	message.body = "{\"text\":\"hi\"}";
+	made.version = 1;
+	made.message = &message;
+	made.member_version = member_version;
+	size_t len = skein__v1__message_record__pack(&made, packed);
+	return skein__v1__message_record__unpack(NULL, len, packed);
+}
+
+static void take(struct push *push, const char *conversation, uint64_t seq, int64_t offset)
+{
+	struct outgoing *outgoing = outgoing_new(record(conversation, push->alice, seq, 1), push->redis);
+
+	outgoing->has_place = true;
+	outgoing->partition = 3;
+	outgoing->offset = offset;
+	conversations_take(push->conversations, outgoing);
+}
+
+static bool is_quiet(void *arg)
+{
+	struct push *push = arg;
+
+	return conversations_in_flight(push->conversations) == 0;
+}
+
+static void settle(struct push *push)
+{
+	turn_until(&push->worker, is_quiet, push);
+}
+
+struct listing {
+	bool has_come;
+	char text[512];
+};
+
+static void on_listed(void *arg, err_t err, const redisReply *reply)
+{
+	struct listing *listing = arg;
+
+	assert_int_equal(err, OK);
+	for (size_t i = 0; i < reply->elements; i++) {
+		struct str entry = redis_reply_str(reply->element[i]);
+		const char *seq = memchr(entry.ptr, ' ', entry.len);
+
+		assert_non_null(seq);
+		strncat(listing->text, seq, sizeof(listing->text) - strlen(listing->text) - 1);
+	}
+	listing->has_come = true;
+}
+
+/* The seqs in the inbox: " 1 2 3". */
+static void assert_inbox(struct push *push, const char *uid, const char *seqs)
+{
+	struct listing listing = { 0 };
+	char key[64];
+
+	snprintf(key, sizeof(key), "im:inbox:{%s}", uid);
+	const struct str args[] = { STR("LRANGE"), str_from(key), STR("0"), STR("-1") };
+	redis_command(push->redis, args, ARRAY_LEN(args), on_listed, &listing);
+	turn_until_true(&push->worker, &listing.has_come);
+	assert_string_equal(listing.text, seqs);
+}
+
+static void note_answer(void *arg, err_t err, const redisReply *reply)
+{
+	(void)reply;
+	assert_int_equal(err, OK);
+	*(bool *)arg = true;
+}
+
+static void set_dispatched(struct push *push, const char *seq)
+{
+	bool is_set = false;
+	char key[96];
+
+	snprintf(key, sizeof(key), "im:seq:{%s}", push->conversation);
+	const struct str args[] = { STR("SET"), str_from(key), str_from(seq) };
+	redis_command(push->redis, args, ARRAY_LEN(args), note_answer, &is_set);
+	turn_until_true(&push->worker, &is_set);
+}
+
+static void query(const char *sql)
+{
+	PGconn *conn = pg_connect_blocking(pg_server.uri);
+	assert_non_null(conn);
+	PGresult *result = PQexec(conn, sql);
+
+	if (PQresultStatus(result) != PGRES_COMMAND_OK)
+		fail_msg("%s: %s", sql, PQerrorMessage(conn));
+	PQclear(result);
+	PQfinish(conn);
+}
+
+static void store_rows(struct push *push, unsigned from, unsigned to)
+{
+	char sql[512];
+
+	snprintf(sql, sizeof(sql),
+	         "insert into message (conversation_id, seq, msg_id, sender, type, body, time) select '%s', n, n, '%s', 'text', "
+	         "'{\"text\":\"hi\"}', 1 from generate_series(%u, %u) n",
+	         push->conversation, push->alice, from, to);
+	query(sql);
+}
+
+/* ---- the tests ---- */
+
+static void messages_reach_the_inboxes_by_seq_whatever_the_order_of_their_records(void **state)
+{
+	struct push *push = *state;
+
+	take(push, push->conversation, 1, 10);
+	take(push, push->conversation, 3, 11);
+	take(push, push->conversation, 4, 12);
+	take(push, push->conversation, 2, 13);
+	settle(push);
+	assert_inbox(push, push->bob, " 1 2 3 4");
+	assert_inbox(push, push->alice, " 1 2 3 4");
+	assert_int_equal(push->finished_count, 4);
+}
+
+static void a_repeat_that_was_seen_answered_goes_nowhere_but_its_place_is_done_with(void **state)
+{
+	struct push *push = *state;
+
+	take(push, push->conversation, 1, 10);
+	settle(push);
+	take(push, push->conversation, 1, 11);
+	take(push, push->conversation, 2, 12);
+	take(push, push->conversation, 2, 13);
+	settle(push);
+	assert_inbox(push, push->bob, " 1 2");
+	assert_int_equal(push->finished_count, 4);
+}
+
+static void a_gap_whose_records_do_not_come_is_read_from_postgres(void **state)
+{
+	struct push *push = *state;
+
+	store_rows(push, 1, 5);
+	take(push, push->conversation, 1, 10);
+	take(push, push->conversation, 5, 11);
+	settle(push);
+	assert_inbox(push, push->bob, " 1 2 3 4 5");
+	assert_int_equal(push->finished_count, 2);
+}
+
+static void a_record_that_comes_after_its_message_was_read_is_done_with_and_not_sent_again(void **state)
+{
+	struct push *push = *state;
+
+	store_rows(push, 1, 3);
+	take(push, push->conversation, 1, 10);
+	take(push, push->conversation, 3, 11);
+	settle(push);
+	take(push, push->conversation, 2, 12);
+	settle(push);
+	assert_inbox(push, push->bob, " 1 2 3");
+	assert_int_equal(push->finished_count, 3);
+	assert_int_equal(push->finished[2], 12);
+}
+
+static void what_another_process_dispatched_is_dispatched_again_and_then_goes_on(void **state)
+{
+	struct push *push = *state;
+
+	set_dispatched(push, "6");
+	take(push, push->conversation, 6, 20); /* its answer was not seen here */
+	take(push, push->conversation, 7, 21);
+	settle(push);
+	assert_inbox(push, push->bob, " 6 7");
+	assert_int_equal(push->finished_count, 2);
+}
+
+static void a_conversation_redis_has_forgotten_begins_at_its_oldest_record(void **state)
+{
+	struct push *push = *state;
+
+	take(push, push->conversation, 41, 20);
+	take(push, push->conversation, 42, 21);
+	settle(push);
+	assert_inbox(push, push->bob, " 41 42");
+}
+
+static void a_note_to_oneself_has_one_inbox(void **state)
+{
+	struct push *push = *state;
+	char self[80];
+
+	snprintf(self, sizeof(self), "u:%s:%s", push->alice, push->alice);
+	take(push, self, 1, 10);
+	settle(push);
+	assert_inbox(push, push->alice, " 1");
+}
+
+static void members_of_a_group_are_asked_of_postgres_once_per_version(void **state)
+{
+	struct push *push = *state;
+	struct counter *from_pg = metrics_counter("skein_push_member_lookups_total", "", "from=\"postgres\"");
+	uint64_t before = counter_value(from_pg);
+	char sql[512], conversation[80];
+
+	snprintf(sql, sizeof(sql),
+	         "insert into chat_group (gid, name, owner, join_mode, history_mode, member_count) values ('%s', 'x', '%s', "
+	         "'invite', 'all', 2); insert into group_member (gid, uid) values ('%s', '%s'), ('%s', '%s')",
+	         push->group, push->alice, push->group, push->alice, push->group, push->bob);
+	query(sql);
+	snprintf(conversation, sizeof(conversation), "g:%s", push->group);
+	take(push, conversation, 1, 10);
+	settle(push);
+	take(push, conversation, 2, 11);
+	settle(push);
+	assert_inbox(push, push->alice, " 1 2");
+	assert_inbox(push, push->bob, " 1 2");
+	assert_int_equal(counter_value(from_pg) - before, 1);
+}
+
+static void a_group_that_is_not_there_holds_nothing_up(void **state)
+{
+	struct push *push = *state;
+
+	take(push, "g:nowhere", 1, 10);
+	settle(push);
+	assert_int_equal(push->finished_count, 1);
+}
+
+static void a_redis_that_dies_and_returns_gets_everything_in_order(void **state)
+{
+	struct push *push = *state;
+
+	take(push, push->conversation, 1, 10);
+	settle(push);
+	real_server_kill(&redis_server);
+	for (uint64_t seq = 2; seq <= 50; seq++)
+		take(push, push->conversation, seq, 10 + (int64_t)seq);
+	turn_for(&push->worker, 300);
+	assert_int_equal(conversations_in_flight(push->conversations), 49);
+	real_server_start(&redis_server);
+	settle(push);
+	assert_int_equal(push->finished_count, 50);
+	/* a new Redis: what was in the old one is gone, what was not in it comes in order */
+	struct buf expected = { 0 };
+	for (int seq = 2; seq <= 50; seq++)
+		buf_printf(&expected, " %d", seq);
+	assert_inbox(push, push->bob, buf_text(&expected));
+	buf_release(&expected);
+}
+
+static void a_partition_that_is_given_away_is_not_heard_of_again(void **state)
+{
+	struct push *push = *state;
+
+	take(push, push->conversation, 1, 10);
+	settle(push);
+	take(push, push->conversation, 3, 11); /* waits for 2 */
+	conversations_drop_partition(push->conversations, 3);
+	settle(push);
+	turn_for(&push->worker, 2 * GAP_WAIT_MS);
+	assert_inbox(push, push->bob, " 1");
+	assert_int_equal(push->finished_count, 1);
+}
+
+static void idle_conversations_are_forgotten_and_found_again(void **state)
+{
+	struct push *push = *state;
+
+	for (uint64_t round = 1; round <= 3; round++)
+		for (unsigned i = 0; i < 20; i++) { /* the fixture remembers four */
+			char conversation[96];
+
+			snprintf(conversation, sizeof(conversation), "u:%s:x%u", push->alice, i);
+			take(push, conversation, round, (int64_t)(round * 100 + i));
+			settle(push);
+		}
+	assert_int_equal(push->finished_count, 60);
+	assert_inbox(push, "x0", " 1 2 3");
+}
+
+static void apply_schema(void)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "cat deploy/migrations/*.sql | psql -q -v ON_ERROR_STOP=1 '%s'", pg_server.uri);
+	if (system(command))
+		fail_msg("the migrations do not go through");
+}
+
+static int make_servers(void **state)
+{
+	(void)state;
+	real_server_make(&redis_server);
+	real_server_make(&pg_server);
+	apply_schema();
+	return 0;
+}
+
+static int remove_servers(void **state)
+{
+	(void)state;
+	real_server_remove(&redis_server);
+	real_server_remove(&pg_server);
+	return 0;
+}
+
+#define ORDER_TEST(name) cmocka_unit_test_setup_teardown(name, open_push, close_push)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ORDER_TEST(messages_reach_the_inboxes_by_seq_whatever_the_order_of_their_records),
+		ORDER_TEST(a_repeat_that_was_seen_answered_goes_nowhere_but_its_place_is_done_with),
+		ORDER_TEST(a_gap_whose_records_do_not_come_is_read_from_postgres),
+		ORDER_TEST(a_record_that_comes_after_its_message_was_read_is_done_with_and_not_sent_again),
+		ORDER_TEST(what_another_process_dispatched_is_dispatched_again_and_then_goes_on),
+		ORDER_TEST(a_conversation_redis_has_forgotten_begins_at_its_oldest_record),
+		ORDER_TEST(a_note_to_oneself_has_one_inbox),
+		ORDER_TEST(members_of_a_group_are_asked_of_postgres_once_per_version),
+		ORDER_TEST(a_group_that_is_not_there_holds_nothing_up),
+		ORDER_TEST(a_redis_that_dies_and_returns_gets_everything_in_order),
+		ORDER_TEST(a_partition_that_is_given_away_is_not_heard_of_again),
+		ORDER_TEST(idle_conversations_are_forgotten_and_found_again),
+	};
+	return cmocka_run_group_tests(tests, make_servers, remove_servers);
+}
