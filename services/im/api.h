@@ -13,5 +13,6 @@ void messages_api_send(struct http_request *request, void *arg);
 void messages_api_send_batch(struct http_request *request, void *arg);
 void history_api_read(struct http_request *request, void *arg);
 void endpoints_api_list(struct http_request *request, void *arg);
+void admin_api_nodes(struct http_request *request, void *arg);
 
 #endif

@@ -14,7 +14,6 @@ struct pending {
 
 static void refuse(struct http_request *request)
 {
-	http_add_header(request, "WWW-Authenticate", "Bearer");
 	http_respond_problem(request, ERR_UNAUTHENTICATED, NULL, "a valid bearer token is required");
 }
 
@@ -32,6 +31,7 @@ static bool verify(const struct app *app, struct http_request *request, struct c
 	struct str uid = str_from(claims.uid);
 	memcpy(caller->text, claims.uid, sizeof(caller->text));
 	caller->uid = str_of(caller->text, uid.len);
+	caller->is_admin = claims.is_admin;
 	return true;
 }
 

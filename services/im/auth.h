@@ -7,6 +7,7 @@
 struct caller {
 	char text[65];
 	struct str uid;
+	bool is_admin; /* the token has the scope */
 };
 
 typedef void (*authenticated_handler)(struct app *app, struct http_request *request, const struct caller *caller);

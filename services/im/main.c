@@ -19,6 +19,7 @@ static const struct http_route routes[] = {
 	{ "POST", "/v1/messages/batch", messages_api_send_batch },
 	{ "GET", "/v1/conversations/{id}/messages", history_api_read },
 	{ "GET", "/v1/endpoints", endpoints_api_list },
+	{ "GET", "/v1/admin/nodes", admin_api_nodes },
 	{ "POST", "/v1/groups", groups_api_create },
 	{ "POST", "/v1/users", users_api_register },
 	{ "POST", "/v1/auth/login", users_api_login },
