@@ -17,7 +17,7 @@
  */
 
 #define HEAD_MAX 16384 /* a token of 4 KiB may come percent-encoded */
-#define READ_SIZE 2048
+#define READ_SIZE 4096
 #define LINGER_MS 2000
 
 /* One for each address with handshakes under way. */
@@ -34,7 +34,7 @@ struct handshake {
 	struct ws_ip ip;
 	uv_poll_t poll;
 	struct timer deadline;
-	struct buf head;
+	struct buf head; /* what came, unless all came at once */
 	int fd; /* -1 once lws has it */
 	bool is_answered; /* refused, waits for the client to hang up */
 	bool is_over; /* freed when libuv lets go of it */
@@ -141,43 +141,42 @@ static void on_deadline(struct timer *timer)
 	end(container_of(timer, struct handshake, deadline));
 }
 
-static const char *reason_phrase(int status)
-{
-	switch (status) {
-	case 400: return "Bad Request";
-	case 401: return "Unauthorized";
-	case 403: return "Forbidden";
-	case 404: return "Not Found";
-	case 405: return "Method Not Allowed";
-	case 413: return "Content Too Large";
-	case 429: return "Too Many Requests";
-	case 503: return "Service Unavailable";
-	default: return "Refused";
-	}
-}
+/* What an answer says besides the problem document. */
+struct status_line {
+	int status;
+	const char *phrase;
+	const char *field;
+};
 
-/* The header field that belongs to a status. */
-static const char *field_of(int status)
+static const struct status_line *status_line(int status)
 {
-	switch (status) {
-	case 400: return "Sec-WebSocket-Version: 13\r\n";
-	case 401: return "WWW-Authenticate: Bearer\r\n";
-	case 405: return "Allow: GET\r\n";
-	case 429:
-	case 503: return "Retry-After: 1\r\n";
-	default: return "";
-	}
+	static const struct status_line lines[] = {
+		{ 400, "Bad Request", "Sec-WebSocket-Version: 13\r\n" },
+		{ 401, "Unauthorized", "WWW-Authenticate: Bearer\r\n" },
+		{ 403, "Forbidden", "" },
+		{ 404, "Not Found", "" },
+		{ 405, "Method Not Allowed", "Allow: GET\r\n" },
+		{ 413, "Content Too Large", "" },
+		{ 429, "Too Many Requests", "Retry-After: 1\r\n" },
+		{ 503, "Service Unavailable", "Retry-After: 1\r\n" },
+	};
+	static const struct status_line other = { 0, "Refused", "" };
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		if (lines[i].status == status)
+			return &lines[i];
+	return &other;
 }
 
 static void write_answer(struct buf *out, err_t err, const char *detail)
 {
 	int status = err_http_status(err);
+	const struct status_line *line = status_line(status);
 	struct buf body = { 0 };
 
 	http_write_problem(&body, err, NULL, detail);
-	buf_printf(out, "HTTP/1.1 %d %s\r\n", status, reason_phrase(status));
-	buf_printf(out, "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n", body.len);
-	buf_printf(out, "%sConnection: close\r\n\r\n", field_of(status));
+	buf_printf(out, "HTTP/1.1 %d %s\r\n%sConnection: close\r\n", status, line->phrase, line->field);
+	buf_printf(out, "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n\r\n", body.len);
 	buf_append_str(out, buf_str(&body));
 	buf_release(&body);
 }
@@ -297,14 +296,13 @@ static void decide(struct handshake *handshake, const struct ws_request *request
 	}
 }
 
-static void answer(struct handshake *handshake, size_t head_len)
+static void answer(struct handshake *handshake, struct str received, size_t head_len)
 {
-	struct str head = buf_str(&handshake->head);
-	struct str early = str_of(head.ptr + head_len, head.len - head_len);
+	struct str early = str_of(received.ptr + head_len, received.len - head_len);
 	struct ws_request request;
 	const char *detail;
 
-	err_t err = ws_request_parse(&request, str_of(head.ptr, head_len), &detail);
+	err_t err = ws_request_parse(&request, str_of(received.ptr, head_len), &detail);
 	if (err)
 		refuse(handshake, err, detail);
 	else
@@ -313,32 +311,39 @@ static void answer(struct handshake *handshake, size_t head_len)
 }
 
 /* The length of the head with its empty line, or 0 while that has not come. `seen` bytes were searched before. */
-static size_t find_end(const struct buf *head, size_t seen)
+static size_t find_end(struct str received, size_t seen)
 {
 	size_t from = seen > 3 ? seen - 3 : 0;
-	const char *end_of_head = memmem(head->ptr + from, head->len - from, "\r\n\r\n", 4);
+	const char *end_of_head = memmem(received.ptr + from, received.len - from, "\r\n\r\n", 4);
 
-	return end_of_head ? (size_t)(end_of_head - head->ptr) + 4 : 0;
+	return end_of_head ? (size_t)(end_of_head - received.ptr) + 4 : 0;
 }
 
 static void read_head(struct handshake *handshake)
 {
-	struct buf *head = &handshake->head;
-	size_t seen = head->len;
-	ssize_t len = recv(handshake->fd, buf_reserve(head, READ_SIZE), READ_SIZE, MSG_DONTWAIT);
+	struct buf *kept = &handshake->head;
+	size_t seen = kept->len;
+	char bytes[READ_SIZE];
+	ssize_t len = recv(handshake->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 	if (len <= 0) {
 		if (len == 0 || (errno != EAGAIN && errno != EINTR))
 			end(handshake);
 		return;
 	}
-	head->len += (size_t)len;
-	size_t head_len = find_end(head, seen);
-	if (head_len > HEAD_MAX || (head_len == 0 && head->len > HEAD_MAX))
+	/* Most requests come in one piece, and need no memory of their own. */
+	struct str received = str_of(bytes, (size_t)len);
+	size_t head_len = seen ? 0 : find_end(received, 0);
+	if (!head_len) {
+		buf_append_str(kept, received);
+		received = buf_str(kept);
+		head_len = find_end(received, seen);
+	}
+	if (head_len > HEAD_MAX || (!head_len && received.len > HEAD_MAX))
 		refuse(handshake, ERR_TOO_LARGE, "the head of the request is too large");
 	else if (head_len)
-		answer(handshake, head_len);
-	else if (head->ptr[0] < 'A' || head->ptr[0] > 'Z')
+		answer(handshake, received, head_len);
+	else if (received.ptr[0] < 'A' || received.ptr[0] > 'Z')
 		refuse(handshake, ERR_INVALID_ARGUMENT, "this is no HTTP request"); /* TLS, most likely: say so now */
 }
 

@@ -15,6 +15,9 @@
 #define ACCEPTS_PER_TURN 64
 #define ACCEPT_AGAIN_MS 100
 
+/* Bytes that the kernel takes from us without having sent them; its own limit is 4 MiB per connection. */
+#define UNSENT_MAX 65536
+
 /* lws reads that much at a time, and keeps a buffer of that size per connection; a control frame must fit. */
 #define READ_SIZE 256
 
@@ -36,14 +39,12 @@ static void pause_accepting(struct ws_server *server, int why)
 static void take_connection(struct ws_server *server, int fd, const struct sockaddr_storage *from)
 {
 	struct ws_ip ip;
-	int on = 1;
 
 	ws_ip_from(&ip, from);
 	if (server->sockets >= server->options.max_connections || !ws_handshake_is_within_cap(server, &ip)) {
 		close(fd);
 		return;
 	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	ws_handshake_begin(server, fd, &ip);
 }
 
@@ -67,6 +68,15 @@ static void on_connections(uv_poll_t *listener, int status, int events)
 		}
 		/* Else that one connection failed before it was taken. */
 	}
+}
+
+/* What every connection inherits: frames leave at once, and what a slow reader leaves unsent waits in our queues. */
+static void set_options(int listen_fd)
+{
+	int on = 1, unsent_max = UNSENT_MAX;
+
+	setsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(listen_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
 }
 
 static void begin_to_accept(struct ws_server *server)
@@ -186,6 +196,7 @@ err_t ws_server_new(struct ws_server **out, struct worker *worker, const struct 
 		free_server(server);
 		return err;
 	}
+	set_options(server->listen_fd);
 	server->port = listener_port(server->listen_fd);
 	if (!make_context(server) || uv_poll_init(&worker->loop, &server->listener, server->listen_fd)) {
 		log_error("cannot start libwebsockets");

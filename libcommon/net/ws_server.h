@@ -49,14 +49,17 @@ int ws_query(const struct ws_handshake *handshake, const char *name, char *out, 
 
 struct ws_handlers {
 	/*
-	 * OK to upgrade; otherwise the client gets err_http_status() and a problem document with `*detail` before the
-	 * upgrade. `subprotocol` is an index in options.subprotocols: what the server picked from the client's offer
-	 * (the first one that is known), 0 when the client offered none. An offer of only unknown ones is refused (400).
+	 * OK to upgrade; otherwise the client gets err_http_status() and a problem
+	 * document with `*detail` before the upgrade. `subprotocol` is an index in
+	 * options.subprotocols: what the server picked from the client's offer (the
+	 * first one that is known), 0 when the client offered none. An offer of only
+	 * unknown ones is refused (400).
 	 */
-	err_t (*accept)(const struct ws_handshake *handshake, unsigned subprotocol, void *session, const char **detail, void *arg);
+	err_t (*accept)(const struct ws_handshake *handshake, unsigned subprotocol, void *session, const char **detail,
+	                void *arg);
 	/* The connection is up: it may be written to. */
 	void (*opened)(struct ws_conn *conn, void *session, void *arg);
-	/* A whole message, all fragments together, at most max_message bytes; text is valid UTF-8. None after ws_close(). */
+	/* A whole message, at most max_message bytes; text is valid UTF-8. None after ws_close(). */
 	void (*message)(struct ws_conn *conn, void *session, bool is_binary, struct str message, void *arg);
 	/* Anything at all came in (a ping, a pong, a fragment): the peer lives. Before the handler of what came. */
 	void (*alive)(struct ws_conn *conn, void *session, void *arg);
@@ -64,9 +67,11 @@ struct ws_handlers {
 	/* What could not be written at once has left (see ws_is_blocked). */
 	void (*writable)(struct ws_conn *conn, void *session, void *arg);
 	/*
-	 * The last call for this connection, once for each that `accept` said OK to, opened or not: release what the
-	 * session holds. Nothing may be called for the connection any more; its memory goes later in this turn. `code`
-	 * is that of the first close frame, either side's: 1005 if it carried none, 1006 if there was none.
+	 * The last call for this connection, once for each that `accept` said OK to,
+	 * opened or not: release what the session holds. Nothing may be called for the
+	 * connection any more; its memory goes later in this turn. `code` is that of
+	 * the first close frame, either side's: 1005 if it carried none, 1006 if there
+	 * was none.
 	 */
 	void (*closed)(struct ws_conn *conn, void *session, uint16_t code, void *arg);
 };
@@ -81,7 +86,7 @@ struct ws_server_options {
 	size_t session_size;
 	size_t max_message; /* over all fragments; more closes with 1009 */
 	unsigned max_connections; /* of this worker, handshakes included; over it they are closed at once */
-	unsigned max_handshakes_per_address; /* connections not upgraded yet; of IPv6 addresses the first 64 bits count */
+	unsigned max_handshakes_per_address; /* connections not upgraded yet; an IPv6 address counts as its /64 */
 	uint64_t handshake_timeout_ms; /* from the accept to the upgrade */
 	uint64_t close_timeout_ms; /* how long a peer may take to answer a close frame */
 	struct ws_handlers handlers;
@@ -105,10 +110,11 @@ void ws_server_close(struct ws_server *server, void (*closed)(void *arg), void *
 
 /*
  * Writes whole frames (any number of them, encoded with ws_frame.h) in one
- * system call, best up to 64 KiB. What the socket does not take is copied; then
- * the connection is blocked, and nothing more should be written until
- * `writable`: it would be kept too, without a bound. ERR_CLOSED when the
- * connection is closing or broken. No handler is called from inside.
+ * system call, best up to 64 KiB. What the socket does not take (it takes about
+ * 64 KiB more than it can send) is copied; then the connection is blocked, and
+ * nothing more should be written until `writable`: it would be kept too, without
+ * a bound. ERR_CLOSED when the connection is closing or broken. No handler is
+ * called from inside.
  */
 err_t ws_write(struct ws_conn *conn, const void *frames, size_t len) MUST_CHECK;
 bool ws_is_blocked(const struct ws_conn *conn);
@@ -116,7 +122,10 @@ bool ws_is_blocked(const struct ws_conn *conn);
 /* Sends a ping with a payload (lws swallows empty pongs). */
 void ws_ping(struct ws_conn *conn);
 
-/* Sends a close frame, writes nothing after it, and drops the connection when the peer answers or close_timeout_ms is over. Idempotent. */
+/*
+ * Sends a close frame, writes nothing after it, and drops the connection when
+ * the peer answers or close_timeout_ms is over. Idempotent.
+ */
 void ws_close(struct ws_conn *conn, uint16_t code, const char *reason);
 
 /* Drops the connection at once (a reset), without a close frame. `closed` follows on a later turn. Idempotent. */

@@ -9,21 +9,36 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
+static socklen_t fill_address(struct sockaddr_storage *out, const char *text, uint16_t port)
+{
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+	bool is_v6 = strchr(text, ':');
+
+	*out = (struct sockaddr_storage){ .ss_family = is_v6 ? AF_INET6 : AF_INET };
+	if (is_v6)
+		assert_int_equal(inet_pton(AF_INET6, text, &v6->sin6_addr), 1);
+	else
+		assert_int_equal(inet_pton(AF_INET, text, &v4->sin_addr), 1);
+	v4->sin_port = htons(port); /* at the same place in both */
+	return is_v6 ? sizeof(*v6) : sizeof(*v4);
+}
+
 void client_connect(struct client *client, uint16_t port, const char *source, int rcvbuf)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct sockaddr_in from = { .sin_family = AF_INET };
 	struct timeval patience = { .tv_sec = CLIENT_TIMEOUT_S };
+	struct sockaddr_storage address;
 	int on = 1;
 
-	*client = (struct client){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	const char *to = source && strchr(source, ':') ? source : "127.0.0.1";
+	socklen_t len = fill_address(&address, to, port);
+	*client = (struct client){ .fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0) };
 	assert_true(client->fd >= 0);
 	setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
@@ -31,10 +46,11 @@ void client_connect(struct client *client, uint16_t port, const char *source, in
 	if (rcvbuf)
 		setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
 	if (source) {
-		assert_int_equal(inet_pton(AF_INET, source, &from.sin_addr), 1);
-		assert_int_equal(bind(client->fd, (struct sockaddr *)&from, sizeof(from)), 0);
+		struct sockaddr_storage from;
+		socklen_t from_len = fill_address(&from, source, 0);
+		assert_int_equal(bind(client->fd, (struct sockaddr *)&from, from_len), 0);
 	}
-	assert_int_equal(connect(client->fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(connect(client->fd, (struct sockaddr *)&address, len), 0);
 }
 
 void client_close(struct client *client)
@@ -47,6 +63,14 @@ void client_close(struct client *client)
 void client_hang_up(struct client *client)
 {
 	shutdown(client->fd, SHUT_WR);
+}
+
+void client_reset(struct client *client)
+{
+	struct linger none = { .l_onoff = 1 };
+
+	setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	client_close(client);
 }
 
 bool client_send(struct client *client, const void *bytes, size_t len)
@@ -68,14 +92,29 @@ bool client_send_text(struct client *client, const char *text)
 	return client_send(client, text, strlen(text));
 }
 
+/* What was not looked at yet. */
+static const char *unread(const struct client *client)
+{
+	return client->bytes + client->at;
+}
+
+static void make_room(struct client *client)
+{
+	if (client->at) {
+		memmove(client->bytes, client->bytes + client->at, client->len);
+		client->at = 0;
+	}
+	if (client->cap - client->len >= 16384)
+		return;
+	client->cap = client->len + 65536;
+	client->bytes = realloc(client->bytes, client->cap);
+	assert_non_null(client->bytes);
+}
+
 /* True if something came, false at the end of the connection. */
 static bool read_more(struct client *client)
 {
-	if (client->cap - client->len < 16384) {
-		client->cap = client->len + 65536;
-		client->bytes = realloc(client->bytes, client->cap);
-		assert_non_null(client->bytes);
-	}
+	make_room(client);
 	ssize_t len = recv(client->fd, client->bytes + client->len, client->cap - client->len, 0);
 	if (len < 0 && errno == EAGAIN)
 		fail_msg("nothing came within %d s", CLIENT_TIMEOUT_S);
@@ -94,30 +133,31 @@ static void need(struct client *client, size_t len)
 
 static void consume(struct client *client, size_t len)
 {
+	client->at += len;
 	client->len -= len;
-	memmove(client->bytes, client->bytes + len, client->len);
 }
 
 void client_read_answer(struct client *client, struct answer *answer)
 {
 	const char *end;
 
-	while (!(end = client->len ? memmem(client->bytes, client->len, "\r\n\r\n", 4) : NULL))
+	while (!(end = client->len ? memmem(unread(client), client->len, "\r\n\r\n", 4) : NULL))
 		if (!read_more(client))
 			fail_msg("the connection ended before an answer");
-	size_t head_len = (size_t)(end - client->bytes) + 4;
+	size_t head_len = (size_t)(end - unread(client)) + 4;
 	assert_true(head_len < sizeof(answer->head));
-	memcpy(answer->head, client->bytes, head_len);
+	memcpy(answer->head, unread(client), head_len);
 	answer->head[head_len] = '\0';
 	consume(client, head_len);
-	assert_int_equal(sscanf(answer->head, "HTTP/1.1 %3d ", &answer->status), 1);
+	assert_memory_equal(answer->head, "HTTP/1.1 ", 9);
+	answer->status = (int)strtol(answer->head + 9, NULL, 10);
 
 	const char *field = strcasestr(answer->head, "\r\nContent-Length: ");
 	size_t body_len = field ? strtoul(field + 18, NULL, 10) : 0;
 	assert_true(body_len < sizeof(answer->body));
 	need(client, body_len);
 	if (body_len)
-		memcpy(answer->body, client->bytes, body_len);
+		memcpy(answer->body, unread(client), body_len);
 	answer->body[body_len] = '\0';
 	consume(client, body_len);
 }
@@ -178,20 +218,20 @@ bool client_send_frame(struct client *client, unsigned char first, const void *p
 void client_read_frame(struct client *client, struct frame *frame)
 {
 	need(client, 2);
-	const unsigned char *bytes = (const unsigned char *)client->bytes;
+	const unsigned char *bytes = (const unsigned char *)unread(client);
 	size_t header = 2, len = bytes[1];
 	if (len == 126 || len == 127) {
 		size_t more = len == 126 ? 2 : 8;
 		need(client, 2 + more);
-		bytes = (const unsigned char *)client->bytes;
+		bytes = (const unsigned char *)unread(client);
 		for (len = 0; header < 2 + more; header++)
 			len = len << 8 | bytes[header];
 	}
 	assert_true(len < sizeof(frame->payload)); /* a mask bit would fail here too */
 	need(client, header + len);
-	frame->first = (unsigned char)client->bytes[0];
+	frame->first = (unsigned char)unread(client)[0];
 	frame->len = len;
-	memcpy(frame->payload, client->bytes + header, len);
+	memcpy(frame->payload, unread(client) + header, len);
 	frame->payload[len] = '\0';
 	consume(client, header + len);
 }
@@ -224,7 +264,7 @@ void client_expect_end(struct client *client)
 	assert_int_equal(client->len, 0);
 	if (read_more(client))
 		fail_msg("something came instead of the end: %zu bytes, the first %02x", client->len,
-		         (unsigned)(unsigned char)client->bytes[0]);
+		         (unsigned)(unsigned char)unread(client)[0]);
 }
 
 bool client_has_input(struct client *client, int wait_ms)

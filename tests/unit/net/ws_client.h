@@ -22,8 +22,8 @@
 
 struct client {
 	int fd;
-	char *bytes; /* received and not looked at yet */
-	size_t len, cap;
+	char *bytes; /* received: from `at` on, `len` of them were not looked at yet */
+	size_t at, len, cap;
 };
 
 struct answer {
@@ -38,12 +38,15 @@ struct frame {
 	char payload[70000]; /* terminated */
 };
 
-/* `source`: the address to come from, or NULL. `rcvbuf`: 0 for the default. */
+/* `source`: the address to come from, or NULL for 127.0.0.1; "::1" goes to that. `rcvbuf`: 0 for the default. */
 void client_connect(struct client *client, uint16_t port, const char *source, int rcvbuf);
 void client_close(struct client *client);
 
 /* Sends a FIN and goes on reading. */
 void client_hang_up(struct client *client);
+
+/* Closes with a reset. */
+void client_reset(struct client *client);
 
 /* False if the server does not take it any more. */
 bool client_send(struct client *client, const void *bytes, size_t len);

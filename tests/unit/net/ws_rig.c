@@ -134,7 +134,7 @@ static void on_closed(struct ws_conn *conn, void *memory, uint16_t code, void *a
 
 void rig_init(struct rig *rig)
 {
-	*rig = (struct rig){ .options = {
+	static const struct ws_server_options defaults = {
 		.listen = "127.0.0.1:0",
 		.path = "/ws",
 		.subprotocols = subprotocols,
@@ -154,7 +154,9 @@ void rig_init(struct rig *rig)
 			.writable = on_writable,
 			.closed = on_closed,
 		},
-	} };
+	};
+
+	*rig = (struct rig){ .options = defaults };
 	rig->options.arg = rig;
 	pthread_mutex_init(&rig->lock, NULL);
 	pthread_cond_init(&rig->changed, NULL);

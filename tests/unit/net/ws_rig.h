@@ -49,7 +49,7 @@ struct rig {
 void rig_init(struct rig *rig);
 void rig_start(struct rig *rig);
 
-/* Closes the server, ends the thread; fails the test if a session was not closed exactly once or something went wrong. */
+/* Closes the server, ends the thread; fails the test if a session was not closed once or something went wrong. */
 void rig_stop(struct rig *rig);
 
 /* Until `*count` is at least `wanted`. */

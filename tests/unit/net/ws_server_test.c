@@ -135,7 +135,7 @@ static void fragments_are_put_together_around_control_frames(void **state)
 
 static void a_message_that_comes_byte_by_byte_is_whole(void **state)
 {
-	static const char bytes[] = "\x81\x86\x01\x02\x03\x04" "s\x00" "lm\x00s"; /* each byte xor its mask */
+	static const char bytes[] = "\x81\x86\x01\x02\x03\x04s\x00lm\x00s"; /* each byte xor its mask */
 	(void)state;
 
 	open_client();
@@ -226,7 +226,12 @@ static void a_character_may_be_split_over_fragments_but_not_be_cut_off(void **st
 
 static void violations_of_the_framing_close_with_1002(void **state)
 {
-	static const unsigned char firsts[] = { 0xc1, 0xa1, 0x91, 0x83, 0x87, 0x8b, 0x8f, 0x80, 0x00, 0x09, 0x08, 0x0a };
+	static const unsigned char firsts[] = {
+		0xc1, 0xa1, 0x91, /* reserved bits */
+		0x83, 0x87, 0x8b, 0x8f, /* unknown opcodes */
+		0x80, 0x00, /* the continuation of nothing */
+		0x08, 0x09, 0x0a, /* fragmented control frames */
+	};
 	(void)state;
 
 	rig_start(&rig);
@@ -270,7 +275,7 @@ static void an_unmasked_frame_does_no_harm(void **state)
 	(void)state;
 
 	open_client();
-	assert_true(client_send(&client, "\x81\x05" "naked", 7));
+	assert_true(client_send(&client, "\x81\x05naked", 7));
 	client_expect_text(&client, "naked");
 	assert_true(client_send(&client, "\x81\x00", 2));
 	client_expect_text(&client, "");
