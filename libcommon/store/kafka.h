@@ -103,6 +103,9 @@ void kafka_store_offset(struct kafka_consumer *consumer, int32_t partition, int6
 void kafka_consumer_pause(struct kafka_consumer *consumer);
 void kafka_consumer_resume(struct kafka_consumer *consumer);
 
+/* The group has said once which partitions are ours, none perhaps. */
+bool kafka_consumer_has_joined(const struct kafka_consumer *consumer);
+
 /* Number of records between the committed offsets and the ends of our partitions, as last seen. */
 int64_t kafka_consumer_lag(const struct kafka_consumer *consumer);
 

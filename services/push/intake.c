@@ -187,3 +187,8 @@ int64_t intake_lag(const struct intake *intake)
 {
 	return intake->consumer ? kafka_consumer_lag(intake->consumer) : 0;
 }
+
+bool intake_has_joined(const struct intake *intake)
+{
+	return intake->consumer && kafka_consumer_has_joined(intake->consumer);
+}

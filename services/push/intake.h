@@ -38,6 +38,9 @@ void intake_close(struct intake *intake, void (*closed)(void *arg), void *arg);
 
 void intake_free(struct intake *intake);
 
+/* Kafka has told us our partitions: until then nobody may count on us. */
+bool intake_has_joined(const struct intake *intake);
+
 /* Records between what is committed and the ends of our partitions. */
 int64_t intake_lag(const struct intake *intake);
 

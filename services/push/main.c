@@ -53,6 +53,10 @@ static void check_kafka(struct readiness_run *run, void *arg)
 {
 	struct app *app = arg;
 
+	if (!intake_has_joined(app->intake)) {
+		readiness_done(run, ERR_UNAVAILABLE);
+		return;
+	}
 	kafka_probe_topic(&app->worker, app->config.kafka_brokers, INTAKE_TOPIC, READINESS_TIMEOUT_MS, on_topic_seen, run);
 }
 
