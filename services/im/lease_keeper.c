@@ -84,6 +84,12 @@ static void renew(struct lease_keeper *keeper)
 	pg_query(keeper->pg, PG_ANY_LANE, STATEMENT_LEASE_RENEW, &params, on_renewed, keeper);
 }
 
+static void end(struct lease_keeper *keeper)
+{
+	watermark_release(&keeper->watermark);
+	keeper->given_back(keeper->arg);
+}
+
 static void on_given_back(void *arg, err_t err, const PGresult *result)
 {
 	struct lease_keeper *keeper = arg;
@@ -92,8 +98,7 @@ static void on_given_back(void *arg, err_t err, const PGresult *result)
 	if (err)
 		log_warn("the node number could not be given back; it runs out", LOG_NUM("number", keeper->lease.node),
 		         LOG_ERR(err));
-	watermark_release(&keeper->watermark);
-	keeper->given_back(keeper->arg);
+	end(keeper);
 }
 
 static void give_back(struct lease_keeper *keeper)
@@ -107,14 +112,12 @@ static void give_back(struct lease_keeper *keeper)
 
 static void leave(struct lease_keeper *keeper)
 {
-	if (keeper->lease.is_asking) {
+	if (!pg_is_connected(keeper->pg) || (!keeper->lease.is_asking && !keeper->lease.has_number))
+		end(keeper);
+	else if (keeper->lease.is_asking)
 		wake_in(keeper, LEASE_STORE_WATERMARK_MS);
-	} else if (keeper->lease.has_number) {
+	else
 		give_back(keeper);
-	} else {
-		watermark_release(&keeper->watermark);
-		keeper->given_back(keeper->arg);
-	}
 }
 
 static void on_timer(struct timer *timer)

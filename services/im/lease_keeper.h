@@ -40,7 +40,7 @@ uint64_t lease_keeper_draw_id(struct lease_keeper *keeper, struct watermark_plac
 
 /*
  * Stores the last watermark and, when nothing is open any more, gives the number back; otherwise it runs out, so that
- * somebody looks after what was not published. Then nothing is asked any more, and the memory may go.
+ * somebody looks after what was not published. The memory may go when PostgreSQL's pool is closed.
  */
 void lease_keeper_leave(struct lease_keeper *keeper, void (*given_back)(void *arg), void *arg);
 

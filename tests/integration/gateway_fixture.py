@@ -108,7 +108,7 @@ class Router:
         self.gate = asyncio.Event()
         self.gate.set()
         self.renew_status = None
-        self.streams = 0
+        self.streams = self.received = 0
         self.bind_error = ""
 
     def inbox(self, uid):
@@ -150,6 +150,7 @@ class Router:
         self.streams += 1
         await context.send_initial_metadata((("skein-stream", "1"),))  # as our server does: the stream is up
         async for batch in requests:
+            self.received += len(batch.changes)
             await self.gate.wait()
             yield router_pb.RouteAnswers(answers=[self.change(change) for change in batch.changes])
 

@@ -432,6 +432,20 @@ class Endpoints(ImTest):
         self.check(self.a.get("/v1/endpoints"), 503, "unavailable")
         self.check(self.a.get("/v1/endpoints?room=a%20b"), 400, "invalid_argument", "room")
 
+    def test_living_gateways_come_best_first(self):
+        now = int(time.time() * 1000)
+        for name, connections, draining in (("full", 900, 0), ("leaving", 0, 1), ("empty", 3, 0)):
+            self.redis("hset", f"im:node:{{{name}}}", "epoch", "1", "grpc", "127.0.0.1:1", "ws", f"ws://{name}/ws", "cell", "",
+                       "draining", str(draining), "connections", str(connections), "queue_bytes", "0", "lag_ms", "0")
+            self.redis("hset", "im:nodes", name, f"1|{now}")
+        answer = await_that(lambda: self.a.get("/v1/endpoints").json.get("gateways"), "gateways are seen")
+        self.assertEqual(answer, [{"url": "ws://empty/ws", "node": "empty"}, {"url": "ws://full/ws", "node": "full"}])
+        retry = self.check(self.a.get("/v1/endpoints?room=lobby"), 200)["retry"]
+        self.assertLess(0, retry["min_ms"])
+        self.assertLess(retry["min_ms"], retry["max_ms"])
+        self.redis("flushall")
+        await_that(lambda: self.a.get("/v1/endpoints").status == 503, "the gateways are forgotten")
+
 
 class Migrations(ImTest):
     def test_any_number_at_once_and_again(self):

@@ -1,5 +1,6 @@
 """What the tests of im share: PostgreSQL, Redis and Kafka of their own, im processes, an HTTP client, a reader of Kafka."""
 import base64
+import collections
 import ctypes
 import hashlib
 import hmac
@@ -245,7 +246,7 @@ class KafkaReader:
             # struct rd_kafka_topic_partition_s: topic, partition, offset
             ctypes.c_int64.from_address(at + 16).value = self.OFFSET_BEGINNING
         lib.rd_kafka_assign(self.handle, chosen)
-        self.records = []
+        self.records = collections.defaultdict(list)
 
     def header(self, message, name):
         value, size = ctypes.c_void_p(), ctypes.c_size_t()
@@ -264,17 +265,17 @@ class KafkaReader:
         if found.err == 0:
             record = self.record_type()
             record.ParseFromString(ctypes.string_at(found.payload, found.len))
-            self.records.append((ctypes.string_at(found.key, found.key_len).decode(), record,
-                                 self.header(message, "traceparent")))
+            key = ctypes.string_at(found.key, found.key_len).decode()
+            self.records[key].append((key, record, self.header(message, "traceparent")))
         self.lib.rd_kafka_message_destroy(message)
 
     def of(self, conversation_id, count):
         """The conversation's first `count` records, in the order of Kafka."""
-        def found():
+        deadline = time.monotonic() + PATIENCE_S
+        while len(self.records[conversation_id]) < count:
+            assert time.monotonic() < deadline, f"{conversation_id} has {len(self.records[conversation_id])} of {count} records"
             self.poll()
-            mine = [entry for entry in self.records if entry[0] == conversation_id]
-            return mine if len(mine) >= count else None
-        return await_that(found, f"{count} records of {conversation_id}")
+        return self.records[conversation_id]
 
     def close(self):
         self.lib.rd_kafka_consumer_close(self.handle)

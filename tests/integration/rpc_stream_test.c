@@ -84,6 +84,7 @@ struct pair {
 	struct test_client client;
 	struct end near; /* the client's */
 	struct end far; /* the server's, of /test.Stream/Given */
+	struct rpc_stream *open; /* closed by tear_down if a test failed before */
 };
 
 static int set_up(void **state)
@@ -100,10 +101,23 @@ static int set_up(void **state)
 	return 0;
 }
 
+static void close_it(void *arg)
+{
+	rpc_stream_close(arg);
+}
+
+static void close_stream(struct pair *pair, struct rpc_stream *stream)
+{
+	pair->open = NULL;
+	run_on(&pair->client.worker, close_it, stream);
+}
+
 static int tear_down(void **state)
 {
 	struct pair *pair = *state;
 
+	if (pair->open)
+		close_stream(pair, pair->open);
 	client_stop(&pair->client);
 	if (pair->server.rpc)
 		server_stop(&pair->server);
@@ -136,6 +150,7 @@ static struct rpc_stream *open_with(struct pair *pair, const char *path, size_t 
 	struct opening opening = { pair, path, max_queued, handlers, arg, NULL };
 
 	run_on(&pair->client.worker, open_it, &opening);
+	pair->open = opening.stream;
 	return opening.stream;
 }
 
@@ -146,16 +161,6 @@ static struct rpc_stream *open_stream(struct pair *pair, const char *path, size_
 
 	assert_true(tally_reach(&pair->near.opened, 1));
 	return stream;
-}
-
-static void close_it(void *arg)
-{
-	rpc_stream_close(arg);
-}
-
-static void close_stream(struct pair *pair, struct rpc_stream *stream)
-{
-	run_on(&pair->client.worker, close_it, stream);
 }
 
 static err_t send_when_up(struct rpc_stream *stream, struct str message)
@@ -313,13 +318,17 @@ static void a_peer_that_does_not_read_fills_the_queue_and_no_more(void **state)
 			stuck_since = now_ms();
 		} else if (err != ERR_FULL || now_ms() - stuck_since > 500) {
 			break;
+		} else {
+			uv_sleep(1);
 		}
 	}
 	assert_int_equal(err, ERR_FULL);
 	assert_in_range(rpc_stream_queued(sender), 7 << 20, 8 << 20);
 	/* Queue, both windows and the backlog. */
 	assert_in_range(accepted, 8 << 10, 40 << 10);
+#ifndef __SANITIZE_THREAD__ /* which takes several times as much */
 	assert_true(resident_bytes() - before < 64u << 20);
+#endif
 	print_message("%d KiB taken, %d KiB of memory\n", (int)accepted, (int)((resident_bytes() - before) / 1024));
 
 	uv_sem_post(&gate); /* it reads on: all that was accepted comes */
@@ -393,6 +402,7 @@ static void a_stream_may_be_closed_by_its_own_handler(void **state)
 	struct rpc_stream *stream = open_with(pair, STREAM_ECHO, 1 << 20, &handlers, &pair->near);
 
 	rpc_stream_ref(stream);
+	pair->open = NULL;
 	assert_int_equal(send_when_up(stream, STR("one")), OK);
 	assert_true(tally_reach(&pair->near.messages, 1));
 	assert_int_equal(rpc_stream_send(stream, STR("two")), ERR_CLOSED);

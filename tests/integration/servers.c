@@ -325,25 +325,38 @@ static void add_java(struct command *command, const char *heap)
 	add(command, "-Xms%s", heap);
 	add(command, "-Xmx%s", heap);
 	add(command, "-XX:TieredStopAtLevel=1");
+	add(command, "-Dlog4j.configuration=file:log4j.properties");
 	add(command, "-cp");
 	add(command, "%s/*", jars);
+}
+
+static FILE *new_file(const struct real_server *server, const char *name)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/%s", server->folder, name);
+	FILE *file = fopen(path, "w");
+	if (!file)
+		die(server, "its configuration cannot be written");
+	return file;
 }
 
 static void make_kafka(struct real_server *server)
 {
 	struct command command = { .count = 0 };
-	char path[200];
+	FILE *log = new_file(server, "log4j.properties"), *config = new_file(server, "server.properties");
 
-	snprintf(path, sizeof(path), "%s/server.properties", server->folder);
-	FILE *config = fopen(path, "w");
-	if (!config)
-		die(server, "its configuration cannot be written");
+	fprintf(log, "log4j.rootLogger=WARN, out\nlog4j.logger.kafka.server=INFO\nlog4j.logger.org.apache.kafka.controller=INFO\nlog4j.logger.org.apache.kafka.raft=INFO\n"
+	             "log4j.appender.out=org.apache.log4j.ConsoleAppender\n"
+	             "log4j.appender.out.layout=org.apache.log4j.PatternLayout\n"
+	             "log4j.appender.out.layout.ConversionPattern=%%d %%p %%c: %%m%%n\n");
+	fclose(log);
 	fprintf(config,
 	        "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:%u\n"
 	        "listeners=PLAINTEXT://127.0.0.1:%u,CONTROLLER://127.0.0.1:%u\ncontroller.listener.names=CONTROLLER\n"
 	        "advertised.listeners=PLAINTEXT://127.0.0.1:%u\nlog.dirs=%s/data\noffsets.topic.replication.factor=1\n"
 	        "offsets.topic.num.partitions=4\ntransaction.state.log.replication.factor=1\n"
-	        "transaction.state.log.min.isr=1\ngroup.initial.rebalance.delay.ms=0\nauto.create.topics.enable=false\n",
+	        "transaction.state.log.min.isr=1\nbroker.session.timeout.ms=1000\nbroker.heartbeat.interval.ms=200\ngroup.initial.rebalance.delay.ms=0\nauto.create.topics.enable=false\n",
 	        server->port + 1, server->port, server->port + 1, server->port, server->folder);
 	fclose(config);
 	snprintf(server->uri, sizeof(server->uri), "127.0.0.1:%u", server->port);

@@ -1,0 +1,255 @@
+"""im while what it needs dies and comes back, and when it leaves itself."""
+import sys
+import threading
+import time
+import unittest
+
+import pathlib
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from im_cluster import Im, KafkaReader, Servers, await_that, run_im # noqa: E402
+
+BACK_S = 2 # how soon after a server's return im works again
+
+SERVERS = None
+
+
+def setUpModule():
+    global SERVERS
+    SERVERS = Servers()
+    code, output = run_im(SERVERS, "--migrate")
+    assert code == 0, output
+
+
+def tearDownModule():
+    SERVERS.close()
+
+
+class Load:
+    """Sends one message after the other in a few conversations and keeps the answers."""
+
+    def __init__(self, im, name, senders=8):
+        self.acked, self.statuses, self.is_over = {}, [], False
+        self.ims = im if isinstance(im, list) else [im]
+        self.threads = [threading.Thread(target=self.send_all, args=(f"{name}{i}",)) for i in range(senders)]
+        for thread in self.threads:
+            thread.start()
+
+    def send_all(self, uid):
+        number, client = 0, self.ims[0].client(uid)
+        peer = uid + "-peer"
+        client.post("/v1/auth/refresh")
+        self.ims[0].client(peer).post("/v1/auth/refresh")
+        while not self.is_over:
+            number += 1
+            try:
+                answer = client.send(str(number), f"user:{peer}", str(number))
+            except OSError:
+                client = self.ims[number % len(self.ims)].client(uid)
+                continue
+            self.statuses.append(answer.status)
+            if answer.status == 200:
+                self.acked.setdefault(answer.json["conversation_id"], {})[answer.json["seq"]] = str(number)
+
+    def await_more(self, count=20):
+        wanted = sum(map(len, self.acked.values())) + count
+        await_that(lambda: sum(map(len, self.acked.values())) >= wanted, "messages get through")
+
+    def stop(self):
+        self.is_over = True
+        for thread in self.threads:
+            thread.join()
+
+
+class FaultTest(unittest.TestCase):
+    def setUp(self):
+        self.im = Im(SERVERS)
+
+    def tearDown(self):
+        if self.im.process.poll() is None:
+            self.im.kill()
+        SERVERS.start_missing()
+
+    def check_stored_and_published(self, load):
+        """Every 200 is in the database under its seq, every conversation has no hole, all of it is in Kafka."""
+        reader = KafkaReader(SERVERS)
+        for conversation, acked in load.acked.items():
+            rows = SERVERS.sql(f"select seq, client_msg_id from message where conversation_id = '{conversation}' order by seq")
+            stored = {int(seq): key for seq, key in rows}
+            self.assertEqual(list(stored), list(range(1, len(stored) + 1)))
+            self.assertEqual({seq: stored.get(seq) for seq in acked}, acked)
+            records = reader.of(conversation, len(stored))
+            first = dict.fromkeys(record.message.seq for _, record, _ in records)
+            self.assertEqual(list(first), list(stored)) # the first copies are in order
+        reader.close()
+
+
+class Servers_that_die(FaultTest):
+    def test_postgresql_killed_and_back(self):
+        load = Load(self.im, "pgkill")
+        load.await_more()
+        SERVERS.kill("postgres")
+        await_that(lambda: not self.im.is_ready(), "im is not ready")
+        await_that(lambda: 503 in load.statuses, "sends are refused")
+        SERVERS.start_missing()
+        await_that(self.im.is_ready, "im is ready again", BACK_S)
+        load.await_more()
+        load.stop()
+        self.assertEqual(set(load.statuses), {200, 503})
+        self.check_stored_and_published(load)
+
+    def test_postgresql_drops_all_connections(self):
+        load = Load(self.im, "pgfreeze")
+        load.await_more()
+        SERVERS.sql("select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend'"
+                    " and pid <> pg_backend_pid()")
+        load.await_more()
+        load.stop()
+        self.check_stored_and_published(load)
+
+    def test_kafka_killed_and_back(self):
+        load = Load(self.im, "kafkakill")
+        load.await_more()
+        SERVERS.kill("kafka")
+        await_that(lambda: not self.im.is_ready(), "im is not ready")
+        load.await_more(50) # what PostgreSQL has is accepted, up to a bound
+        load.stop()
+        SERVERS.start_missing()
+        await_that(self.im.is_ready, "im is ready again")
+        self.assertEqual(set(load.statuses), {200})
+        self.check_stored_and_published(load)
+        await_that(lambda: self.im.metric("skein_im_unsettled_sends") == 0, "nothing is left to publish")
+
+    def test_redis_killed_and_back(self):
+        SERVERS.kill("redis")
+        await_that(lambda: not self.im.is_ready(), "im is not ready")
+        self.im.client("redis-b").post("/v1/auth/refresh")
+        self.assertEqual(self.im.client("redis-a").send("1", "user:redis-b").status, 200)
+        SERVERS.start_missing()
+        await_that(self.im.is_ready, "im is ready again", BACK_S)
+
+
+class Bounds(FaultTest):
+    def test_what_waits_for_kafka_is_bounded(self):
+        self.im.kill()
+        self.im = Im(SERVERS, name="im-bound", kafka__max_waiting=1000, limits__enabled="false")
+        client = self.im.client("bound-a")
+        self.im.client("bound-b").post("/v1/auth/refresh")
+        self.assertEqual(client.send("first", "user:bound-b").status, 200)
+        SERVERS.kill("kafka")
+        accepted, key = 1, 0
+        while True:
+            messages = [{"client_msg_id": str(key + i), "to": {"user": "bound-b"}, "type": "custom", "body": {}}
+                        for i in range(50)]
+            key += 50
+            results = client.post("/v1/messages/batch", {"messages": messages}).json["results"]
+            accepted += sum("seq" in result for result in results)
+            refused = [result["error"] for result in results if "error" in result]
+            if refused:
+                break
+            self.assertLess(accepted, 2000)
+        self.assertEqual({error["status"] for error in refused}, {503})
+        answer = client.send("one-more", "user:bound-b")
+        self.assertEqual((answer.status, answer.json["code"]), (503, "unavailable"))
+        self.assertLessEqual(accepted, 501)
+        self.assertEqual(SERVERS.sql("select count(*) from message where sender = 'bound-a'"), [[str(accepted)]])
+        SERVERS.start_missing()
+        reader = KafkaReader(SERVERS)
+        self.assertEqual([record.message.seq for _, record, _ in reader.of("u:bound-a:bound-b", accepted)],
+                         list(range(1, accepted + 1)))
+        reader.close()
+        await_that(lambda: client.send("after", "user:bound-b").status == 200, "sends are accepted again")
+
+
+class Leases(FaultTest):
+    def lease(self):
+        return SERVERS.sql("select node, epoch, owner, expires_at > now() from node_lease where owner = 'im-1'"
+                           " order by expires_at desc limit 1")[0]
+
+    def test_a_lease_that_was_bumped_is_not_used_any_more(self):
+        client = self.im.client("lease-a")
+        self.im.client("lease-b").post("/v1/auth/refresh")
+        first = client.send("1", "user:lease-b")
+        node, epoch, _, _ = self.lease()
+        SERVERS.sql(f"update node_lease set epoch = epoch + 1, owner = 'thief', expires_at = now() + interval '1 hour'"
+                    f" where node = {node}")
+        refused = client.send("2", "user:lease-b")
+        if refused.status != 200: # unless the renewal has noticed, and leased anew, before the send
+            self.assertEqual((refused.status, refused.json["code"]), (503, "unavailable"))
+        again = await_that(lambda: (answer := client.send("2", "user:lease-b")).status == 200 and answer, "leased anew")
+        self.assertEqual(again.json["seq"], 2)
+        new = self.lease()
+        self.assertNotEqual(new[0], node)
+        number = int(again.json["msg_id"]) >> 12 & 1023
+        self.assertEqual(number, int(new[0]))
+        self.assertGreater(int(again.json["msg_id"]), int(first.json["msg_id"]))
+        SERVERS.sql("delete from node_lease where owner = 'thief'")
+
+    def test_one_that_only_ran_out_is_renewed(self):
+        node, epoch, _, _ = self.lease()
+        SERVERS.sql(f"update node_lease set expires_at = now() where node = {node}")
+        client = self.im.client("lease-c")
+        await_that(lambda: client.send("1", "user:lease-c").status == 200, "renewed")
+        self.assertEqual(self.lease()[:2], [node, epoch])
+
+    def test_the_watermark_follows_what_kafka_has(self):
+        client = self.im.client("lease-d")
+        last = int([client.send(str(i), "user:lease-d") for i in range(5)][-1].json["msg_id"])
+        node = self.lease()[0]
+        stored = lambda: int(SERVERS.sql(f"select watermark from node_lease where node = {node}")[0][0])
+        await_that(lambda: stored() == last, "the watermark is stored", 2)
+        SERVERS.kill("kafka")
+        held_back = client.send("later", "user:lease-d")
+        self.assertEqual(held_back.status, 200)
+        time.sleep(0.5) # nothing to wait for: it must not move
+        self.assertLess(stored(), int(held_back.json["msg_id"]))
+        SERVERS.start_missing()
+        await_that(lambda: stored() == int(held_back.json["msg_id"]), "the watermark moves on")
+
+
+class Leaving(FaultTest):
+    def test_a_drain_loses_nothing_and_gives_the_number_back(self):
+        self.im.kill()
+        self.im, other = Im(SERVERS, name="im-drained"), Im(SERVERS, name="im-staying")
+        load = Load([self.im, other], "drain")
+        load.await_more(100)
+        self.assertEqual(self.im.stop(), 0)
+        load.await_more(50)
+        load.stop()
+        self.assertEqual(set(load.statuses), {200})
+        self.assertEqual(other.stop(), 0)
+        self.check_stored_and_published(load)
+        self.assertEqual(SERVERS.sql("select count(*) from node_lease where owner in ('im-drained', 'im-staying')"), [["0"]])
+        self.assertNotIn("ERROR", self.im.log.read_text() + other.log.read_text())
+
+    def test_without_kafka_it_leaves_in_time_and_keeps_the_number_for_who_looks_after(self):
+        self.im.kill()
+        self.im = Im(SERVERS, name="im-left", drain__timeout="500ms")
+        client = self.im.client("left-a")
+        SERVERS.kill("kafka")
+        sent = client.send("1", "user:left-a")
+        self.assertEqual(sent.status, 200)
+        start = time.monotonic()
+        self.assertEqual(self.im.stop(), 0)
+        self.assertLess(time.monotonic() - start, 5)
+        rows = SERVERS.sql("select watermark from node_lease where owner = 'im-left'")
+        self.assertEqual(len(rows), 1)
+        self.assertLess(int(rows[0][0]), int(sent.json["msg_id"]))
+
+    def test_without_postgresql_it_leaves_too(self):
+        self.im.kill()
+        self.im = Im(SERVERS, name="im-alone", drain__timeout="1s")
+        client = self.im.client("gone-a")
+        client.post("/v1/auth/refresh")
+        SERVERS.kill("postgres")
+        statuses = []
+        sender = threading.Thread(target=lambda: statuses.append(client.send("1", "user:gone-a").status))
+        sender.start()
+        start = time.monotonic()
+        self.assertEqual(self.im.stop(), 0)
+        self.assertLess(time.monotonic() - start, 8) # the send's own deadline, and little more
+        sender.join()
+        self.assertEqual(statuses, [503])
+
+
+if __name__ == "__main__":
+    unittest.main()
