@@ -31,6 +31,15 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
 		log_debug("kafka client", LOG_TEXT("facility", facility), LOG_TEXT("message", message));
 }
 
+void kafka_log_error(const char *topic, rd_kafka_resp_err_t err, const char *reason)
+{
+	/* Connections that fail, one by one. */
+	if (err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__RESOLVE)
+		return;
+	log_warn("kafka client", LOG_TEXT("topic", topic ? topic : "-"), LOG_TEXT("code", rd_kafka_err2name(err)),
+	         LOG_TEXT("message", reason));
+}
+
 static bool set(rd_kafka_conf_t *conf, const char *name, const char *value)
 {
 	char reason[256];

@@ -18,6 +18,9 @@ rd_kafka_conf_t *kafka_conf_new(const char *brokers, const char *client_id, cons
 /* Takes `conf` over. NULL, logged, if it fails. */
 rd_kafka_t *kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t *conf) MUST_CHECK;
 
+/* Logs what librdkafka tells, unless its log has it, too. `topic` may be NULL. */
+void kafka_log_error(const char *topic, rd_kafka_resp_err_t err, const char *reason);
+
 /*
  * Wakes the loop when something comes into an empty queue of librdkafka's: `serve` then takes out all there is, or asks
  * to be called again. Thread: the worker's.

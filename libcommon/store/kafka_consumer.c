@@ -26,7 +26,8 @@ static const struct kafka_setting settings[] = {
 	{ "enable.auto.offset.store", "false" },
 	{ "auto.offset.reset", "earliest" },
 	{ "session.timeout.ms", "6000" },
-	{ "heartbeat.interval.ms", "2000" },
+	/* A member hears of a rebalance with its next heartbeat, and a cooperative one takes two rounds. */
+	{ "heartbeat.interval.ms", "500" },
 	{ "fetch.min.bytes", "1" },
 	{ "fetch.wait.max.ms", "500" },
 	{ "fetch.error.backoff.ms", "50" },
@@ -59,6 +60,7 @@ struct kafka_consumer {
 	enum consumer_pause pause;
 	struct timer commit, pause_timer, give_up;
 	uv_work_t destroy;
+	bool has_joined;
 	bool is_closing, is_destroying;
 	bool is_left_behind; /* closing took too long */
 	void (*closed)(void *arg);
@@ -98,6 +100,11 @@ void kafka_store_offset(struct kafka_consumer *consumer, int32_t partition, int6
 
 	if (p)
 		p->stored = MAX(p->stored, next_offset);
+}
+
+bool kafka_consumer_has_joined(const struct kafka_consumer *consumer)
+{
+	return consumer->has_joined;
 }
 
 int64_t kafka_consumer_lag(const struct kafka_consumer *consumer)
@@ -242,6 +249,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic
 
 	log_info("kafka partitions move", LOG_TEXT("topic", consumer->topic), LOG_NUM("partitions", partitions->cnt),
 	         LOG_TEXT("what", err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? "given" : "taken"));
+	consumer->has_joined = true;
 	if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
 		assign(consumer, partitions);
 	} else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
@@ -257,8 +265,7 @@ static void on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 	struct kafka_consumer *consumer = opaque;
 	(void)rk;
 
-	log_warn("kafka consumer", LOG_TEXT("topic", consumer->topic),
-	         LOG_TEXT("code", rd_kafka_err2name((rd_kafka_resp_err_t)err)), LOG_TEXT("reason", reason));
+	kafka_log_error(consumer->topic, (rd_kafka_resp_err_t)err, reason);
 }
 
 /* ---- records ---- */
@@ -282,7 +289,7 @@ static void take_message(struct kafka_consumer *consumer, rd_kafka_message_t *me
 	};
 
 	if (message->err)
-		log_warn("kafka consumer", LOG_TEXT("topic", consumer->topic), LOG_TEXT("reason", rd_kafka_message_errstr(message)));
+		kafka_log_error(consumer->topic, message->err, rd_kafka_message_errstr(message));
 	if (!p || consumer->is_closing) {
 		rd_kafka_message_destroy(message);
 		return;

@@ -153,7 +153,8 @@ static rd_kafka_resp_err_t hand_over(struct kafka_producer *producer, struct rec
 	}
 	rd_kafka_resp_err_t code = rd_kafka_error_code(error);
 	rd_kafka_error_destroy(error);
-	return code;
+	/* The code is that of what broke it, then. */
+	return rd_kafka_fatal_error(producer->rk, NULL, 0) ? RD_KAFKA_RESP_ERR__FATAL : code;
 }
 
 static rd_kafka_headers_t *make_headers(const struct kafka_header *headers, unsigned count, size_t *size)
@@ -278,8 +279,8 @@ static void take_error(struct kafka_producer *producer, rd_kafka_event_t *event)
 {
 	char reason[256];
 
-	if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__FATAL) {
-		log_warn("kafka producer", LOG_TEXT("reason", rd_kafka_event_error_string(event)));
+	if (!rd_kafka_event_error_is_fatal(event)) {
+		kafka_log_error(NULL, rd_kafka_event_error(event), rd_kafka_event_error_string(event));
 		return;
 	}
 	rd_kafka_fatal_error(producer->rk, reason, sizeof(reason));

@@ -346,7 +346,7 @@ static void make_kafka(struct real_server *server)
 	struct command command = { .count = 0 };
 	FILE *log = new_file(server, "log4j.properties"), *config = new_file(server, "server.properties");
 
-	fprintf(log, "log4j.rootLogger=WARN, out\nlog4j.logger.kafka.server=INFO\nlog4j.logger.org.apache.kafka.controller=INFO\nlog4j.logger.org.apache.kafka.raft=INFO\n"
+	fprintf(log, "log4j.rootLogger=WARN, out\nlog4j.logger.kafka.server.KafkaRaftServer=INFO\n"
 	             "log4j.appender.out=org.apache.log4j.ConsoleAppender\n"
 	             "log4j.appender.out.layout=org.apache.log4j.PatternLayout\n"
 	             "log4j.appender.out.layout.ConversionPattern=%%d %%p %%c: %%m%%n\n");
@@ -356,7 +356,8 @@ static void make_kafka(struct real_server *server)
 	        "listeners=PLAINTEXT://127.0.0.1:%u,CONTROLLER://127.0.0.1:%u\ncontroller.listener.names=CONTROLLER\n"
 	        "advertised.listeners=PLAINTEXT://127.0.0.1:%u\nlog.dirs=%s/data\noffsets.topic.replication.factor=1\n"
 	        "offsets.topic.num.partitions=4\ntransaction.state.log.replication.factor=1\n"
-	        "transaction.state.log.min.isr=1\nbroker.session.timeout.ms=1000\nbroker.heartbeat.interval.ms=200\ngroup.initial.rebalance.delay.ms=0\nauto.create.topics.enable=false\n",
+	        "transaction.state.log.min.isr=1\nbroker.session.timeout.ms=1000\nbroker.heartbeat.interval.ms=200\n"
+	        "group.initial.rebalance.delay.ms=0\nauto.create.topics.enable=false\n",
 	        server->port + 1, server->port, server->port + 1, server->port, server->folder);
 	fclose(config);
 	snprintf(server->uri, sizeof(server->uri), "127.0.0.1:%u", server->port);

@@ -205,7 +205,7 @@ static void any_lane_uses_all_connections_and_a_lane_only_one(void **state)
 	for (int i = 0; i < 3; i++)
 		query_number(&f, &calls[i], PG_ANY_LANE, DO_SLEEP, 1);
 	turn_until_all_ended(&f);
-	assert_in_range(clock_mono_ms() - start, 1000, 1400);
+	assert_in_range(clock_mono_ms() - start, 1000, 2400);
 	/* A lane's queries run one after the other. */
 	start = clock_mono_ms();
 	for (int i = 3; i < 6; i++)
@@ -214,7 +214,7 @@ static void any_lane_uses_all_connections_and_a_lane_only_one(void **state)
 	query_number(&f, &calls[7], 5, DO_ECHO, 7);
 	turn_until_all_ended(&f);
 	assert_true(calls[7].turn > calls[6].turn);
-	assert_in_range(clock_mono_ms() - start, 1000, 1400);
+	assert_in_range(clock_mono_ms() - start, 1000, 2400);
 	close_pool(&f);
 }
 
@@ -395,7 +395,7 @@ static void a_server_that_hangs_is_given_up_after_the_timeout(void **state)
 	for (int i = 0; i < 10; i++)
 		query_number(&f, &sent[i], PG_ANY_LANE, DO_PUT, i);
 	turn_until_all_ended(&f);
-	assert_in_range(clock_mono_ms() - start, TIMEOUT_MS, TIMEOUT_MS + 200);
+	assert_in_range(clock_mono_ms() - start, TIMEOUT_MS, TIMEOUT_MS + 1500);
 	turn_until(&f.worker, is_disconnected, &f);
 	for (int i = 0; i < 10; i++)
 		query_number(&f, &waiting[i], PG_ANY_LANE, DO_PUT, 100 + i);
