@@ -10,6 +10,8 @@ BIN ?= $(if $(filter build/release,$(OUT)),build/bin,$(OUT)/bin)
 
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules --no-print-directory
+# For a make that starts another: as many jobs as cores, unless the caller said how many.
+JOBS = $(if $(filter -j% --jobs%,$(MAKEFLAGS)),,-j$(shell nproc))
 SHELL := /bin/bash
 
 include mk/flags.mk

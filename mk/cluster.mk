@@ -7,7 +7,7 @@ CLUSTER := BIN=$(abspath $(BIN)) KAFKA_JARS=$(abspath $(KAFKA_JARS)) deploy/loca
 # A make of its own for `all`: the libraries may only just have been installed, and flags.mk asks where they are.
 up: ## build and start the cluster: GATEWAYS= IMS= PUSHES= ROUTERS= PORT_BASE= LIMITS=off RUN_DIR=
 	@$(MAKE) deps
-	@$(MAKE) all
+	@$(MAKE) $(JOBS) all
 	@$(CLUSTER) up
 
 down: ## stop it, keep its data

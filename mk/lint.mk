@@ -5,7 +5,8 @@ LINT_HEADERS := $(shell find libcommon services tools tests -name '*.h')
 LINT_SOURCES := $(shell find libcommon services tools $(wildcard tests/bench) -name '*.c')
 
 .PHONY: lint lint-headers lint-tidy fmt docs print-configuration
-lint: all ## check the sources: clang-tidy, banned functions, layers, headers, layout, scripts, documents
+lint: ## check the sources: clang-tidy, banned functions, layers, headers, layout, scripts, documents
+	@$(MAKE) $(JOBS) all
 	@OUT=$(OUT) BIN=$(BIN) MAKE=$(MAKE) tests/lint/run
 
 fmt: ## lay the C files out as .clang-format says
@@ -34,4 +35,5 @@ print-configuration: $(SERVICES:%=$(BIN)/%)
 	@for service in $(SERVICES); do $(BIN)/$$service --config-markdown || exit 1; done
 
 docs: ## write docs/configuration.md anew from the services' own tables
+	@$(MAKE) $(JOBS) all
 	@$(MAKE) -s print-configuration > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
