@@ -20,4 +20,4 @@ include $(filter-out mk/flags.mk mk/build.mk,$(sort $(wildcard mk/*.mk)))
 
 .PHONY: help
 help: ## list these targets
-	@grep -hE '^[a-z-]+:.*## ' Makefile mk/*.mk | sed -E 's/:.*## /\t/' | sort | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*## ' Makefile mk/*.mk | sed -E 's/:.*## /\t/' | sort | expand -t 18

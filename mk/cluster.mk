@@ -10,17 +10,17 @@ up: ## build and start the cluster: GATEWAYS= IMS= PUSHES= ROUTERS= PORT_BASE= L
 	@$(MAKE) $(JOBS) all
 	@$(CLUSTER) up
 
-down: ## stop it, keep its data
+down: ## stop the cluster, keep its data
 	@$(CLUSTER) down
 
-status: ## what of it runs, and where
+status: ## what of the cluster runs, and where
 	@$(CLUSTER) status
 
-logs: ## its logs (NAME=gateway-1 for one)
+logs: ## the logs of the cluster (NAME=gateway-1 for one process)
 	@$(CLUSTER) logs $(NAME)
 
-restart: ## restart one process, with its drain: NAME=gateway-1
+restart: ## restart one process of the cluster, with its drain: NAME=gateway-1
 	@$(CLUSTER) restart $(NAME)
 
-clean-data: ## remove the data of a cluster that is down
+clean-data: ## remove the data of the cluster, which must be down
 	@$(CLUSTER) clean-data
