@@ -206,6 +206,7 @@ static void any_lane_uses_all_connections_and_a_lane_only_one(void **state)
 		query_number(&f, &calls[i], PG_ANY_LANE, DO_SLEEP, 1);
 	turn_until_all_ended(&f);
 	assert_in_range(clock_mono_ms() - start, 1000, 2400);
+	assert_int_equal(f.ended_with[OK], 3);
 	/* A lane's queries run one after the other. */
 	start = clock_mono_ms();
 	for (int i = 3; i < 6; i++)
