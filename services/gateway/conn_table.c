@@ -14,11 +14,6 @@ static uint64_t make_id(const struct conn_table *table, uint32_t slot)
 	return (uint64_t)table->worker << 56 | (uint64_t)slot << 32 | table->slots[slot].generation;
 }
 
-static uint32_t slot_of(uint64_t id)
-{
-	return (uint32_t)(id >> 32) & (CONN_SLOTS_MAX - 1);
-}
-
 void conn_table_init(struct conn_table *table, unsigned worker)
 {
 	assert(worker < CONN_WORKERS_MAX);
@@ -60,18 +55,9 @@ uint64_t conn_table_add(struct conn_table *table, void *conn)
 	return make_id(table, slot);
 }
 
-void *conn_table_find(const struct conn_table *table, uint64_t id)
-{
-	uint32_t slot = slot_of(id);
-
-	if (conn_worker(id) != table->worker || slot >= table->slot_count || table->slots[slot].generation != (uint32_t)id)
-		return NULL;
-	return table->slots[slot].conn;
-}
-
 void conn_table_remove(struct conn_table *table, uint64_t id)
 {
-	uint32_t slot = slot_of(id);
+	uint32_t slot = conn_slot(id);
 
 	assert(conn_table_find(table, id));
 	table->slots[slot].conn = NULL;

@@ -2,6 +2,7 @@
 #define SKEIN_GATEWAY_CONN_TABLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -38,9 +39,6 @@ void conn_table_release(struct conn_table *table);
 /* A slot for `conn`; returns its id, or 0 when all are taken. */
 uint64_t conn_table_add(struct conn_table *table, void *conn);
 
-/* NULL when it is gone, or another worker's. */
-void *conn_table_find(const struct conn_table *table, uint64_t id);
-
 /* The id must be there. */
 void conn_table_remove(struct conn_table *table, uint64_t id);
 
@@ -54,6 +52,33 @@ static inline void *conn_table_at(const struct conn_table *table, uint32_t slot)
 static inline unsigned conn_worker(uint64_t id)
 {
 	return (unsigned)(id >> 56);
+}
+
+static inline uint32_t conn_slot(uint64_t id)
+{
+	return (uint32_t)(id >> 32) & (CONN_SLOTS_MAX - 1);
+}
+
+/* NULL when it is gone, or another worker's. */
+static inline void *conn_table_find(const struct conn_table *table, uint64_t id)
+{
+	uint32_t slot = conn_slot(id);
+
+	if (conn_worker(id) != table->worker || slot >= table->slot_count || table->slots[slot].generation != (uint32_t)id)
+		return NULL;
+	return table->slots[slot].conn;
+}
+
+/* Fetches what finding it, and then using its first bytes, will touch. Any id. */
+static inline void conn_table_prefetch(const struct conn_table *table, uint64_t id)
+{
+	uint32_t slot = conn_slot(id);
+
+	if (slot >= table->slot_count)
+		return;
+	const char *conn = table->slots[slot].conn;
+	__builtin_prefetch(conn, 1);
+	__builtin_prefetch(conn + 64, 1);
 }
 
 #endif

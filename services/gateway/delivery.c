@@ -156,6 +156,9 @@ static void count_targets(struct part *part, size_t gone, size_t lagging)
 		counter_add(metrics->lagging, lagging);
 }
 
+/* Connections lie anywhere in memory: this many targets ahead, theirs is asked for. */
+#define PREFETCH_AHEAD 6
+
 static void deliver_part(struct task *task)
 {
 	struct part *part = container_of(task, struct part, task);
@@ -168,6 +171,8 @@ static void deliver_part(struct task *task)
 		struct session *session = conn_table_find(&part->w->table, target->conn);
 		enum verdict verdict = VERDICT_GONE;
 
+		if (i + PREFETCH_AHEAD < part->count)
+			conn_table_prefetch(&part->w->table, target[PREFETCH_AHEAD].conn);
 		share = share_of(part, target, share);
 		if (session)
 			verdict = session_deliver(session, target->epoch, target->offset, share, target->audience, now_ms);

@@ -13,7 +13,7 @@ struct out_ring {
 	struct out_entry entries[];
 };
 
-#define FIRST_CAPACITY 8
+#define FIRST_CAPACITY 16
 
 static struct out_ring *ring_new(uint32_t capacity)
 {

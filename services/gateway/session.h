@@ -48,14 +48,22 @@ struct opening {
 enum session_state { SESSION_NEW, SESSION_OPENING, SESSION_LIVE, SESSION_CLOSING };
 
 struct session {
+	/* what every message touches, together */
 	struct ws_worker *home;
 	struct ws_conn *conn;
-	uint64_t id; /* of its connection; 0 while NEW */
-	struct sequencer sequencer;
 	struct out_queue out;
 	struct list dirty; /* in the worker's list while there is something to write */
-	struct list sends; /* struct pending_send: without an answer of im */
+	uint8_t state; /* enum session_state */
+	uint8_t subprotocol; /* enum subprotocol */
+	uint8_t send_count;
+	bool never_acks; /* ack=0 */
+	bool has_route; /* router was asked to bind it */
+	bool is_binding, is_renewing; /* no answer yet */
+	struct sequencer sequencer;
+
+	uint64_t id; /* of its connection; 0 while NEW */
 	struct timer timer; /* the earliest of all its deadlines */
+	struct list sends; /* struct pending_send: without an answer of im */
 	struct opening *opening; /* until it is LIVE */
 	char *names; /* uid, device and platform, each with its terminator */
 	uint64_t expires_ms; /* the token; wall clock */
@@ -65,12 +73,6 @@ struct session {
 	uint64_t acked; /* offset up to which the client has processed everything */
 	struct rate_limit frames;
 	uint16_t device_at, platform_at; /* in `names` */
-	uint8_t state; /* enum session_state */
-	uint8_t subprotocol; /* enum subprotocol */
-	uint8_t send_count;
-	bool never_acks; /* ack=0 */
-	bool has_route; /* router was asked to bind it */
-	bool is_binding, is_renewing; /* no answer yet */
 };
 
 #define SESSION_SENDS_MAX 64
