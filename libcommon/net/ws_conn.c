@@ -318,7 +318,7 @@ static void on_lws_closing(struct ws_conn *conn)
 		arm_deadline(conn);
 		return;
 	}
-	if (!peer_hung_up(conn->wsi)) {
+	if (!conn->server->is_closing && !peer_hung_up(conn->wsi)) {
 		conn->code = 1002;
 		write_raw(conn, frame, ws_close_frame(frame, conn->code, NULL));
 	}

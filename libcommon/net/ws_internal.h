@@ -21,11 +21,11 @@
  *   ws_conn.c        from the upgrade to the end: what lws calls, what the caller calls
  *
  * The handshake is read here and not by lws: lws keeps a sorted list of
- * time-outs (O(N) per half-open connection), 5 to 20 KB per request under way,
- * drops silently what it does not like, and speaks HTTP/2 to whoever asks. It
- * gets the socket together with a request that we wrote ourselves, of the fields
- * that it needs, and so never parses a stranger's HTTP. The price is that TLS
- * has to end in front of the gateway.
+ * time-outs (O(N) per half-open connection), 18 KB per request under way, drops
+ * silently what it does not like, and speaks HTTP/2 to whoever asks. It gets the
+ * socket together with a request that we wrote ourselves, of the fields that it
+ * needs, and so never parses a stranger's HTTP. The price is that TLS has to end
+ * in front of the gateway (docs/adr/004).
  */
 
 /* A peer's IP address: IPv4 as ::ffff:a.b.c.d. */

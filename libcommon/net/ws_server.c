@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -110,11 +111,32 @@ static void make_protocols(struct ws_server *server)
 	}
 }
 
+/*
+ * Workers may start at the same time, but lws has state that they share. It is
+ * heard the first time only, about what is missing on this machine: it formats
+ * its lines into a static buffer, and the workers that serve would write there.
+ */
+static void create_context(struct ws_server *server, const struct lws_context_creation_info *info)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static bool was_heard;
+
+	pthread_mutex_lock(&lock);
+	if (!was_heard)
+		lws_set_log_level(LLL_ERR | LLL_WARN, log_of_lws);
+	server->lws = lws_create_context(info);
+	if (server->lws)
+		server->vhost = lws_create_vhost(server->lws, info);
+	lws_set_log_level(0, log_of_lws);
+	was_heard = server->vhost;
+	pthread_mutex_unlock(&lock);
+}
+
 static bool make_context(struct ws_server *server)
 {
 	static const lws_retry_bo_t no_validity_checks;
 	void *loops[] = { &server->worker->loop };
-	struct lws_context_creation_info info = {
+	const struct lws_context_creation_info info = {
 		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
 		           LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN,
 		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
@@ -128,12 +150,7 @@ static bool make_context(struct ws_server *server)
 		.user = server,
 	};
 
-	/* Afterwards it is silent: it formats into one static buffer, which workers would share. */
-	lws_set_log_level(LLL_ERR | LLL_WARN, log_of_lws);
-	server->lws = lws_create_context(&info);
-	if (server->lws)
-		server->vhost = lws_create_vhost(server->lws, &info);
-	lws_set_log_level(0, log_of_lws);
+	create_context(server, &info);
 	return server->vhost;
 }
 

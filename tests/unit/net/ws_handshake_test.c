@@ -407,12 +407,31 @@ static void a_refused_client_that_does_not_hang_up_is_dropped(void **state)
 	client_close(&client);
 }
 
+static void a_refused_client_may_finish_what_it_is_sending(void **state)
+{
+	struct client client;
+	struct answer answer;
+	(void)state;
+
+	rig_start(&rig);
+	client_connect(&client, rig.port, NULL, 0);
+	assert_true(client_send_text(&client, CLIENT_REQUEST("/elsewhere") "\r\n"));
+	client_read_answer(&client, &answer);
+	assert_int_equal(answer.status, 404);
+	/* A socket that was closed would answer the first by a reset. */
+	assert_true(client_send_text(&client, "more"));
+	assert_true(client_send_text(&client, "and more"));
+	client_expect_end(&client);
+	client_close(&client);
+}
+
 static void handshakes_are_counted_per_address(void **state)
 {
 	struct client pending[3], other, ready;
 	struct answer answer;
 	(void)state;
 
+	rig.options.handshake_timeout_ms = 60000; /* later than a test waits */
 	rig.options.max_handshakes_per_address = 3;
 	rig_start(&rig);
 	for (int i = 0; i < 3; i++) {
@@ -447,6 +466,7 @@ static void connections_over_the_cap_are_closed_at_once(void **state)
 	struct client open[2], waiting, late;
 	(void)state;
 
+	rig.options.handshake_timeout_ms = 60000; /* later than a test waits */
 	rig.options.max_connections = 3;
 	rig_start(&rig);
 	client_open(&open[0], rig.port, "");
@@ -514,6 +534,29 @@ static void a_handler_may_stop_the_listener_under_its_own_handshake(void **state
 	assert_int_equal(rig.openings, 0);
 }
 
+static err_t close_in_accept(struct rig *r, const struct ws_handshake *handshake, const char **detail)
+{
+	(void)handshake;
+	(void)detail;
+	rig_close_server(r);
+	return OK;
+}
+
+static void a_handler_may_close_the_server_under_its_own_handshake(void **state)
+{
+	struct client client;
+	(void)state;
+
+	rig.accept = close_in_accept;
+	rig_start(&rig);
+	client_connect(&client, rig.port, NULL, 0);
+	assert_true(client_send_text(&client, CLIENT_REQUEST("/ws") "\r\n"));
+	client_expect_end(&client);
+	client_close(&client);
+	rig_await(&rig, &rig.closings, 1);
+	assert_int_equal(rig.openings, 0);
+}
+
 static void a_port_in_use_is_refused_unless_it_is_shared(void **state)
 {
 	struct ws_server_options options;
@@ -552,10 +595,12 @@ int main(void)
 		T(a_large_token_passes_and_an_endless_head_does_not),
 		T(slow_handshakes_die_at_their_deadline),
 		T(a_refused_client_that_does_not_hang_up_is_dropped),
+		T(a_refused_client_may_finish_what_it_is_sending),
 		T(handshakes_are_counted_per_address),
 		T(connections_over_the_cap_are_closed_at_once),
 		T(who_is_not_through_when_it_stops_listening_is_told_to_go_elsewhere),
 		T(a_handler_may_stop_the_listener_under_its_own_handshake),
+		T(a_handler_may_close_the_server_under_its_own_handshake),
 		T(a_port_in_use_is_refused_unless_it_is_shared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

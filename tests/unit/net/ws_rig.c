@@ -170,38 +170,6 @@ void rig_start(struct rig *rig)
 	assert_int_equal(worker_start(&rig->worker), OK);
 }
 
-static void on_server_closed(void *arg)
-{
-	struct rig *rig = arg;
-
-	worker_stop(&rig->worker);
-}
-
-struct close_task {
-	struct task task;
-	struct rig *rig;
-};
-
-static void close_server(struct task *task)
-{
-	struct rig *rig = container_of(task, struct close_task, task)->rig;
-
-	ws_server_close(rig->server, on_server_closed, rig);
-}
-
-void rig_stop(struct rig *rig)
-{
-	struct close_task closing = { .task = { .run = close_server }, .rig = rig };
-
-	worker_post(&rig->worker, &closing.task);
-	worker_join(&rig->worker);
-	pthread_mutex_destroy(&rig->lock);
-	pthread_cond_destroy(&rig->changed);
-	if (rig->wrong)
-		fail_msg("%s", rig->wrong);
-	assert_int_equal(rig->closings, rig->accepts);
-}
-
 void rig_await(struct rig *rig, const unsigned *what, unsigned wanted)
 {
 	struct timespec until;
@@ -253,4 +221,50 @@ unsigned rig_connections(struct rig *rig)
 
 	rig_run(rig, count_connections, &connections);
 	return connections;
+}
+
+static void on_server_closed(void *arg)
+{
+	struct rig *rig = arg;
+
+	count(rig, &rig->ends);
+}
+
+void rig_close_server(struct rig *rig)
+{
+	if (rig->is_closing)
+		return;
+	rig->is_closing = true;
+	ws_server_close(rig->server, on_server_closed, rig);
+}
+
+static void close_server(struct rig *rig, void *arg)
+{
+	(void)arg;
+	rig_close_server(rig);
+}
+
+struct stop_task {
+	struct task task;
+	struct worker *worker;
+};
+
+static void stop_worker(struct task *task)
+{
+	worker_stop(container_of(task, struct stop_task, task)->worker);
+}
+
+void rig_stop(struct rig *rig)
+{
+	struct stop_task stopping = { .task = { .run = stop_worker }, .worker = &rig->worker };
+
+	rig_run(rig, close_server, NULL);
+	rig_await(rig, &rig->ends, 1);
+	worker_post(&rig->worker, &stopping.task);
+	worker_join(&rig->worker);
+	pthread_mutex_destroy(&rig->lock);
+	pthread_cond_destroy(&rig->changed);
+	if (rig->wrong)
+		fail_msg("%s", rig->wrong);
+	assert_int_equal(rig->closings, rig->accepts);
 }

@@ -33,11 +33,12 @@ struct rig {
 	void (*writable)(struct rig *rig, struct ws_conn *conn);
 	void *own; /* of the test's handlers */
 	struct ws_conn *last; /* opened; for rig_run() */
+	bool is_closing;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* guarded by lock; read them after rig_await() or rig_stop() */
-	unsigned accepts, openings, messages, signs_of_life, pongs, unblocked, closings;
+	unsigned accepts, openings, messages, signs_of_life, pongs, unblocked, closings, ends;
 	uint16_t last_code;
 	unsigned last_subprotocol;
 	char last_address[64];
@@ -54,6 +55,9 @@ void rig_stop(struct rig *rig);
 
 /* Until `*count` is at least `wanted`. */
 void rig_await(struct rig *rig, const unsigned *count, unsigned wanted);
+
+/* What rig_stop() begins with; a handler may do it earlier. Thread: the worker's. */
+void rig_close_server(struct rig *rig);
 
 /* Runs `act` on the worker's thread and waits for it. */
 void rig_run(struct rig *rig, void (*act)(struct rig *rig, void *arg), void *arg);

@@ -472,11 +472,12 @@ static void a_dropped_connection_ends_without_a_close_frame(void **state)
 /* Messages are commands: what the handler does with its connection from inside lws. */
 static void obey(struct rig *r, struct ws_conn *conn, bool is_binary, struct str message)
 {
-	(void)r;
 	if (str_equal(message, STR("close")))
 		ws_close(conn, 4003, "as told");
 	else if (str_equal(message, STR("drop")))
 		ws_drop(conn);
+	else if (str_equal(message, STR("end")))
+		rig_close_server(r);
 	else
 		rig_send(conn, is_binary, message);
 }
@@ -496,6 +497,19 @@ static void a_handler_may_close_and_drop_its_own_connection(void **state)
 	send_frame(FIN_MORE, "op");
 	client_expect_end(&client);
 	rig_await(&rig, &rig.closings, 2);
+	client_close(&client);
+}
+
+static void a_handler_may_close_the_server(void **state)
+{
+	(void)state;
+
+	rig.message = obey;
+	open_client();
+	send_frame(FIN_TEXT, "end");
+	client_expect_end(&client);
+	rig_await(&rig, &rig.closings, 1);
+	assert_int_equal(rig.last_code, 1006);
 	client_close(&client);
 }
 
@@ -562,6 +576,7 @@ int main(void)
 		T(a_peer_that_hangs_up_is_told_as_1006),
 		T(a_dropped_connection_ends_without_a_close_frame),
 		T(a_handler_may_close_and_drop_its_own_connection),
+		T(a_handler_may_close_the_server),
 		T(a_connection_may_be_closed_in_its_opening),
 		T(a_connection_may_be_dropped_in_its_opening),
 	};
