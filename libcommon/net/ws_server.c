@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +16,12 @@
 
 #define ACCEPTS_PER_TURN 64
 #define ACCEPT_AGAIN_MS 100
+
+/*
+ * lws makes tables of 16 bytes for each descriptor that the process might have.
+ * Above ten million it assumes 2,560, and could not take connections beyond.
+ */
+#define DESCRIPTORS_MAX (1u << 20)
 
 /* Bytes that the kernel takes from us without having sent them; its own limit is 4 MiB per connection. */
 #define UNSENT_MAX 65536
@@ -120,11 +127,16 @@ static void create_context(struct ws_server *server, const struct lws_context_cr
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static bool was_heard;
+	struct rlimit limit, bounded;
 
 	pthread_mutex_lock(&lock);
 	if (!was_heard)
 		lws_set_log_level(LLL_ERR | LLL_WARN, log_of_lws);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	bounded = (struct rlimit){ .rlim_cur = MIN(limit.rlim_cur, DESCRIPTORS_MAX), .rlim_max = limit.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &bounded);
 	server->lws = lws_create_context(info);
+	setrlimit(RLIMIT_NOFILE, &limit);
 	if (server->lws)
 		server->vhost = lws_create_vhost(server->lws, info);
 	lws_set_log_level(0, log_of_lws);
