@@ -415,7 +415,8 @@ static err_t subscribe(struct kafka_consumer *consumer)
 	rd_kafka_topic_partition_list_destroy(topics);
 	if (!err)
 		return OK;
-	log_error("cannot subscribe to a kafka topic", LOG_TEXT("topic", consumer->topic), LOG_TEXT("reason", rd_kafka_err2str(err)));
+	log_error("cannot subscribe to a kafka topic", LOG_TEXT("topic", consumer->topic),
+	          LOG_TEXT("reason", rd_kafka_err2str(err)));
 	return ERR_BAD_CONFIG;
 }
 

@@ -113,9 +113,9 @@ static void keep_copy(struct record *record, const char *topic, struct str key, 
 	copy->topic = str_dup(str_from(topic));
 	copy->headers = headers;
 	copy->has_key = key.ptr != NULL;
-	if (key.len)
+	if (key.ptr && key.len)
 		memcpy(copy->bytes, key.ptr, key.len);
-	if (value.len)
+	if (value.ptr && value.len)
 		memcpy(copy->bytes + key.len, value.ptr, value.len);
 	copy->key = str_of(copy->bytes, key.len);
 	copy->value = str_of(copy->bytes + key.len, value.len);
@@ -401,6 +401,7 @@ static void produce_kept(struct kafka_producer *producer)
 	for (struct list *link; producer->state == PRODUCER_RUNNING && (link = list_pop_front(&producer->kept));) {
 		struct record *record = container_of(link, struct record, link);
 		struct record_copy *copy = record->copy;
+		assert(copy);
 		struct str key = copy->has_key ? copy->key : (struct str){ NULL, 0 };
 		if (hand_over(producer, record, copy->topic, key, copy->value, copy->headers)) {
 			list_push_front(&producer->kept, link);

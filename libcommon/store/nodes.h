@@ -34,7 +34,10 @@ typedef void (*node_registered_done)(void *arg, err_t err, uint64_t epoch);
 /* Registers under a fresh epoch. */
 void node_register(struct redis *redis, const struct node *node, node_registered_done done, void *arg);
 
-/* OK, or ERR_FAILED_PRECONDITION when the name lives under another epoch. A key that Redis forgot is made again with the same epoch. */
+/*
+ * OK, or ERR_FAILED_PRECONDITION when the name lives under another epoch. A key that Redis forgot is made again with the
+ * same epoch.
+ */
 typedef void (*node_renewed_done)(void *arg, err_t err);
 void node_renew(struct redis *redis, const struct node *node, node_renewed_done done, void *arg);
 

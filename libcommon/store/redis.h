@@ -37,7 +37,10 @@ struct redis_options {
 	uint64_t timeout_ms; /* of one command, waiting included */
 };
 
-/* A Lua script, called by its SHA; loaded again when the server does not know it (NOSCRIPT). Declare it static const-like, one per script. */
+/*
+ * A Lua script, called by its SHA; loaded again when the server does not know it (NOSCRIPT). Declare it static, one per
+ * script, with its name and source.
+ */
 struct redis_script {
 	const char *name; /* for logs */
 	const char *source;

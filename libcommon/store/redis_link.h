@@ -20,7 +20,10 @@ struct redis_link_handlers {
 	void (*closed)(void *arg); /* on a later turn than redis_link_close(); nothing else is called after that */
 };
 
-/* Starts to connect; nothing is called before the loop's next turn. `try` chooses among several addresses. `uri` and `handlers` live longer. */
+/*
+ * Starts to connect; nothing is called before the loop's next turn. `try` chooses among several addresses. `uri` and
+ * `handlers` live longer.
+ */
 struct redis_link *redis_link_new(struct worker *worker, const struct redis_uri *uri, unsigned try,
                                   const struct redis_link_handlers *handlers, void *arg);
 

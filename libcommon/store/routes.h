@@ -35,7 +35,10 @@ struct route_bound {
 
 typedef void (*route_bind_done)(void *arg, err_t err, const struct route_bound *bound);
 
-/* Puts the route of (uid, device), makes the inbox if needed, reads its head: one script. Binding the same connection again is a no-op that answers the same. */
+/*
+ * Puts the route of (uid, device), makes the inbox if needed, reads its head: one script. Binding the same connection
+ * again changes nothing; then `replaced` is empty, whatever the first time replaced.
+ */
 void route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, struct str uid, struct str device,
                 const struct route *route, route_bind_done done, void *arg);
 

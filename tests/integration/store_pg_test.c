@@ -14,18 +14,29 @@
 #define TIMEOUT_MS 1500
 #define MAX_WAITING 20000
 
-enum { DO_ECHO, DO_VALUES, DO_PUT, DO_PUT_DEFERRED, DO_FAIL, DO_SLEEP, DO_TERMINATE_OTHERS, DO_ALL_OF_SHAPE, DO_NAME_SESSION, STATEMENTS };
+enum {
+	DO_ECHO,
+	DO_VALUES,
+	DO_PUT,
+	DO_PUT_DEFERRED,
+	DO_FAIL,
+	DO_SLEEP,
+	DO_TERMINATE_OTHERS,
+	DO_ALL_OF_SHAPE,
+	DO_NAME_SESSION,
+	STATEMENTS
+};
 
 static const struct pg_statement statements[STATEMENTS] = {
 	[DO_ECHO] = { "echo", "select $1::bigint" },
 	[DO_VALUES] = { "values", "select $1::text, $2::smallint, $3::int, $4::bigint, $5::bool, $6::text[], $7::bigint[], "
-	                       "$8::int[], $9::bool[], $10::text, cardinality($7), $11::text[]" },
+	                          "$8::int[], $9::bool[], $10::text, cardinality($7), $11::text[]" },
 	[DO_PUT] = { "put", "insert into thing (id) values ($1)" },
 	[DO_PUT_DEFERRED] = { "put_deferred", "insert into late (id) values ($1) returning id" },
 	[DO_FAIL] = { "fail", "select fail($1::text)" },
 	[DO_SLEEP] = { "sleep", "select 1 from pg_sleep($1::bigint)" },
 	[DO_TERMINATE_OTHERS] = { "terminate", "select pg_terminate_backend(pid) from pg_stat_activity "
-	                                    "where pid <> pg_backend_pid() and backend_type = 'client backend'" },
+	                                       "where pid <> pg_backend_pid() and backend_type = 'client backend'" },
 	[DO_ALL_OF_SHAPE] = { "all_of_shape", "select * from shape" },
 	[DO_NAME_SESSION] = { "name_session", "select pg_backend_pid()::bigint" },
 };

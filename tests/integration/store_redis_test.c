@@ -102,7 +102,7 @@ static void an_error_fails_its_own_command_only(void **state)
 static void a_server_that_cannot_for_now_makes_no_internal_error(void **state)
 {
 	struct redis_call limit = { 0 }, refused = { 0 }, free = { 0 }, replica = { 0 }, read_only = { 0 }, master = { 0 },
-	                  good = { 0 };
+			  good = { 0 };
 	struct redis_fixture f;
 	(void)state;
 
