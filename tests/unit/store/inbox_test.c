@@ -1,0 +1,104 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "store/user_script.h"
+
+static void an_epoch_is_fifteen_digits_and_read_back(void **state)
+{
+	char text[INBOX_EPOCH_TEXT];
+	(void)state;
+
+	inbox_epoch_text(text, 0xabc);
+	assert_string_equal(text, "000000000000abc");
+	assert_int_equal(inbox_epoch_parse(str_from(text)), 0xabc);
+	inbox_epoch_text(text, 0xfffffffffffffff);
+	assert_string_equal(text, "fffffffffffffff");
+	assert_int_equal(inbox_epoch_parse(str_from(text)), 0xfffffffffffffff);
+	for (int i = 0; i < 1000; i++) {
+		uint64_t epoch = inbox_fresh_epoch();
+		assert_in_range(epoch, 1, 0xfffffffffffffff);
+		inbox_epoch_text(text, epoch);
+		assert_int_equal(inbox_epoch_parse(str_from(text)), epoch);
+	}
+}
+
+static void what_is_no_epoch_is_none(void **state)
+{
+	static const char *const texts[] = {
+		"", "0", "000000000000000", "abc", "0000000000000abcd", "00000000000000g", "00000000000000A", "-00000000000001",
+		" 00000000000001", "0x0000000000001",
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		assert_int_equal(inbox_epoch_parse(str_from(texts[i])), 0);
+	assert_int_equal(inbox_epoch_parse((struct str){ NULL, 0 }), 0);
+}
+
+static void an_entry_names_a_message(void **state)
+{
+	struct buf entry = { 0 };
+	(void)state;
+
+	inbox_entry_write(&entry, STR("u:alice:bob"), 18446744073709551615u);
+	assert_true(str_equal(buf_str(&entry), STR("u:alice:bob 18446744073709551615")));
+	buf_release(&entry);
+}
+
+static void a_users_keys_share_the_hash_tag(void **state)
+{
+	static const char longest[] = "0123456789012345678901234567890123456789012345678901234567890123";
+	struct user_keys keys;
+	(void)state;
+
+	user_keys_fill(&keys, STR("alice"));
+	assert_true(str_equal(keys.keys[0], STR("im:inbox:{alice}")));
+	assert_true(str_equal(keys.keys[1], STR("im:inbox:{alice}:meta")));
+	assert_true(str_equal(keys.keys[2], STR("im:route:{alice}")));
+	user_keys_fill(&keys, str_from(longest));
+	assert_int_equal(keys.keys[1].len, 64 + 16);
+}
+
+static uint64_t fixed_wall_ms(void)
+{
+	return 1700000000999;
+}
+
+static uint64_t fixed_mono_us(void)
+{
+	return 1;
+}
+
+static void a_script_is_told_the_time_and_how_long_an_inbox_lives(void **state)
+{
+	static const struct clock_source clock = { fixed_mono_us, fixed_wall_ms };
+	const struct inbox_limits limits = { .max_entries = 5, .expire_s = 1001 };
+	struct inbox_args args;
+	(void)state;
+
+	clock_replace(&clock);
+	inbox_args_fill(&args, &limits);
+	clock_replace(NULL);
+	assert_true(str_equal(args.args[0], REDIS_GENERATION));
+	assert_true(inbox_epoch_parse(args.args[1]) != 0);
+	assert_true(str_equal(args.args[2], STR("1700000000")));
+	assert_true(str_equal(args.args[3], STR("500")));
+	assert_true(str_equal(args.args[4], STR("1501")));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_epoch_is_fifteen_digits_and_read_back),
+		cmocka_unit_test(what_is_no_epoch_is_none),
+		cmocka_unit_test(an_entry_names_a_message),
+		cmocka_unit_test(a_users_keys_share_the_hash_tag),
+		cmocka_unit_test(a_script_is_told_the_time_and_how_long_an_inbox_lives),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
