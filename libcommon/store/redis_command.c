@@ -88,20 +88,29 @@ struct str redis_command_name(const struct redis_command *command)
 	return str_cut(&rest, '\r');
 }
 
-void redis_script_prepare(struct redis_script *script)
+static void compute_sha(struct redis_script *script)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	unsigned char sha[SHA_DIGEST_LENGTH];
 
-	if (atomic_load_explicit(&script->has_sha, memory_order_acquire))
-		return;
-	pthread_mutex_lock(&lock);
 	SHA1((const unsigned char *)script->source, strlen(script->source), sha);
 	for (size_t i = 0; i < sizeof(sha); i++) {
 		script->sha[2 * i] = "0123456789abcdef"[sha[i] >> 4];
 		script->sha[2 * i + 1] = "0123456789abcdef"[sha[i] & 15];
 	}
-	atomic_store_explicit(&script->has_sha, true, memory_order_release);
+}
+
+void redis_script_prepare(struct redis_script *script)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+	if (atomic_load_explicit(&script->has_sha, memory_order_acquire))
+		return;
+	pthread_mutex_lock(&lock);
+	/* Another thread may have been first: once told, `sha` is not written any more. */
+	if (!atomic_load_explicit(&script->has_sha, memory_order_relaxed)) {
+		compute_sha(script);
+		atomic_store_explicit(&script->has_sha, true, memory_order_release);
+	}
 	pthread_mutex_unlock(&lock);
 }
 
