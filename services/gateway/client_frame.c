@@ -148,7 +148,8 @@ static void read_ack(const json_t *root, struct client_frame *out, struct json_e
 
 	out->kind = CLIENT_ACK;
 	if (offset.ptr && !offset_parse(offset, &out->offset))
-		json_fail(error, ERR_INVALID_ARGUMENT, "offset", "offset must be the decimal number of a message frame, as a string");
+		json_fail(error, ERR_INVALID_ARGUMENT, "offset",
+		          "offset must be the decimal number of a message frame, as a string");
 }
 
 static const char *const served[] = { "ping", "send", "ack", NULL };
@@ -226,8 +227,13 @@ static err_t read_json(struct client_frame *out, struct str text, const char *fr
 /* What JSON's reader sees to by itself: protobuf-c takes any bytes for a text. */
 static const char *first_bad_text(const Skein__V1__Send *send)
 {
-	const struct { const char *name, *text; } texts[] = {
-		{ "to_user", send->to_user }, { "to_group", send->to_group }, { "type", send->type }, { "body", send->body },
+	const struct {
+		const char *name, *text;
+	} texts[] = {
+		{ "to_user", send->to_user },
+		{ "to_group", send->to_group },
+		{ "type", send->type },
+		{ "body", send->body },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
@@ -257,7 +263,7 @@ static err_t check_proto_send(struct client_frame *out, const Skein__V1__Send *s
 	if (send->n_mentions > MENTIONS_MAX)
 		return fault(out, ERR_INVALID_ARGUMENT, "message.mentions must have at most %d items", MENTIONS_MAX);
 	for (size_t i = 0; i < send->n_mentions; i++)
-		if (!ident_is_valid(str_from(send->mentions[i])) && strcmp(send->mentions[i], "*"))
+		if (!ident_is_valid(str_from(send->mentions[i])) && strcmp(send->mentions[i], "*") != 0)
 			return fault(out, ERR_INVALID_ARGUMENT, "message.mentions must be a list of uids, or \"*\"");
 	return OK;
 }

@@ -7,12 +7,6 @@
 #include "gateway/session.h"
 #include "proto/delivery.pb-c.h"
 
-struct target {
-	uint64_t conn, offset, epoch;
-	uint32_t delivery; /* index in the run */
-	uint8_t audience;
-};
-
 /* A target that was not simply queued. */
 struct exception {
 	uint64_t conn;
@@ -25,24 +19,28 @@ struct exceptions {
 	size_t count, capacity;
 };
 
-/* What one worker has to do of a batch. */
+/* What one worker has to do of a batch: what is its own among all targets. */
 struct part {
 	struct task task;
 	struct run *run;
 	struct ws_worker *w;
-	struct target *targets; /* those of one delivery stand together */
-	size_t count;
+	bool is_concerned; /* there is such a target */
+	size_t counts[3]; /* of its targets, by verdict */
 	struct exceptions exceptions;
+};
+
+struct plan {
+	struct fanout *fanout; /* NULL: it cannot be read */
+	bool is_to_deliver;
 };
 
 /* A batch on its way through the workers. */
 struct run {
 	struct app *app;
 	struct rpc_stream *stream;
+	Skein__V1__DeliverBatch *batch; /* the workers read it where it is: a target is met by each, used by one */
 	atomic_uint open_parts; /* and one for who makes it */
-	size_t delivery_count;
-	uint64_t *ids;
-	struct fanout **fanouts; /* NULL: it cannot be read, or has no target */
+	struct plan *plans; /* of each delivery */
 	struct exceptions exceptions; /* known before any worker is asked */
 	struct part parts[];
 };
@@ -73,7 +71,7 @@ static size_t fill_exceptions(const struct run *run, const struct exceptions *fr
 {
 	for (size_t i = 0; i < from->count; i++) {
 		skein__v1__exception__init(&to[i]);
-		to[i].id = run->ids[from->items[i].delivery];
+		to[i].id = run->batch->deliveries[from->items[i].delivery]->id;
 		to[i].conn = from->items[i].conn;
 		to[i].verdict = from->items[i].verdict == VERDICT_GONE ? SKEIN__V1__VERDICT__GONE : SKEIN__V1__VERDICT__LAGGING;
 	}
@@ -84,6 +82,7 @@ static void send_answer(const struct run *run)
 {
 	Skein__V1__DeliverAnswers answers = SKEIN__V1__DELIVER_ANSWERS__INIT;
 	size_t count = count_exceptions(run), filled;
+	uint64_t *ids = mem_alloc(run->batch->n_deliveries * sizeof(*ids));
 	Skein__V1__Exception *exceptions = mem_alloc(count * sizeof(*exceptions));
 	Skein__V1__Exception **pointers = mem_alloc(count * sizeof(*pointers));
 	struct buf bytes = { 0 };
@@ -95,30 +94,31 @@ static void send_answer(const struct run *run)
 		pointers[i] = &exceptions[i];
 	answers.n_exceptions = count;
 	answers.exceptions = pointers;
-	answers.n_done = run->delivery_count;
-	answers.done = run->ids;
+	for (size_t i = 0; i < run->batch->n_deliveries; i++)
+		ids[i] = run->batch->deliveries[i]->id;
+	answers.n_done = run->batch->n_deliveries;
+	answers.done = ids;
 	size_t len = skein__v1__deliver_answers__get_packed_size(&answers);
 	bytes.len = skein__v1__deliver_answers__pack(&answers, (uint8_t *)buf_reserve(&bytes, len));
 	err_t err = rpc_stream_send(run->stream, buf_str(&bytes));
 	if (err && err != ERR_CLOSED) /* down: push delivers again on its next stream */
-		log_error("answer to push not sent", LOG_ERR(err), LOG_NUM("deliveries", run->delivery_count));
+		log_error("answer to push not sent", LOG_ERR(err), LOG_NUM("deliveries", answers.n_done));
 	buf_release(&bytes);
+	mem_free(ids);
 	mem_free(pointers);
 	mem_free(exceptions);
 }
 
 static void run_free(struct run *run)
 {
-	for (size_t i = 0; i < run->delivery_count; i++)
-		if (run->fanouts[i])
-			fanout_unref(run->fanouts[i]);
-	for (unsigned i = 0; i < run->app->worker_count; i++) {
-		mem_free(run->parts[i].targets);
+	for (size_t i = 0; i < run->batch->n_deliveries; i++)
+		if (run->plans[i].fanout)
+			fanout_unref(run->plans[i].fanout);
+	for (unsigned i = 0; i < run->app->worker_count; i++)
 		mem_free(run->parts[i].exceptions.items);
-	}
 	mem_free(run->exceptions.items);
-	mem_free(run->fanouts);
-	mem_free(run->ids);
+	mem_free(run->plans);
+	skein__v1__deliver_batch__free_unpacked(run->batch, NULL);
 	rpc_stream_unref(run->stream);
 	mem_free(run);
 }
@@ -133,56 +133,72 @@ static void leave(struct run *run)
 
 /* ---- a part: on its worker's thread ---- */
 
-/* The share of the delivery that this target belongs to; `current` is the one of the target before. */
-static struct fanout_share *share_of(const struct part *part, const struct target *target, struct fanout_share *current)
-{
-	struct fanout *fanout = part->run->fanouts[target->delivery];
+/* Connections lie anywhere in memory: this many targets ahead, theirs is asked for. */
+#define PREFETCH_AHEAD 6
 
-	if (current && current->fanout == fanout)
-		return current;
-	if (current)
-		fanout_share_unref(current);
-	return fanout ? fanout_share_new(fanout) : NULL;
+static bool is_numbered(const Skein__V1__Targets *targets, size_t i)
+{
+	return targets->epochs[i] && targets->offsets[i] && targets->offsets[i] <= SEQUENCER_MAX_OFFSET;
 }
 
-static void count_targets(struct part *part, size_t gone, size_t lagging)
+static size_t target_count(const Skein__V1__Targets *targets)
+{
+	return targets ? targets->n_conns : 0;
+}
+
+static void deliver_to(struct part *part, uint32_t delivery, const Skein__V1__Targets *targets, enum audience audience,
+                       struct fanout_share *share, uint64_t now_ms)
+{
+	const struct conn_table *table = &part->w->table;
+
+	for (size_t i = 0; i < target_count(targets); i++) {
+		uint64_t conn = targets->conns[i];
+
+		if (i + PREFETCH_AHEAD < targets->n_conns)
+			conn_table_prefetch(table, targets->conns[i + PREFETCH_AHEAD]);
+		if (conn_worker(conn) != part->w->index || !is_numbered(targets, i))
+			continue;
+		struct session *session = conn_table_find(table, conn);
+		enum verdict verdict = VERDICT_GONE;
+		if (session)
+			verdict = session_deliver(session, targets->epochs[i], targets->offsets[i], share, audience, now_ms);
+		part->counts[verdict]++;
+		if (verdict != VERDICT_QUEUED)
+			add_exception(&part->exceptions, delivery, conn, verdict);
+	}
+}
+
+static void count_targets(const struct part *part)
 {
 	struct gateway_metrics *metrics = &part->run->app->metrics;
+	size_t gone = part->counts[VERDICT_GONE], lagging = part->counts[VERDICT_LAGGING];
 
-	counter_add(metrics->deliveries, part->count);
+	counter_add(metrics->deliveries, part->counts[VERDICT_QUEUED] + gone + lagging);
 	if (gone)
 		counter_add(metrics->gone, gone);
 	if (lagging)
 		counter_add(metrics->lagging, lagging);
 }
 
-/* Connections lie anywhere in memory: this many targets ahead, theirs is asked for. */
-#define PREFETCH_AHEAD 6
-
 static void deliver_part(struct task *task)
 {
 	struct part *part = container_of(task, struct part, task);
-	struct fanout_share *share = NULL;
+	const struct run *run = part->run;
 	uint64_t now_ms = clock_mono_ms();
-	size_t counts[] = { [VERDICT_QUEUED] = 0, [VERDICT_GONE] = 0, [VERDICT_LAGGING] = 0 };
 
-	for (size_t i = 0; i < part->count; i++) {
-		const struct target *target = &part->targets[i];
-		struct session *session = conn_table_find(&part->w->table, target->conn);
-		enum verdict verdict = VERDICT_GONE;
+	for (size_t i = 0; i < run->batch->n_deliveries; i++) {
+		const Skein__V1__Delivery *delivery = run->batch->deliveries[i];
+		const struct plan *plan = &run->plans[i];
 
-		if (i + PREFETCH_AHEAD < part->count)
-			conn_table_prefetch(&part->w->table, target[PREFETCH_AHEAD].conn);
-		share = share_of(part, target, share);
-		if (session)
-			verdict = session_deliver(session, target->epoch, target->offset, share, target->audience, now_ms);
-		counts[verdict]++;
-		if (verdict != VERDICT_QUEUED)
-			add_exception(&part->exceptions, target->delivery, target->conn, verdict);
+		if (!plan->is_to_deliver)
+			continue;
+		struct fanout_share *share = plan->fanout ? fanout_share_new(plan->fanout) : NULL;
+		deliver_to(part, (uint32_t)i, delivery->others, AUDIENCE_OTHERS, share, now_ms);
+		deliver_to(part, (uint32_t)i, delivery->own, AUDIENCE_OWN, share, now_ms);
+		if (share)
+			fanout_share_unref(share);
 	}
-	if (share)
-		fanout_share_unref(share);
-	count_targets(part, counts[VERDICT_GONE], counts[VERDICT_LAGGING]);
+	count_targets(part);
 	leave(part->run);
 }
 
@@ -193,45 +209,24 @@ static bool is_well_formed(const Skein__V1__Targets *targets)
 	return !targets || (targets->n_conns == targets->n_offsets && targets->n_conns == targets->n_epochs);
 }
 
-static size_t target_count(const Skein__V1__Targets *targets)
-{
-	return targets ? targets->n_conns : 0;
-}
-
 static void all_are(struct run *run, uint32_t delivery, const Skein__V1__Targets *targets, enum verdict verdict)
 {
 	for (size_t i = 0; i < target_count(targets); i++)
 		add_exception(&run->exceptions, delivery, targets->conns[i], verdict);
 }
 
-static void add_target(struct run *run, struct target target)
-{
-	unsigned worker = conn_worker(target.conn);
-	struct part *part = &run->parts[worker];
-
-	/* Powers of two: capacity is known from the count. */
-	if ((part->count & (part->count - 1)) == 0)
-		part->targets = mem_resize(part->targets, MAX(8, 2 * part->count) * sizeof(target));
-	part->targets[part->count++] = target;
-}
-
-static void add_targets(struct run *run, uint32_t delivery, const Skein__V1__Targets *targets, enum audience audience)
+/* Which workers have targets here; those that nobody has get their verdict. */
+static void look_at_targets(struct run *run, uint32_t delivery, const Skein__V1__Targets *targets)
 {
 	for (size_t i = 0; i < target_count(targets); i++) {
-		const struct target target = {
-			.conn = targets->conns[i],
-			.offset = targets->offsets[i],
-			.epoch = targets->epochs[i],
-			.delivery = delivery,
-			.audience = (uint8_t)audience,
-		};
+		unsigned worker = conn_worker(targets->conns[i]);
 
-		if (conn_worker(target.conn) >= run->app->worker_count)
-			add_exception(&run->exceptions, delivery, target.conn, VERDICT_GONE);
-		else if (!target.epoch || !target.offset || target.offset > SEQUENCER_MAX_OFFSET)
-			add_exception(&run->exceptions, delivery, target.conn, VERDICT_LAGGING);
+		if (worker >= run->app->worker_count)
+			add_exception(&run->exceptions, delivery, targets->conns[i], VERDICT_GONE);
+		else if (!is_numbered(targets, i))
+			add_exception(&run->exceptions, delivery, targets->conns[i], VERDICT_LAGGING);
 		else
-			add_target(run, target);
+			run->parts[worker].is_concerned = true;
 	}
 }
 
@@ -241,9 +236,11 @@ static void count_malformed(struct run *run, uint64_t id, const char *why)
 	log_error("malformed delivery", LOG_U64("id", id), LOG_TEXT("why", why));
 }
 
-static void plan(struct run *run, uint32_t index, const Skein__V1__Delivery *delivery)
+static void make_plan(struct run *run, uint32_t index)
 {
-	run->ids[index] = delivery->id;
+	const Skein__V1__Delivery *delivery = run->batch->deliveries[index];
+	struct plan *plan = &run->plans[index];
+
 	if (!is_well_formed(delivery->others) || !is_well_formed(delivery->own)) {
 		count_malformed(run, delivery->id, "lists of different lengths");
 		all_are(run, index, delivery->others, VERDICT_LAGGING);
@@ -255,26 +252,26 @@ static void plan(struct run *run, uint32_t index, const Skein__V1__Delivery *del
 		all_are(run, index, delivery->own, VERDICT_GONE);
 		return;
 	}
-	if (!target_count(delivery->others) && !target_count(delivery->own))
+	plan->is_to_deliver = target_count(delivery->others) || target_count(delivery->own);
+	if (!plan->is_to_deliver)
 		return;
-	run->fanouts[index] = fanout_new(str_of(delivery->message.data, delivery->message.len),
-	                                 target_count(delivery->own) > 0, str_from(delivery->client_msg_id));
+	plan->fanout = fanout_new(str_of(delivery->message.data, delivery->message.len), target_count(delivery->own) > 0,
+	                          str_from(delivery->client_msg_id));
 	/* Its connections are told the number all the same: they notice the hole, and the client reads it. */
-	if (!run->fanouts[index])
+	if (!plan->fanout)
 		count_malformed(run, delivery->id, "the message cannot be shown");
-	add_targets(run, index, delivery->others, AUDIENCE_OTHERS);
-	add_targets(run, index, delivery->own, AUDIENCE_OWN);
+	look_at_targets(run, index, delivery->others);
+	look_at_targets(run, index, delivery->own);
 }
 
-static struct run *run_new(struct app *app, struct rpc_stream *stream, size_t delivery_count)
+static struct run *run_new(struct app *app, struct rpc_stream *stream, Skein__V1__DeliverBatch *batch)
 {
 	struct run *run = mem_zalloc(sizeof(*run) + app->worker_count * sizeof(run->parts[0]));
 
 	run->app = app;
 	run->stream = rpc_stream_ref(stream);
-	run->delivery_count = delivery_count;
-	run->ids = mem_zalloc(delivery_count * sizeof(run->ids[0]));
-	run->fanouts = mem_zalloc(delivery_count * sizeof(struct fanout *));
+	run->batch = batch;
+	run->plans = mem_zalloc(batch->n_deliveries * sizeof(run->plans[0]));
 	atomic_init(&run->open_parts, 1);
 	return run;
 }
@@ -284,7 +281,7 @@ static void post_parts(struct run *run)
 	for (unsigned i = 0; i < run->app->worker_count; i++) {
 		struct part *part = &run->parts[i];
 
-		if (!part->count)
+		if (!part->is_concerned)
 			continue;
 		part->run = run;
 		part->w = &run->app->workers[i];
@@ -307,14 +304,14 @@ static void on_batch(struct rpc_stream *stream, struct str message, void *arg)
 		rpc_stream_end(stream, ERR_INVALID_ARGUMENT, "not a DeliverBatch"); /* whose deliveries nobody can answer */
 		return;
 	}
-	if (batch->n_deliveries) {
-		struct run *run = run_new(app, stream, batch->n_deliveries);
-
-		for (size_t i = 0; i < batch->n_deliveries; i++)
-			plan(run, (uint32_t)i, batch->deliveries[i]);
-		post_parts(run);
+	if (!batch->n_deliveries) {
+		skein__v1__deliver_batch__free_unpacked(batch, NULL);
+		return;
 	}
-	skein__v1__deliver_batch__free_unpacked(batch, NULL);
+	struct run *run = run_new(app, stream, batch);
+	for (size_t i = 0; i < batch->n_deliveries; i++)
+		make_plan(run, (uint32_t)i);
+	post_parts(run);
 }
 
 const struct rpc_stream_handlers delivery_handlers = { .message = on_batch };

@@ -4,11 +4,11 @@
 #include "rpc/rpc_server.h"
 
 /*
- * The Deliver stream of push. A batch is taken apart on the thread of the rpc
- * queue: each message is encoded once, its targets are split by worker, and
- * every worker concerned gets one task for the whole batch. The last one that is
- * through sends one answer: all deliveries done, and the targets that were not
- * simply queued. The handlers' arg is the struct app.
+ * The Deliver stream of push. A batch is read on the thread of the rpc queue,
+ * where each message is encoded, once; every worker that has targets in it gets
+ * one task for the whole batch. The last one that is through sends one answer:
+ * all deliveries done, and the targets that were not simply queued. The handlers'
+ * arg is the struct app.
  */
 extern const struct rpc_stream_handlers delivery_handlers;
 

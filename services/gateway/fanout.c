@@ -188,20 +188,6 @@ static char *write_head(char *out, enum subprotocol subprotocol, uint64_t offset
 	return out + digits;
 }
 
-static size_t ws_header_len(size_t len)
-{
-	if (len < 126)
-		return 2;
-	return len < 65536 ? 4 : 10;
-}
-
-size_t fanout_frame_len(const struct fanout *fanout, enum audience audience, enum subprotocol subprotocol, uint64_t offset)
-{
-	size_t len = head_len(subprotocol, digit_count(offset)) + fanout->tails[audience][subprotocol].len;
-
-	return ws_header_len(len) + len;
-}
-
 size_t fanout_frame_write(char *out, const struct fanout *fanout, enum audience audience, enum subprotocol subprotocol,
                           uint64_t offset)
 {

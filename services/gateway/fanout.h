@@ -41,8 +41,11 @@ struct fanout *fanout_new(struct str message, bool for_own, struct str client_ms
 struct fanout *fanout_ref(struct fanout *fanout);
 void fanout_unref(struct fanout *fanout);
 
-/* Length of the whole frame on the wire. */
-size_t fanout_frame_len(const struct fanout *fanout, enum audience audience, enum subprotocol subprotocol, uint64_t offset);
+/* Length of the whole frame on the wire, at most. */
+static inline size_t fanout_frame_max(const struct fanout *fanout, enum audience audience, enum subprotocol subprotocol)
+{
+	return FANOUT_HEAD_MAX + fanout->tails[audience][subprotocol].len;
+}
 
 /* Writes the whole frame; there must be room. Returns its length. */
 size_t fanout_frame_write(char *out, const struct fanout *fanout, enum audience audience, enum subprotocol subprotocol,

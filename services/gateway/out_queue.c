@@ -1,17 +1,10 @@
 #include "gateway/out_queue.h"
 
 #include <assert.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "base/macros.h"
 #include "base/mem.h"
-
-struct out_ring {
-	uint32_t first, count, capacity; /* capacity is a power of two */
-	uint32_t bytes;
-	struct out_entry entries[];
-};
 
 #define FIRST_CAPACITY 16
 
@@ -53,11 +46,6 @@ err_t out_queue_append(struct out_queue *queue, const struct out_limits *limits,
 	return OK;
 }
 
-const struct out_entry *out_queue_first(const struct out_queue *queue)
-{
-	return queue->ring ? &queue->ring->entries[queue->ring->first] : NULL;
-}
-
 void out_queue_pop(struct out_queue *queue)
 {
 	struct out_ring *ring = queue->ring;
@@ -69,14 +57,4 @@ void out_queue_pop(struct out_queue *queue)
 		mem_free(ring);
 		queue->ring = NULL;
 	}
-}
-
-uint32_t out_queue_bytes(const struct out_queue *queue)
-{
-	return queue->ring ? queue->ring->bytes : 0;
-}
-
-uint32_t out_queue_entries(const struct out_queue *queue)
-{
-	return queue->ring ? queue->ring->count : 0;
 }

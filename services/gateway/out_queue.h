@@ -2,6 +2,7 @@
 #define SKEIN_GATEWAY_OUT_QUEUE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -25,7 +26,7 @@ enum out_kind {
 struct out_entry {
 	void *ref;
 	uint64_t offset; /* of a message in the inbox */
-	uint32_t bytes; /* on the wire, all included */
+	uint32_t bytes; /* on the wire, all included, at most */
 	uint8_t kind; /* enum out_kind */
 };
 
@@ -34,7 +35,11 @@ struct out_limits {
 	uint32_t max_entries;
 };
 
-struct out_ring;
+struct out_ring {
+	uint32_t first, count, capacity; /* capacity is a power of two */
+	uint32_t bytes;
+	struct out_entry entries[];
+};
 
 struct out_queue {
 	struct out_ring *ring; /* NULL while empty */
@@ -44,13 +49,23 @@ struct out_queue {
 err_t out_queue_append(struct out_queue *queue, const struct out_limits *limits, const struct out_entry *entry) MUST_CHECK;
 
 /* The oldest one, until the queue is changed; NULL when it is empty. */
-const struct out_entry *out_queue_first(const struct out_queue *queue);
+static inline const struct out_entry *out_queue_first(const struct out_queue *queue)
+{
+	return queue->ring ? &queue->ring->entries[queue->ring->first] : NULL;
+}
 
 /* Takes the oldest one out; the queue is not empty. */
 void out_queue_pop(struct out_queue *queue);
 
-uint32_t out_queue_bytes(const struct out_queue *queue);
-uint32_t out_queue_entries(const struct out_queue *queue);
+static inline uint32_t out_queue_bytes(const struct out_queue *queue)
+{
+	return queue->ring ? queue->ring->bytes : 0;
+}
+
+static inline uint32_t out_queue_entries(const struct out_queue *queue)
+{
+	return queue->ring ? queue->ring->count : 0;
+}
 
 static inline bool out_queue_is_empty(const struct out_queue *queue)
 {

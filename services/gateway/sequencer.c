@@ -202,6 +202,8 @@ enum sequencer_action sequencer_record(struct sequencer *s, const struct sequenc
 {
 	if (!s->epoch)
 		return hold_early(s, record);
+	if (!record->waits && sequencer_pass(s, record->epoch, record->offset))
+		return SEQUENCER_SEND;
 	if (record->epoch == s->epoch && record->offset == s->next && !record->waits && !s->owes_resync &&
 	    !front_is_next(s)) {
 		move_next(s, record->offset + 1);

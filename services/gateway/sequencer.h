@@ -79,6 +79,17 @@ void sequencer_release(struct sequencer *sequencer);
 /* The inbox is known: what came before is put in order, `next` is owed. Once. */
 void sequencer_start(struct sequencer *sequencer, uint64_t epoch, uint64_t next, uint64_t now_ms);
 
+/* The plain case of sequencer_record(), which most records are: true if this one is owed and nothing else is to be done. */
+static inline bool sequencer_pass(struct sequencer *sequencer, uint64_t epoch, uint64_t offset)
+{
+	if (epoch != sequencer->epoch || offset != sequencer->next || sequencer->reach >= offset || sequencer->hold ||
+	    sequencer->owes_resync)
+		return false;
+	sequencer->reach = offset;
+	sequencer->next = offset + 1;
+	return true;
+}
+
 /*
  * A record came. SEND: it is the one owed, and counted as sent. DROP: the client has it or reads it after a resync. HOLD:
  * the item is kept, the driver gives it a reference. Then sequencer_take().

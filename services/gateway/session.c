@@ -348,7 +348,7 @@ void session_renew(struct session *session)
 void session_kick(struct session *session, const char *uid, const char *device)
 {
 	/* The id may have been of another process that had this node's name. */
-	if (strcmp(session_uid(session), uid) || strcmp(session_device(session), device))
+	if (strcmp(session_uid(session), uid) != 0 || strcmp(session_device(session), device) != 0)
 		return;
 	session_close(session, 4001, "the same device connected again");
 }

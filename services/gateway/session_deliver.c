@@ -51,7 +51,7 @@ static bool has_more_to_do(const struct sequencer *sequencer)
 	return sequencer->hold || sequencer->owes_resync || sequencer->hole_deadline_ms;
 }
 
-static enum verdict deliver_readable(struct session *session, const struct sequencer_record *record, uint64_t now_ms)
+static enum verdict deliver_in_turn(struct session *session, const struct sequencer_record *record, uint64_t now_ms)
 {
 	struct gateway_metrics *metrics = &session->home->app->metrics;
 	err_t err = OK;
@@ -70,26 +70,37 @@ static enum verdict deliver_readable(struct session *session, const struct seque
 	return err ? VERDICT_LAGGING : VERDICT_QUEUED;
 }
 
+static enum verdict deliver_readable(struct session *session, uint64_t epoch, uint64_t offset, struct fanout_share *share,
+                                     enum audience audience, uint64_t now_ms)
+{
+	const struct fanout *fanout = share->fanout;
+	bool waits = audience == AUDIENCE_OWN && session->send_count &&
+	             session_awaits(session, fanout->client_msg_id, offset);
+
+	if (!waits && sequencer_pass(&session->sequencer, epoch, offset)) {
+		err_t err = session_write_message(session, fanout_share_ref(share), audience, offset);
+		return err ? VERDICT_LAGGING : VERDICT_QUEUED;
+	}
+	const struct sequencer_record record = {
+		.epoch = epoch,
+		.offset = offset,
+		.item = share,
+		.bytes = (uint32_t)fanout->tails[audience][session->subprotocol].len,
+		.tag = (uint8_t)audience,
+		.waits = waits,
+	};
+	return deliver_in_turn(session, &record, now_ms);
+}
+
 enum verdict session_deliver(struct session *session, uint64_t epoch, uint64_t offset, struct fanout_share *share,
                              enum audience audience, uint64_t now_ms)
 {
 	enum verdict verdict = VERDICT_LAGGING;
 
-	if (share) {
-		const struct fanout *fanout = share->fanout;
-		const struct sequencer_record record = {
-			.epoch = epoch,
-			.offset = offset,
-			.item = share,
-			.bytes = (uint32_t)fanout->tails[audience][session->subprotocol].len,
-			.tag = (uint8_t)audience,
-			.waits = audience == AUDIENCE_OWN && session->send_count &&
-			         session_awaits(session, fanout->client_msg_id, offset),
-		};
-		verdict = deliver_readable(session, &record, now_ms);
-	} else {
+	if (share)
+		verdict = deliver_readable(session, epoch, offset, share, audience, now_ms);
+	else
 		sequencer_learn(&session->sequencer, epoch, offset, now_ms);
-	}
 	if (has_more_to_do(&session->sequencer))
 		session_release(session, now_ms);
 	return verdict;

@@ -66,7 +66,7 @@ err_t session_write_message(struct session *session, struct fanout_share *share,
 	const struct out_entry entry = {
 		.ref = share,
 		.offset = offset,
-		.bytes = (uint32_t)fanout_frame_len(share->fanout, audience, session->subprotocol, offset),
+		.bytes = (uint32_t)fanout_frame_max(share->fanout, audience, session->subprotocol),
 		.kind = audience == AUDIENCE_OWN ? OUT_OWN_MESSAGE : OUT_MESSAGE,
 	};
 

@@ -94,7 +94,7 @@ static struct str write_frame(const struct fanout *fanout, enum audience audienc
 {
 	size_t len = fanout_frame_write(wire, fanout, audience, subprotocol, offset);
 
-	assert_int_equal(len, fanout_frame_len(fanout, audience, subprotocol, offset));
+	assert_true(len <= fanout_frame_max(fanout, audience, subprotocol));
 	return str_of(wire, len);
 }
 

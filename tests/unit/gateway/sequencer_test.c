@@ -194,7 +194,7 @@ static void nothing_was_lost(struct play *p)
 	for (int offset = 1; offset <= 4; offset++)
 		if (p->fed_at[row][offset])
 			expect(p->was_sent[row][offset] || p->synced_to >= (uint64_t)offset ||
-			       p->resync_at >= p->fed_at[row][offset],
+			               p->resync_at >= p->fed_at[row][offset],
 			       "every record was sent, or the client told to sync when it was in the inbox");
 	for (int i = 0; i < 2; i++)
 		for (int offset = 1; offset <= 4; offset++)
