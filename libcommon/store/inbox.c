@@ -15,7 +15,7 @@
 static struct redis_script append_script = {
 	.name = "inbox append",
 	.source = INBOX_MAKE
-	          "n = redis.call('HINCRBY', KEYS[2], 'n', 1)\n"
+	          "n = redis.call('HINCRBY', KEYS[2], 'n', '1')\n"
 	          "local len = redis.call('RPUSH', KEYS[1], ARGV[6])\n"
 	          "if len > tonumber(ARGV[7]) then redis.call('LTRIM', KEYS[1], -ARGV[8], -1) end\n"
 	          "keep = keep or len == 1\n"

@@ -28,11 +28,13 @@ struct str user_routes_key(struct user_keys *keys, struct str uid)
 void inbox_args_fill(struct inbox_args *args, const struct inbox_limits *limits)
 {
 	assert(limits->expire_s > 1 && limits->max_entries > 0);
+	uint64_t now_s = clock_wall_ms() / 1000;
+
 	inbox_epoch_text(args->epoch, inbox_fresh_epoch());
 	args->args[0] = REDIS_GENERATION;
 	args->args[1] = str_of(args->epoch, INBOX_EPOCH_TEXT - 1);
-	args->args[2] = decimal(args->now_s, clock_wall_ms() / 1000);
-	args->args[3] = decimal(args->half_s, limits->expire_s / 2);
+	args->args[2] = decimal(args->now_s, now_s);
+	args->args[3] = decimal(args->old_s, now_s - MIN(now_s, limits->expire_s / 2));
 	args->args[4] = decimal(args->keep_s, limits->expire_s + limits->expire_s / 2);
 }
 

@@ -23,8 +23,8 @@ struct str user_routes_key(struct user_keys *keys, struct str uid);
 /*
  * The start of a script that uses the inbox. Makes it anew if it is missing or of another generation; afterwards `n` is
  * the number of its newest entry, `e` its epoch. The time of the last EXPIRE stands in the meta hash (`x`), so that most
- * calls need none: INBOX_KEEP, at the end, sets it again when half of inbox_limits.expire_s went by (or the caller's
- * clock was set), to one and a half times that.
+ * calls need none: INBOX_KEEP, at the end, sets it again when half of inbox_limits.expire_s went by (or a clock was
+ * set back), to one and a half times that. The times are compared as texts: seconds have ten digits until 2286.
  */
 #define INBOX_MAKE                                                             \
 	"local m = redis.call('HMGET', KEYS[2], 'g', 'n', 'e', 'x')\n"         \
@@ -34,7 +34,7 @@ struct str user_routes_key(struct user_keys *keys, struct str uid);
 	"  n, e, x = 0, ARGV[2], false\n"                                      \
 	"  redis.call('HSET', KEYS[2], 'g', ARGV[1], 'n', 0, 'e', e)\n"        \
 	"end\n"                                                                \
-	"local keep = not x or math.abs(ARGV[3] - x) >= tonumber(ARGV[4])\n"
+	"local keep = not x or x < ARGV[4] or x > ARGV[3]\n"
 
 #define INBOX_KEEP                                                             \
 	"if keep then\n"                                                       \
@@ -48,7 +48,7 @@ struct str user_routes_key(struct user_keys *keys, struct str uid);
 
 struct inbox_args {
 	struct str args[INBOX_ARGS];
-	char epoch[INBOX_EPOCH_TEXT], now_s[DECIMAL_SIZE], half_s[DECIMAL_SIZE], keep_s[DECIMAL_SIZE];
+	char epoch[INBOX_EPOCH_TEXT], now_s[DECIMAL_SIZE], old_s[DECIMAL_SIZE], keep_s[DECIMAL_SIZE];
 };
 
 void inbox_args_fill(struct inbox_args *args, const struct inbox_limits *limits);

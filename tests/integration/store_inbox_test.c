@@ -246,11 +246,18 @@ static void an_inbox_lives_for_its_time_after_the_last_append(void **state)
 	assert_in_range(redis_fixture_number(&f, "TTL", INBOX), 1200, 1250);
 	/* As if half had: set again. */
 	struct redis_call old = { .fixture = NULL };
-	redis_fixture_command(&f, &old, "HINCRBY", META, "x", "-500", NULL);
+	redis_fixture_command(&f, &old, "HINCRBY", META, "x", "-501", NULL);
 	redis_fixture_turn(&f);
 	append_now(&f, STR("m"));
 	assert_in_range(redis_fixture_number(&f, "TTL", INBOX), 1490, 1500);
 	assert_in_range(redis_fixture_number(&f, "TTL", META), 1490, 1500);
+	/* As if it had been set by a clock that was ahead. */
+	struct redis_call ahead = { .fixture = NULL };
+	redis_fixture_command(&f, &ahead, "HINCRBY", META, "x", "5000", NULL);
+	redis_fixture_turn(&f);
+	command(&f, "EXPIRE", INBOX, "1250", NULL);
+	append_now(&f, STR("m"));
+	assert_in_range(redis_fixture_number(&f, "TTL", INBOX), 1490, 1500);
 	redis_fixture_close(&f);
 }
 
