@@ -623,10 +623,11 @@ async def test_a_stalled_client_is_closed_and_its_neighbours_miss_nothing(g):
 
 
 @scenario()
-async def test_much_at_once_is_not_too_slow(g):
+async def test_more_than_the_queue_takes_at_once_is_not_too_slow(g):
+    """1,000 entries may wait for one that reads slowly; in one turn more may come for one that reads well."""
     client, push = await g.connect(), g.push()
-    assert await push.send(*(push.delivery([client.at(n)], seq=n, text="x" * 500) for n in range(1, 3001))) == {}
-    assert await client.offsets(3000) == list(range(1, 3001))
+    assert await push.send(*(push.delivery([client.at(n)], seq=n, text="") for n in range(1, 1301))) == {}
+    assert await client.offsets(1300) == list(range(1, 1301))
 
 
 # ---- coming and going ----
