@@ -170,7 +170,7 @@ begin
 	end if;
 
 	return query
-	with decided as materialized (
+	with decided as (
 		select i.*, g.member_version, v_last[i.at] as last_seq, m.msg_id as first_msg_id, m.seq as first_seq,
 			m.time as first_time,
 			case

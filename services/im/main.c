@@ -77,7 +77,7 @@ static void init_parts(struct app *app)
 {
 	const struct im_config *config = &app->config;
 	const struct batcher_options options = {
-		.lanes = (unsigned)config->pg_connections,
+		.lanes = (unsigned)MIN(config->batch_lanes, config->pg_connections),
 		.batch_max = (unsigned)config->batch_max,
 		.max_waiting = (unsigned)config->send_max_waiting,
 		.timeout_ms = (uint64_t)config->send_timeout_ms,

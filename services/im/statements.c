@@ -23,47 +23,50 @@
 	" (select * from message where verdict = 'ok' and conversation_id = $2::text and seq > since_seq and " range \
 	" limit $6::integer) as m on true order by seq"
 
+/* SQL is laid out by hand. */
+/* clang-format off */
 const struct pg_statement statements[STATEMENT_COUNT] = {
 	[STATEMENT_PING] = { "ping", "select 1" },
 
 	/* -> node, epoch, watermark, floor; no row when all numbers are held */
 	[STATEMENT_LEASE_TAKE] = { "lease_take",
-	                           "select node, epoch, watermark, floor from im_lease_take($1::text, $2::integer)" },
+		"select node, epoch, watermark, floor from im_lease_take($1::text, $2::integer)" },
 	/* node, epoch, watermark, life in ms -> a row if the lease is ours */
 	[STATEMENT_LEASE_RENEW] = { "lease_renew",
-	                            "update node_lease set watermark = $3::bigint, expires_at = clock_timestamp() + $4::integer * interval '1 ms'"
-	                            " where node = $1::integer and epoch = $2::bigint returning node" },
+		"update node_lease set watermark = $3::bigint, expires_at = clock_timestamp() + $4::integer * interval '1 ms'"
+		" where node = $1::integer and epoch = $2::bigint returning node" },
 	/* node, epoch, watermark, whether nothing is left to publish */
 	[STATEMENT_LEASE_GIVE_BACK] = { "lease_give_back",
-	                                "update node_lease set watermark = $3::bigint, expires_at = clock_timestamp(),"
-	                                " owner = case when $4::boolean then null else owner end"
-	                                " where node = $1::integer and epoch = $2::bigint" },
+		"update node_lease set watermark = $3::bigint, expires_at = clock_timestamp(),"
+		" owner = case when $4::boolean then null else owner end"
+		" where node = $1::integer and epoch = $2::bigint" },
 
 	/* as im_send() in deploy/migrations -> ord, status, msg_id, seq, time, duplicate, member_version */
 	[STATEMENT_SEND] = { "send",
-	                     "select ord, status, msg_id, seq, time, duplicate, member_version from im_send($1::integer, $2::bigint,"
-	                     " $3::bigint, $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[],"
-	                     " $11::text[], $12::text[], $13::bigint[], $14::text[])" },
+		"select ord, status, msg_id, seq, time, duplicate, member_version from im_send($1::integer, $2::bigint,"
+		" $3::bigint, $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[],"
+		" $11::text[], $12::text[], $13::bigint[], $14::text[])" },
 
 	/* uid -> is_disabled; no row when somebody else made the account this very moment */
 	[STATEMENT_ACCOUNT_TOUCH] = { "account_touch",
-	                              "with made as (insert into account (uid, name)"
-	                              " select $1::text, $1::text where not exists (select from account where uid = $1::text)"
-	                              " on conflict do nothing returning is_disabled)"
-	                              " select is_disabled from made union all select is_disabled from account where uid = $1::text" },
+		"with made as (insert into account (uid, name)"
+		" select $1::text, $1::text where not exists (select from account where uid = $1::text)"
+		" on conflict do nothing returning is_disabled)"
+		" select is_disabled from made union all select is_disabled from account where uid = $1::text" },
 	/* uid, name, password -> created_at; no row when the uid is taken */
 	[STATEMENT_ACCOUNT_REGISTER] = { "account_register",
-	                                 "insert into account (uid, name, password) values ($1::text, $2::text, $3::text)"
-	                                 " on conflict do nothing returning created_at" },
+		"insert into account (uid, name, password) values ($1::text, $2::text, $3::text)"
+		" on conflict do nothing returning created_at" },
 	/* uid -> password, is_disabled */
 	[STATEMENT_ACCOUNT_PASSWORD] = { "account_password",
-	                                 "select password, is_disabled from account where uid = $1::text" },
+		"select password, is_disabled from account where uid = $1::text" },
 
 	/* gid, name, owner, join, history, members -> unknown, member_count */
 	[STATEMENT_GROUP_CREATE] = { "group_create",
-	                             "select unknown, member_count from im_group_create($1::text, $2::text, $3::text, $4::text, $5::text, $6::text[])" },
+		"select unknown, member_count from im_group_create($1::text, $2::text, $3::text, $4::text, $5::text, $6::text[])" },
 
 	/* uid, conversation, peer, group, bound, limit -> verdict, then a message or NULLs */
 	[STATEMENT_HISTORY_AFTER] = { "history_after", READ_HISTORY("seq > $5::bigint order by seq") },
 	[STATEMENT_HISTORY_BEFORE] = { "history_before", READ_HISTORY("seq < $5::bigint order by seq desc") },
 };
+/* clang-format on */

@@ -7,9 +7,12 @@ import threading
 import time
 import unittest
 
+import grpc
+
 import pathlib
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_cluster import Client, Im, KafkaReader, ROOT, SECRET, Servers, await_that, run_im, token # noqa: E402
+from im_cluster import (Client, Im, KafkaReader, ROOT, SECRET, Servers, await_that, proto_module, run_im,
+                        token) # noqa: E402
 
 SERVERS = IM = None
 
@@ -445,6 +448,70 @@ class Endpoints(ImTest):
         self.assertLess(retry["min_ms"], retry["max_ms"])
         self.redis("flushall")
         await_that(lambda: self.a.get("/v1/endpoints").status == 503, "the gateways are forgotten")
+
+
+class Admin(ImTest):
+    def test_nodes_are_for_admins(self):
+        self.check(self.a.get("/v1/admin/nodes"), 403, "permission_denied")
+        admin = IM.client(self.alice, scope="admin")
+        self.assertEqual(self.check(admin.get("/v1/admin/nodes"), 200), {"nodes": []})
+
+
+class Grpc(ImTest):
+    """What gateways ask."""
+
+    def setUp(self):
+        super().setUp()
+        self.types = proto_module(SERVERS, "im")
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{IM.http + 2}", options=[("grpc.enable_http_proxy", 0)])
+
+    def tearDown(self):
+        self.channel.close()
+        super().tearDown()
+
+    def ask(self, method, request, response_type, **metadata):
+        """The response, or (status, code of the public error)."""
+        call = self.channel.unary_unary(f"/skein.v1.Im/{method}", request_serializer=type(request).SerializeToString,
+                                        response_deserializer=response_type.FromString)
+        try:
+            return call(request, timeout=10, metadata=tuple(metadata.items()))
+        except grpc.RpcError as error:
+            return error.code(), error.details()
+
+    def send(self, **fields):
+        request = self.types.SendRequest(client_msg_id="1", to_user=self.bob, type="text", body='{"text": "hi"}')
+        for name, value in {"from_": self.alice, **fields}.items():
+            setattr(request, name.rstrip("_"), value)
+        return self.ask("Send", request, self.types.SendResponse)
+
+    def test_a_send_is_the_same_as_over_http(self):
+        sent = self.send()
+        self.assertEqual((sent.conversation_id, sent.seq, sent.duplicate), (self.direct(), 1, False))
+        again = self.check(self.a.send("1", f"user:{self.bob}"), 200)
+        self.assertEqual(again, {"msg_id": str(sent.msg_id), "conversation_id": self.direct(), "seq": 1, "time": sent.time,
+                                 "duplicate": True})
+
+    def test_wrong_fields_are_refused(self):
+        for field, value in (("from_", "a b"), ("client_msg_id", ""), ("to_user", "a b"), ("to_user", ""), ("to_group", "g"),
+                             ("type", "system"), ("body", ""), ("body", "[]"), ("body", "{}"), ("body", '{"text": 1}'),
+                             ("reply_to", 2**63)):
+            with self.subTest(field=field, value=value):
+                self.assertEqual(self.send(**{field: value})[0], grpc.StatusCode.INVALID_ARGUMENT)
+        self.assertEqual(self.send(to_user=self.bob + "-none")[0], grpc.StatusCode.NOT_FOUND)
+        self.assertEqual(self.send(body='{"text": "' + "x" * 70000 + '"}')[0], grpc.StatusCode.OUT_OF_RANGE)
+        raw = self.channel.unary_unary("/skein.v1.Im/Send")
+        with self.assertRaises(grpc.RpcError) as caught:
+            raw(b"\xff\xff\xff", timeout=10)
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
+
+    def test_a_user_is_admitted_unless_disabled(self):
+        uid = self.alice + "-ws"
+        admit = lambda name: self.ask("Admit", self.types.AdmitRequest(uid=name), self.types.AdmitResponse)
+        self.assertEqual(admit(uid), self.types.AdmitResponse())
+        self.assertEqual(admit("a b")[0], grpc.StatusCode.INVALID_ARGUMENT)
+        self.check(self.a.send("1", f"user:{uid}"), 200)
+        SERVERS.sql(f"update account set is_disabled = true where uid = '{uid}'")
+        self.assertEqual(admit(uid)[0], grpc.StatusCode.UNAUTHENTICATED)
 
 
 class Migrations(ImTest):

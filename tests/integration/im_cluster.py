@@ -212,6 +212,17 @@ class Client:
         return self.post("/v1/messages", message)
 
 
+def proto_module(servers, name):
+    """proto/NAME.proto as a Python module."""
+    out = servers.folder / "python"
+    if not out.exists():
+        out.mkdir()
+        protos = [str(path.relative_to(ROOT)) for path in (ROOT / "proto").glob("*.proto")]
+        subprocess.run(["protoc", f"--proto_path={ROOT}", f"--python_out={out}", *protos], check=True, cwd=ROOT)
+        sys.path.insert(0, str(out))
+    return importlib.import_module(f"proto.{name}_pb2")
+
+
 class KafkaMessage(ctypes.Structure):
     _fields_ = [("err", ctypes.c_int), ("rkt", ctypes.c_void_p), ("partition", ctypes.c_int32),
                 ("payload", ctypes.c_void_p), ("len", ctypes.c_size_t), ("key", ctypes.c_void_p),
@@ -224,12 +235,7 @@ class KafkaReader:
     CONSUMER, OFFSET_BEGINNING = 1, -2
 
     def __init__(self, servers, partitions=12):
-        out = servers.folder / "python"
-        out.mkdir(exist_ok=True)
-        subprocess.run(["protoc", f"--proto_path={ROOT}", f"--python_out={out}", "proto/record.proto", "proto/client.proto"],
-                       check=True, cwd=ROOT)
-        sys.path.insert(0, str(out))
-        self.record_type = importlib.import_module("proto.record_pb2").MessageRecord
+        self.record_type = proto_module(servers, "record").MessageRecord
         self.lib = lib = ctypes.CDLL("librdkafka.so.1")
         for name in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_topic_partition_list_new",
                      "rd_kafka_topic_partition_list_add"):

@@ -223,8 +223,11 @@ static int stop_server(void **state)
 static void a_batch_numbers_each_conversation_without_a_hole(void **state)
 {
 	const struct sent sends[] = {
-		SENT(TO_BOB, .key = "1", .msg_id = 1), SENT(TO_TEAM, .key = "1", .msg_id = 2), SENT(TO_BOB, .key = "2", .msg_id = 3),
-		SENT(.conversation = "u:alice:nobody", .user = "nobody", .msg_id = 4), SENT(TO_BOB, .key = "3", .msg_id = 5),
+		SENT(TO_BOB, .key = "1", .msg_id = 1),
+		SENT(TO_TEAM, .key = "1", .msg_id = 2),
+		SENT(TO_BOB, .key = "2", .msg_id = 3),
+		SENT(.conversation = "u:alice:nobody", .user = "nobody", .msg_id = 4),
+		SENT(TO_BOB, .key = "3", .msg_id = 5),
 	};
 	static const long seqs[] = { 1, 1, 2, 0, 3 };
 	(void)state;
@@ -296,8 +299,8 @@ static void the_same_payload_gives_the_first_answer_again(void **state)
 
 	check(SENT(TO_BOB, .key = "0", .msg_id = 9), "ok");
 	for (unsigned i = 0; i < 3; i++) {
-		PGresult *result = send_all((struct sent[]){ SENT(TO_BOB, .body = bodies[i % 2], .reply_to = 1, .mentions = "bob,carol",
-		                                                  .msg_id = 10 + i) },
+		PGresult *result = send_all((struct sent[]){ SENT(TO_BOB, .body = bodies[i % 2], .reply_to = 1,
+		                                                  .mentions = "bob,carol", .msg_id = 10 + i) },
 		                            1);
 		assert_string_equal(status_of(result, 0), "ok");
 		assert_int_equal(is_duplicate(result, 0), i > 0);
@@ -383,7 +386,8 @@ static void every_step_is_a_lookup_by_index(void **state)
 static void without_the_lease_nothing_is_looked_at(void **state)
 {
 	const struct sent sends[] = { SENT(TO_BOB, .msg_id = 1), SENT(.conversation = "u:alice:zoe", .user = "zoe", .msg_id = 2) };
-	static const char *const ends[] = { "update node_lease set epoch = 4", "update node_lease set epoch = 3, expires_at = now()",
+	static const char *const ends[] = { "update node_lease set epoch = 4",
+		                            "update node_lease set epoch = 3, expires_at = now()",
 		                            "delete from node_lease" };
 	(void)state;
 
@@ -407,8 +411,9 @@ static void a_number_is_leased_fresh_or_given_back_and_only_then_expired(void **
 	        " from generate_series(0, 1023) n where n <> 30");
 	assert_int_equal(ask_number("select node from im_lease_take('me', 60000)"), 20);
 	assert_int_equal(ask_number("select node from im_lease_take('me', 60000)"), 30);
-	PGresult *result = ask_on(db, "select node, epoch, watermark, floor > 77, floor >> 22 <="
-	                              " (extract(epoch from now()) * 1000)::bigint - 1704067200000 from im_lease_take('me', 60000)");
+	PGresult *result = ask_on(
+		db, "select node, epoch, watermark, floor > 77, floor >> 22 <="
+		    " (extract(epoch from now()) * 1000)::bigint - 1704067200000 from im_lease_take('me', 60000)");
 	assert_string_equal(PQgetvalue(result, 0, 0), "10");
 	assert_string_equal(PQgetvalue(result, 0, 1), "6");
 	assert_string_equal(PQgetvalue(result, 0, 2), "77");
