@@ -1,7 +1,7 @@
 # Compilers and flags, by BUILD.
 
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(if $(filter fuzz,$(BUILD)),clang,gcc)
 endif
 AR := ar
 
@@ -25,11 +25,14 @@ LDFLAGS_ALL += -fsanitize=address,undefined
 else ifeq ($(BUILD),tsan)
 CFLAGS_ALL += -O1 -fsanitize=thread
 LDFLAGS_ALL += -fsanitize=thread
+else ifeq ($(BUILD),fuzz)
+CFLAGS_ALL += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LDFLAGS_ALL += -fsanitize=address,undefined
 else ifeq ($(BUILD),coverage)
 CFLAGS_ALL += -O0 --coverage
 LDFLAGS_ALL += --coverage
 else
-$(error BUILD=$(BUILD): one of release, debug, asan, tsan, coverage)
+$(error BUILD=$(BUILD): one of release, debug, asan, tsan, fuzz, coverage)
 endif
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)

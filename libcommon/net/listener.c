@@ -76,11 +76,14 @@ err_t listener_open(int *fd, const char *address, bool shares_port)
 
 uint16_t listener_port(int fd)
 {
-	struct sockaddr_storage where;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} where = { 0 };
 	socklen_t len = sizeof(where);
 
-	if (getsockname(fd, (struct sockaddr *)&where, &len))
+	if (getsockname(fd, &where.any, &len))
 		return 0;
-	/* The port stands at the same place in both families. */
-	return ntohs(((struct sockaddr_in *)&where)->sin_port);
+	return ntohs(where.any.sa_family == AF_INET6 ? where.v6.sin6_port : where.v4.sin_port);
 }

@@ -30,6 +30,7 @@ static struct merge_chunk *add_chunk(struct merge_queue *queue, size_t cap)
 	struct merge_chunk *chunk = mem_alloc(sizeof(*chunk));
 
 	*chunk = (struct merge_chunk){ .slice = grpc_slice_malloc(cap), .cap = cap };
+	assert(queue->tail);
 	*queue->tail = chunk;
 	queue->tail = &chunk->next;
 	return chunk;

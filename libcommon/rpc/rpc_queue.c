@@ -68,7 +68,7 @@ static void run_thread(void *arg)
 
 	pthread_setname_np(pthread_self(), queue->name);
 	drain(queue);
-	worker_post(queue->worker, &queue->end);
+	worker_post(atomic_load_explicit(&queue->worker, memory_order_acquire), &queue->end);
 }
 
 void rpc_queue_start(struct rpc_queue *queue)
@@ -93,8 +93,8 @@ static void on_end(struct task *task)
 
 void rpc_queue_close(struct rpc_queue *queue, struct worker *worker, void (*ended)(struct rpc_queue *queue))
 {
-	queue->worker = worker;
 	queue->ended = ended;
 	queue->end.run = on_end;
+	atomic_store_explicit(&queue->worker, worker, memory_order_release);
 	grpc_completion_queue_shutdown(queue->cq);
 }

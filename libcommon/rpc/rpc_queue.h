@@ -29,7 +29,7 @@ struct rpc_tag {
 	_Atomic(rpc_tag_fn) complete;
 };
 
-/* What gRPC gets as the tag of an operation. */
+/* What gRPC gets as the tag of an operation. The last thing to do before it is started. */
 void *rpc_tag_arm(struct rpc_tag *tag, rpc_tag_fn complete);
 
 /* grpc_call_start_batch(). Refusing a batch is a bug of this folder: it is logged and the process ends. */
@@ -39,7 +39,7 @@ struct rpc_queue {
 	grpc_completion_queue *cq;
 	uv_thread_t thread;
 	const char *name;
-	struct worker *worker;
+	_Atomic(struct worker *) worker; /* atomic for the same reason as a tag's function */
 	struct task end;
 	void (*ended)(struct rpc_queue *queue);
 };

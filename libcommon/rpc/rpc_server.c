@@ -44,15 +44,18 @@ static void register_endpoints(struct rpc_server *server)
 
 	server->endpoints = mem_zalloc((options->method_count + RPC_BUILTIN_MAX) * sizeof(*server->endpoints));
 	for (size_t i = 0; i < options->method_count; i++)
-		server->endpoints[i] = (struct rpc_endpoint){ .server = server, .method = &options->methods[i], .arg = options->arg };
+		server->endpoints[i] =
+			(struct rpc_endpoint){ .server = server, .method = &options->methods[i], .arg = options->arg };
 	server->endpoint_count = options->method_count;
 	server->endpoint_count += rpc_builtin_endpoints(server, server->endpoints + options->method_count);
 
 	for (size_t i = 0; i < server->endpoint_count; i++) {
 		struct rpc_endpoint *endpoint = &server->endpoints[i];
+		const char *path = endpoint->method->path;
+		grpc_server_register_method_payload_handling payload =
+			endpoint->method->unary ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER : GRPC_SRM_PAYLOAD_NONE;
 
-		endpoint->registered = grpc_server_register_method(server->grpc, endpoint->method->path, NULL,
-			endpoint->method->unary ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER : GRPC_SRM_PAYLOAD_NONE, 0);
+		endpoint->registered = grpc_server_register_method(server->grpc, path, NULL, payload, 0);
 		assert(endpoint->registered); /* a path stands twice in the table */
 	}
 }
@@ -88,6 +91,7 @@ err_t rpc_server_new(struct rpc_server **out, struct worker *worker, const struc
 	server->worker = worker;
 	server->options = *options;
 	server->is_serving = true;
+	server->holds = 1;
 	list_init(&server->streams);
 	timer_init(&server->grace, on_grace_over);
 	if (uv_mutex_init(&server->lock)) {
@@ -119,8 +123,10 @@ void rpc_server_set_serving(struct rpc_server *server, bool is_serving)
 
 /*
  * The end, in the only order that does not abort: shutdown_and_notify, grace,
- * cancel_all_calls, the tag (it waits for every call to be given back), destroy
- * the server, shut the queue, drain it, destroy it.
+ * cancel_all_calls, the tag, destroy the server, shut the queue, drain it,
+ * destroy it. The tag does not wait for calls that were cancelled and not yet
+ * answered, and answering them on a queue that is shut aborts: so the server
+ * is held (`holds`) by all that may still start something.
  */
 
 static void on_queue_ended(struct rpc_queue *queue)
@@ -142,13 +148,18 @@ static void run_destroy(struct task *task)
 	rpc_queue_close(&server->queue, server->worker, on_queue_ended);
 }
 
-static void on_stopped(struct rpc_tag *tag, bool ok)
+void rpc_server_let_go(struct rpc_server *server)
 {
-	struct rpc_server *server = container_of(tag, struct rpc_server, stopped);
-
-	(void)ok; /* never false */
+	if (atomic_fetch_sub_explicit(&server->holds, 1, memory_order_acq_rel) != 1)
+		return;
 	server->destroy.run = run_destroy;
 	worker_post(server->worker, &server->destroy);
+}
+
+static void on_stopped(struct rpc_tag *tag, bool ok)
+{
+	(void)ok; /* never false */
+	rpc_server_let_go(container_of(tag, struct rpc_server, stopped));
 }
 
 static void on_grace_over(struct timer *timer)

@@ -22,10 +22,10 @@ static void on_replied(struct rpc_tag *tag, bool ok)
 	struct rpc_call *call = container_of(tag, struct rpc_call, replied);
 
 	(void)ok; /* a caller that is gone needs no answer */
-	atomic_fetch_sub_explicit(&call->server->calls, 1, memory_order_relaxed);
 	grpc_metadata_array_destroy(&call->metadata);
 	grpc_byte_buffer_destroy(call->response);
 	grpc_call_unref(call->call);
+	rpc_server_let_go(call->server);
 	mem_free(call);
 }
 
@@ -60,11 +60,11 @@ void rpc_reply_error(struct rpc_call *call, err_t err, const char *detail)
 		.value = grpc_slice_from_static_string(err_code(err)),
 	};
 	reply(call, (struct grpc_op_send_status_from_server){
-		.status = (grpc_status_code)err_grpc_status(err),
-		.status_details = &details,
-		.trailing_metadata = &code,
-		.trailing_metadata_count = 1,
-	});
+			    .status = (grpc_status_code)err_grpc_status(err),
+			    .status_details = &details,
+			    .trailing_metadata = &code,
+			    .trailing_metadata_count = 1,
+		    });
 	grpc_slice_unref(details);
 }
 

@@ -34,7 +34,7 @@ struct rpc_server {
 	struct rpc_endpoint *endpoints;
 	size_t endpoint_count;
 	atomic_bool is_serving;
-	atomic_uint calls;
+	atomic_uint holds; /* by each call, stream and posted request, and by the server itself until it has stopped */
 
 	uv_mutex_t lock;
 	struct list streams; /* guarded by lock */
@@ -46,6 +46,9 @@ struct rpc_server {
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
+
+/* The last hold is gone: nothing will be started any more, the queue can end. Thread: any. */
+void rpc_server_let_go(struct rpc_server *server);
 
 /* rpc_server_slots.c: posts requests for all endpoints and for unknown methods; they end with the server. */
 void rpc_slots_post(struct rpc_server *server);

@@ -23,19 +23,19 @@ static void post(struct slot *slot)
 {
 	struct rpc_server *server = slot->server;
 	grpc_completion_queue *cq = server->queue.cq;
-	void *tag = rpc_tag_arm(&slot->tag, on_request);
 
 	slot->request = NULL;
 	grpc_metadata_array_init(&slot->metadata);
 	if (!slot->endpoint) {
 		grpc_call_details_init(&slot->details);
-		grpc_server_request_call(server->grpc, &slot->call, &slot->details, &slot->metadata, cq, cq, tag);
+		grpc_server_request_call(server->grpc, &slot->call, &slot->details, &slot->metadata, cq, cq,
+		                         rpc_tag_arm(&slot->tag, on_request));
 		return;
 	}
 	/* A stream's messages are read one by one; a unary call comes with its only one. */
 	grpc_byte_buffer **request = slot->endpoint->method->unary ? &slot->request : NULL;
 	grpc_server_request_registered_call(server->grpc, slot->endpoint->registered, &slot->call, &slot->deadline,
-	                                    &slot->metadata, request, cq, cq, tag);
+	                                    &slot->metadata, request, cq, cq, rpc_tag_arm(&slot->tag, on_request));
 }
 
 static void begin_unknown(struct slot *slot)
@@ -49,7 +49,7 @@ static void begin(struct slot *slot)
 {
 	bool is_unary = slot->endpoint->method->unary;
 
-	if (atomic_load_explicit(&slot->server->calls, memory_order_relaxed) > RPC_SERVER_CALLS_MAX) {
+	if (atomic_load_explicit(&slot->server->holds, memory_order_relaxed) > RPC_SERVER_CALLS_MAX) {
 		grpc_metadata_array_destroy(&slot->metadata);
 		grpc_byte_buffer_destroy(slot->request);
 		rpc_call_refuse(slot->server, slot->call, ERR_UNAVAILABLE, "too many calls at once");
@@ -66,6 +66,7 @@ static void release(struct slot *slot)
 	grpc_metadata_array_destroy(&slot->metadata);
 	if (!slot->endpoint)
 		grpc_call_details_destroy(&slot->details);
+	rpc_server_let_go(slot->server);
 	mem_free(slot);
 }
 
@@ -77,7 +78,7 @@ static void on_request(struct rpc_tag *tag, bool ok)
 		release(slot);
 		return;
 	}
-	atomic_fetch_add_explicit(&slot->server->calls, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&slot->server->holds, 1, memory_order_relaxed);
 	if (slot->endpoint)
 		begin(slot);
 	else
@@ -92,6 +93,7 @@ static void add_slots(struct rpc_server *server, const struct rpc_endpoint *endp
 
 		slot->server = server;
 		slot->endpoint = endpoint;
+		atomic_fetch_add_explicit(&server->holds, 1, memory_order_relaxed);
 		post(slot);
 	}
 }

@@ -34,7 +34,7 @@ static void on_down(struct rpc_stream *stream)
 	uv_mutex_lock(&server->lock);
 	list_remove(&mine->link);
 	uv_mutex_unlock(&server->lock);
-	atomic_fetch_sub_explicit(&server->calls, 1, memory_order_relaxed);
+	rpc_server_let_go(server);
 	rpc_stream_unref(stream);
 }
 

@@ -75,7 +75,7 @@ struct session {
 	uint16_t device_at, platform_at; /* in `names` */
 };
 
-#define SESSION_SENDS_MAX 64
+#define SESSION_SENDS_MAX 250 /* fits send_count */
 
 static inline const char *session_uid(const struct session *session)
 {

@@ -66,7 +66,7 @@ static void issue(struct append_run *run)
 	while (run->next < run->job_count && run->under_way < APPEND_WINDOW) {
 		struct append_job *job = &run->jobs[run->next++];
 
-		if (job->outgoing != written) {
+		if (!written || job->outgoing != written) {
 			const Skein__V1__Message *message = job->outgoing->record->message;
 
 			buf_clear(&entry);
@@ -92,7 +92,13 @@ void append_run_start(struct append_run *run, const struct list *batch, void (*d
 
 	list_for_each(link, batch)
 		count += container_of(link, struct outgoing, link)->recipients->count;
-	run->jobs = count ? mem_alloc(count * sizeof(*run->jobs)) : NULL;
+	run->done = done;
+	run->arg = arg;
+	if (!count) {
+		done(run, arg);
+		return;
+	}
+	run->jobs = mem_alloc(count * sizeof(*run->jobs));
 	list_for_each(link, batch) {
 		struct outgoing *outgoing = container_of(link, struct outgoing, link);
 
@@ -105,13 +111,8 @@ void append_run_start(struct append_run *run, const struct list *batch, void (*d
 	run->next = run->under_way = 0;
 	run->has_failed = false;
 	run->tries = 0;
-	run->done = done;
-	run->arg = arg;
 	timer_init(&run->retry, on_retry);
-	if (count)
-		issue(run);
-	else
-		end(run);
+	issue(run);
 }
 
 void append_run_abort(struct append_run *run)

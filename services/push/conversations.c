@@ -29,6 +29,7 @@ enum stage {
 	STAGE_IDLE, /* no batch: the next one may be formed */
 	STAGE_LOADING, /* the last dispatched seq is being read from Redis */
 	STAGE_RESOLVING, /* the batch's recipients are being looked up */
+	STAGE_UNRESOLVED, /* that failed; again when conv->wait is over */
 	STAGE_APPENDING, /* the batch is being written to inboxes */
 	STAGE_DELIVERING, /* the batch is being handed to the gateways, within one call */
 };
@@ -244,12 +245,21 @@ static void read_gap(struct conv *conv)
 	pg_query(conv->all->options.pg, PG_ANY_LANE, conv->all->options.gap_statement, &params, on_gap_read, conv);
 }
 
+static void resolve_batch(struct conv *conv);
+
 static void on_wait_over(struct timer *timer)
 {
 	struct conv *conv = container_of(timer, struct conv, wait);
 	struct outgoing *first = first_pending(conv);
 
-	if (conv->stage == STAGE_IDLE && conv->is_known && !conv->is_filling && first && first->seq > conv->dispatched + 1)
+	if (conv->stage == STAGE_UNRESOLVED && conv->is_orphan) {
+		drop_all(conv, &conv->batch);
+		conv->stage = STAGE_IDLE;
+	}
+	if (conv->stage == STAGE_UNRESOLVED)
+		resolve_batch(conv);
+	else if (conv->stage == STAGE_IDLE && conv->is_known && !conv->is_filling && first &&
+	         first->seq > conv->dispatched + 1)
 		read_gap(conv);
 	else
 		advance(conv);
@@ -326,6 +336,7 @@ static void on_members(void *arg, err_t err, struct recipients *recipients)
 		abandon_batch(conv);
 	} else {
 		log_warn("members of a group not found out, trying again", LOG_TEXT("conversation", conv->id), LOG_ERR(err));
+		conv->stage = STAGE_UNRESOLVED;
 		worker_arm(conv->all->options.worker, &conv->wait, clock_mono_ms() + RETRY_MS);
 	}
 }
@@ -401,14 +412,6 @@ static void advance(struct conv *conv)
 {
 	uint64_t before = conv->dispatched;
 
-	if (conv->is_orphan && conv->stage == STAGE_RESOLVING) {
-		drop_all(conv, &conv->batch);
-		conv->stage = STAGE_IDLE;
-	}
-	if (conv->stage == STAGE_RESOLVING) {
-		resolve_batch(conv); /* after a failed lookup */
-		return;
-	}
 	if (conv->stage != STAGE_IDLE || conv->is_filling)
 		return;
 	if (list_is_empty(&conv->pending)) {

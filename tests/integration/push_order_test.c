@@ -358,6 +358,24 @@ static void members_of_a_group_are_asked_of_postgres_once_per_version(void **sta
 	assert_int_equal(counter_value(from_pg) - before, 1);
 }
 
+static void messages_that_come_while_the_members_are_looked_up_wait_for_them(void **state)
+{
+	struct push *push = *state;
+	char sql[512], conversation[80];
+
+	snprintf(sql, sizeof(sql),
+	         "insert into chat_group (gid, name, owner, join_mode, history_mode, member_count) values ('%s', 'x', '%s', "
+	         "'invite', 'all', 2); insert into group_member (gid, uid) values ('%s', '%s'), ('%s', '%s')",
+	         push->group, push->alice, push->group, push->alice, push->group, push->bob);
+	query(sql);
+	snprintf(conversation, sizeof(conversation), "g:%s", push->group);
+	for (uint64_t seq = 1; seq <= 5; seq++)
+		take(push, conversation, seq, 10 + (int64_t)seq);
+	settle(push);
+	assert_inbox(push, push->bob, " 1 2 3 4 5");
+	assert_int_equal(push->finished_count, 5);
+}
+
 static void a_group_that_is_not_there_holds_nothing_up(void **state)
 {
 	struct push *push = *state;
@@ -458,6 +476,7 @@ int main(void)
 		ORDER_TEST(a_conversation_redis_has_forgotten_begins_at_its_oldest_record),
 		ORDER_TEST(a_note_to_oneself_has_one_inbox),
 		ORDER_TEST(members_of_a_group_are_asked_of_postgres_once_per_version),
+		ORDER_TEST(messages_that_come_while_the_members_are_looked_up_wait_for_them),
 		ORDER_TEST(a_group_that_is_not_there_holds_nothing_up),
 		ORDER_TEST(a_redis_that_dies_and_returns_gets_everything_in_order),
 		ORDER_TEST(a_partition_that_is_given_away_is_not_heard_of_again),

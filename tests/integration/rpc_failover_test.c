@@ -246,8 +246,10 @@ static void a_frozen_server_does_not_stop_the_other(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_killed_server_fails_calls_fast_and_is_found_again_when_it_is_back, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_frozen_server_is_noticed_and_used_again_when_it_thaws, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_killed_server_fails_calls_fast_and_is_found_again_when_it_is_back,
+		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_frozen_server_is_noticed_and_used_again_when_it_thaws, set_up,
+		                                tear_down),
 		cmocka_unit_test_setup_teardown(an_idle_channel_stays_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(calls_go_on_at_the_other_server_when_one_dies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_frozen_server_does_not_stop_the_other, set_up, tear_down),

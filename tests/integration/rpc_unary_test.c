@@ -219,8 +219,8 @@ static void ten_thousand_calls_at_once_get_their_own_answers(void **state)
 	tally_init(&crowd.done);
 	for (uint32_t i = 0; i < MANY; i++) {
 		all[i] = (struct one_of_many){ &crowd, i };
-		rpc_call(pair->client.channel, &pair->client.worker, i % 2 ? UNARY_ECHO : UNARY_ON_LOOP, str_of(&all[i].number, sizeof(uint32_t)),
-		         20000, true, (struct str){ 0 }, on_one, &all[i]);
+		rpc_call(pair->client.channel, &pair->client.worker, i % 2 ? UNARY_ECHO : UNARY_ON_LOOP,
+		         str_of(&all[i].number, sizeof(uint32_t)), 20000, true, (struct str){ 0 }, on_one, &all[i]);
 	}
 	assert_true(tally_reach(&crowd.done, MANY));
 	assert_int_equal(crowd.wrong, 0);

@@ -99,9 +99,10 @@ def guards(path, text):
 
 
 def lines(path, text):
+    widest = 180 if path.startswith("tests/") else 132  # a table of cases has one case a line
     for number, line in enumerate(text.splitlines(), 1):
-        if len(line.expandtabs(8)) > 132:
-            yield number, "longer than 132 columns; 120 is what we aim at"
+        if len(line.expandtabs(8)) > widest:
+            yield number, f"longer than {widest} columns; 120 is what we aim at"
         if line != line.rstrip():
             yield number, "blanks at the end"
         if re.search(r"\b(TO[D]O|FI[X]ME|X[X]X)\b", line):

@@ -27,7 +27,7 @@ static void a_request_is_answered_with_its_body_and_the_usual_headers(void **sta
 
 	(void)state;
 	http_ask(rig->port, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: text/x\r\nContent-Length: 7\r\n\r\n{\"a\":1}",
-	           &reply);
+	         &reply);
 	assert_int_equal(reply.status, 200);
 	assert_string_equal(reply.body, "{\"a\":1}");
 	assert_header(&reply, "Content-Type", "application/json");

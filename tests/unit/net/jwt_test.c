@@ -83,10 +83,14 @@ static void a_good_token_gives_its_claims(void **state)
 
 	assert_int_equal(verify("{\"typ\":\"anything\",\"alg\":\"HS256\",\"kid\":\"k\"}",
 	                        "{\"iss\":\"x\",\"sub\":\"b.-_9\",\"exp\":1700000000.9,\"iat\":1699999999,\"nbf\":1700000000,"
-	                        "\"scope\":\"read admin write\",\"jti\":\"id-1\"}", &claims, NULL), ERR_UNAUTHENTICATED);
+	                        "\"scope\":\"read admin write\",\"jti\":\"id-1\"}",
+	                        &claims, NULL),
+	                 ERR_UNAUTHENTICATED);
 	assert_int_equal(verify("{\"typ\":\"anything\",\"alg\":\"HS256\",\"kid\":\"k\"}",
 	                        "{\"iss\":\"x\",\"sub\":\"b.-_9\",\"exp\":1700000001.9,\"iat\":1699999999,\"nbf\":1700000000,"
-	                        "\"scope\":\"read admin write\",\"jti\":\"id-1\"}", &claims, NULL), OK);
+	                        "\"scope\":\"read admin write\",\"jti\":\"id-1\"}",
+	                        &claims, NULL),
+	                 OK);
 	assert_string_equal(claims.uid, "b.-_9");
 	assert_int_equal(claims.expires_ms, 1700000001000u);
 	assert_int_equal(claims.issued_ms, 1699999999000u);
@@ -107,7 +111,8 @@ static void the_example_of_rfc_7515_has_a_good_signature(void **state)
 
 	(void)state;
 	assert_int_equal(base64url_decode(&secret, STR("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0i"
-	                                               "PS4hcgUuTwjAzZr1Z9CAow")), OK);
+	                                               "PS4hcgUuTwjAzZr1Z9CAow")),
+	                 OK);
 	assert_int_equal(jwt_keys_new(&rfc, buf_str(&secret)), OK);
 	assert_int_equal(jwt_verify(rfc, str_from(token), 1300819370000u, &claims, &why), ERR_UNAUTHENTICATED);
 	assert_string_equal(why, "the token's sub is no uid"); /* it has none; all before that was fine */

@@ -91,7 +91,9 @@ static void every_living_target_is_in_exactly_one_batch(void **state)
 	(void)state;
 
 	for (uint32_t i = 0; i < COUNT; i++) {
-		targets[i] = (struct fanout_target){ .gateway = (i * 7 + i / 3) % 4, .recipient = i, .conn = i, .is_own = i % 11 == 0 };
+		targets[i] = (struct fanout_target){
+			.gateway = (i * 7 + i / 3) % 4, .recipient = i, .conn = i, .is_own = i % 11 == 0
+		};
 		living += gateways[targets[i].gateway].is_alive;
 	}
 	struct fanout_plan plan = fanout_plan(targets, COUNT, gateways, FANOUT_UNICAST);

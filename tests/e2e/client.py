@@ -1,0 +1,454 @@
+"""A client of Skein as anybody could write it, which holds every answer and every frame against docs/*.yaml.
+
+    alice, bob = await skein.users("alice", "bob")
+    phone = await bob.connect(gateway=1)
+    sent = await alice.say(bob, "hi", at=0)
+    message = await phone.message()
+
+Besides the shape of frames a Connection checks what contract 2 promises of any connection: offsets without a hole, first
+copies in order of seq and without a hole, a send's ack before its own message. A fault fails the test at the next thing it
+asks of the connection, at the latest at its end.
+"""
+import asyncio
+import base64
+import contextlib
+import hashlib
+import hmac
+import importlib
+import itertools
+import json
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+import aiohttp
+import websockets
+
+import cluster
+import schemas
+
+PATIENCE_S = 20
+SUBPROTOCOLS = {False: "skein.v1.json", True: "skein.v1.proto"}
+
+
+def load_protocol():
+    """The Python classes of proto/client.proto, made by protoc."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["protoc", f"--proto_path={cluster.ROOT}", f"--python_out={folder}", "proto/client.proto"],
+                       cwd=cluster.ROOT, check=True)
+        sys.path.insert(0, folder)
+        try:
+            return importlib.import_module("proto.client_pb2")
+        finally:
+            sys.path.remove(folder)
+
+
+pb = load_protocol()
+
+
+# ---- tokens and names ----
+
+def segment(data):
+    if not isinstance(data, bytes):
+        data = json.dumps(data).encode()
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def sign(signed, secret=cluster.SECRET):
+    return segment(hmac.new(secret.encode(), signed, hashlib.sha256).digest())
+
+
+def mint(claims, header=None, secret=cluster.SECRET):
+    """A compact JWT by hand, right or wrong."""
+    signed = segment(header or {"alg": "HS256", "typ": "JWT"}) + b"." + segment(claims)
+    return (signed + b"." + sign(signed, secret)).decode()
+
+
+def claims_of(token):
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
+def unique(name):
+    return f"{name}-{secrets.token_hex(6)}"
+
+
+def direct(one, other):
+    """The conversation of two users."""
+    return "u:" + ":".join(sorted([one.uid, other.uid]))
+
+
+def text_of(message):
+    return message["body"]["text"]
+
+
+# ---- HTTP ----
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.bytes = status, headers, body
+        self.json = None
+
+    @property
+    def code(self):
+        return self.json.get("code")
+
+    @property
+    def field(self):
+        return self.json.get("field")
+
+    def expect(self, status, code=None, field=None):
+        """Itself, if it is that; `field` "" means that none is named."""
+        assert self.status == status, f"{self.status} instead of {status}: {self.bytes[:500]!r}"
+        if code:
+            assert self.code == code, self.json
+        if field is not None:
+            assert (self.field or "") == field, self.json
+        return self
+
+
+class Skein:
+    """All that one test talks to the cluster with; closed at its end."""
+
+    def __init__(self):
+        self._session = None
+        self._request_ids = itertools.count(1)
+        self.connections = []
+
+    @property
+    def session(self):
+        if not self._session:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False,
+                                                  timeout=aiohttp.ClientTimeout(total=PATIENCE_S))
+        return self._session
+
+    async def request(self, method, path, *, at=0, token=None, body=None, query=None, headers=None, base=None):
+        """`body`: bytes as they are, anything else as JSON; `at`: which im."""
+        sent = {"X-Request-Id": f"e2e-{next(self._request_ids)}", **(headers or {})}
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        if data is not None:
+            sent.setdefault("Content-Type", "application/json")
+        url = (base or cluster.HTTP[at]) + path
+        async with self.session.request(method, url, data=data, params=query, headers=sent) as response:
+            answer = Answer(response.status, response.headers, await response.read())
+        answer.json = schemas.check_answer(method, path, answer)
+        if sent["X-Request-Id"] and "X-Request-Id" in answer.headers:
+            assert answer.headers["X-Request-Id"] == sent["X-Request-Id"]
+        if answer.status < 300 and body is not None and path != "/v1/messages/batch":
+            fault = schemas.request_fault(method, path, schemas.strict_json(data))
+            assert not fault, f"{method} {path} took what openapi.yaml does not allow: {fault} in {data[:500]!r}"
+        return answer
+
+    async def handshake(self, query, *, gateway=0, token=None, headers=None, method="GET", path="/ws"):
+        """The answer of a gateway that does not upgrade (or 101, and the connection is dropped)."""
+        sent = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": base64.b64encode(secrets.token_bytes(16)).decode(), **(headers or {})}
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        url = cluster.WS[gateway].replace("ws://", "http://").removesuffix("/ws") + path
+        async with aiohttp.ClientSession() as session, session.request(method, url, params=query, headers=sent) as response:
+            body = b"" if response.status == 101 else await response.read()
+            answer = Answer(response.status, response.headers, body)
+        answer.json = schemas.check_answer(method, path, answer)
+        return answer
+
+    def user(self, name, **claims):
+        return User(self, unique(name), **claims)
+
+    async def users(self, *names):
+        """Users who exist: a valid token makes it so."""
+        users = [self.user(name) for name in names]
+        await asyncio.gather(*(user.endpoints() for user in users))
+        return users
+
+    async def close(self):
+        try:
+            await asyncio.gather(*(connection.close() for connection in self.connections))
+        finally:
+            if self._session:
+                await self._session.close()
+
+
+class Group:
+    def __init__(self, made):
+        self.gid, self.conversation, self.made = made["group_id"], made["conversation_id"], made
+
+
+def recipient(to):
+    if isinstance(to, dict):
+        return to
+    return {"group": to.gid} if isinstance(to, Group) else {"user": to.uid}
+
+
+class User:
+    def __init__(self, skein, uid, **claims):
+        self.skein, self.uid = skein, uid
+        self.token = mint({"sub": uid, "exp": int(time.time()) + 3600, **claims})
+
+    async def request(self, method, path, **arguments):
+        return await self.skein.request(method, path, token=self.token, **arguments)
+
+    async def endpoints(self, at=0):
+        return (await self.request("GET", "/v1/endpoints", at=at)).expect(200).json
+
+    def draft(self, to, text="hi", key=None, **fields):
+        """The body of a send."""
+        return {"client_msg_id": key or unique("k"), "to": recipient(to), "type": "text", "body": {"text": text}, **fields}
+
+    async def post(self, message, at=0):
+        return await self.request("POST", "/v1/messages", at=at, body=message)
+
+    async def say(self, to, text="hi", at=0, **fields):
+        """Sends, which must succeed: the answer's JSON."""
+        return (await self.post(self.draft(to, text, **fields), at)).expect(200).json
+
+    async def post_batch(self, messages, at=0):
+        return await self.request("POST", "/v1/messages/batch", at=at, body={"messages": messages})
+
+    async def insist(self, message, within_s=30):
+        """As docs/protocol.md tells a client: the same request, at one im after the other, until there is an answer."""
+        deadline = time.monotonic() + within_s
+        for at in itertools.cycle(range(len(cluster.HTTP))):
+            with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
+                answer = await self.post(message, at)
+                if answer.status != 503:
+                    return answer.expect(200).json
+            assert time.monotonic() < deadline, f"not stored within {within_s} s"
+            await asyncio.sleep(0.1)
+
+    async def group(self, *members, at=0, **fields):
+        body = {"name": "a group", "members": [member.uid for member in members], **fields}
+        return Group((await self.request("POST", "/v1/groups", at=at, body=body)).expect(201).json)
+
+    async def history(self, conversation, at=0, **query):
+        """One page as it is answered; `conversation` a group, a user or an id."""
+        return await self.request("GET", f"/v1/conversations/{self.conversation(conversation)}/messages", at=at, query=query)
+
+    async def read(self, conversation, at=0, **query):
+        return (await self.history(conversation, at, **query)).expect(200).json["messages"]
+
+    async def read_all(self, conversation, after=0, at=0):
+        messages = []
+        while True:
+            page = (await self.history(conversation, at, after_seq=after, limit=200)).expect(200).json
+            messages += page["messages"]
+            if "next_cursor" not in page:
+                return messages
+            after = int(page["next_cursor"])
+
+    def conversation(self, other):
+        if isinstance(other, Group):
+            return other.conversation
+        return direct(self, other) if isinstance(other, User) else other
+
+    async def connect(self, gateway=0, device="phone", platform="ios", proto=False, in_header=False, **query):
+        """A connection that has said hello."""
+        connection = await self.open(gateway, device, platform, proto, in_header, **query)
+        connection.hello = await connection.expect("hello")
+        assert connection.hello["uid"] == self.uid and connection.hello["device"] == device
+        return connection
+
+    async def open(self, gateway=0, device="phone", platform="ios", proto=False, in_header=False, **query):
+        """A connection of which hello may still be to come."""
+        query.update(device=device, platform=platform)
+        headers = {}
+        if in_header:
+            headers["Authorization"] = f"Bearer {self.token}"
+        else:
+            query["token"] = self.token
+        socket = await websockets.connect(
+            f"{cluster.WS[gateway]}?{urllib.parse.urlencode(query)}", subprotocols=[SUBPROTOCOLS[proto]],
+            extra_headers=headers, ping_interval=None, max_size=None, open_timeout=PATIENCE_S, close_timeout=PATIENCE_S)
+        assert socket.subprotocol == SUBPROTOCOLS[proto]
+        connection = Connection(self, socket, proto)
+        self.skein.connections.append(connection)
+        return connection
+
+
+# ---- WebSocket ----
+
+def frame_of_proto(data):
+    """A ServerFrame in the shape of the JSON subprotocol."""
+    frame = pb.ServerFrame.FromString(data)
+    kind = frame.WhichOneof("frame")
+    part = getattr(frame, kind)
+    values = {field.name: value for field, value in part.ListFields()}
+    if kind == "hello":
+        values.setdefault("head", "")
+    if "msg_id" in values:
+        values["msg_id"] = str(values["msg_id"])
+    if kind == "ack":
+        values.setdefault("duplicate", False)
+    if kind == "reconnect":
+        values.setdefault("after_ms", 0)
+    if kind == "message":
+        values["body"] = schemas.strict_json(values["body"])
+        if "mentions" in values:
+            values["mentions"] = list(values["mentions"])
+        values = {"offset": frame.offset, "message": values}
+    return {"type": kind, **values}
+
+
+def frame_to_proto(frame):
+    if frame["type"] == "ping":
+        return pb.ClientFrame(ping=pb.Ping())
+    if frame["type"] == "ack":
+        return pb.ClientFrame(ack=pb.AckUpTo(offset=frame["offset"]))
+    message = frame["message"]
+    return pb.ClientFrame(send=pb.Send(
+        rid=frame["rid"], client_msg_id=message["client_msg_id"], to_user=message["to"].get("user", ""),
+        to_group=message["to"].get("group", ""), type=message["type"], body=json.dumps(message["body"]),
+        reply_to=message.get("reply_to", 0), mentions=message.get("mentions", [])))
+
+
+class Closed(AssertionError):
+    pass
+
+
+class Connection:
+    def __init__(self, user, socket, proto):
+        self.user, self.socket, self.proto = user, socket, proto
+        self.hello = None
+        self.log = []  # every frame, in the order in which they came
+        self.close_code = None
+        self.repeats = 0
+        self._messages, self._others = asyncio.Queue(), asyncio.Queue()
+        self._fault = None
+        self._offset = None  # of the last message; None: any may come
+        self._seqs = {}  # conversation: the seqs that came
+        self._sending = {}  # rid: client_msg_id, of sends without an answer
+        self._rids = itertools.count(1)
+        self._reader = asyncio.ensure_future(self._read())
+
+    # -- what comes in --
+
+    async def _read(self):
+        try:
+            async for data in self.socket:
+                self._take(data)
+        except websockets.ConnectionClosedError:
+            pass
+        except Exception as error:  # an undocumented frame, a broken promise
+            self._fault = error
+        self.close_code = self.socket.close_code
+        self._messages.put_nowait(None)
+        self._others.put_nowait(None)
+
+    def _take(self, data):
+        assert isinstance(data, bytes) == self.proto, "the wrong kind of frame for the subprotocol"
+        assert len(data) <= 256 * 1024
+        frame = frame_of_proto(data) if self.proto else schemas.strict_json(data)
+        schemas.check_frame(frame)
+        assert self.log or frame["type"] == "hello", f"before hello: {frame}"
+        self.log.append(frame)
+        if frame["type"] == "message":
+            self._take_message(frame)
+            return
+        if frame["type"] == "hello":
+            self._offset = int(frame["head"])
+        elif frame["type"] == "resync":
+            self._offset = None
+            self._seqs = {conversation: None for conversation in self._seqs}
+        self._sending.pop(frame.get("rid"), None)
+        self._others.put_nowait(frame)
+
+    def _take_message(self, frame):
+        offset, message = int(frame["offset"]), frame["message"]
+        assert self._offset is None or offset == self._offset + 1, f"offset {offset} after {self._offset}"
+        self._offset = offset
+        assert message.get("client_msg_id") not in self._sending.values(), "a message came before the ack of its send"
+        assert ("client_msg_id" in message) == (message["from"] == self.user.uid), "only the sender sees its key"
+        if self._is_first_copy(message["conversation_id"], message["seq"]):
+            self._messages.put_nowait(message)
+        else:
+            self.repeats += 1
+
+    def _is_first_copy(self, conversation, seq):
+        came = self._seqs.get(conversation)
+        if came is None:
+            self._seqs[conversation] = {seq}
+            return True
+        if seq in came:
+            return False
+        assert seq == max(came) + 1, f"seq {seq} of {conversation} after {max(came)}"
+        came.add(seq)
+        return True
+
+    async def _next(self, queue, within_s):
+        if self._fault:
+            raise self._fault
+        try:
+            item = await asyncio.wait_for(queue.get(), within_s)
+        except asyncio.TimeoutError:
+            raise AssertionError(f"nothing came to {self.user.uid} within {within_s} s; before: {self.log[-5:]}") from None
+        if item is None:
+            queue.put_nowait(None)
+            if self._fault:
+                raise self._fault
+            raise Closed(f"the connection of {self.user.uid} was closed with {self.close_code}")
+        return item
+
+    async def message(self, within_s=PATIENCE_S):
+        """The next message, each once."""
+        return await self._next(self._messages, within_s)
+
+    async def messages(self, count, within_s=PATIENCE_S):
+        return [await self.message(within_s) for _ in range(count)]
+
+    async def expect(self, kind, within_s=PATIENCE_S):
+        """The next frame that is no message; it must be of that type."""
+        frame = await self._next(self._others, within_s)
+        assert frame["type"] == kind, frame
+        return frame
+
+    async def closed(self, within_s=PATIENCE_S):
+        """The code with which the server closes it."""
+        await asyncio.wait_for(asyncio.shield(self._reader), within_s)
+        if self._fault:
+            raise self._fault
+        schemas.check_close(self.close_code)
+        return self.close_code
+
+    # -- what goes out --
+
+    async def send(self, **frame):
+        data = frame_to_proto(frame).SerializeToString() if self.proto else json.dumps(frame)
+        await self.socket.send(data)
+
+    async def send_raw(self, data):
+        await self.socket.send(data)
+
+    async def post(self, to, text="hi", rid=None, **fields):
+        """Sends a message over this connection; its rid. The answer is still to come."""
+        rid = rid or str(next(self._rids))
+        message = self.user.draft(to, text, **fields)
+        frame = {"type": "send", "rid": rid, "message": message}
+        assert not schemas.client_frame_fault(frame)
+        self._sending[rid] = message["client_msg_id"]
+        await self.send(**frame)
+        return rid
+
+    async def say(self, to, text="hi", **fields):
+        """Sends a message, which must succeed: the ack."""
+        rid = await self.post(to, text, **fields)
+        ack = await self.expect("ack")
+        assert ack["rid"] == rid
+        return ack
+
+    async def ack(self, offset):
+        await self.send(type="ack", offset=str(offset))
+
+    async def ping(self):
+        await self.send(type="ping")
+        await self.expect("pong")
+
+    async def close(self):
+        await self.socket.close()
+        await self._reader
+        if self._fault and not isinstance(self._fault, asyncio.CancelledError):
+            raise self._fault

@@ -1,0 +1,46 @@
+"""Runs coroutine tests, each with a Skein of its own (client.py); the tests that break the cluster come last."""
+import asyncio
+import inspect
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+TEST_TIMEOUT_S = 120
+LAST = ["cluster_test", "faults_test"]
+
+
+def pytest_configure(config):
+    missing = [name for name in ("RUN_DIR", "BIN", "PORT_BASE", "SKEIN_HTTP", "SKEIN_WS") if name not in os.environ]
+    if missing:
+        pytest.exit(f"{', '.join(missing)}: not set. `tests/run e2e` starts a cluster and sets them", 2)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LAST.index(item.module.__name__) + 1 if item.module.__name__ in LAST else 0)
+
+
+@pytest.fixture
+def skein():
+    from client import Skein
+    return Skein()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    function = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(function):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(function).parameters}
+
+    async def run():
+        skein = arguments.get("skein")
+        try:
+            await asyncio.wait_for(function(**arguments), TEST_TIMEOUT_S)
+        finally:
+            if skein:
+                await skein.close()
+    asyncio.run(run())
+    return True

@@ -1,0 +1,84 @@
+#include "gateway/app.h"
+#include "gateway/delivery.h"
+#include "proto/delivery.pb-c.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/streams.h"
+
+/*
+ * What push streams to a gateway. The gateway of this target has no workers, so
+ * that every target is gone (or, in a malformed delivery, lagging): of each batch
+ * that can be read every delivery is answered, and every target has a verdict.
+ */
+
+#define NODE_EPOCH 0x0101010101010101ull
+
+static struct app *our_app(void)
+{
+	static struct app app;
+
+	if (!app.metrics.malformed) {
+		gateway_metrics_init(&app.metrics);
+		atomic_init(&app.node_epoch, NODE_EPOCH);
+	}
+	return &app;
+}
+
+/* How many exceptions there have to be, and whether each is for a connection of that delivery. */
+static size_t count_targets(const Skein__V1__Targets *targets)
+{
+	return targets ? targets->n_conns : 0;
+}
+
+static bool is_among(uint64_t conn, const Skein__V1__Targets *targets)
+{
+	for (size_t i = 0; i < count_targets(targets); i++)
+		if (targets->conns[i] == conn)
+			return true;
+	return false;
+}
+
+static bool is_asked(const Skein__V1__Exception *exception, const Skein__V1__DeliverBatch *batch)
+{
+	for (size_t i = 0; i < batch->n_deliveries; i++) {
+		const Skein__V1__Delivery *delivery = batch->deliveries[i];
+
+		if (delivery->id == exception->id &&
+		    (is_among(exception->conn, delivery->others) || is_among(exception->conn, delivery->own)))
+			return true;
+	}
+	return false;
+}
+
+static void check_answers(const Skein__V1__DeliverBatch *batch)
+{
+	Skein__V1__DeliverAnswers *answers =
+		skein__v1__deliver_answers__unpack(NULL, peer.sent.len, (const uint8_t *)peer.sent.ptr);
+	size_t targets = 0;
+
+	CHECK(answers && answers->n_done == batch->n_deliveries);
+	for (size_t i = 0; i < batch->n_deliveries; i++) {
+		CHECK(answers->done[i] == batch->deliveries[i]->id);
+		targets += count_targets(batch->deliveries[i]->others) + count_targets(batch->deliveries[i]->own);
+	}
+	CHECK(answers->n_exceptions == targets);
+	for (size_t i = 0; i < answers->n_exceptions; i++) {
+		CHECK(answers->exceptions[i]->verdict != SKEIN__V1__VERDICT__QUEUED);
+		CHECK(is_asked(answers->exceptions[i], batch));
+	}
+	skein__v1__deliver_answers__free_unpacked(answers, NULL);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+	Skein__V1__DeliverBatch *batch = skein__v1__deliver_batch__unpack(NULL, len, bytes);
+
+	peer_begin();
+	delivery_handlers.message(PEER, str_of(bytes, len), our_app());
+	CHECK(peer.refs == 0 && peer.has_ended == !batch);
+	CHECK(peer.sends == (batch && batch->n_deliveries ? 1 : 0));
+	if (peer.sends)
+		check_answers(batch);
+	if (batch)
+		skein__v1__deliver_batch__free_unpacked(batch, NULL);
+	return 0;
+}

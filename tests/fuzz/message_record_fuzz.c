@@ -1,0 +1,94 @@
+#include "base/ident.h"
+#include "base/mem.h"
+#include "push/intake.h"
+#include "tests/fuzz/fuzz.h"
+
+/*
+ * Records as push takes them from Kafka, with Kafka and the conversations played
+ * here: a record either becomes a message whose conversation and seq are fit to
+ * be ordered, or is passed over and its offset given back. Never both, never
+ * neither.
+ */
+
+err_t __wrap_kafka_consumer_new(struct kafka_consumer **out, struct worker *worker,
+                                const struct kafka_consumer_options *options,
+                                const struct kafka_consumer_handlers *handlers, void *arg);
+void __wrap_kafka_store_offset(struct kafka_consumer *consumer, int32_t partition, int64_t next_offset);
+void __wrap_kafka_record_free(struct kafka_record *record);
+void __wrap_conversations_take(struct conversations *conversations, struct outgoing *outgoing);
+size_t __wrap_conversations_in_flight(const struct conversations *conversations);
+
+#define PARTITION 2
+
+static const struct kafka_consumer_handlers *kafka;
+static int64_t offset, stored, frees, taken;
+
+err_t __wrap_kafka_consumer_new(struct kafka_consumer **out, struct worker *worker,
+                                const struct kafka_consumer_options *options,
+                                const struct kafka_consumer_handlers *handlers, void *arg)
+{
+	(void)worker;
+	(void)options;
+	*out = arg; /* any pointer will do */
+	kafka = handlers;
+	return OK;
+}
+
+void __wrap_kafka_store_offset(struct kafka_consumer *consumer, int32_t partition, int64_t next_offset)
+{
+	CHECK(consumer && partition == PARTITION && next_offset == offset + 1);
+	stored++;
+}
+
+void __wrap_kafka_record_free(struct kafka_record *record)
+{
+	(void)record;
+	frees++;
+}
+
+void __wrap_conversations_take(struct conversations *conversations, struct outgoing *outgoing)
+{
+	struct intake *intake = (struct intake *)conversations;
+	const Skein__V1__Message *message = outgoing->record->message;
+	struct conversation conversation;
+
+	taken++;
+	CHECK(outgoing->has_place && outgoing->partition == PARTITION && outgoing->offset == offset);
+	CHECK(message->seq && outgoing->seq == message->seq);
+	CHECK(conversation_parse(str_from(message->conversation_id), &conversation));
+	CHECK(conversation.kind == CONVERSATION_DIRECT || conversation.kind == CONVERSATION_GROUP);
+	CHECK(stored == 0);
+	outgoing_free(outgoing);
+	intake_finished(intake, PARTITION, offset);
+}
+
+size_t __wrap_conversations_in_flight(const struct conversations *conversations)
+{
+	(void)conversations;
+	return 0;
+}
+
+static struct intake *our_intake(void)
+{
+	static const struct intake_options options = { .max_in_flight = 10 };
+	static struct intake *intake;
+
+	if (!intake) {
+		CHECK(intake_new(&intake, NULL, NULL, &options) == OK);
+		CHECK(intake_start(intake, (struct conversations *)intake) == OK);
+		kafka->assigned(intake, PARTITION, offset);
+	}
+	return intake;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+	struct intake *intake = our_intake();
+	struct kafka_record record = { .partition = PARTITION, .offset = offset, .value = str_of(bytes, len) };
+
+	stored = frees = taken = 0;
+	kafka->record(intake, &record);
+	CHECK(stored == 1 && frees == 1 && taken <= 1);
+	offset++;
+	return 0;
+}

@@ -1,0 +1,25 @@
+#include "store/routes.h"
+
+#include "base/ident.h"
+#include "tests/fuzz/fuzz.h"
+
+/* A route as it stands in Redis: one that parses is written as one that parses to the same. */
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+	struct str text = str_of(bytes, len);
+	struct buf written = { 0 };
+	struct route route, again;
+
+	if (!route_parse(text, &route))
+		return 0;
+	CHECK(ident_is_valid(route.node) && platform_is_valid(route.platform));
+	CHECK(fuzz_is_inside(route.node, text) && fuzz_is_inside(route.platform, text));
+	route_write(&written, &route);
+	CHECK(written.len <= text.len); /* without zeros in front */
+	CHECK(route_parse(buf_str(&written), &again));
+	CHECK(str_equal(route.node, again.node) && str_equal(route.platform, again.platform));
+	CHECK(route.node_epoch == again.node_epoch && route.conn == again.conn && route.since_ms == again.since_ms);
+	buf_release(&written);
+	return 0;
+}
