@@ -148,7 +148,7 @@ static void every_fault_has_its_answer(void **state)
 			         err_name(faults[i].err));
 		if (!strstr(frame.detail, faults[i].names))
 			fail_msg("%s: \"%s\" does not name %s", faults[i].frame, frame.detail, faults[i].names);
-		if (strcmp(frame.rid, faults[i].rid))
+		if (strcmp(frame.rid, faults[i].rid) != 0)
 			fail_msg("%s: rid \"%s\" instead of \"%s\"", faults[i].frame, frame.rid, faults[i].rid);
 		client_frame_release(&frame);
 	}

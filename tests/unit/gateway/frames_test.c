@@ -213,7 +213,8 @@ static void a_message_that_cannot_be_shown_is_refused(void **state)
 
 	char *body = mem_zalloc(FANOUT_FRAME_MAX + 1);
 	memset(body, ' ', FANOUT_FRAME_MAX);
-	memcpy(body, "{}", 2);
+	body[0] = '{';
+	body[1] = '}';
 	bad = good, bad.body = body;
 	expect_refused(&bad, "its frame is too large");
 	mem_free(body);

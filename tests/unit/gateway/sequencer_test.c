@@ -294,9 +294,9 @@ static void run_with_one_that_waits(const char *events)
 {
 	struct play p;
 
-	for (char waiting = '1'; waiting <= '3'; waiting++) {
-		play(events, &roomy, false, waiting, &p);
-		play(events, &tight, false, waiting, &p);
+	for (const char *waiting = "123"; *waiting; waiting++) {
+		play(events, &roomy, false, *waiting, &p);
+		play(events, &tight, false, *waiting, &p);
 	}
 }
 
