@@ -72,15 +72,30 @@ static void respond(const struct history *history, const PGresult *result)
 	http_respond_json(history->request, 200, &body);
 }
 
+static const char *explain(err_t err)
+{
+	switch (err) {
+	case ERR_NOT_FOUND:
+		return "there is no such user or group";
+	case ERR_NOT_MEMBER:
+		return "only members may read a group's messages";
+	default:
+		return NULL;
+	}
+}
+
 static void on_read(void *arg, err_t err, const PGresult *result)
 {
 	struct history *history = arg;
-	struct str verdict = err ? STR("unavailable") : pg_text(result, 0, COLUMN_VERDICT);
 
-	if (str_equal(verdict, STR("ok")))
+	if (!err)
+		err = err_from_code(cell(result, 0, COLUMN_VERDICT));
+	else
+		err = ERR_UNAVAILABLE;
+	if (!err)
 		respond(history, result);
 	else
-		http_respond_problem(history->request, err_from_code(verdict.ptr), NULL, NULL);
+		http_respond_problem(history->request, err, NULL, explain(err));
 	mem_free(history);
 }
 

@@ -88,7 +88,9 @@ static err_t apply_missing(PGconn *conn)
 {
 	int64_t version;
 
-	err_t err = run(conn, LOCK, "wait for other migrations");
+	err_t err = run(conn, "set client_min_messages = warning", "connect");
+	if (!err)
+		err = run(conn, LOCK, "wait for other migrations");
 	if (!err)
 		err = run(conn, "create table if not exists schema_migration (version integer primary key, name text not null, "
 		                "applied_at timestamptz not null default now())",
