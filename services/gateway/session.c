@@ -309,7 +309,10 @@ static void on_bound_again(struct session *session, const struct route_change *c
 
 static void on_renewed(struct session *session, const struct route_change *change)
 {
-	if (change->err || change->kept)
+	if (change->err)
+		return;
+	ws_worker_note_renewal(session->home, change->kept);
+	if (change->kept)
 		return;
 	if (change->replaced_conn && change->replaced_conn != session->id)
 		session_close(session, 4001, "the same device connected again");

@@ -58,17 +58,24 @@ static void after_sleep(uv_check_t *check)
 
 /* ---- renewals ---- */
 
+/* Most of what was asked about lately is gone: Redis has forgotten, and there is no reason to wait for the round. */
+static bool routes_were_forgotten(struct ws_worker *w)
+{
+	bool were = w->routes_lost > w->routes_kept;
+
+	w->routes_lost = w->routes_kept = 0;
+	return were;
+}
+
 static void renew_slice(uv_timer_t *timer)
 {
 	struct ws_worker *w = timer->data;
 	uint32_t slots = w->table.slot_count;
 
-	if (atomic_exchange(&w->renew_soon, false))
+	if (atomic_exchange(&w->renew_soon, false) || routes_were_forgotten(w))
 		w->renewal_hurry = slots;
 	uint32_t round_s = w->renewal_hurry ? RENEWAL_HURRY_S : RENEWAL_ROUND_S;
-	w->renewal_credit += slots;
-	uint32_t slice = w->renewal_credit / round_s;
-	w->renewal_credit %= round_s;
+	uint32_t slice = (slots + round_s - 1) / round_s;
 	w->renewal_hurry -= MIN(w->renewal_hurry, slice);
 	while (slice--) {
 		if (w->renewal_slot >= slots)
@@ -77,6 +84,14 @@ static void renew_slice(uv_timer_t *timer)
 		if (session)
 			session_renew(session);
 	}
+}
+
+void ws_worker_note_renewal(struct ws_worker *w, bool kept)
+{
+	if (kept)
+		w->routes_kept++;
+	else
+		w->routes_lost++;
 }
 
 void ws_worker_renew_soon(struct ws_worker *w)

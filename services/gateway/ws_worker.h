@@ -36,8 +36,8 @@ struct ws_worker {
 	uv_check_t after_sleep;
 	uv_timer_t renewal; /* once a second, over a slice of the table */
 	uint32_t renewal_slot; /* where the next slice begins */
-	uint32_t renewal_credit; /* what rounding left of the slices before, in slots times seconds */
 	uint32_t renewal_hurry; /* slots still to be renewed in a hurry */
+	uint32_t routes_kept, routes_lost; /* by the renewals answered in this second */
 	uint64_t woke_us;
 	uint64_t queue_bytes;
 	uint64_t frames_out, bytes_out; /* of this turn */
@@ -68,6 +68,9 @@ void ws_worker_kick(struct ws_worker *worker, uint64_t conn, const char *uid, co
 
 /* The routes of all its connections are renewed within a few seconds. Thread: any. */
 void ws_worker_renew_soon(struct ws_worker *worker);
+
+/* A renewal was answered. Thread: the worker's. */
+void ws_worker_note_renewal(struct ws_worker *worker, bool kept);
 
 /* The longest turn of its loop since the last time it was asked. Thread: any; one asks. */
 uint64_t ws_worker_take_lag_ms(struct ws_worker *worker);

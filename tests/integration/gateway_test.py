@@ -515,6 +515,18 @@ async def test_a_route_that_router_forgot_is_bound_again_and_the_client_told(g):
 
 
 @scenario()
+async def test_when_all_is_forgotten_all_is_bound_again_in_seconds(g):
+    clients = await asyncio.gather(*(g.connect(f"u{i}") for i in range(200)))
+    routes = dict(g.router.routes)
+    g.router.routes.clear()
+    start = time.monotonic()
+    await g.becomes(lambda: g.router.routes == routes)
+    assert time.monotonic() - start < 12  # a round takes 30 s
+    for client in clients:
+        await client.nothing_before()
+
+
+@scenario()
 async def test_a_route_that_lives_is_only_renewed(g):
     client = await g.connect()
     await restart_router(g)
