@@ -6,3 +6,9 @@ KAFKA_JARS ?= build/kafka
 deps: ## install the packages of mk/packages.txt and fetch Kafka's jars
 	@mk/install-packages
 	@deploy/local/kafka/fetch $(KAFKA_JARS)
+	@$(REDIS_LINK)
+
+# Debian has one binary of Redis under several names, told apart by argv[0]: redis-tools ships it without the system
+# service that comes with the name redis-server.
+REDIS_LINK = command -v redis-server >/dev/null || \
+	{ mkdir -p build/redis && ln -sf "$$(command -v redis-check-rdb)" build/redis/redis-server; }

@@ -70,12 +70,9 @@ start_postgres() {
 	await postgres 60 "$postgres_bin/pg_isready" -q -h 127.0.0.1 -p "$port"
 }
 
-# Debian has one binary under several names, told apart by argv[0]. redis-tools ships it without the system service.
+# build/redis: see mk/deps.mk.
 find_redis() {
-	redis_server=$(command -v redis-server) || {
-		redis_server=$run_dir/started/redis-server
-		ln -sf "$(command -v redis-check-rdb || die "Redis is not installed: make deps")" "$redis_server"
-	}
+	redis_server=$(PATH=$PATH:$root/build/redis command -v redis-server) || die "Redis is not installed: make deps"
 }
 
 redis_answers() {
