@@ -44,6 +44,7 @@ struct play {
 	bool was_sent[2][5];
 	unsigned step;
 	unsigned fed_at[2][5]; /* the last step at which the record came; 0: never */
+	unsigned learned_at; /* the last step at which it was learned that the inbox reaches 4; 0: never */
 	unsigned resync_at; /* the last step with a RESYNC */
 	uint64_t synced_to; /* what the inbox surely held at that moment: the client has read it */
 	unsigned resyncs;
@@ -177,6 +178,7 @@ static void happen(struct play *p, char event)
 	} else if (event == 's') {
 		start(p);
 	} else if (event == 'l') {
+		p->learned_at = p->step;
 		sequencer_learn(&p->sequencer, EPOCH_A, 4, p->now_ms);
 	} else if (event == 't') {
 		p->now_ms += HOLE_MS;
@@ -196,6 +198,9 @@ static void nothing_was_lost(struct play *p)
 			expect(p->was_sent[row][offset] || p->synced_to >= (uint64_t)offset ||
 			               p->resync_at >= p->fed_at[row][offset],
 			       "every record was sent, or the client told to sync when it was in the inbox");
+	if (p->learned_at && p->epoch == EPOCH_A)
+		expect(p->last >= 4 || p->synced_to >= 4 || p->resync_at >= p->learned_at,
+		       "what was learned of was sent, or the client told to sync");
 	for (int i = 0; i < 2; i++)
 		for (int offset = 1; offset <= 4; offset++)
 			expect(p->items[i][offset].refs == 0, "no reference is left");
@@ -374,6 +379,36 @@ static void each_hole_has_its_own_time(void **state)
 	sequencer_release(&p.sequencer);
 }
 
+static void one_resync_is_enough_for_all_that_is_missing(void **state)
+{
+	struct play p;
+	(void)state;
+
+	play("sl2t", &roomy, false, 0, &p); /* 1, 3 and 4 never come */
+	assert_int_equal(p.resyncs, 1);
+	assert_int_equal(sequencer_given_out(&p.sequencer), 4);
+}
+
+static void no_record_overtakes_a_resync_that_is_owed(void **state)
+{
+	struct play p = { .events = "by hand" };
+	struct sequencer_effect effect;
+	(void)state;
+
+	playing = &p;
+	sequencer_init(&p.sequencer, &roomy);
+	sequencer_learn(&p.sequencer, EPOCH_A, 4, 0);
+	sequencer_start(&p.sequencer, EPOCH_A, 1, 0);
+	p.items[0][1].refs = 1;
+	assert_int_equal(sequencer_record(&p.sequencer,
+	                                  &(struct sequencer_record){ EPOCH_A, 1, &p.items[0][1], 10, 0, false }, 0),
+	                 SEQUENCER_HOLD);
+	assert_int_equal(sequencer_take(&p.sequencer, 0, &effect), SEQUENCER_RESYNC);
+	assert_int_equal(sequencer_take(&p.sequencer, 0, &effect), SEQUENCER_SEND);
+	assert_int_equal(sequencer_take(&p.sequencer, 0, &effect), SEQUENCER_NOTHING);
+	sequencer_release(&p.sequencer);
+}
+
 static unsigned counted;
 
 static void count(void *item)
@@ -438,6 +473,8 @@ int main(void)
 		cmocka_unit_test(records_that_overtake_the_bind_are_sent_after_it),
 		cmocka_unit_test(a_late_record_of_the_epoch_before_is_dropped),
 		cmocka_unit_test(each_hole_has_its_own_time),
+		cmocka_unit_test(one_resync_is_enough_for_all_that_is_missing),
+		cmocka_unit_test(no_record_overtakes_a_resync_that_is_owed),
 		cmocka_unit_test(what_is_held_is_bounded_in_bytes),
 		cmocka_unit_test(what_is_still_held_at_the_end_is_let_go),
 		cmocka_unit_test(an_idle_one_takes_64_bytes),
