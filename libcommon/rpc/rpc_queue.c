@@ -93,8 +93,10 @@ static void on_end(struct task *task)
 
 void rpc_queue_close(struct rpc_queue *queue, struct worker *worker, void (*ended)(struct rpc_queue *queue))
 {
+	grpc_completion_queue *cq = queue->cq; /* the queue may be gone before shutdown() has returned */
+
 	queue->ended = ended;
 	queue->end.run = on_end;
 	atomic_store_explicit(&queue->worker, worker, memory_order_release);
-	grpc_completion_queue_shutdown(queue->cq);
+	grpc_completion_queue_shutdown(cq);
 }

@@ -75,6 +75,7 @@ struct test_server {
 	struct tally closed;
 	struct rpc_call *kept[KEPT_MAX]; /* the loop's */
 	size_t kept_count;
+	bool is_closing;
 	err_t start_err;
 };
 

@@ -492,6 +492,25 @@ static void wait_for_log_line(int fd, const char *part)
 	} while (!strstr(log, part));
 }
 
+static int log_pipe[2];
+
+static int set_up_with_log(void **state)
+{
+	assert_int_equal(pipe(log_pipe), 0);
+	log_set_fd(log_pipe[1]);
+	return set_up(state);
+}
+
+static int tear_down_with_log(void **state)
+{
+	int failed = tear_down(state);
+
+	log_set_fd(2);
+	close(log_pipe[0]);
+	close(log_pipe[1]);
+	return failed;
+}
+
 static void nothing(void *arg)
 {
 	(void)arg;
@@ -501,21 +520,14 @@ static void a_refused_stream_is_never_opened(void **state)
 {
 	struct pair *pair = *state;
 	struct outcome out;
-	int log[2];
-
-	assert_int_equal(pipe(log), 0);
-	log_set_fd(log[1]);
 	struct rpc_stream *stream = open_with(pair, "/test.Stream/Nothing", 1 << 20, &watching, &pair->near);
-	wait_for_log_line(log[0], "ERR_METHOD_NOT_ALLOWED");
-	log_set_fd(2);
+	wait_for_log_line(log_pipe[0], "ERR_METHOD_NOT_ALLOWED");
 	run_on(&pair->client.worker, nothing, NULL); /* what was due before is done */
 	assert_int_equal(tally_now(&pair->near.opened), 0);
 	assert_int_equal(tally_now(&pair->near.closed), 0);
 	call(&pair->client, UNARY_ECHO, STR("hello"), 5000, &out); /* the connection lives */
 	assert_int_equal(out.err, OK);
 	close_stream(pair, stream);
-	close(log[0]);
-	close(log[1]);
 }
 
 static void a_stream_waits_for_its_server_and_can_be_closed_while_waiting(void **state)
@@ -551,7 +563,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_closing_server_sends_what_is_queued_and_ends_its_streams, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_server_closes_under_load, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_refused_stream_is_never_opened, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_refused_stream_is_never_opened, set_up_with_log, tear_down_with_log),
 		cmocka_unit_test_setup_teardown(a_stream_waits_for_its_server_and_can_be_closed_while_waiting, set_up,
 		                                tear_down),
 	};
