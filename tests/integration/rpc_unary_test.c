@@ -87,9 +87,14 @@ static void inner_errors_arrive_as_what_they_are_shown_as(void **state)
 	static const struct {
 		err_t sent, got;
 	} rows[] = {
-		{ ERR_PROTOCOL, ERR_INVALID_ARGUMENT }, { ERR_TIMEOUT, ERR_TIMEOUT },   { ERR_INTERNAL, ERR_INTERNAL },
-		{ ERR_BAD_CONFIG, ERR_INTERNAL },       { ERR_IO, ERR_UNAVAILABLE },    { ERR_FULL, ERR_UNAVAILABLE },
-		{ ERR_CLOSED, ERR_UNAVAILABLE },        { ERR_NO_MEMORY, ERR_UNAVAILABLE },
+		{ ERR_PROTOCOL, ERR_INVALID_ARGUMENT },
+		{ ERR_TIMEOUT, ERR_TIMEOUT },
+		{ ERR_INTERNAL, ERR_INTERNAL },
+		{ ERR_BAD_CONFIG, ERR_INTERNAL },
+		{ ERR_IO, ERR_UNAVAILABLE },
+		{ ERR_FULL, ERR_UNAVAILABLE },
+		{ ERR_CLOSED, ERR_UNAVAILABLE },
+		{ ERR_NO_MEMORY, ERR_UNAVAILABLE },
 	};
 	struct pair *pair = *state;
 	struct outcome out;
