@@ -1,6 +1,5 @@
 #include "gateway/registration.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "gateway/app.h"
 #include "proto/router.pb-c.h"
@@ -11,9 +10,11 @@
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 2000
 
+static void on_timer(uv_timer_t *timer);
+
 static void arm(struct registration *r, uint64_t after_ms)
 {
-	worker_arm(&r->app->main, &r->timer, clock_mono_ms() + after_ms);
+	uv_timer_start(&r->timer, on_timer, after_ms, 0);
 }
 
 static void call(struct registration *r, const char *path, uint64_t timeout_ms, rpc_done done)
@@ -110,9 +111,9 @@ static void on_registered(void *arg, err_t err, struct str response, const char 
 
 /* ---- the clock ---- */
 
-static void on_timer(struct timer *timer)
+static void on_timer(uv_timer_t *timer)
 {
-	struct registration *r = container_of(timer, struct registration, timer);
+	struct registration *r = timer->data;
 
 	if (r->is_registered)
 		arm(r, RENEWAL_MS);
@@ -129,7 +130,8 @@ void registration_begin(struct registration *r, struct app *app, void (*register
 	r->registered = registered;
 	r->lost = lost;
 	backoff_init(&r->backoff, RETRY_MIN_MS, RETRY_MAX_MS);
-	timer_init(&r->timer, on_timer);
+	uv_timer_init(&app->main.loop, &r->timer);
+	r->timer.data = r;
 	arm(r, 0);
 }
 
@@ -144,6 +146,6 @@ void registration_end(struct registration *r, void (*removed)(struct app *app))
 {
 	r->is_over = true;
 	r->removed = removed;
-	worker_cancel(&r->app->main, &r->timer);
+	uv_close((uv_handle_t *)&r->timer, NULL);
 	remove_node(r);
 }

@@ -3,10 +3,10 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <uv.h>
 
 #include "base/backoff.h"
 #include "base/error.h"
-#include "base/timer_wheel.h"
 
 /*
  * This gateway in router's list of nodes: registered at the start, as often as
@@ -18,7 +18,7 @@ struct app;
 
 struct registration {
 	struct app *app;
-	struct timer timer; /* the next try, or the next renewal */
+	uv_timer_t timer; /* the next try, or the next renewal; an idle process need not turn its wheel for it */
 	struct backoff backoff;
 	bool is_registered;
 	bool is_calling; /* no answer yet */
