@@ -19,14 +19,12 @@
 struct listed {
 	struct node node;
 	uint64_t seen_ms; /* monotonic, of the start of the last read that had it */
-	uint64_t seen_by; /* that read's number */
 	struct listed *next_retired;
 };
 
 /* One refresh under way. */
 struct node_read {
 	struct node_list *list; /* NULL once that was freed */
-	uint64_t number;
 	uint64_t started_ms;
 	size_t count;
 	size_t left; /* answers still to come */
@@ -51,7 +49,6 @@ struct node_list {
 	struct node_read *read;
 	struct list waiting; /* of struct waiter, for a read that is not started */
 	struct list served; /* for the one that is */
-	uint64_t last_read; /* its number */
 	uint64_t fresh_ms; /* monotonic, of the start of the last good read; 0 before the first */
 	void (*changed)(void *arg);
 	void *changed_arg;
@@ -112,13 +109,20 @@ static bool put(struct node_list *list, const struct node *found, const struct n
 		listed->node.link = link;
 	}
 	listed->seen_ms = read->started_ms;
-	listed->seen_by = read->number;
 	return is_new;
 }
 
-static bool was_missing(const struct listed *listed, uint64_t read)
+/*
+ * A name without a key is a node that died. A node whose very name is missing was forgotten by Redis, and says so with
+ * its next renewal: it stays until it was not seen for its life. Returns whether there was one to take out.
+ */
+static bool bury(struct node_list *list, struct str name)
 {
-	return listed->seen_by != read;
+	struct listed *listed = listed_of(map_find(&list->nodes, name));
+
+	if (listed)
+		retire(list, listed);
+	return listed;
 }
 
 static bool is_dead(const struct listed *listed, uint64_t now_ms)
@@ -173,12 +177,13 @@ static void apply(struct node_list *list, const struct node_read *read)
 
 	free_retired(list);
 	for (size_t i = 0; i < read->count; i++) {
-		if (read->asked[i].found.epoch)
+		if (read->asked[i].found.epoch) {
 			has_changed |= put(list, &read->asked[i].found, read);
-		else
+		} else {
+			has_changed |= bury(list, str_from(read->asked[i].name));
 			forget_if_long_dead(list->redis, &read->asked[i]);
+		}
 	}
-	has_changed |= take_out(list, was_missing, read->number);
 	list->fresh_ms = read->started_ms;
 	tell(list, has_changed);
 }
@@ -273,7 +278,6 @@ static void start_read(struct node_list *list)
 	list_splice_back(&list->served, &list->waiting);
 	list->read = MEM_NEW(struct node_read);
 	list->read->list = list;
-	list->read->number = ++list->last_read;
 	list->read->started_ms = clock_mono_ms();
 	redis_command(list->redis, args, ARRAY_LEN(args), on_names, list->read);
 }

@@ -1,0 +1,109 @@
+"""Processes and servers die under traffic: nothing that was answered is lost, nothing is stored twice, and all comes back."""
+import asyncio
+
+import cluster
+from client import text_of
+
+
+async def test_a_push_that_is_killed_loses_nothing_and_keeps_the_order(skein):
+    alice, bob = await skein.users("alice", "bob")
+    phone, mine = await bob.connect(1), await alice.connect(0)
+    for i in range(300):
+        await alice.say(bob, str(i), at=i % 2)
+        if i == 100:
+            cluster.kill("push-1")
+        if i == 200:
+            await cluster.up()
+    assert [text_of(m) for m in await phone.messages(300)] == [str(i) for i in range(300)]
+    assert [text_of(m) for m in await mine.messages(300)] == [str(i) for i in range(300)]
+
+
+async def test_users_of_a_killed_gateway_come_back_elsewhere_and_read_what_they_missed(skein):
+    alice, bob = await skein.users("alice", "bob")
+    phone = await bob.connect(1)
+    await alice.say(bob, "before")
+    assert text_of(await phone.message()) == "before"
+    dead = phone.hello["node"]
+    cluster.kill(dead)
+    await alice.say(bob, "while nobody is there")
+
+    async def is_left_out():
+        return dead not in [gateway["node"] for gateway in (await alice.endpoints())["gateways"]]
+    await cluster.becomes(is_left_out, 11, f"{dead} is not offered any more")
+    again = await bob.connect(0)
+    assert [text_of(m) for m in await bob.read(alice, after_seq=1)] == ["while nobody is there"]
+    await alice.say(bob, "after")
+    assert text_of(await again.message()) == "after"
+    await cluster.up()
+
+
+async def test_an_im_that_is_killed_stores_each_send_once_when_its_clients_ask_the_other(skein):
+    alice, bob = await skein.users("alice", "bob")
+    phone = await bob.connect(0)
+    drafts = [alice.draft(bob, str(i)) for i in range(100)]
+    tasks = []
+    for i, draft in enumerate(drafts):
+        tasks.append(asyncio.create_task(alice.insist(draft)))
+        if i == 50:
+            cluster.kill("im-1")
+        await asyncio.sleep(0)
+    answers = await asyncio.gather(*tasks)
+    assert sorted(a["seq"] for a in answers) == list(range(1, 101))
+    assert len(await alice.read_all(bob, at=1)) == 100
+    await cluster.up()
+    await alice.say(bob, "the last")  # a message after a gap makes push read it
+    assert len({m["seq"] for m in await phone.messages(101)}) == 101
+
+
+async def test_a_redis_that_is_killed_costs_no_message_and_connections_go_on(skein):
+    alice, bob = await skein.users("alice", "bob")
+    phone = await bob.connect(1)
+    await alice.say(bob, "before")
+    await phone.message()
+    cluster.kill("redis")
+    for i in range(20):
+        await alice.say(bob, str(i))
+    await cluster.up()
+
+    async def comes_through():
+        await alice.say(bob, "again")
+        return phone.log[-1]["type"] == "message" and text_of(phone.log[-1]["message"]) == "again"
+    await cluster.becomes(comes_through, 60, "the connection gets messages again")
+    history = await alice.read_all(bob)
+    assert [text_of(m) for m in history][1:21] == [str(i) for i in range(20)]
+    assert "resync" in [frame["type"] for frame in phone.log], "a new inbox is announced"
+
+
+async def test_while_postgres_is_away_sends_are_refused_and_nothing_answered_is_lost(skein):
+    alice, bob = await skein.users("alice", "bob")
+    phone = await bob.connect(1)
+    await alice.say(bob, "before")
+    cluster.kill("postgres")
+    await cluster.becomes(lambda: _not_ready("im-1"), 10, "im is not ready")  # its backends end a moment later
+    draft = alice.draft(bob, "meanwhile")
+    answer = await alice.post(draft)
+    assert answer.status == 503 and "Retry-After" in answer.headers
+    task = asyncio.create_task(alice.insist(draft, 60))
+    await cluster.up()
+    stored = await task
+    assert stored["seq"] == 2
+    assert [text_of(m) for m in await phone.messages(2)] == ["before", "meanwhile"]
+    assert [text_of(m) for m in await alice.read_all(bob)] == ["before", "meanwhile"]
+
+
+async def test_while_kafka_is_away_sends_are_stored_and_all_come_in_order_when_it_is_back(skein):
+    alice, bob = await skein.users("alice", "bob")
+    phone = await bob.connect(1)
+    await alice.say(bob, "before")
+    await phone.message()
+    before = cluster.memory("im-1")
+    cluster.kill("kafka")
+    for i in range(200):
+        await alice.say(bob, str(i), at=i % 2)
+    assert cluster.memory("im-1") - before < 64 << 20
+    await cluster.up()
+    assert [text_of(m) for m in await phone.messages(200, 60)] == [str(i) for i in range(200)]
+
+
+async def _not_ready(name):
+    return not await cluster.is_ready(name)
