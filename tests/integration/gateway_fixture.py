@@ -279,12 +279,16 @@ class Gateway:
         self.clients, self.pushes = [], []
         self.log = tempfile.TemporaryFile("w+")
         self.process = None
+        self.expected_exit = 0
+
+    def start(self):
+        self.process = subprocess.Popen([BIN / "gateway", *(f"--{k}={v}" for k, v in self.options.items())],
+                                        stderr=self.log)
 
     async def __aenter__(self):
         self.im_server = await serve(self.im, self.im_port)
         self.router_server = await serve(self.router, self.router_port)
-        self.process = subprocess.Popen([BIN / "gateway", *(f"--{k}={v}" for k, v in self.options.items())],
-                                        stderr=self.log)
+        self.start()
         try:
             await self.becomes(self.is_ready)
         except BaseException:
@@ -307,8 +311,6 @@ class Gateway:
             print(text)
         if not kind:
             assert code == self.expected_exit, f"the gateway ended with {code}"
-
-    expected_exit = 0
 
     async def stop(self):
         if self.process.poll() is None:

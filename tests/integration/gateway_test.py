@@ -214,9 +214,10 @@ async def test_a_bad_parameter_is_400_and_touches_nothing(g):
 async def test_a_full_node_refuses_with_503(g):
     one = await g.connect("u1")
     await g.connect("u2")
-    # The limit of one worker counts sockets, that of the node connections: either may say no.
-    with pytest.raises((AssertionError, OSError, websockets.exceptions.WebSocketException)):
-        assert await refusal(g.url("u3")) != 503
+    try:
+        assert await refusal(g.url("u3")) == 503
+    except (OSError, websockets.InvalidMessage):
+        pass  # its worker has as many sockets as the whole node may have: closed without a word
     await one.ws.close()
     await g.becomes(lambda: len(g.router.routes) == 1)
 
@@ -714,8 +715,7 @@ def test_it_waits_for_router_before_it_listens():
     async def play():
         g = Gateway()
         g.im_server = await serve(g.im, g.im_port)
-        g.process = __import__("subprocess").Popen([__import__("gateway_fixture").BIN / "gateway",
-                                                    *(f"--{k}={v}" for k, v in g.options.items())], stderr=g.log)
+        g.start()
         await g.becomes(lambda: g._get("/readyz")[0] == 503)
         with pytest.raises(OSError):
             await g.open()
