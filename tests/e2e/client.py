@@ -26,6 +26,7 @@ import urllib.parse
 
 import aiohttp
 import websockets
+import yarl
 
 import cluster
 import schemas
@@ -133,7 +134,7 @@ class Skein:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         if data is not None:
             sent.setdefault("Content-Type", "application/json")
-        url = (base or cluster.HTTP[at]) + path
+        url = yarl.URL((base or cluster.HTTP[at]) + path, encoded=True)  # the path goes out as it is
         async with self.session.request(method, url, data=data, params=query, headers=sent) as response:
             answer = Answer(response.status, response.headers, await response.read())
         answer.json = schemas.check_answer(method, path, answer)
@@ -322,6 +323,7 @@ class Connection:
         self._offset = None  # of the last message; None: any may come
         self._seqs = {}  # conversation: the seqs that came
         self._sending = {}  # rid: client_msg_id, of sends without an answer
+        self._answered = set()  # client_msg_ids of the others
         self._rids = itertools.count(1)
         self._reader = asyncio.ensure_future(self._read())
 
@@ -354,14 +356,15 @@ class Connection:
         elif frame["type"] == "resync":
             self._offset = None
             self._seqs = {conversation: None for conversation in self._seqs}
-        self._sending.pop(frame.get("rid"), None)
+        self._answered.add(self._sending.pop(frame.get("rid"), None))
         self._others.put_nowait(frame)
 
     def _take_message(self, frame):
         offset, message = int(frame["offset"]), frame["message"]
         assert self._offset is None or offset == self._offset + 1, f"offset {offset} after {self._offset}"
         self._offset = offset
-        assert message.get("client_msg_id") not in self._sending.values(), "a message came before the ack of its send"
+        assert message.get("client_msg_id") not in set(self._sending.values()) - self._answered, \
+            "a message came before the ack of its send"
         assert ("client_msg_id" in message) == (message["from"] == self.user.uid), "only the sender sees its key"
         if self._is_first_copy(message["conversation_id"], message["seq"]):
             self._messages.put_nowait(message)
