@@ -4,7 +4,7 @@
 
 # One word a step; V=1 shows the commands.
 Q := $(if $(V),,@)
-say = $(if $(V),,@echo "  $(1)  $(2)")
+say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@echo "  $(1)  $(2)")
 
 LAYERS := base loop net store rpc
 SERVICES := gateway im router push
