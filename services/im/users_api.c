@@ -50,7 +50,9 @@ static void fail(struct attempt *attempt, err_t err, const char *field, const ch
 static void respond_token(struct app *app, struct http_request *request, struct str uid)
 {
 	uint64_t now = clock_wall_ms();
-	struct jwt_claims claims = { .issued_ms = now, .expires_ms = now + (uint64_t)app->config.auth_token_ttl_ms };
+	/* In whole seconds, as the token says it. */
+	uint64_t expires_ms = (now + (uint64_t)app->config.auth_token_ttl_ms) / 1000 * 1000;
+	struct jwt_claims claims = { .issued_ms = now, .expires_ms = expires_ms };
 	struct buf token = { 0 }, body = { 0 };
 
 	(void)str_copy(claims.uid, sizeof(claims.uid), uid);
