@@ -155,7 +155,7 @@ class Skein:
         async with aiohttp.ClientSession() as session, session.request(method, url, params=query, headers=sent) as response:
             body = b"" if response.status == 101 else await response.read()
             answer = Answer(response.status, response.headers, body)
-        answer.json = schemas.check_answer(method, path, answer)
+        answer.json = schemas.check_answer(method, path, answer, "Handshake")
         return answer
 
     def user(self, name, **claims):

@@ -61,20 +61,23 @@ def operation(method, path):
     return None
 
 
-def _documented_answer(method, path, status):
+def _documented_answer(method, path, status, prefix):
     if any(pattern.fullmatch(path) for pattern, _ in PATHS):
         found = operation(method, path)
-        answers = found["responses"] if found else {"405": {"$ref": "#/components/responses/MethodNotAllowed"}}
+        answers = found["responses"] if found else {"405": {"$ref": f"#/components/responses/{prefix}MethodNotAllowed"}}
     else:
-        answers = {"404": {"$ref": "#/components/responses/NotFound"}}
+        answers = {"404": {"$ref": f"#/components/responses/{prefix}NotFound"}}
     if str(status) not in answers:
         raise NotAsDocumented(f"{method} {path} answered {status}; openapi.yaml has {', '.join(answers)}")
     return deref(answers[str(status)])
 
 
-def check_answer(method, path, answer):
-    """`answer` has status, headers (names in any case) and bytes; the JSON of its body, or its text."""
-    documented = _documented_answer(method, path, answer.status)
+def check_answer(method, path, answer, prefix=""):
+    """
+    `answer` has status, headers (names in any case) and bytes; returns the JSON of its body, or its text. `prefix`
+    "Handshake" is for what a gateway answers.
+    """
+    documented = _documented_answer(method, path, answer.status, prefix)
     where = f"{method} {path} {answer.status}"
     for name, header in documented.get("headers", {}).items():
         values = answer.headers.getall(name, [])
