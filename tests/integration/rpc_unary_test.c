@@ -252,6 +252,11 @@ static void closing_a_channel_ends_its_calls_each_once(void **state)
 	server_reply_kept(&pair->server);
 }
 
+static bool is_done(const void *arg)
+{
+	return tally_now(&((struct outcome *)arg)->done) > 0;
+}
+
 static void a_closing_server_lets_calls_under_way_end(void **state)
 {
 	struct test_server server = { 0 };
@@ -267,6 +272,7 @@ static void a_closing_server_lets_calls_under_way_end(void **state)
 	call_start(&client, UNARY_ECHO, STR("late"), 500, false, &late);
 	outcome_wait(&late);
 	assert_true(late.err == ERR_UNAVAILABLE || late.err == ERR_TIMEOUT);
+	assert_false(becomes_true(is_done, &kept, 200));
 	server_reply_kept(&server);
 	outcome_wait(&kept);
 	assert_int_equal(kept.err, OK);
