@@ -192,6 +192,35 @@ static err_t read_typed(const json_t *root, struct client_frame *out, const char
 	return error->err ? fault(out, ERR_INVALID_ARGUMENT, "%s", error->detail) : OK;
 }
 
+/* The number that ends at `end` becomes a 0, and blanks. */
+static void blank_number(struct buf *text, size_t end)
+{
+	size_t at = MIN(end, text->len);
+
+	while (at > 0 && text->ptr[at - 1] && strchr("0123456789+-.eE", text->ptr[at - 1]))
+		text->ptr[--at] = ' ';
+	if (at < text->len)
+		text->ptr[at] = '0';
+}
+
+/* jansson has no flag for real numbers out of range. A few of them are passed over; more are nobody's mistake. */
+static json_t *load_leniently(struct str text)
+{
+	json_error_t cause = { 0 };
+	struct buf copy = { 0 };
+	json_t *root = NULL;
+
+	buf_append_str(&copy, text);
+	for (int tries = 0; tries < 4 && !root; tries++) {
+		root = json_loadb(buf_text(&copy), copy.len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &cause);
+		if (root || json_error_code(&cause) != json_error_numeric_overflow)
+			break;
+		blank_number(&copy, (size_t)MAX(cause.position, 0));
+	}
+	buf_release(&copy);
+	return root;
+}
+
 /*
  * Too strict a reader for some JSON: a key twice, a number out of range, nested too deep. With a known type that is a bad
  * field, and no reason to close the connection.
@@ -199,7 +228,7 @@ static err_t read_typed(const json_t *root, struct client_frame *out, const char
 static err_t refuse_json(struct client_frame *out, struct str text, const struct json_error *why)
 {
 	struct json_error ignored = { 0 };
-	json_t *root = json_loadb(text.ptr ? text.ptr : "", text.len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+	json_t *root = load_leniently(text);
 	err_t err = ERR_PROTOCOL;
 
 	if (is_one_of(type_of(root), served) || is_one_of(type_of(root), not_served)) {

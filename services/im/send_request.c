@@ -116,13 +116,15 @@ static void check_given_ident(struct str ident, const char *field, struct json_e
 
 static void read_body_text(struct send_request *request, struct str text, size_t max_body, struct json_error *error)
 {
+	struct json_error why = { 0 };
+
 	if (text.len > max_body)
 		json_fail(error, ERR_TOO_LARGE, "body", "body must be at most %zu bytes long", max_body);
 	if (error->err)
 		return;
-	json_t *body = json_read(text, error);
+	json_t *body = json_read(text, &why);
 	if (!body) {
-		(void)str_copy(error->field, sizeof(error->field), STR("body"));
+		json_fail(error, why.err, "body", "body: %s", why.detail);
 		return;
 	}
 	check_body(body, request->type, error);

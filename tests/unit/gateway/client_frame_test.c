@@ -39,7 +39,12 @@ static const struct fault faults[] = {
 	{ "{\"type\":\"ping\"}x", ERR_PROTOCOL, "", "" },
 	{ "{\"type\":\"ping\",\"x\":\"\\ud800\"}", ERR_PROTOCOL, "", "" },
 	{ "{\"type\":\"ping\",\"x\":\"\xff\"}", ERR_PROTOCOL, "UTF-8", "" },
-	{ "{\"type\":\"ping\",\"x\":1e999}", ERR_PROTOCOL, "", "" },
+	{ "{\"x\":1e999}", ERR_PROTOCOL, "x", "" },
+	{ "{\"x\":1e999,", ERR_PROTOCOL, "x", "" },
+	{ "{\"type\":\"ping\",\"x\":[1e999,1e999,1e999,1e999,1e999]}", ERR_PROTOCOL, "range", "" },
+	/* JSON all the same */
+	{ "{\"type\":\"ping\",\"x\":1e999}", ERR_INVALID_ARGUMENT, "x", "" },
+	{ "{\"y\":-1.5e999 , \"x\":[1e999],\"rid\":\"r1\",\"type\":\"send\"}", ERR_INVALID_ARGUMENT, "y", "r1" },
 	/* no type, an unknown one */
 	{ "{}", ERR_PROTOCOL, "type", "" },
 	{ "{\"type\":null}", ERR_PROTOCOL, "type", "" },
