@@ -19,6 +19,16 @@ class NotAsDocumented(AssertionError):
     pass
 
 
+def _pattern(validator, pattern, instance, schema):
+    """As the standard means it: `$` is the end, not also a newline before it."""
+    del schema
+    if validator.is_type(instance, "string") and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
+        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
+
+
 def _resolver(document):
     return jsonschema.RefResolver((DOCS / document).as_uri(), URIS[(DOCS / document).as_uri()], store=URIS)
 
@@ -26,7 +36,7 @@ def _resolver(document):
 def _validator(document, schema):
     key = id(schema)  # the documents live as long as the process
     if key not in _validators:
-        _validators[key] = jsonschema.Draft202012Validator(schema, resolver=_resolver(document))
+        _validators[key] = Validator(schema, resolver=_resolver(document))
     return _validators[key]
 
 
@@ -106,12 +116,14 @@ def _check_content(where, content, answer):
     return value
 
 
+def takes_body(method, path):
+    return "requestBody" in operation(method, path)
+
+
 def request_fault(method, path, body):
     """Why the documented operation would not take that JSON; None if it would."""
-    documented = operation(method, path)
-    if "requestBody" not in documented:
-        return None
-    return _fault("openapi.yaml", documented["requestBody"]["content"]["application/json"]["schema"], body)
+    content = operation(method, path)["requestBody"]["content"]
+    return _fault("openapi.yaml", content["application/json"]["schema"], body)
 
 
 def strict_json(text):
