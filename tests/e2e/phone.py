@@ -1,0 +1,154 @@
+"""A client as docs/client.md says one is written: it connects, syncs, acks, comes back, and never misses a message.
+
+It keeps what it was given in the order in which it came (`messages`), each once, and fails on what the contract does not
+allow. It shares nothing with libclient/, so that the two do not agree on the same mistake.
+"""
+import asyncio
+import collections
+import json
+import random
+import urllib.parse
+
+import aiohttp
+import websockets
+
+import cluster
+import schemas
+
+PAGE = 100
+
+
+class Phone:
+    def __init__(self, user, device="phone", gateway=None):
+        self.user, self.device, self.gateway = user, device, gateway
+        self.epoch = self.offset = None
+        self.messages = []  # in the order in which the application got them
+        self.last = collections.defaultdict(int)  # conversation: its last seq
+        self.repeats = self.resyncs = self.resets = self.connects = 0
+        self.socket = None
+        self._came = asyncio.Event()
+        self._task = None
+
+    # -- life --
+
+    def start(self):
+        self._task = asyncio.ensure_future(self._live())
+
+    async def stop(self):
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if self._task.done() and not self._task.cancelled() and self._task.exception():
+            raise self._task.exception()
+
+    def drop(self):
+        """The connection is lost, without a word."""
+        if self.socket:
+            self.socket.transport.abort()
+
+    async def has(self, count, within_s=60):
+        """Waits until that many messages came; fails as soon as the phone finds a promise broken."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while len(self.messages) < count:
+            self._came.clear()
+            waits = [asyncio.ensure_future(self._came.wait()), self._task]
+            await asyncio.wait(waits, timeout=deadline - asyncio.get_running_loop().time(),
+                               return_when=asyncio.FIRST_COMPLETED)
+            waits[0].cancel()
+            if self._task.done():
+                raise self._task.exception()
+            assert asyncio.get_running_loop().time() < deadline, \
+                f"{self.user.uid} has {len(self.messages)} of {count} messages within {within_s} s"
+
+    async def _live(self):
+        while True:
+            try:
+                await self._connect()
+            except (OSError, aiohttp.ClientError, asyncio.TimeoutError, websockets.WebSocketException):
+                pass
+            await asyncio.sleep(random.uniform(0.02, 0.1))
+
+    async def _connect(self):
+        query = {"token": self.user.token, "device": self.device, "platform": "android"}
+        if self.epoch:
+            query.update(epoch=self.epoch, offset=self.offset)
+        url = cluster.WS[self.gateway] if self.gateway is not None else random.choice(cluster.WS)
+        async with websockets.connect(f"{url}?{urllib.parse.urlencode(query)}", ping_interval=None, max_size=None,
+                                      open_timeout=5, close_timeout=1) as socket:
+            self.socket = socket
+            self.connects += 1
+            async for data in socket:
+                frame = schemas.strict_json(data)
+                schemas.check_frame(frame)
+                await self._take(frame)
+
+    # -- frames --
+
+    async def _take(self, frame):
+        kind = frame["type"]
+        if kind == "hello":
+            self._head = int(frame["head"])
+            if self.epoch is None:
+                self.epoch, self.offset = frame["epoch"], self._head
+        elif kind == "message":
+            self._take_live(frame)
+            await self.socket.send(json.dumps({"type": "ack", "offset": str(self.offset)}))
+        elif kind == "sync_more":
+            assert int(frame["next_offset"]) == self.offset, "it goes on where the frames ended"
+            await self._sync()
+        elif kind == "resync":
+            self.resyncs += 1
+            await self._sync()
+
+    def _take_live(self, frame):
+        offset = int(frame["offset"])
+        if offset <= self.offset:
+            self.repeats += 1
+            return
+        assert offset == self.offset + 1, f"offset {offset} after {self.offset}, on {self.user.uid}'s connection {self.connects}"
+        self.offset = offset
+        self._hand_over(frame["message"])
+
+    def _hand_over(self, message):
+        conversation, seq = message["conversation_id"], message["seq"]
+        if seq <= self.last[conversation]:
+            self.repeats += 1
+            return
+        assert seq == self.last[conversation] + 1, f"{conversation}: {seq} after {self.last[conversation]}"
+        self.last[conversation] = seq
+        self.messages.append(message)
+        self._came.set()
+
+    # -- HTTP --
+
+    async def _get(self, path, **query):
+        while True:
+            answer = await self.user.request("GET", path, at=random.randrange(len(cluster.HTTP)), query=query)
+            if answer.status != 503:
+                return answer.expect(200).json
+            await asyncio.sleep(0.1)
+
+    async def _sync(self):
+        more = True
+        while more:
+            page = await self._get("/v1/sync", epoch=self.epoch, offset=self.offset, limit=PAGE)
+            if page["reset"]:
+                await self._reset(page)
+            else:
+                assert page["epoch"] == self.epoch
+                for item in page["messages"]:
+                    assert int(item["offset"]) == self.offset + 1, f"sync gave {item['offset']} after {self.offset}"
+                    self.offset += 1
+                    self._hand_over(item["message"])
+                assert int(page["next_offset"]) == self.offset
+            more = page["more"]
+
+    async def _reset(self, page):
+        self.resets += 1
+        for entry in page["conversations"]:
+            conversation = entry["conversation_id"]
+            while self.last[conversation] < entry["last_seq"]:
+                history = await self._get(f"/v1/conversations/{conversation}/messages", after_seq=self.last[conversation],
+                                          limit=200)
+                for message in history["messages"]:
+                    self._hand_over(message)
+        self.epoch, self.offset = page["epoch"], int(page["next_offset"])

@@ -1,0 +1,174 @@
+"""Nothing missed, nothing twice, in order: what a client that syncs has at the end, whatever died in between."""
+import asyncio
+import os
+import random
+import signal
+import socket
+import time
+import urllib.parse
+
+import cluster
+from client import direct, text_of
+from phone import Phone
+
+
+class Talk:
+    """People who write to each other in pairs and in a group, and the phones that read."""
+
+    def __init__(self, people, group):
+        self.people, self.group = people, group
+        self.phones = [Phone(person, device) for person in people for device in ("phone", "laptop")]
+        self.sent = {}  # conversation: the texts, by seq
+        self._tasks = []
+        self._goes_on = True
+
+    @classmethod
+    async def begin(cls, skein, count=4):
+        people = await skein.users(*(f"p{i}" for i in range(count)))
+        talk = cls(people, await people[0].group(*people[1:]))
+        for phone in talk.phones:
+            phone.start()
+        for phone in talk.phones:
+            await cluster.becomes(lambda phone=phone: phone.epoch, 30, "the phone is connected")
+        talk._tasks = [asyncio.ensure_future(talk._write(i)) for i in range(count)]
+        return talk
+
+    async def _write(self, me):
+        person, other, number = self.people[me], self.people[(me + 1) % len(self.people)], 0
+        while self._goes_on:
+            to = self.group if number % 3 == 0 else other
+            stored = await person.insist(person.draft(to, f"{me} {number}"), 60)
+            self.sent.setdefault(stored["conversation_id"], {})[stored["seq"]] = f"{me} {number}"
+            number += 1
+            await asyncio.sleep(random.uniform(0, 0.02))
+
+    async def has_sent(self, count):
+        await cluster.becomes(lambda: sum(map(len, self.sent.values())) >= count or self._raise(), 90, f"{count} messages are sent")
+
+    def _raise(self):
+        for task in self._tasks:
+            if task.done() and task.exception():
+                raise task.exception()
+
+    def _expected(self, person):
+        ours = {self.group.conversation, *(direct(person, other) for other in self.people)}
+        return {conversation: [texts[seq] for seq in sorted(texts)] for conversation, texts in self.sent.items()
+                if conversation in ours}
+
+    async def end(self, within_s=60):
+        """Everybody stops writing; then each phone has exactly what was answered 200, in order, each once."""
+        self._goes_on = False
+        await asyncio.gather(*self._tasks)
+        for conversation, texts in self.sent.items():
+            assert sorted(texts) == list(range(1, len(texts) + 1)), f"seqs of {conversation}"
+        for phone in self.phones:
+            expected = self._expected(phone.user)
+            await phone.has(sum(map(len, expected.values())), within_s)
+        for phone in self.phones:
+            got = {}
+            for message in phone.messages:
+                got.setdefault(message["conversation_id"], []).append(text_of(message))
+            assert got == self._expected(phone.user), phone.user.uid
+            await phone.stop()
+
+
+def redis(*words):
+    """One command of the test's own, for what no client does."""
+    url = urllib.parse.urlsplit(os.environ["SKEIN_REDIS"])
+    with socket.create_connection((url.hostname, url.port)) as link:
+        link.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words))
+        assert link.recv(1000).startswith(b"+OK")
+
+
+async def test_200_reconnects_during_a_stream_of_sends_miss_nothing_and_repeat_nothing(skein):
+    alice, bob = await skein.users("alice", "bob")
+    phone = Phone(bob)
+    phone.start()
+    await cluster.becomes(lambda: phone.connects, 30, "connected")
+    sent = 0
+    while phone.connects < 200:
+        for _ in range(random.randrange(4)):
+            await alice.say(bob, str(sent), at=sent % 2)
+            sent += 1
+        connects = phone.connects
+        phone.drop()
+        await cluster.becomes(lambda before=connects: phone.connects > before or phone._task.done(), 30, "connected again")
+        if phone._task.done():
+            break
+    await phone.has(sent)
+    assert [text_of(m) for m in phone.messages] == [str(i) for i in range(sent)]
+    await phone.stop()
+
+
+async def test_a_client_that_was_away_for_long_is_given_20_and_reads_the_rest(skein):
+    alice, bob = await skein.users("alice", "bob")
+    phone = Phone(bob)
+    phone.start()
+    await cluster.becomes(lambda: phone.epoch, 30, "connected")
+    await phone.stop()
+    for start in range(0, 250, 50):
+        (await alice.post_batch([alice.draft(bob, str(start + i)) for i in range(50)])).expect(200)
+    phone.start()
+    await phone.has(250)
+    await alice.say(bob, "250")
+    await phone.has(251)
+    assert [text_of(m) for m in phone.messages] == [str(i) for i in range(251)] and phone.repeats < 20
+    await phone.stop()
+
+
+async def test_redis_that_forgets_everything_costs_resets_and_no_message(skein):
+    talk = await Talk.begin(skein)
+    for round in range(3):
+        await talk.has_sent(150 * (round + 1))
+        redis("FLUSHALL")
+    await talk.has_sent(600)
+    await talk.end()
+    assert any(phone.resyncs for phone in talk.phones)
+
+
+async def test_redis_that_comes_back_with_an_old_dump_costs_resets_and_no_message(skein):
+    talk = await Talk.begin(skein)
+    await talk.has_sent(150)
+    redis("SAVE")
+    await talk.has_sent(300)
+    cluster.kill("redis")
+    await cluster.up()
+    await talk.has_sent(500)
+    await talk.end()
+    assert all(phone.resyncs for phone in talk.phones)
+    for dump in (cluster.RUN_DIR / "data" / "redis").glob("dump.rdb"):
+        dump.unlink()
+
+
+async def test_users_of_a_gateway_that_is_killed_miss_nothing(skein):
+    talk = await Talk.begin(skein)
+    for name in "gateway-1", "gateway-2":
+        await talk.has_sent(sum(map(len, talk.sent.values())) + 150)
+        cluster.kill(name)
+        await talk.has_sent(sum(map(len, talk.sent.values())) + 150)
+        await cluster.up()
+    await talk.end()
+
+
+async def test_a_push_that_is_killed_loses_nothing_and_keeps_the_order(skein):
+    talk = await Talk.begin(skein)
+    for name in "push-1", "push-2":
+        await talk.has_sent(sum(map(len, talk.sent.values())) + 150)
+        cluster.kill(name)
+        await talk.has_sent(sum(map(len, talk.sent.values())) + 150)
+        await cluster.up()
+    await talk.end()
+
+
+async def test_a_push_that_stands_still_for_10_s_loses_nothing_and_keeps_the_order(skein):
+    talk = await Talk.begin(skein)
+    await talk.has_sent(150)
+    os.kill(cluster.pid("push-1"), signal.SIGSTOP)
+    try:
+        paused = time.monotonic()
+        while time.monotonic() - paused < 10:  # past the session time-out: its partitions are taken over meanwhile
+            await asyncio.sleep(0.5)
+    finally:
+        os.kill(cluster.pid("push-1"), signal.SIGCONT)
+    await talk.has_sent(sum(map(len, talk.sent.values())) + 150)
+    await talk.end()
