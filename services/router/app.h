@@ -18,6 +18,7 @@ struct app {
 	struct rpc_server *rpc;
 	struct internal_server *internal;
 	struct inbox_limits inbox_limits;
+	struct counter *changes[3]; /* asked for, by Skein__V1__RouteChange__Op */
 };
 
 #endif

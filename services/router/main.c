@@ -91,6 +91,7 @@ static err_t start(struct app *app)
 		.max_entries = (unsigned)app->config.inbox_max_entries,
 		.expire_s = (uint64_t)app->config.inbox_expire_ms / 1000,
 	};
+	routes_api_init(app);
 	err_t err = worker_init(&app->worker, "main");
 	if (!err)
 		err = signals_init(&app->signals, &app->worker, drain, reload, app);

@@ -14,23 +14,6 @@ struct pending_change {
 	uint64_t id;
 };
 
-static struct counter *changes_done(Skein__V1__RouteChange__Op op)
-{
-	static struct counter *counters[3];
-
-	if (!counters[0]) {
-		const char *help = "Changes of routes that were asked for, by kind.";
-
-		counters[SKEIN__V1__ROUTE_CHANGE__OP__BIND] =
-			metrics_counter("skein_router_route_changes_total", help, "op=\"bind\"");
-		counters[SKEIN__V1__ROUTE_CHANGE__OP__UNBIND] =
-			metrics_counter("skein_router_route_changes_total", help, "op=\"unbind\"");
-		counters[SKEIN__V1__ROUTE_CHANGE__OP__RENEW] =
-			metrics_counter("skein_router_route_changes_total", help, "op=\"renew\"");
-	}
-	return counters[op];
-}
-
 /* Sends one answer; a gateway that is gone, or reads nothing any more, asks again on its next stream. */
 static void send_answer(struct rpc_stream *stream, Skein__V1__RouteAnswer *answer)
 {
@@ -132,7 +115,7 @@ static void execute(struct app *app, struct rpc_stream *stream, const Skein__V1_
 		finish(pending, ERR_INVALID_ARGUMENT, &answer);
 		return;
 	}
-	counter_add(changes_done(change->op), 1);
+	counter_add(app->changes[change->op], 1);
 	if (change->op == SKEIN__V1__ROUTE_CHANGE__OP__BIND)
 		bind_route(app, change, pending);
 	else if (change->op == SKEIN__V1__ROUTE_CHANGE__OP__UNBIND)
@@ -157,3 +140,15 @@ static void on_changes(struct rpc_stream *stream, struct str message, void *arg)
 }
 
 const struct rpc_stream_handlers routes_api_handlers = { .message = on_changes };
+
+void routes_api_init(struct app *app)
+{
+	static const char help[] = "Changes of routes that were asked for, by kind.";
+
+	app->changes[SKEIN__V1__ROUTE_CHANGE__OP__BIND] =
+		metrics_counter("skein_router_route_changes_total", help, "op=\"bind\"");
+	app->changes[SKEIN__V1__ROUTE_CHANGE__OP__UNBIND] =
+		metrics_counter("skein_router_route_changes_total", help, "op=\"unbind\"");
+	app->changes[SKEIN__V1__ROUTE_CHANGE__OP__RENEW] =
+		metrics_counter("skein_router_route_changes_total", help, "op=\"renew\"");
+}

@@ -3,6 +3,8 @@
 
 #include "rpc/rpc_server.h"
 
+struct app;
+
 /*
  * The stream on which a gateway binds, renews and unbinds its connections.
  * Each change becomes one script in Redis and one answer; answers that are
@@ -10,5 +12,8 @@
  * the order in which they came. `arg` is the struct app. Thread: the worker's.
  */
 extern const struct rpc_stream_handlers routes_api_handlers;
+
+/* Before the server starts. */
+void routes_api_init(struct app *app);
 
 #endif

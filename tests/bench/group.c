@@ -37,7 +37,7 @@ json_t *scenario_group(const struct options *options)
 	struct traffic traffic = {
 		.user_count = options->users ? options->users : 1000,
 		.http_connections = options->connections ? options->connections : 16,
-		.rate = options->rate > 0 ? options->rate : 50,
+		.rate = options->rate > 0 ? options->rate : 20,
 		.seconds = options->seconds > 0 ? options->seconds : 10,
 		.sender = sender,
 	};

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/macros.h"
+
 static int epoll = -1;
 
 _Noreturn void fail(const char *format, ...)
@@ -73,10 +75,10 @@ static void wait_for_events(uint64_t wake_us)
 {
 	struct epoll_event events[256];
 	uint64_t now = now_us();
-	/* round down: the rest of a millisecond is spun, so that the schedule is kept to a few microseconds */
-	int timeout_ms = wake_us <= now ? 0 : wake_us - now > 1000000 ? 1000 :
-	                                                                (int)((wake_us - now) / 1000);
-	int count = epoll_wait(epoll, events, 256, timeout_ms);
+	uint64_t wait_us = wake_us <= now ? 0 : MIN(wake_us - now, 1000000);
+	/* To the microsecond and without spinning, which would take a core from the servers. */
+	const struct timespec timeout = { .tv_sec = (time_t)(wait_us / 1000000), .tv_nsec = (long)(wait_us % 1000000) * 1000 };
+	int count = epoll_pwait2(epoll, events, 256, &timeout, NULL);
 
 	for (int i = 0; i < count; i++) {
 		struct watch *watch = events[i].data.ptr;

@@ -83,6 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	static struct app app = { .config = { .route_ttl_ms = 60000 } };
 	struct str message = str_of(bytes, len);
 
+	if (!app.changes[0])
+		routes_api_init(&app);
 	old_route = str_cut(&message, '\n');
 	Skein__V1__RouteChanges *batch =
 		skein__v1__route_changes__unpack(NULL, message.len, (const uint8_t *)message.ptr);

@@ -123,9 +123,7 @@ static int close_push(void **state)
 	turn_until_true(&push->worker, &is_closed);
 	conversations_free(push->conversations);
 	member_cache_free(push->members);
-	worker_stop(&push->worker);
-	worker_run(&push->worker);
-	worker_join(&push->worker);
+	end_worker(&push->worker);
 	mem_free(push);
 	return 0;
 }

@@ -54,9 +54,7 @@ void redis_fixture_close(struct redis_fixture *f)
 	assert_false(is_closed);
 	turn_until_true(&f->worker, &is_closed);
 	assert_int_equal(f->ended, f->given);
-	worker_stop(&f->worker);
-	worker_run(&f->worker);
-	worker_join(&f->worker);
+	end_worker(&f->worker);
 }
 
 void redis_fixture_give(struct redis_fixture *f, struct redis_call *call, const struct str *args, unsigned count)

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -171,6 +172,37 @@ static void signal_all(const struct real_server *server, int signal)
 
 	for (size_t i = 0; i < count; i++)
 		kill(pids[i], signal);
+}
+
+static char state_of(const char *stat_path)
+{
+	char line[512] = "", state = '?';
+
+	FILE *stat = fopen(stat_path, "r");
+	if (!stat)
+		return 'X'; /* gone */
+	if (fgets(line, sizeof(line), stat) && strrchr(line, ')'))
+		(void)sscanf(strrchr(line, ')'), ") %c", &state);
+	fclose(stat);
+	return state;
+}
+
+/* No thread of it runs any more: one that was in a system call, or on the other core, stops a moment after the signal. */
+static bool is_stopped(pid_t pid)
+{
+	char path[300];
+	struct dirent *entry;
+	bool all_are = true;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	DIR *threads = opendir(path);
+	while (threads && all_are && (entry = readdir(threads))) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stat", (int)pid, entry->d_name);
+		all_are = entry->d_name[0] == '.' || strchr("TtXZ", state_of(path));
+	}
+	if (threads)
+		closedir(threads);
+	return all_are;
 }
 
 static uint64_t cpu_us_of(pid_t pid)
@@ -445,7 +477,15 @@ void real_server_stop(struct real_server *server)
 
 void real_server_pause(struct real_server *server)
 {
+	pid_t pids[PROCESSES_MAX];
+	const struct timespec moment = { .tv_nsec = 1000000 };
+
 	signal_all(server, SIGSTOP);
+	size_t count = list_processes(server, pids);
+	for (size_t i = 0; i < count; i++) {
+		while (!is_stopped(pids[i]))
+			nanosleep(&moment, NULL);
+	}
 }
 
 void real_server_continue(struct real_server *server)

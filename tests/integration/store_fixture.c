@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -45,6 +46,15 @@ static bool never(void *arg)
 void turn_for(struct worker *worker, uint64_t ms)
 {
 	turn(worker, never, NULL, ms);
+}
+
+void end_worker(struct worker *worker)
+{
+	alarm(STORE_PATIENCE_MS / 1000);
+	worker_stop(worker);
+	worker_run(worker);
+	worker_join(worker);
+	alarm(0);
 }
 
 void note_closed(void *is_closed)

@@ -17,6 +17,12 @@ void turn_until(struct worker *worker, bool (*is_so)(void *arg), void *arg);
 /* Turns the loop for this long: to see that something does not happen, or to let time-outs pass. */
 void turn_for(struct worker *worker, uint64_t ms);
 
+/*
+ * Stops the worker, runs it to its end and joins it. A test that failed may have left open what keeps the loop turning:
+ * then the program ends after STORE_PATIENCE_MS, by SIGALRM.
+ */
+void end_worker(struct worker *worker);
+
 /* A callback for close(), and waiting for it. */
 void note_closed(void *is_closed);
 void turn_until_true(struct worker *worker, bool *flag);

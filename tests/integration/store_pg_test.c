@@ -150,9 +150,7 @@ static void close_pool(struct fixture *f)
 	assert_false(is_closed);
 	turn_until_true(&f->worker, &is_closed);
 	assert_int_equal(f->ended, f->given);
-	worker_stop(&f->worker);
-	worker_run(&f->worker);
-	worker_join(&f->worker);
+	end_worker(&f->worker);
 }
 
 static void execute(const char *sql)

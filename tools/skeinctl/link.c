@@ -103,7 +103,7 @@ struct link *link_open(const char *ws_url, const char *token, const char *device
 
 	if (!context)
 		make_context();
-	if (lws_parse_uri(url, &scheme, &host, &port, &path))
+	if (lws_parse_uri(url, &scheme, &host, &port, &path) || (strcmp(scheme, "ws") != 0 && strcmp(scheme, "wss") != 0) || !*host)
 		die("\"%s\" is no WebSocket URL", ws_url);
 	buf_printf(&target, "/%s?token=%s&device=%s&platform=desktop%s", path, token, device, more);
 	list_init(&link->arrivals);

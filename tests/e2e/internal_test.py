@@ -1,0 +1,82 @@
+"""The internal port of every process, and that the documents describe what they say they describe."""
+import pytest
+
+import cluster
+import schemas
+
+CHECKS = {"im": {"postgres", "redis", "kafka", "lease"}, "push": {"postgres", "redis", "kafka"}, "router": {"redis"},
+          "gateway": {"router", "im"}}
+
+
+@pytest.mark.parametrize("name", cluster.INTERNAL)
+async def test_every_process_lives_and_is_ready(skein, name):
+    base = cluster.INTERNAL[name]
+    (await skein.request("GET", "/healthz", base=base)).expect(200)
+    ready = (await skein.request("GET", "/readyz", base=base)).expect(200).json
+    assert CHECKS[name.rsplit("-", 1)[0]] <= set(ready["checks"])
+
+
+@pytest.mark.parametrize("name", cluster.INTERNAL)
+async def test_the_metrics_of_every_process_are_prometheus_text(skein, name):
+    answer = (await skein.request("GET", "/metrics", base=cluster.INTERNAL[name])).expect(200)
+    samples, kinds = cluster.parse_metrics(answer.json)
+    kind = name.rsplit("-", 1)[0]
+    assert any(sample.startswith(f"skein_{kind}_") for sample, _ in samples)
+    assert {"counter", "gauge"} <= set(kinds.values()) <= {"counter", "gauge", "histogram"}
+    for sample, labels in samples:
+        if kinds.get(sample) == "counter":
+            assert sample.endswith("_total") and samples[sample, labels] >= 0, sample
+    check_histograms(samples, kinds)
+    assert answer.json.endswith("\n")
+
+
+def check_histograms(samples, kinds):
+    """Buckets rise, the last one is +Inf and the count."""
+    series = {}
+    for (sample, labels), value in samples.items():
+        if sample.endswith("_bucket"):
+            *rest, bound = labels.rsplit("le=", 1)
+            series.setdefault((sample.removesuffix("_bucket"), "".join(rest).rstrip(",")), []).append((bound.strip('",'), value))
+    assert {name for name, _ in series} == {name for name, kind in kinds.items() if kind == "histogram"}
+    for (name, labels), buckets in series.items():
+        assert buckets[-1][0] == "+Inf" and buckets[-1][1] == samples[f"{name}_count", labels], name
+        assert [b for _, b in buckets] == sorted(b for _, b in buckets), name
+        assert [float(bound) for bound, _ in buckets] == sorted(float(bound) for bound, _ in buckets), name
+        assert (f"{name}_sum", labels) in samples
+
+
+async def test_metrics_count_what_happens(skein):
+    async def counted():
+        stored = [await cluster.metric(name, "skein_im_sends_total", 'outcome="stored"') for name in ("im-1", "im-2")]
+        delivered = [await cluster.metric(name, "skein_gateway_deliveries_total") for name in ("gateway-1", "gateway-2")]
+        return sum(stored), sum(delivered)
+    alice, bob = await skein.users("alice", "bob")
+    phone = await bob.connect(1)
+    before = await counted()
+    for i in range(10):
+        await alice.say(bob, at=i % 2)
+    await phone.messages(10)
+    assert [after - was for was, after in zip(before, await counted())] == [10, 10]
+
+
+async def test_the_internal_port_serves_nothing_else(skein):
+    for base in cluster.INTERNAL.values():
+        (await skein.request("GET", "/", base=base)).expect(404)
+        (await skein.request("GET", "/debug/x", base=base)).expect(404)
+        (await skein.request("POST", "/healthz", base=base)).expect(405)
+
+
+def test_every_example_of_the_documents_is_one():
+    faults = [f"{place}: {fault}" for place, fault in schemas.examples() if fault]
+    assert not faults, "\n".join(faults)
+    assert len(list(schemas.examples())) > 25
+
+
+def test_the_documents_are_strict_about_what_the_services_say():
+    """A schema that lets anything pass proves nothing."""
+    for name, schema in schemas.OPENAPI["components"]["schemas"].items():
+        if name in ("Body", "TextBody", "Registration", "Login", "To", "Send", "Batch", "NewGroup"):
+            continue  # what clients say: unknown fields are ignored
+        assert schema.get("type") != "object" or schema.get("additionalProperties") is False, name
+    for frame in schemas.SERVER_FRAMES.values():
+        assert frame["payload"]["additionalProperties"] is False
