@@ -13,7 +13,7 @@
 #define OFFSET_MAX (1ull << 53)
 
 /*
- * ARGV[7] entry, ARGV[8] most entries before trimming, ARGV[9] how many to keep. The list of an inbox that was empty, or
+ * ARGV[6] entry, ARGV[7] most entries before trimming, ARGV[8] how many to keep. The list of an inbox that was empty, or
  * was evicted alone and begins again behind its old number, lives as long as the inbox does.
  */
 static struct redis_script append_script = {
@@ -21,8 +21,8 @@ static struct redis_script append_script = {
 	.source = INBOX_MAKE
 	INBOX_AGE
 	          "n = redis.call('HINCRBY', KEYS[2], 'n', '1')\n"
-	          "local len = redis.call('RPUSH', KEYS[1], ARGV[7])\n"
-	          "if len > tonumber(ARGV[8]) then redis.call('LTRIM', KEYS[1], -ARGV[9], -1) end\n"
+	          "local len = redis.call('RPUSH', KEYS[1], ARGV[6])\n"
+	          "if len > tonumber(ARGV[7]) then redis.call('LTRIM', KEYS[1], -ARGV[8], -1) end\n"
 	          "if len == 1 then redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[2]), 1)) end\n"
 	          "return { e, n, redis.call('HGETALL', KEYS[3]) }\n",
 };
@@ -137,7 +137,7 @@ void inbox_append(struct redis *redis, const struct inbox_limits *limits, struct
 	user_keys_fill(&keys, uid);
 	inbox_args_fill(&args, limits);
 	const struct str all[] = {
-		args.args[0], args.args[1], args.args[2], args.args[3], args.args[4], args.args[5], entry,
+		args.args[0], args.args[1], args.args[2], args.args[3], args.args[4], entry,
 		decimal(most, (uint64_t)limits->max_entries + limits->max_entries / 10),
 		decimal(kept, limits->max_entries),
 	};

@@ -29,9 +29,9 @@ void inbox_args_fill(struct inbox_args *args, const struct inbox_limits *limits)
 	args->args[0] = REDIS_GENERATION;
 	args->args[1] = str_of(args->epoch, INBOX_EPOCH_TEXT - 1);
 	args->args[2] = decimal(args->now_s, now_s);
-	args->args[3] = decimal(args->old_s, now_s - MIN(now_s, limits->expire_s / 2));
-	args->args[4] = decimal(args->keep_s, limits->expire_s + limits->expire_s / 2);
-	args->args[5] = decimal(args->aged_s, now_s - MIN(now_s, limits->max_age_s));
+	args->args[3] = decimal(args->keep_s, limits->expire_s + limits->expire_s / 2);
+	args->args[4] = decimal(args->aged_s, now_s - MIN(now_s, limits->max_age_s));
+	args->args[5] = decimal(args->old_s, now_s - MIN(now_s, limits->expire_s / 2));
 }
 
 bool inbox_read_answer(const redisReply *reply, size_t elements, uint64_t *epoch, uint64_t *n)

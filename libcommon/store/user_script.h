@@ -30,8 +30,8 @@ void user_keys_fill(struct user_keys *keys, struct str uid);
 	"if m[1] ~= ARGV[1] then\n"                                                                              \
 	"  redis.call('DEL', KEYS[1], KEYS[2])\n"                                                                \
 	"  n, e, t = 0, ARGV[2], ARGV[3]\n"                                                                      \
-	"  redis.call('HSET', KEYS[2], 'g', ARGV[1], 'n', 0, 'e', e, 'a', 0, 't', t, 'x', t)\n"                  \
-	"  redis.call('EXPIRE', KEYS[2], ARGV[5])\n"                                                             \
+	"  redis.call('HSET', KEYS[2], 'g', ARGV[1], 'n', 0, 'e', e, 't', t, 'a', 0, 'x', t)\n"                  \
+	"  redis.call('EXPIRE', KEYS[2], ARGV[4])\n"                                                             \
 	"end\n"
 
 /*
@@ -40,10 +40,10 @@ void user_keys_fill(struct user_keys *keys, struct str uid);
  * that there is came before it was old, and goes too. An entry stays for one to two max_age, as long as somebody comes by.
  */
 #define INBOX_AGE                                                                                                \
-	"if not t or t < ARGV[6] or t > ARGV[3] then\n"                                                          \
-	"  if t and t < ARGV[6] then\n"                                                                          \
+	"if not t or t < ARGV[5] or t > ARGV[3] then\n"                                                          \
+	"  if t and t < ARGV[5] then\n"                                                                          \
 	"    local a = redis.call('HGET', KEYS[2], 'a')\n"                                                       \
-	"    if t + 0 < 2 * ARGV[6] - ARGV[3] then a = n end\n"                                                  \
+	"    if t + 0 < 2 * ARGV[5] - ARGV[3] then a = n end\n"                                                  \
 	"    local drop = a - (n - redis.call('LLEN', KEYS[1]))\n"                                               \
 	"    if drop > 0 then redis.call('LTRIM', KEYS[1], drop, -1) end\n"                                      \
 	"  end\n"                                                                                                \
@@ -56,18 +56,18 @@ void user_keys_fill(struct user_keys *keys, struct str uid);
  */
 #define INBOX_KEEP                                                                                               \
 	"local x = redis.call('HGET', KEYS[2], 'x')\n"                                                           \
-	"if x and (x < ARGV[4] or x > ARGV[3]) then\n"                                                           \
+	"if x and (x < ARGV[6] or x > ARGV[3]) then\n"                                                           \
 	"  redis.call('HSET', KEYS[2], 'x', ARGV[3])\n"                                                          \
-	"  redis.call('EXPIRE', KEYS[1], ARGV[5])\n"                                                             \
-	"  redis.call('EXPIRE', KEYS[2], ARGV[5])\n"                                                             \
+	"  redis.call('EXPIRE', KEYS[1], ARGV[4])\n"                                                             \
+	"  redis.call('EXPIRE', KEYS[2], ARGV[4])\n"                                                             \
 	"end\n"
 
-/* ARGV[1] to ARGV[6] of the above; a script's own follow. */
+/* ARGV[1] to ARGV[6] of the above, ARGV[6] for INBOX_KEEP only; a script's own follow. */
 #define INBOX_ARGS 6
 
 struct inbox_args {
 	struct str args[INBOX_ARGS];
-	char epoch[INBOX_EPOCH_TEXT], now_s[DECIMAL_SIZE], old_s[DECIMAL_SIZE], keep_s[DECIMAL_SIZE], aged_s[DECIMAL_SIZE];
+	char epoch[INBOX_EPOCH_TEXT], now_s[DECIMAL_SIZE], keep_s[DECIMAL_SIZE], aged_s[DECIMAL_SIZE], old_s[DECIMAL_SIZE];
 };
 
 void inbox_args_fill(struct inbox_args *args, const struct inbox_limits *limits);

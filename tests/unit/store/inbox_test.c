@@ -116,9 +116,9 @@ static void a_script_is_told_the_time_and_how_long_an_inbox_lives(void **state)
 	assert_true(str_equal(args.args[0], REDIS_GENERATION));
 	assert_true(inbox_epoch_parse(args.args[1]) != 0);
 	assert_true(str_equal(args.args[2], STR("1700000000")));
-	assert_true(str_equal(args.args[3], STR("1699999500")));
-	assert_true(str_equal(args.args[4], STR("1501")));
-	assert_true(str_equal(args.args[5], STR("1699999700")));
+	assert_true(str_equal(args.args[3], STR("1501")));
+	assert_true(str_equal(args.args[4], STR("1699999700")));
+	assert_true(str_equal(args.args[5], STR("1699999500")));
 }
 
 int main(void)
