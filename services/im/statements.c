@@ -77,16 +77,7 @@ const struct pg_statement statements[STATEMENT_COUNT] = {
 		" from unnest($1::text[], $2::bigint[]) with ordinality as w (conversation, number, ord) left join lateral"
 		" (select * from message where conversation_id = w.conversation and seq = w.number limit 1) as m on true) as found"
 		" where coalesce(before, 0) < $3::bigint order by ord" },
-	/* uid -> id, last_seq and the user's own last seq among the newest 1,000 or 0, of each of the user's conversations */
-	[STATEMENT_CONVERSATIONS] = { "conversations",
-		"select c.id, c.last_seq, coalesce(own.seq, 0)"
-		" from (select conversation_id from direct_member where uid = $1::text union all"
-		" select 'g:' || m.gid from group_member m cross join lateral (select from chat_group g where g.gid = m.gid"
-		" and g.dissolved_at is null limit 1) as living where m.uid = $1::text) as mine (id)"
-		" cross join lateral (select id, kind, last_seq from conversation where id = mine.id limit 1) as c"
-		" left join lateral (select seq from (select seq, sender from message where conversation_id = c.id"
-		" and seq > c.last_seq - 1000 order by seq desc limit 1000) as newest where sender = $1::text"
-		" order by seq desc limit 1) as own on true"
-		" where c.kind = 2 or c.last_seq > 0 order by c.id" },
+	/* as im_conversations() in deploy/migrations -> id, last_seq, own_seq */
+	[STATEMENT_CONVERSATIONS] = { "conversations", "select id, last_seq, own_seq from im_conversations($1::text)" },
 };
 /* clang-format on */
