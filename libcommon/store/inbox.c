@@ -1,5 +1,6 @@
 #include "store/inbox.h"
 
+#include "base/ident.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
@@ -8,19 +9,40 @@
 #define EPOCH_DIGITS (INBOX_EPOCH_TEXT - 1)
 #define EPOCH_MAX ((1ull << 4 * EPOCH_DIGITS) - 1)
 
+/* Lua's numbers are doubles: no inbox gets that far, and what is beyond compares as this does. */
+#define OFFSET_MAX (1ull << 53)
+
 /*
- * ARGV[6] entry, ARGV[7] most entries before trimming, ARGV[8] how many to keep. A list that was evicted alone begins
- * again behind its old number, and needs a life of its own.
+ * ARGV[6] entry, ARGV[7] most entries before trimming, ARGV[8] how many to keep. The list of an inbox that was empty, or
+ * was evicted alone and begins again behind its old number, lives as long as the inbox does.
  */
 static struct redis_script append_script = {
 	.name = "inbox append",
 	.source = INBOX_MAKE
+	INBOX_AGE
 	          "n = redis.call('HINCRBY', KEYS[2], 'n', '1')\n"
 	          "local len = redis.call('RPUSH', KEYS[1], ARGV[6])\n"
 	          "if len > tonumber(ARGV[7]) then redis.call('LTRIM', KEYS[1], -ARGV[8], -1) end\n"
-	          "keep = keep or len == 1\n"
-	INBOX_KEEP
+	          "if len == 1 then redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[2]), 1)) end\n"
 	          "return { e, n, redis.call('HGETALL', KEYS[3]) }\n",
+};
+
+/*
+ * ARGV[7] epoch of the position, empty for none, ARGV[8] its offset, ARGV[9] limit. Answers the verdict as a number of
+ * enum inbox_verdict. What the list does not hold below the head was trimmed, or evicted with it.
+ */
+static struct redis_script read_script = {
+	.name = "inbox read",
+	.source = INBOX_MAKE
+	INBOX_AGE
+	INBOX_KEEP
+	          "n = tonumber(n)\n"
+	          "local trimmed = n - redis.call('LLEN', KEYS[1])\n"
+	          "local after = ARGV[7] == '' and trimmed or tonumber(ARGV[8])\n"
+	          "if ARGV[7] ~= '' and ARGV[7] ~= e or after < trimmed then return { e, n, 1, n, {} } end\n"
+	          "if after > n then return { e, n, 2, n, {} } end\n"
+	          "local first = after - trimmed\n"
+	          "return { e, n, 0, after, redis.call('LRANGE', KEYS[1], first, first + ARGV[9] - 1) }\n",
 };
 
 uint64_t inbox_fresh_epoch(void)
@@ -65,6 +87,23 @@ void inbox_entry_write(struct buf *out, struct str conversation_id, uint64_t seq
 	buf_append_u64(out, seq);
 }
 
+bool inbox_entry_parse(struct str entry, struct str *conversation_id, uint64_t *seq)
+{
+	struct conversation conversation;
+
+	*conversation_id = str_cut(&entry, ' ');
+	return conversation_parse(*conversation_id, &conversation) && str_to_u64(entry, seq) && *seq > 0;
+}
+
+struct inbox_limits inbox_limits_of(const struct inbox_config *config)
+{
+	return (struct inbox_limits){
+		.max_entries = (unsigned)config->max_entries,
+		.max_age_s = (uint64_t)config->max_age_ms / 1000,
+		.expire_s = (uint64_t)config->expire_ms / 1000,
+	};
+}
+
 struct append {
 	inbox_append_done done;
 	void *arg;
@@ -103,4 +142,59 @@ void inbox_append(struct redis *redis, const struct inbox_limits *limits, struct
 		decimal(kept, limits->max_entries),
 	};
 	redis_eval(redis, &append_script, keys.keys, ARRAY_LEN(keys.keys), all, ARRAY_LEN(all), on_appended, append);
+}
+
+struct str inbox_page_entry(const struct inbox_page *page, size_t index)
+{
+	return redis_reply_str(page->entries->element[index]);
+}
+
+struct read {
+	inbox_read_done done;
+	void *arg;
+};
+
+static bool read_page(const redisReply *reply, struct inbox_page *page)
+{
+	if (!inbox_read_answer(reply, 5, &page->epoch, &page->head) || reply->element[2]->type != REDIS_REPLY_INTEGER ||
+	    reply->element[3]->type != REDIS_REPLY_INTEGER || reply->element[4]->type != REDIS_REPLY_ARRAY)
+		return false;
+	page->verdict = (enum inbox_verdict)reply->element[2]->integer;
+	page->after = (uint64_t)reply->element[3]->integer;
+	page->entries = reply->element[4];
+	page->count = page->entries->elements;
+	return true;
+}
+
+static void on_read(void *arg, err_t err, const redisReply *reply)
+{
+	struct read *read = arg;
+	struct inbox_page page = { 0 };
+
+	if (err == OK && !read_page(reply, &page)) {
+		log_error("the answer of a script is not what it returns", LOG_TEXT("script", read_script.name));
+		err = ERR_INTERNAL;
+	}
+	read->done(read->arg, err, err == OK ? &page : NULL);
+	mem_free(read);
+}
+
+void inbox_read(struct redis *redis, const struct inbox_limits *limits, struct str uid, const struct inbox_position *position,
+                unsigned limit, inbox_read_done done, void *arg)
+{
+	struct read *read = MEM_NEW(struct read);
+	struct user_keys keys;
+	struct inbox_args args;
+	char epoch[INBOX_EPOCH_TEXT] = "", offset[DECIMAL_SIZE], most[DECIMAL_SIZE];
+
+	*read = (struct read){ done, arg };
+	user_keys_fill(&keys, uid);
+	inbox_args_fill(&args, limits);
+	if (position)
+		inbox_epoch_text(epoch, position->epoch <= EPOCH_MAX ? position->epoch : 0);
+	const struct str all[] = {
+		args.args[0], args.args[1], args.args[2], args.args[3], args.args[4], args.args[5], str_from(epoch),
+		decimal(offset, position ? MIN(position->offset, OFFSET_MAX) : 0), decimal(most, limit),
+	};
+	redis_eval(redis, &read_script, keys.keys, ARRAY_LEN(keys.keys), all, ARRAY_LEN(all), on_read, read);
 }

@@ -9,35 +9,38 @@
 #include "store/user_script.h"
 
 /*
- * ARGV[6] device, ARGV[7] route, ARGV[8] its beginning that names the connection, ARGV[9] life. The same connection
+ * ARGV[7] device, ARGV[8] route, ARGV[9] its beginning that names the connection, ARGV[10] life. The same connection
  * again changes nothing.
  */
 static struct redis_script bind_script = {
 	.name = "route bind",
 	.source = INBOX_MAKE
 	INBOX_KEEP
-	          "local old = redis.call('HGET', KEYS[3], ARGV[6])\n"
-	          "if not old or string.sub(old, 1, #ARGV[8]) ~= ARGV[8] then\n"
-	          "  redis.call('HSET', KEYS[3], ARGV[6], ARGV[7])\n"
+	          "local old = redis.call('HGET', KEYS[3], ARGV[7])\n"
+	          "if not old or string.sub(old, 1, #ARGV[9]) ~= ARGV[9] then\n"
+	          "  redis.call('HSET', KEYS[3], ARGV[7], ARGV[8])\n"
 	          "end\n"
-	          "redis.call('EXPIRE', KEYS[3], ARGV[9])\n"
+	          "redis.call('EXPIRE', KEYS[3], ARGV[10])\n"
 	          "return { e, tonumber(n), old or '' }\n",
 };
 
-/* KEYS[1] routes; ARGV[1] device, ARGV[2] the beginning of the route that names the connection. */
-#define IF_OURS                                                                \
-	"local route = redis.call('HGET', KEYS[1], ARGV[1])\n"                 \
-	"if not route or string.sub(route, 1, #ARGV[2]) ~= ARGV[2] then return 0 end\n"
+/* `device`, and `connection`: the beginning of the route that names it. */
+#define IF_OURS                                                                                                  \
+	"local route = redis.call('HGET', KEYS[3], device)\n"                                                    \
+	"if not route or string.sub(route, 1, #connection) ~= connection then return 0 end\n"
 
 static struct redis_script unbind_script = {
 	.name = "route unbind",
-	.source = IF_OURS "return redis.call('HDEL', KEYS[1], ARGV[1])\n",
+	.source = "local device, connection = ARGV[1], ARGV[2]\n" IF_OURS
+		  "return redis.call('HDEL', KEYS[3], device)\n",
 };
 
-/* ARGV[3] life. */
+/* ARGV[9] life. */
 static struct redis_script renew_script = {
 	.name = "route renew",
-	.source = IF_OURS "return redis.call('EXPIRE', KEYS[1], ARGV[3])\n",
+	.source = "local device, connection = ARGV[7], ARGV[8]\n" IF_OURS
+		INBOX_KEEP
+		  "return redis.call('EXPIRE', KEYS[3], ARGV[9])\n",
 };
 
 /* "node|epoch|conn|": what tells one connection from all others. */
@@ -113,8 +116,8 @@ void route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t
 	inbox_args_fill(&args, limits);
 	assert(ttl_s > 0);
 	const struct str all[] = {
-		args.args[0], args.args[1], args.args[2], args.args[3], args.args[4], device, buf_str(&bind->route),
-		str_of(bind->route.ptr, bind->connection_len), decimal(life, ttl_s),
+		args.args[0], args.args[1], args.args[2], args.args[3], args.args[4], args.args[5], device,
+		buf_str(&bind->route), str_of(bind->route.ptr, bind->connection_len), decimal(life, ttl_s),
 	};
 	redis_eval(redis, &bind_script, keys.keys, ARRAY_LEN(keys.keys), all, ARRAY_LEN(all), on_bound, bind);
 }
@@ -133,16 +136,15 @@ static void on_changed(void *arg, err_t err, const redisReply *reply)
 	mem_free(change);
 }
 
-static void change_if_ours(struct redis *redis, struct redis_script *script, struct str uid, struct str device,
-                           struct str connection, struct str life, struct change done)
+static void change_if_ours(struct redis *redis, struct redis_script *script, struct str uid, const struct str *args,
+                           unsigned arg_count, struct change done)
 {
 	struct change *change = MEM_NEW(struct change);
 	struct user_keys keys;
-	const struct str args[] = { device, connection, life };
 
 	*change = done;
-	struct str key = user_routes_key(&keys, uid);
-	redis_eval(redis, script, &key, 1, args, life.ptr ? 3 : 2, on_changed, change);
+	user_keys_fill(&keys, uid);
+	redis_eval(redis, script, keys.keys, ARRAY_LEN(keys.keys), args, arg_count, on_changed, change);
 }
 
 void route_unbind(struct redis *redis, struct str uid, struct str device, struct str node, uint64_t node_epoch, uint64_t conn,
@@ -151,20 +153,25 @@ void route_unbind(struct redis *redis, struct str uid, struct str device, struct
 	struct buf connection = { 0 };
 
 	write_connection(&connection, node, node_epoch, conn);
-	change_if_ours(redis, &unbind_script, uid, device, buf_str(&connection), (struct str){ NULL, 0 },
-	               (struct change){ done, arg });
+	const struct str args[] = { device, buf_str(&connection) };
+	change_if_ours(redis, &unbind_script, uid, args, ARRAY_LEN(args), (struct change){ done, arg });
 	buf_release(&connection);
 }
 
-void route_renew(struct redis *redis, uint64_t ttl_s, struct str uid, struct str device, struct str node, uint64_t node_epoch,
-                 uint64_t conn, route_renew_done done, void *arg)
+void route_renew(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, struct str uid, struct str device,
+                 struct str node, uint64_t node_epoch, uint64_t conn, route_renew_done done, void *arg)
 {
 	struct buf connection = { 0 };
+	struct inbox_args inbox;
 	char life[DECIMAL_SIZE];
 
 	assert(ttl_s > 0);
 	write_connection(&connection, node, node_epoch, conn);
-	change_if_ours(redis, &renew_script, uid, device, buf_str(&connection), decimal(life, ttl_s),
-	               (struct change){ done, arg });
+	inbox_args_fill(&inbox, limits);
+	const struct str args[] = {
+		inbox.args[0], inbox.args[1], inbox.args[2], inbox.args[3], inbox.args[4], inbox.args[5], device,
+		buf_str(&connection), decimal(life, ttl_s),
+	};
+	change_if_ours(redis, &renew_script, uid, args, ARRAY_LEN(args), (struct change){ done, arg });
 	buf_release(&connection);
 }

@@ -52,8 +52,8 @@ void route_unbind(struct redis *redis, struct str uid, struct str device, struct
 /* `kept`: false when the route is gone or somebody else's, and the connection has to bind again. */
 typedef void (*route_renew_done)(void *arg, err_t err, bool kept);
 
-/* Extends the life of the user's routes if this connection's is still among them. */
-void route_renew(struct redis *redis, uint64_t ttl_s, struct str uid, struct str device, struct str node, uint64_t node_epoch,
-                 uint64_t conn, route_renew_done done, void *arg);
+/* Extends the life of the user's routes, and of the inbox, if this connection's is still among them. */
+void route_renew(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, struct str uid, struct str device,
+                 struct str node, uint64_t node_epoch, uint64_t conn, route_renew_done done, void *arg);
 
 #endif

@@ -17,25 +17,21 @@ void user_keys_fill(struct user_keys *keys, struct str uid)
 {
 	keys->keys[0] = join(keys->inbox, STR("im:inbox:{"), uid, STR("}"));
 	keys->keys[1] = join(keys->meta, STR("im:inbox:{"), uid, STR("}:meta"));
-	keys->keys[2] = user_routes_key(keys, uid);
-}
-
-struct str user_routes_key(struct user_keys *keys, struct str uid)
-{
-	return join(keys->routes, STR("im:route:{"), uid, STR("}"));
+	keys->keys[2] = join(keys->routes, STR("im:route:{"), uid, STR("}"));
 }
 
 void inbox_args_fill(struct inbox_args *args, const struct inbox_limits *limits)
 {
-	assert(limits->expire_s > 1 && limits->max_entries > 0);
+	assert(limits->expire_s > 1 && limits->max_age_s > 0 && limits->max_entries > 0);
 	uint64_t now_s = clock_wall_ms() / 1000;
 
 	inbox_epoch_text(args->epoch, inbox_fresh_epoch());
 	args->args[0] = REDIS_GENERATION;
 	args->args[1] = str_of(args->epoch, INBOX_EPOCH_TEXT - 1);
 	args->args[2] = decimal(args->now_s, now_s);
-	args->args[3] = decimal(args->old_s, now_s - MIN(now_s, limits->expire_s / 2));
-	args->args[4] = decimal(args->keep_s, limits->expire_s + limits->expire_s / 2);
+	args->args[3] = decimal(args->keep_s, limits->expire_s + limits->expire_s / 2);
+	args->args[4] = decimal(args->aged_s, now_s - MIN(now_s, limits->max_age_s));
+	args->args[5] = decimal(args->old_s, now_s - MIN(now_s, limits->expire_s / 2));
 }
 
 bool inbox_read_answer(const redisReply *reply, size_t elements, uint64_t *epoch, uint64_t *n)

@@ -17,38 +17,57 @@ struct user_keys {
 /* `uid` is valid. The struct may not be moved: `keys` points into it. */
 void user_keys_fill(struct user_keys *keys, struct str uid);
 
-/* Only KEYS[1]: the routes. */
-struct str user_routes_key(struct user_keys *keys, struct str uid);
-
 /*
- * The start of a script that uses the inbox. Makes it anew if it is missing or of another generation; afterwards `n` is
- * the number of its newest entry, `e` its epoch. The time of the last EXPIRE stands in the meta hash (`x`), so that most
- * calls need none: INBOX_KEEP, at the end, sets it again when half of inbox_limits.expire_s went by (or a clock was
- * set back), to one and a half times that. The times are compared as texts: seconds have ten digits until 2286.
+ * The pieces of scripts that use the inbox. Times in the meta hash are compared as texts: seconds have ten digits until
+ * 2286. One that lies ahead was written by a clock that is wrong, and counts as one that is old.
+ *
+ * INBOX_MAKE comes first: makes the inbox anew if it is missing or of another generation. Afterwards `n` is the number of
+ * its newest entry, `e` its epoch, `t` the time of its mark.
  */
-#define INBOX_MAKE                                                             \
-	"local m = redis.call('HMGET', KEYS[2], 'g', 'n', 'e', 'x')\n"         \
-	"local n, e, x = m[2], m[3], m[4]\n"                                   \
-	"if m[1] ~= ARGV[1] then\n"                                            \
-	"  redis.call('DEL', KEYS[1], KEYS[2])\n"                              \
-	"  n, e, x = 0, ARGV[2], false\n"                                      \
-	"  redis.call('HSET', KEYS[2], 'g', ARGV[1], 'n', 0, 'e', e)\n"        \
-	"end\n"                                                                \
-	"local keep = not x or x < ARGV[4] or x > ARGV[3]\n"
-
-#define INBOX_KEEP                                                             \
-	"if keep then\n"                                                       \
-	"  redis.call('HSET', KEYS[2], 'x', ARGV[3])\n"                        \
-	"  redis.call('EXPIRE', KEYS[1], ARGV[5])\n"                           \
-	"  redis.call('EXPIRE', KEYS[2], ARGV[5])\n"                           \
+#define INBOX_MAKE                                                                                               \
+	"local m = redis.call('HMGET', KEYS[2], 'g', 'n', 'e', 't')\n"                                           \
+	"local n, e, t = m[2], m[3], m[4]\n"                                                                     \
+	"if m[1] ~= ARGV[1] then\n"                                                                              \
+	"  redis.call('DEL', KEYS[1], KEYS[2])\n"                                                                \
+	"  n, e, t = 0, ARGV[2], ARGV[3]\n"                                                                      \
+	"  redis.call('HSET', KEYS[2], 'g', ARGV[1], 'n', 0, 'e', e, 't', t, 'a', 0, 'x', t)\n"                  \
+	"  redis.call('EXPIRE', KEYS[2], ARGV[4])\n"                                                             \
 	"end\n"
 
-/* ARGV[1] to ARGV[5] of the above; a script's own follow. */
-#define INBOX_ARGS 5
+/*
+ * The cap by age. The mark is the number `a` that was the newest at the time `t`. When it is older than max_age, so is all
+ * up to `a`: that goes, and there is a new mark. No append since then has found it old, so when it is twice as old, all
+ * that there is came before it was old, and goes too. An entry stays for one to two max_age, as long as somebody comes by.
+ */
+#define INBOX_AGE                                                                                                \
+	"if not t or t < ARGV[5] or t > ARGV[3] then\n"                                                          \
+	"  if t and t < ARGV[5] then\n"                                                                          \
+	"    local a = redis.call('HGET', KEYS[2], 'a')\n"                                                       \
+	"    if t + 0 < 2 * ARGV[5] - ARGV[3] then a = n end\n"                                                  \
+	"    local drop = a - (n - redis.call('LLEN', KEYS[1]))\n"                                               \
+	"    if drop > 0 then redis.call('LTRIM', KEYS[1], drop, -1) end\n"                                      \
+	"  end\n"                                                                                                \
+	"  redis.call('HSET', KEYS[2], 'a', n, 't', ARGV[3])\n"                                                  \
+	"end\n"
+
+/*
+ * For who reads or is connected, not who appends: the inbox lives on. `x` is the time of its last EXPIRE, so that most calls
+ * need none: it is set again when half of inbox_limits.expire_s went by, to one and a half times that. Makes nothing.
+ */
+#define INBOX_KEEP                                                                                               \
+	"local x = redis.call('HGET', KEYS[2], 'x')\n"                                                           \
+	"if x and (x < ARGV[6] or x > ARGV[3]) then\n"                                                           \
+	"  redis.call('HSET', KEYS[2], 'x', ARGV[3])\n"                                                          \
+	"  redis.call('EXPIRE', KEYS[1], ARGV[4])\n"                                                             \
+	"  redis.call('EXPIRE', KEYS[2], ARGV[4])\n"                                                             \
+	"end\n"
+
+/* ARGV[1] to ARGV[6] of the above, ARGV[6] for INBOX_KEEP only; a script's own follow. */
+#define INBOX_ARGS 6
 
 struct inbox_args {
 	struct str args[INBOX_ARGS];
-	char epoch[INBOX_EPOCH_TEXT], now_s[DECIMAL_SIZE], old_s[DECIMAL_SIZE], keep_s[DECIMAL_SIZE];
+	char epoch[INBOX_EPOCH_TEXT], now_s[DECIMAL_SIZE], keep_s[DECIMAL_SIZE], aged_s[DECIMAL_SIZE], old_s[DECIMAL_SIZE];
 };
 
 void inbox_args_fill(struct inbox_args *args, const struct inbox_limits *limits);

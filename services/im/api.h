@@ -12,6 +12,7 @@ void groups_api_create(struct http_request *request, void *arg);
 void messages_api_send(struct http_request *request, void *arg);
 void messages_api_send_batch(struct http_request *request, void *arg);
 void history_api_read(struct http_request *request, void *arg);
+void sync_api_read(struct http_request *request, void *arg);
 void endpoints_api_list(struct http_request *request, void *arg);
 void admin_api_nodes(struct http_request *request, void *arg);
 

@@ -5,6 +5,7 @@
 #include "im/batcher.h"
 #include "im/config.h"
 #include "im/passwords.h"
+#include "im/sync.h"
 #include "im/users_seen.h"
 #include "loop/signals.h"
 #include "net/http_server.h"
@@ -30,6 +31,8 @@ struct app {
 	struct lease_keeper lease_keeper;
 	struct publisher publisher;
 	struct batcher batcher;
+	struct message_cache messages;
+	struct sync sync;
 	struct users_seen users_seen;
 	struct recent send_rates; /* user_rates.h */
 	struct recent login_rates;

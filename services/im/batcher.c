@@ -24,6 +24,26 @@ static void end(struct batcher *batcher, struct send *send, const struct send_re
 	send_free(send);
 }
 
+static void keep_for_readers(struct batcher *batcher, const struct send *send, const struct send_result *result)
+{
+	const struct stored_fields fields = {
+		.conversation_id = send->conversation,
+		.sender = send->sender,
+		.client_msg_id = send->client_msg_id,
+		.type = send->type,
+		.body = send->body,
+		.mentions = send->mentions,
+		.seq = (uint64_t)result->seq,
+		.msg_id = result->msg_id,
+		.time = (uint64_t)result->time,
+		.reply_to = (uint64_t)send->reply_to,
+	};
+	struct stored_message *message = stored_message_new(&fields);
+
+	message_cache_put(batcher->messages, message);
+	stored_message_unref(message);
+}
+
 static void end_stored(struct batcher *batcher, struct send *send, struct send_result *result, int64_t member_version)
 {
 	bool is_ours = send->id == result->msg_id;
@@ -32,6 +52,7 @@ static void end_stored(struct batcher *batcher, struct send *send, struct send_r
 	result->is_duplicate &= !is_ours;
 	counter_add(result->is_duplicate ? batcher->duplicates : batcher->stored, 1);
 	if (is_ours) {
+		keep_for_readers(batcher, send, result);
 		publisher_publish(batcher->publisher, send, result, member_version);
 	} else {
 		publisher_cancel(batcher->publisher, send);
@@ -396,6 +417,7 @@ void batcher_init(struct batcher *batcher, struct worker *worker, struct pg *pg,
 		.pg = pg,
 		.keeper = keeper,
 		.publisher = publisher,
+		.messages = options->messages,
 		.batch_max = options->batch_max,
 		.max_waiting = options->max_waiting,
 		.timeout_ms = options->timeout_ms,

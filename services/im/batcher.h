@@ -5,6 +5,7 @@
 
 #include "im/batch_queue.h"
 #include "im/lease_keeper.h"
+#include "im/message_cache.h"
 #include "im/publisher.h"
 #include "store/pg.h"
 
@@ -40,6 +41,7 @@ struct batcher {
 	struct pg *pg;
 	struct lease_keeper *keeper;
 	struct publisher *publisher;
+	struct message_cache *messages;
 	unsigned batch_max, max_waiting;
 	uint64_t timeout_ms;
 	struct lane lanes[BATCHER_LANES_MAX];
@@ -55,6 +57,7 @@ struct batcher {
 struct batcher_options {
 	unsigned lanes, batch_max, max_waiting;
 	uint64_t timeout_ms;
+	struct message_cache *messages; /* what was stored goes in there: it is likely to be read soon */
 };
 
 void batcher_init(struct batcher *batcher, struct worker *worker, struct pg *pg, struct lease_keeper *keeper,

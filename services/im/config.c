@@ -21,7 +21,8 @@ static const struct config_option options[] = {
 	{ "pg.connections", CONFIG_INT, OPTION(pg_connections), "4", 1, 64, NULL, 0,
 	  "Connections to PostgreSQL." },
 	{ "redis.uri", CONFIG_TEXT, OPTION(redis_uri), "redis://127.0.0.1:6379", 8, 1024, NULL, CONFIG_SECRET,
-	  "The Redis that knows which gateways live." },
+	  "The Redis that holds inboxes and knows which gateways live." },
+	INBOX_CONFIG_OPTIONS(struct im_config),
 	{ "kafka.brokers", CONFIG_TEXT, OPTION(kafka_brokers), NULL, 3, 1024, NULL, 0,
 	  "Where Kafka is: host:port, several with commas between." },
 	{ "kafka.partitions", CONFIG_INT, OPTION(kafka_partitions), "12", 1, 10000, NULL, 0,
@@ -58,6 +59,8 @@ static const struct config_option options[] = {
 	  "Sends that may wait to be stored; what is over is refused." },
 	{ "send.timeout", CONFIG_DURATION, OPTION(send_timeout_ms), "5s", 100, 60000, NULL, 0,
 	  "How long one send may take before it is answered 503." },
+	{ "cache.messages", CONFIG_BYTES, OPTION(cache_messages), "16m", 0, 1ll << 40, NULL, 0,
+	  "Memory for recent messages, so that many who sync at once do not read the same rows again and again." },
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "10s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long requests and records for Kafka may take before they are cut off." },
 };

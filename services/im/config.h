@@ -2,6 +2,7 @@
 #define SKEIN_IM_CONFIG_H
 
 #include "base/config.h"
+#include "store/inbox.h"
 
 struct im_config {
 	struct config_common common;
@@ -13,6 +14,7 @@ struct im_config {
 	char *pg_uri;
 	int64_t pg_connections;
 	char *redis_uri;
+	struct inbox_config inbox;
 	char *kafka_brokers;
 	int64_t kafka_partitions;
 	int64_t kafka_replication;
@@ -31,6 +33,7 @@ struct im_config {
 	int64_t batch_max;
 	int64_t send_max_waiting;
 	int64_t send_timeout_ms;
+	int64_t cache_messages;
 	int64_t drain_timeout_ms;
 };
 

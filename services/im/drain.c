@@ -13,6 +13,8 @@ static void on_all_closed(void *arg)
 {
 	struct app *app = arg;
 
+	sync_release(&app->sync);
+	message_cache_release(&app->messages);
 	users_seen_release(&app->users_seen);
 	recent_release(&app->send_rates);
 	recent_release(&app->login_rates);

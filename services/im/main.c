@@ -18,6 +18,7 @@ static const struct http_route routes[] = {
 	{ "POST", "/v1/messages", messages_api_send },
 	{ "POST", "/v1/messages/batch", messages_api_send_batch },
 	{ "GET", "/v1/conversations/{id}/messages", history_api_read },
+	{ "GET", "/v1/sync", sync_api_read },
 	{ "GET", "/v1/endpoints", endpoints_api_list },
 	{ "GET", "/v1/admin/nodes", admin_api_nodes },
 	{ "POST", "/v1/groups", groups_api_create },
@@ -29,6 +30,7 @@ static const struct http_route routes[] = {
 static const struct rpc_method methods[] = {
 	{ .path = "/skein.v1.Im/Send", .unary = rpc_api_send },
 	{ .path = "/skein.v1.Im/Admit", .unary = rpc_api_admit },
+	{ .path = "/skein.v1.Im/Sync", .unary = rpc_api_sync },
 };
 
 static void on_http_finished(const struct http_request *request, int status, uint64_t duration_us, void *arg)
@@ -57,7 +59,7 @@ static err_t open_stores(struct app *app)
 		.statements = statements,
 		.statement_count = STATEMENT_COUNT,
 	};
-	const struct redis_options redis = { .uri = config->redis_uri, .max_waiting = 1000, .timeout_ms = 2000 };
+	const struct redis_options redis = { .uri = config->redis_uri, .max_waiting = 20000, .timeout_ms = 2000 };
 	const struct kafka_producer_options kafka = {
 		.brokers = config->kafka_brokers,
 		.client_id = config->common.node_name,
@@ -81,7 +83,9 @@ static void init_parts(struct app *app)
 		.batch_max = (unsigned)config->batch_max,
 		.max_waiting = (unsigned)config->send_max_waiting,
 		.timeout_ms = (uint64_t)config->send_timeout_ms,
+		.messages = &app->messages,
 	};
+	const struct inbox_limits inbox_limits = inbox_limits_of(&config->inbox);
 
 	app->gateways = node_list_new(app->redis, &app->worker);
 	users_seen_init(&app->users_seen, app->pg);
@@ -92,6 +96,8 @@ static void init_parts(struct app *app)
 	lease_keeper_start(&app->lease_keeper, &app->worker, app->pg, config->common.node_name);
 	publisher_init(&app->publisher, app->producer, &app->lease_keeper.watermark, (unsigned)config->kafka_max_waiting,
 	               (uint64_t)config->kafka_max_waiting_bytes);
+	message_cache_init(&app->messages, (size_t)config->cache_messages);
+	sync_init(&app->sync, app->redis, &inbox_limits, app->pg, &app->messages);
 	batcher_init(&app->batcher, &app->worker, app->pg, &app->lease_keeper, &app->publisher, &options);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "im/sends.h"
+#include "im/sync_request.h"
 #include "im/trace_context.h"
 #include "proto/im.pb-c.h"
 
@@ -96,4 +97,75 @@ void rpc_api_admit(struct rpc_call *call, struct str request, void *arg)
 		users_seen_admit(&app->users_seen, str_from(message->uid), on_admitted, call);
 	if (message)
 		skein__v1__admit_request__free_unpacked(message, NULL);
+}
+
+/* A sync while its page is being read. */
+struct pending_page {
+	struct rpc_call *call;
+	Skein__V1__SyncRequest *message;
+};
+
+struct page_view {
+	Skein__V1__SyncEntry entry;
+	Skein__V1__Message message;
+};
+
+static void reply_page(struct rpc_call *call, const struct sync_page *page, struct str viewer)
+{
+	Skein__V1__SyncResponse response = SKEIN__V1__SYNC_RESPONSE__INIT;
+	struct page_view *views = mem_alloc(page->count * sizeof(*views));
+	Skein__V1__SyncEntry **entries = mem_alloc(page->count * sizeof(*entries));
+	struct buf bytes = { 0 };
+
+	response.epoch = page->epoch;
+	response.head = page->head;
+	response.next_offset = page->next_offset;
+	response.more = page->has_more;
+	response.reset = page->is_reset;
+	for (size_t i = 0; i < page->count; i++) {
+		struct page_view *view = &views[i];
+		view->message = stored_message_view(page->entries[i].message, viewer);
+		view->entry = (Skein__V1__SyncEntry)SKEIN__V1__SYNC_ENTRY__INIT;
+		view->entry.offset = page->first_offset + i;
+		view->entry.message = &view->message;
+		entries[i] = &view->entry;
+	}
+	response.n_entries = page->count;
+	response.entries = entries;
+	buf_reserve(&bytes, skein__v1__sync_response__get_packed_size(&response));
+	bytes.len = skein__v1__sync_response__pack(&response, (uint8_t *)bytes.ptr);
+	rpc_reply(call, buf_str(&bytes));
+	buf_release(&bytes);
+	mem_free(entries);
+	mem_free(views);
+}
+
+static void on_page(void *arg, err_t err, const struct sync_page *page)
+{
+	struct pending_page *pending = arg;
+
+	if (err)
+		rpc_reply_error(pending->call, err,
+		                err == ERR_FAILED_PRECONDITION ? "offset is past the head of this epoch" : NULL);
+	else
+		reply_page(pending->call, page, str_from(pending->message->uid));
+	skein__v1__sync_request__free_unpacked(pending->message, NULL);
+	mem_free(pending);
+}
+
+void rpc_api_sync(struct rpc_call *call, struct str request, void *arg)
+{
+	struct app *app = arg;
+	Skein__V1__SyncRequest *message = skein__v1__sync_request__unpack(NULL, request.len, (const uint8_t *)request.ptr);
+
+	if (!message || !ident_is_valid(str_from(message->uid)) || message->limit < 1 || message->limit > SYNC_LIMIT_MAX) {
+		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "uid is not a uid, or limit is not 1 to 500");
+		if (message)
+			skein__v1__sync_request__free_unpacked(message, NULL);
+		return;
+	}
+	const struct inbox_position position = { .epoch = message->epoch, .offset = message->offset };
+	struct pending_page *pending = MEM_NEW(struct pending_page);
+	*pending = (struct pending_page){ call, message };
+	sync_read(&app->sync, str_from(message->uid), &position, message->limit, on_page, pending);
 }

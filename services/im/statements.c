@@ -68,5 +68,16 @@ const struct pg_statement statements[STATEMENT_COUNT] = {
 	/* uid, conversation, peer, group, bound, limit -> verdict, then a message or NULLs */
 	[STATEMENT_HISTORY_AFTER] = { "history_after", READ_HISTORY("seq > $5::bigint order by seq") },
 	[STATEMENT_HISTORY_BEFORE] = { "history_before", READ_HISTORY("seq < $5::bigint order by seq desc") },
+
+	/* conversations, seqs, bytes -> a message or NULLs for each, in order, until the bodies of those before are so large */
+	[STATEMENT_MESSAGES] = { "messages",
+		"select ord, seq, msg_id, sender, type, body, time, reply_to, array_to_string(mentions, ','), client_msg_id"
+		" from (select w.ord, m.*, sum(octet_length(m.body)) over (order by w.ord rows between unbounded preceding"
+		" and 1 preceding) as before"
+		" from unnest($1::text[], $2::bigint[]) with ordinality as w (conversation, number, ord) left join lateral"
+		" (select * from message where conversation_id = w.conversation and seq = w.number limit 1) as m on true) as found"
+		" where coalesce(before, 0) < $3::bigint order by ord" },
+	/* as im_conversations() in deploy/migrations -> id, last_seq, own_seq */
+	[STATEMENT_CONVERSATIONS] = { "conversations", "select id, last_seq, own_seq from im_conversations($1::text)" },
 };
 /* clang-format on */

@@ -27,10 +27,7 @@ static const struct config_option options[] = {
 	  "Conversations whose last seq is remembered; about 400 bytes each." },
 	{ "members.max", CONFIG_INT, OPTION(max_members), "2000000", 1000, 100000000, NULL, 0,
 	  "Members of groups, over all groups, that are remembered; about 30 bytes each." },
-	{ "inbox.max_entries", CONFIG_INT, OPTION(inbox_max_entries), "1000", 10, 1000000, NULL, 0,
-	  "Entries an inbox keeps; the same value as in router." },
-	{ "inbox.expire", CONFIG_DURATION, OPTION(inbox_expire_ms), "7d", 60000, 31536000000, NULL, 0,
-	  "An inbox that nobody appends to or connects for is forgotten after this; the same value as in router." },
+	INBOX_CONFIG_OPTIONS(struct push_config),
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "10s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long messages under way may take before the rest is left to the other push processes." },
 };

@@ -2,6 +2,7 @@
 #define SKEIN_PUSH_CONFIG_H
 
 #include "base/config.h"
+#include "store/inbox.h"
 
 struct push_config {
 	struct config_common common;
@@ -17,8 +18,7 @@ struct push_config {
 	int64_t max_in_flight;
 	int64_t max_conversations;
 	int64_t max_members;
-	int64_t inbox_max_entries;
-	int64_t inbox_expire_ms;
+	struct inbox_config inbox;
 	int64_t drain_timeout_ms;
 };
 

@@ -206,10 +206,7 @@ static err_t open_flow(struct app *app)
 		.gap_statement = STATEMENT_GAP,
 		.gateways = app->gateways,
 		.members = app->members,
-		.inbox_limits = {
-			.max_entries = (unsigned)app->config.inbox_max_entries,
-			.expire_s = (uint64_t)app->config.inbox_expire_ms / 1000,
-		},
+		.inbox_limits = inbox_limits_of(&app->config.inbox),
 		.max_conversations = (size_t)app->config.max_conversations,
 		.finished = intake_finished,
 		.arg = app->intake,

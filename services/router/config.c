@@ -14,10 +14,7 @@ static const struct config_option options[] = {
 	  "Commands that may wait for an answer; what is over is refused." },
 	{ "route.ttl", CONFIG_DURATION, OPTION(route_ttl_ms), "90s", 3000, 86400000, NULL, 0,
 	  "Life of a user's routes unless a gateway renews them; three times the gateways' renewal interval." },
-	{ "inbox.max_entries", CONFIG_INT, OPTION(inbox_max_entries), "1000", 10, 1000000, NULL, 0,
-	  "Entries an inbox keeps; the same value as in push." },
-	{ "inbox.expire", CONFIG_DURATION, OPTION(inbox_expire_ms), "7d", 60000, 31536000000, NULL, 0,
-	  "An inbox that nobody appends to or connects for is forgotten after this; the same value as in push." },
+	INBOX_CONFIG_OPTIONS(struct router_config),
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "5s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long calls under way may take before they are cancelled." },
 };

@@ -2,6 +2,7 @@
 #define SKEIN_ROUTER_CONFIG_H
 
 #include "base/config.h"
+#include "store/inbox.h"
 
 struct router_config {
 	struct config_common common;
@@ -10,8 +11,7 @@ struct router_config {
 	int64_t redis_timeout_ms;
 	int64_t redis_max_waiting;
 	int64_t route_ttl_ms;
-	int64_t inbox_max_entries;
-	int64_t inbox_expire_ms;
+	struct inbox_config inbox;
 	int64_t drain_timeout_ms;
 };
 

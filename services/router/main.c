@@ -87,10 +87,7 @@ static err_t start(struct app *app)
 	};
 	const struct readiness_check checks[] = { { .name = "redis", .start = check_redis, .arg = app } };
 
-	app->inbox_limits = (struct inbox_limits){
-		.max_entries = (unsigned)app->config.inbox_max_entries,
-		.expire_s = (uint64_t)app->config.inbox_expire_ms / 1000,
-	};
+	app->inbox_limits = inbox_limits_of(&app->config.inbox);
 	routes_api_init(app);
 	err_t err = worker_init(&app->worker, "main");
 	if (!err)

@@ -242,6 +242,34 @@ class User:
                 return messages
             after = int(page["next_cursor"])
 
+    async def sync(self, at=0, **query):
+        """One page of the inbox as it is answered."""
+        return await self.request("GET", "/v1/sync", at=at, query=query)
+
+    async def sync_all(self, epoch=None, offset=None, at=0, **query):
+        """All entries after the position, which must be known, page by page: (messages, epoch, offset to go on from)."""
+        entries = []
+        while True:
+            position = {} if epoch is None else {"epoch": epoch, "offset": offset}
+            page = (await self.sync(at, **position, **query)).expect(200).json
+            assert not page["reset"], page
+            offsets = [int(entry["offset"]) for entry in page["messages"]]
+            first = int(offset) + 1 if offset is not None else offsets[0] if offsets else 1
+            assert offsets == list(range(first, first + len(offsets))), "a hole in the offsets"
+            entries += [entry["message"] for entry in page["messages"]]
+            epoch, offset = page["epoch"], page["next_offset"]
+            if not page["more"]:
+                assert offset == page["head"]
+                return entries, epoch, offset
+
+    async def sync_until(self, condition, within_s=30, **query):
+        """Syncs from the oldest until the messages are as they should be; entries come a moment after the 200."""
+        deadline = time.monotonic() + within_s
+        while not condition(found := (await self.sync_all(**query))[0]):
+            assert time.monotonic() < deadline, f"not in the inbox within {within_s} s; there are {len(found)} messages"
+            await asyncio.sleep(0.05)
+        return found
+
     def conversation(self, other):
         if isinstance(other, Group):
             return other.conversation

@@ -55,6 +55,39 @@ async def test_an_im_that_is_killed_stores_each_send_once_when_its_clients_ask_t
     assert len({m["seq"] for m in await phone.messages(101)}) == 101
 
 
+async def test_inboxes_outlive_every_im(skein):
+    alice, bob = await skein.users("alice", "bob")
+    for i in range(3):
+        await alice.say(bob, str(i))
+    messages = await bob.sync_until(lambda found: len(found) == 3)
+    _, epoch, offset = await bob.sync_all()
+    for name in "im-1", "im-2":
+        cluster.kill(name)
+    await cluster.up()
+    for at in 0, 1:  # nothing is in their memory
+        assert await bob.sync_all(at=at) == (messages, epoch, offset)
+
+
+async def test_after_redis_was_lost_sync_resets_and_the_list_leads_to_everything(skein):
+    alice, bob = await skein.users("alice", "bob")
+    for i in range(3):
+        await alice.say(bob, str(i))
+    await bob.sync_until(lambda found: len(found) == 3)
+    _, epoch, offset = await bob.sync_all()
+    cluster.kill("redis")
+    answer = await bob.sync(epoch=epoch, offset=offset)
+    assert answer.status == 503 and "Retry-After" in answer.headers
+    await cluster.up()
+    reset = (await bob.sync(epoch=epoch, offset=offset)).expect(200).json
+    assert reset["reset"] and reset["epoch"] != epoch
+    assert reset["conversations"] == [{"conversation_id": bob.conversation(alice), "last_seq": 3, "read_seq": 0}]
+    await alice.say(bob, "after")
+
+    async def has_it():
+        return [text_of(m) for m in (await bob.sync_all(reset["epoch"], reset["next_offset"]))[0]] == ["after"]
+    await cluster.becomes(has_it, 60, "the new inbox has what came after")
+
+
 async def test_a_redis_that_is_killed_costs_no_message_and_connections_go_on(skein):
     alice, bob = await skein.users("alice", "bob")
     phone = await bob.connect(1)

@@ -16,8 +16,9 @@ void __wrap_route_bind(struct redis *redis, const struct inbox_limits *limits, u
                        struct str device, const struct route *route, route_bind_done done, void *arg);
 void __wrap_route_unbind(struct redis *redis, struct str uid, struct str device, struct str node, uint64_t node_epoch,
                          uint64_t conn, route_unbind_done done, void *arg);
-void __wrap_route_renew(struct redis *redis, uint64_t ttl_s, struct str uid, struct str device, struct str node,
-                        uint64_t node_epoch, uint64_t conn, route_renew_done done, void *arg);
+void __wrap_route_renew(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, struct str uid,
+                        struct str device, struct str node, uint64_t node_epoch, uint64_t conn, route_renew_done done,
+                        void *arg);
 
 /* What every hash field of a route finds in Redis: the end of the input. */
 static struct str old_route;
@@ -48,9 +49,11 @@ void __wrap_route_unbind(struct redis *redis, struct str uid, struct str device,
 	done(arg, conn % 3 ? OK : ERR_OUTCOME_UNKNOWN, conn % 2);
 }
 
-void __wrap_route_renew(struct redis *redis, uint64_t ttl_s, struct str uid, struct str device, struct str node,
-                        uint64_t node_epoch, uint64_t conn, route_renew_done done, void *arg)
+void __wrap_route_renew(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, struct str uid,
+                        struct str device, struct str node, uint64_t node_epoch, uint64_t conn, route_renew_done done,
+                        void *arg)
 {
+	(void)limits;
 	CHECK(ttl_s > 0);
 	__wrap_route_unbind(redis, uid, device, node, node_epoch, conn, done, arg);
 }

@@ -84,7 +84,7 @@ class Authentication(ImTest):
         for what, bearer in bad.items():
             client = Client(IM.http, bearer)
             for method, path in (("POST", "/v1/messages"), ("POST", "/v1/messages/batch"), ("POST", "/v1/groups"),
-                                 ("GET", "/v1/conversations/u:a:b/messages"), ("GET", "/v1/endpoints"),
+                                 ("GET", "/v1/conversations/u:a:b/messages"), ("GET", "/v1/endpoints"), ("GET", "/v1/sync"),
                                  ("POST", "/v1/auth/refresh")):
                 with self.subTest(what=what, path=path):
                     answer = client.call(method, path, "{}" if method == "POST" else None)

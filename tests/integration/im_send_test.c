@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <glob.h>
 #include <libpq-fe.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -177,17 +178,16 @@ static int reset(void **state)
 {
 	(void)state;
 
-	run_sql("truncate account, chat_group, group_member, conversation, message, node_lease");
+	run_sql("truncate account, chat_group, group_member, conversation, message, node_lease, direct_member");
 	run_sql("insert into account (uid, name) select u, u from unnest(array['alice', 'bob', 'carol', 'dave']) u");
 	run_sql("insert into node_lease values (7, 3, 'test', now() + interval '1 hour', 0)");
 	run_sql("select im_group_create('team', 'Team', 'alice', 'invite', 'all', array['bob'])");
 	return 0;
 }
 
-static void apply_migrations(void)
+static void apply_migration(const char *path)
 {
-	/* Run from the checkout, as all tests are. */
-	FILE *file = fopen("deploy/migrations/001_base.sql", "r");
+	FILE *file = fopen(path, "r");
 	struct buf sql = { 0 };
 	char line[1024];
 
@@ -197,6 +197,17 @@ static void apply_migrations(void)
 	(void)fclose(file);
 	run_sql(buf_text(&sql));
 	buf_release(&sql);
+}
+
+/* Run from the checkout, as all tests are. */
+static void apply_migrations(void)
+{
+	glob_t files;
+
+	assert_int_equal(glob("deploy/migrations/[0-9]*.sql", 0, NULL, &files), 0);
+	for (size_t i = 0; i < files.gl_pathc; i++)
+		apply_migration(files.gl_pathv[i]);
+	globfree(&files);
 }
 
 static int start_server(void **state)
@@ -363,6 +374,27 @@ static void a_note_to_oneself_is_a_conversation(void **state)
 }
 
 /* Young tables have no statistics, and a plan is kept for as long as the connection lives. */
+static void a_direct_conversation_is_listed_for_both_once_it_is_made(void **state)
+{
+	const struct sent batch[] = {
+		SENT(TO_BOB, .msg_id = 1),
+		SENT(.conversation = "u:alice:alice", .user = "alice", .msg_id = 2),
+		SENT(TO_TEAM, .msg_id = 3),
+		SENT(.conversation = "u:alice:zoe", .user = "zoe", .msg_id = 4), /* nobody */
+	};
+	(void)state;
+
+	PQclear(send_all(batch, 4));
+	assert_int_equal(ask_number("select count(*) from direct_member"), 3);
+	assert_int_equal(ask_number("select count(*) from direct_member where (uid, conversation_id) in"
+	                            " (('alice', 'u:alice:bob'), ('bob', 'u:alice:bob'), ('alice', 'u:alice:alice'))"),
+	                 3);
+	/* Nothing is written there for a conversation that exists. */
+	run_sql("truncate direct_member");
+	check(SENT(TO_BOB, .key = "again", .msg_id = 5), "ok");
+	assert_int_equal(ask_number("select count(*) from direct_member"), 0);
+}
+
 static void every_step_is_a_lookup_by_index(void **state)
 {
 	PGconn *fresh = open_connection();
@@ -601,6 +633,7 @@ int main(void)
 		cmocka_unit_test_setup(who_asks_again_with_its_own_id_is_told_whatever_has_changed_since, reset),
 		cmocka_unit_test_setup(the_answer_carries_the_version_of_the_membership, reset),
 		cmocka_unit_test_setup(a_note_to_oneself_is_a_conversation, reset),
+		cmocka_unit_test_setup(a_direct_conversation_is_listed_for_both_once_it_is_made, reset),
 		cmocka_unit_test_setup(every_step_is_a_lookup_by_index, reset),
 		cmocka_unit_test_setup(without_the_lease_nothing_is_looked_at, reset),
 		cmocka_unit_test_setup(a_number_is_leased_fresh_or_given_back_and_only_then_expired, reset),

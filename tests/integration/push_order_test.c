@@ -94,7 +94,7 @@ static int open_push(void **state)
 		.gap_statement = 1,
 		.gateways = push->gateways,
 		.members = push->members,
-		.inbox_limits = { .max_entries = 1000, .expire_s = 3600 },
+		.inbox_limits = { .max_entries = 1000, .max_age_s = 3600, .expire_s = 3600 },
 		.max_conversations = 4,
 		.finished = on_finished,
 		.arg = push,

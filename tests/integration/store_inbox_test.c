@@ -14,7 +14,7 @@
 #define META "im:inbox:{alice}:meta"
 #define ROUTES "im:route:{alice}"
 
-static const struct inbox_limits limits = { .max_entries = 100, .expire_s = 1000 };
+static const struct inbox_limits limits = { .max_entries = 100, .max_age_s = 500, .expire_s = 1000 };
 static struct real_server server = { .kind = REAL_REDIS };
 
 struct append {
@@ -230,34 +230,352 @@ static void scripts_that_were_forgotten_lose_no_append(void **state)
 	redis_fixture_close(&f);
 }
 
-static void an_inbox_lives_for_its_time_after_the_last_append(void **state)
+/* As if `field` of the meta hash, a time, had been written so many seconds later, or earlier. */
+static void shift(struct redis_fixture *f, const char *field, const char *seconds)
+{
+	struct redis_call call = { .fixture = NULL };
+
+	redis_fixture_command(f, &call, "HINCRBY", META, field, seconds, NULL);
+	redis_fixture_turn(f);
+	assert_int_equal(call.err, OK);
+}
+
+static void expire_in(struct redis_fixture *f, const char *seconds)
+{
+	command(f, "EXPIRE", INBOX, seconds, NULL);
+	command(f, "EXPIRE", META, seconds, NULL);
+}
+
+/* ---- reading ---- */
+
+struct read {
+	struct redis_fixture *fixture;
+	err_t err;
+	struct inbox_page page;
+	char entries[8][64]; /* the first of them */
+};
+
+static void on_read(void *arg, err_t err, const struct inbox_page *page)
+{
+	struct read *read = arg;
+
+	read->err = err;
+	read->fixture->ended++;
+	assert_true((err == OK) == (page != NULL));
+	if (!page)
+		return;
+	read->page = *page;
+	for (size_t i = 0; i < page->count && i < ARRAY_LEN(read->entries); i++)
+		assert_true(str_copy(read->entries[i], sizeof(read->entries[i]), inbox_page_entry(page, i)));
+}
+
+static struct read read_now(struct redis_fixture *f, const struct inbox_position *position, unsigned limit)
+{
+	struct read read = { .fixture = f };
+
+	f->given++;
+	inbox_read(f->redis, &limits, UID, position, limit, on_read, &read);
+	redis_fixture_turn(f);
+	assert_int_equal(read.err, OK);
+	assert_true(read.page.epoch != 0);
+	return read;
+}
+
+static struct read read_from(struct redis_fixture *f, uint64_t epoch, uint64_t offset, unsigned limit)
+{
+	const struct inbox_position position = { .epoch = epoch, .offset = offset };
+
+	return read_now(f, &position, limit);
+}
+
+/* Entries are their own numbers. */
+static uint64_t append_numbers(struct redis_fixture *f, int first, int last)
+{
+	struct append one = { .fixture = NULL };
+	char number[12];
+
+	for (int i = first; i <= last; i++) {
+		snprintf(number, sizeof(number), "%d", i);
+		one = append_now(f, str_from(number));
+		assert_int_equal(one.offset, i);
+	}
+	return one.epoch;
+}
+
+static void check_entries(const struct read *read, uint64_t after, size_t count)
+{
+	char number[12];
+
+	assert_int_equal(read->page.verdict, INBOX_ENTRIES);
+	assert_int_equal(read->page.after, after);
+	assert_int_equal(read->page.count, count);
+	for (size_t i = 0; i < count && i < ARRAY_LEN(read->entries); i++) {
+		snprintf(number, sizeof(number), "%d", (int)(after + 1 + i));
+		assert_string_equal(read->entries[i], number);
+	}
+}
+
+static void check_verdict(struct redis_fixture *f, uint64_t epoch, uint64_t offset, enum inbox_verdict verdict)
+{
+	struct read read = read_from(f, epoch, offset, 10);
+
+	assert_int_equal(read.page.verdict, verdict);
+	if (verdict == INBOX_ENTRIES)
+		return;
+	assert_int_equal(read.page.after, read.page.head);
+	assert_int_equal(read.page.count, 0);
+}
+
+static void entries_are_read_page_by_page_from_the_oldest_to_the_head(void **state)
 {
 	struct redis_fixture f;
 	(void)state;
 
 	open_empty(&f);
-	append_now(&f, STR("m"));
+	uint64_t epoch = append_numbers(&f, 1, 7);
+	struct read read = read_now(&f, NULL, 3);
+	assert_int_equal(read.page.epoch, epoch);
+	assert_int_equal(read.page.head, 7);
+	check_entries(&read, 0, 3);
+	read = read_from(&f, epoch, 0, 3);
+	check_entries(&read, 0, 3);
+	read = read_from(&f, epoch, 3, 3);
+	check_entries(&read, 3, 3);
+	read = read_from(&f, epoch, 6, 3);
+	check_entries(&read, 6, 1);
+	read = read_from(&f, epoch, 7, 3);
+	check_entries(&read, 7, 0);
+	read = read_from(&f, epoch, 0, 500);
+	check_entries(&read, 0, 7);
+	redis_fixture_close(&f);
+}
+
+static void a_read_makes_an_inbox_that_is_missing_and_the_next_append_goes_into_it(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	struct read read = read_now(&f, NULL, 10);
+	assert_int_equal(read.page.head, 0);
+	check_entries(&read, 0, 0);
+	assert_in_range(redis_fixture_number(&f, "TTL", META), 1490, 1500);
+	assert_int_equal(append_numbers(&f, 1, 2), read.page.epoch);
+	assert_in_range(redis_fixture_number(&f, "TTL", INBOX), 1490, 1500);
+	read = read_from(&f, read.page.epoch, 0, 10);
+	check_entries(&read, 0, 2);
+	redis_fixture_close(&f);
+}
+
+static void a_position_that_the_inbox_does_not_know_is_a_reset(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	uint64_t epoch = append_numbers(&f, 1, 3);
+	check_verdict(&f, epoch ^ 1, 0, INBOX_RESET);
+	check_verdict(&f, epoch ^ 1, 2, INBOX_RESET);
+	check_verdict(&f, epoch ^ 1, UINT64_MAX, INBOX_RESET);
+	check_verdict(&f, 0, 2, INBOX_RESET);
+	check_verdict(&f, UINT64_MAX, 2, INBOX_RESET);
+	check_verdict(&f, epoch | 1ull << 60, 2, INBOX_RESET);
+	command(&f, "FLUSHALL", NULL, NULL, NULL);
+	struct read read = read_from(&f, epoch, 3, 10);
+	assert_int_equal(read.page.verdict, INBOX_RESET);
+	assert_int_equal(read.page.head, 0);
+	assert_true(read.page.epoch != epoch);
+	check_verdict(&f, read.page.epoch, 0, INBOX_ENTRIES);
+	redis_fixture_close(&f);
+}
+
+static void an_offset_that_was_never_given_out_is_past_the_head(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	uint64_t epoch = append_numbers(&f, 1, 3);
+	check_verdict(&f, epoch, 3, INBOX_ENTRIES);
+	check_verdict(&f, epoch, 4, INBOX_PAST_HEAD);
+	check_verdict(&f, epoch, (1ull << 53) + 1, INBOX_PAST_HEAD);
+	check_verdict(&f, epoch, 1ull << 63, INBOX_PAST_HEAD);
+	check_verdict(&f, epoch, UINT64_MAX, INBOX_PAST_HEAD);
+	redis_fixture_close(&f);
+}
+
+static void what_was_trimmed_by_number_is_a_reset_for_who_has_not_had_it(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	uint64_t epoch = append_numbers(&f, 1, 111); /* 111 is one too many: 100 stay */
+	assert_int_equal(redis_fixture_number(&f, "LLEN", INBOX), 100);
+	check_verdict(&f, epoch, 10, INBOX_RESET);
+	check_verdict(&f, epoch, 0, INBOX_RESET);
+	struct read read = read_from(&f, epoch, 11, 500);
+	check_entries(&read, 11, 100);
+	read = read_now(&f, NULL, 5);
+	check_entries(&read, 11, 5);
+	/* The list alone was evicted: all of it counts as trimmed, and its numbers are not used again. */
+	command(&f, "DEL", INBOX, NULL, NULL);
+	check_verdict(&f, epoch, 110, INBOX_RESET);
+	check_verdict(&f, epoch, 111, INBOX_ENTRIES);
+	read = read_now(&f, NULL, 5);
+	check_entries(&read, 111, 0);
+	append_numbers(&f, 112, 112);
+	check_verdict(&f, epoch, 110, INBOX_RESET);
+	read = read_from(&f, epoch, 111, 5);
+	check_entries(&read, 111, 1);
+	redis_fixture_close(&f);
+}
+
+static void the_highest_numbers_are_compared_exactly(void **state)
+{
+	const uint64_t head = 9007199254740990; /* 2^53 - 2 */
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	uint64_t epoch = append_numbers(&f, 1, 1);
+	command(&f, "HSET", META, "n", "9007199254740989");
+	assert_int_equal(append_now(&f, STR("m")).offset, head);
+	check_verdict(&f, epoch, head, INBOX_ENTRIES);
+	check_verdict(&f, epoch, head + 1, INBOX_PAST_HEAD);
+	check_verdict(&f, epoch, head - 3, INBOX_RESET);
+	struct read read = read_from(&f, epoch, head - 1, 5);
+	assert_int_equal(read.page.head, head);
+	assert_int_equal(read.page.count, 1);
+	assert_string_equal(read.entries[0], "m");
+	redis_fixture_close(&f);
+}
+
+/* ---- age: max_age is 500 s ---- */
+
+static void an_entry_stays_for_max_age_and_goes_before_twice_that(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	uint64_t epoch = append_numbers(&f, 1, 2);
+	shift(&f, "t", "-501");
+	/* The first mark was the empty inbox's: nothing goes, and a new mark is behind what is there. */
+	append_numbers(&f, 3, 4);
+	assert_int_equal(redis_fixture_number(&f, "LLEN", INBOX), 4);
+	shift(&f, "t", "-499");
+	append_numbers(&f, 5, 5);
+	assert_int_equal(redis_fixture_number(&f, "LLEN", INBOX), 5);
+	shift(&f, "t", "-10");
+	append_numbers(&f, 6, 6); /* 1 and 2 are over 500 s old; 3 to 5 need not be */
+	assert_int_equal(redis_fixture_number(&f, "LLEN", INBOX), 4);
+	check_verdict(&f, epoch, 1, INBOX_RESET);
+	struct read read = read_from(&f, epoch, 2, 10);
+	check_entries(&read, 2, 4);
+	shift(&f, "t", "-501");
+	append_numbers(&f, 7, 7); /* 3 to 5 were there when the last mark was made */
+	read = read_now(&f, NULL, 10);
+	check_entries(&read, 5, 2);
+	redis_fixture_close(&f);
+}
+
+static void a_read_trims_what_is_too_old_too(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	uint64_t epoch = append_numbers(&f, 1, 3);
+	shift(&f, "t", "-501");
+	check_verdict(&f, epoch, 0, INBOX_ENTRIES);
+	shift(&f, "t", "-501");
+	check_verdict(&f, epoch, 2, INBOX_RESET);
+	check_verdict(&f, epoch, 3, INBOX_ENTRIES);
+	assert_int_equal(redis_fixture_number(&f, "EXISTS", INBOX), 0);
+	redis_fixture_close(&f);
+}
+
+static void what_nobody_touched_for_twice_max_age_goes_at_once(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	uint64_t epoch = append_numbers(&f, 1, 3);
+	shift(&f, "t", "-1001");
+	append_numbers(&f, 4, 4);
+	check_verdict(&f, epoch, 2, INBOX_RESET);
+	struct read read = read_from(&f, epoch, 3, 10);
+	check_entries(&read, 3, 1);
+	redis_fixture_close(&f);
+}
+
+static void a_mark_of_a_clock_that_was_ahead_or_none_at_all_trims_nothing(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	append_numbers(&f, 1, 3);
+	shift(&f, "t", "5000");
+	append_numbers(&f, 4, 4);
+	shift(&f, "t", "-501");
+	append_numbers(&f, 5, 5); /* so the mark was made anew at 3 */
+	struct read read = read_now(&f, NULL, 10);
+	check_entries(&read, 3, 2);
+	/* As an inbox of an earlier version is. */
+	struct redis_call call = { .fixture = NULL };
+	redis_fixture_command(&f, &call, "HDEL", META, "a", "t", NULL);
+	redis_fixture_turn(&f);
+	append_numbers(&f, 6, 6);
+	read = read_now(&f, NULL, 10);
+	check_entries(&read, 3, 3);
+	redis_fixture_close(&f);
+}
+
+/* ---- the life of an inbox: 1000 s, set to 1500 s ---- */
+
+static void a_read_lets_an_inbox_live_on_and_an_append_does_not(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	append_numbers(&f, 1, 1);
 	assert_in_range(redis_fixture_number(&f, "TTL", INBOX), 1490, 1500);
 	assert_in_range(redis_fixture_number(&f, "TTL", META), 1490, 1500);
-	/* As if a quarter of its time had passed: nothing to do, it will live longer than asked. */
-	command(&f, "EXPIRE", INBOX, "1250", NULL);
-	command(&f, "EXPIRE", META, "1250", NULL);
-	append_now(&f, STR("m"));
+	/* Half of its time has not passed: nothing to do, it will live longer than asked. */
+	expire_in(&f, "1250");
+	read_now(&f, NULL, 1);
 	assert_in_range(redis_fixture_number(&f, "TTL", INBOX), 1200, 1250);
-	/* As if half had: set again. */
-	struct redis_call old = { .fixture = NULL };
-	redis_fixture_command(&f, &old, "HINCRBY", META, "x", "-501", NULL);
-	redis_fixture_turn(&f);
-	append_now(&f, STR("m"));
+	shift(&f, "x", "-501");
+	append_numbers(&f, 2, 2);
+	assert_in_range(redis_fixture_number(&f, "TTL", INBOX), 1200, 1250);
+	assert_in_range(redis_fixture_number(&f, "TTL", META), 1200, 1250);
+	read_now(&f, NULL, 1);
 	assert_in_range(redis_fixture_number(&f, "TTL", INBOX), 1490, 1500);
 	assert_in_range(redis_fixture_number(&f, "TTL", META), 1490, 1500);
 	/* As if it had been set by a clock that was ahead. */
-	struct redis_call ahead = { .fixture = NULL };
-	redis_fixture_command(&f, &ahead, "HINCRBY", META, "x", "5000", NULL);
-	redis_fixture_turn(&f);
-	command(&f, "EXPIRE", INBOX, "1250", NULL);
-	append_now(&f, STR("m"));
+	shift(&f, "x", "5000");
+	expire_in(&f, "1250");
+	read_now(&f, NULL, 1);
 	assert_in_range(redis_fixture_number(&f, "TTL", INBOX), 1490, 1500);
+	redis_fixture_close(&f);
+}
+
+static void a_list_that_begins_again_lives_as_long_as_its_inbox(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	append_numbers(&f, 1, 3);
+	expire_in(&f, "300");
+	shift(&f, "t", "-1001");
+	append_numbers(&f, 4, 4);
+	assert_in_range(redis_fixture_number(&f, "TTL", INBOX), 200, 300);
+	assert_in_range(redis_fixture_number(&f, "TTL", META), 200, 300);
 	redis_fixture_close(&f);
 }
 
@@ -302,7 +620,18 @@ int main(void)
 		cmocka_unit_test(an_inbox_that_was_forgotten_is_made_under_an_epoch_never_used),
 		cmocka_unit_test(an_old_dump_in_another_redis_process_is_made_anew),
 		cmocka_unit_test(scripts_that_were_forgotten_lose_no_append),
-		cmocka_unit_test(an_inbox_lives_for_its_time_after_the_last_append),
+		cmocka_unit_test(entries_are_read_page_by_page_from_the_oldest_to_the_head),
+		cmocka_unit_test(a_read_makes_an_inbox_that_is_missing_and_the_next_append_goes_into_it),
+		cmocka_unit_test(a_position_that_the_inbox_does_not_know_is_a_reset),
+		cmocka_unit_test(an_offset_that_was_never_given_out_is_past_the_head),
+		cmocka_unit_test(what_was_trimmed_by_number_is_a_reset_for_who_has_not_had_it),
+		cmocka_unit_test(the_highest_numbers_are_compared_exactly),
+		cmocka_unit_test(an_entry_stays_for_max_age_and_goes_before_twice_that),
+		cmocka_unit_test(a_read_trims_what_is_too_old_too),
+		cmocka_unit_test(what_nobody_touched_for_twice_max_age_goes_at_once),
+		cmocka_unit_test(a_mark_of_a_clock_that_was_ahead_or_none_at_all_trims_nothing),
+		cmocka_unit_test(a_read_lets_an_inbox_live_on_and_an_append_does_not),
+		cmocka_unit_test(a_list_that_begins_again_lives_as_long_as_its_inbox),
 		cmocka_unit_test(what_cannot_be_appended_is_told_once),
 	};
 	return cmocka_run_group_tests(tests, start_server, remove_server);

@@ -13,7 +13,7 @@
 #define ROUTES "im:route:{bob}"
 #define TTL_S 90
 
-static const struct inbox_limits limits = { .max_entries = 100, .expire_s = 1000 };
+static const struct inbox_limits limits = { .max_entries = 100, .max_age_s = 500, .expire_s = 1000 };
 static struct real_server server = { .kind = REAL_REDIS };
 
 struct change {
@@ -82,7 +82,7 @@ static bool renew(struct redis_fixture *f, struct str device, uint64_t epoch, ui
 	struct change change = { .fixture = f };
 
 	f->given++;
-	route_renew(f->redis, TTL_S, UID, device, STR("gateway-1"), epoch, conn, on_changed, &change);
+	route_renew(f->redis, &limits, TTL_S, UID, device, STR("gateway-1"), epoch, conn, on_changed, &change);
 	redis_fixture_turn(f);
 	assert_int_equal(change.err, OK);
 	return change.was_ours;
@@ -215,6 +215,40 @@ static void a_renewal_extends_only_what_is_still_ours(void **state)
 	redis_fixture_close(&f);
 }
 
+static int64_t life_of_the_inbox(struct redis_fixture *f)
+{
+	return redis_fixture_number(f, "TTL", "im:inbox:{bob}:meta");
+}
+
+static void an_inbox_lives_on_while_its_user_is_connected(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	bind_now(&f, PHONE, 7, 1);
+	assert_in_range(life_of_the_inbox(&f), 1490, 1500);
+	append(&f);
+	command(&f, "EXPIRE", "im:inbox:{bob}:meta", "700");
+	command(&f, "EXPIRE", "im:inbox:{bob}", "700");
+	/* Less than half of its time went by. */
+	assert_true(renew(&f, PHONE, 7, 1));
+	assert_in_range(life_of_the_inbox(&f), 600, 700);
+	struct redis_call older = { .fixture = NULL };
+	redis_fixture_command(&f, &older, "HINCRBY", "im:inbox:{bob}:meta", "x", "-501", NULL);
+	redis_fixture_turn(&f);
+	assert_false(renew(&f, PHONE, 7, 2));
+	assert_in_range(life_of_the_inbox(&f), 600, 700);
+	assert_true(renew(&f, PHONE, 7, 1));
+	assert_in_range(life_of_the_inbox(&f), 1490, 1500);
+	assert_in_range(redis_fixture_number(&f, "TTL", "im:inbox:{bob}"), 1490, 1500);
+	/* A renewal makes no inbox. */
+	command(&f, "DEL", "im:inbox:{bob}:meta", NULL);
+	assert_true(renew(&f, PHONE, 7, 1));
+	assert_int_equal(redis_fixture_number(&f, "EXISTS", "im:inbox:{bob}:meta"), 0);
+	redis_fixture_close(&f);
+}
+
 static void a_bind_to_another_redis_process_gets_another_epoch(void **state)
 {
 	struct redis_fixture f;
@@ -273,6 +307,7 @@ int main(void)
 		cmocka_unit_test(only_the_connection_itself_removes_its_route),
 		cmocka_unit_test(a_late_unbind_leaves_the_newer_connection_alone),
 		cmocka_unit_test(a_renewal_extends_only_what_is_still_ours),
+		cmocka_unit_test(an_inbox_lives_on_while_its_user_is_connected),
 		cmocka_unit_test(a_bind_to_another_redis_process_gets_another_epoch),
 		cmocka_unit_test(a_bind_that_cannot_be_is_told_once),
 	};

@@ -50,6 +50,35 @@ static void an_entry_names_a_message(void **state)
 	buf_release(&entry);
 }
 
+static void an_entry_is_read_back(void **state)
+{
+	struct str conversation;
+	uint64_t seq;
+	(void)state;
+
+	assert_true(inbox_entry_parse(STR("u:alice:bob 18446744073709551615"), &conversation, &seq));
+	assert_true(str_equal(conversation, STR("u:alice:bob")));
+	assert_int_equal(seq, UINT64_MAX);
+	assert_true(inbox_entry_parse(STR("g:team 1"), &conversation, &seq));
+	assert_true(str_equal(conversation, STR("g:team")));
+	assert_int_equal(seq, 1);
+}
+
+static void what_is_no_entry_is_refused(void **state)
+{
+	static const char *const texts[] = {
+		"", " ", "g:team", "g:team ", "g:team x", "g:team 0", "g:team -1", "g:team 1 ", "g:team  1", " g:team 1", "team 1",
+		"u:bob:alice 1", "u:alice 1", "g:team 18446744073709551616", "1",
+	};
+	struct str conversation;
+	uint64_t seq;
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		assert_false(inbox_entry_parse(str_from(texts[i]), &conversation, &seq));
+	assert_false(inbox_entry_parse((struct str){ NULL, 0 }, &conversation, &seq));
+}
+
 static void a_users_keys_share_the_hash_tag(void **state)
 {
 	static const char longest[] = "0123456789012345678901234567890123456789012345678901234567890123";
@@ -77,7 +106,7 @@ static uint64_t fixed_mono_us(void)
 static void a_script_is_told_the_time_and_how_long_an_inbox_lives(void **state)
 {
 	static const struct clock_source clock = { fixed_mono_us, fixed_wall_ms };
-	const struct inbox_limits limits = { .max_entries = 5, .expire_s = 1001 };
+	const struct inbox_limits limits = { .max_entries = 5, .max_age_s = 300, .expire_s = 1001 };
 	struct inbox_args args;
 	(void)state;
 
@@ -87,8 +116,9 @@ static void a_script_is_told_the_time_and_how_long_an_inbox_lives(void **state)
 	assert_true(str_equal(args.args[0], REDIS_GENERATION));
 	assert_true(inbox_epoch_parse(args.args[1]) != 0);
 	assert_true(str_equal(args.args[2], STR("1700000000")));
-	assert_true(str_equal(args.args[3], STR("1699999500")));
-	assert_true(str_equal(args.args[4], STR("1501")));
+	assert_true(str_equal(args.args[3], STR("1501")));
+	assert_true(str_equal(args.args[4], STR("1699999700")));
+	assert_true(str_equal(args.args[5], STR("1699999500")));
 }
 
 int main(void)
@@ -97,6 +127,8 @@ int main(void)
 		cmocka_unit_test(an_epoch_is_fifteen_digits_and_read_back),
 		cmocka_unit_test(what_is_no_epoch_is_none),
 		cmocka_unit_test(an_entry_names_a_message),
+		cmocka_unit_test(an_entry_is_read_back),
+		cmocka_unit_test(what_is_no_entry_is_refused),
 		cmocka_unit_test(a_users_keys_share_the_hash_tag),
 		cmocka_unit_test(a_script_is_told_the_time_and_how_long_an_inbox_lives),
 	};

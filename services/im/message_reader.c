@@ -1,0 +1,223 @@
+#include "im/message_reader.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "im/statements.h"
+
+struct lookup {
+	struct message_reader *reader;
+	uint64_t number; /* in the order in which they began */
+	struct message_wanted *wanted;
+	size_t count;
+	message_reader_done done;
+	void *arg;
+	struct list waiting; /* lookups that wait for what this one reads */
+	struct list link; /* in the `waiting` of another one */
+	struct reading *readings; /* what its statement reads; NULL while there is none */
+	size_t reading_count;
+};
+
+/* A message that a statement is reading. */
+struct reading {
+	struct map_node node;
+	bool is_known; /* in the reader's map: nobody else reads it */
+	struct lookup *lookup;
+	struct message_wanted *wanted;
+};
+
+static void resolve(struct lookup *lookup);
+
+static struct str key_of(const struct map_node *node)
+{
+	return container_of(node, struct reading, node)->wanted->key;
+}
+
+void message_reader_init(struct message_reader *reader, struct pg *pg, struct message_cache *cache)
+{
+	const char *name = "skein_im_message_lookups_total", *help = "Messages that syncs looked up, by who had them.";
+
+	*reader = (struct message_reader){ .pg = pg, .cache = cache };
+	map_init(&reader->under_way, key_of);
+	reader->from_cache = metrics_counter(name, help, "from=\"cache\"");
+	reader->from_pg = metrics_counter(name, help, "from=\"postgres\"");
+}
+
+void message_reader_release(struct message_reader *reader)
+{
+	map_release(&reader->under_way);
+}
+
+static void end(struct lookup *lookup, err_t err, size_t found)
+{
+	lookup->done(lookup->arg, err, found);
+	mem_free(lookup);
+}
+
+/* ---- the answer of a statement ---- */
+
+enum column {
+	COLUMN_ORD, COLUMN_SEQ, COLUMN_MSG_ID, COLUMN_SENDER, COLUMN_TYPE, COLUMN_BODY, COLUMN_TIME, COLUMN_REPLY_TO,
+	COLUMN_MENTIONS, COLUMN_CLIENT_MSG_ID,
+};
+
+static struct stored_message *read_row(const PGresult *rows, int row, struct str conversation_id)
+{
+	const struct stored_fields fields = {
+		.conversation_id = conversation_id,
+		.sender = pg_text(rows, row, COLUMN_SENDER),
+		.client_msg_id = pg_text(rows, row, COLUMN_CLIENT_MSG_ID),
+		.type = pg_text(rows, row, COLUMN_TYPE),
+		.body = pg_text(rows, row, COLUMN_BODY),
+		.mentions = pg_text(rows, row, COLUMN_MENTIONS),
+		.seq = (uint64_t)pg_i64(rows, row, COLUMN_SEQ),
+		.msg_id = (uint64_t)pg_i64(rows, row, COLUMN_MSG_ID),
+		.time = (uint64_t)pg_i64(rows, row, COLUMN_TIME),
+		.reply_to = (uint64_t)pg_i64(rows, row, COLUMN_REPLY_TO),
+	};
+
+	return stored_message_new(&fields);
+}
+
+static err_t take_rows(struct lookup *lookup, const PGresult *rows)
+{
+	struct message_reader *reader = lookup->reader;
+	err_t err = OK;
+
+	for (int row = 0; row < PQntuples(rows); row++) {
+		struct message_wanted *wanted = lookup->readings[pg_i64(rows, row, COLUMN_ORD) - 1].wanted;
+		if (PQgetisnull(rows, row, COLUMN_SEQ)) {
+			log_error("an inbox names a message that does not exist", LOG_STR("conversation", wanted->conversation_id),
+			          LOG_U64("seq", wanted->seq));
+			err = ERR_INTERNAL;
+			continue;
+		}
+		wanted->message = read_row(rows, row, wanted->conversation_id);
+		message_cache_put(reader->cache, wanted->message);
+		counter_add(reader->from_pg, 1);
+	}
+	return err;
+}
+
+static void forget_readings(struct lookup *lookup)
+{
+	for (size_t i = 0; i < lookup->reading_count; i++) {
+		if (lookup->readings[i].is_known)
+			map_remove(&lookup->reader->under_way, &lookup->readings[i].node);
+	}
+	mem_free(lookup->readings);
+	lookup->readings = NULL;
+	lookup->reading_count = 0;
+}
+
+/* Those who waited find it in the cache, before others can drive it out; what is not there they read themselves. */
+static void wake(struct list *waiting, err_t err)
+{
+	struct list *link;
+
+	while ((link = list_pop_front(waiting))) {
+		struct lookup *lookup = container_of(link, struct lookup, link);
+		if (err)
+			end(lookup, err, 0);
+		else
+			resolve(lookup);
+	}
+}
+
+static void on_rows(void *arg, err_t err, const PGresult *rows)
+{
+	struct lookup *lookup = arg;
+	struct list waiting;
+
+	err_t own = err ? ERR_UNAVAILABLE : take_rows(lookup, rows);
+	forget_readings(lookup);
+	list_init(&waiting);
+	list_splice_back(&waiting, &lookup->waiting);
+	wake(&waiting, err ? ERR_UNAVAILABLE : OK);
+	if (own)
+		end(lookup, own, 0);
+	else
+		resolve(lookup);
+}
+
+/* ---- looking ---- */
+
+static void ask(struct lookup *lookup)
+{
+	struct pg_params params = { 0 };
+
+	pg_array_begin(&params, PG_TEXT);
+	for (size_t i = 0; i < lookup->reading_count; i++)
+		pg_array_text(&params, lookup->readings[i].wanted->conversation_id);
+	pg_array_end(&params);
+	pg_array_begin(&params, PG_INT8);
+	for (size_t i = 0; i < lookup->reading_count; i++)
+		pg_array_i64(&params, (int64_t)lookup->readings[i].wanted->seq);
+	pg_array_end(&params);
+	pg_put_i64(&params, MESSAGE_PAGE_BYTES);
+	pg_query(lookup->reader->pg, PG_ANY_LANE, STATEMENT_MESSAGES, &params, on_rows, lookup);
+}
+
+/* Only for what was begun earlier, so that nobody waits for ever; NULL if nobody like that is reading it. */
+static struct lookup *find_reader_of(const struct lookup *lookup, const struct message_wanted *wanted, bool *is_known)
+{
+	struct map_node *node = map_find(&lookup->reader->under_way, wanted->key);
+	struct lookup *other = node ? container_of(node, struct reading, node)->lookup : NULL;
+
+	*is_known = !other;
+	return other && other->number < lookup->number ? other : NULL;
+}
+
+static void add_reading(struct lookup *lookup, struct message_wanted *wanted, bool is_known)
+{
+	if (!lookup->readings)
+		lookup->readings = mem_alloc(lookup->count * sizeof(*lookup->readings));
+	struct reading *reading = &lookup->readings[lookup->reading_count++];
+	*reading = (struct reading){ .is_known = is_known, .lookup = lookup, .wanted = wanted };
+	if (is_known)
+		map_put(&lookup->reader->under_way, &reading->node);
+}
+
+/* Takes what is there, reads what is not, waits for what others read; until a page is full or complete. */
+static void resolve(struct lookup *lookup)
+{
+	struct message_reader *reader = lookup->reader;
+	struct lookup *awaited = NULL;
+	size_t bytes = 0, at = 0;
+	bool is_known;
+
+	for (; at < lookup->count && bytes < MESSAGE_PAGE_BYTES; at++) {
+		struct message_wanted *wanted = &lookup->wanted[at];
+		if (!wanted->message && (wanted->message = message_cache_find(reader->cache, wanted->key)))
+			counter_add(reader->from_cache, 1);
+		if (wanted->message) {
+			bytes += wanted->message->size;
+			continue;
+		}
+		struct lookup *other = find_reader_of(lookup, wanted, &is_known);
+		if (other)
+			awaited = other;
+		else
+			add_reading(lookup, wanted, is_known);
+	}
+	if (lookup->readings) {
+		ask(lookup);
+	} else if (awaited) {
+		list_push_back(&awaited->waiting, &lookup->link);
+	} else {
+		end(lookup, OK, at);
+	}
+}
+
+void message_reader_find(struct message_reader *reader, struct message_wanted *wanted, size_t count,
+                         message_reader_done done, void *arg)
+{
+	struct lookup *lookup = MEM_NEW(struct lookup);
+
+	*lookup = (struct lookup){
+		.reader = reader, .number = reader->lookups++, .wanted = wanted, .count = count, .done = done, .arg = arg,
+	};
+	list_init(&lookup->waiting);
+	list_init(&lookup->link);
+	resolve(lookup);
+}

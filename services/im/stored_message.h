@@ -1,0 +1,39 @@
+#ifndef SKEIN_IM_STORED_MESSAGE_H
+#define SKEIN_IM_STORED_MESSAGE_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "proto/client.pb-c.h"
+
+/*
+ * A message as it stands in PostgreSQL, to be shown to many: one allocation,
+ * shared by reference, never changed. Thread: one.
+ */
+struct stored_message {
+	struct map_node node; /* in the cache */
+	struct list by_use; /* in the cache */
+	unsigned refs;
+	size_t size; /* of all of it */
+	struct str key; /* "<conversation id> <seq>", as an inbox's entry */
+	const char *client_msg_id; /* empty: it has none */
+	Skein__V1__Message message; /* without client_msg_id, which is the sender's; its texts belong to this */
+};
+
+/* What it is made of; copied. A text may be empty. */
+struct stored_fields {
+	struct str conversation_id, sender, client_msg_id, type, body;
+	struct str mentions; /* joined by commas */
+	uint64_t seq, msg_id, time;
+	uint64_t reply_to; /* 0: none */
+};
+
+/* With one reference. */
+struct stored_message *stored_message_new(const struct stored_fields *fields);
+
+struct stored_message *stored_message_ref(struct stored_message *message);
+void stored_message_unref(struct stored_message *message); /* NULL is fine */
+
+/* As `viewer` sees it: valid as long as the message is. */
+Skein__V1__Message stored_message_view(const struct stored_message *message, struct str viewer);
+
+#endif

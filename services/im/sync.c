@@ -1,0 +1,125 @@
+#include "im/sync.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+
+struct sync_call {
+	struct sync *sync;
+	sync_done done;
+	void *arg;
+	struct sync_page page;
+	struct message_wanted *wanted;
+	struct buf keys; /* their texts */
+};
+
+static void end(struct sync_call *call, err_t err)
+{
+	call->done(call->arg, err, err ? NULL : &call->page);
+	for (size_t i = 0; i < call->page.count; i++)
+		stored_message_unref(call->wanted[i].message);
+	mem_free(call->wanted);
+	buf_release(&call->keys);
+	mem_free(call);
+}
+
+static void on_found(void *arg, err_t err, size_t found)
+{
+	struct sync_call *call = arg;
+	struct sync_page *page = &call->page;
+
+	if (!err) {
+		/* What was found beyond a full page is let go of. */
+		for (; page->count > found; page->count--)
+			stored_message_unref(call->wanted[page->count - 1].message);
+		page->next_offset = page->first_offset + found - 1;
+		page->has_more = page->next_offset < page->head;
+	}
+	end(call, err);
+}
+
+/* False if an entry is none. */
+static bool copy_entries(struct sync_call *call, const struct inbox_page *inbox)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < inbox->count; i++)
+		bytes += inbox_page_entry(inbox, i).len;
+	buf_reserve(&call->keys, bytes); /* the texts stay where they are */
+	call->wanted = mem_zalloc(inbox->count * sizeof(*call->wanted));
+	call->page.entries = call->wanted;
+	for (size_t i = 0; i < inbox->count; i++) {
+		struct message_wanted *wanted = &call->wanted[call->page.count];
+		struct str entry = inbox_page_entry(inbox, i);
+
+		wanted->key = str_of(call->keys.ptr + call->keys.len, entry.len);
+		buf_append_str(&call->keys, entry);
+		if (!inbox_entry_parse(wanted->key, &wanted->conversation_id, &wanted->seq))
+			return false;
+		call->page.count++;
+	}
+	return true;
+}
+
+static void on_entries(struct sync_call *call, const struct inbox_page *inbox)
+{
+	call->page.first_offset = inbox->after + 1;
+	if (inbox->count == 0) {
+		end(call, OK);
+	} else if (!copy_entries(call, inbox)) {
+		log_error("an inbox holds something that is no entry", LOG_U64("offset", inbox->after + 1 + call->page.count));
+		end(call, ERR_INTERNAL);
+	} else {
+		message_reader_find(&call->sync->reader, call->wanted, call->page.count, on_found, call);
+	}
+}
+
+static void on_inbox(void *arg, err_t err, const struct inbox_page *inbox)
+{
+	struct sync_call *call = arg;
+
+	if (err) {
+		end(call, err == ERR_INTERNAL ? ERR_INTERNAL : ERR_UNAVAILABLE);
+		return;
+	}
+	call->page.epoch = inbox->epoch;
+	call->page.head = inbox->head;
+	call->page.next_offset = inbox->after;
+	switch (inbox->verdict) {
+	case INBOX_ENTRIES:
+		on_entries(call, inbox);
+		break;
+	case INBOX_RESET:
+		counter_add(call->sync->resets, 1);
+		call->page.is_reset = true;
+		end(call, OK);
+		break;
+	case INBOX_PAST_HEAD:
+		end(call, ERR_FAILED_PRECONDITION);
+		break;
+	}
+}
+
+void sync_init(struct sync *sync, struct redis *redis, const struct inbox_limits *limits, struct pg *pg,
+               struct message_cache *cache)
+{
+	*sync = (struct sync){ .redis = redis, .limits = *limits };
+	message_reader_init(&sync->reader, pg, cache);
+	sync->pages = metrics_counter("skein_im_syncs_total", "Pages of inboxes that were asked for.", NULL);
+	sync->resets = metrics_counter("skein_im_sync_resets_total", "Those whose position was not known any more.", NULL);
+}
+
+void sync_release(struct sync *sync)
+{
+	message_reader_release(&sync->reader);
+}
+
+void sync_read(struct sync *sync, struct str uid, const struct inbox_position *position, unsigned limit, sync_done done,
+               void *arg)
+{
+	struct sync_call *call = MEM_NEW(struct sync_call);
+
+	*call = (struct sync_call){ .sync = sync, .done = done, .arg = arg };
+	counter_add(sync->pages, 1);
+	inbox_read(sync->redis, &sync->limits, uid, position, limit, on_inbox, call);
+}

@@ -1,0 +1,22 @@
+#ifndef SKEIN_IM_SYNC_REQUEST_H
+#define SKEIN_IM_SYNC_REQUEST_H
+
+#include "base/json.h"
+#include "store/inbox.h"
+
+/* What a client asks of its inbox, read and validated (contract section 3) from the query of GET /v1/sync. */
+
+#define SYNC_LIMIT_DEFAULT 100
+#define SYNC_LIMIT_MAX 500
+
+struct sync_request {
+	bool has_position;
+	struct inbox_position position;
+	unsigned limit;
+};
+
+/* A text with ptr NULL is absent. What is wrong ends in the error, with the field's name. */
+void sync_request_read(struct sync_request *out, struct str epoch, struct str offset, struct str limit,
+                       struct json_error *error);
+
+#endif
