@@ -19,7 +19,6 @@
 struct sequencer_hold {
 	unsigned first, count, capacity;
 	uint32_t bytes;
-	uint64_t jump_to; /* holes up to here are given up */
 	struct sequencer_record records[];
 };
 
@@ -30,12 +29,12 @@ static struct sequencer_record *front(const struct sequencer *s)
 	return s->hold ? &s->hold->records[s->hold->first] : NULL;
 }
 
-/* The first one held may follow what was sent last. */
+/* The first one held follows what was sent last. */
 static bool front_is_next(const struct sequencer *s)
 {
 	const struct sequencer_record *record = front(s);
 
-	return record && (record->offset == s->next || record->offset <= s->hold->jump_to);
+	return record && record->offset == s->next;
 }
 
 static bool has_hole(const struct sequencer *s)
@@ -277,13 +276,10 @@ void sequencer_resume(struct sequencer *s, uint64_t now_ms)
 
 void sequencer_skip(struct sequencer *s)
 {
+	let_go_of_all(s);
+	move_next(s, s->reach + 1);
 	s->owes_resync = true;
 	s->is_filling = false;
-	s->hole_deadline_ms = 0;
-	if (s->hold)
-		s->hold->jump_to = s->reach;
-	else
-		move_next(s, s->reach + 1);
 }
 
 void sequencer_let_pass(struct sequencer *s, uint64_t offset)
@@ -317,16 +313,6 @@ void sequencer_jump(struct sequencer *s, uint64_t next, uint64_t now_ms)
 	note_hole(s, now_ms);
 }
 
-static void pop_front(struct sequencer *s)
-{
-	uint64_t jumped = s->hold->jump_to;
-
-	remove_front(s);
-	/* Nothing more to jump to: what was missing up to there is not owed any more. */
-	if (s->next <= jumped && !front_is_next(s))
-		move_next(s, jumped + 1);
-}
-
 enum sequencer_action sequencer_take(struct sequencer *s, uint64_t now_ms, struct sequencer_effect *effect)
 {
 	if (!s->epoch)
@@ -343,7 +329,7 @@ enum sequencer_action sequencer_take(struct sequencer *s, uint64_t now_ms, struc
 			return SEQUENCER_NOTHING;
 		effect->record = *front(s);
 		move_next(s, effect->record.offset + 1);
-		pop_front(s);
+		remove_front(s);
 		note_hole(s, now_ms);
 		return SEQUENCER_SEND;
 	}

@@ -108,7 +108,7 @@ void sequencer_begin_fill(struct sequencer *sequencer);
 /* What was read has been fed, as far as it goes: what is still missing is a hole without further delay. Then sequencer_take(). */
 void sequencer_fill_ended(struct sequencer *sequencer, uint64_t now_ms);
 
-/* The hole is given up: a RESYNC, then all that is held, in order. Then sequencer_take(). */
+/* The hole is given up, and what is held behind it with it: a RESYNC, and on behind all that is known. Then sequencer_take(). */
 void sequencer_skip(struct sequencer *sequencer);
 
 /* What is before `next` is the client's to read, and it knows. Then sequencer_take(). */
