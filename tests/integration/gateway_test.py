@@ -1,5 +1,6 @@
 """The gateway as a process; im, router, push and the clients are played by the test (gateway_fixture.py)."""
 import asyncio
+import contextlib
 import json
 import socket
 import time
@@ -1003,7 +1004,7 @@ async def test_what_is_no_batch_ends_the_stream_and_nothing_else(g):
 @scenario()
 async def test_a_stalled_client_is_closed_and_its_neighbours_miss_nothing(g):
     raw, hello = await raw_handshake(g, receive_buffer=4096, uid="stalled", ack="0")
-    neighbours = await asyncio.gather(*(g.connect(f"u{i}") for i in range(10)))
+    neighbours = await asyncio.gather(*(g.connect(f"u{i}", ack="0") for i in range(10)))
     push, verdicts = g.push(), {}
     stalled = (int(hello["conn"]), int(hello["epoch"], 16))
     count = 1500
@@ -1020,6 +1021,69 @@ async def test_a_stalled_client_is_closed_and_its_neighbours_miss_nothing(g):
     first = min(verdicts)
     assert verdicts[first][stalled[0]] == LAGGING and verdicts[first + 1][stalled[0]] == GONE
     assert await g.metric("skein_gateway_queue_bytes") == 0
+    await g.becomes(lambda: 'skein_gateway_closes_total{code="4004"} 1' in g._get("/metrics")[1])
+    raw.close()
+
+
+def resident_kb(g):
+    with open(f"/proc/{g.process.pid}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
+def client_frame(text):
+    """A masked text frame; the mask is 0."""
+    data = text.encode()
+    return bytes([0x81, 0x80 | len(data)]) + bytes(4) + data
+
+
+async def reads_slowly(raw):
+    with contextlib.suppress(ConnectionError):
+        while await asyncio.get_running_loop().sock_recv(raw, 1):
+            await asyncio.sleep(1)
+
+
+async def only_sends(raw):
+    with contextlib.suppress(ConnectionError):
+        for _ in range(20000):
+            await asyncio.get_running_loop().sock_sendall(raw, client_frame('{"type":"ping"}'))
+
+
+@scenario(limits_enabled="off", ack_timeout="30s")
+async def test_a_peer_costs_no_more_than_its_queue_and_window_whatever_it_does(g):
+    kinds = {"never-reads": None, "reads-slowly": reads_slowly, "only-sends": only_sends}
+    raws, targets = [], []
+    before = None
+    for kind, behaves in kinds.items():
+        for i in range(10):
+            raw, hello = await raw_handshake(g, receive_buffer=4096, uid=f"{kind}-{i}")
+            raws.append((raw, behaves))
+            targets.append((int(hello["conn"]), int(hello["epoch"], 16)))
+    good, push = await g.connect("good"), g.push()
+    before = resident_kb(g)
+    tasks = [asyncio.ensure_future(behaves(raw)) for raw, behaves in raws if behaves]
+    for n in range(1, 2001):  # 2 MB for each
+        await push.send(push.delivery([good.at(n), *((conn, n, epoch) for conn, epoch in targets)], seq=n, text="x" * 1000))
+        assert await good.offsets(1) == [n]
+        if n % 50 == 0:
+            await good.ack(n)
+    assert (resident_kb(g) - before) / len(targets) <= 256 + 128
+    assert await g.metric("skein_gateway_window_stalls_total") >= 20
+    assert await g.metric("skein_gateway_queue_bytes") <= len(targets) * 256 * 1024
+    await g.becomes(lambda: 'skein_gateway_closes_total{code="4004"} 10' in g._get("/metrics")[1])  # who only sends
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for raw, _ in raws:
+        raw.close()
+
+
+@scenario(ack_timeout="300ms", window_bytes="4m", queue_bytes="8m")
+async def test_who_does_not_read_at_all_is_closed_with_4004(g):
+    raw, hello = await raw_handshake(g, receive_buffer=4096)
+    push, conn, epoch = g.push(), int(hello["conn"]), int(hello["epoch"], 16)
+    appended(g, 200)
+    for n in range(1, 101):  # more than the sockets take
+        await push.send(push.delivery([(conn, n, epoch)], seq=n, text="x" * 60000))
     await g.becomes(lambda: 'skein_gateway_closes_total{code="4004"} 1' in g._get("/metrics")[1])
     raw.close()
 
