@@ -87,6 +87,7 @@ void ack_window_add(struct ack_window *window, uint64_t offset, uint32_t bytes, 
 	if (!window->ring)
 		trust(window, now_ms);
 	ring_push(window, bytes);
+	window->last_bytes = bytes;
 }
 
 bool ack_window_take(struct ack_window *window, uint64_t offset, uint64_t now_ms)
@@ -123,9 +124,10 @@ bool ack_window_has_room(const struct ack_window *window, const struct ack_limit
 
 uint32_t ack_window_room(const struct ack_window *window, const struct ack_limits *limits)
 {
-	uint32_t messages = ack_window_messages(window);
+	uint32_t messages = limits->max_messages - MIN(ack_window_messages(window), limits->max_messages);
+	uint32_t bytes = limits->max_bytes - MIN(ack_window_bytes(window), limits->max_bytes);
 
-	return messages < limits->max_messages ? limits->max_messages - messages : 1;
+	return MAX(1, MIN(messages, bytes / MAX(1, window->last_bytes) + 1));
 }
 
 uint64_t ack_window_last(const struct ack_window *window)

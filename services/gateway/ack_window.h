@@ -39,6 +39,7 @@ struct ack_window {
 	struct ack_ring *ring; /* NULL while nothing is in flight */
 	uint64_t acked; /* up to here nothing is waited for: acknowledged, or left to the client to read */
 	uint64_t since_ms; /* the last progress */
+	uint32_t last_bytes; /* of the message that was added last */
 	uint8_t doubt; /* enum ack_doubt */
 };
 
@@ -57,7 +58,7 @@ bool ack_window_take(struct ack_window *window, uint64_t offset, uint64_t now_ms
 bool ack_window_is_full(const struct ack_window *window, const struct ack_limits *limits);
 bool ack_window_has_room(const struct ack_window *window, const struct ack_limits *limits);
 
-/* How many more messages the limit on their count lets pass; at least one. */
+/* How many more messages find room, if they are like the last one; at least one. */
 uint32_t ack_window_room(const struct ack_window *window, const struct ack_limits *limits);
 
 uint32_t ack_window_messages(const struct ack_window *window);

@@ -49,7 +49,7 @@ static const struct config_option options[] = {
 	{ "window.bytes", CONFIG_BYTES, OPTION(window_bytes), "128k", 1024, 1 << 30, NULL, 0,
 	  "The same in bytes; the message that reaches it is sent. Less than queue.bytes." },
 	{ "ack.timeout", CONFIG_DURATION, OPTION(ack_timeout_ms), "10s", 100, 3600000, NULL, 0,
-	  "Without an ack for so long a client is pinged, after twice that it is sent everything again, after three times closed." },
+	  "Without an ack for so long a client is pinged, after twice that sent everything again, after three times closed." },
 	{ "sync.timeout", CONFIG_DURATION, OPTION(sync_timeout_ms), "2s", 50, 60000, NULL, 0,
 	  "How long im may take to read a page of an inbox for a connection." },
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "10s", 0, 600000, NULL, 0,

@@ -182,7 +182,7 @@ static void give_up_reading(struct session *session, err_t err, uint64_t now_ms)
 
 	log_warn("an inbox was not read", LOG_TEXT("uid", session_uid(session)), LOG_U64("after", read->after), LOG_ERR(err));
 	/* While paused nothing is owed at once: there is another try when there is room. */
-	if (read->purpose != READ_AGAIN && !session->sequencer.is_paused)
+	if (read->purpose != READ_AGAIN && read->epoch == session->sequencer.epoch && !session->sequencer.is_paused)
 		sequencer_skip(&session->sequencer);
 	finish(session, now_ms);
 }
@@ -330,6 +330,13 @@ static bool is_dense(const Skein__V1__SyncResponse *page, uint64_t after)
 	return page->n_entries > 0;
 }
 
+/* What is known to be there may not be yet where im reads: such a page is asked for again too. */
+static bool makes_sense(const Skein__V1__SyncResponse *page, const struct inbox_read *read)
+{
+	return page->epoch && page->head < SEQUENCER_MAX_OFFSET &&
+	       (page->reset || page->epoch != read->epoch || is_dense(page, read->after));
+}
+
 static void take_page(struct session *session, const Skein__V1__SyncResponse *page, uint64_t now_ms)
 {
 	const struct inbox_read *read = session->read;
@@ -337,12 +344,10 @@ static void take_page(struct session *session, const Skein__V1__SyncResponse *pa
 
 	if (is_stale)
 		finish(session, now_ms); /* the inbox was made anew meanwhile, and the client knows */
-	else if (!page->epoch || page->head >= SEQUENCER_MAX_OFFSET)
+	else if (!makes_sense(page, read))
 		fail(session, ERR_INTERNAL, now_ms);
 	else if (page->reset || page->epoch != read->epoch)
 		take_reset(session, page, now_ms);
-	else if (!is_dense(page, read->after))
-		fail(session, ERR_INTERNAL, now_ms); /* what was sent from there once is not there (yet): ask again */
 	else if (read->purpose == READ_AGAIN)
 		take_again(session, page, now_ms);
 	else

@@ -96,6 +96,21 @@ static void one_message_finds_room_however_large(void **state)
 	assert_true(ack_window_has_room(&w, &limits));
 }
 
+static void the_room_is_that_for_messages_like_the_last_one(void **state)
+{
+	struct ack_window w = { 0 };
+	(void)state;
+
+	assert_int_equal(ack_window_room(&w, &limits), 4);
+	ack_window_add(&w, 1, 400, 1);
+	assert_int_equal(ack_window_room(&w, &limits), 2); /* one fits, the next one reaches the limit */
+	ack_window_take(&w, 1, 1);
+	assert_int_equal(ack_window_room(&w, &limits), 3);
+	ack_window_add(&w, 2, 0, 1);
+	assert_int_equal(ack_window_room(&w, &limits), 3);
+	ack_window_release(&w);
+}
+
 static void an_ack_backwards_or_again_changes_nothing(void **state)
 {
 	struct ack_window w = { 0 };
@@ -232,6 +247,7 @@ int main(void)
 		cmocka_unit_test(any_number_of_messages_and_acks_adds_up),
 		cmocka_unit_test(it_is_full_at_either_limit_and_has_room_when_half_is_free),
 		cmocka_unit_test(one_message_finds_room_however_large),
+		cmocka_unit_test(the_room_is_that_for_messages_like_the_last_one),
 		cmocka_unit_test(an_ack_backwards_or_again_changes_nothing),
 		cmocka_unit_test(an_ack_of_what_was_read_elsewhere_frees_all_and_counts_ahead),
 		cmocka_unit_test(after_a_jump_it_counts_from_there),
