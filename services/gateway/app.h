@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 
+#include "gateway/ack_window.h"
 #include "gateway/config.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/leaving.h"
@@ -26,6 +27,7 @@ struct app {
 	struct gateway_metrics metrics;
 	struct jwt_keys *keys;
 	struct out_limits out_limits;
+	struct ack_limits ack_limits;
 
 	/* of the main worker */
 	struct worker main;

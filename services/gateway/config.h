@@ -18,6 +18,8 @@ struct gateway_config {
 	bool limits_enabled;
 	int64_t limits_frame_rate, limits_frame_burst;
 	int64_t queue_bytes, queue_entries;
+	int64_t window_messages, window_bytes;
+	int64_t ack_timeout_ms, sync_timeout_ms;
 	int64_t drain_timeout_ms;
 };
 

@@ -33,9 +33,22 @@ static void init_closes(struct gateway_metrics *m)
 	}
 }
 
+static void init_syncs(struct gateway_metrics *m)
+{
+	static const char *const labels[SYNC_OUTCOMES] = {
+		[SYNC_READ] = "outcome=\"read\"",       [SYNC_MORE] = "outcome=\"more\"",       [SYNC_RESET] = "outcome=\"reset\"",
+		[SYNC_FAILED] = "outcome=\"failed\"", [SYNC_TOO_FAR] = "outcome=\"too_far\"",
+	};
+
+	for (int i = 0; i < SYNC_OUTCOMES; i++)
+		m->syncs[i] = metrics_counter("skein_gateway_syncs_total",
+		                              "Pages of inboxes read for connections, by what became of it.", labels[i]);
+}
+
 void gateway_metrics_init(struct gateway_metrics *m)
 {
 	init_handshakes(m);
+	init_syncs(m);
 	init_closes(m);
 	m->frames_in = metrics_counter("skein_gateway_frames_in_total", "Messages from clients, of any type.", NULL);
 	m->bytes_in = metrics_counter("skein_gateway_bytes_in_total", "Bytes of messages from clients.", NULL);
@@ -48,6 +61,12 @@ void gateway_metrics_init(struct gateway_metrics *m)
 	m->lagging = metrics_counter("skein_gateway_lagging_total", "Deliveries that could not be queued.", NULL);
 	m->duplicates = metrics_counter("skein_gateway_duplicates_total", "Deliveries that the connection had already.", NULL);
 	m->held = metrics_counter("skein_gateway_held_total", "Deliveries held because one before them was missing.", NULL);
+	m->forgotten = metrics_counter("skein_gateway_forgotten_total",
+	                               "Deliveries left to be read from the inbox when their turn comes.", NULL);
+	m->window_stalls = metrics_counter("skein_gateway_window_stalls_total",
+	                                   "Times that a connection had as much without an ack as it may have.", NULL);
+	m->resends = metrics_counter("skein_gateway_resends_total",
+	                             "Times that what was without an ack for too long was sent again.", NULL);
 	m->resyncs = metrics_counter("skein_gateway_resyncs_total", "Clients told to read what they missed.", NULL);
 	m->malformed = metrics_counter("skein_gateway_malformed_total", "Deliveries that could not be read.", NULL);
 }

@@ -17,6 +17,16 @@ enum handshake_outcome {
 	HANDSHAKE_OUTCOMES,
 };
 
+/* What became of reading an inbox for a connection. */
+enum sync_outcome {
+	SYNC_READ, /* a page came */
+	SYNC_MORE, /* and there is more than a connection is given: sync_more */
+	SYNC_RESET, /* the position is not known any more */
+	SYNC_FAILED, /* no good answer, this time */
+	SYNC_TOO_FAR, /* not asked for: the client is told to resync */
+	SYNC_OUTCOMES,
+};
+
 #define CLOSE_CODES 17
 
 struct gateway_metrics {
@@ -25,7 +35,9 @@ struct gateway_metrics {
 	struct counter *frames_in, *bytes_in, *frames_out, *bytes_out;
 	struct counter *sends, *send_errors;
 	struct counter *deliveries; /* targets: a message for a connection */
-	struct counter *gone, *lagging, *duplicates, *held, *resyncs, *malformed;
+	struct counter *gone, *lagging, *duplicates, *held, *forgotten, *resyncs, *malformed;
+	struct counter *syncs[SYNC_OUTCOMES];
+	struct counter *window_stalls, *resends;
 };
 
 void gateway_metrics_init(struct gateway_metrics *metrics);

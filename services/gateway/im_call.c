@@ -21,5 +21,6 @@ void im_call_start(struct im_call *call, struct session *session, const char *pa
 	call->home = home;
 	call->conn = session->id;
 	call->done = done;
-	rpc_call(home->app->im, &home->worker, path, request, IM_CALL_TIMEOUT_MS, true, STR(""), on_done, call);
+	rpc_call(home->app->im, &home->worker, path, request, call->timeout_ms ? call->timeout_ms : IM_CALL_TIMEOUT_MS, true,
+	         STR(""), on_done, call);
 }

@@ -18,6 +18,7 @@ struct ws_worker;
 struct im_call {
 	struct ws_worker *home;
 	uint64_t conn;
+	uint64_t timeout_ms; /* 0: IM_CALL_TIMEOUT_MS */
 	/* `session` is NULL when the connection is gone. */
 	void (*done)(struct im_call *call, struct session *session, err_t err, struct str response, const char *detail);
 };

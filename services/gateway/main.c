@@ -176,6 +176,11 @@ static err_t start(struct app *app)
 		.max_bytes = (uint32_t)app->config.queue_bytes,
 		.max_entries = (uint32_t)app->config.queue_entries,
 	};
+	app->ack_limits = (struct ack_limits){
+		.max_messages = (uint32_t)app->config.window_messages,
+		.max_bytes = (uint32_t)app->config.window_bytes,
+		.timeout_ms = (uint64_t)app->config.ack_timeout_ms,
+	};
 	gateway_metrics_init(&app->metrics);
 	err_t err = jwt_keys_new(&app->keys, str_from(app->config.auth_secret));
 	if (!err)

@@ -12,12 +12,13 @@
  * than any cleverness.
  *
  * What must stay true after each call: held numbers are >= next, <= reach and
- * different; a hole has a deadline unless it is being filled.
+ * different; reach >= next - 1; a hole has a deadline unless it is being filled
+ * or all is paused. What is forgotten needs no more memory than `reach`: it is
+ * below it and not held, so it is a hole.
  */
 struct sequencer_hold {
 	unsigned first, count, capacity;
 	uint32_t bytes;
-	uint64_t jump_to; /* holes up to here are given up */
 	struct sequencer_record records[];
 };
 
@@ -28,19 +29,22 @@ static struct sequencer_record *front(const struct sequencer *s)
 	return s->hold ? &s->hold->records[s->hold->first] : NULL;
 }
 
-/* The first one held may follow what was sent last. */
+/* The first one held follows what was sent last. */
 static bool front_is_next(const struct sequencer *s)
 {
 	const struct sequencer_record *record = front(s);
 
-	return record && (record->offset == s->next || record->offset <= s->hold->jump_to);
+	return record && record->offset == s->next;
+}
+
+static bool has_hole(const struct sequencer *s)
+{
+	return s->epoch && !s->is_paused && s->next <= s->reach && !front_is_next(s);
 }
 
 static void note_hole(struct sequencer *s, uint64_t now_ms)
 {
-	bool has_hole = s->epoch && s->next <= s->reach && !front_is_next(s);
-
-	if (!has_hole)
+	if (!has_hole(s))
 		s->hole_deadline_ms = 0;
 	else if (!s->hole_deadline_ms && !s->is_filling)
 		s->hole_deadline_ms = now_ms + s->rules->max_hole_ms;
@@ -52,7 +56,11 @@ static void move_next(struct sequencer *s, uint64_t next)
 	s->next = next;
 	s->reach = MAX(s->reach, next - 1);
 	s->hole_deadline_ms = 0;
-	s->is_filling = false;
+}
+
+static void hole_is_due(struct sequencer *s, uint64_t now_ms)
+{
+	s->hole_deadline_ms = !s->is_filling && has_hole(s) ? MAX(now_ms, 1) : 0;
 }
 
 static struct sequencer_hold *room_for_one(struct sequencer_hold *hold)
@@ -98,6 +106,12 @@ static unsigned place_of(const struct sequencer *s, uint64_t offset, bool *is_he
 	return at;
 }
 
+static void forget_hold(struct sequencer *s)
+{
+	mem_free(s->hold);
+	s->hold = NULL;
+}
+
 static void let_go_of_all(struct sequencer *s)
 {
 	struct sequencer_hold *hold = s->hold;
@@ -114,6 +128,22 @@ static bool is_full(const struct sequencer *s, const struct sequencer_record *re
 	                   s->hold->bytes + (uint64_t)record->bytes > s->rules->max_held_bytes);
 }
 
+/* A record that comes before others leaves before them: those behind it go first. */
+static void make_room(struct sequencer *s, const struct sequencer_record *record)
+{
+	while (is_full(s, record)) {
+		struct sequencer_hold *hold = s->hold;
+		struct sequencer_record *last = &hold->records[hold->first + hold->count - 1];
+
+		if (last->offset < record->offset)
+			return;
+		s->rules->let_go(last->item);
+		hold->bytes -= last->bytes;
+		if (--hold->count == 0)
+			forget_hold(s);
+	}
+}
+
 static void restart(struct sequencer *s, uint64_t epoch, uint64_t next)
 {
 	let_go_of_all(s);
@@ -122,6 +152,7 @@ static void restart(struct sequencer *s, uint64_t epoch, uint64_t next)
 	s->reach = 0;
 	move_next(s, next);
 	s->owes_resync = true;
+	s->is_paused = false;
 }
 
 static enum sequencer_action hold_early(struct sequencer *s, const struct sequencer_record *record)
@@ -136,23 +167,8 @@ static enum sequencer_action hold_early(struct sequencer *s, const struct sequen
 	return SEQUENCER_HOLD;
 }
 
-static enum sequencer_action hold_too_much(struct sequencer *s, const struct sequencer_record *record, unsigned at)
-{
-	s->reach = MAX(s->reach, record->offset);
-	if (front_is_next(s)) {
-		/* No hole: the first one waits to be let pass. There is nothing to jump over, so all of it is left to sync. */
-		let_go_of_all(s);
-		move_next(s, s->reach + 1);
-		s->owes_resync = true;
-		return SEQUENCER_DROP;
-	}
-	insert_at(s, record, at);
-	sequencer_skip(s);
-	return SEQUENCER_HOLD;
-}
-
 /* All but the plain case of sequencer_record(). */
-static enum sequencer_action hold_or_drop(struct sequencer *s, const struct sequencer_record *record)
+static enum sequencer_action hold_or_not(struct sequencer *s, const struct sequencer_record *record)
 {
 	bool is_held;
 
@@ -164,10 +180,11 @@ static enum sequencer_action hold_or_drop(struct sequencer *s, const struct sequ
 	unsigned at = place_of(s, record->offset, &is_held);
 	if (record->offset < s->next || is_held)
 		return SEQUENCER_DROP;
-	if (is_full(s, record))
-		return hold_too_much(s, record, at);
-	insert_at(s, record, at);
 	s->reach = MAX(s->reach, record->offset);
+	make_room(s, record);
+	if (s->is_paused || is_full(s, record))
+		return SEQUENCER_FORGET;
+	insert_at(s, record, at);
 	return SEQUENCER_HOLD;
 }
 
@@ -191,7 +208,7 @@ void sequencer_start(struct sequencer *s, uint64_t epoch, uint64_t next, uint64_
 	for (unsigned i = 0; early && i < early->count; i++) {
 		const struct sequencer_record *record = &early->records[early->first + i];
 
-		if (hold_or_drop(s, record) == SEQUENCER_DROP)
+		if (hold_or_not(s, record) != SEQUENCER_HOLD)
 			s->rules->let_go(record->item);
 	}
 	mem_free(early);
@@ -204,14 +221,14 @@ enum sequencer_action sequencer_record(struct sequencer *s, const struct sequenc
 		return hold_early(s, record);
 	if (!record->waits && sequencer_pass(s, record->epoch, record->offset))
 		return SEQUENCER_SEND;
-	if (record->epoch == s->epoch && record->offset == s->next && !record->waits && !s->owes_resync &&
+	if (record->epoch == s->epoch && record->offset == s->next && !record->waits && !s->owes_resync && !s->is_paused &&
 	    !front_is_next(s)) {
 		move_next(s, record->offset + 1);
 		if (s->next <= s->reach)
 			note_hole(s, now_ms);
 		return SEQUENCER_SEND;
 	}
-	enum sequencer_action action = hold_or_drop(s, record);
+	enum sequencer_action action = hold_or_not(s, record);
 	note_hole(s, now_ms);
 	return action;
 }
@@ -230,15 +247,39 @@ void sequencer_learn(struct sequencer *s, uint64_t epoch, uint64_t head, uint64_
 	note_hole(s, now_ms);
 }
 
+void sequencer_begin_fill(struct sequencer *s)
+{
+	s->is_filling = true;
+	s->hole_deadline_ms = 0;
+}
+
+void sequencer_fill_ended(struct sequencer *s, uint64_t now_ms)
+{
+	if (!s->is_filling)
+		return;
+	s->is_filling = false;
+	hole_is_due(s, now_ms);
+}
+
+void sequencer_pause(struct sequencer *s)
+{
+	let_go_of_all(s);
+	s->is_paused = true;
+	s->hole_deadline_ms = 0;
+}
+
+void sequencer_resume(struct sequencer *s, uint64_t now_ms)
+{
+	s->is_paused = false;
+	hole_is_due(s, now_ms);
+}
+
 void sequencer_skip(struct sequencer *s)
 {
+	let_go_of_all(s);
+	move_next(s, s->reach + 1);
 	s->owes_resync = true;
 	s->is_filling = false;
-	s->hole_deadline_ms = 0;
-	if (s->hold)
-		s->hold->jump_to = s->reach;
-	else
-		move_next(s, s->reach + 1);
 }
 
 void sequencer_let_pass(struct sequencer *s, uint64_t offset)
@@ -250,20 +291,26 @@ void sequencer_let_pass(struct sequencer *s, uint64_t offset)
 		s->hold->records[s->hold->first + at - 1].waits = false;
 }
 
-static void pop_front(struct sequencer *s)
+static void remove_front(struct sequencer *s)
 {
 	struct sequencer_hold *hold = s->hold;
-	uint64_t jumped = hold->jump_to;
 
 	hold->bytes -= front(s)->bytes;
 	hold->first++;
-	if (--hold->count == 0) {
-		mem_free(hold);
-		s->hold = NULL;
+	if (--hold->count == 0)
+		forget_hold(s);
+}
+
+void sequencer_jump(struct sequencer *s, uint64_t next, uint64_t now_ms)
+{
+	if (next <= s->next)
+		return;
+	while (s->hold && front(s)->offset < next) {
+		s->rules->let_go(front(s)->item);
+		remove_front(s);
 	}
-	/* Nothing more to jump to: what was missing up to there is not owed any more. */
-	if (s->next <= jumped && !front_is_next(s))
-		move_next(s, jumped + 1);
+	move_next(s, next);
+	note_hole(s, now_ms);
 }
 
 enum sequencer_action sequencer_take(struct sequencer *s, uint64_t now_ms, struct sequencer_effect *effect)
@@ -275,12 +322,14 @@ enum sequencer_action sequencer_take(struct sequencer *s, uint64_t now_ms, struc
 		effect->epoch = s->epoch;
 		return SEQUENCER_RESYNC;
 	}
+	if (s->is_paused)
+		return SEQUENCER_NOTHING;
 	if (front_is_next(s)) {
 		if (front(s)->waits)
 			return SEQUENCER_NOTHING;
 		effect->record = *front(s);
 		move_next(s, effect->record.offset + 1);
-		pop_front(s);
+		remove_front(s);
 		note_hole(s, now_ms);
 		return SEQUENCER_SEND;
 	}

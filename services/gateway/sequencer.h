@@ -14,9 +14,10 @@
  *   the number owed              sent
  *   a lower one                  dropped: the client has it
  *   a higher one                 held, until what is before it has come
+ *   more than may be held        forgotten: it is in the inbox, and a hole
  *   a hole that stays            NEED_FILL: whoever drives this reads it, or gives it up with sequencer_skip()
- *   more than may be held        RESYNC, and on behind the hole
  *   another epoch                RESYNC with that one, and on from there
+ *   anything while paused        forgotten, what is held too; resuming finds the hole
  *
  * Pure: no clock, no I/O. The driver feeds what happens and then does what
  * sequencer_take() says until it says NOTHING; reading a hole is feeding the
@@ -47,6 +48,7 @@ enum sequencer_action {
 	SEQUENCER_SEND,
 	SEQUENCER_DROP,
 	SEQUENCER_HOLD,
+	SEQUENCER_FORGET,
 	SEQUENCER_RESYNC,
 	SEQUENCER_NEED_FILL,
 };
@@ -68,7 +70,8 @@ struct sequencer {
 	uint64_t reach; /* the highest number known to be in the inbox */
 	uint64_t hole_deadline_ms; /* 0: there is no hole, or it is being filled */
 	bool owes_resync;
-	bool is_filling;
+	bool is_filling; /* between NEED_FILL and sequencer_fill_ended() or sequencer_skip() */
+	bool is_paused;
 };
 
 void sequencer_init(struct sequencer *sequencer, const struct sequencer_rules *rules);
@@ -83,7 +86,7 @@ void sequencer_start(struct sequencer *sequencer, uint64_t epoch, uint64_t next,
 static inline bool sequencer_pass(struct sequencer *sequencer, uint64_t epoch, uint64_t offset)
 {
 	if (epoch != sequencer->epoch || offset != sequencer->next || sequencer->reach >= offset || sequencer->hold ||
-	    sequencer->owes_resync)
+	    sequencer->owes_resync || sequencer->is_paused)
 		return false;
 	sequencer->reach = offset;
 	sequencer->next = offset + 1;
@@ -92,15 +95,30 @@ static inline bool sequencer_pass(struct sequencer *sequencer, uint64_t epoch, u
 
 /*
  * A record came. SEND: it is the one owed, and counted as sent. DROP: the client has it or reads it after a resync. HOLD:
- * the item is kept, the driver gives it a reference. Then sequencer_take().
+ * the item is kept, the driver gives it a reference. FORGET: it is read when its turn comes. Then sequencer_take().
  */
 enum sequencer_action sequencer_record(struct sequencer *sequencer, const struct sequencer_record *record, uint64_t now_ms);
 
 /* The inbox reaches up to `head` under this epoch, whether its records come or not. Then sequencer_take(). */
 void sequencer_learn(struct sequencer *sequencer, uint64_t epoch, uint64_t head, uint64_t now_ms);
 
-/* The hole is given up: a RESYNC, then all that is held, in order. Then sequencer_take(). */
+/* The driver reads what is missing now, without having been told NEED_FILL. */
+void sequencer_begin_fill(struct sequencer *sequencer);
+
+/* What was read has been fed, as far as it goes: what is still missing is a hole without further delay. Then sequencer_take(). */
+void sequencer_fill_ended(struct sequencer *sequencer, uint64_t now_ms);
+
+/* The hole is given up, and what is held behind it with it: a RESYNC, and on behind all that is known. Then sequencer_take(). */
 void sequencer_skip(struct sequencer *sequencer);
+
+/* What is before `next` is the client's to read, and it knows. Then sequencer_take(). */
+void sequencer_jump(struct sequencer *sequencer, uint64_t next, uint64_t now_ms);
+
+/* Nothing is sent and nothing is held from now on. */
+void sequencer_pause(struct sequencer *sequencer);
+
+/* What was forgotten is a hole without further delay. Then sequencer_take(). */
+void sequencer_resume(struct sequencer *sequencer, uint64_t now_ms);
 
 /* The record that waits at `offset` may go. Then sequencer_take(). */
 void sequencer_let_pass(struct sequencer *sequencer, uint64_t offset);
@@ -118,6 +136,12 @@ static inline uint64_t sequencer_deadline(const struct sequencer *sequencer)
 static inline uint64_t sequencer_given_out(const struct sequencer *sequencer)
 {
 	return sequencer->epoch ? sequencer->next - 1 : 0;
+}
+
+/* The highest number that is known to be in the inbox: the client may have read it there. */
+static inline uint64_t sequencer_reach(const struct sequencer *sequencer)
+{
+	return sequencer->epoch ? sequencer->reach : 0;
 }
 
 #endif

@@ -71,6 +71,10 @@ static void put_frame(struct buf *out, const Skein__V1__ServerFrame *frame)
 		put_text(out, "type", "resync");
 		put_text(out, "epoch", frame->resync->epoch);
 		break;
+	case SKEIN__V1__SERVER_FRAME__FRAME_SYNC_MORE:
+		put_text(out, "type", "sync_more");
+		put_text(out, "next_offset", frame->sync_more->next_offset);
+		break;
 	case SKEIN__V1__SERVER_FRAME__FRAME_RECONNECT:
 		put_reconnect(out, frame->reconnect);
 		break;

@@ -21,7 +21,7 @@ static inline enum ws_opcode subprotocol_opcode(enum subprotocol subprotocol)
 	return subprotocol == SUBPROTOCOL_JSON ? WS_TEXT : WS_BINARY;
 }
 
-/* hello, ack, error, resync, reconnect or pong, without the WebSocket header. Texts in it are valid UTF-8. */
+/* hello, ack, error, sync_more, resync, reconnect or pong, without the WebSocket header. Texts in it are valid UTF-8. */
 struct payload *server_frame(enum subprotocol subprotocol, const Skein__V1__ServerFrame *frame);
 
 #endif

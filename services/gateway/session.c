@@ -105,6 +105,7 @@ static void arm(struct session *session, uint64_t now_ms)
 	uint64_t deadline = MIN(session->ping_ms, session->heard_ms + (uint64_t)config->ws_silence_ms);
 
 	deadline = MIN(deadline, expiry_deadline(session, now_ms));
+	deadline = MIN(deadline, session_watch_deadline(session));
 	if (session->opening)
 		deadline = MIN(deadline, session->opening->deadline_ms);
 	if (sequencer_deadline(&session->sequencer))
@@ -137,6 +138,8 @@ static void on_timer(struct timer *timer)
 		session_close(session, 1008, "silent for too long");
 	else if (now_ms >= session->ping_ms)
 		ping(session, now_ms);
+	if (session->state == SESSION_LIVE)
+		session_watch(session, now_ms);
 	if (session->state == SESSION_LIVE)
 		session_release(session, now_ms);
 	if (session->state == SESSION_OPENING || session->state == SESSION_LIVE)
@@ -226,11 +229,17 @@ static void write_hello(struct session *session, const struct opening *opening)
 	session_write_frame(session, &frame);
 }
 
-/* What the client has is not what the inbox holds: it has to read. */
-static bool has_to_read(const struct opening *opening)
+/* Where the client says it is, is nowhere in this inbox. */
+static bool is_lost(const struct opening *opening)
 {
 	return opening->has_position &&
-	       (opening->client_epoch != opening->epoch || opening->client_offset != opening->head);
+	       (opening->client_epoch != opening->epoch || opening->client_offset > opening->head);
+}
+
+/* The number up to which nothing is owed to the client. */
+static uint64_t first_position(const struct opening *opening)
+{
+	return opening->has_position && !is_lost(opening) ? opening->client_offset : opening->head;
 }
 
 static void go_live(struct session *session)
@@ -242,9 +251,12 @@ static void go_live(struct session *session)
 	session->state = SESSION_LIVE;
 	counter_add(metrics_of(session)->handshakes[HANDSHAKE_OK], 1);
 	write_hello(session, opening);
-	if (has_to_read(opening))
+	if (is_lost(opening))
 		session_write_resync(session, opening->epoch);
-	sequencer_start(&session->sequencer, opening->epoch, opening->head + 1, now_ms);
+	ack_window_restart(&session->window, first_position(opening));
+	sequencer_start(&session->sequencer, opening->epoch, first_position(opening) + 1, now_ms);
+	if (first_position(opening) < opening->head)
+		session_catch_up(session, opening->client_offset, opening->head);
 	session_release(session, now_ms);
 	session_receive_early(session, opening);
 	opening_free(opening);
@@ -370,7 +382,9 @@ static void depart(struct session *session)
 	worker_cancel(&session->home->worker, &session->timer);
 	session_forget_sends(session);
 	session_drop_output(session);
+	session_forget_read(session);
 	sequencer_release(&session->sequencer);
+	ack_window_release(&session->window);
 }
 
 static void give_up_opening(struct session *session, enum handshake_outcome outcome)
@@ -445,9 +459,9 @@ static void on_alive(struct ws_conn *conn, void *memory, void *arg)
 static void on_pong(struct ws_conn *conn, void *memory, struct str payload, void *arg)
 {
 	(void)conn;
-	(void)memory;
 	(void)payload;
-	(void)arg; /* on_alive() has seen it */
+	(void)arg;
+	ack_window_ponged(&((struct session *)memory)->window);
 }
 
 static void on_writable(struct ws_conn *conn, void *memory, void *arg)

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/rate_limit.h"
 #include "base/timer_wheel.h"
+#include "gateway/ack_window.h"
 #include "gateway/fanout.h"
 #include "gateway/out_queue.h"
 #include "gateway/sequencer.h"
@@ -28,11 +29,13 @@
  *   session.c           this way, heartbeats, the route
  *   session_receive.c   what the client sends
  *   session_deliver.c   messages, put in order
+ *   session_sync.c      what it has missed, read from the inbox; acks
  *   session_write.c     what leaves
  */
 
 struct ws_worker;
 struct route_change;
+struct inbox_read;
 
 /* What a connection needs until it is LIVE. */
 struct opening {
@@ -59,18 +62,20 @@ struct session {
 	bool never_acks; /* ack=0 */
 	bool has_route; /* router was asked to bind it */
 	bool is_binding, is_renewing; /* no answer yet */
+	bool owes_resend; /* when the inbox is read for something else */
 	struct sequencer sequencer;
+	struct ack_window window;
 
 	uint64_t id; /* of its connection; 0 while NEW */
 	struct timer timer; /* the earliest of all its deadlines */
 	struct list sends; /* struct pending_send: without an answer of im */
 	struct opening *opening; /* until it is LIVE */
+	struct inbox_read *read; /* while something is read from the inbox for it */
 	char *names; /* uid, device and platform, each with its terminator */
 	uint64_t expires_ms; /* the token; wall clock */
 	uint64_t since_ms; /* wall clock */
 	uint64_t heard_ms; /* last sign of life */
 	uint64_t ping_ms; /* the next one */
-	uint64_t acked; /* offset up to which the client has processed everything */
 	struct rate_limit frames;
 	uint16_t device_at, platform_at; /* in `names` */
 };
@@ -141,6 +146,29 @@ enum verdict session_deliver(struct session *session, uint64_t epoch, uint64_t o
 /* Sends what may be sent now. After anything that may have let a message pass. */
 void session_release(struct session *session, uint64_t now_ms);
 
+/* ---- session_sync.c ---- */
+
+/* The client said that it has everything up to `offset`: it gets what is after it, up to `head`, before anything else. */
+void session_catch_up(struct session *session, uint64_t offset, uint64_t head);
+
+/* The sequencer's NEED_FILL. */
+void session_fill(struct session *session, uint64_t from, uint64_t to);
+
+/* The client has processed everything up to `offset`, which is in the inbox. */
+void session_acked(struct session *session, uint64_t offset);
+
+/* The window is full: what comes is forgotten until there is room. */
+void session_stall(struct session *session);
+
+/* What is due of doubts and reads. */
+void session_watch(struct session *session, uint64_t now_ms);
+
+/* When session_watch() is to be called; UINT64_MAX: nothing is waited for. */
+uint64_t session_watch_deadline(const struct session *session);
+
+/* Nothing is read for it any more. */
+void session_forget_read(struct session *session);
+
 /* ---- session_write.c ---- */
 
 /* Takes the reference. A queue that is full closes the connection. */
@@ -149,6 +177,7 @@ void session_write_frame(struct session *session, const Skein__V1__ServerFrame *
 
 void session_write_error(struct session *session, const char *rid, const char *code, const char *message);
 void session_write_resync(struct session *session, uint64_t epoch);
+void session_write_sync_more(struct session *session, uint64_t next_offset);
 void session_write_reconnect(struct session *session, uint64_t after_ms);
 
 /* Writes what waits, as far as the socket takes it. */

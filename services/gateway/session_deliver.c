@@ -4,7 +4,7 @@
 /* What the sequencer may hold for one connection. */
 #define HELD_MAX 64
 #define HELD_BYTES_MAX (64 * 1024)
-#define HOLE_MS 1000
+#define HOLE_MS 200
 
 static void let_go(void *item)
 {
@@ -18,6 +18,32 @@ const struct sequencer_rules session_sequencer_rules = {
 	.let_go = let_go,
 };
 
+/* What goes out with a number waits for an ack, unless the client never sends one. */
+static err_t send_next(struct session *session, struct fanout_share *share, enum audience audience, uint64_t offset,
+                       uint64_t now_ms)
+{
+	const struct ack_limits *limits = &session->home->app->ack_limits;
+	uint32_t bytes = (uint32_t)fanout_frame_max(share->fanout, audience, session->subprotocol);
+
+	err_t err = session_write_message(session, share, audience, offset);
+	if (err || session->never_acks)
+		return err;
+	ack_window_add(&session->window, offset, bytes, now_ms);
+	session_wake_at(session, session_watch_deadline(session));
+	if (ack_window_is_full(&session->window, limits))
+		session_stall(session);
+	return OK;
+}
+
+static void tell_resync(struct session *session, uint64_t epoch, uint64_t now_ms)
+{
+	session_write_resync(session, epoch);
+	/* The client reads what it has not, whatever is in flight. */
+	ack_window_restart(&session->window, sequencer_given_out(&session->sequencer));
+	if (session->sequencer.is_paused)
+		sequencer_resume(&session->sequencer, now_ms);
+}
+
 void session_release(struct session *session, uint64_t now_ms)
 {
 	struct sequencer_effect effect;
@@ -28,14 +54,13 @@ void session_release(struct session *session, uint64_t now_ms)
 		switch (action) {
 		case SEQUENCER_SEND:
 			/* One that cannot be queued closes the connection, which says all. */
-			(void)!session_write_message(session, effect.record.item, effect.record.tag, effect.record.offset);
+			(void)!send_next(session, effect.record.item, effect.record.tag, effect.record.offset, now_ms);
 			break;
 		case SEQUENCER_RESYNC:
-			session_write_resync(session, effect.epoch);
+			tell_resync(session, effect.epoch, now_ms);
 			break;
 		case SEQUENCER_NEED_FILL:
-			/* What is missing did not come in time: the client reads it from the inbox. */
-			sequencer_skip(&session->sequencer);
+			session_fill(session, effect.from, effect.to);
 			break;
 		default:
 			return;
@@ -58,11 +83,14 @@ static enum verdict deliver_in_turn(struct session *session, const struct sequen
 
 	switch (sequencer_record(&session->sequencer, record, now_ms)) {
 	case SEQUENCER_SEND:
-		err = session_write_message(session, fanout_share_ref(record->item), record->tag, record->offset);
+		err = send_next(session, fanout_share_ref(record->item), record->tag, record->offset, now_ms);
 		break;
 	case SEQUENCER_HOLD:
 		fanout_share_ref(record->item);
 		counter_add(metrics->held, 1);
+		break;
+	case SEQUENCER_FORGET:
+		counter_add(metrics->forgotten, 1);
 		break;
 	default:
 		counter_add(metrics->duplicates, 1);
@@ -78,7 +106,7 @@ static enum verdict deliver_readable(struct session *session, uint64_t epoch, ui
 	             session_awaits(session, fanout->client_msg_id, offset);
 
 	if (!waits && sequencer_pass(&session->sequencer, epoch, offset)) {
-		err_t err = session_write_message(session, fanout_share_ref(share), audience, offset);
+		err_t err = send_next(session, fanout_share_ref(share), audience, offset, now_ms);
 		return err ? VERDICT_LAGGING : VERDICT_QUEUED;
 	}
 	const struct sequencer_record record = {

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "gateway/app.h"
 #include "gateway/session.h"
@@ -106,6 +108,19 @@ void session_write_resync(struct session *session, uint64_t epoch)
 	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_RESYNC;
 	frame.resync = &resync;
 	counter_add(session->home->app->metrics.resyncs, 1);
+	session_write_frame(session, &frame);
+}
+
+void session_write_sync_more(struct session *session, uint64_t next_offset)
+{
+	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
+	Skein__V1__SyncMore more = SKEIN__V1__SYNC_MORE__INIT;
+	char text[21];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)next_offset);
+	more.next_offset = text;
+	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_SYNC_MORE;
+	frame.sync_more = &more;
 	session_write_frame(session, &frame);
 }
 

@@ -113,6 +113,7 @@ err_t ws_worker_init(struct ws_worker *w, struct app *app, unsigned index)
 		return err;
 	conn_table_init(&w->table, index);
 	list_init(&w->dirty);
+	list_init(&w->waiting_reads);
 	w->scratch = mem_alloc(WS_SCRATCH_SIZE);
 	uv_prepare_init(&w->worker.loop, &w->before_sleep);
 	uv_check_init(&w->worker.loop, &w->after_sleep);

@@ -31,6 +31,8 @@ struct ws_worker {
 	struct ws_server *server; /* NULL when there is none */
 	struct conn_table table;
 	struct list dirty; /* sessions that have something to write */
+	struct list waiting_reads; /* of inboxes, each one's turn comes */
+	unsigned reads_under_way;
 	char *scratch;
 	uv_prepare_t before_sleep;
 	uv_check_t after_sleep;

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 
 #define READ_CHUNK 65536
+#define ACK_EVERY 64
+#define ACK_EVERY_US 1000000
 
 unsigned ws_peers_lost;
 
@@ -21,6 +23,32 @@ static void send_pong(struct ws_peer *peer, const unsigned char *payload, size_t
 
 	memcpy(frame + 6, payload, len);
 	send_all(peer, frame, 6 + len);
+}
+
+static void send_ack(struct ws_peer *peer)
+{
+	unsigned char frame[6 + 125] = { 0x81 }; /* mask 0 */
+
+	int len = snprintf((char *)frame + 6, sizeof(frame) - 6, "{\"type\":\"ack\",\"offset\":\"%s\"}", peer->offset);
+	frame[1] = (unsigned char)(0x80 | len);
+	send_all(peer, frame, 6 + (size_t)len);
+	peer->unacked = 0;
+	peer->acked_us = now_us();
+}
+
+/* Now and then, as a client should; what is left when no more comes is acknowledged when the server asks with a ping. */
+static void note_message(struct ws_peer *peer, struct str text)
+{
+	static const char field[] = "\"offset\":\"";
+	const char *at = memmem(text.ptr, MIN(text.len, 64), field, sizeof(field) - 1); /* it stands at the beginning */
+
+	if (!at)
+		return;
+	struct str rest = str_of(at + sizeof(field) - 1, text.len - (size_t)(at - text.ptr) - sizeof(field) + 1);
+	if (!str_copy(peer->offset, sizeof(peer->offset), str_cut(&rest, '"')))
+		fail("connection %u was sent an offset that is too long", peer->index);
+	if (++peer->unacked >= ACK_EVERY || now_us() - peer->acked_us >= ACK_EVERY_US)
+		send_ack(peer);
 }
 
 /* One frame at `at`; its length, or 0 while it is not whole. */
@@ -44,6 +72,7 @@ static size_t take_frame(struct ws_peer *peer, const unsigned char *at, size_t l
 	case 1:
 		if (!peer->is_greeted)
 			peer->is_greeted = memmem(at + head, payload, "\"hello\"", 7) != NULL;
+		note_message(peer, str_of(at + head, payload));
 		if (peer->frame)
 			peer->frame(peer, str_of(at + head, payload));
 		break;
@@ -52,6 +81,8 @@ static size_t take_frame(struct ws_peer *peer, const unsigned char *at, size_t l
 		     payload > 2 ? (int)payload - 2 : 0, (const char *)at + head + 2);
 	case 9:
 		send_pong(peer, at + head, payload);
+		if (peer->unacked)
+			send_ack(peer);
 		break;
 	default:
 		break;
@@ -118,7 +149,7 @@ void ws_peer_open(struct ws_peer *peer, const char *host, int port, unsigned sou
 
 	peer->watch = (struct watch){ .fd = loop_connect(host, port, source), .ready = on_ready };
 	buf_printf(&request,
-	           "GET /ws?token=%.*s&device=%s&platform=desktop&ack=0 HTTP/1.1\r\nHost: skein\r\nUpgrade: websocket\r\n"
+	           "GET /ws?token=%.*s&device=%s&platform=desktop HTTP/1.1\r\nHost: skein\r\nUpgrade: websocket\r\n"
 	           "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
 	           STR_ARG(token), device);
 	send_all(peer, request.ptr, request.len);

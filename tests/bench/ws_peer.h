@@ -7,10 +7,13 @@
 #include "base/buf.h"
 #include "tests/bench/loop.h"
 
-/* A WebSocket client that reads JSON frames and answers pings. */
+/* A WebSocket client that reads JSON frames, acknowledges messages and answers pings. */
 struct ws_peer {
 	struct watch watch;
 	struct buf in;
+	uint64_t acked_us;
+	unsigned unacked; /* messages */
+	char offset[21]; /* of the last one */
 	bool is_upgraded, is_greeted; /* hello came */
 	/* A text frame, valid during the call. */
 	void (*frame)(struct ws_peer *peer, struct str text);

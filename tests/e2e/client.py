@@ -32,6 +32,7 @@ import cluster
 import schemas
 
 PATIENCE_S = 20
+ACK_AFTER_S = 0.2  # a window holds more than comes in that time
 SUBPROTOCOLS = {False: "skein.v1.json", True: "skein.v1.proto"}
 
 
@@ -275,14 +276,14 @@ class User:
             return other.conversation
         return direct(self, other) if isinstance(other, User) else other
 
-    async def connect(self, gateway=0, device="phone", platform="ios", proto=False, in_header=False, **query):
-        """A connection that has said hello."""
-        connection = await self.open(gateway, device, platform, proto, in_header, **query)
+    async def connect(self, gateway=0, device="phone", platform="ios", proto=False, in_header=False, acks=True, **query):
+        """A connection that has said hello. It acknowledges what it gets, unless `acks` is False."""
+        connection = await self.open(gateway, device, platform, proto, in_header, acks, **query)
         connection.hello = await connection.expect("hello")
         assert connection.hello["uid"] == self.uid and connection.hello["device"] == device
         return connection
 
-    async def open(self, gateway=0, device="phone", platform="ios", proto=False, in_header=False, **query):
+    async def open(self, gateway=0, device="phone", platform="ios", proto=False, in_header=False, acks=True, **query):
         """A connection of which hello may still be to come."""
         query.update(device=device, platform=platform)
         headers = {}
@@ -294,7 +295,8 @@ class User:
             f"{cluster.WS[gateway]}?{urllib.parse.urlencode(query)}", subprotocols=[SUBPROTOCOLS[proto]],
             extra_headers=headers, ping_interval=None, max_size=None, open_timeout=PATIENCE_S, close_timeout=PATIENCE_S)
         assert socket.subprotocol == SUBPROTOCOLS[proto]
-        connection = Connection(self, socket, proto)
+        connection = Connection(self, socket, proto, acks and str(query.get("ack", 1)) != "0",
+                                (query.get("epoch"), query.get("offset")))
         self.skein.connections.append(connection)
         return connection
 
@@ -340,15 +342,19 @@ class Closed(AssertionError):
 
 
 class Connection:
-    def __init__(self, user, socket, proto):
-        self.user, self.socket, self.proto = user, socket, proto
+    def __init__(self, user, socket, proto, acks, position=(None, None)):
+        self.user, self.socket, self.proto, self.acks = user, socket, proto, acks
         self.hello = None
         self.log = []  # every frame, in the order in which they came
         self.close_code = None
         self.repeats = 0
         self._messages, self._others = asyncio.Queue(), asyncio.Queue()
         self._fault = None
+        self._position = position  # epoch and offset of the handshake
+        self._head = None  # of hello
         self._offset = None  # of the last message; None: any may come
+        self._to_ack = None  # an offset
+        self._acker = None
         self._seqs = {}  # conversation: the seqs that came
         self._may_skip = set()  # conversations that have to be read after a resync: the next new seq may be any later one
         self._sending = {}  # rid: client_msg_id, of sends without an answer
@@ -366,6 +372,8 @@ class Connection:
             pass
         except Exception as error:  # an undocumented frame, a broken promise
             self._fault = error
+        if self._acker:
+            self._acker.cancel()
         self.close_code = self.socket.close_code
         self._messages.put_nowait(None)
         self._others.put_nowait(None)
@@ -381,15 +389,37 @@ class Connection:
             self._take_message(frame)
             return
         if frame["type"] == "hello":
-            self._offset = int(frame["head"])
-        elif frame["type"] == "resync":
-            self._offset = None
+            self._head = int(frame["head"])
+            self._offset = self._start(frame)
+        elif frame["type"] in ("resync", "sync_more"):
+            self._offset = self._head if frame["type"] == "sync_more" else None
+            self._to_ack = None
             self._may_skip = set(self._seqs)
         self._answered.add(self._sending.pop(frame.get("rid"), None))
         self._others.put_nowait(frame)
 
+    def _start(self, hello):
+        """The offset after which the first message comes."""
+        epoch, offset = self._position
+        if epoch != hello["epoch"] or int(offset) > self._head:
+            return self._head
+        return int(offset)
+
+    async def _ack_soon(self):
+        await asyncio.sleep(ACK_AFTER_S)
+        self._acker = None
+        if self._to_ack is not None:
+            with contextlib.suppress(websockets.ConnectionClosed):
+                await self.ack(self._to_ack)
+
     def _take_message(self, frame):
         offset, message = int(frame["offset"]), frame["message"]
+        if not self.acks and self._offset is not None and offset <= self._offset:
+            self.repeats += 1  # sent again, since it is not acknowledged
+            return
+        if self.acks:
+            self._to_ack = offset
+            self._acker = self._acker or asyncio.ensure_future(self._ack_soon())
         assert self._offset is None or offset == self._offset + 1, f"offset {offset} after {self._offset}"
         self._offset = offset
         assert message.get("client_msg_id") not in set(self._sending.values()) - self._answered, \

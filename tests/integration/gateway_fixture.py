@@ -56,15 +56,28 @@ def epoch_text(epoch):
     return f"{epoch:015x}"
 
 
+def text_message(seq, text="hi", **more):
+    return client_pb.Message(**{"conversation_id": "u:alice:bob", "seq": seq, "msg_id": 5000 + seq, "type": "text",
+                                "body": json.dumps({"text": text}), "time": 1700000000000, "from": "alice", **more})
+
+
 def unary(function, request):
     return grpc.unary_unary_rpc_method_handler(function, request.FromString, lambda answer: answer.SerializeToString())
 
 
 class Im:
-    """Answers Admit and Send; a test may replace `on_send` or close `gate` to make calls wait."""
+    """Answers Admit, Send and Sync; a test may replace `on_send` or `on_sync`, or close a gate to make calls wait.
 
-    def __init__(self):
-        self.sends, self.admitted = [], []
+    An inbox holds what the router's says: entry n is the message of seq n, unless it stands in `entries`.
+    """
+
+    def __init__(self, router):
+        self.router = router
+        self.sends, self.admitted, self.syncs = [], [], []
+        self.entries = {}  # (uid, offset): Message
+        self.sync_gate = asyncio.Event()
+        self.sync_gate.set()
+        self.syncs_waiting = 0
         self.gate, self.admit_gate = asyncio.Event(), asyncio.Event()
         self.gate.set()
         self.admit_gate.set()
@@ -87,12 +100,34 @@ class Im:
         await self.gate.wait()
         return await self.on_send(request, context)
 
+    def page(self, request, **more):
+        epoch, head = self.router.inbox(request.uid)
+        last = min(head, request.offset + request.limit)
+        entries = [im_pb.SyncEntry(offset=n, message=self.entries.get((request.uid, n)) or text_message(n))
+                   for n in range(request.offset + 1, last + 1)]
+        return im_pb.SyncResponse(**{"epoch": epoch, "head": head, "next_offset": max(last, request.offset),
+                                     "more": last < head, "entries": entries, **more})
+
+    async def on_sync(self, request, context):
+        epoch, head = self.router.inbox(request.uid)
+        if request.epoch != epoch:
+            return im_pb.SyncResponse(epoch=epoch, head=head, next_offset=head, reset=True)
+        return self.page(request)
+
+    async def sync(self, request, context):
+        self.syncs.append(request)
+        self.syncs_waiting += 1
+        await self.sync_gate.wait()
+        self.syncs_waiting -= 1
+        return await self.on_sync(request, context)
+
     async def check(self, request, context):
         return b"\x08\x01"
 
     def handlers(self):
         return (grpc.method_handlers_generic_handler("skein.v1.Im", {
-                    "Admit": unary(self.admit, im_pb.AdmitRequest), "Send": unary(self.send, im_pb.SendRequest)}),
+                    "Admit": unary(self.admit, im_pb.AdmitRequest), "Send": unary(self.send, im_pb.SendRequest),
+                    "Sync": unary(self.sync, im_pb.SyncRequest)}),
                 grpc.method_handlers_generic_handler("grpc.health.v1.Health", {
                     "Check": grpc.unary_unary_rpc_method_handler(self.check)}))
 
@@ -188,9 +223,7 @@ class Push:
                                        epochs=[t[2] for t in items])
         self.last_id += 1
         if message is None:
-            message = client_pb.Message(conversation_id="u:alice:bob", seq=seq, msg_id=5000 + seq, type="text",
-                                        body=json.dumps({"text": text}), time=1700000000000,
-                                        **{"from": "alice"}).SerializeToString()
+            message = text_message(seq, text).SerializeToString()
         return delivery_pb.Delivery(id=self.last_id, node_epoch=node_epoch, message=message, client_msg_id=client_msg_id,
                                     others=targets(others) if others else None, own=targets(own) if own else None)
 
@@ -238,6 +271,9 @@ class Client:
     async def send(self, **frame):
         await self.ws.send(json.dumps(frame))
 
+    async def ack(self, offset):
+        await self.send(type="ack", offset=str(offset))
+
     async def nothing_before(self, frame_type="pong"):
         """Proves that nothing is on its way: the answer to a ping comes next."""
         await self.send(type="ping")
@@ -269,7 +305,8 @@ class Gateway:
     def __init__(self, **options):
         self.ws_port, self.grpc_port, self.internal_port = free_port(), free_port(), free_port()
         self.im_port, self.router_port = free_port(), free_port()
-        self.im, self.router = Im(), Router()
+        self.router = Router()
+        self.im = Im(self.router)
         self.options = {
             "node.name": "gateway-1", "internal.listen": f"127.0.0.1:{self.internal_port}",
             "ws.listen": f"127.0.0.1:{self.ws_port}", "ws.url": f"ws://127.0.0.1:{self.ws_port}/ws",

@@ -19,6 +19,8 @@ struct link {
 	struct lws *wsi;
 	struct buf partial;
 	struct list arrivals;
+	char handed_out[21]; /* offset of the last message that was; "" when there is none to acknowledge */
+	char to_ack[21];
 	bool is_closed;
 	char reason[160];
 };
@@ -53,6 +55,36 @@ static void note_close_code(struct link *link, const unsigned char *in, size_t l
 		         (const char *)in + 2);
 }
 
+static void write_ack(struct link *link)
+{
+	unsigned char bytes[LWS_PRE + 64];
+
+	if (!*link->to_ack)
+		return;
+	int len = snprintf((char *)bytes + LWS_PRE, sizeof(bytes) - LWS_PRE, "{\"type\":\"ack\",\"offset\":\"%s\"}", link->to_ack);
+	*link->to_ack = '\0';
+	/* If it fails the connection is closing, which comes as an event. */
+	lws_write(link->wsi, bytes + LWS_PRE, (size_t)len, LWS_WRITE_TEXT);
+}
+
+/* Acks are cumulative: one that has not left yet is replaced. */
+static void ack_what_was_handed_out(struct link *link)
+{
+	if (!*link->handed_out || !link->wsi)
+		return;
+	memcpy(link->to_ack, link->handed_out, sizeof(link->to_ack));
+	*link->handed_out = '\0';
+	lws_callback_on_writable(link->wsi);
+}
+
+static void note_offset(struct link *link, const json_t *frame)
+{
+	const char *offset = json_string_value(json_object_get(frame, "offset"));
+
+	if (offset && !str_copy(link->handed_out, sizeof(link->handed_out), str_from(offset)))
+		die("the gateway sent an offset that is too long");
+}
+
 static int on_event(struct lws *wsi, enum lws_callback_reasons why, void *user, void *in, size_t len)
 {
 	struct link *link = user;
@@ -62,6 +94,9 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons why, void *user, 
 		buf_append(&link->partial, in, len);
 		if (lws_is_final_fragment(wsi) && !lws_remaining_packet_payload(wsi))
 			take_frame(link);
+		break;
+	case LWS_CALLBACK_CLIENT_WRITEABLE:
+		write_ack(link);
 		break;
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
 		note_close_code(link, in, len);
@@ -136,6 +171,7 @@ json_t *link_next(struct link *link, uint64_t timeout_ms, uint64_t *at_us)
 	uint64_t deadline = clock_mono_ms() + timeout_ms;
 	lws_sorted_usec_list_t timer = { 0 };
 
+	ack_what_was_handed_out(link);
 	if (timeout_ms)
 		lws_sul_schedule(context, 0, &timer, on_deadline, (lws_usec_t)timeout_ms * 1000);
 	while (list_is_empty(&link->arrivals) && !link->is_closed && (!timeout_ms || clock_mono_ms() < deadline))
@@ -150,6 +186,7 @@ json_t *link_next(struct link *link, uint64_t timeout_ms, uint64_t *at_us)
 	}
 	struct arrival *arrival = container_of(first, struct arrival, link);
 	json_t *frame = arrival->frame;
+	note_offset(link, frame);
 	if (at_us)
 		*at_us = arrival->at_us;
 	mem_free(arrival);

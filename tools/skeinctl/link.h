@@ -7,6 +7,7 @@
 /*
  * A WebSocket connection to a gateway, for a program that waits for one thing
  * at a time. Frames are JSON objects, kept in order until they are asked for.
+ * A message is acknowledged when the program comes back for the next frame.
  */
 struct link;
 

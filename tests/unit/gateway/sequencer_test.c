@@ -20,6 +20,8 @@
  *   l    the inbox is known to reach 4
  *   t    time passes, more than a hole may stay
  *   p    what waits may pass
+ *   z    it is paused
+ *   r    it is resumed
  */
 #define PLAY_LENGTH 6
 #define EPOCH_A 0xa
@@ -119,7 +121,9 @@ static void obey(struct play *p)
 			expect(effect.from > p->last && effect.from <= effect.to && effect.to <= 4, "a hole that is one");
 			for (uint64_t offset = effect.from; p->fills && offset <= effect.to; offset++)
 				feed(p, p->sequencer.epoch, offset, false);
-			if (!p->fills)
+			if (p->fills)
+				sequencer_fill_ended(&p->sequencer, p->now_ms);
+			else
 				sequencer_skip(&p->sequencer);
 			break;
 		default:
@@ -127,8 +131,11 @@ static void obey(struct play *p)
 		}
 	}
 	/* A jump ends with its turn, unless it stands before a record that waits. */
-	if (!p->waiting)
-		p->may_jump = false;
+	if (p->waiting)
+		return;
+	if (p->may_jump)
+		p->last = MAX(p->last, sequencer_given_out(&p->sequencer));
+	p->may_jump = false;
 }
 
 static void feed(struct play *p, uint64_t epoch, uint64_t offset, bool waits)
@@ -148,6 +155,7 @@ static void feed(struct play *p, uint64_t epoch, uint64_t offset, bool waits)
 		expect(item->refs == 1 || !p->sequencer.epoch, "held once");
 		break;
 	case SEQUENCER_DROP:
+	case SEQUENCER_FORGET:
 		break;
 	default:
 		expect(false, "a verdict of sequencer_record()");
@@ -185,6 +193,11 @@ static void happen(struct play *p, char event)
 	} else if (event == 'p') {
 		if (p->waiting)
 			sequencer_let_pass(&p->sequencer, (uint64_t)(p->waiting - '0'));
+	} else if (event == 'z') {
+		if (p->sequencer.epoch)
+			sequencer_pause(&p->sequencer);
+	} else if (event == 'r') {
+		sequencer_resume(&p->sequencer, p->now_ms);
 	}
 	obey(p);
 }
@@ -222,6 +235,7 @@ static void play(const char *events, const struct sequencer_rules *rules, bool f
 	/* Let it come to rest. */
 	happen(p, 's');
 	happen(p, 'p');
+	happen(p, 'r');
 	for (int i = 0; i < 4; i++)
 		happen(p, 't');
 	nothing_was_lost(p);
@@ -278,21 +292,50 @@ static void holes_may_be_read_instead(void **state)
 	each_sequence("1234abstl", PLAY_LENGTH - 1, run_reading_holes);
 }
 
-static void run_without_any_resync(const char *events)
+static void expect_no_resync(const char *events, const struct sequencer_rules *rules)
 {
 	struct play p;
 
-	play(events, &roomy, true, 0, &p);
+	play(events, rules, true, 0, &p);
 	if (strchr(events, 'l') && (!strchr(events, 's') || strchr(events, 'l') < strchr(events, 's')))
 		return; /* what is learned before the start is told to the client */
 	expect(p.resyncs == 0, "no resync");
 	expect(p.last == p.sequencer.reach, "everything up to the last number was sent");
 }
 
+static void run_without_any_resync(const char *events)
+{
+	const char *start_at = strchr(events, 's');
+
+	expect_no_resync(events, &roomy);
+	if (start_at && start_at - events <= (int)tight.max_held) /* nothing that had to be dropped came before */
+		expect_no_resync(events, &tight);
+}
+
 static void a_hole_that_is_read_costs_no_resync(void **state)
 {
 	(void)state;
 	each_sequence("1234stl", PLAY_LENGTH, run_without_any_resync);
+}
+
+static void pauses_only_delay(void **state)
+{
+	(void)state;
+	each_sequence("1234szrt", PLAY_LENGTH, run_without_any_resync);
+}
+
+static void run_pausing(const char *events)
+{
+	struct play p;
+
+	play(events, &roomy, false, 0, &p);
+	play(events, &tight, true, 0, &p);
+}
+
+static void nothing_is_lost_over_pauses(void **state)
+{
+	(void)state;
+	each_sequence("123azrst", PLAY_LENGTH, run_pausing);
 }
 
 static void run_with_one_that_waits(const char *events)
@@ -417,27 +460,108 @@ static void count(void *item)
 	counted++;
 }
 
-static void what_is_held_is_bounded_in_bytes(void **state)
+static enum sequencer_action take_record(struct sequencer *s, uint64_t offset, uint32_t bytes)
+{
+	return sequencer_record(s, &(struct sequencer_record){ EPOCH_A, offset, s, bytes, 0, false }, 0);
+}
+
+static void what_is_held_is_bounded_in_bytes_and_the_rest_is_read(void **state)
 {
 	static const struct sequencer_rules rules = { .max_held = 100, .max_held_bytes = 1000, .max_hole_ms = 1, .let_go = count };
 	struct sequencer s;
 	struct sequencer_effect effect;
 	(void)state;
 
+	counted = 0;
 	sequencer_init(&s, &rules);
 	sequencer_start(&s, EPOCH_A, 1, 0);
-	for (uint64_t offset = 2; offset <= 11; offset++)
-		assert_int_equal(sequencer_record(&s, &(struct sequencer_record){ EPOCH_A, offset, &s, 100, 0, false }, 0),
-		                 SEQUENCER_HOLD);
+	for (uint64_t offset = 3; offset <= 12; offset++)
+		assert_int_equal(take_record(&s, offset, 100), SEQUENCER_HOLD);
+	assert_int_equal(take_record(&s, 13, 1), SEQUENCER_FORGET);
+	assert_int_equal(counted, 0);
+	assert_int_equal(take_record(&s, 2, 100), SEQUENCER_HOLD); /* in the place of 12 */
+	assert_int_equal(counted, 1);
 	assert_int_equal(sequencer_take(&s, 0, &effect), SEQUENCER_NOTHING);
-	assert_int_equal(sequencer_record(&s, &(struct sequencer_record){ EPOCH_A, 12, &s, 1, 0, false }, 0), SEQUENCER_HOLD);
-	assert_int_equal(sequencer_take(&s, 0, &effect), SEQUENCER_RESYNC);
-	for (uint64_t offset = 2; offset <= 12; offset++) {
+	assert_int_equal(take_record(&s, 1, 100), SEQUENCER_SEND);
+	for (uint64_t offset = 2; offset <= 11; offset++) {
 		assert_int_equal(sequencer_take(&s, 0, &effect), SEQUENCER_SEND);
 		assert_int_equal(effect.record.offset, offset);
 	}
-	assert_int_equal(sequencer_take(&s, 0, &effect), SEQUENCER_NOTHING);
-	assert_int_equal(sequencer_given_out(&s), 12);
+	assert_int_equal(sequencer_take(&s, 1, &effect), SEQUENCER_NEED_FILL);
+	assert_int_equal(effect.from, 12);
+	assert_int_equal(effect.to, 13);
+	sequencer_release(&s);
+}
+
+static void a_hole_is_asked_for_once_while_it_is_read_and_at_once_after(void **state)
+{
+	static const struct sequencer_rules rules = { .max_held = 9, .max_held_bytes = 1000, .max_hole_ms = 5, .let_go = count };
+	struct sequencer s;
+	struct sequencer_effect effect;
+	(void)state;
+
+	sequencer_init(&s, &rules);
+	sequencer_start(&s, EPOCH_A, 1, 0);
+	sequencer_learn(&s, EPOCH_A, 9, 10);
+	assert_int_equal(sequencer_take(&s, 15, &effect), SEQUENCER_NEED_FILL);
+	assert_int_equal(take_record(&s, 1, 1), SEQUENCER_SEND);
+	assert_int_equal(take_record(&s, 3, 1), SEQUENCER_HOLD);
+	assert_int_equal(sequencer_deadline(&s), 0);
+	assert_int_equal(sequencer_take(&s, 99, &effect), SEQUENCER_NOTHING);
+	sequencer_fill_ended(&s, 99);
+	assert_int_equal(sequencer_take(&s, 99, &effect), SEQUENCER_NEED_FILL);
+	assert_int_equal(effect.from, 2);
+	assert_int_equal(effect.to, 2);
+	sequencer_release(&s);
+}
+
+static void a_jump_leaves_what_is_before_it_to_the_client(void **state)
+{
+	static const struct sequencer_rules rules = { .max_held = 9, .max_held_bytes = 1000, .max_hole_ms = 5, .let_go = count };
+	struct sequencer s;
+	struct sequencer_effect effect;
+	(void)state;
+
+	counted = 0;
+	sequencer_init(&s, &rules);
+	sequencer_start(&s, EPOCH_A, 1, 0);
+	sequencer_learn(&s, EPOCH_A, 5, 0);
+	sequencer_begin_fill(&s);
+	for (uint64_t offset = 4; offset <= 7; offset++)
+		assert_int_equal(take_record(&s, offset, 1), SEQUENCER_HOLD);
+	sequencer_jump(&s, 6, 0);
+	assert_int_equal(counted, 2);
+	for (uint64_t offset = 6; offset <= 7; offset++) {
+		assert_int_equal(sequencer_take(&s, 0, &effect), SEQUENCER_SEND);
+		assert_int_equal(effect.record.offset, offset);
+	}
+	assert_int_equal(sequencer_take(&s, 99, &effect), SEQUENCER_NOTHING);
+	sequencer_release(&s);
+}
+
+static void what_comes_while_paused_is_only_remembered(void **state)
+{
+	static const struct sequencer_rules rules = { .max_held = 9, .max_held_bytes = 1000, .max_hole_ms = 5, .let_go = count };
+	struct sequencer s;
+	struct sequencer_effect effect;
+	(void)state;
+
+	counted = 0;
+	sequencer_init(&s, &rules);
+	sequencer_start(&s, EPOCH_A, 1, 0);
+	assert_int_equal(take_record(&s, 3, 1), SEQUENCER_HOLD);
+	sequencer_pause(&s);
+	assert_int_equal(counted, 1);
+	assert_int_equal(take_record(&s, 1, 1), SEQUENCER_FORGET);
+	assert_int_equal(take_record(&s, 90, 1), SEQUENCER_FORGET);
+	assert_null(s.hold);
+	assert_int_equal(sequencer_deadline(&s), 0);
+	assert_int_equal(sequencer_reach(&s), 90);
+	assert_int_equal(sequencer_given_out(&s), 0);
+	sequencer_resume(&s, 7);
+	assert_int_equal(sequencer_take(&s, 7, &effect), SEQUENCER_NEED_FILL);
+	assert_int_equal(effect.from, 1);
+	assert_int_equal(effect.to, 90);
 	sequencer_release(&s);
 }
 
@@ -468,6 +592,8 @@ int main(void)
 		cmocka_unit_test(in_order_once_and_nothing_lost_silently_whatever_happens),
 		cmocka_unit_test(holes_may_be_read_instead),
 		cmocka_unit_test(a_hole_that_is_read_costs_no_resync),
+		cmocka_unit_test(pauses_only_delay),
+		cmocka_unit_test(nothing_is_lost_over_pauses),
 		cmocka_unit_test(a_record_that_waits_changes_nothing_of_it),
 		cmocka_unit_test(what_waits_and_what_follows_stays_until_let_pass),
 		cmocka_unit_test(records_that_overtake_the_bind_are_sent_after_it),
@@ -475,7 +601,10 @@ int main(void)
 		cmocka_unit_test(each_hole_has_its_own_time),
 		cmocka_unit_test(one_resync_is_enough_for_all_that_is_missing),
 		cmocka_unit_test(no_record_overtakes_a_resync_that_is_owed),
-		cmocka_unit_test(what_is_held_is_bounded_in_bytes),
+		cmocka_unit_test(what_is_held_is_bounded_in_bytes_and_the_rest_is_read),
+		cmocka_unit_test(a_hole_is_asked_for_once_while_it_is_read_and_at_once_after),
+		cmocka_unit_test(a_jump_leaves_what_is_before_it_to_the_client),
+		cmocka_unit_test(what_comes_while_paused_is_only_remembered),
 		cmocka_unit_test(what_is_still_held_at_the_end_is_let_go),
 		cmocka_unit_test(an_idle_one_takes_64_bytes),
 	};
