@@ -49,11 +49,12 @@ static void before_sleep(uv_prepare_t *prepare)
 	note_turn(w);
 }
 
+/* By now the callbacks of what woke it have run: it woke when the loop last looked at the clock. */
 static void after_sleep(uv_check_t *check)
 {
 	struct ws_worker *w = check->data;
 
-	w->woke_us = clock_mono_us();
+	w->woke_us = uv_now(&w->worker.loop) * 1000;
 }
 
 /* ---- renewals ---- */

@@ -824,6 +824,24 @@ async def test_it_tells_router_how_it_is(g):
         ("gateway-1", f"127.0.0.1:{g.grpc_port}", f"ws://127.0.0.1:{g.ws_port}/ws", "default")
 
 
+@scenario(ws_workers=1)
+async def test_router_learns_what_waits_for_clients_and_how_long_a_turn_took(g):
+    raw, hello = await raw_handshake(g, receive_buffer=4096, uid="stalled")
+    push, stalled, offset = g.push(), (int(hello["conn"]), int(hello["epoch"], 16)), 0
+    while not await g.metric("skein_gateway_queue_bytes"):
+        offset += 1
+        await push.send(push.delivery([(stalled[0], offset, stalled[1])], text="x" * 4000))
+    await g.becomes(lambda: g.router.nodes[-1].queue_bytes > 0)
+    raw.close()
+    await g.becomes(lambda: g.router.nodes[-1].queue_bytes == 0 and g.router.nodes[-1].connections == 0)
+    client = await g.connect()
+    await push.message(client.at(1))
+    await push.send(push.delivery([client.at(1)] * 400000))  # repeats: all in one turn
+    await g.becomes(lambda: max(n.lag_ms for n in g.router.nodes) >= 2)
+    assert g.router.nodes[-1].connections == 1
+    await g.becomes(lambda: g.router.nodes[-1].lag_ms < 2)
+
+
 @scenario()
 async def test_it_is_ready_while_im_and_router_answer(g):
     await g.im_server.stop(0)
