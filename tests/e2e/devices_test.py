@@ -9,7 +9,7 @@ import pytest
 import websockets
 
 import cluster
-from client import Closed, text_of, unique
+from client import Closed, claims_of, text_of
 
 PROMISED_S = 2
 DEVICES = ["phone", "tablet", "laptop", "browser"]
@@ -167,8 +167,7 @@ async def test_logout_leaves_the_other_tokens_of_the_user_alone(skein):
 async def test_a_connection_that_opens_during_a_logout_is_closed_like_the_others(skein):
     """Whatever the order of im's answer, the bind and the kick: after two seconds none is left."""
     for _ in range(5):
-        alice = skein.user(unique("alice"))
-        await alice.endpoints()
+        alice, = await skein.users("alice")
         opening = [asyncio.ensure_future(alice.open(i % 2, f"d{i}")) for i in range(20)]
         await asyncio.wait(opening, return_when=asyncio.FIRST_COMPLETED)
         await log_out(alice)
@@ -181,7 +180,7 @@ async def test_a_connection_that_opens_during_a_logout_is_closed_like_the_others
 async def test_a_token_that_expires_ends_its_own_connections_only(skein):
     bob, = await skein.users("bob")
     alice = skein.user("alice", exp=int(time.time()) + 4)
-    expires = int(time.time()) + 4
+    expires = claims_of(alice.token)["exp"]
     phone = await alice.connect(0)
     alice.token = (await alice.request("POST", "/v1/auth/refresh")).expect(200).json["token"]
     laptop = await alice.connect(1, "laptop", "desktop")
