@@ -3,6 +3,9 @@
 #include <stddef.h>
 #include <time.h>
 
+/* More than a slewed clock drifts in minutes, or a thread is held up between reading the two. */
+#define STEP_MS 300
+
 static uint64_t system_mono_us(void)
 {
 	struct timespec now;
@@ -35,6 +38,24 @@ uint64_t clock_mono_ms(void)
 uint64_t clock_wall_ms(void)
 {
 	return clocks.wall_ms();
+}
+
+static int64_t apart_ms(void)
+{
+	return (int64_t)(clock_wall_ms() - clock_mono_ms());
+}
+
+void clock_watch_init(struct clock_watch *watch)
+{
+	watch->apart_ms = apart_ms();
+}
+
+bool clock_watch_was_set(struct clock_watch *watch)
+{
+	int64_t before_ms = watch->apart_ms;
+
+	watch->apart_ms = apart_ms();
+	return watch->apart_ms > before_ms + STEP_MS || watch->apart_ms < before_ms - STEP_MS;
 }
 
 void clock_replace(const struct clock_source *source)

@@ -1,6 +1,7 @@
 #ifndef SKEIN_BASE_CLOCK_H
 #define SKEIN_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -13,6 +14,16 @@
 uint64_t clock_mono_us(void);
 uint64_t clock_mono_ms(void);
 uint64_t clock_wall_ms(void); /* since 1970 UTC */
+
+/* Notices that the wall clock was set, or the machine slept, by how the two clocks drift apart between two looks. */
+struct clock_watch {
+	int64_t apart_ms;
+};
+
+void clock_watch_init(struct clock_watch *watch);
+
+/* True if the wall clock stepped by more than 300 ms, either way, since the last look. */
+bool clock_watch_was_set(struct clock_watch *watch);
 
 struct clock_source {
 	uint64_t (*mono_us)(void);

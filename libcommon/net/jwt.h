@@ -22,6 +22,13 @@ struct jwt_keys;
 err_t jwt_keys_new(struct jwt_keys **out, struct str secret) MUST_CHECK;
 void jwt_keys_free(struct jwt_keys *keys);
 
+/*
+ * What tells one token from all others: the start of the SHA-256 of what is signed. Not of the signature, which some
+ * algorithms let anybody write in several ways. `token` was verified.
+ */
+#define JWT_TOKEN_ID_BYTES 16
+void jwt_token_id(struct str token, unsigned char id[JWT_TOKEN_ID_BYTES]);
+
 struct jwt_claims {
 	char uid[65]; /* sub */
 	uint64_t expires_ms; /* exp */

@@ -9,19 +9,43 @@
 #include "store/user_script.h"
 
 /*
- * ARGV[7] device, ARGV[8] route, ARGV[9] its beginning that names the connection, ARGV[10] life. The same connection
- * again changes nothing.
+ * ARGV[7] device, ARGV[8] route, ARGV[9] its beginning that names the connection, ARGV[10] life, ARGV[11] which of the
+ * user's other routes go, ARGV[12] what a route of the same platform contains (no node's name has bars), ARGV[13] the time
+ * of a bind that yields to later ones, or empty.
  */
 static struct redis_script bind_script = {
 	.name = "route bind",
 	.source = INBOX_MAKE
 	INBOX_KEEP
-	          "local old = redis.call('HGET', KEYS[3], ARGV[7])\n"
-	          "if not old or string.sub(old, 1, #ARGV[9]) ~= ARGV[9] then\n"
+	          "local all = {}\n"
+	          "if ARGV[11] == 'device' then\n"
+	          "  local old = redis.call('HGET', KEYS[3], ARGV[7])\n"
+	          "  if old then all = { ARGV[7], old } end\n"
+	          "else\n"
+	          "  all = redis.call('HGETALL', KEYS[3])\n"
+	          "end\n"
+	          "local gone, is_bound, is_late = {}, false, false\n"
+	          "for i = 1, #all, 2 do\n"
+	          "  local device, route = all[i], all[i + 1]\n"
+	          "  if device == ARGV[7] and string.sub(route, 1, #ARGV[9]) == ARGV[9] then\n"
+	          "    is_bound = true\n"
+	          "  elseif device == ARGV[7] or ARGV[11] == 'user'\n"
+	          "      or ARGV[11] == 'platform' and string.find(route, ARGV[12], 1, true) then\n"
+	          "    gone[#gone + 1], gone[#gone + 2] = device, route\n"
+	          "    local since = tonumber(string.match(route, '%d+$') or 0)\n"
+	          "    is_late = is_late or ARGV[13] ~= '' and since > tonumber(ARGV[13])\n"
+	          "  end\n"
+	          "end\n"
+	          "if is_bound then\n"
+	          "  gone = {}\n"
+	          "elseif is_late then\n"
+	          "  return { e, tonumber(n), 0 }\n"
+	          "else\n"
+	          "  for i = 1, #gone, 2 do redis.call('HDEL', KEYS[3], gone[i]) end\n"
 	          "  redis.call('HSET', KEYS[3], ARGV[7], ARGV[8])\n"
 	          "end\n"
 	          "redis.call('EXPIRE', KEYS[3], ARGV[10])\n"
-	          "return { e, tonumber(n), old or '' }\n",
+	          "return { e, tonumber(n), gone }\n",
 };
 
 /* `device`, and `connection`: the beginning of the route that names it. */
@@ -73,54 +97,131 @@ bool route_parse(struct str text, struct route *out)
 	       str_to_u64(conn, &out->conn) && str_to_u64(rest, &out->since_ms);
 }
 
+/* ---- lists of them ---- */
+
+struct route_array {
+	struct device_route *routes;
+	size_t count;
+};
+
+/* Of device, route, device, route ...; they point into the reply. mem_free() the array. */
+static struct route_array read_routes(const redisReply *reply)
+{
+	struct route_array array = { .routes = mem_alloc((reply->elements / 2 + 1) * sizeof(*array.routes)) };
+
+	for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+		struct device_route *next = &array.routes[array.count];
+
+		next->device = redis_reply_str(reply->element[i]);
+		if (ident_is_valid(next->device) && route_parse(redis_reply_str(reply->element[i + 1]), &next->route))
+			array.count++;
+		else
+			log_warn("a route in redis cannot be read", LOG_STR("device", next->device));
+	}
+	return array;
+}
+
+struct listing {
+	route_list_done done;
+	void *arg;
+};
+
+static void on_listed(void *arg, err_t err, const redisReply *reply)
+{
+	struct listing *listing = arg;
+	struct route_array array = { 0 };
+
+	if (err == OK && reply->type != REDIS_REPLY_ARRAY)
+		err = ERR_INTERNAL;
+	if (err == OK)
+		array = read_routes(reply);
+	listing->done(listing->arg, err, array.routes, array.count);
+	mem_free(array.routes);
+	mem_free(listing);
+}
+
+void route_list(struct redis *redis, struct str uid, route_list_done done, void *arg)
+{
+	struct listing *listing = MEM_NEW(struct listing);
+	struct user_keys keys;
+
+	*listing = (struct listing){ done, arg };
+	const struct str args[] = { STR("HGETALL"), user_routes_key(&keys, uid) };
+	redis_command(redis, args, ARRAY_LEN(args), on_listed, listing);
+}
+
+/* ---- bind ---- */
+
 struct bind {
 	route_bind_done done;
 	void *arg;
-	struct buf route; /* as written */
-	size_t connection_len; /* how much of it names the connection */
 };
+
+/* The answer of the script, whose third part is a list, or a number when the bind yields. */
+static err_t check_bound(const redisReply *reply, struct route_bound *bound)
+{
+	if (!inbox_read_answer(reply, 3, &bound->inbox_epoch, &bound->inbox_head)) {
+		log_error("the answer of a script is not what it returns", LOG_TEXT("script", bind_script.name));
+		return ERR_INTERNAL;
+	}
+	return reply->element[2]->type == REDIS_REPLY_ARRAY ? OK : ERR_FAILED_PRECONDITION;
+}
 
 static void on_bound(void *arg, err_t err, const redisReply *reply)
 {
 	struct bind *bind = arg;
 	struct route_bound bound = { 0 };
+	struct route_array replaced = { 0 };
 
-	if (err == OK && !inbox_read_answer(reply, 3, &bound.inbox_epoch, &bound.inbox_head)) {
-		log_error("the answer of a script is not what it returns", LOG_TEXT("script", bind_script.name));
-		err = ERR_INTERNAL;
-	}
 	if (err == OK)
-		bound.replaced = redis_reply_str(reply->element[2]);
-	if (str_starts_with(bound.replaced, str_of(bind->route.ptr, bind->connection_len)))
-		bound.replaced = (struct str){ NULL, 0 };
+		err = check_bound(reply, &bound);
+	if (err == OK)
+		replaced = read_routes(reply->element[2]);
+	bound.replaced = replaced.routes;
+	bound.replaced_count = replaced.count;
 	bind->done(bind->arg, err, err == OK ? &bound : NULL);
-	buf_release(&bind->route);
+	mem_free(replaced.routes);
 	mem_free(bind);
 }
 
-void route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, struct str uid, struct str device,
-                const struct route *route, route_bind_done done, void *arg)
+static struct str name_of(enum route_policy policy)
+{
+	if (policy == ROUTE_PER_DEVICE)
+		return STR("device");
+	return policy == ROUTE_PER_PLATFORM ? STR("platform") : STR("user");
+}
+
+void route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, const struct route_binding *binding,
+                route_bind_done done, void *arg)
 {
 	struct bind *bind = MEM_NEW(struct bind);
+	const struct route *route = &binding->route;
+	struct buf text = { 0 }, connection = { 0 }, platform = { 0 };
 	struct user_keys keys;
 	struct inbox_args args;
-	char life[DECIMAL_SIZE];
+	char life[DECIMAL_SIZE], since[DECIMAL_SIZE];
 
-	bind->done = done;
-	bind->arg = arg;
-	write_connection(&bind->route, route->node, route->node_epoch, route->conn);
-	bind->connection_len = bind->route.len;
-	buf_clear(&bind->route);
-	route_write(&bind->route, route);
-	user_keys_fill(&keys, uid);
+	*bind = (struct bind){ done, arg };
+	route_write(&text, route);
+	write_connection(&connection, route->node, route->node_epoch, route->conn);
+	buf_append_char(&platform, '|');
+	buf_append_str(&platform, route->platform);
+	buf_append_char(&platform, '|');
+	user_keys_fill(&keys, binding->uid);
 	inbox_args_fill(&args, limits);
 	assert(ttl_s > 0);
 	const struct str all[] = {
-		args.args[0], args.args[1], args.args[2], args.args[3], args.args[4], args.args[5], device,
-		buf_str(&bind->route), str_of(bind->route.ptr, bind->connection_len), decimal(life, ttl_s),
+		args.args[0], args.args[1], args.args[2], args.args[3], args.args[4], args.args[5], binding->device, buf_str(&text),
+		buf_str(&connection), decimal(life, ttl_s), name_of(binding->policy), buf_str(&platform),
+		binding->again ? decimal(since, route->since_ms) : STR(""),
 	};
 	redis_eval(redis, &bind_script, keys.keys, ARRAY_LEN(keys.keys), all, ARRAY_LEN(all), on_bound, bind);
+	buf_release(&text);
+	buf_release(&connection);
+	buf_release(&platform);
 }
+
+/* ---- unbind and renew ---- */
 
 /* Unbind and renew answer alike. */
 struct change {

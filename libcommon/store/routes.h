@@ -27,20 +27,54 @@ struct route {
 void route_write(struct buf *out, const struct route *route);
 bool route_parse(struct str text, struct route *out);
 
+/* One of a user's routes. */
+struct device_route {
+	struct str device;
+	struct route route;
+};
+
+/* What a bind makes of the user's other routes. */
+enum route_policy {
+	ROUTE_PER_DEVICE, /* only the device's own is replaced */
+	ROUTE_PER_PLATFORM, /* those of the same platform go, too */
+	ROUTE_SINGLE, /* all others go */
+};
+
+struct route_binding {
+	struct str uid, device;
+	struct route route;
+	enum route_policy policy;
+	/*
+	 * Not a new connection, but one whose route was lost: it yields to those that came after it, by their `since_ms`.
+	 * A new one never does, so that no clock of another machine keeps anybody out.
+	 */
+	bool again;
+};
+
 struct route_bound {
 	uint64_t inbox_epoch;
 	uint64_t inbox_head; /* number of the newest entry; 0 for an empty inbox */
-	struct str replaced; /* the device's route before, other than this very one; empty if there was none */
+	/* The routes that had to go, the device's own before among them; of connections that may still be open. */
+	const struct device_route *replaced;
+	size_t replaced_count;
 };
 
+/* ERR_FAILED_PRECONDITION: it was `again`, and yields; its connection should be closed. */
 typedef void (*route_bind_done)(void *arg, err_t err, const struct route_bound *bound);
 
 /*
- * Puts the route of (uid, device), makes the inbox if needed, reads its head: one script. Binding the same connection
- * again changes nothing; then `replaced` is empty, whatever the first time replaced.
+ * Puts the route, removes those that the policy excludes (of dead nodes, too), makes the inbox if needed, reads its head:
+ * one script. Binding the same connection again changes nothing; then nothing is `replaced`, whatever the first time
+ * replaced. Texts are copied.
  */
-void route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, struct str uid, struct str device,
-                const struct route *route, route_bind_done done, void *arg);
+void route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, const struct route_binding *binding,
+                route_bind_done done, void *arg);
+
+/* `routes` are valid during the call; what cannot be read is left out. */
+typedef void (*route_list_done)(void *arg, err_t err, const struct device_route *routes, size_t count);
+
+/* All routes of a user, those of dead nodes included. */
+void route_list(struct redis *redis, struct str uid, route_list_done done, void *arg);
 
 /* `removed`: whether the route was still this connection's. */
 typedef void (*route_unbind_done)(void *arg, err_t err, bool removed);

@@ -24,7 +24,9 @@ static err_t authenticate(struct handshake *out, const struct ws_handshake *requ
 		why = "the token's subject is no uid";
 		err = ERR_UNAUTHENTICATED;
 	}
-	if (err)
+	if (!err)
+		jwt_token_id(token, out->token_id);
+	else
 		log_debug("handshake refused", LOG_STR("address", request->address), LOG_TEXT("why", why));
 	return err;
 }

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "gateway/app.h"
 #include "gateway/delivery.h"
+#include "gateway/kick_api.h"
 #include "proto/descriptor_set.h"
 
 #define DELIVER_MAX_MESSAGE (16 << 20)
@@ -11,6 +12,7 @@
 
 static const struct rpc_method methods[] = {
 	{ .path = "/skein.v1.Gateway/Deliver", .thread = RPC_ON_QUEUE, .stream = &delivery_handlers },
+	{ .path = "/skein.v1.Gateway/Kick", .thread = RPC_ON_QUEUE, .unary = kick_api_kick },
 };
 
 /* ---- readiness ---- */

@@ -32,8 +32,10 @@ static void call(struct registration *r, const char *path, uint64_t timeout_ms, 
 	node.draining = r->is_draining;
 	node.connections = atomic_load(&app->connections);
 	for (unsigned i = 0; i < app->worker_count; i++) {
+		uint64_t lag_ms = ws_worker_take_lag_ms(&app->workers[i]); /* once: it starts anew */
+
 		node.queue_bytes += ws_worker_queue_bytes(&app->workers[i]);
-		node.lag_ms = MAX(node.lag_ms, ws_worker_take_lag_ms(&app->workers[i]));
+		node.lag_ms = MAX(node.lag_ms, lag_ms);
 	}
 	atomic_store(&r->lag_ms, node.lag_ms);
 	size_t len = skein__v1__node__get_packed_size(&node);

@@ -33,11 +33,16 @@ static struct route_change *bind_of(const struct route_link *link, uint64_t conn
 	return node ? container_of(node, struct route_change, by_conn) : NULL;
 }
 
+static bool is_bind(const struct route_change *change)
+{
+	return change->op == ROUTE_BIND || change->op == ROUTE_REBIND;
+}
+
 static void keep(struct route_link *link, struct route_change *change)
 {
 	change->id = ++link->last_id;
 	map_put(&link->by_id, &change->by_id);
-	if (change->op == ROUTE_BIND)
+	if (is_bind(change))
 		map_put(&link->binds, &change->by_conn);
 	list_push_back(&link->waiting, &change->link);
 }
@@ -45,7 +50,7 @@ static void keep(struct route_link *link, struct route_change *change)
 static void forget(struct route_link *link, struct route_change *change)
 {
 	map_remove(&link->by_id, &change->by_id);
-	if (change->op == ROUTE_BIND)
+	if (is_bind(change))
 		map_remove(&link->binds, &change->by_conn);
 	list_remove(&change->link);
 }
@@ -56,6 +61,7 @@ static void describe(const struct route_link *link, const struct route_change *c
 {
 	static const Skein__V1__RouteChange__Op ops[] = {
 		[ROUTE_BIND] = SKEIN__V1__ROUTE_CHANGE__OP__BIND,
+		[ROUTE_REBIND] = SKEIN__V1__ROUTE_CHANGE__OP__BIND,
 		[ROUTE_UNBIND] = SKEIN__V1__ROUTE_CHANGE__OP__UNBIND,
 		[ROUTE_RENEW] = SKEIN__V1__ROUTE_CHANGE__OP__RENEW,
 	};
@@ -68,9 +74,11 @@ static void describe(const struct route_link *link, const struct route_change *c
 	out->node = link->app->config.common.node_name;
 	out->node_epoch = atomic_load(&link->app->node_epoch);
 	out->conn = change->conn;
-	if (change->op == ROUTE_BIND) {
+	if (is_bind(change)) {
 		out->platform = (char *)change->platform;
 		out->since = change->since_ms;
+		/* One that was sent before may have been done, and replaced since. */
+		out->again = change->op == ROUTE_REBIND || change->was_sent;
 	}
 }
 
@@ -196,8 +204,6 @@ static void take_answer(struct route_link *link, const Skein__V1__RouteAnswer *a
 	change->kept = answer->kept;
 	change->inbox_epoch = answer->inbox_epoch;
 	change->inbox_head = answer->inbox_head;
-	change->replaced_conn = *answer->replaced_node ? answer->replaced_conn : 0;
-	change->replaced_here = !strcmp(answer->replaced_node, link->app->config.common.node_name);
 	change->task.run = hand_back;
 	worker_post(&change->home->worker, &change->task);
 }

@@ -22,7 +22,12 @@
  * connection that goes before its BIND was ever sent takes it along.
  */
 
-enum route_op { ROUTE_BIND, ROUTE_UNBIND, ROUTE_RENEW };
+enum route_op {
+	ROUTE_BIND,
+	ROUTE_REBIND, /* its route was lost: yields to connections that came later */
+	ROUTE_UNBIND,
+	ROUTE_RENEW,
+};
 
 struct app;
 struct ws_worker;
@@ -37,13 +42,11 @@ struct route_change {
 	bool was_sent; /* on some stream: it may have been executed */
 	uint64_t id;
 	uint64_t conn;
-	uint64_t since_ms; /* wall clock; of BIND */
+	uint64_t since_ms; /* wall clock; of BIND, REBIND */
 	/* the answer */
 	err_t err;
 	bool kept; /* RENEW, UNBIND */
-	bool replaced_here; /* `replaced_conn` is of this node, by name */
-	uint64_t inbox_epoch, inbox_head; /* BIND */
-	uint64_t replaced_conn; /* the other connection of the device; 0 if there is none */
+	uint64_t inbox_epoch, inbox_head; /* BIND, REBIND */
 	/* uid, device and platform, each with its terminator */
 	const char *device, *platform;
 	char uid[];
@@ -57,7 +60,7 @@ struct route_link {
 	struct list sent; /* without an answer, in order */
 	unsigned sent_count;
 	struct map by_id; /* all of both lists */
-	struct map binds; /* the BINDs among them, by connection */
+	struct map binds; /* the BINDs and REBINDs among them, by connection */
 	uint64_t last_id;
 	bool is_up;
 	bool wants_flush;

@@ -8,8 +8,6 @@
 #include "base/random.h"
 #include "gateway/app.h"
 #include "gateway/handshake.h"
-#include "gateway/im_call.h"
-#include "proto/im.pb-c.h"
 #include "store/inbox.h" /* the text form of an epoch */
 
 #define OPENING_TIMEOUT_MS 5000
@@ -83,6 +81,7 @@ static err_t on_accept(const struct ws_handshake *request, unsigned subprotocol,
 	session->subprotocol = (uint8_t)subprotocol;
 	session->expires_ms = handshake.claims.expires_ms;
 	session->never_acks = handshake.never_acks;
+	memcpy(session->token_id, handshake.token_id, sizeof(session->token_id));
 	session->opening = opening_new(&handshake);
 	name_session(session, &handshake);
 	list_init(&session->dirty);
@@ -113,6 +112,12 @@ static void arm(struct session *session, uint64_t now_ms)
 	worker_arm(&session->home->worker, &session->timer, deadline);
 }
 
+void session_clock_was_set(struct session *session)
+{
+	if (session->state == SESSION_OPENING || session->state == SESSION_LIVE)
+		arm(session, clock_mono_ms());
+}
+
 void session_wake_at(struct session *session, uint64_t deadline_ms)
 {
 	if (session->state == SESSION_LIVE && session->timer.deadline_ms > deadline_ms)
@@ -131,7 +136,7 @@ static void on_timer(struct timer *timer)
 	uint64_t now_ms = clock_mono_ms();
 
 	if (session->opening && now_ms >= session->opening->deadline_ms)
-		session_close(session, 1013, session->opening->is_bound ? "im did not answer" : "router did not answer");
+		session_close(session, 1013, session->opening->is_admitted ? "router did not answer" : "im did not answer");
 	else if (clock_wall_ms() >= session->expires_ms)
 		session_close(session, 4002, "the token has expired");
 	else if (now_ms >= session->heard_ms + (uint64_t)session->home->app->config.ws_silence_ms)
@@ -148,36 +153,17 @@ static void on_timer(struct timer *timer)
 
 /* ---- OPENING ---- */
 
-static void on_admitted(struct im_call *call, struct session *session, err_t err, struct str response, const char *detail)
-{
-	(void)call;
-	(void)response;
-	(void)detail;
-	if (session)
-		session_admitted(session, err);
-}
-
-static void ask_im(struct session *session)
-{
-	Skein__V1__AdmitRequest request = SKEIN__V1__ADMIT_REQUEST__INIT;
-	uint8_t bytes[128];
-
-	request.uid = (char *)session_uid(session);
-	size_t len = skein__v1__admit_request__pack(&request, bytes);
-	im_call_start(mem_zalloc(sizeof(struct im_call)), session, "/skein.v1.Im/Admit", str_of(bytes, len), on_admitted);
-}
-
 static void ask_router(struct session *session, enum route_op op)
 {
 	route_change_submit(session->home, op, session->id, session_uid(session), session_device(session),
 	                    session_platform(session), session->since_ms);
 }
 
-static void bind_route(struct session *session)
+static void bind_route(struct session *session, enum route_op op)
 {
 	session->has_route = true;
 	session->is_binding = true;
-	ask_router(session, ROUTE_BIND);
+	ask_router(session, op);
 }
 
 static void on_opened(struct ws_conn *conn, void *memory, void *arg)
@@ -201,9 +187,7 @@ static void on_opened(struct ws_conn *conn, void *memory, void *arg)
 	}
 	log_debug("connection opened", LOG_U64("conn", session->id), LOG_TEXT("uid", session_uid(session)),
 	          LOG_TEXT("device", session_device(session)), LOG_STR("address", ws_address(conn)));
-	/* In parallel: whichever comes last says hello. */
-	bind_route(session);
-	ask_im(session);
+	session_ask_admission(session);
 	arm(session, now_ms);
 }
 
@@ -270,16 +254,17 @@ static void go_live_if_ready(struct session *session)
 
 void session_admitted(struct session *session, err_t err)
 {
-	if (session->state != SESSION_OPENING)
-		return;
+	session->needs_admission = err != OK;
 	if (err == ERR_UNAUTHENTICATED) {
-		session_close(session, 4002, "the user may not connect");
+		session_close(session, 4002, "the user may not connect with this token");
+	} else if (session->state != SESSION_OPENING) {
+		return; /* asked again: the next renewal sees to it */
 	} else if (err) {
 		log_warn("im did not admit a user", LOG_TEXT("uid", session_uid(session)), LOG_ERR(err));
 		session_close(session, 1013, "im does not answer: try again");
 	} else {
 		session->opening->is_admitted = true;
-		go_live_if_ready(session);
+		bind_route(session, ROUTE_BIND);
 	}
 }
 
@@ -294,10 +279,6 @@ static void on_first_bind(struct session *session, const struct route_change *ch
 		session_close(session, 1013, "router does not answer: try again");
 		return;
 	}
-	if (change->replaced_here && change->replaced_conn != session->id &&
-	    conn_worker(change->replaced_conn) < session->home->app->worker_count)
-		ws_worker_kick(&session->home->app->workers[conn_worker(change->replaced_conn)], change->replaced_conn,
-		               session_uid(session), session_device(session));
 	opening->epoch = change->inbox_epoch;
 	opening->head = change->inbox_head;
 	opening->is_bound = true;
@@ -309,12 +290,11 @@ static void on_bound_again(struct session *session, const struct route_change *c
 {
 	uint64_t now_ms = clock_mono_ms();
 
+	if (change->err == ERR_FAILED_PRECONDITION)
+		session_close(session, 4001, "a newer connection took its place");
 	if (change->err || !change->inbox_epoch || change->inbox_head >= SEQUENCER_MAX_OFFSET)
 		return; /* the next renewal tries again */
-	if (change->replaced_conn && change->replaced_conn != session->id) {
-		session_close(session, 4001, "the same device connected again");
-		return;
-	}
+	session_ask_admission(session);
 	sequencer_learn(&session->sequencer, change->inbox_epoch, change->inbox_head, now_ms);
 	session_release(session, now_ms);
 }
@@ -324,12 +304,8 @@ static void on_renewed(struct session *session, const struct route_change *chang
 	if (change->err)
 		return;
 	ws_worker_note_renewal(session->home, change->kept);
-	if (change->kept)
-		return;
-	if (change->replaced_conn && change->replaced_conn != session->id)
-		session_close(session, 4001, "the same device connected again");
-	else
-		bind_route(session);
+	if (!change->kept)
+		bind_route(session, ROUTE_REBIND);
 }
 
 void session_route_answered(struct session *session, const struct route_change *change)
@@ -339,7 +315,10 @@ void session_route_answered(struct session *session, const struct route_change *
 		session->is_binding = false;
 		if (session->state == SESSION_OPENING)
 			on_first_bind(session, change);
-		else if (session->state == SESSION_LIVE)
+		break;
+	case ROUTE_REBIND:
+		session->is_binding = false;
+		if (session->state == SESSION_LIVE)
 			on_bound_again(session, change);
 		break;
 	case ROUTE_RENEW:
@@ -356,16 +335,10 @@ void session_renew(struct session *session)
 {
 	if (session->state != SESSION_LIVE || session->is_binding || session->is_renewing)
 		return;
+	if (session->needs_admission)
+		session_ask_admission(session);
 	session->is_renewing = true;
 	ask_router(session, ROUTE_RENEW);
-}
-
-void session_kick(struct session *session, const char *uid, const char *device)
-{
-	/* The id may have been of another process that had this node's name. */
-	if (strcmp(session_uid(session), uid) != 0 || strcmp(session_device(session), device) != 0)
-		return;
-	session_close(session, 4001, "the same device connected again");
 }
 
 /* ---- the end ---- */

@@ -12,14 +12,15 @@
 #include "gateway/fanout.h"
 #include "gateway/out_queue.h"
 #include "gateway/sequencer.h"
+#include "net/jwt.h"
 #include "net/ws_server.h"
 
 /*
  * One client's connection, embedded in the WebSocket server's. Its way:
  *
  *   NEW      the handshake was good
- *   OPENING  it has an id; im is asked to admit the user, router to bind the
- *            route; messages for it are held
+ *   OPENING  it has an id; im is asked to admit the user, then router to bind
+ *            the route; messages for it are held
  *   LIVE     both are there: hello was sent, messages follow
  *   CLOSING  the close frame was sent, or the connection is broken
  *
@@ -27,6 +28,7 @@
  * allocated when they do. Thread, of everything here: that of its worker.
  *
  *   session.c           this way, heartbeats, the route
+ *   session_admission.c who may be connected
  *   session_receive.c   what the client sends
  *   session_deliver.c   messages, put in order
  *   session_sync.c      what it has missed, read from the inbox; acks
@@ -63,6 +65,7 @@ struct session {
 	bool has_route; /* router was asked to bind it */
 	bool is_binding, is_renewing; /* no answer yet */
 	bool owes_resend; /* when the inbox is read for something else */
+	bool needs_admission; /* it was bound again, and im has not answered since */
 	struct sequencer sequencer;
 	struct ack_window window;
 
@@ -73,6 +76,7 @@ struct session {
 	struct inbox_read *read; /* while something is read from the inbox for it */
 	char *names; /* uid, device and platform, each with its terminator */
 	uint64_t expires_ms; /* the token; wall clock */
+	unsigned char token_id[JWT_TOKEN_ID_BYTES]; /* a shorter one would close a stranger's connection some day */
 	uint64_t since_ms; /* wall clock */
 	uint64_t heard_ms; /* last sign of life */
 	uint64_t ping_ms; /* the next one */
@@ -113,11 +117,19 @@ void session_route_answered(struct session *session, const struct route_change *
 /* Asks router to renew the route, unless it is being asked something. */
 void session_renew(struct session *session);
 
-/* The same device has connected again: its older connection, if it is this one, is closed. */
-void session_kick(struct session *session, const char *uid, const char *device);
+/* The wall clock was set: the token may expire sooner, or later, than its timer believes. */
+void session_clock_was_set(struct session *session);
 
 /* Makes sure that its timer fires by then. */
 void session_wake_at(struct session *session, uint64_t deadline_ms);
+
+/* ---- session_admission.c ---- */
+
+/* Asks im whether the user may be connected with this token; session_admitted() follows. */
+void session_ask_admission(struct session *session);
+
+/* Whether it is this user's and, if a token id is given, was opened with that token. */
+bool session_is_of(const struct session *session, const char *uid, struct str token_id);
 
 /* ---- session_receive.c ---- */
 

@@ -49,11 +49,12 @@ static void before_sleep(uv_prepare_t *prepare)
 	note_turn(w);
 }
 
+/* By now the callbacks of what woke it have run: it woke when the loop last looked at the clock. */
 static void after_sleep(uv_check_t *check)
 {
 	struct ws_worker *w = check->data;
 
-	w->woke_us = clock_mono_us();
+	w->woke_us = uv_now(&w->worker.loop) * 1000;
 }
 
 /* ---- renewals ---- */
@@ -67,9 +68,8 @@ static bool routes_were_forgotten(struct ws_worker *w)
 	return were;
 }
 
-static void renew_slice(uv_timer_t *timer)
+static void renew_slice(struct ws_worker *w)
 {
-	struct ws_worker *w = timer->data;
 	uint32_t slots = w->table.slot_count;
 
 	if (atomic_exchange(&w->renew_soon, false) || routes_were_forgotten(w))
@@ -99,6 +99,27 @@ void ws_worker_renew_soon(struct ws_worker *w)
 	atomic_store(&w->renew_soon, true);
 }
 
+/* Tokens expire by the wall clock, timers run by the other. */
+static void follow_clock(struct ws_worker *w)
+{
+	if (!clock_watch_was_set(&w->clock))
+		return;
+	for (uint32_t slot = 0; slot < w->table.slot_count; slot++) {
+		struct session *session = conn_table_at(&w->table, slot);
+
+		if (session)
+			session_clock_was_set(session);
+	}
+}
+
+static void every_second(uv_timer_t *timer)
+{
+	struct ws_worker *w = timer->data;
+
+	follow_clock(w);
+	renew_slice(w);
+}
+
 /* ---- life ---- */
 
 err_t ws_worker_init(struct ws_worker *w, struct app *app, unsigned index)
@@ -121,7 +142,8 @@ err_t ws_worker_init(struct ws_worker *w, struct app *app, unsigned index)
 	w->before_sleep.data = w->after_sleep.data = w->renewal.data = w;
 	uv_prepare_start(&w->before_sleep, before_sleep);
 	uv_check_start(&w->after_sleep, after_sleep);
-	uv_timer_start(&w->renewal, renew_slice, 1000, 1000);
+	clock_watch_init(&w->clock);
+	uv_timer_start(&w->renewal, every_second, 1000, 1000);
 	return OK;
 }
 
@@ -285,37 +307,6 @@ void ws_worker_end(struct ws_worker *w)
 	worker_join(&w->worker);
 	conn_table_release(&w->table);
 	mem_free(w->scratch);
-}
-
-/* ---- kicks ---- */
-
-struct kick {
-	struct task task;
-	struct ws_worker *w;
-	uint64_t conn;
-	char uid[65], device[65];
-};
-
-static void do_kick(struct task *task)
-{
-	struct kick *kick = container_of(task, struct kick, task);
-	struct session *session = conn_table_find(&kick->w->table, kick->conn);
-
-	if (session)
-		session_kick(session, kick->uid, kick->device);
-	mem_free(kick);
-}
-
-void ws_worker_kick(struct ws_worker *w, uint64_t conn, const char *uid, const char *device)
-{
-	struct kick *kick = MEM_NEW(struct kick);
-
-	kick->w = w;
-	kick->conn = conn;
-	(void)str_copy(kick->uid, sizeof(kick->uid), str_from(uid));
-	(void)str_copy(kick->device, sizeof(kick->device), str_from(device));
-	kick->task.run = do_kick;
-	worker_post(&w->worker, &kick->task);
 }
 
 /* ---- figures ---- */

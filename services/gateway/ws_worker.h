@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/list.h"
 #include "gateway/conn_table.h"
@@ -37,6 +38,7 @@ struct ws_worker {
 	uv_prepare_t before_sleep;
 	uv_check_t after_sleep;
 	uv_timer_t renewal; /* once a second, over a slice of the table */
+	struct clock_watch clock;
 	uint32_t renewal_slot; /* where the next slice begins */
 	uint32_t renewal_hurry; /* slots still to be renewed in a hurry */
 	uint32_t routes_kept, routes_lost; /* by the renewals answered in this second */
@@ -64,9 +66,6 @@ void ws_worker_close_server(struct ws_worker *worker, void (*done)(struct app *a
 
 /* Ends the thread and frees everything. The server is closed, and nothing will be posted any more. */
 void ws_worker_end(struct ws_worker *worker);
-
-/* Closes the connection `conn` of this device with 4001, if it is there. Thread: any worker's. */
-void ws_worker_kick(struct ws_worker *worker, uint64_t conn, const char *uid, const char *device);
 
 /* The routes of all its connections are renewed within a few seconds. Thread: any. */
 void ws_worker_renew_soon(struct ws_worker *worker);

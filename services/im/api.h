@@ -8,6 +8,7 @@
 void users_api_register(struct http_request *request, void *arg);
 void users_api_login(struct http_request *request, void *arg);
 void users_api_refresh(struct http_request *request, void *arg);
+void logout_api_log_out(struct http_request *request, void *arg);
 void groups_api_create(struct http_request *request, void *arg);
 void messages_api_send(struct http_request *request, void *arg);
 void messages_api_send_batch(struct http_request *request, void *arg);

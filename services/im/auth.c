@@ -12,27 +12,30 @@ struct pending {
 	struct caller caller;
 };
 
-static void refuse(struct http_request *request)
+void auth_refuse(struct http_request *request)
 {
 	http_respond_problem(request, ERR_UNAUTHENTICATED, NULL, "a valid bearer token is required");
 }
 
-static bool verify(const struct app *app, struct http_request *request, struct caller *caller)
+static err_t verify(const struct app *app, struct http_request *request, struct caller *caller)
 {
 	struct jwt_claims claims;
-	const char *why = "";
+	const char *why = "it was revoked";
 
 	struct str token = jwt_from_authorization(http_request_header(request, "Authorization"));
 	err_t err = jwt_verify(app->keys, token, clock_wall_ms(), &claims, &why);
-	if (err) {
+	if (!err && !revocations_are_loaded(&app->revocations))
+		return ERR_UNAVAILABLE;
+	if (err || revoked_tokens_have_token(&app->revocations.tokens, token)) {
 		log_debug("token refused", LOG_TEXT("reason", why), LOG_STR("request", http_request_id(request)));
-		return false;
+		return ERR_UNAUTHENTICATED;
 	}
 	struct str uid = str_from(claims.uid);
 	memcpy(caller->text, claims.uid, sizeof(caller->text));
 	caller->uid = str_of(caller->text, uid.len);
 	caller->is_admin = claims.is_admin;
-	return true;
+	caller->expires_ms = claims.expires_ms;
+	return OK;
 }
 
 static void on_admitted(void *arg, err_t err)
@@ -40,7 +43,7 @@ static void on_admitted(void *arg, err_t err)
 	struct pending *pending = arg;
 
 	if (err == ERR_UNAUTHENTICATED)
-		refuse(pending->request);
+		auth_refuse(pending->request);
 	else if (err)
 		http_respond_problem(pending->request, err, NULL, NULL);
 	else
@@ -55,15 +58,18 @@ static void admit_first(struct app *app, struct http_request *request, const str
 
 	*pending = (struct pending){ .app = app, .request = request, .handle = handle, .caller = *caller };
 	pending->caller.uid.ptr = pending->caller.text;
-	users_seen_admit(&app->users_seen, pending->caller.uid, on_admitted, pending);
+	users_seen_admit(&app->users_seen, pending->caller.uid, STR(""), on_admitted, pending);
 }
 
 void auth_require(struct app *app, struct http_request *request, authenticated_handler handle)
 {
 	struct caller caller;
 
-	if (!verify(app, request, &caller))
-		refuse(request);
+	err_t err = verify(app, request, &caller);
+	if (err == ERR_UNAUTHENTICATED)
+		auth_refuse(request);
+	else if (err)
+		http_respond_problem(request, err, NULL, NULL);
 	else if (users_seen_has(&app->users_seen, caller.uid))
 		handle(app, request, &caller);
 	else

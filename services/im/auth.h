@@ -8,6 +8,7 @@ struct caller {
 	char text[65];
 	struct str uid;
 	bool is_admin; /* the token has the scope */
+	uint64_t expires_ms; /* the token */
 };
 
 typedef void (*authenticated_handler)(struct app *app, struct http_request *request, const struct caller *caller);
@@ -17,5 +18,8 @@ typedef void (*authenticated_handler)(struct app *app, struct http_request *requ
  * once or later; otherwise answers 401 (which says no more), or 503.
  */
 void auth_require(struct app *app, struct http_request *request, authenticated_handler handle);
+
+/* Answers that 401. */
+void auth_refuse(struct http_request *request);
 
 #endif

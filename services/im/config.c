@@ -33,6 +33,8 @@ static const struct config_option options[] = {
 	  "Records that may wait for Kafka's acknowledgement; sends are refused when half of it is taken." },
 	{ "kafka.max_waiting_bytes", CONFIG_BYTES, OPTION(kafka_max_waiting_bytes), "256m", 1048576, 1ll << 40, NULL, 0,
 	  "The same in bytes." },
+	{ "router.targets", CONFIG_TEXT, OPTION(router_targets), "127.0.0.1:9401", 3, 4096, NULL, 0,
+	  "Addresses of the routers, comma-separated, or dns:NAME:PORT." },
 	{ "auth.secret", CONFIG_TEXT, OPTION(auth_secret), NULL, 16, 1024, NULL, CONFIG_SECRET,
 	  "The HS256 key of the tokens: the bytes of this text." },
 	{ "auth.token_ttl", CONFIG_DURATION, OPTION(auth_token_ttl_ms), "24h", 1000, 31536000000, NULL, CONFIG_RELOADABLE,

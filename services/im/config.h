@@ -20,6 +20,7 @@ struct im_config {
 	int64_t kafka_replication;
 	int64_t kafka_max_waiting;
 	int64_t kafka_max_waiting_bytes;
+	char *router_targets;
 	char *auth_secret;
 	int64_t auth_token_ttl_ms;
 	bool auth_registration;

@@ -18,6 +18,8 @@ static void on_all_closed(void *arg)
 	users_seen_release(&app->users_seen);
 	recent_release(&app->send_rates);
 	recent_release(&app->login_rates);
+	recent_release(&app->logout_rates);
+	revocations_release(&app->revocations);
 	jwt_keys_free(app->keys);
 	signals_close(&app->signals);
 	worker_stop(&app->worker);
@@ -46,11 +48,18 @@ static void on_pg_closed(void *arg)
 	http_server_close(app->http, on_http_closed, app);
 }
 
-static void on_given_back(void *arg)
+static void on_client_closed(void *arg)
 {
 	struct app *app = arg;
 
 	pg_close(app->pg, on_pg_closed, app);
+}
+
+static void on_given_back(void *arg)
+{
+	struct app *app = arg;
+
+	rpc_client_close(app->client, &app->worker, on_client_closed, app);
 }
 
 static void on_producer_closed(void *arg)
@@ -76,6 +85,9 @@ static void on_drain_timer(struct timer *timer)
 		worker_arm(&app->worker, &app->drain_timer, clock_mono_ms() + POLL_MS);
 		return;
 	}
+	revocations_stop(&app->revocations);
+	kicks_close(&app->kicks);
+	rpc_channel_close(app->routers);
 	publisher_stop(&app->publisher);
 	kafka_producer_close(app->producer, left_ms(app), on_producer_closed, app);
 }

@@ -25,6 +25,7 @@ static const struct http_route routes[] = {
 	{ "POST", "/v1/users", users_api_register },
 	{ "POST", "/v1/auth/login", users_api_login },
 	{ "POST", "/v1/auth/refresh", users_api_refresh },
+	{ "POST", "/v1/auth/logout", logout_api_log_out },
 };
 
 static const struct rpc_method methods[] = {
@@ -46,6 +47,13 @@ static void reload(void *arg)
 
 	if (config_reload(&im_config_table, &app->config) == OK)
 		log_set_level((enum log_level)app->config.common.log_level);
+}
+
+static void on_revoked(void *arg, const struct revocation *revocation)
+{
+	struct app *app = arg;
+
+	kicks_log_out(&app->kicks, revocation);
 }
 
 static err_t open_stores(struct app *app)
@@ -75,6 +83,14 @@ static err_t open_stores(struct app *app)
 	return err;
 }
 
+static err_t open_ways_out(struct app *app)
+{
+	err_t err = rpc_client_new(&app->client);
+	if (!err)
+		err = rpc_channel_new(&app->routers, app->client, app->config.router_targets);
+	return err;
+}
+
 static void init_parts(struct app *app)
 {
 	const struct im_config *config = &app->config;
@@ -91,6 +107,9 @@ static void init_parts(struct app *app)
 	users_seen_init(&app->users_seen, app->pg);
 	user_rates_init(&app->send_rates);
 	user_rates_init(&app->login_rates);
+	user_rates_init(&app->logout_rates);
+	kicks_init(&app->kicks, &app->worker, app->routers);
+	revocations_start(&app->revocations, &app->worker, app->pg, on_revoked, app);
 	passwords_init(&app->passwords, &app->worker);
 	access_init(&app->access, routes, ARRAY_LEN(routes));
 	lease_keeper_start(&app->lease_keeper, &app->worker, app->pg, config->common.node_name);
@@ -128,6 +147,7 @@ static err_t open_servers(struct app *app)
 		{ .name = "redis", .start = readiness_redis, .arg = app },
 		{ .name = "kafka", .start = readiness_kafka, .arg = app },
 		{ .name = "lease", .start = readiness_lease, .arg = app },
+		{ .name = "revocations", .start = readiness_revocations, .arg = app },
 	};
 
 	err_t err = http_server_new(&app->http, &app->worker, &http);
@@ -147,6 +167,8 @@ static err_t start(struct app *app)
 		err = signals_init(&app->signals, &app->worker, drain, reload, app);
 	if (!err)
 		err = open_stores(app);
+	if (!err)
+		err = open_ways_out(app);
 	if (err)
 		return err;
 	init_parts(app);

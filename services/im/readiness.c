@@ -70,3 +70,10 @@ void readiness_lease(struct readiness_run *run, void *arg)
 
 	readiness_done(run, lease_keeper_is_held(&app->lease_keeper) ? OK : ERR_UNAVAILABLE);
 }
+
+void readiness_revocations(struct readiness_run *run, void *arg)
+{
+	const struct app *app = arg;
+
+	readiness_done(run, revocations_are_loaded(&app->revocations) ? OK : ERR_UNAVAILABLE);
+}

@@ -14,4 +14,7 @@ void readiness_kafka(struct readiness_run *run, void *arg);
 /* A node number is held, so messages can be stored. */
 void readiness_lease(struct readiness_run *run, void *arg);
 
+/* It is known which tokens were revoked. */
+void readiness_revocations(struct readiness_run *run, void *arg);
+
 #endif

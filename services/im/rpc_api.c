@@ -67,7 +67,7 @@ void rpc_api_send(struct rpc_call *call, struct str request, void *arg)
 	} else if (!users_seen_has(&app->users_seen, str_from(message->from))) {
 		struct pending_send *pending = MEM_NEW(struct pending_send);
 		*pending = (struct pending_send){ app, call, message };
-		users_seen_admit(&app->users_seen, str_from(message->from), on_sender_admitted, pending);
+		users_seen_admit(&app->users_seen, str_from(message->from), STR(""), on_sender_admitted, pending);
 		return;
 	} else {
 		submit(app, call, message);
@@ -91,10 +91,16 @@ void rpc_api_admit(struct rpc_call *call, struct str request, void *arg)
 	struct app *app = arg;
 	Skein__V1__AdmitRequest *message = skein__v1__admit_request__unpack(NULL, request.len, (const uint8_t *)request.ptr);
 
+	struct str token_id = message ? str_of(message->token_id.data, message->token_id.len) : STR("");
+
 	if (!message || !ident_is_valid(str_from(message->uid)))
 		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "uid is not a uid");
+	else if (token_id.len && token_id.len != JWT_TOKEN_ID_BYTES)
+		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "token_id is not 16 bytes");
+	else if (revoked_tokens_have(&app->revocations.tokens, token_id))
+		rpc_reply_error(call, ERR_UNAUTHENTICATED, NULL);
 	else
-		users_seen_admit(&app->users_seen, str_from(message->uid), on_admitted, call);
+		users_seen_admit(&app->users_seen, str_from(message->uid), token_id, on_admitted, call);
 	if (message)
 		skein__v1__admit_request__free_unpacked(message, NULL);
 }

@@ -47,12 +47,13 @@ const struct pg_statement statements[STATEMENT_COUNT] = {
 		" $3::bigint, $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[],"
 		" $11::text[], $12::text[], $13::bigint[], $14::text[])" },
 
-	/* uid -> is_disabled; no row when somebody else made the account this very moment */
+	/* uid, token id or NULL -> whether the user is disabled, or the token revoked */
 	[STATEMENT_ACCOUNT_TOUCH] = { "account_touch",
 		"with made as (insert into account (uid, name)"
 		" select $1::text, $1::text where not exists (select from account where uid = $1::text)"
-		" on conflict do nothing returning is_disabled)"
-		" select is_disabled from made union all select is_disabled from account where uid = $1::text" },
+		" on conflict do nothing)"
+		" select exists (select from account where uid = $1::text and is_disabled)"
+		" or exists (select from revoked_token where token_id = $2::bytea)" },
 	/* uid, name, password -> created_at; no row when the uid is taken */
 	[STATEMENT_ACCOUNT_REGISTER] = { "account_register",
 		"insert into account (uid, name, password) values ($1::text, $2::text, $3::text)"
@@ -60,6 +61,24 @@ const struct pg_statement statements[STATEMENT_COUNT] = {
 	/* uid -> password, is_disabled */
 	[STATEMENT_ACCOUNT_PASSWORD] = { "account_password",
 		"select password, is_disabled from account where uid = $1::text" },
+
+	/* token id, uid, expires_at -> a row unless it was revoked before */
+	[STATEMENT_TOKEN_REVOKE] = { "token_revoke",
+		"insert into revoked_token (token_id, uid, expires_at) values ($1::bytea, $2::text, $3::bigint)"
+		" on conflict do nothing returning expires_at" },
+	/*
+	 * tx, token id, limit: what follows there -> horizon, server, tx, token_id, uid, expires_at, age in ms; one row with
+	 * horizon and server when there is nothing
+	 */
+	[STATEMENT_REVOKED_READ] = { "revoked_read",
+		"select horizon, server, tx, token_id, uid, expires_at, now_ms() - revoked_at"
+		" from (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as horizon,"
+		" (extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint as server) as q"
+		" left join lateral (select tx::text::bigint as tx, token_id, uid, expires_at, revoked_at from revoked_token t"
+		" where (t.tx, t.token_id) > ($1::bigint::text::xid8, $2::bytea) and expires_at > now_ms() - 60000"
+		" order by t.tx, t.token_id limit $3::integer) as r on true order by r.tx, r.token_id" },
+	/* expired before */
+	[STATEMENT_REVOKED_CLEAN] = { "revoked_clean", "delete from revoked_token where expires_at < $1::bigint" },
 
 	/* gid, name, owner, join, history, members -> unknown, member_count */
 	[STATEMENT_GROUP_CREATE] = { "group_create",

@@ -31,9 +31,7 @@ static err_t verdict(err_t err, const PGresult *result)
 {
 	if (err)
 		return ERR_UNAVAILABLE;
-	/* No row: somebody else has made the user while we asked. */
-	bool is_disabled = PQntuples(result) > 0 && pg_bool(result, 0, 0);
-	return is_disabled ? ERR_UNAUTHENTICATED : OK;
+	return pg_bool(result, 0, 0) ? ERR_UNAUTHENTICATED : OK;
 }
 
 static void on_touched(void *arg, err_t err, const PGresult *result)
@@ -47,7 +45,7 @@ static void on_touched(void *arg, err_t err, const PGresult *result)
 	mem_free(admission);
 }
 
-void users_seen_admit(struct users_seen *seen, struct str uid, users_seen_done done, void *arg)
+void users_seen_admit(struct users_seen *seen, struct str uid, struct str token_id, users_seen_done done, void *arg)
 {
 	struct admission *admission = mem_alloc(sizeof(*admission) + uid.len);
 	struct pg_params params = { 0 };
@@ -55,5 +53,9 @@ void users_seen_admit(struct users_seen *seen, struct str uid, users_seen_done d
 	*admission = (struct admission){ .seen = seen, .done = done, .arg = arg, .len = uid.len };
 	memcpy(admission->uid, uid.ptr, uid.len);
 	pg_put_text(&params, uid);
+	if (token_id.len)
+		pg_put_text(&params, token_id);
+	else
+		pg_put_null(&params);
 	pg_query(seen->pg, PG_ANY_LANE, STATEMENT_ACCOUNT_TOUCH, &params, on_touched, admission);
 }

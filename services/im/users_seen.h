@@ -28,7 +28,10 @@ bool users_seen_has(struct users_seen *seen, struct str uid);
 /* OK, ERR_UNAUTHENTICATED for a disabled user, ERR_UNAVAILABLE. */
 typedef void (*users_seen_done)(void *arg, err_t err);
 
-/* Asks the database, making the user if need be. `done` comes later. */
-void users_seen_admit(struct users_seen *seen, struct str uid, users_seen_done done, void *arg);
+/*
+ * Asks the database, making the user if need be. `done` comes later. With a token id (net/jwt.h; may be empty) also
+ * ERR_UNAUTHENTICATED if that token is revoked, as of now.
+ */
+void users_seen_admit(struct users_seen *seen, struct str uid, struct str token_id, users_seen_done done, void *arg);
 
 #endif

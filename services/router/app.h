@@ -5,8 +5,11 @@
 #include "loop/worker.h"
 #include "net/internal_server.h"
 #include "router/config.h"
+#include "router/gateway_calls.h"
+#include "rpc/rpc_client.h"
 #include "rpc/rpc_server.h"
 #include "store/inbox.h"
+#include "store/nodes.h"
 #include "store/redis.h"
 
 /* All of one router process. Everything runs on the one worker, the main thread. */
@@ -15,6 +18,9 @@ struct app {
 	struct worker worker;
 	struct signals signals;
 	struct redis *redis;
+	struct node_list *nodes;
+	struct rpc_client *client;
+	struct gateway_calls *gateways;
 	struct rpc_server *rpc;
 	struct internal_server *internal;
 	struct inbox_limits inbox_limits;

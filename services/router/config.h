@@ -11,6 +11,7 @@ struct router_config {
 	int64_t redis_timeout_ms;
 	int64_t redis_max_waiting;
 	int64_t route_ttl_ms;
+	int64_t login_policy; /* enum route_policy */
 	struct inbox_config inbox;
 	int64_t drain_timeout_ms;
 };

@@ -1,8 +1,9 @@
-/* router: the only maker of routes. This file wires; routes_api.c and nodes_api.c do the work. */
+/* router: the only maker of routes. This file wires; README.md says which file does what. */
 
 #include "base/log.h"
 #include "proto/descriptor_set.h"
 #include "router/app.h"
+#include "router/kick_api.h"
 #include "router/nodes_api.h"
 #include "router/routes_api.h"
 
@@ -11,6 +12,7 @@ static const struct rpc_method methods[] = {
 	{ .path = "/skein.v1.Router/RenewNode", .unary = nodes_api_renew },
 	{ .path = "/skein.v1.Router/RemoveNode", .unary = nodes_api_remove },
 	{ .path = "/skein.v1.Router/Routes", .stream = &routes_api_handlers },
+	{ .path = "/skein.v1.Router/Kick", .unary = kick_api_kick },
 };
 
 /* ---- readiness: Redis answers ---- */
@@ -42,15 +44,25 @@ static void on_redis_closed(void *arg)
 {
 	struct app *app = arg;
 
+	gateway_calls_free(app->gateways);
 	signals_close(&app->signals);
 	internal_server_close(app->internal, on_all_closed, app);
+}
+
+static void on_client_closed(void *arg)
+{
+	struct app *app = arg;
+
+	redis_close(app->redis, on_redis_closed, app);
 }
 
 static void on_rpc_closed(void *arg)
 {
 	struct app *app = arg;
 
-	redis_close(app->redis, on_redis_closed, app);
+	gateway_calls_close(app->gateways);
+	node_list_free(app->nodes);
+	rpc_client_close(app->client, &app->worker, on_client_closed, app);
 }
 
 static void drain(void *arg)
@@ -70,13 +82,26 @@ static void reload(void *arg)
 		log_set_level((enum log_level)app->config.common.log_level);
 }
 
-static err_t start(struct app *app)
+static err_t open_ways_out(struct app *app)
 {
 	const struct redis_options redis_options = {
 		.uri = app->config.redis_uri,
 		.max_waiting = (unsigned)app->config.redis_max_waiting,
 		.timeout_ms = (uint64_t)app->config.redis_timeout_ms,
 	};
+
+	err_t err = redis_new(&app->redis, &app->worker, &redis_options);
+	if (!err)
+		err = rpc_client_new(&app->client);
+	if (err)
+		return err;
+	app->nodes = node_list_new(app->redis, &app->worker);
+	app->gateways = gateway_calls_new(&app->worker, app->client, app->nodes);
+	return OK;
+}
+
+static err_t start(struct app *app)
+{
 	const struct rpc_server_options rpc_options = {
 		.listen = app->config.grpc_listen,
 		.methods = methods,
@@ -93,7 +118,7 @@ static err_t start(struct app *app)
 	if (!err)
 		err = signals_init(&app->signals, &app->worker, drain, reload, app);
 	if (!err)
-		err = redis_new(&app->redis, &app->worker, &redis_options);
+		err = open_ways_out(app);
 	if (!err)
 		err = rpc_server_new(&app->rpc, &app->worker, &rpc_options);
 	if (!err)

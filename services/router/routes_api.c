@@ -6,12 +6,15 @@
 #include "base/metrics.h"
 #include "proto/router.pb-c.h"
 #include "router/app.h"
+#include "router/kick_api.h"
 #include "store/routes.h"
 
 /* A change while Redis works on it. */
 struct pending_change {
 	struct rpc_stream *stream; /* a reference of its own: the gateway may leave meanwhile */
+	struct app *app;
 	uint64_t id;
+	char uid[65], device[65];
 };
 
 /* Sends one answer; a gateway that is gone, or reads nothing any more, asks again on its next stream. */
@@ -29,13 +32,16 @@ static void send_answer(struct rpc_stream *stream, Skein__V1__RouteAnswer *answe
 		log_warn("answer to a gateway not sent", LOG_ERR(err));
 }
 
-static struct pending_change *pend(struct rpc_stream *stream, uint64_t id)
+static struct pending_change *pend(struct app *app, struct rpc_stream *stream, const Skein__V1__RouteChange *change)
 {
-	struct pending_change *change = MEM_NEW(struct pending_change);
+	struct pending_change *pending = MEM_NEW(struct pending_change);
 
-	change->stream = rpc_stream_ref(stream);
-	change->id = id;
-	return change;
+	pending->stream = rpc_stream_ref(stream);
+	pending->app = app;
+	pending->id = change->id;
+	(void)str_copy(pending->uid, sizeof(pending->uid), str_from(change->uid));
+	(void)str_copy(pending->device, sizeof(pending->device), str_from(change->device));
+	return pending;
 }
 
 static void finish(struct pending_change *change, err_t err, Skein__V1__RouteAnswer *answer)
@@ -50,20 +56,16 @@ static void finish(struct pending_change *change, err_t err, Skein__V1__RouteAns
 
 static void on_bound(void *arg, err_t err, const struct route_bound *bound)
 {
+	struct pending_change *change = arg;
 	Skein__V1__RouteAnswer answer = SKEIN__V1__ROUTE_ANSWER__INIT;
-	struct route replaced;
-	char node[65];
 
 	if (!err) {
 		answer.inbox_epoch = bound->inbox_epoch;
 		answer.inbox_head = bound->inbox_head;
-		if (bound->replaced.len && route_parse(bound->replaced, &replaced) &&
-		    str_copy(node, sizeof(node), replaced.node)) {
-			answer.replaced_node = node;
-			answer.replaced_conn = replaced.conn;
-		}
+		for (size_t i = 0; i < bound->replaced_count; i++)
+			kick_replaced(change->app, str_from(change->uid), str_from(change->device), &bound->replaced[i]);
 	}
-	finish(arg, err, &answer);
+	finish(change, err, &answer);
 }
 
 static void on_kept(void *arg, err_t err, bool kept)
@@ -92,21 +94,26 @@ static bool is_well_formed(const Skein__V1__RouteChange *change)
 
 static void bind_route(struct app *app, const Skein__V1__RouteChange *change, struct pending_change *pending)
 {
-	struct route route = {
-		.node = str_from(change->node),
-		.node_epoch = change->node_epoch,
-		.conn = change->conn,
-		.platform = str_from(change->platform),
-		.since_ms = change->since,
+	const struct route_binding binding = {
+		.uid = str_from(change->uid),
+		.device = str_from(change->device),
+		.route = {
+			.node = str_from(change->node),
+			.node_epoch = change->node_epoch,
+			.conn = change->conn,
+			.platform = str_from(change->platform),
+			.since_ms = change->since,
+		},
+		.policy = (enum route_policy)app->config.login_policy,
+		.again = change->again,
 	};
 
-	route_bind(app->redis, &app->inbox_limits, (uint64_t)app->config.route_ttl_ms / 1000, str_from(change->uid),
-	           str_from(change->device), &route, on_bound, pending);
+	route_bind(app->redis, &app->inbox_limits, (uint64_t)app->config.route_ttl_ms / 1000, &binding, on_bound, pending);
 }
 
 static void execute(struct app *app, struct rpc_stream *stream, const Skein__V1__RouteChange *change)
 {
-	struct pending_change *pending = pend(stream, change->id);
+	struct pending_change *pending = pend(app, stream, change);
 	struct str uid = str_from(change->uid), device = str_from(change->device), node = str_from(change->node);
 
 	if (!is_well_formed(change)) {

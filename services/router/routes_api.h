@@ -9,7 +9,8 @@ struct app;
  * The stream on which a gateway binds, renews and unbinds its connections.
  * Each change becomes one script in Redis and one answer; answers that are
  * ready together leave as one batch. Changes of one connection are executed in
- * the order in which they came. `arg` is the struct app. Thread: the worker's.
+ * the order in which they came. Connections that a bind replaces are closed
+ * (kick_api.h). `arg` is the struct app. Thread: the worker's.
  */
 extern const struct rpc_stream_handlers routes_api_handlers;
 

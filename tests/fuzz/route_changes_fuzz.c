@@ -12,8 +12,10 @@
  * replaced (the uid's own text: anything) is told only if it is one.
  */
 
-void __wrap_route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, struct str uid,
-                       struct str device, const struct route *route, route_bind_done done, void *arg);
+void __wrap_route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s,
+                       const struct route_binding *binding, route_bind_done done, void *arg);
+void __wrap_gateway_calls_kick(struct gateway_calls *calls, const struct gateway_kick *kick, unsigned tries,
+                               gateway_kick_done done, void *arg);
 void __wrap_route_unbind(struct redis *redis, struct str uid, struct str device, struct str node, uint64_t node_epoch,
                          uint64_t conn, route_unbind_done done, void *arg);
 void __wrap_route_renew(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, struct str uid,
@@ -22,21 +24,25 @@ void __wrap_route_renew(struct redis *redis, const struct inbox_limits *limits, 
 
 /* What every hash field of a route finds in Redis: the end of the input. */
 static struct str old_route;
+static size_t kicks_due;
 
 static void check_names(struct str uid, struct str device, struct str node)
 {
 	CHECK(ident_is_valid(uid) && ident_is_valid(device) && ident_is_valid(node));
 }
 
-void __wrap_route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, struct str uid,
-                       struct str device, const struct route *route, route_bind_done done, void *arg)
+void __wrap_route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s,
+                       const struct route_binding *binding, route_bind_done done, void *arg)
 {
-	const struct route_bound bound = { .inbox_epoch = UINT64_MAX, .inbox_head = UINT64_MAX, .replaced = old_route };
+	struct device_route replaced = { .device = binding->device };
+	struct route_bound bound = { .inbox_epoch = UINT64_MAX, .inbox_head = UINT64_MAX, .replaced = &replaced };
 
 	(void)redis;
 	(void)limits;
-	CHECK(ttl_s > 0 && platform_is_valid(route->platform));
-	check_names(uid, device, route->node);
+	CHECK(ttl_s > 0 && platform_is_valid(binding->route.platform));
+	check_names(binding->uid, binding->device, binding->route.node);
+	bound.replaced_count = route_parse(old_route, &replaced.route);
+	kicks_due += bound.replaced_count;
 	done(arg, OK, &bound);
 }
 
@@ -58,15 +64,22 @@ void __wrap_route_renew(struct redis *redis, const struct inbox_limits *limits, 
 	__wrap_route_unbind(redis, uid, device, node, node_epoch, conn, done, arg);
 }
 
-static void check_answer(const Skein__V1__RouteAnswer *answer, const Skein__V1__RouteChange *change)
+void __wrap_gateway_calls_kick(struct gateway_calls *calls, const struct gateway_kick *kick, unsigned tries,
+                               gateway_kick_done done, void *arg)
 {
 	struct route route;
 
+	(void)calls;
+	CHECK(tries > 0 && !done && !arg && kick->code == 4001);
+	CHECK(route_parse(old_route, &route) && str_equal(route.node, kick->node) && route.node_epoch == kick->node_epoch);
+	CHECK(kick->conn_count == 1 && kick->conns[0] == route.conn && ident_is_valid(kick->uid));
+	kicks_due--;
+}
+
+static void check_answer(const Skein__V1__RouteAnswer *answer, const Skein__V1__RouteChange *change)
+{
 	CHECK(answer->id == change->id);
 	CHECK(!*answer->error || err_from_code(answer->error) != ERR_INTERNAL);
-	CHECK(!*answer->replaced_node || (change->op == SKEIN__V1__ROUTE_CHANGE__OP__BIND && route_parse(old_route, &route) &&
-	                                  str_equal(route.node, str_from(answer->replaced_node)) &&
-	                                  route.conn == answer->replaced_conn));
 }
 
 static void check_answers(const Skein__V1__RouteChanges *batch)
@@ -93,7 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		skein__v1__route_changes__unpack(NULL, message.len, (const uint8_t *)message.ptr);
 	peer_begin();
 	routes_api_handlers.message(PEER, message, &app);
-	CHECK(peer.refs == 0);
+	CHECK(peer.refs == 0 && kicks_due == 0);
 	CHECK(peer.sends == (batch ? batch->n_changes : 0));
 	if (batch) {
 		check_answers(batch);

@@ -52,6 +52,11 @@ def token(uid, ttl_s=3600, secret=SECRET, **claims):
     return (head + b"." + body + b"." + part(hmac.new(secret.encode(), head + b"." + body, hashlib.sha256).digest())).decode()
 
 
+def token_id(text):
+    """As libcommon/net/jwt.h: of what is signed."""
+    return hashlib.sha256(text.rsplit(".", 1)[0].encode()).digest()[:16]
+
+
 def epoch_text(epoch):
     return f"{epoch:015x}"
 
@@ -73,7 +78,7 @@ class Im:
 
     def __init__(self, router):
         self.router = router
-        self.sends, self.admitted, self.syncs = [], [], []
+        self.sends, self.admitted, self.token_ids, self.syncs = [], [], [], []
         self.entries = {}  # (uid, offset): Message
         self.sync_gate = asyncio.Event()
         self.sync_gate.set()
@@ -86,6 +91,7 @@ class Im:
 
     async def admit(self, request, context):
         self.admitted.append(request.uid)
+        self.token_ids.append(request.token_id)
         await self.admit_gate.wait()
         if request.uid in self.refused:
             await context.abort(self.refused[request.uid], "no")
@@ -170,9 +176,9 @@ class Router:
         held = self.routes.get(key)
         if change.op == router_pb.RouteChange.BIND and self.bind_error:
             answer.error = self.bind_error
+        elif change.op == router_pb.RouteChange.BIND and change.again and held not in (None, mine):
+            answer.error = "failed_precondition"  # a newer one
         elif change.op == router_pb.RouteChange.BIND:
-            if held and held != mine:
-                answer.replaced_node, answer.replaced_conn = held[0], held[2]
             self.routes[key] = mine
             answer.inbox_epoch, answer.inbox_head = self.inbox(change.uid)
         else:
@@ -317,10 +323,11 @@ class Gateway:
         self.log = tempfile.TemporaryFile("w+")
         self.process = None
         self.expected_exit = 0
+        self.environment = {}
 
     def start(self):
         self.process = subprocess.Popen([BIN / "gateway", *(f"--{k}={v}" for k, v in self.options.items())],
-                                        stderr=self.log)
+                                        stderr=self.log, env={**os.environ, **self.environment})
 
     async def __aenter__(self):
         self.im_server = await serve(self.im, self.im_port)
@@ -401,6 +408,14 @@ class Gateway:
         client = await self.open(uid, **more)
         client.hello = await client.expect("hello")
         return client
+
+    async def kick(self, *conns, uid="alice", code=4001, reason="", token_id=b"", node_epoch=77):
+        """As router does it."""
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
+            call = channel.unary_unary("/skein.v1.Gateway/Kick", delivery_pb.KickConnections.SerializeToString,
+                                       delivery_pb.KickedConnections.FromString)
+            await call(delivery_pb.KickConnections(uid=uid, conns=conns, code=code, reason=reason, token_id=token_id,
+                                                   node_epoch=node_epoch), timeout=PATIENCE_S)
 
     def push(self):
         push = Push(f"127.0.0.1:{self.grpc_port}")

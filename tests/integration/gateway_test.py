@@ -3,6 +3,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import subprocess
 import time
 
 import grpc
@@ -10,7 +11,7 @@ import pytest
 import websockets
 
 from gateway_fixture import (Gateway, client_pb, delivery_pb, epoch_text, free_port, im_pb, router_pb, scenario, serve,
-                             text_message, token)
+                             text_message, token, token_id)
 
 GONE, LAGGING = delivery_pb.GONE, delivery_pb.LAGGING
 FIRST_CONN = 1  # the first connection's id, when there is one worker
@@ -231,14 +232,14 @@ async def test_another_epoch_is_announced_and_followed(g):
 
 @scenario(ws_workers=1)
 async def test_what_comes_before_hello_follows_it(g):
-    g.im.admit_gate.clear()
+    g.router.gate.clear()
     client, push = await g.open(), g.push()
-    await g.becomes(lambda: g.router.routes)
+    await g.becomes(lambda: g.router.received)
     epoch = g.router.inbox("alice")[0]
     for offset in 2, 1:
         assert await push.message((FIRST_CONN, offset, epoch)) == {}
     await client.send(type="ping")
-    g.im.admit_gate.set()
+    g.router.gate.set()
     await client.expect("hello")
     assert await client.offsets(2) == [1, 2]
     await client.expect("pong")
@@ -248,7 +249,7 @@ async def test_what_comes_before_hello_follows_it(g):
 async def test_a_client_that_says_too_much_before_hello_is_closed(g):
     g.im.admit_gate.clear()
     client = await g.open()
-    await g.becomes(lambda: g.router.routes)
+    await g.becomes(lambda: g.im.admitted)
     for _ in range(40):
         await client.send(type="ping")
     assert await client.closed() == 1008
@@ -643,6 +644,61 @@ async def test_a_client_is_sent_away_when_router_does_not_answer(g):
     assert not g.router.routes
 
 
+WALL_CLOCK = """
+/* The wall clock, so many seconds off as the first eight bytes of $CLOCK_FILE say. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile int64_t *offset_s;
+
+__attribute__((constructor)) static void open_file(void)
+{
+	offset_s = mmap(NULL, 8, PROT_READ, MAP_SHARED, open(getenv("CLOCK_FILE"), O_RDONLY), 0);
+}
+
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+	int status = (int)syscall(SYS_clock_gettime, id, now);
+	if (id == CLOCK_REALTIME && offset_s)
+		now->tv_sec += *offset_s;
+	return status;
+}
+"""
+
+
+def test_a_token_expires_within_two_seconds_of_the_wall_clock_being_set(tmp_path):
+    def set_clock(offset_s):
+        with (tmp_path / "clock").open("r+b") as file:
+            file.write(offset_s.to_bytes(8, "little", signed=True))
+
+    async def play():
+        g = Gateway()
+        g.environment = {"LD_PRELOAD": str(tmp_path / "clock.so"), "CLOCK_FILE": str(tmp_path / "clock")}
+        async with g:
+            in_an_hour, in_a_day = await g.connect(), await g.connect("bob", token=token("bob", 24 * 3600))
+            set_clock(2 * 3600)
+            start = time.monotonic()
+            assert await in_an_hour.closed() == 4002
+            assert time.monotonic() - start < 2
+            await in_a_day.nothing_before()
+            soon = await g.connect("eve", token=token("eve", 2 * 3600 + 3))
+            set_clock(3600)  # back: the token lives an hour longer than its timer believed
+            with pytest.raises(asyncio.TimeoutError):
+                await soon.read(5)
+            await soon.nothing_before()
+
+    (tmp_path / "clock").write_bytes(bytes(8))
+    (tmp_path / "clock.c").write_text(WALL_CLOCK)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "clock.so", tmp_path / "clock.c"], check=True)
+    asyncio.run(play())
+
+
 @scenario()
 async def test_a_token_that_expires_closes_with_4002_within_two_seconds(g):
     expiry = int(time.time()) + 2
@@ -864,32 +920,103 @@ async def test_who_answers_pings_stays_and_who_is_silent_is_closed(g):
 # ---- devices and routes ----
 
 @scenario()
-async def test_the_same_device_again_closes_the_older_connection(g):
+async def test_a_kick_closes_the_connection_and_its_late_unbind_harms_nobody(g):
     old = await g.connect()
     other = await g.connect(device="laptop")
-    new = await g.connect()
-    assert await old.closed() == 4001
-    await g.becomes(lambda: any(c.op == router_pb.RouteChange.UNBIND and c.conn == old.conn for c in g.router.changes))
-    assert g.router.routes[("alice", "phone")][2] == new.conn  # the old one's unbind took nothing away
+    new = await g.connect()  # the same device: router sees it, and kicks
+    await g.kick(old.conn, reason="the same device connected again")
     push = g.push()
     delivery = push.delivery([old.at(1), new.at(1), other.at(1)])
-    assert await push.send(delivery) == {delivery.id: {old.conn: GONE}}
+    assert await push.send(delivery) == {delivery.id: {old.conn: GONE}}  # from the answer to the kick on
+    assert await old.closed() == 4001 and old.ws.close_reason == "the same device connected again"
+    await g.becomes(lambda: any(c.op == router_pb.RouteChange.UNBIND and c.conn == old.conn for c in g.router.changes))
+    assert g.router.routes[("alice", "phone")][2] == new.conn  # the old one's unbind took nothing away
     assert await new.offsets(1) == [1] and await other.offsets(1) == [1]
 
 
 @scenario()
-async def test_a_replaced_route_of_an_earlier_process_closes_nobody(g):
+async def test_a_kick_closes_what_it_names_on_all_workers_and_nothing_else(g):
+    clients = [await g.connect(device=f"d{i}", proto=i % 2) for i in range(40)]
+    assert {c.conn >> 56 for c in clients} == {0, 1}
     bob = await g.connect("bob")
-    # Before a restart, this id was alice's.
-    g.router.routes[("alice", "phone")] = ("gateway-1", 76, bob.conn)
-    await g.connect("alice")
+    kicked = clients[:20]
+    nowhere = [0, clients[0].conn + (1 << 32 << 10), clients[0].conn + 1, 0xff << 56 | 1]
+    await g.kick(*nowhere, bob.conn, *(c.conn for c in kicked), code=4321, reason="é")
+    assert {await c.closed() for c in kicked} == {4321} and kicked[0].ws.close_reason == "é"
     await bob.nothing_before()
+    push = g.push()
+    assert await push.send(push.delivery([c.at(1) for c in clients[20:]])) == {}
+    await g.kick(*(c.conn for c in kicked))  # again: they are gone
+    await g.kick()
+
+
+@scenario()
+async def test_a_kick_by_token_closes_only_what_was_opened_with_it(g):
+    one, two = token("alice", jti="1"), token("alice", jti="2")
+    phone, laptop = await g.connect(token=one), await g.connect(device="laptop", token=two)
+    assert g.im.token_ids == [token_id(one), token_id(two)]
+    await g.kick(phone.conn, laptop.conn, code=4002, reason="logged out", token_id=token_id(two))
+    assert await laptop.closed() == 4002
+    await phone.nothing_before()
+
+
+@scenario(ws_workers=1)
+async def test_a_connection_that_is_still_opening_can_be_kicked(g):
+    g.router.gate.clear()
+    client = await g.open()
+    await g.becomes(lambda: g.router.received)
+    await g.kick(FIRST_CONN, code=4002)
+    assert await client.closed() == 4002
+    g.router.gate.set()
+    await g.becomes(lambda: any(c.op == router_pb.RouteChange.UNBIND for c in g.router.changes))
+    assert not g.router.routes
+
+
+@scenario()
+async def test_a_kick_of_another_registration_or_malformed_closes_nobody(g):
+    client = await g.connect()
+    await g.kick(client.conn, node_epoch=76)  # before a restart this id was another's
+    for wrong in {"uid": ""}, {"uid": "a b"}, {"uid": "x" * 65}, {"code": 0}, {"code": 1000}, {"code": 65536 + 4001}, \
+            {"reason": "x" * 124}, {"token_id": b"x"}, {"token_id": b"x" * 17}:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await g.kick(client.conn, **wrong)
+        assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT, wrong
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{g.grpc_port}") as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await channel.unary_unary("/skein.v1.Gateway/Kick")(b"\xff\xff", timeout=20)
+        assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    await client.nothing_before()
+
+
+@scenario()
+async def test_who_may_not_connect_replaces_nobody(g):
+    client = await g.connect()
+    g.im.refused["alice"] = grpc.StatusCode.UNAUTHENTICATED
+    assert await (await g.open()).closed() == 4002
+    assert [c.op for c in g.router.changes] == [router_pb.RouteChange.BIND]
+    await client.nothing_before()
+
+
+@scenario()
+async def test_who_is_bound_again_is_admitted_again(g):
+    good, bad = await g.connect("good"), await g.connect("bad")
+    g.router.routes.clear()
+    g.im.refused["bad"] = grpc.StatusCode.UNAUTHENTICATED  # logged out, and the kick found no route
+    g.im.refused["good"] = grpc.StatusCode.UNAVAILABLE  # im is away for now
+    await restart_router(g)
+    assert await bad.closed() == 4002
+    await g.becomes(lambda: g.im.admitted.count("good") == 2)
+    await good.nothing_before()
+    g.im.refused["good"] = grpc.StatusCode.UNAUTHENTICATED
+    await restart_router(g)  # its renewal comes soon, and asks once more
+    assert await good.closed() == 4002
 
 
 async def restart_router(g):
+    streams = g.router.streams
     await g.router_server.stop(0)
     g.router_server = await serve(g.router, g.router_port)
-    await g.becomes(lambda: g.router.streams >= 2)
+    await g.becomes(lambda: g.router.streams > streams)
 
 
 @scenario()
@@ -1148,6 +1275,22 @@ async def test_it_tells_router_how_it_is(g):
     node = g.router.nodes[0]
     assert (node.name, node.grpc_address, node.ws_url, node.cell) == \
         ("gateway-1", f"127.0.0.1:{g.grpc_port}", f"ws://127.0.0.1:{g.ws_port}/ws", "default")
+
+
+@scenario(ws_workers=1)
+async def test_router_learns_what_waits_for_clients_and_how_long_a_turn_took(g):
+    raw, hello = await raw_handshake(g, receive_buffer=4096, uid="stalled")
+    push, stalled, offset = g.push(), (int(hello["conn"]), int(hello["epoch"], 16)), 0
+    while not await g.metric("skein_gateway_queue_bytes"):
+        offset += 1
+        await push.send(push.delivery([(stalled[0], offset, stalled[1])], text="x" * 4000))
+    await g.becomes(lambda: g.router.nodes[-1].queue_bytes > 0)
+    raw.close()
+    await g.becomes(lambda: g.router.nodes[-1].queue_bytes == 0 and g.router.nodes[-1].connections == 0)
+    client = await g.connect()
+    await push.message(client.at(1))
+    await push.send(push.delivery([client.at(1)] * 400000))  # repeats: all in one turn
+    await g.becomes(lambda: any(n.lag_ms >= 2 and n.connections == 1 for n in g.router.nodes))
 
 
 @scenario()

@@ -21,7 +21,7 @@ struct change {
 	bool has_ended;
 	err_t err;
 	struct route_bound bound;
-	char replaced[128];
+	char replaced[512]; /* "device route" of each, in the order of the devices, with commas between */
 	bool was_ours;
 };
 
@@ -33,6 +33,30 @@ static void end(struct change *change, err_t err)
 	change->fixture->ended++;
 }
 
+static int compare_devices(const void *a, const void *b)
+{
+	return str_compare(((const struct device_route *)a)->device, ((const struct device_route *)b)->device);
+}
+
+static void write_routes(struct change *change, const struct device_route *routes, size_t count)
+{
+	struct device_route sorted[16];
+	struct buf text = { 0 };
+
+	assert_true(count <= ARRAY_LEN(sorted));
+	if (count)
+		memcpy(sorted, routes, count * sizeof(*routes));
+	qsort(sorted, count, sizeof(*sorted), compare_devices);
+	for (size_t i = 0; i < count; i++) {
+		buf_append_text(&text, i ? "," : "");
+		buf_append_str(&text, sorted[i].device);
+		buf_append_char(&text, ' ');
+		route_write(&text, &sorted[i].route);
+	}
+	assert_true(str_copy(change->replaced, sizeof(change->replaced), buf_str(&text)));
+	buf_release(&text);
+}
+
 static void on_bound(void *arg, err_t err, const struct route_bound *bound)
 {
 	struct change *change = arg;
@@ -42,7 +66,15 @@ static void on_bound(void *arg, err_t err, const struct route_bound *bound)
 	if (!bound)
 		return;
 	change->bound = *bound;
-	assert_true(str_copy(change->replaced, sizeof(change->replaced), bound->replaced));
+	write_routes(change, bound->replaced, bound->replaced_count);
+}
+
+static void on_listed(void *arg, err_t err, const struct device_route *routes, size_t count)
+{
+	struct change *change = arg;
+
+	end(change, err);
+	write_routes(change, routes, count);
 }
 
 static void on_changed(void *arg, err_t err, bool was_ours)
@@ -53,16 +85,54 @@ static void on_changed(void *arg, err_t err, bool was_ours)
 	change->was_ours = was_ours;
 }
 
-static struct change bind_now(struct redis_fixture *f, struct str device, uint64_t epoch, uint64_t conn)
+static struct change bind_as(struct redis_fixture *f, const struct route_binding *binding)
 {
-	const struct route route = {
-		.node = STR("gateway-1"), .node_epoch = epoch, .conn = conn, .platform = STR("ios"), .since_ms = 5,
-	};
 	struct change change = { .fixture = f };
 
 	f->given++;
-	route_bind(f->redis, &limits, TTL_S, UID, device, &route, on_bound, &change);
+	route_bind(f->redis, &limits, TTL_S, binding, on_bound, &change);
 	redis_fixture_turn(f);
+	return change;
+}
+
+/* A binding of a connection on node 7 of gateway-1. */
+static struct route_binding binding_of(struct str device, uint64_t conn)
+{
+	return (struct route_binding){
+		.uid = UID,
+		.device = device,
+		.route = { .node = STR("gateway-1"), .node_epoch = 7, .conn = conn, .platform = STR("ios"), .since_ms = 5 },
+	};
+}
+
+static struct change bind_now(struct redis_fixture *f, struct str device, uint64_t epoch, uint64_t conn)
+{
+	struct route_binding binding = binding_of(device, conn);
+
+	binding.route.node_epoch = epoch;
+	return bind_as(f, &binding);
+}
+
+/* A new connection of that platform, where the policy holds. */
+static struct change bind_under(struct redis_fixture *f, enum route_policy policy, struct str device, struct str platform,
+                                uint64_t conn)
+{
+	struct route_binding binding = binding_of(device, conn);
+
+	binding.policy = policy;
+	binding.route.platform = platform;
+	return bind_as(f, &binding);
+}
+
+/* What stands in Redis, as `replaced`. */
+static struct change list_now(struct redis_fixture *f)
+{
+	struct change change = { .fixture = f };
+
+	f->given++;
+	route_list(f->redis, UID, on_listed, &change);
+	redis_fixture_turn(f);
+	assert_int_equal(change.err, OK);
 	return change;
 }
 
@@ -146,23 +216,103 @@ static void a_bind_makes_the_inbox_and_knows_its_head(void **state)
 static void a_device_that_binds_again_replaces_its_route(void **state)
 {
 	struct redis_fixture f;
-	struct route old;
 	(void)state;
 
 	open_empty(&f);
 	bind_now(&f, PHONE, 7, 1);
 	struct change second = bind_now(&f, PHONE, 7, 18446744073709551615u);
-	assert_true(route_parse(str_from(second.replaced), &old));
-	assert_true(str_equal(old.node, STR("gateway-1")));
-	assert_int_equal(old.node_epoch, 7);
-	assert_int_equal(old.conn, 1);
+	assert_string_equal(second.replaced, "phone gateway-1|7|1|ios|5");
 	assert_int_equal(redis_fixture_number(&f, "HLEN", ROUTES), 1);
 	/* The very same connection once more, as a retry does. */
 	struct change again = bind_now(&f, PHONE, 7, 18446744073709551615u);
 	assert_string_equal(again.replaced, "");
 	/* A connection whose number begins alike is another one. */
 	struct change other = bind_now(&f, PHONE, 7, 1844674407370955161u);
-	assert_string_equal(other.replaced, "gateway-1|7|18446744073709551615|ios|5");
+	assert_string_equal(other.replaced, "phone gateway-1|7|18446744073709551615|ios|5");
+	redis_fixture_close(&f);
+}
+
+static void under_per_platform_a_bind_removes_what_its_platform_had(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	bind_under(&f, ROUTE_PER_PLATFORM, PHONE, STR("ios"), 1);
+	bind_under(&f, ROUTE_PER_PLATFORM, STR("laptop"), STR("desktop"), 2);
+	struct change bound = bind_under(&f, ROUTE_PER_PLATFORM, STR("tablet"), STR("ios"), 3);
+	assert_string_equal(bound.replaced, "phone gateway-1|7|1|ios|5");
+	assert_string_equal(list_now(&f).replaced, "laptop gateway-1|7|2|desktop|5,tablet gateway-1|7|3|ios|5");
+	/* A device whose platform is another one now. */
+	bound = bind_under(&f, ROUTE_PER_PLATFORM, STR("laptop"), STR("ios"), 4);
+	assert_string_equal(bound.replaced, "laptop gateway-1|7|2|desktop|5,tablet gateway-1|7|3|ios|5");
+	assert_string_equal(list_now(&f).replaced, "laptop gateway-1|7|4|ios|5");
+	assert_false(unbind(&f, PHONE, 7, 1));
+	redis_fixture_close(&f);
+}
+
+static void under_single_a_bind_removes_all_others(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	bind_now(&f, PHONE, 7, 1);
+	bind_now(&f, STR("web"), 6, 2); /* of a node that died, or not: they all go */
+	struct change bound = bind_under(&f, ROUTE_SINGLE, STR("laptop"), STR("desktop"), 3);
+	assert_string_equal(bound.replaced, "phone gateway-1|7|1|ios|5,web gateway-1|6|2|ios|5");
+	assert_string_equal(list_now(&f).replaced, "laptop gateway-1|7|3|desktop|5");
+	/* The same connection once more changes nothing. */
+	bound = bind_under(&f, ROUTE_SINGLE, STR("laptop"), STR("desktop"), 3);
+	assert_string_equal(bound.replaced, "");
+	assert_string_equal(list_now(&f).replaced, "laptop gateway-1|7|3|desktop|5");
+	redis_fixture_close(&f);
+}
+
+static void a_connection_that_binds_again_yields_to_those_that_came_later(void **state)
+{
+	static const enum route_policy policies[] = { ROUTE_PER_DEVICE, ROUTE_PER_PLATFORM, ROUTE_SINGLE };
+	struct redis_fixture f;
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(policies); i++) {
+		struct route_binding old = binding_of(PHONE, 1);
+		struct route_binding newer = binding_of(policies[i] == ROUTE_PER_DEVICE ? PHONE : STR("tablet"), 2);
+
+		open_empty(&f);
+		old.policy = newer.policy = policies[i];
+		newer.route.since_ms = 10000000000000; /* longer than the other, as a text */
+		old.again = newer.again = true;
+		bind_as(&f, &newer);
+		assert_int_equal(bind_as(&f, &old).err, ERR_FAILED_PRECONDITION);
+		assert_true(str_starts_with(str_from(list_now(&f).replaced), newer.device));
+		assert_int_equal(redis_fixture_number(&f, "HLEN", ROUTES), 1);
+		/* A new connection never does, whatever its gateway's clock says; nor one that is bound. */
+		old.again = false;
+		assert_int_equal(bind_as(&f, &old).err, OK);
+		old.again = true;
+		assert_int_equal(bind_as(&f, &old).err, OK);
+		/* And the one that came later takes its place again. */
+		assert_string_equal(bind_as(&f, &newer).replaced, "phone gateway-1|7|1|ios|5");
+		redis_fixture_close(&f);
+	}
+}
+
+static void what_is_no_route_is_not_listed(void **state)
+{
+	struct redis_fixture f;
+	struct redis_call call = { .fixture = NULL };
+	(void)state;
+
+	open_empty(&f);
+	assert_string_equal(list_now(&f).replaced, "");
+	redis_fixture_command(&f, &call, "HSET", ROUTES, "tablet", "gateway-1|7", NULL);
+	redis_fixture_turn(&f);
+	assert_int_equal(call.err, OK);
+	bind_now(&f, PHONE, 7, 1);
+	assert_string_equal(list_now(&f).replaced, "phone gateway-1|7|1|ios|5");
+	/* A bind that meets it does not mind. */
+	assert_int_equal(bind_under(&f, ROUTE_SINGLE, PHONE, STR("ios"), 2).err, OK);
 	redis_fixture_close(&f);
 }
 
@@ -304,6 +454,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_bind_makes_the_inbox_and_knows_its_head),
 		cmocka_unit_test(a_device_that_binds_again_replaces_its_route),
+		cmocka_unit_test(under_per_platform_a_bind_removes_what_its_platform_had),
+		cmocka_unit_test(under_single_a_bind_removes_all_others),
+		cmocka_unit_test(a_connection_that_binds_again_yields_to_those_that_came_later),
+		cmocka_unit_test(what_is_no_route_is_not_listed),
 		cmocka_unit_test(only_the_connection_itself_removes_its_route),
 		cmocka_unit_test(a_late_unbind_leaves_the_newer_connection_alone),
 		cmocka_unit_test(a_renewal_extends_only_what_is_still_ours),

@@ -57,12 +57,50 @@ static void a_test_can_put_its_own_clocks_in_place_and_take_them_away(void **sta
 	assert_true(clock_wall_ms() > 1700000000000);
 }
 
+static uint64_t mono_us, wall_ms;
+
+static uint64_t set_mono_us(void)
+{
+	return mono_us;
+}
+
+static uint64_t set_wall_ms(void)
+{
+	return wall_ms;
+}
+
+static void a_watch_notices_that_the_wall_clock_was_set_once_and_either_way(void **state)
+{
+	static const struct clock_source set = { set_mono_us, set_wall_ms };
+	struct clock_watch watch;
+	(void)state;
+
+	clock_replace(&set);
+	mono_us = 5000000;
+	wall_ms = 1700000000000;
+	clock_watch_init(&watch);
+	assert_false(clock_watch_was_set(&watch));
+	for (int i = 0; i < 100; i++) { /* an hour, slewed by a second */
+		mono_us += 36000000;
+		wall_ms += 36010;
+		assert_false(clock_watch_was_set(&watch));
+	}
+	wall_ms += 1000;
+	assert_true(clock_watch_was_set(&watch));
+	assert_false(clock_watch_was_set(&watch));
+	wall_ms = 1000; /* before the start of the other clock */
+	assert_true(clock_watch_was_set(&watch));
+	assert_false(clock_watch_was_set(&watch));
+	clock_replace(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_monotonic_clock_never_goes_back),
 		cmocka_unit_test(the_wall_clock_is_the_systems),
 		cmocka_unit_test(a_test_can_put_its_own_clocks_in_place_and_take_them_away),
+		cmocka_unit_test(a_watch_notices_that_the_wall_clock_was_set_once_and_either_way),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

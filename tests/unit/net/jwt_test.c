@@ -292,6 +292,25 @@ static void a_token_of_another_key_is_refused_and_a_short_key_too(void **state)
 	buf_release(&token);
 }
 
+static void an_id_is_of_what_is_signed_and_not_of_the_signature(void **state)
+{
+	/* The start of: printf %s TOKEN_UP_TO_ITS_LAST_DOT | sha256sum */
+	static const unsigned char expected[JWT_TOKEN_ID_BYTES] = {
+		0xd0, 0x23, 0x98, 0x53, 0x6c, 0x01, 0x03, 0xfb, 0x91, 0xf7, 0xb7, 0x4a, 0xc6, 0xa5, 0xe0, 0x1c,
+	};
+	unsigned char id[JWT_TOKEN_ID_BYTES], other[JWT_TOKEN_ID_BYTES];
+	(void)state;
+
+	jwt_token_id(STR("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"), id);
+	assert_memory_equal(id, expected, sizeof(id));
+	jwt_token_id(STR("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.another"), other);
+	assert_memory_equal(id, other, sizeof(id));
+	jwt_token_id(STR("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJiIn0.c2ln"), other);
+	assert_memory_not_equal(id, other, sizeof(id));
+	jwt_token_id(STR("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"), other);
+	assert_memory_not_equal(id, other, sizeof(id));
+}
+
 static void assert_bearer(const char *header, const char *token)
 {
 	assert_true(str_equal(jwt_from_authorization(str_from(header)), str_from(token)));
@@ -350,6 +369,7 @@ int main(void)
 		cmocka_unit_test(no_byte_of_a_token_can_be_changed_left_out_or_added),
 		cmocka_unit_test(what_is_no_token_is_refused),
 		cmocka_unit_test(a_token_of_another_key_is_refused_and_a_short_key_too),
+		cmocka_unit_test(an_id_is_of_what_is_signed_and_not_of_the_signature),
 		cmocka_unit_test(the_token_is_taken_from_a_bearer_header_only),
 		cmocka_unit_test(several_threads_may_use_one_key),
 	};

@@ -1,0 +1,116 @@
+#include "im/kicks.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "proto/router.pb-c.h"
+
+#define KICK_PATH "/skein.v1.Router/Kick"
+#define CALL_TIMEOUT_MS 3000 /* router itself gives gateways two */
+#define RETRY_MS 200
+#define GIVE_UP_MS 10000
+#define AGAIN_MS 6000 /* longer than a gateway's OPENING */
+#define CODE 4002
+
+/* So many logouts within seconds, and routers away: those on top are closed when their token expires. */
+#define KICKS_MAX 10000
+
+struct kick {
+	struct list link;
+	struct kicks *all;
+	char uid[65];
+	struct buf request;
+	struct timer timer;
+	uint64_t give_up_ms;
+	bool is_again;
+	bool is_called; /* router's answer is awaited */
+};
+
+static void kick_free(struct kick *kick)
+{
+	list_remove(&kick->link);
+	kick->all->count--;
+	buf_release(&kick->request);
+	mem_free(kick);
+}
+
+static void wake_in(struct kick *kick, uint64_t ms)
+{
+	worker_arm(kick->all->worker, &kick->timer, clock_mono_ms() + ms);
+}
+
+static void on_answered(void *arg, err_t err, struct str response, const char *detail)
+{
+	struct kick *kick = arg;
+	(void)response;
+
+	kick->is_called = false;
+	if (kick->all->is_closed) {
+		kick_free(kick);
+	} else if (err && clock_mono_ms() < kick->give_up_ms) {
+		wake_in(kick, RETRY_MS);
+	} else if (err || kick->is_again) {
+		if (err)
+			log_warn("connections of a revoked token were not closed", LOG_TEXT("uid", kick->uid), LOG_ERR(err),
+			         LOG_TEXT("why", detail));
+		kick_free(kick);
+	} else {
+		kick->is_again = true;
+		kick->give_up_ms = clock_mono_ms() + AGAIN_MS + GIVE_UP_MS;
+		wake_in(kick, AGAIN_MS);
+	}
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct kick *kick = container_of(timer, struct kick, timer);
+
+	kick->is_called = true;
+	rpc_call(kick->all->routers, kick->all->worker, KICK_PATH, buf_str(&kick->request), CALL_TIMEOUT_MS, true, STR(""),
+	         on_answered, kick);
+}
+
+void kicks_init(struct kicks *kicks, struct worker *worker, struct rpc_channel *routers)
+{
+	*kicks = (struct kicks){ .worker = worker, .routers = routers };
+	list_init(&kicks->open);
+}
+
+void kicks_close(struct kicks *kicks)
+{
+	kicks->is_closed = true;
+	list_for_each(link, &kicks->open) {
+		struct kick *kick = container_of(link, struct kick, link);
+
+		worker_cancel(kicks->worker, &kick->timer);
+		if (!kick->is_called)
+			kick_free(kick);
+	}
+}
+
+static void pack(struct buf *out, const struct revocation *revocation)
+{
+	Skein__V1__KickUser message = SKEIN__V1__KICK_USER__INIT;
+
+	message.uid = (char *)revocation->uid;
+	message.token_id = (ProtobufCBinaryData){ JWT_TOKEN_ID_BYTES, (uint8_t *)revocation->token_id };
+	message.code = CODE;
+	message.reason = (char *)"logged out";
+	size_t len = skein__v1__kick_user__get_packed_size(&message);
+	out->len = skein__v1__kick_user__pack(&message, (uint8_t *)buf_reserve(out, len));
+}
+
+void kicks_log_out(struct kicks *kicks, const struct revocation *revocation)
+{
+	if (kicks->is_closed || kicks->count == KICKS_MAX)
+		return;
+	struct kick *kick = MEM_NEW(struct kick);
+	kick->all = kicks;
+	(void)str_copy(kick->uid, sizeof(kick->uid), str_from(revocation->uid));
+	pack(&kick->request, revocation);
+	kick->give_up_ms = clock_mono_ms() + GIVE_UP_MS;
+	timer_init(&kick->timer, on_timer);
+	list_push_back(&kicks->open, &kick->link);
+	kicks->count++;
+	wake_in(kick, 0);
+}

@@ -1,0 +1,30 @@
+#ifndef SKEIN_IM_KICKS_H
+#define SKEIN_IM_KICKS_H
+
+#include "base/list.h"
+#include "im/revocations.h"
+#include "rpc/rpc_client.h"
+
+/*
+ * Closes connections that were opened with a revoked token: router is asked
+ * until it has done it, or ten seconds are over. And once more after that: a
+ * connection that im admitted before the token was revoked may have been bound
+ * after the first kick, but a gateway gives a connection five seconds to be
+ * bound. Thread: the worker's.
+ */
+struct kicks {
+	struct worker *worker;
+	struct rpc_channel *routers;
+	struct list open; /* of struct kick */
+	unsigned count;
+	bool is_closed;
+};
+
+void kicks_init(struct kicks *kicks, struct worker *worker, struct rpc_channel *routers);
+
+/* Before the channel is closed: what is under way is given up. */
+void kicks_close(struct kicks *kicks);
+
+void kicks_log_out(struct kicks *kicks, const struct revocation *revocation);
+
+#endif

@@ -1,0 +1,210 @@
+#include "im/revocations.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "im/statements.h"
+
+#define READ_MS 500
+#define PAGE_ROWS 1000
+
+/* Older ones were kicked by those who lived then. */
+#define LEARN_AGE_MS 30000
+
+#define FORGET_EVERY_MS 60000
+#define CLEAN_EVERY_MS 600000
+
+/* Clocks of several machines: a token is remembered this much longer than it lives. */
+#define SPARE_MS 60000
+
+static int64_t read_count(void *arg)
+{
+	const struct revocations *r = arg;
+
+	return (int64_t)r->tokens.by_id.len;
+}
+
+static void wake_in(struct revocations *r, uint64_t ms)
+{
+	worker_arm(r->worker, &r->timer, clock_mono_ms() + ms);
+}
+
+/* ---- reading ---- */
+
+enum column { COLUMN_HORIZON, COLUMN_SERVER, COLUMN_TX, COLUMN_TOKEN_ID, COLUMN_UID, COLUMN_EXPIRES, COLUMN_AGE_MS };
+
+static void learn(struct revocations *r, const struct revocation *revocation)
+{
+	if (revoked_tokens_add(&r->tokens, revocation->token_id, revocation->expires_ms))
+		r->learned(r->arg, revocation);
+}
+
+static void take_row(struct revocations *r, const PGresult *result, int row)
+{
+	struct revocation revocation = { .expires_ms = (uint64_t)pg_i64(result, row, COLUMN_EXPIRES) };
+	struct str id = pg_text(result, row, COLUMN_TOKEN_ID);
+
+	if (id.len != JWT_TOKEN_ID_BYTES || !str_copy(revocation.uid, sizeof(revocation.uid), pg_text(result, row, COLUMN_UID)))
+		return; /* not written by an im */
+	memcpy(revocation.token_id, id.ptr, JWT_TOKEN_ID_BYTES);
+	if (pg_i64(result, row, COLUMN_AGE_MS) < LEARN_AGE_MS)
+		learn(r, &revocation);
+	else
+		(void)revoked_tokens_add(&r->tokens, revocation.token_id, revocation.expires_ms);
+}
+
+static void begin_at(struct revocations *r, int64_t tx, struct str after)
+{
+	r->from_tx = tx;
+	buf_clear(&r->after);
+	buf_append_str(&r->after, after);
+}
+
+/* A page of a read; there is at least one row, which tells horizon and server. */
+static void take_page(struct revocations *r, const PGresult *result)
+{
+	int rows = PQntuples(result);
+
+	if (!r->is_in_pages)
+		r->next_tx = pg_i64(result, 0, COLUMN_HORIZON);
+	for (int row = 0; row < rows && !PQgetisnull(result, row, COLUMN_TX); row++)
+		take_row(r, result, row);
+	r->is_in_pages = rows == PAGE_ROWS;
+	if (r->is_in_pages) {
+		begin_at(r, pg_i64(result, rows - 1, COLUMN_TX), pg_text(result, rows - 1, COLUMN_TOKEN_ID));
+		return;
+	}
+	begin_at(r, r->next_tx, STR(""));
+	if (!r->are_loaded)
+		log_info("revoked tokens are known", LOG_NUM("tokens", r->tokens.by_id.len));
+	r->are_loaded = true;
+}
+
+static void on_read(void *arg, err_t err, const PGresult *result)
+{
+	struct revocations *r = arg;
+
+	if (r->is_stopped)
+		return;
+	if (!err && PQntuples(result) > 0) {
+		int64_t server = pg_i64(result, 0, COLUMN_SERVER);
+
+		if (server == r->server) {
+			take_page(r, result);
+		} else {
+			r->server = server;
+			r->is_in_pages = false;
+			begin_at(r, 0, STR(""));
+			wake_in(r, 0);
+			return;
+		}
+	}
+	wake_in(r, r->is_in_pages ? 0 : READ_MS);
+}
+
+static void read_page(struct revocations *r)
+{
+	struct pg_params params = { 0 };
+
+	pg_put_i64(&params, r->from_tx);
+	pg_put_text(&params, buf_str(&r->after));
+	pg_put_i32(&params, PAGE_ROWS);
+	pg_query(r->pg, PG_ANY_LANE, STATEMENT_REVOKED_READ, &params, on_read, r);
+}
+
+/* ---- forgetting ---- */
+
+/* Every im does it now and then; nobody waits for it. */
+static void on_cleaned(void *arg, err_t err, const PGresult *result)
+{
+	(void)arg;
+	(void)err;
+	(void)result;
+}
+
+static void forget_expired(struct revocations *r)
+{
+	uint64_t now_ms = clock_mono_ms(), expired_ms = clock_wall_ms() - SPARE_MS;
+	struct pg_params params = { 0 };
+
+	if (now_ms >= r->forget_ms) {
+		r->forget_ms = now_ms + FORGET_EVERY_MS;
+		revoked_tokens_forget(&r->tokens, expired_ms);
+	}
+	if (now_ms >= r->clean_ms) {
+		r->clean_ms = now_ms + CLEAN_EVERY_MS / 2 + random_below(CLEAN_EVERY_MS);
+		pg_put_i64(&params, (int64_t)expired_ms);
+		pg_query(r->pg, PG_ANY_LANE, STATEMENT_REVOKED_CLEAN, &params, on_cleaned, NULL);
+	}
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct revocations *r = container_of(timer, struct revocations, timer);
+
+	forget_expired(r);
+	read_page(r);
+}
+
+/* ---- revoking ---- */
+
+struct revoking {
+	struct revocations *all;
+	struct revocation revocation;
+	revoked_done done;
+	void *arg;
+};
+
+static void on_stored(void *arg, err_t err, const PGresult *result)
+{
+	struct revoking *revoking = arg;
+
+	if (err)
+		err = ERR_UNAVAILABLE;
+	else if (PQntuples(result) == 0)
+		err = ERR_UNAUTHENTICATED;
+	else
+		learn(revoking->all, &revoking->revocation);
+	revoking->done(revoking->arg, err);
+	mem_free(revoking);
+}
+
+void revocations_revoke(struct revocations *r, const struct revocation *revocation, revoked_done done, void *arg)
+{
+	struct revoking *revoking = MEM_NEW(struct revoking);
+	struct pg_params params = { 0 };
+
+	*revoking = (struct revoking){ .all = r, .revocation = *revocation, .done = done, .arg = arg };
+	pg_put_text(&params, str_of(revocation->token_id, JWT_TOKEN_ID_BYTES));
+	pg_put_text(&params, str_from(revocation->uid));
+	pg_put_i64(&params, (int64_t)revocation->expires_ms);
+	pg_query(r->pg, PG_ANY_LANE, STATEMENT_TOKEN_REVOKE, &params, on_stored, revoking);
+}
+
+/* ---- life ---- */
+
+void revocations_start(struct revocations *r, struct worker *worker, struct pg *pg,
+                       void (*learned)(void *arg, const struct revocation *revocation), void *arg)
+{
+	*r = (struct revocations){ .worker = worker, .pg = pg, .learned = learned, .arg = arg };
+	revoked_tokens_init(&r->tokens);
+	timer_init(&r->timer, on_timer);
+	r->forget_ms = clock_mono_ms() + FORGET_EVERY_MS;
+	r->clean_ms = clock_mono_ms() + random_below(CLEAN_EVERY_MS);
+	metrics_gauge_fn("skein_im_revoked_tokens", "Tokens that were logged out and have not expired.", NULL, read_count, r);
+	wake_in(r, 0);
+}
+
+void revocations_stop(struct revocations *r)
+{
+	r->is_stopped = true;
+	worker_cancel(r->worker, &r->timer);
+}
+
+void revocations_release(struct revocations *r)
+{
+	revoked_tokens_release(&r->tokens);
+	buf_release(&r->after);
+}

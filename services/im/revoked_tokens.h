@@ -1,0 +1,31 @@
+#ifndef SKEIN_IM_REVOKED_TOKENS_H
+#define SKEIN_IM_REVOKED_TOKENS_H
+
+#include <stdbool.h>
+
+#include "base/map.h"
+#include "net/jwt.h"
+
+/*
+ * A set of token ids, each until its token has expired: 64 bytes for one.
+ * Looking into an empty set costs nothing. Thread: one.
+ */
+struct revoked_tokens {
+	struct map by_id;
+};
+
+void revoked_tokens_init(struct revoked_tokens *tokens);
+void revoked_tokens_release(struct revoked_tokens *tokens);
+
+/* False if it is there already. */
+bool revoked_tokens_add(struct revoked_tokens *tokens, const unsigned char id[JWT_TOKEN_ID_BYTES], uint64_t expires_ms);
+
+bool revoked_tokens_have(const struct revoked_tokens *tokens, struct str id);
+
+/* The same by the token itself, which was verified: one hash, unless the set is empty. */
+bool revoked_tokens_have_token(const struct revoked_tokens *tokens, struct str token);
+
+/* Takes out what expired before `expired_ms`; a walk over all of them. */
+void revoked_tokens_forget(struct revoked_tokens *tokens, uint64_t expired_ms);
+
+#endif

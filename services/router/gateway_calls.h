@@ -1,0 +1,46 @@
+#ifndef SKEIN_ROUTER_GATEWAY_CALLS_H
+#define SKEIN_ROUTER_GATEWAY_CALLS_H
+
+#include "rpc/rpc_client.h"
+#include "store/nodes.h"
+
+/*
+ * What router asks of gateways: to close connections. There is a channel to
+ * each gateway that had to be asked, opened by the first kick and closed when
+ * its node goes. A kick is sent until the gateway answers, is dead (then its
+ * connections are gone as well), or the tries are used up; each try has a
+ * second. Thread, of everything here: the worker's.
+ */
+
+struct gateway_calls;
+
+/* Takes over node_list_on_change() of `nodes`. */
+struct gateway_calls *gateway_calls_new(struct worker *worker, struct rpc_client *client, struct node_list *nodes);
+
+/*
+ * Ends all kicks with ERR_CLOSED, those under way a little later; further ones end at once. Then free the node list and
+ * close the client: after its `closed`, gateway_calls_free() may follow.
+ */
+void gateway_calls_close(struct gateway_calls *calls);
+void gateway_calls_free(struct gateway_calls *calls);
+
+/* Connections of one user at one gateway. Everything is copied. */
+struct gateway_kick {
+	struct str node;
+	uint64_t node_epoch;
+	struct str uid;
+	uint64_t *conns;
+	size_t conn_count;
+	struct str token_id; /* empty: whichever token they were opened with */
+	uint16_t code; /* the close code */
+	const char *reason;
+};
+
+/* OK: the gateway answered, or it is dead. ERR_UNAVAILABLE: it did not answer. ERR_FULL: too many kicks at once. */
+typedef void (*gateway_kick_done)(void *arg, err_t err);
+
+/* `done` may be called from inside, and may be NULL. */
+void gateway_calls_kick(struct gateway_calls *calls, const struct gateway_kick *kick, unsigned tries, gateway_kick_done done,
+                        void *arg);
+
+#endif

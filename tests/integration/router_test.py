@@ -1,0 +1,470 @@
+"""The router as a process on a Redis of its own; gateways, and im where it asks for kicks, are played by the test."""
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import grpc
+import pytest
+
+from gateway_fixture import BIN, PATIENCE_S, ROOT, delivery_pb, free_port, router_pb, serve, unary
+
+Change = router_pb.RouteChange
+PATH = f"{os.environ['PATH']}:{ROOT / 'build' / 'redis'}"
+TOKEN_ID = bytes(range(16))
+
+
+async def becomes(condition, what=""):
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"never came true: {what}"
+        await asyncio.sleep(0.01)
+
+
+class Redis:
+    def __init__(self):
+        self.port = free_port()
+        self.folder = tempfile.TemporaryDirectory()
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", self.folder.name],
+            env={**os.environ, "PATH": PATH}, stdout=subprocess.DEVNULL)
+
+    def ask(self, *words):
+        """The raw answer to one command."""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE_S) as link:
+            link.sendall(f"*{len(words)}\r\n".encode() + b"".join(f"${len(w)}\r\n{w}\r\n".encode() for w in words))
+            return link.recv(1 << 20).decode()
+
+    async def start(self):
+        def answers():
+            try:
+                return self.ask("PING") == "+PONG\r\n"
+            except OSError:
+                return False
+        await becomes(answers, "redis is up")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.folder.cleanup()
+
+
+class Gateway:
+    """A registered node: its routes stream, and what it was asked to close."""
+
+    def __init__(self, router, name):
+        self.router, self.name, self.port = router, name, free_port()
+        self.kicks = []
+        self.failures = 0  # so many kicks are answered UNAVAILABLE first
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.epoch = self.last_id = 0
+        self.answers = {}
+
+    async def on_kick(self, request, context):
+        self.kicks.append(request)
+        await self.gate.wait()
+        if self.failures:
+            self.failures -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+        return delivery_pb.KickedConnections()
+
+    def handlers(self):
+        return (grpc.method_handlers_generic_handler("skein.v1.Gateway", {
+            "Kick": unary(self.on_kick, delivery_pb.KickConnections)}),)
+
+    def node(self, **fields):
+        return router_pb.Node(**{"name": self.name, "epoch": self.epoch, "grpc_address": f"127.0.0.1:{self.port}",
+                                 "ws_url": "ws://x/ws", "cell": "default", **fields})
+
+    async def start(self):
+        self.server = await serve(self, self.port)
+        self.epoch = (await self.router.call("RegisterNode", self.node(), router_pb.Registered)).epoch
+        self.stream = self.router.channel.stream_stream("/skein.v1.Router/Routes", router_pb.RouteChanges.SerializeToString,
+                                                        router_pb.RouteAnswers.FromString)()
+
+    async def change(self, op, uid="alice", device="phone", conn=1, **fields):
+        """One change, and its answer."""
+        return (await self.changes((op, uid, device, conn, fields)))[0]
+
+    async def changes(self, *changes):
+        batch = router_pb.RouteChanges()
+        for op, uid, device, conn, fields in changes:
+            self.last_id += 1
+            batch.changes.append(Change(id=self.last_id, op=op, uid=uid, device=device, conn=conn, **{
+                "node": self.name, "node_epoch": self.epoch, "platform": "ios", "since": 1000, **fields}))
+        await self.stream.write(batch)
+        while not all(change.id in self.answers for change in batch.changes):
+            answers = await asyncio.wait_for(self.stream.read(), PATIENCE_S)
+            self.answers.update((answer.id, answer) for answer in answers.answers)
+        return [self.answers.pop(change.id) for change in batch.changes]
+
+    async def bind(self, uid="alice", device="phone", conn=1, **fields):
+        answer = await self.change(Change.BIND, uid, device, conn, **fields)
+        assert not answer.error, answer
+        return answer
+
+    async def kicked(self, count=1):
+        """The kicks that came, once there are so many."""
+        await becomes(lambda: len(self.kicks) >= count, f"{self.name} is asked to kick")
+        return self.kicks
+
+    async def close(self):
+        self.gate.set()
+        self.stream.cancel()
+        await self.server.stop(0)
+
+
+class Router:
+    def __init__(self, redis, **options):
+        self.redis, self.port, self.internal = redis, free_port(), free_port()
+        settings = {"node.name": "router-1", "internal.listen": f"127.0.0.1:{self.internal}",
+                    "grpc.listen": f"127.0.0.1:{self.port}", "redis.uri": f"redis://127.0.0.1:{redis.port}",
+                    "drain.timeout": "0", **options}
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen([BIN / "router", *(f"--{k}={v}" for k, v in settings.items())], stderr=self.log)
+        self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{self.port}")
+
+    def is_ready(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.internal}/readyz", timeout=PATIENCE_S) as answer:
+                return answer.status == 200
+        except (OSError, urllib.error.HTTPError):
+            return False
+
+    async def call(self, method, request, answer_type, timeout_s=PATIENCE_S):
+        call = self.channel.unary_unary(f"/skein.v1.Router/{method}", lambda message: message.SerializeToString(),
+                                        answer_type.FromString)
+        return await call(request, timeout=timeout_s)
+
+    async def kick(self, uid="alice", code=4002, **fields):
+        await self.call("Kick", router_pb.KickUser(uid=uid, code=code, **fields), router_pb.KickedUser)
+
+    async def close(self, is_bad):
+        await self.channel.close()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(None, self.process.wait), PATIENCE_S)
+        except asyncio.TimeoutError:
+            self.process.kill()
+            code = self.process.wait()
+        self.log.seek(0)
+        text = self.log.read()
+        if is_bad or code or "Sanitizer" in text:
+            print(text)
+        assert is_bad or code == 0, f"the router ended with {code}"
+
+
+class Cluster:
+    """One router, or more, on one Redis."""
+
+    def __init__(self, **options):
+        self.options, self.routers, self.gateways = options, [], []
+
+    async def __aenter__(self):
+        self.redis = Redis()
+        try:
+            await self.redis.start()
+            await self.router()
+        except BaseException:
+            await self.__aexit__(*sys.exc_info())
+            raise
+        return self
+
+    async def __aexit__(self, kind, *_):
+        for gateway in self.gateways:
+            await gateway.close()
+        try:
+            for router in self.routers:
+                await router.close(bool(kind))
+        finally:
+            self.redis.close()
+
+    async def router(self):
+        router = Router(self.redis, **self.options)
+        self.routers.append(router)
+        await becomes(router.is_ready, "router is ready")
+        return router
+
+    async def gateway(self, name="gateway-1", router=None):
+        gateway = Gateway(router or self.routers[0], name)
+        await gateway.start()
+        self.gateways.append(gateway)
+        return gateway
+
+    async def two(self):
+        return await self.gateway("gateway-1"), await self.gateway("gateway-2")
+
+    def routes(self, uid="alice"):
+        """{device: route} as they stand in Redis."""
+        words = self.redis.ask("HGETALL", f"im:route:{{{uid}}}").split("\r\n")[2::2]
+        return dict(zip(words[::2], words[1::2]))
+
+
+def scenario(**options):
+    def wrap(function):
+        def test():
+            async def play():
+                async with Cluster(**{k.replace("_", ".", 1): v for k, v in options.items()}) as cluster:
+                    await function(cluster)
+            asyncio.run(play())
+        test.__name__ = function.__name__
+        test.__doc__ = function.__doc__
+        return test
+    return wrap
+
+
+@contextlib.contextmanager
+def refused(status):
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        yield
+    assert error.value.code() == status, error.value
+
+
+# ---- nodes and routes ----
+
+@scenario()
+async def test_a_name_belongs_to_who_registered_last_and_its_figures_are_kept(c):
+    first = await c.gateway("gateway-1")
+    second = await c.gateway("gateway-1")
+    assert second.epoch > first.epoch > 0
+    with refused(grpc.StatusCode.FAILED_PRECONDITION):
+        await c.routers[0].call("RenewNode", first.node(), router_pb.Renewed)
+    figures = {"connections": 12345678901, "queue_bytes": 23456789012, "lag_ms": 34}
+    await c.routers[0].call("RenewNode", second.node(draining=True, **figures), router_pb.Renewed)
+    stored = c.redis.ask("HGETALL", "im:node:{gateway-1}").split("\r\n")[2::2]
+    stored = dict(zip(stored[::2], stored[1::2]))
+    assert {name: int(stored[name]) for name in figures} == figures
+    await c.routers[0].call("RemoveNode", second.node(), router_pb.Renewed)
+    assert c.redis.ask("EXISTS", "im:node:{gateway-1}") == ":0\r\n"
+
+
+@scenario()
+async def test_a_route_is_bound_renewed_and_unbound_by_its_connection_only(c):
+    gateway = await c.gateway()
+    bound = await gateway.bind(conn=7, since=123)
+    assert bound.inbox_epoch and bound.inbox_head == 0
+    assert c.routes() == {"phone": f"gateway-1|{gateway.epoch}|7|ios|123"}
+    assert (await gateway.bind(conn=7, since=123)).inbox_epoch == bound.inbox_epoch
+    assert (await gateway.change(Change.RENEW, conn=7)).kept
+    assert not (await gateway.change(Change.RENEW, conn=8)).kept
+    assert not (await gateway.change(Change.UNBIND, conn=8)).kept
+    assert (await gateway.change(Change.UNBIND, conn=7)).kept
+    assert not (await gateway.change(Change.RENEW, conn=7)).kept
+    assert c.routes() == {} and not gateway.kicks
+
+
+@scenario()
+async def test_malformed_changes_are_answered_and_change_nothing(c):
+    gateway = await c.gateway()
+    for wrong in {"uid": ""}, {"uid": "a b"}, {"device": "x" * 65}, {"node": "é"}, {"platform": "toaster"}:
+        fields = {"uid": "alice", "device": "phone", "conn": 1, **wrong}
+        assert (await gateway.change(Change.BIND, **fields)).error == "invalid_argument", wrong
+    await gateway.bind()
+    assert c.redis.ask("DBSIZE") == ":4\r\n"  # the routes, the inbox's meta, the node, and the list of nodes
+
+
+# ---- a newer connection ----
+
+@scenario()
+async def test_the_same_device_elsewhere_closes_the_old_connection_at_once(c):
+    one, two = await c.two()
+    await one.bind(conn=11)
+    start = time.monotonic()
+    await two.bind(conn=22, since=1)  # whatever its clock says
+    kick, = await one.kicked()
+    assert time.monotonic() - start < 2
+    assert (kick.uid, list(kick.conns), kick.code, kick.token_id) == ("alice", [11], 4001, b"")
+    assert kick.node_epoch == one.epoch and kick.reason == "the same device connected again"
+    assert not (await one.change(Change.UNBIND, conn=11)).kept  # it takes nothing away
+    assert c.routes() == {"phone": f"gateway-2|{two.epoch}|22|ios|1"}
+    await two.bind(conn=22, since=1)  # again, as after a broken stream
+    await one.bind("bob", conn=12)
+    await one.bind("bob", conn=13)  # on one gateway it is no other way
+    assert [list(kick.conns) for kick in await one.kicked(2)] == [[11], [12]]
+    assert not two.kicks
+
+
+@scenario()
+async def test_it_does_not_matter_which_router_is_asked(c):
+    other = await c.router()
+    one = await c.gateway("gateway-1")
+    two = await c.gateway("gateway-2", other)
+    await one.bind(conn=11)
+    await two.bind(conn=22)
+    assert list((await one.kicked())[0].conns) == [11]
+
+
+@scenario()
+async def test_a_kick_that_fails_is_tried_again(c):
+    one, two = await c.two()
+    await one.bind(conn=11)
+    one.failures = 3
+    await two.bind(conn=22)
+    assert [list(kick.conns) for kick in await one.kicked(4)] == [[11]] * 4
+
+
+@scenario()
+async def test_who_was_bound_before_yields_when_it_binds_again(c):
+    one, two = await c.two()
+    await one.bind(conn=11, since=1000)
+    await two.bind(conn=22, since=2000)
+    await one.kicked()
+    answer = await one.change(Change.BIND, conn=11, since=1000, again=True)
+    assert answer.error == "failed_precondition"
+    assert list(c.routes()) == ["phone"] and c.routes()["phone"].startswith("gateway-2|")
+    # Redis forgets; whoever comes first, the newer one stays.
+    c.redis.ask("FLUSHALL")
+    await one.bind(conn=11, since=1000, again=True)
+    await two.bind(conn=22, since=2000, again=True)
+    assert c.routes()["phone"].startswith("gateway-2|")
+    assert [list(kick.conns) for kick in await one.kicked(2)] == [[11]] * 2 and not two.kicks
+
+
+@scenario(login_policy="per_platform")
+async def test_per_platform_the_other_devices_of_the_platform_are_closed(c):
+    one, two = await c.two()
+    await one.bind(device="phone", conn=11)
+    await one.bind(device="laptop", conn=12, platform="desktop")
+    await two.bind(device="tablet", conn=22)
+    kick, = await one.kicked()
+    assert (list(kick.conns), kick.code, kick.reason) == ([11], 4001, "another device connected")
+    assert set(c.routes()) == {"laptop", "tablet"}
+    assert (await one.change(Change.BIND, device="phone", conn=11, since=1, again=True)).error == "failed_precondition"
+
+
+@scenario(login_policy="single")
+async def test_single_leaves_one_connection(c):
+    one, two = await c.two()
+    for number, device in enumerate(["phone", "laptop", "tablet"]):
+        await one.bind(device=device, conn=10 + number, platform=["ios", "desktop", "web"][number])
+    await two.bind(device="pad", conn=22)
+    await one.kicked(3)
+    assert sorted(conn for kick in one.kicks for conn in kick.conns) == [10, 11, 12]
+    assert list(c.routes()) == ["pad"]
+
+
+# ---- Kick ----
+
+@scenario()
+async def test_a_kick_asks_each_gateway_once_for_all_connections_there(c):
+    one, two = await c.two()
+    for number in range(5):
+        await one.bind(device=f"a{number}", conn=10 + number)
+        await two.bind(device=f"b{number}", conn=20 + number)
+    await one.bind("bob", conn=99)
+    await c.routers[0].kick(reason="logged out", token_id=TOKEN_ID)
+    for gateway, first in (one, 10), (two, 20):
+        kick, = gateway.kicks
+        assert sorted(kick.conns) == list(range(first, first + 5))
+        assert (kick.uid, kick.code, kick.reason, kick.token_id) == ("alice", 4002, "logged out", TOKEN_ID)
+        assert kick.node_epoch == gateway.epoch
+    await c.routers[0].kick(device="b3")
+    assert list(two.kicks[1].conns) == [23] and len(one.kicks) == 1
+    await c.routers[0].kick(device="none")
+    await c.routers[0].kick("nobody")
+    assert len(one.kicks) == 1 and len(two.kicks) == 2
+
+
+@scenario()
+async def test_a_dead_gateway_is_not_asked_and_keeps_no_kick_from_being_done(c):
+    one, two = await c.two()
+    await one.bind(conn=11)
+    await one.bind(device="old", conn=12, node_epoch=one.epoch - 1)  # of a process before
+    await two.bind(device="laptop", conn=22)
+    await two.bind(device="nowhere", conn=1, node="gateway-3")
+    await c.routers[0].call("RemoveNode", two.node(), router_pb.Renewed)
+    await two.server.stop(0)
+    await c.routers[0].kick()
+    assert [list(kick.conns) for kick in one.kicks] == [[11]]
+
+
+@scenario()
+async def test_a_kick_is_unavailable_while_one_that_lives_does_not_answer(c):
+    one, two = await c.two()
+    await one.bind(conn=11)
+    await two.bind(device="laptop", conn=22)
+    two.failures = 1
+    await c.routers[0].kick()  # tried again at once
+    assert len(two.kicks) == 2 and len(one.kicks) == 1
+    two.gate.clear()
+    start = time.monotonic()
+    with refused(grpc.StatusCode.UNAVAILABLE):
+        await c.routers[0].kick()
+    assert 1.5 < time.monotonic() - start < 5
+    assert len(one.kicks) == 2  # the others are closed all the same
+    two.gate.set()
+    await c.routers[0].kick()
+
+
+@scenario()
+async def test_a_gateway_that_comes_again_is_asked_at_its_new_address(c):
+    one = await c.gateway()
+    await one.bind(conn=11)
+    await c.routers[0].kick()
+    await one.server.stop(0)
+    again = await c.gateway()
+    await again.bind(conn=31)  # replaces that of the dead one
+    await again.bind(device="laptop", conn=32)
+    await c.routers[0].kick()
+    assert [sorted(kick.conns) for kick in again.kicks] == [[31, 32]] and len(one.kicks) == 1
+
+
+@scenario()
+async def test_malformed_kicks_are_refused(c):
+    one = await c.gateway()
+    await one.bind()
+    for wrong in {"uid": ""}, {"uid": "a b"}, {"device": "a b"}, {"code": 0}, {"code": 1000}, {"code": 5000}, \
+            {"code": 65536 + 4001}, {"reason": "x" * 124}, {"token_id": b"x"}, {"token_id": b"x" * 17}:
+        with refused(grpc.StatusCode.INVALID_ARGUMENT):
+            await c.routers[0].kick(**wrong)
+    with refused(grpc.StatusCode.INVALID_ARGUMENT):
+        await c.routers[0].channel.unary_unary("/skein.v1.Router/Kick")(b"\xff\xff", timeout=PATIENCE_S)
+    assert not one.kicks
+
+
+@scenario(redis_timeout="300ms")
+async def test_a_kick_is_unavailable_without_redis(c):
+    one = await c.gateway()
+    await one.bind()
+    c.redis.process.send_signal(signal.SIGSTOP)
+    with refused(grpc.StatusCode.UNAVAILABLE):
+        await c.routers[0].kick()
+    c.redis.process.send_signal(signal.SIGCONT)
+    await becomes(c.routers[0].is_ready)
+    await c.routers[0].kick()
+    assert len(one.kicks) == 1
+
+
+@scenario()
+async def test_a_router_leaves_in_the_middle_of_kicks(c):
+    one, two = await c.two()
+    await one.bind(conn=11)
+    one.gate.clear()
+    await two.bind(conn=22)
+    await one.kicked()
+    asked = asyncio.ensure_future(c.routers[0].kick())
+    await two.kicked()
+    c.routers[0].process.send_signal(signal.SIGTERM)
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        await asked
+    assert await asyncio.get_running_loop().run_in_executor(None, c.routers[0].process.wait) == 0
+
+
+@scenario()
+async def test_a_thousand_binds_of_one_device_leave_one_route_and_kick_all_others(c):
+    one, two = await c.two()
+    binds = [(Change.BIND, "alice", "phone", conn, {"since": conn}) for conn in range(1, 1001)]
+    answers = await asyncio.gather(one.changes(*binds[:500]), two.changes(*binds[500:]))
+    assert not any(answer.error for part in answers for answer in part)
+    await becomes(lambda: len(one.kicks) + len(two.kicks) == 999, "all others are kicked")
+    kicked = {conn for gateway in (one, two) for kick in gateway.kicks for conn in kick.conns}
+    left, = set(range(1, 1001)) - kicked
+    assert c.routes()["phone"].split("|")[2] == str(left)
