@@ -146,7 +146,8 @@ void route_list(struct redis *redis, struct str uid, route_list_done done, void 
 	struct user_keys keys;
 
 	*listing = (struct listing){ done, arg };
-	const struct str args[] = { STR("HGETALL"), user_routes_key(&keys, uid) };
+	user_keys_fill(&keys, uid);
+	const struct str args[] = { STR("HGETALL"), keys.keys[2] };
 	redis_command(redis, args, ARRAY_LEN(args), on_listed, listing);
 }
 
