@@ -79,7 +79,8 @@ async def test_a_stalled_connection_does_not_keep_its_own_device_out(skein):
     new = await alice.connect(1)
     assert time.monotonic() - start < PROMISED_S
     await bob.say(alice, "after")
-    assert text_of(await new.message()) == "after"
+    while text_of(await new.message()) != "after":
+        pass  # the last ones before may be in the inbox a moment after their 200
     stalled.socket.transport.resume_reading()
     with contextlib.suppress(Closed):  # 4001, or 4004 if it was full before
         while True:

@@ -244,10 +244,10 @@ async def test_handshakes_of_one_address_have_a_cap_that_connections_do_not_coun
     async with crowd(cluster.WS[1], 2300) as opened:
         await cluster.becomes(lambda: any(r.at_eof() or r.exception() for r, _ in opened), PATIENCE_S, "some are refused")
         await connection.ping()
-        await (await alice.connect(0)).ping()
+        await (await alice.connect(0, device="laptop")).ping()
 
     async def serves_again():
         with contextlib.suppress(Exception):
-            return await alice.connect(1, device="laptop")
+            return await alice.connect(1, device="tablet")
     await cluster.becomes(serves_again, PATIENCE_S, "the gateway serves again")
     await connection.ping()
