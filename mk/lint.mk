@@ -2,7 +2,7 @@
 # a second run looks only at what changed.
 
 LINT_HEADERS := $(shell find libcommon services tools tests -name '*.h')
-LINT_SOURCES := $(shell find libcommon services tools $(wildcard tests/bench) -name '*.c')
+LINT_SOURCES := $(shell find libcommon services tools $(wildcard tests/bench tests/fuzz) -name '*.c')
 
 .PHONY: lint lint-headers lint-tidy fmt docs print-configuration
 lint: ## check the sources: clang-tidy, banned functions, layers, headers, layout, scripts, documents

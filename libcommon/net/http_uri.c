@@ -33,8 +33,6 @@ static bool append_decoded(struct buf *store, struct str text, enum uri_plus plu
 			c = (char)(high << 4 | low);
 			i += 2;
 		}
-		if (c == '\0')
-			return false;
 		buf_append_char(store, c);
 	}
 	return true;
@@ -49,18 +47,29 @@ bool uri_decode(struct str text, enum uri_plus plus, struct buf *store, struct s
 			return false;
 		*out = str_of(store->ptr + start, store->len - start);
 	}
-	return utf8_is_valid(*out);
+	return utf8_is_valid(*out) && !(out->len && memchr(out->ptr, '\0', out->len));
+}
+
+/* "host/path?query" without the host, which ends at the first slash or question mark; the path may lack. */
+static struct str skip_authority(struct str rest)
+{
+	size_t len = 0;
+
+	while (len < rest.len && rest.ptr[len] != '/' && rest.ptr[len] != '?')
+		len++;
+	return str_of(rest.ptr + len, rest.len - len);
 }
 
 void uri_split(struct str target, struct str *path, struct str *query)
 {
-	if (str_starts_with(target, STR("http://"))) {
-		struct str rest = str_of(target.ptr + 7, target.len - 7);
-		const char *slash = rest.len ? memchr(rest.ptr, '/', rest.len) : NULL;
-		target = slash ? str_of(slash, rest.len - (size_t)(slash - rest.ptr)) : STR("/");
-	}
+	bool is_absolute = str_starts_with(target, STR("http://"));
+
+	if (is_absolute)
+		target = skip_authority(str_of(target.ptr + 7, target.len - 7));
 	*path = str_cut(&target, '?');
 	*query = target;
+	if (is_absolute && path->len == 0)
+		*path = STR("/");
 }
 
 int uri_query_read(struct str query, struct buf *store, struct uri_field *fields, int max, struct str *bad)

@@ -12,7 +12,8 @@ static bool is_address(int family, struct str host)
 	char text[INET6_ADDRSTRLEN];
 	struct in6_addr address;
 
-	return str_copy(text, sizeof(text), host) && inet_pton(family, text, &address) == 1;
+	/* No NUL inside: inet_pton() would stop at it. */
+	return str_copy(text, sizeof(text), host) && strlen(text) == host.len && inet_pton(family, text, &address) == 1;
 }
 
 static bool is_name(struct str host)

@@ -69,7 +69,7 @@ static bool parse_address(struct redis_uri *out, struct str address)
 	if (str_starts_with(address, STR("["))) {
 		port = str_of(address.ptr + 1, address.len - 1);
 		host = str_cut(&port, ']');
-		if (!port.ptr || (port.len > 0 && port.ptr[0] != ':'))
+		if (!port.ptr || (port.len > 0 && port.ptr[0] != ':') || !memchr(host.ptr, ':', host.len))
 			return false;
 		port = port.len ? str_of(port.ptr + 1, port.len - 1) : DEFAULT_PORT;
 	} else {

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/macros.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "net/message_json.h"
@@ -87,6 +88,18 @@ static void put_parts(struct parts *parts, struct str message, struct str messag
 	buf_append_str(&parts->bytes, client_msg_id);
 }
 
+static size_t longest_tail(const struct parts *parts)
+{
+	size_t start = 0, longest = 0;
+
+	for (int audience = 0; audience < AUDIENCE_COUNT; audience++)
+		for (int subprotocol = 0; subprotocol < SUBPROTOCOL_COUNT; subprotocol++) {
+			longest = MAX(longest, parts->ends[audience][subprotocol] - start);
+			start = parts->ends[audience][subprotocol];
+		}
+	return longest;
+}
+
 static struct fanout *fanout_of(const struct parts *parts, struct str client_msg_id)
 {
 	struct fanout *fanout = mem_alloc(sizeof(*fanout) + parts->bytes.len);
@@ -118,11 +131,11 @@ struct fanout *fanout_new(struct str message, bool for_own, struct str client_ms
 	if (!for_own)
 		client_msg_id = STR("");
 	message_json(&json, parsed);
-	if (json.len + client_msg_id.len + FANOUT_HEAD_MAX > FANOUT_FRAME_MAX || !utf8_is_valid(buf_str(&json)) ||
-	    !utf8_is_valid(client_msg_id))
+	if (!utf8_is_valid(buf_str(&json)) || !utf8_is_valid(client_msg_id))
 		goto out;
 	put_parts(&parts, message, buf_str(&json), for_own, client_msg_id);
-	fanout = fanout_of(&parts, client_msg_id);
+	if (FANOUT_HEAD_MAX + longest_tail(&parts) <= FANOUT_FRAME_MAX)
+		fanout = fanout_of(&parts, client_msg_id);
 out:
 	skein__v1__message__free_unpacked(parsed, NULL);
 	buf_release(&parts.bytes);

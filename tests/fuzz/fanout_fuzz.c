@@ -79,11 +79,11 @@ static void check_proto(struct str payload, const Skein__V1__Message *message, s
 static void check_frame(const struct fanout *fanout, enum audience audience, enum subprotocol subprotocol,
                         const Skein__V1__Message *message, struct str client_msg_id)
 {
-	size_t len = fanout_frame_len(fanout, audience, subprotocol, OFFSET);
-	char *frame = mem_alloc(len);
+	size_t max = fanout_frame_max(fanout, audience, subprotocol);
+	char *frame = mem_alloc(max);
+	size_t len = fanout_frame_write(frame, fanout, audience, subprotocol, OFFSET);
 
-	CHECK(len <= FANOUT_FRAME_MAX);
-	CHECK(fanout_frame_write(frame, fanout, audience, subprotocol, OFFSET) == len);
+	CHECK(len <= max && len <= FANOUT_FRAME_MAX);
 	struct str payload = open_frame(str_of(frame, len), subprotocol_opcode(subprotocol));
 	if (subprotocol == SUBPROTOCOL_JSON)
 		check_json(payload, message, client_msg_id);

@@ -18,19 +18,22 @@ static void check_refusal(const struct json_error *error)
 
 static int depth_of(const json_t *value)
 {
-	int deepest = 0;
+	int deepest = 0, depth;
 	const char *key;
 	json_t *item;
 	size_t i;
 
-	if (json_is_object(value)) {
-		json_object_foreach((json_t *)value, key, item)
-			deepest = MAX(deepest, depth_of(item));
-	} else if (json_is_array(value)) {
-		json_array_foreach(value, i, item)
-			deepest = MAX(deepest, depth_of(item));
-	} else {
+	if (!json_is_object(value) && !json_is_array(value))
 		return 0;
+	json_object_foreach((json_t *)value, key, item)
+	{
+		depth = depth_of(item); /* once: MAX() evaluates it twice */
+		deepest = MAX(deepest, depth);
+	}
+	json_array_foreach(value, i, item)
+	{
+		depth = depth_of(item);
+		deepest = MAX(deepest, depth);
 	}
 	return deepest + 1;
 }
@@ -143,6 +146,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	check_round_trip(root);
 	json_object_foreach(root, key, value)
 	{
+		if (!*key) /* no field of ours */
+			continue;
 		check_field(root, key);
 		check_chain(root, key);
 	}

@@ -220,6 +220,54 @@ static void a_message_that_cannot_be_shown_is_refused(void **state)
 	mem_free(body);
 }
 
+static void no_frame_is_longer_than_a_frame_may_be(void **state)
+{
+	Skein__V1__Message message;
+	char *body = mem_zalloc(FANOUT_FRAME_MAX + 1), key[65] = "";
+	unsigned shown = 0, refused = 0;
+	(void)state;
+
+	memset(body, ' ', FANOUT_FRAME_MAX);
+	memcpy(body, "{}", 2);
+	memset(key, '"', sizeof(key) - 1); /* what JSON escapes, the sender's own frame is longest */
+	set_up_message(&message);
+	message.body = body;
+	for (size_t len = FANOUT_FRAME_MAX; len > FANOUT_FRAME_MAX - 600; len -= 3) {
+		body[len] = '\0';
+		struct fanout *fanout = make_fanout(&message, true, key);
+		shown += fanout != NULL;
+		refused += fanout == NULL;
+		if (!fanout)
+			continue;
+		assert_true(write_frame(fanout, AUDIENCE_OWN, SUBPROTOCOL_JSON, UINT64_MAX).len <= FANOUT_FRAME_MAX);
+		assert_true(write_frame(fanout, AUDIENCE_OWN, SUBPROTOCOL_PROTO, UINT64_MAX).len <= FANOUT_FRAME_MAX);
+		fanout_unref(fanout);
+	}
+	assert_true(shown > 0 && refused > 0);
+	mem_free(body);
+}
+
+static void what_a_later_version_adds_counts_in_the_protobuf_frame(void **state)
+{
+	Skein__V1__Message message;
+	ProtobufCMessageUnknownField field = { .tag = 999, .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED };
+	(void)state;
+
+	set_up_message(&message);
+	message.base.n_unknown_fields = 1;
+	message.base.unknown_fields = &field;
+	field.data = mem_zalloc(FANOUT_FRAME_MAX);
+	memcpy(field.data, "\xfd\xff\x0f", 3); /* so many bytes follow */
+	field.len = FANOUT_FRAME_MAX;
+	expect_refused(&message, "its protobuf frame is too large");
+	memcpy(field.data, "\xfd\xff\x0e", 3);
+	field.len = FANOUT_FRAME_MAX - (1 << 14);
+	struct fanout *fanout = make_fanout(&message, false, "");
+	assert_non_null(fanout);
+	fanout_unref(fanout);
+	mem_free(field.data);
+}
+
 static void shares_free_the_fanout_with_the_last_of_them(void **state)
 {
 	Skein__V1__Message message;
@@ -329,6 +377,8 @@ int main(void)
 		cmocka_unit_test(a_message_reads_back_whole_with_each_connections_offset),
 		cmocka_unit_test(frames_of_every_length_have_the_right_header),
 		cmocka_unit_test(a_message_that_cannot_be_shown_is_refused),
+		cmocka_unit_test(no_frame_is_longer_than_a_frame_may_be),
+		cmocka_unit_test(what_a_later_version_adds_counts_in_the_protobuf_frame),
 		cmocka_unit_test(shares_free_the_fanout_with_the_last_of_them),
 		cmocka_unit_test(the_other_frames_have_the_fields_of_the_contract),
 		cmocka_unit_test(the_other_frames_read_back_from_protobuf),

@@ -147,6 +147,7 @@ static void a_target_splits_into_path_and_query(void **state)
 		{ "/a?b=c?d", "/a", "b=c?d" },
 		{ "http://skein:8080/a/b?c", "/a/b", "c" },
 		{ "http://skein", "/", NULL },
+		{ "http://skein?a=/b", "/", "a=/b" },
 		{ "", "", NULL },
 	};
 	struct str path, query;
@@ -178,6 +179,7 @@ static void decoding_accepts_utf8_only_and_nothing_half_encoded(void **state)
 	assert_int_equal(out.len, 0);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_false(uri_decode(str_from(bad[i]), PLUS_IS_PLUS, &store, &out));
+	assert_false(uri_decode(STR("a\0b"), PLUS_IS_PLUS, &store, &out));
 	buf_release(&store);
 }
 

@@ -64,6 +64,9 @@ static void anything_else_is_a_bad_configuration(void **state)
 		assert_int_equal(rpc_targets_uri(&uri, str_from(lists[i])), ERR_BAD_CONFIG);
 		buf_release(&uri);
 	}
+	struct buf uri = { 0 };
+	assert_int_equal(rpc_targets_uri(&uri, STR("127.0.0.1\0.example:80")), ERR_BAD_CONFIG);
+	buf_release(&uri);
 }
 
 int main(void)

@@ -64,6 +64,8 @@ static void what_is_no_uri_is_refused(void **state)
 		"redis://:%@host",
 		"redis://[::1",
 		"redis://[]",
+		"redis://[localhost]",
+		"redis://[[x]",
 		"redis://[::1]x",
 		"redis://[::1]:",
 		"redis://::1",
