@@ -180,7 +180,9 @@ static void answer_comes(struct world *w)
 	for (uint64_t offset = w->after + 1; offset <= last; offset++)
 		feed(w, offset);
 	if (w->is_catch_up && last < w->bound_head && w->sequencer.next <= w->bound_head) {
-		client_syncs(w); /* sync_more */
+		client_syncs(w); /* sync_more: live ones go on after hello's head */
+		w->last = w->bound_head;
+		w->may_jump = false;
 		sequencer_jump(&w->sequencer, w->bound_head + 1, w->now_ms);
 		ack_window_restart(&w->window, w->bound_head);
 		if (w->sequencer.is_paused)
