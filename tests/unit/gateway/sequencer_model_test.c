@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/str.h"
 #include "gateway/ack_window.h"
 #include "gateway/sequencer.h"
 
@@ -338,8 +339,7 @@ static void explore_from(const char *beginning, size_t more, unsigned long at_le
 	char events[32];
 
 	for (int late = 0; late <= 1; late++) {
-		memset(events, 0, sizeof(events));
-		memcpy(events, beginning, strlen(beginning));
+		assert_true(str_copy(events, sizeof(events), str_from(beginning)));
 		assert_true(explore(events, strlen(beginning), strlen(beginning) + more, late) >= at_least);
 	}
 }
