@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/str.h"
 #include "gateway/ack_window.h"
 #include "gateway/sequencer.h"
 
@@ -180,7 +181,9 @@ static void answer_comes(struct world *w)
 	for (uint64_t offset = w->after + 1; offset <= last; offset++)
 		feed(w, offset);
 	if (w->is_catch_up && last < w->bound_head && w->sequencer.next <= w->bound_head) {
-		client_syncs(w); /* sync_more */
+		client_syncs(w); /* sync_more: live ones go on after hello's head */
+		w->last = w->bound_head;
+		w->may_jump = false;
 		sequencer_jump(&w->sequencer, w->bound_head + 1, w->now_ms);
 		ack_window_restart(&w->window, w->bound_head);
 		if (w->sequencer.is_paused)
@@ -336,8 +339,7 @@ static void explore_from(const char *beginning, size_t more, unsigned long at_le
 	char events[32];
 
 	for (int late = 0; late <= 1; late++) {
-		memset(events, 0, sizeof(events));
-		memcpy(events, beginning, strlen(beginning));
+		assert_true(str_copy(events, sizeof(events), str_from(beginning)));
 		assert_true(explore(events, strlen(beginning), strlen(beginning) + more, late) >= at_least);
 	}
 }
