@@ -191,6 +191,7 @@ uint16_t internal_server_port(const struct internal_server *server)
 void internal_server_drain(struct internal_server *server)
 {
 	server->is_draining = true;
+	uv_timer_stop(&server->round);
 }
 
 static void part_closed(struct internal_server *server)

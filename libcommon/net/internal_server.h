@@ -45,7 +45,7 @@ uint16_t internal_server_port(const struct internal_server *server);
 /* `run` must not be used after it. Fine for a run that has timed out meanwhile, or whose server is closed. */
 void readiness_done(struct readiness_run *run, err_t err);
 
-/* /readyz says no from now on. */
+/* /readyz says no from now on, and no check is started any more: what they ask may go. */
 void internal_server_drain(struct internal_server *server);
 
 /* `closed` on a later turn. */

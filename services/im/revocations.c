@@ -101,7 +101,7 @@ static void on_read(void *arg, err_t err, const PGresult *result)
 			return;
 		}
 	}
-	wake_in(r, r->is_in_pages ? 0 : READ_MS);
+	wake_in(r, !err && r->is_in_pages ? 0 : READ_MS);
 }
 
 static void read_page(struct revocations *r)

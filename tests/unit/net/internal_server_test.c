@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/macros.h"
@@ -202,6 +203,23 @@ static void a_service_that_drains_is_not_ready(void **state)
 	assert_ready(f, 503, DRAINING);
 }
 
+static void nothing_is_asked_any_more_for_a_service_that_drains(void **state)
+{
+	struct fixture *f = *state;
+	const struct timespec rounds = { .tv_sec = 3 * READINESS_INTERVAL_MS / 1000, .tv_nsec = 500000000 };
+
+	on_worker(f, end_run, next_run(f), OK);
+	assert_ready(f, 200, READY);
+	on_worker(f, drain, NULL, OK);
+	uv_mutex_lock(&f->dependency.lock);
+	int made = f->dependency.made;
+	uv_mutex_unlock(&f->dependency.lock);
+	nanosleep(&rounds, NULL); /* for what must not come there is no event */
+	uv_mutex_lock(&f->dependency.lock);
+	assert_int_equal(f->dependency.made, made);
+	uv_mutex_unlock(&f->dependency.lock);
+}
+
 static void health_and_metrics_are_served_and_nothing_else(void **state)
 {
 	struct fixture *f = *state;
@@ -249,6 +267,7 @@ int main(void)
 		TEST(readiness_follows_what_the_dependency_answers),
 		TEST(a_check_that_does_not_end_counts_as_failed_and_its_late_end_changes_nothing),
 		TEST(a_service_that_drains_is_not_ready),
+		TEST(nothing_is_asked_any_more_for_a_service_that_drains),
 		TEST(health_and_metrics_are_served_and_nothing_else),
 		cmocka_unit_test(a_server_without_dependencies_is_ready_at_once),
 	};
