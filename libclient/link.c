@@ -38,6 +38,7 @@ static void end(struct link *link, unsigned close_code, unsigned status, uint64_
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
+/* A socket that takes nothing more may still hold why: what came is read to its end before it is over. */
 static void flush(struct link *link)
 {
 	size_t sent = 0;
@@ -51,9 +52,16 @@ static void flush(struct link *link)
 		memmove(link->out.ptr, link->out.ptr + sent, link->out.len);
 	}
 	if (code != CURLE_OK && code != CURLE_AGAIN)
-		end(link, 0, 0, 0);
-	else if (link->stage != OVER)
-		uv_poll_start(&link->poll, UV_READABLE | (link->out.len ? UV_WRITABLE : 0), on_ready);
+		link->out.len = 0;
+	uv_poll_start(&link->poll, UV_READABLE | (link->out.len ? UV_WRITABLE : 0), on_ready);
+}
+
+static void say_goodbye(struct link *link)
+{
+	size_t sent;
+
+	ws_put_close(&link->out, 1000);
+	(void)curl_easy_send(link->easy, link->out.ptr, link->out.len, &sent); /* it is over either way */
 }
 
 /* ---- in ---- */
@@ -86,8 +94,7 @@ static bool take_event(struct link *link, struct str *in)
 	case WS_GOT_PONG:
 		return true;
 	case WS_GOT_CLOSE:
-		ws_put_close(&link->out, 1000);
-		flush(link);
+		say_goodbye(link);
 		end(link, code, 0, 0);
 		return false;
 	case WS_GOT_NONSENSE:
@@ -140,10 +147,9 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	struct link *link = container_of(poll, struct link, poll);
 
 	(void)events;
+	receive(link);
 	if (status < 0)
 		end(link, 0, 0, 0);
-	else
-		receive(link);
 }
 
 /* ---- opening ---- */
@@ -254,10 +260,8 @@ static void on_curl_closed(struct curl_loop *loop)
 void link_close(struct link *link)
 {
 	link->is_closing = true;
-	if (link->stage == OPEN) {
-		ws_put_close(&link->out, 1000);
-		flush(link);
-	}
+	if (link->stage == OPEN)
+		say_goodbye(link);
 	if (link->has_poll)
 		uv_close((uv_handle_t *)&link->poll, on_poll_closed);
 	curl_multi_remove_handle(link->curl.multi, link->easy);
