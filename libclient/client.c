@@ -26,9 +26,11 @@ bool client_is_passing(const struct http_answer *answer)
 
 uint64_t client_retry_at(struct skein_client *client, struct backoff *backoff, const struct http_answer *answer)
 {
+	uint64_t wait_ms = backoff_next_ms(backoff);
+
 	if (answer->status < 400 || answer->status >= 500)
 		client->base = (client->base + 1) % (unsigned)client->options.base_count; /* another one may do better */
-	return client_now(client) + MAX(backoff_next_ms(backoff), answer->retry_after_ms);
+	return client_now(client) + MAX(wait_ms, answer->retry_after_ms);
 }
 
 void client_token_refused(struct skein_client *client, unsigned token_number)

@@ -7,7 +7,7 @@
 #include "libclient/client.h"
 
 #define SYNC_PAGE 100
-#define HISTORY_PAGE 200
+#define HISTORY_PAGE 100 /* of 64 KiB at most: HTTP_MAX_ANSWER is more */
 
 /* ---- reading ---- */
 

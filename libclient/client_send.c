@@ -53,9 +53,10 @@ static void finish(struct send *send, struct skein_sent *sent)
 static void try_again(struct send *send, const struct http_answer *answer)
 {
 	struct skein_client *client = send->client;
+	uint64_t retry_ms = client_retry_at(client, &client->send_backoff, answer);
 
 	outbox_failed(&client->outbox, &send->item);
-	client->send_retry_ms = MAX(client->send_retry_ms, client_retry_at(client, &client->send_backoff, answer));
+	client->send_retry_ms = MAX(client->send_retry_ms, retry_ms);
 	if (answer->status == 401)
 		client_token_refused(client, send->token_number);
 }

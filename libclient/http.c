@@ -4,6 +4,8 @@
 
 #include "base/mem.h"
 
+#define MAX_HOST_CONNECTIONS 64 /* calls of many clients wait for one another rather than for ports */
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct http_call *call = arg;
@@ -111,6 +113,7 @@ struct skein_net *skein_net_new(uv_loop_t *loop, const char *ca_file)
 
 	net->ca_file = ca_file ? str_dup(str_from(ca_file)) : NULL;
 	curl_loop_init(&net->curl, loop, on_done);
+	curl_multi_setopt(net->curl.multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)MAX_HOST_CONNECTIONS);
 	return net;
 }
 

@@ -214,10 +214,10 @@ static void end_pull(struct inbox *inbox)
 static void learn_mark(struct inbox *inbox, const struct inbox_mark *mark)
 {
 	struct known *known = find(inbox, mark->conversation);
-	uint64_t back = inbox->rules->unknown_history;
+	uint32_t back = inbox->rules->unknown_history;
 
 	if (!known)
-		known = follow(inbox, mark->conversation, mark->last_seq > back ? mark->last_seq - back : 0);
+		known = follow(inbox, mark->conversation, back && mark->last_seq > back ? mark->last_seq - back : 0);
 	if (known->last < mark->last_seq)
 		add_pull(inbox, known, mark->last_seq);
 }

@@ -44,7 +44,7 @@ struct inbox_item {
 
 struct inbox_rules {
 	bool starts_from_oldest;
-	uint32_t unknown_history; /* messages to read of a conversation that is new after a reset */
+	uint32_t unknown_history; /* messages to read of a conversation that is new after a reset; 0: all */
 	unsigned max_held, max_untaken, max_conversations;
 	uint32_t max_held_bytes;
 	unsigned settle_every; /* messages */

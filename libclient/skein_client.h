@@ -108,7 +108,10 @@ struct skein_options {
 	bool starts_from_oldest; /* without a state: first what the server still keeps; false: what comes from now on */
 	bool returns_when_replaced; /* 4001 is a lost connection like any other */
 	bool uses_proxy; /* as the environment says (https_proxy ...) */
-	/* How many old messages to read of a conversation that this client had nothing of when the server lost its inbox. */
+	/*
+	 * When the server lost the inbox: how many of the last messages to read of a conversation that this client had nothing
+	 * of. 0: all of them, since it may have begun while the client was away.
+	 */
 	uint32_t unknown_history;
 
 	/* 0 in any of these is the value behind it. */

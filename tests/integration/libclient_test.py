@@ -112,7 +112,7 @@ async def test_a_hole_in_a_conversation_is_pulled_from_history(skein, app):
     assert await app.messages(17) == seqs(BOB, 1, 17)
 
 
-@scenario(unknown_history=1000)
+@scenario()
 async def test_a_lost_inbox_is_made_good_from_history(skein, app):
     await skein.say(BOB, 2)
     await app.messages(2)
@@ -128,7 +128,7 @@ async def test_a_lost_inbox_is_made_good_from_history(skein, app):
     assert (state["epoch"], state["offset"]) == ("e2", "1")
 
 
-@scenario(unknown_history=1000)
+@scenario()
 async def test_an_inbox_that_is_lost_while_away_or_twice_is_made_good_too(skein, app):
     await skein.say(BOB, 2)
     await app.messages(2)

@@ -111,11 +111,11 @@ static void let_go(struct inbox_item *item)
 }
 
 static const struct inbox_rules roomy = {
-	.unknown_history = 1000, .max_held = 100, .max_held_bytes = 10000, .max_untaken = 100, .max_conversations = 10,
+	.max_held = 100, .max_held_bytes = 10000, .max_untaken = 100, .max_conversations = 10,
 	.settle_every = 3, .settle_after_ms = 10, .let_go = let_go,
 };
 static const struct inbox_rules tight = {
-	.unknown_history = 1000, .max_held = 1, .max_held_bytes = 10000, .max_untaken = 2, .max_conversations = 10,
+	.max_held = 1, .max_held_bytes = 10000, .max_untaken = 2, .max_conversations = 10,
 	.settle_every = 1, .settle_after_ms = 10, .let_go = let_go,
 };
 
