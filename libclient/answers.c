@@ -254,7 +254,8 @@ bool state_read(struct inbox *inbox, const char *text)
 	               str_copy(at.epoch, sizeof(at.epoch), answer_epoch(root));
 
 	inbox_restore(inbox, &at, json_is_true(json_object_get(root, "hot")));
-	json_object_foreach (conversations, id, seq) {
+	json_object_foreach(conversations, id, seq)
+	{
 		is_good = is_good && conversation_parse(str_from(id), &parsed) && json_is_integer(seq) &&
 		          json_integer_value(seq) >= 0;
 		if (is_good)

@@ -19,11 +19,6 @@ struct http_request client_request(const struct skein_client *client, struct buf
 	};
 }
 
-bool client_is_passing(const struct http_answer *answer)
-{
-	return answer->status < 400 || answer->status >= 500 || answer->status == 408 || answer->status == 429;
-}
-
 uint64_t client_retry_at(struct skein_client *client, struct backoff *backoff, const struct http_answer *answer)
 {
 	uint64_t wait_ms = backoff_next_ms(backoff);

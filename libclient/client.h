@@ -77,8 +77,7 @@ static inline uint64_t client_now(const struct skein_client *client)
 /* The request at the base that answered last, below /v1. `url` is a buffer for it. */
 struct http_request client_request(const struct skein_client *client, struct buf *url, const char *path);
 
-/* An HTTP answer that will be another one the next time: wait, as long as it says at least. Tells life when the token is why. */
-bool client_is_passing(const struct http_answer *answer);
+/* When to ask again after an answer that may be another one the next time; another base is asked if this one is not well. */
 uint64_t client_retry_at(struct skein_client *client, struct backoff *backoff, const struct http_answer *answer);
 
 /* The token that went out with a request was refused. */

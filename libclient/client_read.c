@@ -81,6 +81,12 @@ static bool take_history(struct skein_client *client, const json_t *root)
 	return true;
 }
 
+/* A position that makes no sense, or a conversation that this user may not read (any more): asking again changes nothing. */
+static bool is_final(unsigned status, bool is_sync)
+{
+	return status == 400 || (!is_sync && (status == 403 || status == 404));
+}
+
 static void on_read(struct http_call *call, const struct http_answer *answer)
 {
 	struct skein_client *client = container_of(call, struct skein_client, read.http);
@@ -90,14 +96,14 @@ static void on_read(struct http_call *call, const struct http_answer *answer)
 	if (root && (is_sync ? take_page(client, root) : take_history(client, root))) {
 		backoff_reset(&client->read.backoff);
 		buf_clear(&client->read_path);
-	} else if (client_is_passing(answer) || answer->status == 401) {
-		client->read.retry_ms = client_retry_at(client, &client->read.backoff, answer);
-		if (answer->status == 401)
-			client_token_refused(client, client->read.token_number);
-	} else {
+	} else if (is_final(answer->status, is_sync)) {
 		buf_clear(&client->read_path);
 		if (!inbox_refused(&client->inbox))
 			life_refused(&client->life);
+	} else {
+		client->read.retry_ms = client_retry_at(client, &client->read.backoff, answer);
+		if (answer->status == 401)
+			client_token_refused(client, client->read.token_number);
 	}
 	json_decref(root);
 	client_turn(client);

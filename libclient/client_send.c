@@ -61,6 +61,12 @@ static void try_again(struct send *send, const struct http_answer *answer)
 		client_token_refused(client, send->token_number);
 }
 
+/* The server looked at it and said no: asking again changes nothing. */
+static bool is_refusal(unsigned status)
+{
+	return status >= 400 && status < 500 && status != 401 && status != 408 && status != 429;
+}
+
 static void on_answered(struct http_call *call, const struct http_answer *answer)
 {
 	struct send *send = container_of(call, struct send, http);
@@ -70,7 +76,7 @@ static void on_answered(struct http_call *call, const struct http_answer *answer
 
 	if (answer->status == 200 && answer_sent(root, &sent)) {
 		finish(send, &sent);
-	} else if (client_is_passing(answer) || answer->status == 401) {
+	} else if (!is_refusal(answer->status)) {
 		try_again(send, answer);
 	} else {
 		sent.code = text_in(root, "code", "refused");
@@ -110,7 +116,8 @@ void client_abandon_sends(struct skein_client *client)
 	for (struct outbox_item *item; (item = outbox_remove_any(&client->outbox));) {
 		struct send *send = container_of(item, struct send, item);
 
-		tell(client, &(struct skein_sent){ .client_msg_id = send->client_msg_id, .code = "closed",
+		tell(client, &(struct skein_sent){ .client_msg_id = send->client_msg_id,
+		                                   .code = "closed",
 		                                   .detail = "the client was closed before there was an answer" });
 		free_send(send);
 	}

@@ -147,7 +147,7 @@ void curl_loop_close(struct curl_loop *loop, void (*closed)(struct curl_loop *lo
 	loop->closed = closed;
 	curl_multi_cleanup(loop->multi);
 	loop->multi = NULL;
-	list_for_each (link, &loop->watches)
+	list_for_each(link, &loop->watches)
 		stop_watching(container_of(link, struct watch, link));
 	uv_close((uv_handle_t *)&loop->timer, on_timer_closed);
 }

@@ -242,7 +242,7 @@ void inbox_release(struct inbox *inbox)
 	inbox_disconnected(inbox);
 	for (struct list *link; (link = list_pop_front(&inbox->untaken));)
 		mem_free(container_of(link, struct handover, link));
-	list_for_each (link, &inbox->quiet)
+	list_for_each(link, &inbox->quiet)
 		mem_free(container_of(link, struct known, quiet));
 	map_release(&inbox->conversations);
 }
@@ -288,7 +288,7 @@ void inbox_resync(struct inbox *inbox, struct str epoch)
 		return;
 	set_epoch(inbox->connected_epoch, epoch);
 	inbox->given_out = inbox->acked = 0;
-	list_for_each (link, &inbox->held)
+	list_for_each(link, &inbox->held)
 		container_of(link, struct inbox_item, link)->offset = 0; /* of an inbox that is gone */
 }
 

@@ -114,8 +114,8 @@ void inbox_synced(struct inbox *inbox, struct inbox_page *page);
 void inbox_pulled(struct inbox *inbox, struct list *items, bool is_last);
 
 /*
- * The server will never answer the SYNC or PULL: the position makes no sense to it, or the conversation may not be read. False: there
- * is no other way.
+ * The server will never answer the SYNC or PULL: the position makes no sense to it, or the conversation may not be
+ * read. False: there is no other way.
  */
 bool inbox_refused(struct inbox *inbox);
 

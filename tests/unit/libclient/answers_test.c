@@ -76,7 +76,8 @@ static void a_page_with_anything_wrong_is_none_and_leaves_nothing(void **state)
 		"{\"epoch\":\"e\",\"next_offset\":1}",
 		"{\"epoch\":\"e\",\"next_offset\":\"-1\"}",
 		"{\"epoch\":\"e\",\"next_offset\":\"18446744073709551615\"}",
-		"{\"epoch\":\"e\",\"next_offset\":\"2\",\"messages\":[{\"offset\":\"1\",\"message\":" MESSAGE(1) "},{\"offset\":\"2\"}]}",
+		"{\"epoch\":\"e\",\"next_offset\":\"2\",\"messages\":[{\"offset\":\"1\",\"message\":" MESSAGE(
+			1) "},{\"offset\":\"2\"}]}",
 		"{\"epoch\":\"e\",\"next_offset\":\"2\",\"messages\":[{\"offset\":\"3\",\"message\":" MESSAGE(1) "}]}",
 		"{\"epoch\":\"e\",\"next_offset\":\"2\",\"messages\":[{\"message\":" MESSAGE(1) "}]}",
 		"{\"epoch\":\"e\",\"next_offset\":\"2\",\"hot\":[{\"conversation_id\":\"g:1\"}]}",
@@ -96,13 +97,17 @@ static void a_page_is_read_with_its_messages_or_its_conversations(void **state)
 	struct inbox_page page;
 
 	(void)state;
-	assert_true(page_of("{\"epoch\":\"e\",\"head\":\"9\",\"next_offset\":\"2\",\"more\":true,\"reset\":false,\"hot\":[],"
-	                    "\"messages\":[{\"offset\":\"1\",\"message\":" MESSAGE(1) "},{\"offset\":\"2\",\"message\":" MESSAGE(2) "}]}", &page));
+	assert_true(page_of(
+		"{\"epoch\":\"e\",\"head\":\"9\",\"next_offset\":\"2\",\"more\":true,\"reset\":false,\"hot\":[],"
+		"\"messages\":[{\"offset\":\"1\",\"message\":" MESSAGE(1) "},{\"offset\":\"2\",\"message\":" MESSAGE(
+			2) "}]}",
+		&page));
 	assert_true(page.has_more);
 	assert_int_equal(page.end.offset, 2);
 	assert_int_equal(drop(&page.items), 2);
 	assert_true(page_of("{\"epoch\":\"e\",\"next_offset\":\"9\",\"more\":false,\"reset\":true,\"messages\":[],\"hot\":[],"
-	                    "\"conversations\":[{\"conversation_id\":\"g:1\",\"last_seq\":4,\"read_seq\":0}]}", &page));
+	                    "\"conversations\":[{\"conversation_id\":\"g:1\",\"last_seq\":4,\"read_seq\":0}]}",
+	                    &page));
 	assert_true(page.is_reset);
 	assert_int_equal(page.mark_count, 1);
 }
@@ -128,7 +133,9 @@ static void history_is_of_its_conversation_and_goes_up(void **state)
 	assert_true(history_of("{\"messages\":[]}", &items, &is_last));
 	assert_true(is_last);
 	assert_false(history_of("{\"messages\":[" MESSAGE(2) "," MESSAGE(2) "]}", &items, &is_last));
-	assert_false(history_of("{\"messages\":[{\"conversation_id\":\"g:1\",\"seq\":3,\"msg_id\":\"1\",\"from\":\"b\",\"type\":\"text\",\"time\":5}]}", &items, &is_last));
+	assert_false(history_of(
+		"{\"messages\":[{\"conversation_id\":\"g:1\",\"seq\":3,\"msg_id\":\"1\",\"from\":\"b\",\"type\":\"text\",\"time\":5}]}",
+		&items, &is_last));
 	assert_false(history_of("{}", &items, &is_last));
 	assert_true(list_is_empty(&items));
 }
@@ -166,7 +173,9 @@ static void endpoints_are_web_socket_urls(void **state)
 	struct answer_endpoints endpoints;
 
 	(void)state;
-	assert_true(endpoints_of("{\"gateways\":[{\"url\":\"wss://a/ws\",\"node\":\"g\"}],\"retry\":{\"min_ms\":1,\"max_ms\":2}}", &endpoints));
+	assert_true(endpoints_of(
+		"{\"gateways\":[{\"url\":\"wss://a/ws\",\"node\":\"g\"}],\"retry\":{\"min_ms\":1,\"max_ms\":2}}",
+		&endpoints));
 	assert_int_equal(endpoints.count, 1);
 	assert_int_equal(endpoints.retry_max_ms, 2);
 	assert_false(endpoints_of("{\"gateways\":[{\"url\":\"file:///etc\"}],\"retry\":{\"min_ms\":1,\"max_ms\":2}}", &endpoints));
@@ -202,8 +211,14 @@ static void a_state_that_is_written_is_read_as_it_was(void **state)
 static void a_state_that_is_none_is_refused(void **state)
 {
 	static const char *const texts[] = {
-		"x", "[]", "{}", "{\"conversations\":[]}", "{\"conversations\":{\"g:1\":-1}}", "{\"conversations\":{\"g:1\":\"1\"}}",
-		"{\"conversations\":{\"\":1}}", "{\"conversations\":{},\"epoch\":\"e\",\"offset\":5}",
+		"x",
+		"[]",
+		"{}",
+		"{\"conversations\":[]}",
+		"{\"conversations\":{\"g:1\":-1}}",
+		"{\"conversations\":{\"g:1\":\"1\"}}",
+		"{\"conversations\":{\"\":1}}",
+		"{\"conversations\":{},\"epoch\":\"e\",\"offset\":5}",
 	};
 
 	(void)state;
