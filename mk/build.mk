@@ -88,7 +88,20 @@ define link
 endef
 $(foreach s,$(SERVICES),$(eval $(call service_rule,$(s))))
 
-$(BIN)/skeinctl: $(call objects,$(wildcard tools/skeinctl/*.c)) $(COMMON_LIBS)
+# The client library: libclient.a for its own tests; libskeinclient.a for applications, one object with what it needs of
+# base inside, which exports skein_* only.
+CLIENT_LIB := $(OUT)/lib/libskeinclient.a
+
+$(OUT)/lib/libclient.a: $(call objects,$(wildcard libclient/*.c))
+	$(archive)
+
+$(CLIENT_LIB): $(OUT)/lib/libclient.a $(OUT)/lib/libbase.a
+	$(Q)$(LD) -r -o $(@:.a=.o) --whole-archive $< --no-whole-archive $(filter %/libbase.a,$^)
+	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='skein_*' $(@:.a=.o)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(@:.a=.o)
+
+$(BIN)/skeinctl: $(call objects,$(wildcard tools/skeinctl/*.c)) $(CLIENT_LIB) $(COMMON_LIBS)
 	$(link)
 
 # The version is compiled into one object only, and again when it changes.

@@ -4,6 +4,8 @@ ifeq ($(origin CC),default)
 CC := $(if $(filter fuzz,$(BUILD)),clang,gcc)
 endif
 AR := ar
+LD := ld
+OBJCOPY := objcopy
 
 PACKAGES := libuv libwebsockets libmicrohttpd rdkafka hiredis libpq libprotobuf-c jansson openssl libcurl
 

@@ -1,8 +1,8 @@
 # Checks of the sources (tests/lint/run) and their layout. What is checked file by file leaves a stamp below OUT, so that
 # a second run looks only at what changed.
 
-LINT_HEADERS := $(shell find libcommon services tools tests -name '*.h')
-LINT_SOURCES := $(shell find libcommon services tools $(wildcard tests/bench tests/fuzz) -name '*.c')
+LINT_HEADERS := $(shell find libcommon libclient services tools tests -name '*.h')
+LINT_SOURCES := $(shell find libcommon libclient services tools $(wildcard tests/bench tests/fuzz) -name '*.c')
 
 .PHONY: lint lint-headers lint-tidy fmt docs print-configuration
 lint: ## check the sources: clang-tidy, banned functions, layers, headers, layout, scripts, documents
@@ -10,7 +10,7 @@ lint: ## check the sources: clang-tidy, banned functions, layers, headers, layou
 	@OUT=$(OUT) BIN=$(BIN) MAKE=$(MAKE) tests/lint/run
 
 fmt: ## lay the C files out as .clang-format says
-	@tests/lint/format.py --fix $(LINT_HEADERS) $(shell find libcommon services tools tests -name '*.c')
+	@tests/lint/format.py --fix $(LINT_HEADERS) $(shell find libcommon libclient services tools tests -name '*.c')
 
 lint-headers: $(LINT_HEADERS:%=$(OUT)/lint/headers/%)
 lint-tidy: $(LINT_SOURCES:%=$(OUT)/lint/tidy/%)

@@ -11,6 +11,7 @@ libs_of_loop := loop base
 libs_of_net := net loop base
 libs_of_store := store loop base
 libs_of_rpc := rpc loop base
+libs_of_libclient := client base
 $(foreach s,$(SERVICES),$(eval libs_of_$(s) := $(s) rpc store net loop base))
 
 shared_by_tests_of = $(call objects,$(filter-out %_test.c,$(wildcard tests/unit/$(1)/*.c)))
@@ -21,7 +22,7 @@ $(OUT)/tests/unit/$(1)/%_test: $(OUT)/obj/tests/unit/$(1)/%_test.o $(call shared
 	$$(call say,LD,$$@)
 	$$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $(LIBS) -lcmocka
 endef
-$(foreach p,$(LAYERS) $(SERVICES),$(eval $(call unit_rule,$(p))))
+$(foreach p,$(LAYERS) libclient $(SERVICES),$(eval $(call unit_rule,$(p))))
 .PRECIOUS: $(OUT)/obj/%.o
 
 .PHONY: unit

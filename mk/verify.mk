@@ -17,9 +17,16 @@ $(OUT)/tests/integration/%_test: $(OUT)/obj/tests/integration/%_test.o $(INTEGRA
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter-out $(COMMON_LIBS),$(filter %.a,$^)) $(COMMON_LIBS) $(LIBS) -lcmocka
 
+# An application over the client library, with nothing but what such a one links.
+CLIENT_DRIVER := $(BIN)/client_driver
+$(CLIENT_DRIVER): $(OUT)/obj/tests/integration/libclient/driver.o $(CLIENT_LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ -lcurl -ljansson -luv -lcrypto -lpthread
+
 .PHONY: unit-tests integration-tests test check ci integration e2e coverage
 unit-tests: $(UNIT_CHOSEN)
-integration-tests: $(INTEGRATION_TESTS)
+integration-tests: $(INTEGRATION_TESTS) $(CLIENT_DRIVER)
 
 check: ## the fast tests: unit tests, plain and under asan + ubsan
 	@$(RUN_SUITES) check

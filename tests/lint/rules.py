@@ -40,7 +40,11 @@ LAYERS = {
     "store": {"base", "loop", "store", "proto"},
     "rpc": {"base", "loop", "rpc", "proto"},
 }
+# What applications link: of ours, what has no I/O.
+CLIENT = {"base", "libclient"}
 EVERY_LAYER = {"base", "loop", "net", "store", "rpc", "proto"}
+
+OURS = ("libcommon/", "libclient/", "services/")
 
 COMMENT_OR_STRING = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
 
@@ -60,7 +64,7 @@ def calls(text, names):
 def banned(path, text):
     for number, name in calls(text, BANNED):
         yield number, f"{name}() is banned; use {BANNED[name]}"
-    if path.startswith(("libcommon/", "services/")) and path != "libcommon/base/mem.c":
+    if path.startswith(OURS) and path != "libcommon/base/mem.c":
         for number, name in calls(text, NOT_IN_PRODUCTION):
             yield number, f"{name}() has no place in a service; use {NOT_IN_PRODUCTION[name]}"
 
@@ -72,6 +76,8 @@ def owner(path):
         return parts[1], LAYERS[parts[1]]
     if parts[0] == "services":
         return parts[1], EVERY_LAYER | {parts[1]}
+    if parts[0] == "libclient":
+        return "libclient", CLIENT
     return None, None
 
 
@@ -90,9 +96,9 @@ def layers(path, text):
 
 
 def guards(path, text):
-    if not path.endswith(".h") or not path.startswith(("libcommon/", "services/")):
+    if not path.endswith(".h") or not path.startswith(OURS):
         return
-    inside = path.split("/", 1)[1]
+    inside = path if path.startswith("libclient/") else path.split("/", 1)[1]
     guard = "SKEIN_" + re.sub(r"\W", "_", inside).upper()
     if not text.startswith(f"#ifndef {guard}\n#define {guard}\n"):
         yield 1, f"a header starts with #ifndef {guard}, #define {guard}"

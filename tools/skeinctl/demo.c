@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "tools/skeinctl/link.h"
+#include "libclient/skein_client.h"
 #include "tools/skeinctl/skeinctl.h"
 
 #define WAIT_MS 10000
@@ -23,68 +22,133 @@ static const char *const lines[] = {
 	"See you there.",
 };
 
+struct talk {
+	uv_loop_t loop;
+	struct skein_net *net;
+	char awaited[25]; /* the mark of the message that is on its way */
+	uint64_t heard_us; /* when it came; 0: not yet */
+	uv_timer_t patience; /* to wait with */
+};
+
 struct person {
 	const char *name;
 	char uid[32];
-	char *token, *http, *ws;
-	struct link *link;
+	struct skein_client *client;
+	bool is_here;
+	struct talk *talk;
 };
 
-static void sit_down(struct person *person, const char *name, unsigned index)
+static void on_frame(struct skein_client *client, const json_t *frame, void *arg)
+{
+	struct person *person = arg;
+	const char *type = json_string_value(json_object_get(frame, "type"));
+
+	(void)client;
+	if (person->is_here || strcmp(type, "hello") != 0)
+		return;
+	person->is_here = true;
+	printf("  %-5s is %s, on %s\n", person->name, person->uid, json_string_value(json_object_get(frame, "node")));
+}
+
+/* A message is known by a mark in its body: its key is shown to the sender only. */
+static void on_message(struct skein_client *client, const struct skein_message *message, void *arg)
+{
+	struct person *person = arg;
+	const char *mark = json_string_value(json_object_get(json_object_get(message->json, "body"), "mark"));
+
+	(void)client;
+	if (mark && strcmp(message->from, person->uid) != 0 && strcmp(mark, person->talk->awaited) == 0)
+		person->talk->heard_us = clock_mono_us();
+}
+
+static void on_sent(struct skein_client *client, const struct skein_sent *sent, void *arg)
+{
+	(void)client;
+	(void)arg;
+	if (sent->code && strcmp(sent->code, "closed") != 0)
+		die("a message was refused: %s: %s", sent->code, sent->detail);
+}
+
+static void sit_down(struct talk *talk, struct person *person, const char *name, unsigned index)
 {
 	char suffix[7];
 
 	random_hex(suffix, sizeof(suffix) - 1);
-	person->name = name;
+	*person = (struct person){ .name = name, .talk = talk };
 	snprintf(person->uid, sizeof(person->uid), "%s-%s", index ? "bob" : "alice", suffix);
-	person->token = make_token(person->uid, false, 3600000);
-	person->http = setting_item("SKEIN_HTTP", index);
-	person->ws = setting_item("SKEIN_WS", index);
-	person->link = link_open(person->ws, person->token, "demo", "");
-	json_t *hello = link_next(person->link, WAIT_MS, NULL);
-	if (!hello)
-		die("no hello from %s", person->ws);
-	printf("  %-5s is %s, on %s\n", name, person->uid, json_string_value(json_object_get(hello, "node")));
-	json_decref(hello);
+	char *token = make_token(person->uid, false, 3600000);
+	char *base = setting_item("SKEIN_HTTP", index), *gateway = setting_item("SKEIN_WS", index);
+	const char *bases[] = { base };
+	struct skein_options options = {
+		.bases = bases,
+		.base_count = 1,
+		.gateway = gateway,
+		.token = token,
+		.device = "demo",
+		.platform = "desktop",
+		.on_message = on_message,
+		.on_frame = on_frame,
+		.on_sent = on_sent,
+		.arg = person,
+	};
+	person->client = skein_client_new(talk->net, &options);
+	if (!person->client)
+		die("SKEIN_HTTP or SKEIN_WS is no URL");
+	free(gateway);
+	free(base);
+	free(token);
 }
 
-static void stand_up(struct person *person)
+static void on_impatience(uv_timer_t *timer)
 {
-	link_close(person->link);
-	free(person->token);
-	free(person->http);
-	free(person->ws);
+	(void)timer;
+	die("nothing happened for %d s", WAIT_MS / 1000);
 }
 
-static uint64_t say(struct person *from, const struct person *to, const char *text, char msg_id[32])
+/* Lets things happen until it is so. */
+static void await(struct talk *talk, bool (*is_so)(const void *arg), const void *arg)
 {
-	struct buf url = { 0 };
-	uint64_t started = clock_mono_us();
-
-	buf_printf(&url, "%s/v1/messages", from->http);
-	json_t *stored = http_must("POST", buf_text(&url), from->token, text_message(to->uid, NULL, text));
-	(void)str_copy(msg_id, 32, str_from(json_string_value(json_object_get(stored, "msg_id"))));
-	json_decref(stored);
-	buf_release(&url);
-	return started;
+	uv_timer_start(&talk->patience, on_impatience, WAIT_MS, 0);
+	while (!is_so(arg))
+		uv_run(&talk->loop, UV_RUN_ONCE);
+	uv_timer_stop(&talk->patience);
 }
 
-/* Waits for that very message; returns when it came. */
-static uint64_t hear(struct person *person, const char *msg_id)
+static void on_rested(uv_timer_t *timer)
 {
-	uint64_t at_us;
+	uv_stop(timer->loop);
+}
 
-	for (;;) {
-		json_t *frame = link_next(person->link, WAIT_MS, &at_us);
-		if (!frame)
-			die("message %s did not arrive within %d s", msg_id, WAIT_MS / 1000);
-		const char *id = json_string_value(json_object_get(json_object_get(frame, "message"), "msg_id"));
-		bool is_it = id && strcmp(id, msg_id) == 0;
+static void rest(struct talk *talk, uint64_t pause_ms)
+{
+	uv_timer_start(&talk->patience, on_rested, pause_ms, 0);
+	uv_run(&talk->loop, UV_RUN_DEFAULT);
+}
 
-		json_decref(frame);
-		if (is_it)
-			return at_us;
-	}
+static bool is_here(const void *arg)
+{
+	return ((const struct person *)arg)->is_here;
+}
+
+static bool is_heard(const void *arg)
+{
+	return ((const struct talk *)arg)->heard_us > 0;
+}
+
+/* From the call to the moment at which the other one has it, in milliseconds. */
+static double say(struct talk *talk, const struct person *from, const struct person *to, const char *text)
+{
+	json_t *message = text_message(to->uid, NULL, text);
+	uint64_t started_us = clock_mono_us();
+
+	random_hex(talk->awaited, 24);
+	talk->heard_us = 0;
+	json_object_set_new(json_object_get(message, "body"), "mark", json_string(talk->awaited));
+	if (!skein_client_send(from->client, message))
+		die("cannot send");
+	json_decref(message);
+	await(talk, is_heard, talk);
+	return (double)(talk->heard_us - started_us) / 1000;
 }
 
 static int by_size(const void *a, const void *b)
@@ -98,6 +162,7 @@ int command_demo(struct args *args)
 {
 	uint64_t count, pause_ms = parse_duration(args_option(args, "--pause", "300ms"));
 	struct person people[2];
+	struct talk talk;
 
 	if (!str_to_u64(str_from(args_option(args, "--messages", "8")), &count) || count < 1 || count > 10000)
 		die("--messages is a number from 1 to 10000");
@@ -106,27 +171,33 @@ int command_demo(struct args *args)
 	if (!took_ms)
 		die("out of memory");
 	printf("\nTwo people, two gateways:\n\n");
-	sit_down(&people[0], "Alice", 0);
-	sit_down(&people[1], "Bob", 1);
+	uv_loop_init(&talk.loop);
+	uv_timer_init(&talk.loop, &talk.patience);
+	talk.net = skein_net_new(&talk.loop, NULL);
+	for (unsigned i = 0; i < ARRAY_LEN(people); i++) {
+		sit_down(&talk, &people[i], i ? "Bob" : "Alice", i);
+		await(&talk, is_here, &people[i]);
+	}
 	printf("\n");
 	for (uint64_t i = 0; i < count; i++) {
 		struct person *from = &people[i % 2], *to = &people[(i + 1) % 2];
 		const char *text = lines[i % ARRAY_LEN(lines)];
-		struct timespec pause = { .tv_sec = (time_t)(pause_ms / 1000), .tv_nsec = (long)(pause_ms % 1000) * 1000000 };
-		char msg_id[32];
 
-		uint64_t started = say(from, to, text, msg_id);
-		took_ms[i] = (double)(hear(to, msg_id) - started) / 1000;
+		took_ms[i] = say(&talk, from, to, text);
 		printf("  %-5s  %-50s  %6.2f ms\n", from->name, text, took_ms[i]);
 		fflush(stdout);
-		nanosleep(&pause, NULL);
+		rest(&talk, pause_ms);
 	}
 	qsort(took_ms, count, sizeof(*took_ms), by_size);
 	printf("\n  POST to WebSocket, stored in between: median %.2f ms, slowest %.2f ms\n\n", took_ms[count / 2],
 	       took_ms[count - 1]);
-	stand_up(&people[0]);
-	stand_up(&people[1]);
-	link_end();
+	skein_client_close(people[0].client, NULL, NULL);
+	skein_client_close(people[1].client, NULL, NULL);
+	uv_close((uv_handle_t *)&talk.patience, NULL);
+	uv_run(&talk.loop, UV_RUN_DEFAULT);
+	skein_net_close(talk.net, NULL, NULL);
+	uv_run(&talk.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&talk.loop);
 	free(took_ms);
 	return 0;
 }

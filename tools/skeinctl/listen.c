@@ -3,8 +3,20 @@
 #include <string.h>
 #include <time.h>
 
-#include "tools/skeinctl/link.h"
+#include "libclient/skein_client.h"
 #include "tools/skeinctl/skeinctl.h"
+
+struct listener {
+	struct skein_client *client; /* NULL when it is closing */
+	struct skein_net *net;
+	uv_signal_t interrupt;
+	const char *uid;
+	const char *state_file; /* NULL: nothing is kept */
+	uint64_t left; /* messages to print; 0: all that come */
+	bool as_json;
+};
+
+/* ---- printing ---- */
 
 static const char *field(const json_t *object, const char *name)
 {
@@ -13,68 +25,198 @@ static const char *field(const json_t *object, const char *name)
 	return value ? value : "";
 }
 
-static void print_message(const json_t *frame)
+static void print_message(const struct skein_message *message)
 {
-	const json_t *message = json_object_get(frame, "message");
-	const json_t *body = json_object_get(message, "body");
-	time_t seconds = (time_t)(json_integer_value(json_object_get(message, "time")) / 1000);
+	const json_t *body = json_object_get(message->json, "body");
+	time_t seconds = (time_t)(message->time_ms / 1000);
 	char *body_text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	char when[16];
 	struct tm tm;
 
 	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&seconds, &tm));
-	printf("%s  %s #%lld  %s: %s\n", when, field(message, "conversation_id"),
-	       (long long)json_integer_value(json_object_get(message, "seq")), field(message, "from"),
+	printf("%s  %s #%llu  %s: %s\n", when, message->conversation_id, (unsigned long long)message->seq, message->from,
 	       *field(body, "text") ? field(body, "text") : body_text ? body_text :
-	                                                                field(message, "type"));
+	                                                                message->type);
 	free(body_text);
 }
 
-static void print_frame(const json_t *frame, bool as_json)
+static void print_json(const json_t *value)
 {
-	const char *type = field(frame, "type");
+	json_dumpf(value, stdout, JSON_COMPACT);
+	printf("\n");
+}
 
-	if (!as_json && strcmp(type, "message") == 0) {
-		print_message(frame);
-	} else if (!as_json && strcmp(type, "hello") == 0) {
+/* ---- the state, in a file ---- */
+
+static char *read_state(const char *path)
+{
+	FILE *file = path ? fopen(path, "r") : NULL;
+	struct buf text = { 0 };
+	char chunk[4096];
+
+	for (size_t len; file && (len = fread(chunk, 1, sizeof(chunk), file)) > 0;)
+		buf_append(&text, chunk, len);
+	if (file)
+		fclose(file);
+	(void)buf_text(&text);
+	return buf_take(&text);
+}
+
+/* Whole or not at all: beside it first. */
+static void write_state(const struct listener *listener)
+{
+	char *state = listener->state_file ? skein_client_state(listener->client) : NULL;
+	struct buf beside = { 0 };
+
+	if (!state)
+		return;
+	buf_printf(&beside, "%s.new", listener->state_file);
+	FILE *file = fopen(buf_text(&beside), "w");
+	if (!file || fputs(state, file) < 0 || fclose(file) || rename(buf_text(&beside), listener->state_file))
+		die("cannot write %s", listener->state_file);
+	buf_release(&beside);
+	free(state);
+}
+
+/* ---- what happens ---- */
+
+static void on_closed(void *arg)
+{
+	struct listener *listener = arg;
+
+	uv_close((uv_handle_t *)&listener->interrupt, NULL);
+	skein_net_close(listener->net, NULL, NULL);
+}
+
+static void stop(struct listener *listener)
+{
+	if (!listener->client)
+		return;
+	write_state(listener);
+	skein_client_close(listener->client, on_closed, listener);
+	listener->client = NULL;
+}
+
+static void on_interrupt(uv_signal_t *interrupt, int number)
+{
+	(void)number;
+	stop(interrupt->data);
+}
+
+static void on_message(struct skein_client *client, const struct skein_message *message, void *arg)
+{
+	struct listener *listener = arg;
+
+	if (listener->as_json)
+		print_json(message->json);
+	else
+		print_message(message);
+	fflush(stdout);
+	skein_client_taken(client, message->delivery);
+	if (listener->left && --listener->left == 0)
+		stop(listener);
+}
+
+static void on_frame(struct skein_client *client, const json_t *frame, void *arg)
+{
+	const struct listener *listener = arg;
+
+	(void)client;
+	if (!listener->as_json && strcmp(field(frame, "type"), "hello") == 0)
 		printf("connected to %s as %s (epoch %s, head %s)\n", field(frame, "node"), field(frame, "uid"),
 		       field(frame, "epoch"), field(frame, "head"));
-	} else {
-		json_dumpf(frame, stdout, JSON_COMPACT);
-		printf("\n");
-	}
+	else
+		print_json(frame);
 	fflush(stdout);
+}
+
+static void on_status(struct skein_client *client, enum skein_status status, enum skein_reason reason, void *arg)
+{
+	(void)client;
+	(void)arg;
+	if (status == SKEIN_WAITING)
+		fprintf(stderr, "skeinctl: not connected, trying again\n");
+	else if (status == SKEIN_ENDED)
+		die(reason == SKEIN_REPLACED ? "the same device connected somewhere else" : "the server refuses this client");
+}
+
+static void on_state(struct skein_client *client, void *arg)
+{
+	(void)client;
+	write_state(arg);
+}
+
+static void on_token_needed(struct skein_client *client, void *arg)
+{
+	const struct listener *listener = arg;
+	char *token = make_token(listener->uid, false, 86400000);
+
+	skein_client_set_token(client, token);
+	free(token);
+}
+
+/* ---- the command ---- */
+
+/* The state that --epoch and --offset stand for, or the one of the file. */
+static char *first_state(const char *epoch, const char *offset, const char *path)
+{
+	json_t *position = epoch ? json_pack("{s:{}, s:s, s:s}", "conversations", "epoch", epoch, "offset", offset) : NULL;
+	char *state = position ? json_dumps(position, JSON_COMPACT) : read_state(path);
+
+	json_decref(position);
+	return state;
+}
+
+static void listen_to(struct listener *listener, struct skein_options *options)
+{
+	uv_loop_t loop;
+
+	uv_loop_init(&loop);
+	listener->net = skein_net_new(&loop, NULL);
+	listener->client = skein_client_new(listener->net, options);
+	if (!listener->client)
+		die("--device, --gateway, --epoch, --offset or the state is not valid");
+	listener->interrupt.data = listener;
+	uv_signal_init(&loop, &listener->interrupt);
+	uv_signal_start(&listener->interrupt, on_interrupt, SIGINT);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	uv_loop_close(&loop);
 }
 
 int command_listen(struct args *args)
 {
-	const char *uid = args_required(args, "--uid");
-	const char *device = args_option(args, "--device", "skeinctl");
-	const char *gateway = args_option(args, "--gateway", NULL);
+	struct listener listener = { .uid = args_required(args, "--uid"), .as_json = args->as_json };
+	const char *device = args_option(args, "--device", "skeinctl"), *gateway = args_option(args, "--gateway", NULL);
 	const char *epoch = args_option(args, "--epoch", NULL), *offset = args_option(args, "--offset", NULL);
-	struct buf more = { 0 };
-	uint64_t count;
 
-	if (!str_to_u64(str_from(args_option(args, "--count", "0")), &count))
+	listener.state_file = args_option(args, "--state", NULL);
+	if (!str_to_u64(str_from(args_option(args, "--count", "0")), &listener.left))
 		die("--count is no number");
 	if (!epoch != !offset)
 		die("--epoch and --offset go together");
 	args_end(args);
-	if (epoch)
-		buf_printf(&more, "&epoch=%s&offset=%s", epoch, offset);
-	char *token = make_token(uid, false, 86400000), *url = gateway ? str_dup(str_from(gateway)) : setting_item("SKEIN_WS", 0);
-	struct link *link = link_open(url, token, device, buf_text(&more));
-	for (uint64_t messages = 0; !count || messages < count;) {
-		json_t *frame = link_next(link, 0, NULL);
-
-		messages += strcmp(field(frame, "type"), "message") == 0;
-		print_frame(frame, args->as_json);
-		json_decref(frame);
-	}
-	link_close(link);
-	link_end();
-	buf_release(&more);
-	free(url);
+	char *token = make_token(listener.uid, false, 86400000), *base = setting_item("SKEIN_HTTP", 0);
+	char *state = first_state(epoch, offset, listener.state_file);
+	const char *bases[] = { base };
+	struct skein_options options = {
+		.bases = bases,
+		.base_count = 1,
+		.gateway = gateway,
+		.token = token,
+		.device = device,
+		.platform = "desktop",
+		.state = state,
+		.on_message = on_message,
+		.on_state = on_state,
+		.on_status = on_status,
+		.on_token_needed = on_token_needed,
+		.on_frame = on_frame,
+		.arg = &listener,
+		.takes_explicitly = true, /* a message counts once it is printed, the last one too */
+	};
+	listen_to(&listener, &options);
+	free(state);
+	free(base);
 	free(token);
 	return 0;
 }

@@ -14,8 +14,8 @@ static const struct command {
 } commands[] = {
 	{ "token", command_token, "--uid UID [--scope admin] [--ttl 24h]", "mint a token for a user" },
 	{ "send", command_send, "--from UID (--to UID | --group GID) TEXT", "send a text message over HTTP" },
-	{ "listen", command_listen, "--uid UID [--device ID] [--gateway URL] [--count N] [--epoch E --offset O]",
-	  "connect by WebSocket and print what comes" },
+	{ "listen", command_listen, "--uid UID [--device ID] [--gateway URL] [--count N] [--state FILE | --epoch E --offset O]",
+	  "stay connected and print each message once; with a state file, over restarts too" },
 	{ "nodes", command_nodes, "", "list the gateways that live" },
 	{ "demo", command_demo, "[--messages N] [--pause 300ms]", "two users on two gateways talk; print how fast" },
 };

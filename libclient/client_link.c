@@ -1,0 +1,243 @@
+/* What life says is to be done: asking for the gateways, the connection to one, and what comes on it. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "libclient/client.h"
+
+/* ---- finding a gateway ---- */
+
+void client_forget_gateways(struct skein_client *client)
+{
+	for (unsigned i = 0; i < CLIENT_MAX_GATEWAYS; i++) {
+		free(client->gateways[i]);
+		client->gateways[i] = NULL;
+	}
+}
+
+static void take_endpoints(struct skein_client *client, const struct answer_endpoints *endpoints)
+{
+	client_forget_gateways(client);
+	for (unsigned i = 0; i < endpoints->count; i++)
+		client->gateways[i] = str_dup(str_from(endpoints->urls[i]));
+	client->base = client->life.base;
+	life_found(&client->life, endpoints->count, endpoints->retry_min_ms, endpoints->retry_max_ms, client_now(client));
+}
+
+static void on_found(struct http_call *call, const struct http_answer *answer)
+{
+	struct skein_client *client = container_of(call, struct skein_client, find);
+	json_t *root = answer->status == 200 ? answer_read(answer->body) : NULL;
+	struct answer_endpoints endpoints;
+
+	if (root && answer_endpoints(root, &endpoints))
+		take_endpoints(client, &endpoints);
+	else if (answer->status == 401)
+		life_unauthenticated(&client->life);
+	else if (answer->status == 400)
+		life_refused(&client->life);
+	else
+		life_not_found(&client->life, answer->retry_after_ms, client_now(client));
+	json_decref(root);
+	client_turn(client);
+}
+
+static void find(struct skein_client *client)
+{
+	struct buf url = { 0 };
+
+	http_cancel(&client->find); /* of an earlier round, overtaken by another token */
+	client->base = client->life.base;
+	struct http_request request = client_request(client, &url, "/endpoints");
+	http_start(&client->find, client->net, &request, on_found);
+	buf_release(&url);
+}
+
+/* ---- frames ---- */
+
+static void pass_on(struct skein_client *client, const json_t *frame)
+{
+	if (client->options.on_frame)
+		client->options.on_frame(client, frame, client->options.arg);
+}
+
+static void take_hello(struct skein_client *client, const json_t *frame)
+{
+	struct str epoch = answer_epoch(frame);
+	uint64_t head;
+
+	if (client->is_greeted || !epoch.len || !answer_offset(frame, "head", false, &head)) {
+		life_distrust(&client->life, client_now(client));
+		return;
+	}
+	client->is_greeted = true;
+	inbox_connected(&client->inbox, epoch, head);
+	life_hello(&client->life, client_now(client));
+	pass_on(client, frame);
+}
+
+static void take_message(struct skein_client *client, const json_t *frame, size_t len)
+{
+	uint64_t offset;
+	bool is_good = answer_offset(frame, "offset", true, &offset);
+	struct delivery *delivery = is_good ? delivery_new(json_object_get(frame, "message"), offset, (uint32_t)len) : NULL;
+
+	if (delivery)
+		inbox_live(&client->inbox, &delivery->item);
+	else
+		life_distrust(&client->life, client_now(client));
+}
+
+static void take_resync(struct skein_client *client, const json_t *frame)
+{
+	struct str epoch = answer_epoch(frame);
+
+	if (epoch.len)
+		inbox_resync(&client->inbox, epoch);
+	else
+		life_distrust(&client->life, client_now(client));
+}
+
+/* The token goes there, so a connection that was encrypted does not move to one that is not. */
+static bool may_move_to(const struct skein_client *client, const char *url)
+{
+	const char *current = client->options.gateway ? client->options.gateway : client->gateways[0];
+
+	return url && (strncmp(url, "wss://", 6) == 0 ||
+	               (strncmp(url, "ws://", 5) == 0 && current && strncmp(current, "ws://", 5) == 0));
+}
+
+static void take_reconnect(struct skein_client *client, const json_t *frame)
+{
+	const char *url = json_string_value(json_object_get(frame, "url"));
+	json_int_t after_ms = json_integer_value(json_object_get(frame, "after_ms"));
+	bool has_target = may_move_to(client, url);
+
+	if (has_target) {
+		free(client->target);
+		client->target = str_dup(str_from(url));
+	}
+	life_move(&client->life, after_ms > 0 ? (uint64_t)after_ms : 0, has_target, client_now(client));
+}
+
+static void take_frame(struct skein_client *client, const json_t *frame, size_t len)
+{
+	const char *type = json_string_value(json_object_get(frame, "type"));
+
+	if (!type || (!client->is_greeted && strcmp(type, "hello") != 0 && strcmp(type, "error") != 0))
+		life_distrust(&client->life, client_now(client));
+	else if (strcmp(type, "message") == 0)
+		take_message(client, frame, len);
+	else if (strcmp(type, "hello") == 0)
+		take_hello(client, frame);
+	else if (strcmp(type, "sync_more") == 0)
+		inbox_sync_more(&client->inbox);
+	else if (strcmp(type, "resync") == 0)
+		take_resync(client, frame);
+	else if (strcmp(type, "reconnect") == 0)
+		take_reconnect(client, frame);
+	else if (strcmp(type, "pong") != 0)
+		pass_on(client, frame);
+}
+
+static void on_text(void *arg, struct str text)
+{
+	struct skein_client *client = arg;
+	json_t *frame = answer_read(text);
+
+	life_heard(&client->life, client_now(client));
+	if (frame)
+		take_frame(client, frame, text.len);
+	else
+		life_distrust(&client->life, client_now(client));
+	json_decref(frame);
+	client_turn(client);
+}
+
+/* ---- the connection ---- */
+
+static void on_over(void *arg, unsigned close_code, unsigned status, uint64_t retry_after_ms)
+{
+	struct skein_client *client = arg;
+
+	client_drop(client);
+	if (status == 401)
+		life_unauthenticated(&client->life);
+	else if (status == 400)
+		life_refused(&client->life);
+	else
+		life_lost(&client->life, close_code, retry_after_ms, client_now(client));
+	client_turn(client);
+}
+
+static void put_url(const struct skein_client *client, struct buf *url)
+{
+	const struct life *life = &client->life;
+	const struct inbox_position *at = &client->inbox.at;
+	const char *gateway = life->is_moving         ? client->target :
+	                      client->options.gateway ? client->options.gateway :
+	                                                client->gateways[life->gateway];
+
+	buf_printf(url, "%s%cdevice=%s&platform=%s", gateway, strchr(gateway, '?') ? '&' : '?', client->options.device,
+	           client->options.platform);
+	if (*at->epoch)
+		buf_printf(url, "&epoch=%s&offset=%llu", at->epoch, (unsigned long long)at->offset);
+	if (client->options.never_acks)
+		buf_append_text(url, "&ack=0");
+}
+
+static void open_link(struct skein_client *client)
+{
+	struct buf url = { 0 };
+
+	put_url(client, &url);
+	client->is_greeted = false;
+	client->open_handles++;
+	client->link = link_open(client->net, buf_text(&url), client->token, client->options.uses_proxy,
+	                         &(struct link_events){ on_text, on_over, client_link_gone, client });
+	buf_release(&url);
+}
+
+void client_drop(struct skein_client *client)
+{
+	if (!client->link)
+		return;
+	link_close(client->link);
+	client->link = NULL;
+	client_stop_reading(client);
+	inbox_disconnected(&client->inbox);
+}
+
+void client_obey_life(struct skein_client *client, enum life_action action)
+{
+	switch (action) {
+	case LIFE_DROP:
+		client_drop(client);
+		break;
+	case LIFE_FIND:
+		find(client);
+		break;
+	case LIFE_OPEN:
+		open_link(client);
+		break;
+	case LIFE_PING:
+		(void)link_send(client->link, STR("{\"type\":\"ping\"}")); /* a full socket is silence, too */
+		break;
+	case LIFE_ASK_TOKEN:
+		client->options.on_token_needed(client, client->options.arg);
+		break;
+	default:
+		break;
+	}
+}
+
+bool skein_client_frame(struct skein_client *client, const json_t *frame)
+{
+	char *text = json_dumps(frame, JSON_COMPACT);
+	bool is_sent = text && strlen(text) <= CLIENT_MAX_FRAME && client->link && client->is_greeted &&
+	               link_send(client->link, str_from(text));
+
+	free(text);
+	return is_sent;
+}

@@ -1,0 +1,175 @@
+/* What the outbox says is to be done: POST /v1/messages until there is an answer. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ident.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "libclient/client.h"
+
+struct send {
+	struct outbox_item item;
+	struct http_call http;
+	struct skein_client *client;
+	unsigned token_number;
+	char client_msg_id[65];
+	char *body;
+};
+
+static void free_send(struct send *send)
+{
+	http_cancel(&send->http);
+	free(send->body);
+	mem_free(send);
+}
+
+static void tell(struct skein_client *client, const struct skein_sent *sent)
+{
+	if (client->options.on_sent)
+		client->options.on_sent(client, sent, client->options.arg);
+}
+
+/* ---- answers ---- */
+
+static const char *text_in(const json_t *object, const char *name, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : otherwise;
+}
+
+static void finish(struct send *send, struct skein_sent *sent)
+{
+	struct skein_client *client = send->client;
+
+	sent->client_msg_id = send->client_msg_id;
+	backoff_reset(&client->send_backoff);
+	outbox_answered(&client->outbox, &send->item);
+	tell(client, sent);
+	free_send(send);
+}
+
+static void try_again(struct send *send, const struct http_answer *answer)
+{
+	struct skein_client *client = send->client;
+	uint64_t retry_ms = client_retry_at(client, &client->send_backoff, answer);
+
+	outbox_failed(&client->outbox, &send->item);
+	client->send_retry_ms = MAX(client->send_retry_ms, retry_ms);
+	if (answer->status == 401)
+		client_token_refused(client, send->token_number);
+}
+
+/* The server looked at it and said no: asking again changes nothing. */
+static bool is_refusal(unsigned status)
+{
+	return status >= 400 && status < 500 && status != 401 && status != 408 && status != 429;
+}
+
+static void on_answered(struct http_call *call, const struct http_answer *answer)
+{
+	struct send *send = container_of(call, struct send, http);
+	struct skein_client *client = send->client;
+	json_t *root = answer_read(answer->body);
+	struct skein_sent sent = { 0 };
+
+	if (answer->status == 200 && answer_sent(root, &sent)) {
+		finish(send, &sent);
+	} else if (!is_refusal(answer->status)) {
+		try_again(send, answer);
+	} else {
+		sent.code = text_in(root, "code", "refused");
+		sent.detail = text_in(root, "detail", "");
+		finish(send, &sent);
+	}
+	json_decref(root);
+	client_turn(client);
+}
+
+/* ---- sending ---- */
+
+static void start(struct send *send)
+{
+	struct skein_client *client = send->client;
+	struct buf url = { 0 };
+	struct http_request request = client_request(client, &url, "/messages");
+
+	request.body = str_from(send->body);
+	send->token_number = client->token_number;
+	http_start(&send->http, client->net, &request, on_answered);
+	buf_release(&url);
+}
+
+void client_start_sends(struct skein_client *client)
+{
+	struct outbox_item *item;
+
+	if (client->life.state == LIFE_TOKENLESS || client->life.state == LIFE_ENDED)
+		return;
+	while ((item = outbox_take(&client->outbox)))
+		start(container_of(item, struct send, item));
+}
+
+void client_abandon_sends(struct skein_client *client)
+{
+	for (struct outbox_item *item; (item = outbox_remove_any(&client->outbox));) {
+		struct send *send = container_of(item, struct send, item);
+
+		tell(client, &(struct skein_sent){ .client_msg_id = send->client_msg_id,
+		                                   .code = "closed",
+		                                   .detail = "the client was closed before there was an answer" });
+		free_send(send);
+	}
+}
+
+/* "user:bob", "group:g1": sends to the same one keep their order. */
+static bool put_destination(struct buf *destination, const json_t *message)
+{
+	const json_t *to = json_object_get(message, "to");
+	const char *user = text_in(to, "user", NULL), *group = text_in(to, "group", NULL);
+
+	if (!user == !group || strlen(user ? user : group) > 64)
+		return false;
+	buf_printf(destination, "%s:%s", user ? "user" : "group", user ? user : group);
+	return true;
+}
+
+/* The message with a client_msg_id; NULL if it has one that cannot be. */
+static struct send *new_send(struct skein_client *client, const json_t *message)
+{
+	json_t *body = json_copy((json_t *)message);
+	const json_t *given = json_object_get(body, "client_msg_id");
+	struct send *send = MEM_NEW(struct send);
+	bool is_good = !given || (json_is_string(given) && client_msg_id_is_valid(str_from(json_string_value(given))));
+
+	send->client = client;
+	if (given)
+		is_good = is_good && str_copy(send->client_msg_id, sizeof(send->client_msg_id), str_from(json_string_value(given)));
+	else
+		random_hex(send->client_msg_id, 24);
+	if (is_good && !given)
+		json_object_set_new(body, "client_msg_id", json_string(send->client_msg_id));
+	send->body = is_good ? json_dumps(body, JSON_COMPACT) : NULL;
+	json_decref(body);
+	if (send->body && strlen(send->body) <= CLIENT_MAX_SEND)
+		return send;
+	free_send(send);
+	return NULL;
+}
+
+bool skein_client_send(struct skein_client *client, const json_t *message)
+{
+	struct buf destination = { 0 };
+	struct send *send = NULL;
+
+	if (!client->is_closing && client->life.state != LIFE_ENDED && put_destination(&destination, message))
+		send = new_send(client, message);
+	bool is_added = send && outbox_add(&client->outbox, &send->item, buf_str(&destination));
+	if (send && !is_added)
+		free_send(send);
+	buf_release(&destination);
+	if (is_added)
+		client_turn(client);
+	return is_added;
+}

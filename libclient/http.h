@@ -1,0 +1,50 @@
+#ifndef SKEIN_LIBCLIENT_HTTP_H
+#define SKEIN_LIBCLIENT_HTTP_H
+
+#include "base/buf.h"
+#include "libclient/curl_loop.h"
+#include "libclient/skein_client.h"
+
+/* HTTP calls over the connections of a skein_net. */
+
+#define HTTP_MAX_ANSWER (16 * 1024 * 1024)
+
+struct skein_net {
+	struct curl_loop curl;
+	char *ca_file;
+	void (*closed)(void *arg);
+	void *arg;
+};
+
+/* How every transfer behaves, the WebSocket's connecting, too. */
+void http_configure(CURL *easy, const struct skein_net *net, bool uses_proxy);
+
+struct http_answer {
+	unsigned status; /* 0: nobody answered, or too much */
+	uint64_t retry_after_ms;
+	struct str body;
+};
+
+struct http_call {
+	CURL *easy; /* NULL while nothing is asked */
+	struct skein_net *net;
+	struct curl_slist *headers;
+	struct buf received;
+	/* The call is free for another start. */
+	void (*answered)(struct http_call *call, const struct http_answer *answer);
+};
+
+struct http_request {
+	const char *url, *token;
+	struct str body; /* POST; GET if ptr is NULL. Stays until the answer. */
+	unsigned timeout_ms;
+	bool uses_proxy;
+};
+
+void http_start(struct http_call *call, struct skein_net *net, const struct http_request *request,
+                void (*answered)(struct http_call *call, const struct http_answer *answer));
+
+/* Fine when nothing is asked. */
+void http_cancel(struct http_call *call);
+
+#endif

@@ -1,0 +1,295 @@
+#include "libclient/life.h"
+
+#include <stddef.h>
+
+#include "base/macros.h"
+
+#define FIRST_RETRY_MIN_MS 500
+#define FIRST_RETRY_MAX_MS 30000
+
+void life_init(struct life *life, const struct life_rules *rules)
+{
+	*life = (struct life){ .rules = rules, .retry_min_ms = FIRST_RETRY_MIN_MS, .retry_max_ms = FIRST_RETRY_MAX_MS };
+}
+
+/* The one place where the state changes. */
+static void enter(struct life *life, enum life_state state, enum life_action owed)
+{
+	bool is_connected = life->state == LIFE_OPENING || life->state == LIFE_UP;
+
+	if (is_connected && state != LIFE_UP)
+		life->owes_drop = true;
+	life->state = state;
+	life->owed = owed;
+	life->owes_ping = false;
+	life->deadline_ms = life->leave_ms = life->pinged_ms = 0;
+}
+
+static void end(struct life *life, enum life_end why)
+{
+	life->end = why;
+	enter(life, LIFE_ENDED, LIFE_NOTHING);
+}
+
+static void open_gateway(struct life *life, unsigned gateway, uint64_t now_ms)
+{
+	life->gateway = gateway;
+	enter(life, LIFE_OPENING, LIFE_OPEN);
+	life->deadline_ms = now_ms + life->rules->open_within_ms;
+}
+
+/* A new round: every base once. */
+static void find(struct life *life, uint64_t now_ms)
+{
+	life->at_least_ms = 0;
+	life->bases_tried = 0;
+	life->is_moving = life->has_target = false;
+	if (life->rules->has_gateway) {
+		life->gateway_count = 1;
+		open_gateway(life, 0, now_ms);
+	} else {
+		enter(life, LIFE_FINDING, LIFE_FIND);
+	}
+}
+
+static void wait_until(struct life *life, uint64_t deadline_ms)
+{
+	enter(life, LIFE_WAITING, LIFE_NOTHING);
+	life->deadline_ms = deadline_ms;
+}
+
+/* Full jitter: from the minimum up to a ceiling that doubles with each try. */
+static void wait_a_while(struct life *life, uint64_t now_ms)
+{
+	uint64_t ceiling_ms = life->retry_min_ms;
+
+	for (unsigned i = 0; i <= life->tries && ceiling_ms < life->retry_max_ms; i++)
+		ceiling_ms *= 2;
+	ceiling_ms = MIN(ceiling_ms, life->retry_max_ms);
+	if (ceiling_ms < life->retry_max_ms)
+		life->tries++;
+	uint64_t wait_ms = life->retry_min_ms + life->rules->random_below(ceiling_ms - life->retry_min_ms + 1);
+	life->has_target = false;
+	wait_until(life, now_ms + MAX(wait_ms, life->at_least_ms));
+}
+
+static void count_stability(struct life *life, uint64_t now_ms)
+{
+	if (life->state == LIFE_UP && now_ms - life->up_ms >= life->rules->stable_after_ms)
+		life->tries = 0;
+}
+
+static void note_retry_after(struct life *life, uint64_t retry_after_ms)
+{
+	life->at_least_ms = MAX(life->at_least_ms, MIN(retry_after_ms, LIFE_MAX_RETRY_MS));
+}
+
+void life_start(struct life *life, uint64_t now_ms)
+{
+	if (life->state == LIFE_IDLE)
+		find(life, now_ms);
+}
+
+void life_found(struct life *life, unsigned gateway_count, uint64_t retry_min_ms, uint64_t retry_max_ms, uint64_t now_ms)
+{
+	if (life->state != LIFE_FINDING)
+		return;
+	life->retry_min_ms = MAX(1, MIN(retry_min_ms, LIFE_MAX_RETRY_MS));
+	life->retry_max_ms = MAX(life->retry_min_ms, MIN(retry_max_ms, LIFE_MAX_RETRY_MS));
+	life->gateway_count = gateway_count;
+	if (gateway_count)
+		open_gateway(life, 0, now_ms);
+	else
+		wait_a_while(life, now_ms);
+}
+
+void life_not_found(struct life *life, uint64_t retry_after_ms, uint64_t now_ms)
+{
+	if (life->state != LIFE_FINDING)
+		return;
+	note_retry_after(life, retry_after_ms);
+	life->base = (life->base + 1) % life->rules->base_count;
+	if (++life->bases_tried < life->rules->base_count)
+		enter(life, LIFE_FINDING, LIFE_FIND);
+	else
+		wait_a_while(life, now_ms);
+}
+
+void life_hello(struct life *life, uint64_t now_ms)
+{
+	if (life->state != LIFE_OPENING)
+		return;
+	enter(life, LIFE_UP, LIFE_NOTHING);
+	life->is_moving = false;
+	life->up_ms = life->heard_ms = now_ms;
+}
+
+void life_heard(struct life *life, uint64_t now_ms)
+{
+	life->heard_ms = now_ms;
+	life->pinged_ms = 0;
+}
+
+static void lost_while_up(struct life *life, unsigned close_code, uint64_t now_ms)
+{
+	uint64_t leave_ms = life->leave_ms;
+
+	count_stability(life, now_ms);
+	switch (close_code) {
+	case 1002:
+	case 1003:
+	case 1007:
+	case 1009:
+	case 4003:
+		end(life, LIFE_REFUSED);
+		break;
+	case 4002:
+		life_unauthenticated(life);
+		break;
+	case 4001:
+		if (!life->rules->returns_when_replaced) {
+			end(life, LIFE_REPLACED);
+			break;
+		} /* fall through */
+	default:
+		if (leave_ms > now_ms)
+			wait_until(life, leave_ms); /* it said when to come back */
+		else
+			wait_a_while(life, now_ms);
+	}
+	life->owes_drop = false;
+}
+
+static void try_next_gateway(struct life *life, uint64_t now_ms)
+{
+	if (!life->is_moving && life->gateway + 1 < life->gateway_count)
+		open_gateway(life, life->gateway + 1, now_ms);
+	else
+		wait_a_while(life, now_ms);
+}
+
+void life_lost(struct life *life, unsigned close_code, uint64_t retry_after_ms, uint64_t now_ms)
+{
+	if (life->state != LIFE_OPENING && life->state != LIFE_UP)
+		return;
+	note_retry_after(life, retry_after_ms);
+	if (life->state == LIFE_UP || close_code >= 4001) {
+		lost_while_up(life, close_code, now_ms);
+		return;
+	}
+	try_next_gateway(life, now_ms);
+	life->owes_drop = false;
+}
+
+void life_distrust(struct life *life, uint64_t now_ms)
+{
+	if (life->state != LIFE_OPENING && life->state != LIFE_UP)
+		return;
+	count_stability(life, now_ms);
+	wait_a_while(life, now_ms);
+}
+
+void life_move(struct life *life, uint64_t after_ms, bool has_target, uint64_t now_ms)
+{
+	if (life->state != LIFE_UP)
+		return;
+	life->leave_ms = now_ms + MIN(after_ms, LIFE_MAX_RETRY_MS);
+	life->has_target = has_target;
+}
+
+void life_unauthenticated(struct life *life)
+{
+	if (life->state == LIFE_TOKENLESS || life->state == LIFE_ENDED)
+		return;
+	if (life->rules->can_ask_token)
+		enter(life, LIFE_TOKENLESS, LIFE_ASK_TOKEN);
+	else
+		end(life, LIFE_UNAUTHENTICATED);
+}
+
+void life_token(struct life *life, uint64_t now_ms)
+{
+	if (life->state != LIFE_TOKENLESS)
+		return;
+	life->has_target = false;
+	if (life->tries) { /* not the first one since all was well: an application that has no good one must not spin */
+		wait_a_while(life, now_ms);
+		return;
+	}
+	life->tries = 1;
+	find(life, now_ms);
+}
+
+void life_refused(struct life *life)
+{
+	if (life->state != LIFE_ENDED)
+		end(life, LIFE_REFUSED);
+}
+
+enum life_action life_take(struct life *life)
+{
+	enum life_action owed = life->owed;
+
+	if (life->owes_drop) {
+		life->owes_drop = false;
+		return LIFE_DROP;
+	}
+	if (life->owes_ping) {
+		life->owes_ping = false;
+		return LIFE_PING;
+	}
+	life->owed = LIFE_NOTHING;
+	return owed;
+}
+
+/* When the silence calls for a ping, or for giving up. */
+static uint64_t silence_deadline(const struct life *life)
+{
+	return life->pinged_ms ? life->pinged_ms + life->rules->pong_within_ms : life->heard_ms + life->rules->ping_after_ms;
+}
+
+uint64_t life_deadline(const struct life *life)
+{
+	if (life->state != LIFE_UP)
+		return life->deadline_ms;
+	uint64_t deadline_ms = silence_deadline(life);
+	return life->leave_ms ? MIN(life->leave_ms, deadline_ms) : deadline_ms;
+}
+
+/* On to where it was told to go, or to where it will be told. */
+static void go_on(struct life *life, uint64_t now_ms)
+{
+	bool has_target = life->has_target;
+
+	count_stability(life, now_ms);
+	find(life, now_ms);
+	if (!has_target)
+		return;
+	life->is_moving = true;
+	open_gateway(life, 0, now_ms);
+}
+
+static void tick_while_up(struct life *life, uint64_t now_ms)
+{
+	if (life->leave_ms && now_ms >= life->leave_ms) {
+		go_on(life, now_ms);
+	} else if (now_ms >= silence_deadline(life)) {
+		if (life->pinged_ms) {
+			count_stability(life, now_ms);
+			wait_a_while(life, now_ms);
+		} else {
+			life->pinged_ms = now_ms;
+			life->owes_ping = true;
+		}
+	}
+}
+
+void life_tick(struct life *life, uint64_t now_ms)
+{
+	if (life->state == LIFE_UP)
+		tick_while_up(life, now_ms);
+	else if (life->deadline_ms && now_ms >= life->deadline_ms && life->state == LIFE_WAITING)
+		go_on(life, now_ms);
+	else if (life->deadline_ms && now_ms >= life->deadline_ms && life->state == LIFE_OPENING)
+		try_next_gateway(life, now_ms);
+}

@@ -1,0 +1,97 @@
+#ifndef SKEIN_LIBCLIENT_LIFE_H
+#define SKEIN_LIBCLIENT_LIFE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Whether and where to be connected. Pure: no I/O and no clock; whoever drives
+ * it tells what happens and does what life_take() says until it says NOTHING.
+ * docs/client.md draws it.
+ *
+ *   FINDING    asks one base URL after the other for the gateways
+ *   OPENING    tries one gateway after the other, up to its `hello`
+ *   UP         watches the silence; leaves when it was told to move
+ *   WAITING    until a random moment between retry.min and a ceiling that doubles up to retry.max
+ *   TOKENLESS  until there is another token
+ *   ENDED      for good
+ */
+
+enum life_state { LIFE_IDLE, LIFE_FINDING, LIFE_OPENING, LIFE_UP, LIFE_WAITING, LIFE_TOKENLESS, LIFE_ENDED };
+
+enum life_end { LIFE_NOT_ENDED, LIFE_REPLACED, LIFE_REFUSED, LIFE_UNAUTHENTICATED };
+
+enum life_action {
+	LIFE_NOTHING,
+	LIFE_DROP, /* the connection, if there is one */
+	LIFE_FIND, /* at base number `life.base` */
+	LIFE_OPEN, /* gateway number `life.gateway`; where it was told to move if `life.is_moving` */
+	LIFE_PING,
+	LIFE_ASK_TOKEN,
+};
+
+struct life_rules {
+	unsigned base_count;
+	bool has_gateway; /* a fixed one: nothing to find */
+	bool returns_when_replaced;
+	bool can_ask_token;
+	uint64_t ping_after_ms, pong_within_ms, open_within_ms, stable_after_ms;
+	uint64_t (*random_below)(uint64_t bound);
+};
+
+struct life {
+	const struct life_rules *rules;
+	enum life_state state;
+	enum life_end end;
+	bool is_moving;
+	unsigned base, bases_tried;
+	unsigned gateway, gateway_count;
+	/* private */
+	enum life_action owed;
+	bool owes_drop, owes_ping;
+	uint64_t retry_min_ms, retry_max_ms;
+	unsigned tries; /* since the last stable connection */
+	uint64_t at_least_ms; /* the longest Retry-After of this round */
+	uint64_t deadline_ms; /* OPENING: give up; WAITING: go on */
+	uint64_t up_ms, heard_ms, pinged_ms; /* pinged_ms 0: no ping is out */
+	uint64_t leave_ms; /* when to move; 0: it was not told to */
+	bool has_target; /* and where */
+};
+
+#define LIFE_MAX_RETRY_MS 3600000
+
+void life_init(struct life *life, const struct life_rules *rules);
+void life_start(struct life *life, uint64_t now_ms);
+
+/* FINDING: the answer; or none from this base. `retry_after_ms` is what the server asked for, or 0. */
+void life_found(struct life *life, unsigned gateway_count, uint64_t retry_min_ms, uint64_t retry_max_ms, uint64_t now_ms);
+void life_not_found(struct life *life, uint64_t retry_after_ms, uint64_t now_ms);
+
+void life_hello(struct life *life, uint64_t now_ms);
+
+/* Anything came on the connection. */
+void life_heard(struct life *life, uint64_t now_ms);
+
+/* The connection is gone, or could not be made. `close_code`: of WebSocket; 0 without one. */
+void life_lost(struct life *life, unsigned close_code, uint64_t retry_after_ms, uint64_t now_ms);
+
+/* The connection says what cannot be: away from it, and back after a while. */
+void life_distrust(struct life *life, uint64_t now_ms);
+
+/* `reconnect`: leave after that time, for a gateway that the driver keeps, or for what will be found. */
+void life_move(struct life *life, uint64_t after_ms, bool has_target, uint64_t now_ms);
+
+/* The token was refused, here or anywhere; there is another one. */
+void life_unauthenticated(struct life *life);
+void life_token(struct life *life, uint64_t now_ms);
+
+/* The server calls a request wrong that will be the same the next time. */
+void life_refused(struct life *life);
+
+enum life_action life_take(struct life *life);
+
+/* When to call life_tick(); 0: when something happens. */
+uint64_t life_deadline(const struct life *life);
+void life_tick(struct life *life, uint64_t now_ms);
+
+#endif

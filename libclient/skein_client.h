@@ -1,0 +1,167 @@
+#ifndef SKEIN_LIBCLIENT_SKEIN_CLIENT_H
+#define SKEIN_LIBCLIENT_SKEIN_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+/*
+ * A client of Skein: one user on one device, connected as long as there is a
+ * way, with each message handed over once and in order (docs/client.md).
+ *
+ *   struct skein_net *net = skein_net_new(uv_default_loop(), NULL);
+ *   const char *bases[] = { "https://im.example.org" };
+ *   struct skein_options options = {
+ *           .bases = bases, .base_count = 1, .token = token, .device = "phone", .platform = "ios",
+ *           .state = what_was_stored, .on_message = show, .on_state = store, .on_token_needed = log_in_again,
+ *   };
+ *   struct skein_client *client = skein_client_new(net, &options);
+ *   uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+ *
+ * Everything happens on the loop's thread, every function is called there and
+ * every callback runs there; nothing blocks. There are no globals: any number of
+ * clients on any number of loops. Nothing grows without a bound but with the
+ * number of conversations, and that has one, too. Text that is handed in is
+ * copied, text that is handed out lives as long as the call. A callback may call
+ * anything, skein_client_close() too. Out of memory ends the process.
+ *
+ * Link libskeinclient.a with -lcurl -ljansson -luv -lcrypto -lpthread. It exports skein_* only.
+ */
+
+struct skein_net;
+struct skein_client;
+
+/* ---- what the clients of one loop share: connections for HTTP ---- */
+
+/* `ca_file`: whom to trust behind https and wss; NULL: what the system trusts. */
+struct skein_net *skein_net_new(uv_loop_t *loop, const char *ca_file);
+
+/* After the last client is closed. `closed` is called on a later turn of the loop. */
+void skein_net_close(struct skein_net *net, void (*closed)(void *arg), void *arg);
+
+/* ---- what an application is told ---- */
+
+/*
+ * A message, in the shape of contract section 1. (conversation_id, seq) names it. In one conversation seq goes up by one from
+ * message to message; it starts or jumps only where there is nothing that this user may read, or nothing that this
+ * client ever followed.
+ */
+struct skein_message {
+	const char *conversation_id, *msg_id, *from, *type;
+	uint64_t seq;
+	int64_t time_ms;
+	const json_t *json; /* all of it */
+	uint64_t delivery; /* for skein_client_taken() */
+};
+
+enum skein_status {
+	SKEIN_CONNECTING, /* looking for a gateway, or connecting */
+	SKEIN_UP, /* connected; what was missed comes first */
+	SKEIN_WAITING, /* the connection was lost or refused; tried again after a time */
+	SKEIN_TOKENLESS, /* the token is not taken any more: skein_client_set_token() goes on */
+	SKEIN_ENDED, /* for good; skein_client_close() is what is left */
+};
+
+enum skein_reason {
+	SKEIN_NO_REASON,
+	SKEIN_REPLACED, /* the same device connected somewhere else (4001) */
+	SKEIN_REFUSED, /* the server calls what this client does wrong: a bug here, or in the options */
+	SKEIN_UNAUTHENTICATED, /* the token is not taken, and there is no on_token_needed */
+};
+
+/* The answer to a send. `code` is NULL when it was stored, else what docs/protocol.md names, or "closed". */
+struct skein_sent {
+	const char *client_msg_id;
+	const char *code, *detail;
+	const char *conversation_id, *msg_id;
+	uint64_t seq;
+	int64_t time_ms;
+	bool is_duplicate; /* an earlier try had been stored */
+};
+
+struct skein_options {
+	/* im base URLs ("https://im.example.org"), tried in turn. A token is sent to these and to the gateways they name. */
+	const char *const *bases;
+	size_t base_count;
+	const char *gateway; /* connect to this wss:// URL always, ask nobody; NULL: GET /v1/endpoints */
+	const char *token, *device, *platform;
+	const char *state; /* what skein_client_state() gave before the program ended; NULL or "" at the very first start */
+
+	void (*on_message)(struct skein_client *client, const struct skein_message *message, void *arg);
+	/* There is more to store now: call skein_client_state(), or wait for a better moment. Called before the server is told. */
+	void (*on_state)(struct skein_client *client, void *arg);
+	void (*on_status)(struct skein_client *client, enum skein_status status, enum skein_reason reason, void *arg);
+	void (*on_token_needed)(struct skein_client *client, void *arg);
+	void (*on_sent)(struct skein_client *client, const struct skein_sent *sent, void *arg);
+	/* Every frame that is not about messages: hello, event, room, ok, error ... (docs/asyncapi.yaml). */
+	void (*on_frame)(struct skein_client *client, const json_t *frame, void *arg);
+	void *arg; /* for the callbacks */
+
+	/*
+	 * false: a message is done with when on_message returns. true: it is with skein_client_taken(), and no more than
+	 * max_untaken are handed over before.
+	 */
+	bool takes_explicitly;
+	bool never_acks; /* `ack=0`: the server keeps no window for this connection */
+	bool starts_from_oldest; /* without a state: first what the server still keeps; false: what comes from now on */
+	bool returns_when_replaced; /* 4001 is a lost connection like any other */
+	bool uses_proxy; /* as the environment says (https_proxy ...) */
+	/*
+	 * When the server lost the inbox: how many of the last messages to read of a conversation that this client had nothing
+	 * of. 0: all of them, since it may have begun while the client was away.
+	 */
+	uint32_t unknown_history;
+
+	/* 0 in any of these is the value behind it. */
+	unsigned ack_every; /* 20 messages ... */
+	unsigned ack_after_ms; /* ... or 500: then on_state, and the server is told */
+	unsigned ping_after_ms; /* 20,000 of silence ... */
+	unsigned pong_within_ms; /* ... and 10,000 more: the connection is dead */
+	unsigned open_within_ms; /* 15,000 from connecting to `hello` */
+	unsigned request_within_ms; /* 15,000 for an HTTP call */
+	unsigned stable_after_ms; /* 10,000: a connection that lived that long is no failure */
+	unsigned max_held; /* 1,000 live messages while older ones are read; more are read again */
+	unsigned max_held_bytes; /* 4 MiB */
+	unsigned max_untaken; /* 1,000 */
+	unsigned max_sends; /* 1,000 sends that are not answered */
+	unsigned max_conversations; /* 100,000 remembered; then the one that was quiet the longest is forgotten */
+};
+
+/* ---- a client ---- */
+
+/* Starts to connect on the next turn of the loop. NULL: an option is missing or not valid, the state included. */
+struct skein_client *skein_client_new(struct skein_net *net, const struct skein_options *options);
+
+/*
+ * No callback comes after it but on_sent with "closed" for each send that has no answer (before it returns), and `closed` on a
+ * later turn of the loop, when the client is gone. Messages that were not taken come again at the next start.
+ */
+void skein_client_close(struct skein_client *client, void (*closed)(void *arg), void *arg);
+
+/* In answer to on_token_needed, or any time before. */
+void skein_client_set_token(struct skein_client *client, const char *token);
+
+/*
+ * Sends a message: a JSON object as the body of POST /v1/messages; client_msg_id is made if it has none. It is tried again
+ * under the same client_msg_id, over lost connections and busy servers, until there is an answer for on_sent; sends to
+ * one user or group are stored in their order. False: it is no such object, over 64 KiB, or max_sends wait.
+ * Sends are not part of the state: the application keeps what has no answer, and sends it again with its client_msg_id.
+ */
+bool skein_client_send(struct skein_client *client, const json_t *message);
+
+/* A frame on the connection (`typing`, `join` ...). False: not connected, over 16 KiB, or too much is waiting already. */
+bool skein_client_frame(struct skein_client *client, const json_t *frame);
+
+/* With takes_explicitly: this message and all that were handed over before it are done with. */
+void skein_client_taken(struct skein_client *client, uint64_t delivery);
+
+/*
+ * What to give back as `state` at the next start: up to where messages were taken, JSON on the heap, free() it. Its size, and
+ * the time to write it, go with the number of conversations. What was taken after the state that is
+ * stored comes again after a crash: (conversation_id, seq) tells.
+ */
+char *skein_client_state(const struct skein_client *client);
+
+#endif
