@@ -30,6 +30,7 @@ struct address gateway_address(unsigned index);
 struct user {
 	char uid[32];
 	char *token;
+	char position[64]; /* "&epoch=...&offset=..." of its handshake, or empty */
 	struct ws_peer peer;
 };
 
@@ -38,6 +39,12 @@ struct user *users_make(unsigned count, const char *kind);
 
 /* Connects each over its gateway in turn and waits for all hellos. Returns connects per second. */
 double users_connect(struct user *users, unsigned count, void (*frame)(struct ws_peer *peer, struct str text), void *arg);
+
+/* Makes each exist, by connecting once; as above, and closes all again. */
+void users_introduce(struct user *users, unsigned count, void (*frame)(struct ws_peer *peer, struct str text), void *arg);
+
+/* A group of all, made by the first one; they must exist. Its id, on the heap. */
+char *group_make(const struct user *users, unsigned count);
 void users_free(struct user *users, unsigned count);
 
 /* A name of this run, for ids that must not meet those of another. */
@@ -49,6 +56,8 @@ json_t *scenario_p2p(const struct options *options);
 json_t *scenario_group(const struct options *options);
 json_t *scenario_latency(const struct options *options);
 json_t *scenario_http(const struct options *options);
+json_t *scenario_stalled(const struct options *options);
+json_t *scenario_reconnect(const struct options *options);
 
 /* Prints and returns CPU seconds by service between two readings, and per million deliveries. */
 json_t *report_cpu(const struct usage *before, const struct usage *after, uint64_t deliveries, double seconds);

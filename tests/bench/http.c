@@ -52,14 +52,6 @@ static bool is_over(void *arg)
 	return run->under_way == 0;
 }
 
-/* Makes every user exist before anybody writes to them. */
-static void introduce(struct user *users, unsigned count)
-{
-	users_connect(users, count, NULL, NULL);
-	for (unsigned i = 0; i < count; i++)
-		ws_peer_close(&users[i].peer);
-}
-
 json_t *scenario_http(const struct options *options)
 {
 	unsigned connections = options->connections ? options->connections : 64;
@@ -70,7 +62,7 @@ json_t *scenario_http(const struct options *options)
 	struct usage before, after;
 
 	run.users = users_make(run.user_count, "http");
-	introduce(run.users, run.user_count);
+	users_introduce(run.users, run.user_count, NULL, NULL);
 	for (unsigned i = 0; i < ARRAY_LEN(addresses); i++)
 		addresses[i] = im_address(i);
 	usage_read(&before);

@@ -63,6 +63,11 @@ void loop_want_write(struct watch *watch, bool wants_write)
 	control(EPOLL_CTL_MOD, watch);
 }
 
+void loop_ignore(struct watch *watch)
+{
+	control(EPOLL_CTL_DEL, watch);
+}
+
 void loop_remove(struct watch *watch)
 {
 	if (watch->fd < 0)

@@ -14,6 +14,7 @@ struct watch {
 
 void loop_add(struct watch *watch);
 void loop_want_write(struct watch *watch, bool wants_write);
+void loop_ignore(struct watch *watch); /* nothing is heard of it until it is removed */
 void loop_remove(struct watch *watch); /* closes the socket */
 
 uint64_t now_us(void);

@@ -20,6 +20,8 @@ static const struct {
 	{ "p2p", scenario_p2p, "one-to-one messages at a rate (--users, --rate, --seconds)" },
 	{ "group", scenario_group, "one group, all members connected (--users, --rate, --seconds)" },
 	{ "latency", scenario_latency, "p2p at 1,000 a second" },
+	{ "stalled", scenario_stalled, "a group with members who do not read (--users, --rate, --seconds)" },
+	{ "reconnect", scenario_reconnect, "everybody comes back at once, with messages waiting (--users)" },
 	{ "http", scenario_http, "durable sends as fast as they go (--connections, --seconds)" },
 };
 

@@ -98,7 +98,7 @@ static uint64_t tick(void *arg)
 static bool is_done(void *arg)
 {
 	struct traffic *traffic = arg;
-	uint64_t each = traffic->recipient ? 1 : traffic->user_count - 1;
+	uint64_t each = traffic->recipient ? 1 : traffic->user_count - traffic->stalled - 1;
 
 	traffic->expected = traffic->accepted * each;
 	return run.answered == run.total && traffic->delivered >= traffic->expected;
@@ -120,6 +120,8 @@ void traffic_run(struct traffic *traffic)
 		run.idle[run.idle_count++] = &run.peers[i];
 	}
 	users_connect(traffic->users, traffic->user_count, on_frame, traffic);
+	for (unsigned i = 0; i < traffic->stalled; i++)
+		loop_ignore(&traffic->users[traffic->user_count - 1 - i].peer.watch);
 	usage_read(&traffic->before);
 	run.total = (uint64_t)(traffic->rate * traffic->seconds);
 	traffic->sent = run.total;

@@ -17,6 +17,7 @@ struct traffic {
 	unsigned (*sender)(const struct traffic *traffic, uint64_t i);
 	unsigned (*recipient)(const struct traffic *traffic, uint64_t i); /* NULL: the group */
 	const char *group;
+	unsigned stalled; /* the last users: connected, and never read */
 
 	/* results */
 	struct latency delivery, answer;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/http_peer.h"
 #include "tools/skeinctl/skeinctl.h"
 
 #define CONNECT_AT_ONCE 200
@@ -85,13 +86,42 @@ double users_connect(struct user *users, unsigned count, void (*frame)(struct ws
 			users[at].peer.index = at;
 			/* one source address has ports for a few thousand connections only */
 			ws_peer_open(&users[at].peer, gateway->host, gateway->port, 1 + at / 3000, str_from(users[at].token),
-			             "bench");
+			             "bench", users[at].position);
 		}
 		loop_run(now_us() + CONNECT_PATIENCE_US, NULL, are_greeted, &greeting);
 		if (greeting.from < greeting.to)
 			fail("no hello for %s", users[greeting.from].uid);
 	}
 	return count / ((double)(now_us() - started) / 1e6);
+}
+
+void users_introduce(struct user *users, unsigned count, void (*frame)(struct ws_peer *peer, struct str text), void *arg)
+{
+	users_connect(users, count, frame, arg);
+	for (unsigned i = 0; i < count; i++) {
+		ws_peer_close(&users[i].peer);
+		users[i].peer = (struct ws_peer){ .watch.fd = -1 };
+	}
+}
+
+char *group_make(const struct user *users, unsigned count)
+{
+	struct buf body = { 0 }, answer = { 0 };
+	struct address im = im_address(0);
+
+	buf_append_text(&body, "{\"name\":\"bench\",\"members\":[");
+	for (unsigned i = 1; i < count; i++)
+		buf_printf(&body, "%s\"%s\"", i > 1 ? "," : "", users[i].uid);
+	buf_append_text(&body, "]}");
+	int status = http_post_now(im.host, im.port, "/v1/groups", str_from(users[0].token), buf_str(&body), &answer);
+	if (status != 201)
+		fail("POST /v1/groups: %d %.*s", status, STR_ARG(buf_str(&answer)));
+	json_t *group = json_loadb(answer.ptr, answer.len, 0, NULL);
+	char *gid = str_dup(str_from(json_string_value(json_object_get(group, "group_id"))));
+	json_decref(group);
+	buf_release(&body);
+	buf_release(&answer);
+	return gid;
 }
 
 void users_free(struct user *users, unsigned count)

@@ -143,15 +143,16 @@ static void on_ready(struct watch *watch, bool can_read, bool can_write)
 	peer->in = rest;
 }
 
-void ws_peer_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device)
+void ws_peer_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device,
+                  const char *more)
 {
 	struct buf request = { 0 };
 
 	peer->watch = (struct watch){ .fd = loop_connect(host, port, source), .ready = on_ready };
 	buf_printf(&request,
-	           "GET /ws?token=%.*s&device=%s&platform=desktop HTTP/1.1\r\nHost: skein\r\nUpgrade: websocket\r\n"
+	           "GET /ws?token=%.*s&device=%s&platform=desktop%s HTTP/1.1\r\nHost: skein\r\nUpgrade: websocket\r\n"
 	           "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-	           STR_ARG(token), device);
+	           STR_ARG(token), device, more);
 	send_all(peer, request.ptr, request.len);
 	buf_release(&request);
 	loop_add(&peer->watch);
