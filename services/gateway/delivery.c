@@ -257,7 +257,7 @@ static void make_plan(struct run *run, uint32_t index)
 		return;
 	plan->fanout = fanout_new(str_of(delivery->message.data, delivery->message.len), target_count(delivery->own) > 0,
 	                          str_from(delivery->client_msg_id));
-	/* Its connections are told the number all the same: they notice the hole, and the client reads it. */
+	/* Its connections are told the number all the same: they notice the hole, and read it from the inbox. */
 	if (!plan->fanout)
 		count_malformed(run, delivery->id, "the message cannot be shown");
 	look_at_targets(run, index, delivery->others);
