@@ -208,15 +208,16 @@ bool answer_endpoints(const json_t *root, struct answer_endpoints *endpoints)
 
 bool answer_sent(const json_t *root, struct skein_sent *sent)
 {
+	struct str conversation = conversation_in(root);
 	uint64_t time_ms;
 
-	sent->conversation_id = conversation_in(root).ptr;
+	sent->conversation_id = conversation.ptr;
 	sent->msg_id = json_string_value(json_object_get(root, "msg_id"));
 	sent->is_duplicate = json_is_true(json_object_get(root, "duplicate"));
 	if (!number_in(root, "seq", &sent->seq) || !number_in(root, "time", &time_ms))
 		return false;
 	sent->time_ms = (int64_t)time_ms;
-	return *sent->conversation_id && sent->msg_id;
+	return conversation.len && sent->msg_id;
 }
 
 /* ---- the state ---- */
