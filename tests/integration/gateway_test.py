@@ -10,7 +10,7 @@ import grpc
 import pytest
 import websockets
 
-from gateway_fixture import (Gateway, client_pb, delivery_pb, epoch_text, free_port, im_pb, router_pb, scenario, serve,
+from gateway_fixture import (BIN, Gateway, client_pb, delivery_pb, epoch_text, free_port, im_pb, router_pb, scenario, serve,
                              text_message, token, token_id)
 
 GONE, LAGGING = delivery_pb.GONE, delivery_pb.LAGGING
@@ -1193,7 +1193,8 @@ async def test_a_peer_costs_no_more_than_its_queue_and_window_whatever_it_does(g
         assert await good.offsets(1) == [n]
         if n % 50 == 0:
             await good.ack(n)
-    assert (resident_kb(g) - before) / len(targets) <= 256 + 128
+    if BIN.parent.name not in ("asan", "tsan", "coverage"):  # those keep what was freed
+        assert (resident_kb(g) - before) / len(targets) <= 256 + 128
     assert await g.metric("skein_gateway_window_stalls_total") >= 20
     assert await g.metric("skein_gateway_queue_bytes") <= len(targets) * 256 * 1024
     await g.becomes(lambda: 'skein_gateway_closes_total{code="4004"} 10' in g._get("/metrics")[1])  # who only sends
