@@ -16,6 +16,8 @@ $(eval $(call fuzz_of_service,fanout,gateway))
 $(eval $(call fuzz_of_service,deliver_batch,gateway,$(STREAM_FUNCTIONS)))
 $(eval $(call fuzz_of_service,send_request,im gateway))
 $(eval $(call fuzz_of_service,traceparent,im))
+$(eval $(call fuzz_of_service,ws_client,client))
+$(eval $(call fuzz_of_service,server_answer,client))
 $(eval $(call fuzz_of_service,route_changes,router,$(STREAM_FUNCTIONS) route_bind route_unbind route_renew))
 $(eval $(call fuzz_of_service,message_record,push,kafka_consumer_new kafka_store_offset kafka_record_free conversations_take conversations_in_flight))
 
