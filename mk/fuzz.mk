@@ -18,6 +18,8 @@ $(eval $(call fuzz_of_service,send_request,im gateway))
 $(eval $(call fuzz_of_service,traceparent,im))
 $(eval $(call fuzz_of_service,sync_request,im))
 $(eval $(call fuzz_of_service,route_changes,router,$(STREAM_FUNCTIONS) route_bind route_unbind route_renew gateway_calls_kick))
+$(eval $(call fuzz_of_service,ws_client,client))
+$(eval $(call fuzz_of_service,server_answer,client))
 $(eval $(call fuzz_of_service,message_record,push,kafka_consumer_new kafka_store_offset kafka_record_free conversations_take conversations_in_flight))
 
 $(OUT)/tests/fuzz/%_fuzz: $(OUT)/obj/tests/fuzz/%_fuzz.o $(FUZZ_DRIVER) $(COMMON_LIBS)
