@@ -22,7 +22,7 @@ def setUpModule():
     SERVERS = Servers()
     code, output = run_im(SERVERS, "--migrate")
     assert code == 0, output
-    IM = Im(SERVERS, limits__send_burst=300)
+    IM = Im(SERVERS, limits__send_rate=50, limits__send_burst=300)
 
 
 def tearDownModule():
