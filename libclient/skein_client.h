@@ -61,7 +61,7 @@ enum skein_status {
 	SKEIN_UP, /* connected; what was missed comes first */
 	SKEIN_WAITING, /* the connection was lost or refused; tried again after a time */
 	SKEIN_TOKENLESS, /* the token is not taken any more: skein_client_set_token() goes on */
-	SKEIN_ENDED, /* for good; skein_client_close() is what is left */
+	SKEIN_ENDED, /* for good, sends too; skein_client_close() is what is left */
 };
 
 enum skein_reason {
@@ -123,7 +123,7 @@ struct skein_options {
 	unsigned request_within_ms; /* 15,000 for an HTTP call */
 	unsigned stable_after_ms; /* 10,000: a connection that lived that long is no failure */
 	unsigned max_held; /* 1,000 live messages while older ones are read; more are read again */
-	unsigned max_held_bytes; /* 4 MiB */
+	unsigned max_held_bytes; /* 4 MiB of their text */
 	unsigned max_untaken; /* 1,000 */
 	unsigned max_sends; /* 1,000 sends that are not answered */
 	unsigned max_conversations; /* 100,000 remembered; then the one that was quiet the longest is forgotten */
