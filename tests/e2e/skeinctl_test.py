@@ -52,7 +52,7 @@ async def test_what_send_sends_listen_prints(skein):
         rest = (await listener.communicate())[0].decode()
         assert listener.returncode == 0
         if flags:
-            assert [json.loads(line)["message"]["body"]["text"] for line in (first, second)] == ["two\nlines", "second"]
+            assert [json.loads(line)["body"]["text"] for line in (first, second)] == ["two\nlines", "second"]
         else:
             assert f"#{sent['seq']}  {alice}: two\nlines\n" in rest and f"#{sent['seq'] + 1}  {alice}: second\n" in rest
 
