@@ -81,7 +81,7 @@ async def test_what_is_wrong_is_said_in_one_sentence(skein):
         ("token",): "--uid", ("token", "--uid", "no uid"): "no uid", ("token", "--uid", "a", "--ttl", "1"): "1",
         ("token", "--uid", "a", "--scope", "root"): "admin", ("send", "--from", "a", "text"): "--to",
         ("send", "--from", "a", "--to", "b"): "text", ("send", "--from", "a", "--to", unique("nobody"), "hi"): "user",
-        ("listen", "--uid", "a", "--epoch", "x"): "--offset", ("listen", "--uid", "a", "--gateway", "http:"): "URL",
+        ("listen", "--uid", "a", "--epoch", "x"): "--offset", ("listen", "--uid", "a", "--gateway", "http:"): "--gateway",
         ("nodes", "--all"): "--all", ("demo", "--messages", "0"): "--messages",
     }.items():
         code, out, err = await run(*arguments)
