@@ -1,5 +1,6 @@
 """Nothing missed, nothing twice, in order: what a client that syncs has at the end, whatever died in between."""
 import asyncio
+import json
 import os
 import random
 import signal
@@ -114,6 +115,64 @@ async def test_a_client_that_was_away_for_long_is_given_20_and_reads_the_rest(sk
     await phone.has(251)
     assert [text_of(m) for m in phone.messages] == [str(i) for i in range(251)] and phone.repeats < 20
     await phone.stop()
+
+
+class Listener:
+    """`skeinctl listen`, which stands on libclient: what it prints, over restarts of the program."""
+
+    def __init__(self, user, state):
+        self.user, self.state = user, state
+        self.messages = []
+        self.process = self._reader = None
+
+    async def start(self):
+        self.process = await asyncio.create_subprocess_exec(
+            f"{os.environ['BIN']}/skeinctl", "listen", "--uid", self.user.uid, "--state", str(self.state), "--json",
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, limit=1 << 20)
+        hello = asyncio.get_running_loop().create_future()
+        self._reader = asyncio.ensure_future(self._read(hello))
+        await asyncio.wait_for(hello, 30)
+
+    async def _read(self, hello):
+        async for line in self.process.stdout:
+            printed = json.loads(line)
+            if "conversation_id" in printed:
+                self.messages.append(text_of(printed))
+            elif printed["type"] == "hello" and not hello.done():
+                hello.set_result(None)
+
+    async def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(self._reader, 30)
+        assert await self.process.wait() == 0
+
+
+async def test_libclient_misses_nothing_over_restarts_dead_gateways_and_a_redis_that_forgets(skein, tmp_path):
+    alice, bob = await skein.users("alice", "bob")
+    listener = Listener(bob, tmp_path / "state")
+    sent = 0
+
+    async def say(count):
+        nonlocal sent
+        for _ in range(count):
+            await alice.insist(alice.draft(bob, str(sent)))
+            sent += 1
+
+    await listener.start()
+    await say(50)
+    for name in "gateway-1", "gateway-2":
+        cluster.kill(name)
+        await say(30)
+        await cluster.up()
+    redis("FLUSHALL")
+    await say(50)
+    await listener.stop()
+    await say(50)  # more than the 20 that a connection begins with
+    await listener.start()
+    await say(20)
+    await cluster.becomes(lambda: len(listener.messages) >= sent, 60, "all have come")
+    await listener.stop()
+    assert listener.messages == [str(i) for i in range(sent)]
 
 
 async def test_redis_that_forgets_everything_costs_resets_and_no_message(skein):
