@@ -435,3 +435,44 @@ def scenario(**options):
         test.__doc__ = function.__doc__
         return test
     return wrap
+
+
+# ---- what several tests do ----
+
+def appended(g, count, uid="alice"):
+    """From now on im finds so many entries in the inbox."""
+    g.router.inbox(uid)[1] = count
+
+
+def message(key="k1", **more):
+    return {"client_msg_id": key, "to": {"user": "bob"}, "type": "text", "body": {"text": "hi"}, **more}
+
+
+async def raw_handshake(g, receive_buffer=None, **more):
+    """A bare socket after the upgrade: it answers nothing by itself."""
+    raw = socket.socket()
+    if receive_buffer:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    raw.connect(("127.0.0.1", g.ws_port))
+    path = g.url(**more).split(str(g.ws_port), 1)[1]
+    raw.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+    raw.setblocking(False)
+    got = b""
+    while b'"type":"hello"' not in got:
+        got += await asyncio.wait_for(asyncio.get_running_loop().sock_recv(raw, 4096), 20)
+    return raw, json.loads(got[got.index(b'{"type":"hello"'):])
+
+
+async def read_to_end(raw, timeout_s=20):
+    got = b""
+
+    async def read():
+        nonlocal got
+        try:
+            while piece := await asyncio.get_running_loop().sock_recv(raw, 65536):
+                got += piece
+        except ConnectionError:
+            pass
+    await asyncio.wait_for(read(), timeout_s)
+    return got
