@@ -1,5 +1,6 @@
 """The gateway as a process; im, router, push and the clients are played by the test (gateway_fixture.py)."""
 import asyncio
+import os
 import subprocess
 import time
 
@@ -196,7 +197,8 @@ def test_a_token_expires_within_two_seconds_of_the_wall_clock_being_set(tmp_path
 
     async def play():
         g = Gateway()
-        g.environment = {"LD_PRELOAD": str(tmp_path / "clock.so"), "CLOCK_FILE": str(tmp_path / "clock")}
+        g.environment = {"LD_PRELOAD": str(tmp_path / "clock.so"), "CLOCK_FILE": str(tmp_path / "clock"),
+                         "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
         async with g:
             in_an_hour, in_a_day = await g.connect(), await g.connect("bob", token=token("bob", 24 * 3600))
             set_clock(2 * 3600)
