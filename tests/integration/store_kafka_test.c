@@ -214,6 +214,13 @@ static bool has_all(void *arg)
 	return true;
 }
 
+static bool first_has_all_partitions(void *arg)
+{
+	struct reader *readers = arg;
+
+	return readers[0].assigned - readers[0].revoked == PARTITIONS;
+}
+
 /* ---- the way through ---- */
 
 static void records_arrive_in_the_order_of_their_key(void **state)
@@ -301,6 +308,7 @@ static void a_broker_that_hangs_loses_and_overtakes_nothing(void **state)
 	make_topic(topic, PARTITIONS);
 	sender_open(&sender, topic, MAX_WAITING);
 	reader_open(&reader, topic, topic);
+	turn_until(&worker, first_has_all_partitions, &reader); /* or there would be none to lose */
 	send_many(&sender, 1000);
 	sender_turn(&sender);
 	real_server_pause(&server);
@@ -452,13 +460,6 @@ static bool is_shared(void *arg)
 
 	return readers[0].assigned - readers[0].revoked == PARTITIONS / 2 &&
 	       readers[1].assigned - readers[1].revoked == PARTITIONS / 2;
-}
-
-static bool first_has_all_partitions(void *arg)
-{
-	struct reader *readers = arg;
-
-	return readers[0].assigned - readers[0].revoked == PARTITIONS;
 }
 
 static void partitions_move_with_their_offsets_and_no_record_comes_after(void **state)
