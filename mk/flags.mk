@@ -31,7 +31,7 @@ else ifeq ($(BUILD),fuzz)
 CFLAGS_ALL += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 LDFLAGS_ALL += -fsanitize=address,undefined
 else ifeq ($(BUILD),coverage)
-CFLAGS_ALL += -O0 --coverage
+CFLAGS_ALL += -O0 --coverage -fprofile-update=atomic
 LDFLAGS_ALL += --coverage
 else
 $(error BUILD=$(BUILD): one of release, debug, asan, tsan, fuzz, coverage)
