@@ -60,8 +60,8 @@ static void a_refusal_tells_its_status_and_when_to_come_back(void **state)
 static void what_is_no_answer_has_status_0(void **state)
 {
 	static const char *const texts[] = { "SSH-2.0\r\n\r\n", "\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 abc\r\n\r\n",
-		                             "HTTP/1.1 20"
-		                             "\r\n\r\n" };
+		                             ("HTTP/1.1 20"
+		                              "\r\n\r\n") };
 	struct ws_answer answer;
 	struct str rest;
 	struct buf endless = { 0 };

@@ -96,20 +96,22 @@ static void a_slow_reader_gets_every_byte_in_order_with_pongs_between(void **sta
 	assert_true(client_send_text(&client, CLIENT_REQUEST("/ws") "\r\n"));
 	client_read_answer(&client, &answer);
 	assert_true(client_send_frame(&client, 0x81, "go", 2));
-	for (unsigned number = 0; number < FRAMES;) {
+	/*
+	 * One ping at a time: while a peer is blocked lws reads nothing from it, so a flood of them would fill the socket, and
+	 * then neither side would go on.
+	 */
+	for (unsigned number = 0; number < FRAMES || pongs < pings;) {
 		client_read_frame(&client, &frame);
 		if (frame.first == 0x8a) {
-			/* lws answers one ping at a time and drops those that come meanwhile. */
-			unsigned answered = (unsigned)strtoul(frame.payload, NULL, 10);
-			assert_in_range(answered, pongs + 1, pings);
-			pongs = answered;
+			assert_int_equal(strtoul(frame.payload, NULL, 10), pings);
+			pongs = pings;
 			continue;
 		}
 		size_t len = write_numbered(expected, number);
 		assert_int_equal(frame.first, 0x81);
 		assert_int_equal(frame.len, len - 2);
 		assert_memory_equal(frame.payload, expected + 2, frame.len);
-		if (++number % 1000 == 0) {
+		if (++number % 1000 == 0 && pongs == pings) {
 			char ping[16];
 			int ping_len = snprintf(ping, sizeof(ping), "%u", ++pings);
 			assert_true(client_send_frame(&client, 0x89, ping, (size_t)ping_len));
