@@ -136,7 +136,7 @@ static void on_timer(struct timer *timer)
 	uint64_t now_ms = clock_mono_ms();
 
 	if (session->opening && now_ms >= session->opening->deadline_ms)
-		session_close(session, 1013, session->opening->is_admitted ? "router did not answer" : "im did not answer");
+		session_close(session, 1013, session->is_binding ? "router did not answer" : "im did not answer");
 	else if (clock_wall_ms() >= session->expires_ms)
 		session_close(session, 4002, "the token has expired");
 	else if (now_ms >= session->heard_ms + (uint64_t)session->home->app->config.ws_silence_ms)
@@ -246,12 +246,6 @@ static void go_live(struct session *session)
 	opening_free(opening);
 }
 
-static void go_live_if_ready(struct session *session)
-{
-	if (session->opening->is_admitted && session->opening->is_bound)
-		go_live(session);
-}
-
 void session_admitted(struct session *session, err_t err)
 {
 	session->needs_admission = err != OK;
@@ -263,7 +257,6 @@ void session_admitted(struct session *session, err_t err)
 		log_warn("im did not admit a user", LOG_TEXT("uid", session_uid(session)), LOG_ERR(err));
 		session_close(session, 1013, "im does not answer: try again");
 	} else {
-		session->opening->is_admitted = true;
 		bind_route(session, ROUTE_BIND);
 	}
 }
@@ -281,8 +274,7 @@ static void on_first_bind(struct session *session, const struct route_change *ch
 	}
 	opening->epoch = change->inbox_epoch;
 	opening->head = change->inbox_head;
-	opening->is_bound = true;
-	go_live_if_ready(session);
+	go_live(session);
 }
 
 /* The route had been forgotten: what was appended to the inbox in the meantime found nobody. */

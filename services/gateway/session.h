@@ -42,8 +42,7 @@ struct inbox_read;
 /* What a connection needs until it is LIVE. */
 struct opening {
 	uint64_t deadline_ms;
-	bool is_admitted, is_bound;
-	uint64_t epoch, head; /* of the inbox, when it is bound */
+	uint64_t epoch, head; /* of the inbox, once the route is bound */
 	bool has_position; /* the client said where it is */
 	uint64_t client_epoch, client_offset; /* epoch 0: none of ours */
 	struct buf early; /* frames that came too early, each after its length */
