@@ -6,15 +6,19 @@
  * A connection's number is also its `since`: later ones have higher ones. The
  * inbox is a counter here: its offsets and epochs are delivery.pml's.
  *
- * Bounds: CONNS connections, MESSAGES, one crash, one FLUSHALL, one break of a
- * stream to a router (its changes may still be executed, and are sent again).
+ * Bounds: CONNS connections, MESSAGES, ACCIDENTS: a crash of gateway 1, a pause in
+ * which its registration runs out, a FLUSHALL, a break of a stream to a router
+ * (its changes may still be executed, and are sent again).
  */
 
 #ifndef CONNS
 #define CONNS 2
 #endif
 #ifndef MESSAGES
-#define MESSAGES 2
+#define MESSAGES 1
+#endif
+#ifndef ACCIDENTS
+#define ACCIDENTS 1
 #endif
 
 /* ---- Redis ---- */
@@ -37,12 +41,11 @@ byte opened;
 /* ---- routers ---- */
 
 mtype = { BIND, REBIND, UNBIND };
-chan changes = [4] of { mtype, byte };
-mtype asked[CONNS + 1]; /* what a gateway waits for, NONE: nothing */
+chan changes = [3] of { mtype, byte };
 bool has_answer[CONNS + 1], is_late[CONNS + 1];
 byte answered_head[CONNS + 1];
 
-bool is_over;
+bool is_over, is_answered;
 
 /* [R1] only its owner removes a route: whoever else asks finds another connection's number there */
 inline remove(c)
@@ -77,11 +80,13 @@ inline bind(c, again)
 #ifdef LATE_BIND_KICKS
 		assert(route < c);
 #endif
-		is_kicked[route] = true;
+		is_kicked[route] = state[route] != GONE;
 		route = c
 	fi;
-	answered_head[c] = head;
-	has_answer[c] = true
+	if
+	:: state[c] != GONE -> answered_head[c] = head; has_answer[c] = true
+	:: else -> is_late[c] = false
+	fi
 }
 
 proctype routers()
@@ -105,10 +110,21 @@ inline learn(c)
 	fi
 }
 
-inline leave(c)
+inline end(c)
 {
 	state[c] = GONE;
 	is_asking[c] = false;
+	has_answer[c] = false;
+	is_late[c] = false;
+	is_kicked[c] = false;
+	answered_head[c] = 0;
+	knows[c] = 0;
+	early[c] = 0
+}
+
+inline leave(c)
+{
+	end(c);
 	changes!UNBIND, c
 }
 
@@ -123,7 +139,9 @@ proctype connection(byte c)
 			is_asking[c] = false;
 			state[c] = OPEN;
 			knows[c] = early[c];
-			learn(c)
+			early[c] = 0;
+			learn(c);
+			answered_head[c] = 0
 		fi }
 	/* [R3] bound again: what came in the meantime found nobody, so the inbox is read again */
 	:: atomic { state[c] == OPEN && has_answer[c] ->
@@ -144,7 +162,7 @@ proctype connection(byte c)
 	:: atomic { (state[c] == OPENING || state[c] == OPEN) && is_kicked[c] && nfull(changes) -> leave(c) }
 	/* the client goes, or the gateway waited long enough for router */
 	:: atomic { (state[c] == OPENING || state[c] == OPEN) && !is_over && nfull(changes) -> leave(c) }
-	:: atomic { (state[c] == OPENING || state[c] == OPEN) && !is_up[home[c]] -> state[c] = GONE }
+	:: atomic { (state[c] == OPENING || state[c] == OPEN) && !is_up[home[c]] -> end(c) }
 	:: state[c] == GONE -> break
 	od
 }
@@ -172,8 +190,9 @@ proctype push()
 	/* [R4] a gateway that is not registered any more is waited for no longer, and what names it does not count */
 	:: atomic { to != 0 && !is_registered[home[to]] -> remove(to); to = 0; at = 0 }
 #endif
-	:: atomic { sent == MESSAGES && to == 0 -> break }
-	od
+	:: sent == MESSAGES && to == 0 -> break
+	od;
+	is_answered = true
 }
 
 /* ---- what happens ---- */
@@ -190,7 +209,7 @@ inline open_at(gateway)
 
 init
 {
-	bool has_crashed, has_forgotten, has_broken, is_back;
+	byte accidents;
 
 	atomic {
 		is_up[1] = true; is_up[2] = true; is_registered[1] = true; is_registered[2] = true;
@@ -200,14 +219,16 @@ init
 	do
 	:: atomic { opened < CONNS && is_up[1] && nfull(changes) -> open_at(1) }
 	:: atomic { opened < CONNS && is_up[2] && nfull(changes) -> open_at(2) }
-	:: d_step { !has_crashed -> has_crashed = true; is_up[1] = false }
-	/* its key runs out; or only that: it was paused, and comes back */
-	:: d_step { has_crashed && is_registered[1] -> is_registered[1] = false }
-	:: d_step { has_crashed && !is_back -> is_back = true; is_up[3] = true; is_registered[3] = true; is_registered[1] = false }
-	:: d_step { !has_forgotten -> has_forgotten = true; route = 0 }
-	/* the stream of the newest connection's gateway breaks: what it asked for is sent again, as `again` */
-	:: atomic { !has_broken && opened > 0 && is_asking[opened] && nfull(changes) -> has_broken = true; changes!REBIND, opened }
-	:: !has_crashed || !is_registered[1] -> break
+	:: d_step { accidents < ACCIDENTS && is_up[1] -> accidents++; is_up[1] = false }
+	:: d_step { !is_up[1] && is_registered[1] -> is_registered[1] = false }
+	:: d_step { !is_up[1] && !is_up[3] -> is_up[3] = true; is_registered[1] = false }
+	:: d_step { accidents < ACCIDENTS && is_registered[1] -> accidents++; is_registered[1] = false }
+	:: d_step { is_up[1] && !is_registered[1] -> is_registered[1] = true }
+	:: d_step { accidents < ACCIDENTS && route != 0 -> accidents++; route = 0 }
+	:: atomic { accidents < ACCIDENTS && opened > 0 && is_asking[opened] && nfull(changes) ->
+		accidents++;
+		changes!REBIND, opened }
+	:: is_up[1] == is_registered[1] -> break
 	od;
 	is_over = true
 }
@@ -218,7 +239,7 @@ active proctype judge()
 
 	timeout ->
 	/* [R4] nobody waits for a dead gateway */
-	assert(is_over && head == MESSAGES && _nr_pr <= 3 + CONNS);
+	assert(is_over && is_answered);
 	do
 	:: c <= CONNS ->
 		/* [R3] a connection that is open has the route, and was given or has read all */
