@@ -527,7 +527,15 @@ init
 	byte takeovers, drops, accidents, i;
 
 	/* both have an inbox, and know all up to its head */
-	atomic { touch(0); touch(1); client_epoch = inboxes[0].epoch; other_epoch = inboxes[1].epoch; run im(); run push(0); run phone() };
+	atomic {
+		touch(0);
+		touch(1);
+		client_epoch = inboxes[0].epoch;
+		other_epoch = inboxes[1].epoch;
+		run im();
+		run push(0);
+		run phone()
+	};
 	do
 	:: atomic { takeovers < TAKEOVERS -> takeovers++; owner = 1; run push(1) }
 	:: atomic { drops < DROPS && state != AWAY ->

@@ -77,7 +77,7 @@ inline bind(c, again)
 #endif
 		/* [R5] what comes again never closes a newer connection */
 		assert(!again || route < c);
-#ifdef LATE_BIND_KICKS
+#ifdef NEWEST_IS_NEVER_KICKED
 		assert(route < c);
 #endif
 		is_kicked[route] = state[route] != GONE;
