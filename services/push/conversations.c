@@ -11,7 +11,6 @@
 #include "push/append_run.h"
 #include "push/gap.h"
 
-#define BATCH_MAX 64
 #define GAP_READ_MAX 200
 #define RETRY_MS 200
 
@@ -387,7 +386,7 @@ static size_t form_batch(struct conv *conv)
 	size_t count = 0;
 	struct outgoing *first;
 
-	while ((first = first_pending(conv)) && count < BATCH_MAX && first->seq <= conv->dispatched + 1) {
+	while ((first = first_pending(conv)) && count < APPEND_BATCH_MAX && first->seq <= conv->dispatched + 1) {
 		if (first->seq <= conv->dispatched && first->seq > conv->base) {
 			take_repeat(conv, first);
 			continue;

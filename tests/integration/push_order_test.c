@@ -510,6 +510,76 @@ static void a_redis_that_dies_and_returns_gets_everything_in_order(void **state)
 	buf_release(&expected);
 }
 
+#define CROWD 100
+
+static void store_crowd(struct push *push)
+{
+	char sql[512];
+
+	store_group(push);
+	snprintf(sql, sizeof(sql), "insert into group_member (gid, uid) select '%s', '%s-' || n from generate_series(1, %d) n",
+	         push->group, push->bob, CROWD);
+	query(sql);
+}
+
+static redisContext *connect_blocking(void)
+{
+	redisContext *admin = redisConnect("127.0.0.1", (int)redis_server.port);
+
+	assert_true(admin && !admin->err);
+	return admin;
+}
+
+static void kill_other_connections(redisContext *admin)
+{
+	redisReply *reply = redisCommand(admin, "CLIENT KILL TYPE normal SKIPME yes");
+
+	assert_true(reply && reply->type == REDIS_REPLY_INTEGER);
+	freeReplyObject(reply);
+}
+
+/* Each of 1 ... last is there, and none for the first time after a later one. */
+static void assert_first_copies_in_order(redisContext *admin, const char *member, int number, uint64_t last)
+{
+	redisReply *entries = redisCommand(admin, "LRANGE im:inbox:{%s-%d} 0 -1", member, number);
+	uint64_t seen = 0;
+
+	assert_true(entries && entries->type == REDIS_REPLY_ARRAY);
+	for (size_t i = 0; i < entries->elements; i++) {
+		struct str conversation;
+		uint64_t seq;
+
+		assert_true(inbox_entry_parse(redis_reply_str(entries->element[i]), &conversation, &seq));
+		assert_true(seq <= seen + 1);
+		seen = MAX(seen, seq);
+	}
+	assert_int_equal(seen, last);
+	freeReplyObject(entries);
+}
+
+/* What was sent ends without an answer, what waits goes out on the next connection. */
+static void a_connection_to_redis_that_breaks_lets_no_message_pass_an_earlier_one(void **state)
+{
+	struct push *push = *state;
+	redisContext *admin = connect_blocking();
+	char conversation[80];
+	uint64_t seq = 0;
+
+	store_crowd(push);
+	snprintf(conversation, sizeof(conversation), "g:%s", push->group);
+	for (int round = 0; round < 5; round++) {
+		for (int i = 0; i < 40; i++, seq++)
+			take(push, conversation, seq + 1, (int64_t)seq);
+		turn_for(&push->worker, 5);
+		kill_other_connections(admin);
+		settle(push);
+	}
+	assert_int_equal(push->finished_count, seq);
+	for (int i = 1; i <= CROWD; i++)
+		assert_first_copies_in_order(admin, push->bob, i, seq);
+	redisFree(admin);
+}
+
 static void a_partition_that_is_given_away_is_not_heard_of_again(void **state)
 {
 	struct push *push = *state;
@@ -586,6 +656,7 @@ int main(void)
 		ORDER_TEST(messages_that_come_while_the_members_are_looked_up_wait_for_them),
 		ORDER_TEST(a_group_that_is_not_there_holds_nothing_up),
 		ORDER_TEST(a_redis_that_dies_and_returns_gets_everything_in_order),
+		ORDER_TEST(a_connection_to_redis_that_breaks_lets_no_message_pass_an_earlier_one),
 		ORDER_TEST(a_partition_that_is_given_away_is_not_heard_of_again),
 		ORDER_TEST(idle_conversations_are_forgotten_and_found_again),
 	};

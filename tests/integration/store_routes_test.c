@@ -186,8 +186,10 @@ static struct change append(struct redis_fixture *f)
 {
 	struct change change = { .fixture = f };
 
+	const struct str entry = STR("m");
+
 	f->given++;
-	inbox_append(f->redis, &limits, UID, STR("m"), on_appended, &change);
+	inbox_append(f->redis, &limits, UID, &entry, 1, on_appended, &change);
 	redis_fixture_turn(f);
 	return change;
 }
