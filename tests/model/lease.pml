@@ -218,6 +218,9 @@ proctype caretaker()
 	at = watermark;
 #ifndef NO_REPUBLISH
 	do
+#ifdef REPUBLISH_BACKWARDS
+	:: d_step { at == 0 && (found & BIT(2)) -> publish(2); at = N }
+#endif
 	:: d_step { at < N && (found & BIT(at + 1)) -> at++; publish(at) }
 	:: d_step { at < N && !(found & BIT(at + 1)) -> at++ }
 	:: d_step { at > watermark && epoch == mine -> store_watermark(at) }

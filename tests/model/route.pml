@@ -25,6 +25,7 @@
 
 byte route; /* the connection that it names */
 byte head; /* of the inbox */
+bool is_closed[CONNS + 1]; /* stands there for a while */
 
 /* ---- gateways: 1 and 2, and 3, which is 1 come back under a new epoch ---- */
 
@@ -63,18 +64,37 @@ inline remove(c)
 #endif
 }
 
+#ifdef LATE_BIND_COUNTS
+#define CAN_REPLACE(c) (route != c && route != 0)
+#else
+#define CAN_REPLACE(c) (route != c && route != 0 && !is_closed[c])
+#endif
+
+/* [R6] what its gateway has unbound is closed, and is not bound any more, however late that comes */
+inline close(c)
+{
+	is_closed[c] = true;
+	remove(c)
+}
+
 /* [R2] a bind replaces, and says whom; one that comes again yields to later ones */
 inline bind(c, again)
 {
 	is_late[c] = false;
 	if
-	:: route == c || route == 0 -> route = c
-#ifndef NO_YIELD
-	:: route != c && route != 0 && again && route > c -> is_late[c] = true
-	:: route != c && route != 0 && !(again && route > c) ->
+#ifndef LATE_BIND_COUNTS
+	:: is_closed[c]
+	:: !is_closed[c] && (route == c || route == 0) -> route = c
 #else
-	:: route != c && route != 0 ->
+	:: route == c || route == 0 -> route = c
 #endif
+#ifndef NO_YIELD
+	:: CAN_REPLACE(c) && again && route > c -> is_late[c] = true
+	:: CAN_REPLACE(c) && !(again && route > c) ->
+#else
+	:: CAN_REPLACE(c) ->
+#endif
+		assert(!is_closed[c]);
 		/* [R5] what comes again never closes a newer connection */
 		assert(!again || route < c);
 #ifdef NEWEST_IS_NEVER_KICKED
@@ -96,7 +116,7 @@ proctype routers()
 	do
 	:: atomic { changes??BIND, c -> bind(c, false); c = 0 }
 	:: atomic { changes??REBIND, c -> bind(c, true); c = 0 }
-	:: atomic { changes??UNBIND, c -> remove(c); c = 0 }
+	:: atomic { changes??UNBIND, c -> close(c); c = 0 }
 	od
 }
 
@@ -209,7 +229,7 @@ inline open_at(gateway)
 
 init
 {
-	byte accidents;
+	byte accidents, i;
 
 	atomic {
 		is_up[1] = true; is_up[2] = true; is_registered[1] = true; is_registered[2] = true;
@@ -224,7 +244,14 @@ init
 	:: d_step { !is_up[1] && !is_up[3] -> is_up[3] = true; is_registered[1] = false }
 	:: d_step { accidents < ACCIDENTS && is_registered[1] -> accidents++; is_registered[1] = false }
 	:: d_step { is_up[1] && !is_registered[1] -> is_registered[1] = true }
-	:: d_step { accidents < ACCIDENTS && route != 0 -> accidents++; route = 0 }
+	:: d_step { accidents < ACCIDENTS && route != 0 -> accidents++;
+		route = 0;
+		i = 1;
+		do
+		:: i <= CONNS -> is_closed[i] = false; i++
+		:: else -> break
+		od;
+		i = 0 }
 	:: atomic { accidents < ACCIDENTS && opened > 0 && is_asking[opened] && nfull(changes) ->
 		accidents++;
 		changes!REBIND, opened }
