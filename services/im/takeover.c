@@ -94,6 +94,14 @@ static void give_back(struct takeover *takeover)
 	pg_query(takeover->pg, PG_ANY_LANE, STATEMENT_LEASE_GIVE_BACK, &params, on_given_back, takeover);
 }
 
+/* A renewal that is under way must not come to the next ward. */
+static void give_back_when_answered(struct takeover *takeover)
+{
+	takeover->state = takeover->ward.is_asking ? TAKEOVER_RESTING : TAKEOVER_GIVING_BACK;
+	if (takeover->state == TAKEOVER_GIVING_BACK)
+		give_back(takeover);
+}
+
 /* ---- its messages ---- */
 
 static void next_page(struct takeover *takeover);
@@ -192,8 +200,7 @@ static void next_page(struct takeover *takeover)
 	struct pg_params params = { 0 };
 
 	if (id_walk_is_over(&takeover->walk)) {
-		takeover->state = TAKEOVER_GIVING_BACK;
-		give_back(takeover);
+		give_back_when_answered(takeover);
 		return;
 	}
 	takeover->state = TAKEOVER_READING;

@@ -22,7 +22,7 @@ enum takeover_state {
 	TAKEOVER_LOOKING, /* nobody to look after; may have asked */
 	TAKEOVER_READING,
 	TAKEOVER_PUBLISHING,
-	TAKEOVER_RESTING, /* a page failed, and is tried again at the next tick */
+	TAKEOVER_RESTING, /* goes on at the next tick: a page failed, or a renewal is not answered */
 	TAKEOVER_GIVING_BACK,
 };
 

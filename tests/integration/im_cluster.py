@@ -106,9 +106,37 @@ class Servers:
                               capture_output=True, text=True, timeout=60)
         return [line.split("\t") for line in done.stdout.splitlines()]
 
+    def session(self):
+        return Session(self.pg)
+
+    def forget(self, name):
+        """A server that is down starts with an empty disk."""
+        shutil.rmtree(self.folder / "run" / "data" / name)
+
     def close(self):
         self.cluster("down")
         shutil.rmtree(self.folder)
+
+
+class Session:
+    """A session of PostgreSQL, for transactions that stay open; rolled back at the end."""
+
+    def __init__(self, uri):
+        self.psql = subprocess.Popen(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", uri], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, text=True)
+
+    def run(self, statements):
+        self.psql.stdin.write(f"{statements}\n\\echo done\n")
+        self.psql.stdin.flush()
+        assert self.psql.stdout.readline() == "done\n", statements
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.psql.stdin.close()
+        self.psql.wait()
+        self.psql.stdout.close()
 
 
 def is_zombie(pid):
