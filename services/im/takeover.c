@@ -288,9 +288,10 @@ void takeover_start(struct takeover *takeover, struct worker *worker, struct pg 
 		.publisher = publisher,
 		.name = name,
 		.ward = { .life_ms = keeper->lease.life_ms },
-		.takeovers = metrics_counter("skein_im_takeovers_total", "Node numbers whose owner was gone and that were looked after.",
-		                             NULL),
-		.republished = metrics_counter("skein_im_republished_total", "Messages of such owners that were published.", NULL),
+		.takeovers = metrics_counter("skein_im_takeovers_total",
+		                             "Node numbers whose owner was gone and that were looked after.", NULL),
+		.republished = metrics_counter("skein_im_republished_total",
+		                               "Messages of such owners that were published.", NULL),
 	};
 	timer_init(&takeover->timer, on_timer);
 	worker_arm(worker, &takeover->timer, clock_mono_ms() + LOOK_MIN_MS);

@@ -305,11 +305,15 @@ class KafkaReader:
 
     def of(self, conversation_id, count):
         """The conversation's first `count` records, in the order of Kafka."""
+        return self.until(conversation_id, lambda records: len(records) >= count)
+
+    def until(self, conversation_id, is_enough):
+        records = self.records[conversation_id]
         deadline = time.monotonic() + PATIENCE_S
-        while len(self.records[conversation_id]) < count:
-            assert time.monotonic() < deadline, f"{conversation_id} has {len(self.records[conversation_id])} of {count} records"
+        while not is_enough(records):
+            assert time.monotonic() < deadline, f"{conversation_id} has {len(records)} records, not enough"
             self.poll()
-        return self.records[conversation_id]
+        return records
 
     def close(self):
         self.lib.rd_kafka_consumer_close(self.handle)

@@ -460,7 +460,9 @@ static void a_lease_begins_with_its_watermark_at_the_present_or_above_all_that_w
 	                 1);
 	/* Its former owner's clock was a day ahead. */
 	run_sql("update node_lease set owner = null, watermark = " NOW_AS_ID " + (86400000::bigint << 22)");
-	assert_int_equal(ask_number("select count(*) from im_lease_take('me', 60000) where node = 0 and watermark > " NOW_AS_ID), 1);
+	assert_int_equal(
+		ask_number("select count(*) from im_lease_take('me', 60000) where node = 0 and watermark > " NOW_AS_ID),
+		1);
 }
 
 static void await_lock_wait(PGconn *conn)
@@ -556,10 +558,11 @@ static void store_messages(long first, long count)
 {
 	char sql[320];
 
-	snprintf(sql, sizeof(sql),
-	         "insert into message select 'u:' || n || ':' || i %% 10, i / 10 + 1, (i << 22) | (n << 12), 'alice', i, 'text', 'body',"
-	         " 5, null, null from generate_series(%ld::bigint, %ld) i, unnest(array[%d, 1, 2, 3]) n order by i",
-	         first, first + count - 1, NODE);
+	snprintf(
+		sql, sizeof(sql),
+		"insert into message select 'u:' || n || ':' || i %% 10, i / 10 + 1, (i << 22) | (n << 12), 'alice', i, 'text', 'body',"
+		" 5, null, null from generate_series(%ld::bigint, %ld) i, unnest(array[%d, 1, 2, 3]) n order by i",
+		first, first + count - 1, NODE);
 	run_sql(sql);
 }
 
@@ -603,8 +606,10 @@ static void the_unpublished_carry_all_of_a_record(void **state)
 	run_sql("update chat_group set member_version = 9");
 	PQclear(send_all(sends, 2));
 	PQclear(send_all(&sends[2], 1));
-	PGresult *result = ask_on(db, "select string_agg(concat_ws('|', conversation_id, seq, sender, client_msg_id, type, body, time,"
-	                              " coalesce(mentions, '-'), coalesce(member_version, 0)), ' ') from im_unpublished(7, 0, 1::bigint << 60, 10, 1000)");
+	PGresult *result = ask_on(
+		db,
+		"select string_agg(concat_ws('|', conversation_id, seq, sender, client_msg_id, type, body, time,"
+		" coalesce(mentions, '-'), coalesce(member_version, 0)), ' ') from im_unpublished(7, 0, 1::bigint << 60, 10, 1000)");
 	assert_string_equal(PQgetvalue(result, 0, 0), "u:alice:bob|1|alice|1|text|{\"text\":\"hi\"}|1000|-|0"
 	                                              " g:team|1|alice|2|text|{\"text\":\"hi\"}|1000|bob,alice|9"
 	                                              " g:team|2|alice|3|custom|{}|1000|-|9");
@@ -783,13 +788,16 @@ int main(void)
 		cmocka_unit_test_setup(a_direct_conversation_is_listed_for_both_once_it_is_made, reset),
 		cmocka_unit_test_setup(every_step_is_a_lookup_by_index, reset),
 		cmocka_unit_test_setup(without_the_lease_nothing_is_looked_at, reset),
-		cmocka_unit_test_setup(a_number_is_leased_that_is_fresh_or_was_given_back_and_never_one_with_an_owner, reset),
-		cmocka_unit_test_setup(a_lease_begins_with_its_watermark_at_the_present_or_above_all_that_was_used, reset),
+		cmocka_unit_test_setup(a_number_is_leased_that_is_fresh_or_was_given_back_and_never_one_with_an_owner,
+		                       reset),
+		cmocka_unit_test_setup(a_lease_begins_with_its_watermark_at_the_present_or_above_all_that_was_used,
+		                       reset),
 		cmocka_unit_test_setup(who_takes_a_number_over_waits_for_its_last_batch, reset),
 		cmocka_unit_test_setup(a_session_that_never_ends_its_last_batch_is_ended, reset),
 		cmocka_unit_test_setup(only_a_lease_that_is_over_and_has_an_owner_is_taken_over, reset),
 		cmocka_unit_test_setup(a_caretaker_whose_lease_is_over_is_replaced, reset),
-		cmocka_unit_test_setup(a_page_of_the_unpublished_is_bounded_in_number_and_bytes_and_says_whether_it_is_whole, reset),
+		cmocka_unit_test_setup(
+			a_page_of_the_unpublished_is_bounded_in_number_and_bytes_and_says_whether_it_is_whole, reset),
 		cmocka_unit_test_setup(the_unpublished_carry_all_of_a_record, reset),
 		cmocka_unit_test_setup(what_a_takeover_reads_is_as_much_as_is_new_not_as_there_is, reset),
 		cmocka_unit_test_setup(batches_that_meet_neither_lock_up_nor_leave_a_hole, reset),
