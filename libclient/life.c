@@ -162,7 +162,9 @@ static void lost_while_up(struct life *life, unsigned close_code, uint64_t now_m
 
 static void try_next_gateway(struct life *life, uint64_t now_ms)
 {
-	if (!life->is_moving && life->gateway + 1 < life->gateway_count)
+	if (life->is_moving)
+		find(life, now_ms); /* where it was told to go is nobody */
+	else if (life->gateway + 1 < life->gateway_count)
 		open_gateway(life, life->gateway + 1, now_ms);
 	else
 		wait_a_while(life, now_ms);

@@ -349,9 +349,10 @@ static void told_to_move_it_stays_until_then_and_goes_where_it_was_told(void **s
 	assert_true(p.life.is_moving);
 	assert_int_equal(p.opens, 2);
 	play(&p, "l"); /* nobody there: the usual way */
-	assert_int_equal(p.life.state, LIFE_WAITING);
-	play(&p, "t");
 	assert_int_equal(p.life.state, LIFE_FINDING);
+	assert_int_equal(p.finds, 2);
+	play(&p, "fll"); /* and not a second time */
+	assert_int_equal(p.life.state, LIFE_WAITING);
 }
 
 static void closed_before_the_time_it_comes_back_at_the_time(void **state)
