@@ -14,8 +14,8 @@
 #define UNBINDING_MS 1000
 #define BESIDE_MOVING_MS 7000 /* all of them, and RemoveNode, which takes a second at most unless router is away */
 
-/* The other gateways get no more than a thousand handshakes a second, if there is time for it. */
-#define MS_BETWEEN_MOVES 1
+/* The other gateways get no more than 500 handshakes a second, if there is time for it. */
+#define MS_BETWEEN_MOVES 2
 
 static void enter(struct leaving *leaving, enum leaving_step step, uint64_t timeout_ms)
 {
