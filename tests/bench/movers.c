@@ -48,18 +48,22 @@ static void take_hello(struct movers *movers, struct mover *mover, struct str te
 	uint64_t now = now_us();
 	struct str epoch = field(text, "epoch");
 
-	if (!*mover->epoch) {
-		(void)str_copy(mover->offset, sizeof(mover->offset), field(text, "head"));
-	} else {
+	if (mover->state == MOVER_MOVING) {
+		ws_peer_close(&mover->peers[mover->at]);
+		mover->at = !mover->at;
+		latency_add(&movers->gap, 0);
+	} else if (*mover->epoch) {
 		latency_add(&movers->gap, now - mover->left_us);
 		latency_add(&movers->back, now - movers->lost_us);
+	} else {
+		(void)str_copy(mover->offset, sizeof(mover->offset), field(text, "head"));
 	}
 	if (!str_copy(mover->epoch, sizeof(mover->epoch), epoch))
 		fail("an epoch that is too long");
+	movers->up += mover->state != MOVER_MOVING;
 	mover->state = MOVER_UP;
 	mover->tries = 0;
 	mover->due_us = 0;
-	movers->up++;
 }
 
 /* "ws://127.0.0.1:8091/ws" */
@@ -125,7 +129,6 @@ static void leave(struct movers *movers, struct mover *mover)
 	mover->left_us = now_us();
 	if (!movers->lost_us)
 		movers->lost_us = mover->left_us;
-	mover->state = MOVER_AWAY;
 	movers->up--;
 }
 
@@ -144,14 +147,23 @@ static void on_closed(struct ws_peer *peer, int code)
 	struct movers *movers = peer->arg;
 	struct mover *mover = &movers->all[peer->index];
 
-	if (mover->state == MOVER_UP) {
+	bool is_first = peer == &mover->peers[mover->at];
+
+	if (is_first && mover->state <= MOVER_MOVING) {
 		movers->closed += code != 0;
 		movers->cut += code == 0;
 		leave(movers, mover);
+		if (mover->state == MOVER_MOVING) {
+			mover->state = MOVER_OPENING; /* the other one goes on */
+			mover->at = !mover->at;
+			return;
+		}
+		mover->state = MOVER_AWAY;
 		if (mover->due_us)
 			return; /* it said when to come back */
 	} else {
 		movers->refused++;
+		mover->state = mover->state == MOVER_MOVING ? MOVER_UP : MOVER_AWAY;
 	}
 	wait_a_while(movers, mover);
 }
@@ -160,16 +172,20 @@ static bool try_open(struct movers *movers, unsigned index, const struct address
 {
 	struct mover *mover = &movers->all[index];
 	struct user *user = &movers->users[index];
+	bool is_up = mover->state == MOVER_UP && *mover->epoch;
+	struct ws_peer *peer = &mover->peers[is_up ? !mover->at : mover->at];
 
-	buf_release(&user->peer.in);
-	user->peer = (struct ws_peer){ .frame = on_frame, .closed = on_closed, .arg = movers, .index = index };
+	buf_release(&peer->in);
+	*peer = (struct ws_peer){ .frame = on_frame, .closed = on_closed, .arg = movers, .index = index };
 	if (*mover->epoch)
 		snprintf(user->position, sizeof(user->position), "&epoch=%s&offset=%s", mover->epoch, mover->offset);
-	mover->state = MOVER_OPENING;
 	mover->due_us = 0;
 	/* one source address has ports for a few thousand connections only */
-	return ws_peer_try_open(&user->peer, address->host, address->port, 1 + index / 3000, str_from(user->token), "bench",
-	                        user->position);
+	bool is_open = ws_peer_try_open(peer, address->host, address->port, 1 + index / 3000, str_from(user->token), "bench",
+	                                user->position);
+	if (is_open)
+		mover->state = is_up ? MOVER_MOVING : MOVER_OPENING;
+	return is_open;
 }
 
 static void come_back(struct movers *movers, unsigned index)
@@ -190,7 +206,6 @@ static void come_back(struct movers *movers, unsigned index)
 		}
 	}
 	movers->refused++;
-	mover->state = MOVER_AWAY;
 	wait_a_while(movers, mover);
 }
 
@@ -204,13 +219,8 @@ uint64_t movers_tick(struct movers *movers)
 	for (unsigned i = 0; i < movers->count; i++) {
 		struct mover *mover = &movers->all[i];
 
-		if (mover->due_us && mover->due_us <= now) {
-			if (mover->state == MOVER_UP) {
-				ws_peer_close(&movers->users[i].peer);
-				leave(movers, mover);
-			}
+		if (mover->due_us && mover->due_us <= now)
 			come_back(movers, i);
-		}
 		if (mover->due_us && mover->due_us < movers->next_due_us)
 			movers->next_due_us = mover->due_us;
 	}
@@ -239,6 +249,8 @@ void movers_connect(struct movers *movers, unsigned gateway)
 	movers->all = mem_zalloc(movers->count * sizeof(*movers->all));
 	for (unsigned i = 0; i < GATEWAYS_MAX; i++)
 		gateways[i] = gateway_address(i);
+	for (unsigned i = 0; i < movers->count; i++)
+		movers->all[i].peers[0].watch.fd = movers->all[i].peers[1].watch.fd = -1;
 	while (wait.wanted < movers->count) {
 		for (unsigned i = 0; i < AT_ONCE && wait.wanted < movers->count; i++) {
 			movers->all[wait.wanted].gateway = gateway;
@@ -253,6 +265,10 @@ void movers_connect(struct movers *movers, unsigned gateway)
 
 void movers_release(struct movers *movers)
 {
+	for (unsigned i = 0; i < movers->count; i++) {
+		ws_peer_close(&movers->all[i].peers[0]);
+		ws_peer_close(&movers->all[i].peers[1]);
+	}
 	mem_free(movers->all);
 	users_free(movers->users, movers->count);
 }

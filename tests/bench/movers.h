@@ -4,14 +4,16 @@
 #include "tests/bench/bench.h"
 
 /*
- * Users that come back, as docs/client.md says: told to move they go at the time and to where they were told; closed or
- * lost they wait at random and try the gateways, the one they were on first. They go on from where they were, and what
+ * Users that come back, as docs/client.md says: told to move they open a connection at the time to where they were told, and
+ * keep the one that they have until the new one has said hello; closed or lost they wait at random and try the gateways, the one they were on first. They go on from where they were, and what
  * comes a second time is counted, not taken.
  */
 
-enum mover_state { MOVER_UP, MOVER_AWAY, MOVER_OPENING };
+enum mover_state { MOVER_UP, MOVER_MOVING /* UP, and another one is opened */, MOVER_AWAY, MOVER_OPENING };
 
 struct mover {
+	struct ws_peer peers[2]; /* the one that is up or opened, and the one beside it */
+	unsigned at; /* which of them is the first */
 	enum mover_state state;
 	uint64_t due_us; /* when to leave (UP) or to try (AWAY); 0: not at all */
 	uint64_t left_us; /* without a connection since then */
