@@ -71,10 +71,13 @@ static void stay_until(struct life *life, uint64_t leave_ms)
 	life->leave_ms = leave_ms;
 }
 
-/* Full jitter: from the minimum up to a ceiling that doubles with each try. */
+/*
+ * Full jitter: from the minimum up to a ceiling that doubles with each try. It begins wide: the users of a gateway that died
+ * come back to the others, whose own should not notice.
+ */
 static void wait_a_while(struct life *life, uint64_t now_ms)
 {
-	uint64_t ceiling_ms = life->retry_min_ms;
+	uint64_t ceiling_ms = life->retry_min_ms * 2;
 
 	for (unsigned i = 0; i <= life->tries && ceiling_ms < life->retry_max_ms; i++)
 		ceiling_ms *= 2;

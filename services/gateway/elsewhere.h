@@ -19,7 +19,7 @@ struct elsewhere {
 		char url[ELSEWHERE_URL_MAX + 1];
 		uint64_t connections;
 		uint64_t share; /* of the connections that move */
-	} *others;
+	} * others;
 	size_t count;
 	uint64_t shares; /* their sum */
 };

@@ -17,6 +17,9 @@
 /* The other gateways get no more than 500 handshakes a second, if there is time for it. */
 #define MS_BETWEEN_MOVES 2
 
+/* Who has not gone so long after the last one was to go does not follow. */
+#define LATE_MS 3000
+
 static void enter(struct leaving *leaving, enum leaving_step step, uint64_t timeout_ms)
 {
 	uint64_t now_ms = clock_mono_ms();
@@ -118,7 +121,7 @@ static void begin_moving(struct leaving *leaving)
 	         LOG_NUM("gateways", leaving->elsewhere.count));
 	for (unsigned i = 0; i < app->worker_count; i++)
 		ws_worker_move_all(&app->workers[i], &leaving->elsewhere, spread_ms);
-	enter(leaving, LEAVING_MOVING, moving_ms);
+	enter(leaving, LEAVING_MOVING, MIN(moving_ms, spread_ms + LATE_MS));
 }
 
 static void on_told(struct app *app, const Skein__V1__Renewed *renewed)

@@ -107,7 +107,8 @@ static json_t *report(const struct run *run)
 	for (unsigned i = 0; i < run->groups; i++) {
 		json_t *moved = movers_report(&run->movers[i]);
 
-		json_array_append_new(groups, json_pack("{s:o, s:o}", "moved", moved, "messages", trickle_report(&run->trickles[i])));
+		json_array_append_new(
+			groups, json_pack("{s:o, s:o}", "moved", moved, "messages", trickle_report(&run->trickles[i])));
 	}
 	return json_pack("{s:f, s:f, s:b, s:o}", "exit_s",
 	                 run->gone_us ? (double)(run->gone_us - run->started_us) / 1e6 : 0.0, "restart_s",
@@ -130,8 +131,9 @@ static json_t *run_groups(unsigned groups, unsigned users, double rate, char *co
 		run.gateway = bench_pid_of(name);
 	play(&run, command, name);
 	if (name)
-		printf("\ndrain: %u users, %.0f messages/s\n  exit       %10.2f s after SIGTERM, up again after %.2f s\n", users, rate,
-		       (double)(run.gone_us - run.started_us) / 1e6, (double)(run.ended_us - run.started_us) / 1e6);
+		printf("\ndrain: %u users, %.0f messages/s\n  exit       %10.2f s after SIGTERM, up again after %.2f s\n",
+		       users, rate, (double)(run.gone_us - run.started_us) / 1e6,
+		       (double)(run.ended_us - run.started_us) / 1e6);
 	else
 		printf("\nrolling: %u users, %.0f messages/s\n  took       %10.2f s%s\n", users, rate,
 		       (double)(run.ended_us - run.started_us) / 1e6, run.failed ? ", and failed" : "");

@@ -135,7 +135,7 @@ static void leave(struct movers *movers, struct mover *mover)
 /* From the minimum up to a ceiling that doubles with each try. */
 static void wait_a_while(struct movers *movers, struct mover *mover)
 {
-	uint64_t ceiling_us = MIN((uint64_t)RETRY_MIN_US << (mover->tries + 1), RETRY_MAX_US);
+	uint64_t ceiling_us = MIN((uint64_t)RETRY_MIN_US << (mover->tries + 2), RETRY_MAX_US);
 
 	mover->tries += mover->tries < 8;
 	mover->has_target = false;

@@ -124,7 +124,8 @@ static size_t take_all(struct ws_peer *peer, struct str bytes)
 
 	if (!peer->is_upgraded)
 		used = take_upgrade(peer, bytes.ptr, bytes.len);
-	while (peer->is_upgraded && peer->watch.fd >= 0 && (n = take_frame(peer, (const unsigned char *)bytes.ptr + used, bytes.len - used)))
+	while (peer->is_upgraded && peer->watch.fd >= 0 &&
+	       (n = take_frame(peer, (const unsigned char *)bytes.ptr + used, bytes.len - used)))
 		used += n;
 	return used;
 }
