@@ -58,6 +58,7 @@ json_t *scenario_latency(const struct options *options);
 json_t *scenario_http(const struct options *options);
 json_t *scenario_stalled(const struct options *options);
 json_t *scenario_reconnect(const struct options *options);
+json_t *scenario_overload(const struct options *options);
 
 /* Prints and returns CPU seconds by service between two readings, and per million deliveries. */
 json_t *report_cpu(const struct usage *before, const struct usage *after, uint64_t deliveries, double seconds);
