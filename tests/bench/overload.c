@@ -317,7 +317,7 @@ static void close_all(void)
 json_t *scenario_overload(const struct options *options)
 {
 	static struct phase peak = { .title = "peak", .seconds = PEAK_SECONDS }, once = { .title = "1 times the peak" },
-	                    thrice = { .title = "3 times the peak" }, after = { .title = "0.3 times, at once" };
+			    thrice = { .title = "3 times the peak" }, after = { .title = "0.3 times, at once" };
 	double seconds = options->seconds > 0 ? options->seconds : 20;
 	struct process_memory before, overloaded;
 
@@ -342,7 +342,8 @@ json_t *scenario_overload(const struct options *options)
 	json_t *figures[] = { report_phase(&peak), report_phase(&once), report_phase(&thrice), report_phase(&after) };
 	json_t *memory = process_memory_report(&before, &overloaded);
 	double kept = (double)thrice.delivered_in_time / thrice.seconds / rate, recovered_s = recovered_after_s(&after);
-	printf("  delivered at 3 times the peak, of the peak: %.0f %%; all is normal again after %.2f s\n", 100 * kept, recovered_s);
+	printf("  delivered at 3 times the peak, of the peak: %.0f %%; all is normal again after %.2f s\n", 100 * kept,
+	       recovered_s);
 	close_all();
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:f, s:f}", "peak", figures[0], "once", figures[1], "thrice", figures[2],
 	                 "after", figures[3], "memory", memory, "kept", kept, "recovered_s", recovered_s);
