@@ -18,14 +18,14 @@ static struct redis_script write_script = {
 	          "return redis.call('PEXPIRE', KEYS[1], 60000)\n",
 };
 
-/* ARGV[1] the life of a report. */
+/* ARGV[1] the life of a report. One of the future was written before the clock was set back. */
 static struct redis_script read_script = {
 	.name = "push load read",
 	.source = NOW
 	          "local most = 0\n"
 	          "for _, report in ipairs(redis.call('HVALS', KEYS[1])) do\n"
 	          "  local wait, at = string.match(report, '^(%d+)|(%d+)$')\n"
-	          "  if wait and now - at <= tonumber(ARGV[1]) then most = math.max(most, wait) end\n"
+	          "  if wait and math.abs(now - at) <= tonumber(ARGV[1]) then most = math.max(most, math.min(wait, 1e9)) end\n"
 	          "end\n"
 	          "return most\n",
 };
