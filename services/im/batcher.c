@@ -7,9 +7,6 @@
 #include "base/metrics.h"
 #include "im/statements.h"
 
-/* A lane takes as many batches as this one, however slow they are. */
-#define LANE_ROOM_MIN 4
-
 /* How long a lane rests after a batch that failed. */
 #define RETRY_MS 100
 
@@ -475,7 +472,7 @@ void batcher_init(struct batcher *batcher, struct worker *worker, struct pg *pg,
 		lane->batcher = batcher;
 		lane->index = i;
 		batch_queue_init(&lane->queue);
-		queue_wait_init(&lane->wait, LANE_ROOM_MIN * batcher->batch_max);
+		queue_wait_init(&lane->wait, batcher->batch_max);
 		timer_init(&lane->retry, on_retry);
 	}
 	make_metrics(batcher);

@@ -11,9 +11,11 @@
 #define RUSH_MAX 3
 #define BURST_MS 50
 
-void queue_wait_init(struct queue_wait *wait, unsigned room_min)
+#define ROOM_MIN 4 /* batches, however slow they are */
+
+void queue_wait_init(struct queue_wait *wait, unsigned batch_max)
 {
-	*wait = (struct queue_wait){ .room_min = room_min };
+	*wait = (struct queue_wait){ .batch_max = batch_max };
 }
 
 void queue_wait_cut(struct queue_wait *wait, unsigned waited_ms)
@@ -35,6 +37,8 @@ unsigned queue_wait_end_interval(struct queue_wait *wait, unsigned len, unsigned
 	bool was_cut = wait->was_cut;
 
 	wait->was_cut = false;
+	if (len <= wait->batch_max)
+		return 0;
 	return was_cut ? MIN(to_come_ms, RUSH_MAX * wait->shortest_ms + BURST_MS) : head_ms;
 }
 
@@ -42,5 +46,5 @@ unsigned queue_wait_room(const struct queue_wait *wait)
 {
 	if (wait->pace <= 0)
 		return UINT32_MAX;
-	return MAX(wait->room_min, (unsigned)MIN(wait->pace * QUEUE_WAIT_MAX_MS, 1e9));
+	return MAX(ROOM_MIN * wait->batch_max, (unsigned)MIN(wait->pace * QUEUE_WAIT_MAX_MS, 1e9));
 }

@@ -74,7 +74,7 @@ static struct system *system_new(double store_pace, double delivery_pace)
 	system->transit_ms = 30;
 	for (unsigned i = 0; i < IMS; i++) {
 		admission_init(&system->ims[i].admission, STORE_TARGET_MS, DELIVERY_TARGET_MS, i);
-		queue_wait_init(&system->ims[i].wait, 4 * BATCH);
+		queue_wait_init(&system->ims[i].wait, BATCH);
 	}
 	return system;
 }
