@@ -109,6 +109,9 @@ bool kafka_consumer_has_joined(const struct kafka_consumer *consumer);
 /* Number of records between the committed offsets and the ends of our partitions, as last seen. */
 int64_t kafka_consumer_lag(const struct kafka_consumer *consumer);
 
+/* Number of records between those that were handed over and the ends of our partitions, as last seen. */
+int64_t kafka_consumer_untaken(const struct kafka_consumer *consumer);
+
 /* Commits what is stored, leaves the group, frees. Partitions are revoked on the way; no record comes any more. */
 void kafka_consumer_close(struct kafka_consumer *consumer, void (*closed)(void *arg), void *arg);
 

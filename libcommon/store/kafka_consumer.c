@@ -39,6 +39,7 @@ static const struct kafka_setting settings[] = {
 struct partition {
 	bool is_ours;
 	bool is_announced; /* assigned() was called */
+	int64_t taken; /* the offset behind the last record that was handed over; 0: none yet */
 	int64_t stored; /* everything below it is done with, or NO_OFFSET */
 	int64_t sent; /* in a commit that was sent */
 	int64_t committed; /* as far as we know, or NO_OFFSET */
@@ -117,6 +118,18 @@ int64_t kafka_consumer_lag(const struct kafka_consumer *consumer)
 			lag += MAX(0, high - MAX(low, p->committed));
 	}
 	return lag;
+}
+
+int64_t kafka_consumer_untaken(const struct kafka_consumer *consumer)
+{
+	int64_t untaken = 0, low, high;
+
+	for (int32_t i = 0; i < consumer->partition_count; i++) {
+		const struct partition *p = find(consumer, i);
+		if (p && !rd_kafka_get_watermark_offsets(consumer->rk, consumer->topic, i, &low, &high))
+			untaken += MAX(0, high - MAX(low, MAX(p->taken, p->committed)));
+	}
+	return untaken;
 }
 
 /* ---- commits ---- */
@@ -278,7 +291,7 @@ void kafka_record_free(struct kafka_record *record)
 
 static void take_message(struct kafka_consumer *consumer, rd_kafka_message_t *message)
 {
-	const struct partition *p = message->err ? NULL : find(consumer, message->partition);
+	struct partition *p = message->err ? NULL : find(consumer, message->partition);
 	struct kafka_record record = {
 		.partition = message->partition,
 		.offset = message->offset,
@@ -296,6 +309,7 @@ static void take_message(struct kafka_consumer *consumer, rd_kafka_message_t *me
 	}
 	if (!p->is_announced)
 		announce(consumer, record.partition, record.offset);
+	p->taken = record.offset + 1;
 	consumer->handlers.record(consumer->arg, &record);
 }
 

@@ -85,6 +85,7 @@ struct session {
 };
 
 #define SESSION_SENDS_MAX 250 /* fits send_count */
+#define GATEWAY_SENDS_MAX 20000 /* of all sessions: what im has to answer at once, and what is kept in memory for it */
 
 static inline const char *session_uid(const struct session *session)
 {

@@ -30,7 +30,6 @@ static void show_figures(struct ws_worker *w)
 	}
 	atomic_store_explicit(&w->shown_queue_bytes, w->queue_bytes, memory_order_relaxed);
 	atomic_store_explicit(&w->shown_reads, w->reads_under_way, memory_order_relaxed);
-	atomic_store_explicit(&w->shown_sends, w->sends_waiting, memory_order_relaxed);
 }
 
 static void note_turn(struct ws_worker *w)
@@ -347,9 +346,4 @@ uint64_t ws_worker_queue_bytes(const struct ws_worker *w)
 unsigned ws_worker_reads(const struct ws_worker *w)
 {
 	return atomic_load_explicit(&w->shown_reads, memory_order_relaxed);
-}
-
-unsigned ws_worker_sends(const struct ws_worker *w)
-{
-	return atomic_load_explicit(&w->shown_sends, memory_order_relaxed);
 }

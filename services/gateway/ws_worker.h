@@ -35,7 +35,6 @@ struct ws_worker {
 	struct list dirty; /* sessions that have something to write */
 	struct list waiting_reads; /* of inboxes, each one's turn comes */
 	unsigned reads_under_way;
-	unsigned sends_waiting; /* for im's answer */
 	struct list pausing_calls; /* of im, to be asked again */
 	double im_budget; /* how many more may be */
 	char *scratch;
@@ -55,7 +54,7 @@ struct ws_worker {
 
 	atomic_bool renew_soon;
 	atomic_uint_fast64_t shown_queue_bytes;
-	atomic_uint shown_reads, shown_sends;
+	atomic_uint shown_reads;
 	atomic_uint_fast64_t longest_turn_us; /* since it was last asked */
 };
 
@@ -89,6 +88,5 @@ uint64_t ws_worker_take_lag_ms(struct ws_worker *worker);
 
 uint64_t ws_worker_queue_bytes(const struct ws_worker *worker);
 unsigned ws_worker_reads(const struct ws_worker *worker);
-unsigned ws_worker_sends(const struct ws_worker *worker);
 
 #endif

@@ -106,6 +106,7 @@ static void init_parts(struct app *app)
 	app->gateways = node_list_new(app->redis, &app->worker);
 	users_seen_init(&app->users_seen, app->pg);
 	user_rates_init(&app->send_rates);
+	app->rate_limited = batcher_refusal_counter("reason=\"rate\"");
 	user_rates_init(&app->login_rates);
 	user_rates_init(&app->logout_rates);
 	kicks_init(&app->kicks, &app->worker, app->routers);
@@ -120,6 +121,8 @@ static void init_parts(struct app *app)
 	sync_init(&app->sync, app->redis, &inbox_limits, app->pg, &app->messages);
 	batcher_init(&app->batcher, &app->worker, app->pg, &app->lease_keeper, &app->publisher, &options);
 	takeover_start(&app->takeover, &app->worker, app->pg, &app->lease_keeper, &app->publisher, config->common.node_name);
+	overload_start(&app->overload, &app->worker, app->redis, &app->batcher, (unsigned)config->admission_store_target_ms,
+	               (unsigned)config->admission_delivery_target_ms);
 }
 
 static err_t open_servers(struct app *app)
@@ -130,6 +133,7 @@ static err_t open_servers(struct app *app)
 		.max_body = (size_t)config->limits_body,
 		.max_connections = (unsigned)config->http_connections,
 		.max_connections_per_address = (unsigned)config->http_connections_per_address,
+		.max_pending = (unsigned)config->limits_requests,
 		.idle_timeout_s = (unsigned)(config->http_idle_timeout_ms / 1000),
 		.routes = routes,
 		.route_count = ARRAY_LEN(routes),

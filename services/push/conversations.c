@@ -267,6 +267,7 @@ static void on_delivered(struct outgoing *outgoing, void *arg)
 	uint64_t now = clock_wall_ms(), stored = outgoing->record->message->time;
 
 	histogram_observe(conv->all->total_time, now > stored ? (now - stored) * 1000 : 0);
+	delivery_wait_ended(conv->all->options.wait, clock_mono_us() - outgoing->taken_us);
 	finish(conv, outgoing);
 	rest(conv);
 }

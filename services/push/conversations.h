@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "loop/worker.h"
+#include "push/delivery_wait.h"
 #include "push/gateways.h"
 #include "push/outgoing.h"
 #include "push/progress.h"
@@ -45,6 +46,7 @@ struct conversations_options {
 	struct member_cache *members;
 	struct inbox_limits inbox_limits;
 	size_t max_conversations;
+	struct delivery_wait *wait; /* is told how long each message took */
 	/* A message that came with a place in Kafka is done with. */
 	void (*finished)(void *arg, int32_t partition, int64_t offset);
 	void *arg;

@@ -188,6 +188,11 @@ int64_t intake_lag(const struct intake *intake)
 	return intake->consumer ? kafka_consumer_lag(intake->consumer) : 0;
 }
 
+int64_t intake_untaken(const struct intake *intake)
+{
+	return intake->consumer ? kafka_consumer_untaken(intake->consumer) : 0;
+}
+
 bool intake_has_joined(const struct intake *intake)
 {
 	return intake->consumer && kafka_consumer_has_joined(intake->consumer);

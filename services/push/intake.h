@@ -44,4 +44,7 @@ bool intake_has_joined(const struct intake *intake);
 /* Records between what is committed and the ends of our partitions. */
 int64_t intake_lag(const struct intake *intake);
 
+/* Records of our partitions that were not taken yet. */
+int64_t intake_untaken(const struct intake *intake);
+
 #endif

@@ -120,6 +120,7 @@ static void on_intake_closed(void *arg)
 		log_warn("leaving with messages under way", LOG_U64("messages", conversations_in_flight(app->conversations)));
 		_exit(0);
 	}
+	load_report_stop(&app->load_report);
 	gateways_free(app->gateways);
 	node_list_free(app->nodes);
 	rpc_client_close(app->rpc, &app->worker, on_rpc_closed, app);
@@ -210,6 +211,7 @@ static err_t open_flow(struct app *app)
 		.members = app->members,
 		.inbox_limits = inbox_limits_of(&app->config.inbox),
 		.max_conversations = (size_t)app->config.max_conversations,
+		.wait = &app->load_report.wait,
 		.finished = intake_finished,
 		.arg = app->intake,
 	};
@@ -217,6 +219,8 @@ static err_t open_flow(struct app *app)
 	metrics_gauge_fn("skein_push_in_flight", "Messages taken and not answered.", NULL, read_in_flight, app);
 	metrics_gauge_fn("skein_push_lag", "Records between the committed offsets and the ends of our partitions.", NULL,
 	                 read_lag, app);
+	load_report_start(&app->load_report, &app->worker, app->redis, app->config.common.node_name, app->intake,
+	                  app->conversations);
 	return intake_start(app->intake, app->conversations);
 }
 

@@ -1,5 +1,6 @@
 #include "push/outgoing.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/routes.h"
@@ -18,6 +19,7 @@ struct outgoing *outgoing_new(Skein__V1__MessageRecord *record, struct redis *re
 	outgoing->redis = redis;
 	outgoing->record = record;
 	outgoing->seq = record->message->seq;
+	outgoing->taken_us = clock_mono_us();
 	list_init(&outgoing->link);
 	return outgoing;
 }

@@ -21,6 +21,7 @@
 struct outgoing {
 	struct list link; /* in its conversation */
 	uint64_t seq;
+	uint64_t taken_us; /* when it was made here */
 	Skein__V1__MessageRecord *record;
 	struct redis *redis;
 	/* Where it stands in Kafka; a message read from PostgreSQL has no place until its record shows up. */

@@ -88,7 +88,9 @@ static int open_push(void **state)
 	push->nodes = node_list_new(push->redis, &push->worker);
 	push->gateways = gateways_new(&push->worker, push->rpc, push->nodes);
 	push->members = member_cache_new(&push->worker, push->redis, push->pg, 0, 1000);
+	static struct delivery_wait wait;
 	const struct conversations_options options = {
+		.wait = &wait,
 		.worker = &push->worker,
 		.redis = push->redis,
 		.pg = push->pg,
