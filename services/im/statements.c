@@ -41,7 +41,7 @@ const struct pg_statement statements[STATEMENT_COUNT] = {
 		" owner = case when $4::boolean then null else owner end"
 		" where node = $1::integer and epoch = $2::bigint" },
 
-	/* caretaker, own node or -1, life in ms -> node, epoch, owner, watermark, last; no row when nobody is to be looked after */
+	/* caretaker, own node or -1, life in ms -> node, epoch, owner, watermark, last; no row: nobody to look after */
 	[STATEMENT_LEASE_TAKE_OVER] = { "lease_take_over",
 		"select node, epoch, owner, watermark, last from im_lease_take_over($1::text, $2::integer, $3::integer)" },
 	/* as im_unpublished() in deploy/migrations */
