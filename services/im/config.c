@@ -70,6 +70,8 @@ static const struct config_option options[] = {
 	  "How long sends may wait to be stored before some of the new ones are refused." },
 	{ "admission.delivery_target", CONFIG_DURATION, OPTION(admission_delivery_target_ms), "200ms", 1, 60000, NULL, 0,
 	  "The same of stored messages that wait for push." },
+	{ "admission.free_rate", CONFIG_INT, OPTION(admission_free_rate), "100", 0, 1000000, NULL, 0,
+	  "Sends a second that are let in even so: who sends little does not pay for a store or broker that pauses for a moment." },
 	{ "cache.messages", CONFIG_BYTES, OPTION(cache_messages), "16m", 0, 1ll << 40, NULL, 0,
 	  "Memory for recent messages, so that many who sync at once do not read the same rows again and again." },
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "10s", 0, 600000, NULL, 0,

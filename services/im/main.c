@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/random.h"
 #include "im/api.h"
 #include "im/app.h"
 #include "im/drain.h"
@@ -102,6 +103,7 @@ static void init_parts(struct app *app)
 		.messages = &app->messages,
 	};
 	const struct inbox_limits inbox_limits = inbox_limits_of(&config->inbox);
+	struct admission admission;
 
 	app->gateways = node_list_new(app->redis, &app->worker);
 	users_seen_init(&app->users_seen, app->pg);
@@ -121,8 +123,9 @@ static void init_parts(struct app *app)
 	sync_init(&app->sync, app->redis, &inbox_limits, app->pg, &app->messages);
 	batcher_init(&app->batcher, &app->worker, app->pg, &app->lease_keeper, &app->publisher, &options);
 	takeover_start(&app->takeover, &app->worker, app->pg, &app->lease_keeper, &app->publisher, config->common.node_name);
-	overload_start(&app->overload, &app->worker, app->redis, &app->batcher, (unsigned)config->admission_store_target_ms,
-	               (unsigned)config->admission_delivery_target_ms);
+	admission_init(&admission, (unsigned)config->admission_store_target_ms, (unsigned)config->admission_delivery_target_ms,
+	               (unsigned)config->admission_free_rate, random_u64());
+	overload_start(&app->overload, &app->worker, app->redis, &app->batcher, &admission);
 }
 
 static err_t open_servers(struct app *app)
