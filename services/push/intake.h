@@ -10,8 +10,8 @@
 /*
  * Takes records from Kafka and gives their messages to the conversations, no
  * more than max_in_flight at once. An offset is committed when its message and
- * all before it in the partition are answered. A record that cannot be read is
- * counted, logged and passed over. Thread: the worker's.
+ * all before it in the partition are answered. A record that cannot be used is
+ * parked (dead_letters.h), and then counts as answered. Thread: the worker's.
  */
 struct intake;
 
@@ -40,6 +40,9 @@ void intake_free(struct intake *intake);
 
 /* Kafka has told us our partitions: until then nobody may count on us. */
 bool intake_has_joined(const struct intake *intake);
+
+/* Records that are being parked. */
+unsigned intake_dead_letters(const struct intake *intake);
 
 /* Records between what is committed and the ends of our partitions. */
 int64_t intake_lag(const struct intake *intake);

@@ -129,7 +129,9 @@ static void look_whether_all_is_answered(struct timer *timer)
 {
 	struct app *app = container_of(timer, struct app, leave);
 
-	if (conversations_in_flight(app->conversations) && clock_mono_ms() < app->leave_by_ms)
+	bool is_busy = conversations_in_flight(app->conversations) || intake_dead_letters(app->intake);
+
+	if (is_busy && clock_mono_ms() < app->leave_by_ms)
 		worker_arm(&app->worker, &app->leave, clock_mono_ms() + 20);
 	else
 		intake_close(app->intake, on_intake_closed, app);
