@@ -19,7 +19,7 @@ struct conversations {
 	struct conversations_options options;
 	struct map by_id;
 	struct list idle; /* nothing pending or under way; the longest idle first */
-	size_t count, in_flight;
+	size_t count, in_flight, in_flight_bytes, behind;
 	struct counter *dispatched, *repeated, *dropped, *gaps;
 	struct histogram *append_time, *total_time;
 };
@@ -100,11 +100,27 @@ static void rest(struct conv *conv)
 		conv_free(container_of(all->idle.next, struct conv, idle));
 }
 
+/* The message counts from here on until drop(). */
+static void count_in(struct conversations *all, const struct outgoing *outgoing)
+{
+	all->in_flight++;
+	all->in_flight_bytes += outgoing->bytes;
+}
+
+static void count_out(struct conversations *all, const struct outgoing *outgoing)
+{
+	all->in_flight--;
+	all->in_flight_bytes -= outgoing->bytes;
+}
+
 static void drop(struct conv *conv, struct outgoing *outgoing)
 {
 	list_remove(&outgoing->link);
+	if (outgoing->is_slim)
+		conv->all->behind--;
+	else
+		count_out(conv->all, outgoing);
 	outgoing_free(outgoing);
-	conv->all->in_flight--;
 }
 
 static void drop_all(struct conv *conv, struct list *messages)
@@ -197,7 +213,7 @@ static void take_gap(struct conv *conv, const PGresult *result, uint64_t member_
 		struct outgoing *outgoing =
 			outgoing_new(gap_record(result, row, conv->id, member_version), conv->all->options.redis);
 
-		conv->all->in_flight++;
+		count_in(conv->all, outgoing);
 		if (!insert_pending(conv, outgoing))
 			drop(conv, outgoing);
 	}
@@ -265,12 +281,24 @@ static void on_delivered(struct outgoing *outgoing, void *arg)
 {
 	struct conv *conv = arg;
 
-	uint64_t now = clock_wall_ms(), stored = outgoing->record->message->time;
+	uint64_t now = clock_wall_ms(), stored = outgoing->time;
 
 	histogram_observe(conv->all->total_time, now > stored ? (now - stored) * 1000 : 0);
 	finish(conv, outgoing);
 	rest(conv);
 }
+
+static void on_slimmed(struct outgoing *outgoing, void *arg)
+{
+	struct conv *conv = arg;
+	struct conversations *all = conv->all;
+
+	count_out(all, outgoing);
+	all->behind++;
+	all->options.eased(all->options.arg);
+}
+
+static const struct outgoing_handlers outgoing_handlers = { .delivered = on_delivered, .slimmed = on_slimmed };
 
 static void on_appended(struct append_run *run, void *arg)
 {
@@ -288,7 +316,7 @@ static void on_appended(struct append_run *run, void *arg)
 
 		list_push_back(&conv->delivering, &outgoing->link);
 		counter_add(conv->all->dispatched, 1);
-		outgoing_deliver(outgoing, on_delivered, conv);
+		outgoing_deliver(outgoing, &outgoing_handlers, conv);
 	}
 	conv->stage = STAGE_IDLE;
 	advance(conv);
@@ -472,7 +500,7 @@ void conversations_take(struct conversations *all, struct outgoing *outgoing)
 		found ? container_of(found, struct conv, link) : conv_new(all, id, outgoing->partition);
 
 	list_remove(&conv->idle);
-	all->in_flight++;
+	count_in(all, outgoing);
 	(void)insert_pending(conv, outgoing); /* what has a place is always taken */
 	advance(conv);
 }
@@ -532,7 +560,17 @@ void conversations_free(struct conversations *all)
 	mem_free(all);
 }
 
+struct conversations_load conversations_load(const struct conversations *all)
+{
+	return (struct conversations_load){
+		.messages = all->in_flight,
+		.bytes = all->in_flight_bytes,
+		.behind = all->behind,
+		.known = all->count,
+	};
+}
+
 size_t conversations_in_flight(const struct conversations *all)
 {
-	return all->in_flight;
+	return all->in_flight + all->behind;
 }

@@ -24,26 +24,37 @@ struct intake {
 	bool is_paused, is_stopping;
 	void (*closed)(void *arg);
 	void *closed_arg;
-	struct counter *records, *unreadable;
+	struct counter *records, *unreadable, *pauses;
 };
 
 #define RECORD_MAX_BYTES (1u << 20)
 
 /* ---- flow ---- */
 
+static bool is_over(const struct intake *intake, size_t part)
+{
+	const struct intake_limits *limits = &intake->options.limits;
+	struct conversations_load load = conversations_load(intake->conversations);
+
+	return load.messages >= limits->messages / part || load.bytes >= limits->bytes / part ||
+	       load.behind >= limits->behind / part || dead_letters_is_full(intake->dead);
+}
+
 static void hold_or_go_on(struct intake *intake)
 {
-	size_t in_flight = conversations_in_flight(intake->conversations);
-	bool is_full = in_flight >= intake->options.max_in_flight || dead_letters_is_full(intake->dead);
-
-	if (!intake->is_paused && is_full) {
+	if (!intake->is_paused && is_over(intake, 1)) {
 		intake->is_paused = true;
+		counter_add(intake->pauses, 1);
 		kafka_consumer_pause(intake->consumer);
-	} else if (intake->is_paused && !intake->is_stopping && !is_full &&
-	           in_flight <= intake->options.max_in_flight / 2) {
+	} else if (intake->is_paused && !intake->is_stopping && !is_over(intake, 2)) {
 		intake->is_paused = false;
 		kafka_consumer_resume(intake->consumer);
 	}
+}
+
+void intake_eased(void *intake)
+{
+	hold_or_go_on(intake);
 }
 
 static struct partition *partition_at(struct intake *intake, int32_t number)
@@ -166,6 +177,8 @@ err_t intake_new(struct intake **out, struct worker *worker, struct redis *redis
 	intake->records = metrics_counter("skein_push_records_total", "Records taken from Kafka.", NULL);
 	intake->unreadable = metrics_counter("skein_push_records_unreadable_total",
 	                                     "Records that could not be used.", NULL);
+	intake->pauses = metrics_counter("skein_push_pauses_total",
+	                                 "Times that no records were taken because too much was under way.", NULL);
 	err_t err = dead_letters_new(&intake->dead, worker, options->consumer.brokers, options->consumer.client_id,
 	                             intake_finished, intake);
 	if (err) {

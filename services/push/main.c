@@ -67,7 +67,28 @@ static int64_t read_in_flight(void *arg)
 {
 	struct app *app = arg;
 
-	return (int64_t)conversations_in_flight(app->conversations);
+	return (int64_t)conversations_load(app->conversations).messages;
+}
+
+static int64_t read_in_flight_bytes(void *arg)
+{
+	struct app *app = arg;
+
+	return (int64_t)conversations_load(app->conversations).bytes;
+}
+
+static int64_t read_behind(void *arg)
+{
+	struct app *app = arg;
+
+	return (int64_t)conversations_load(app->conversations).behind;
+}
+
+static int64_t read_known(void *arg)
+{
+	struct app *app = arg;
+
+	return (int64_t)conversations_load(app->conversations).known;
 }
 
 static int64_t read_lag(void *arg)
@@ -75,6 +96,20 @@ static int64_t read_lag(void *arg)
 	struct app *app = arg;
 
 	return intake_lag(app->intake);
+}
+
+static void offer_gauges(struct app *app)
+{
+	metrics_gauge_fn("skein_push_in_flight", "Messages taken and not answered; at most in_flight.max.", NULL,
+	                 read_in_flight, app);
+	metrics_gauge_fn("skein_push_in_flight_bytes", "Their bytes; at most in_flight.max_bytes.", NULL,
+	                 read_in_flight_bytes, app);
+	metrics_gauge_fn("skein_push_behind", "Messages that only gateways which are behind have not answered; at most behind.max.",
+	                 NULL, read_behind, app);
+	metrics_gauge_fn("skein_push_conversations", "Conversations remembered; at most conversations.max and those under way.",
+	                 NULL, read_known, app);
+	metrics_gauge_fn("skein_push_lag", "Records between the committed offsets and the ends of our partitions.", NULL,
+	                 read_lag, app);
 }
 
 /* ---- leaving: stop taking, wait for what is under way, commit, then close what it needed ---- */
@@ -192,7 +227,11 @@ static err_t open_flow(struct app *app)
 			.topic = INTAKE_TOPIC,
 			.commit_interval_ms = (uint64_t)app->config.kafka_commit_interval_ms,
 		},
-		.max_in_flight = (size_t)app->config.max_in_flight,
+		.limits = {
+			.messages = (size_t)app->config.max_in_flight,
+			.bytes = (size_t)app->config.max_in_flight_bytes,
+			.behind = (size_t)app->config.max_behind,
+		},
 	};
 
 	app->nodes = node_list_new(app->redis, &app->worker);
@@ -213,12 +252,11 @@ static err_t open_flow(struct app *app)
 		.inbox_limits = inbox_limits_of(&app->config.inbox),
 		.max_conversations = (size_t)app->config.max_conversations,
 		.finished = intake_finished,
+		.eased = intake_eased,
 		.arg = app->intake,
 	};
 	app->conversations = conversations_new(&options);
-	metrics_gauge_fn("skein_push_in_flight", "Messages taken and not answered.", NULL, read_in_flight, app);
-	metrics_gauge_fn("skein_push_lag", "Records between the committed offsets and the ends of our partitions.", NULL,
-	                 read_lag, app);
+	offer_gauges(app);
 	return intake_start(app->intake, app->conversations);
 }
 

@@ -20,8 +20,9 @@
  */
 struct outgoing {
 	struct list link; /* in its conversation */
-	uint64_t seq;
-	Skein__V1__MessageRecord *record;
+	uint64_t seq, time;
+	size_t bytes; /* about what it takes */
+	Skein__V1__MessageRecord *record; /* NULL once it is slim */
 	struct redis *redis;
 	/* Where it stands in Kafka; a message read from PostgreSQL has no place until its record shows up. */
 	bool has_place;
@@ -36,8 +37,18 @@ struct outgoing {
 	struct buf devices; /* names, terminated; targets[].device_at points into it */
 	/* While it is being delivered. */
 	unsigned awaited; /* gateways that have not answered */
-	void (*delivered)(struct outgoing *outgoing, void *arg);
+	unsigned noted; /* of these: behind, and will be told the numbers only */
+	bool is_slim;
+	const struct outgoing_handlers *handlers;
 	void *arg;
+};
+
+struct outgoing_handlers {
+	/* Every gateway has answered or is dead. Once. */
+	void (*delivered)(struct outgoing *outgoing, void *arg);
+	/* Only gateways that are behind have not answered: of the message its place is left (is_slim). Before that, at
+	 * most once. */
+	void (*slimmed)(struct outgoing *outgoing, void *arg);
 };
 
 /* Takes the record over. `redis`: where routes that are gone are removed. */
@@ -51,7 +62,7 @@ void outgoing_clear_targets(struct outgoing *outgoing);
 void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, uint32_t recipient,
                          const struct inbox_appended *appended);
 
-/* Sends it to every connection that was found. `delivered` comes once, from inside this call if there is nobody to send to. */
-void outgoing_deliver(struct outgoing *outgoing, void (*delivered)(struct outgoing *outgoing, void *arg), void *arg);
+/* Sends it to every connection that was found. Handlers may be called from inside this call. */
+void outgoing_deliver(struct outgoing *outgoing, const struct outgoing_handlers *handlers, void *arg);
 
 #endif

@@ -55,6 +55,11 @@ static void on_finished(void *arg, int32_t partition, int64_t offset)
 	push->finished[push->finished_count++] = offset;
 }
 
+static void ignore_ease(void *arg)
+{
+	(void)arg;
+}
+
 static bool is_up(void *arg)
 {
 	struct push *push = arg;
@@ -99,6 +104,7 @@ static int open_push(void **state)
 		.inbox_limits = { .max_entries = 1000, .max_age_s = 3600, .expire_s = 3600 },
 		.max_conversations = 4,
 		.finished = on_finished,
+		.eased = ignore_ease,
 		.arg = push,
 	};
 	push->conversations = conversations_new(&options);
