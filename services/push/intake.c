@@ -37,7 +37,7 @@ static bool is_over(const struct intake *intake, size_t part)
 	struct conversations_load load = conversations_load(intake->conversations);
 
 	return load.messages >= limits->messages / part || load.bytes >= limits->bytes / part ||
-	       load.behind >= limits->behind / part || dead_letters_is_full(intake->dead);
+	       load.slim >= limits->slim / part || dead_letters_is_full(intake->dead);
 }
 
 static void hold_or_go_on(struct intake *intake)

@@ -20,7 +20,7 @@ struct intake;
 
 /* At one of them no more records are taken until all are half free. See struct conversations_load. */
 struct intake_limits {
-	size_t messages, bytes, behind;
+	size_t messages, bytes, slim;
 };
 
 struct intake_options {

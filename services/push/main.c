@@ -77,11 +77,11 @@ static int64_t read_in_flight_bytes(void *arg)
 	return (int64_t)conversations_load(app->conversations).bytes;
 }
 
-static int64_t read_behind(void *arg)
+static int64_t read_slim(void *arg)
 {
 	struct app *app = arg;
 
-	return (int64_t)conversations_load(app->conversations).behind;
+	return (int64_t)conversations_load(app->conversations).slim;
 }
 
 static int64_t read_known(void *arg)
@@ -104,8 +104,8 @@ static void offer_gauges(struct app *app)
 	                 read_in_flight, app);
 	metrics_gauge_fn("skein_push_in_flight_bytes", "Their bytes; at most in_flight.max_bytes.", NULL,
 	                 read_in_flight_bytes, app);
-	metrics_gauge_fn("skein_push_behind", "Messages that only gateways which are behind have not answered; at most behind.max.",
-	                 NULL, read_behind, app);
+	metrics_gauge_fn("skein_push_slim", "Messages under way of which only the place is kept; at most slim.max.",
+	                 NULL, read_slim, app);
 	metrics_gauge_fn("skein_push_conversations", "Conversations remembered; at most conversations.max and those under way.",
 	                 NULL, read_known, app);
 	metrics_gauge_fn("skein_push_lag", "Records between the committed offsets and the ends of our partitions.", NULL,
@@ -230,7 +230,7 @@ static err_t open_flow(struct app *app)
 		.limits = {
 			.messages = (size_t)app->config.max_in_flight,
 			.bytes = (size_t)app->config.max_in_flight_bytes,
-			.behind = (size_t)app->config.max_behind,
+			.slim = (size_t)app->config.max_slim,
 		},
 	};
 

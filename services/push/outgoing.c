@@ -19,6 +19,7 @@ struct outgoing *outgoing_new(Skein__V1__MessageRecord *record, struct redis *re
 	outgoing->record = record;
 	outgoing->seq = record->message->seq;
 	outgoing->time = record->message->time;
+	outgoing->member_version = record->member_version;
 	outgoing->bytes = sizeof(*outgoing) + skein__v1__message_record__get_packed_size(record);
 	list_init(&outgoing->link);
 	return outgoing;
@@ -46,6 +47,22 @@ static void release_content(struct outgoing *outgoing)
 	outgoing->targets = NULL;
 	outgoing->recipients = NULL;
 	outgoing->record = NULL;
+}
+
+void outgoing_slim(struct outgoing *outgoing)
+{
+	outgoing->is_slim = true;
+	release_content(outgoing);
+}
+
+void outgoing_take_content(struct outgoing *outgoing, struct outgoing *same)
+{
+	outgoing->record = same->record;
+	outgoing->record->member_version = outgoing->member_version;
+	outgoing->bytes = same->bytes;
+	outgoing->is_slim = false;
+	same->record = NULL;
+	same->is_slim = true;
 }
 
 void outgoing_free(struct outgoing *outgoing)
@@ -132,8 +149,7 @@ static void release_one(struct outgoing *outgoing)
 	if (--outgoing->awaited == 0) {
 		outgoing->handlers->delivered(outgoing, outgoing->arg);
 	} else if (outgoing->awaited == outgoing->noted && !outgoing->is_slim) {
-		outgoing->is_slim = true;
-		release_content(outgoing);
+		outgoing_slim(outgoing);
 		outgoing->handlers->slimmed(outgoing, outgoing->arg);
 	}
 }

@@ -20,9 +20,9 @@
  */
 struct outgoing {
 	struct list link; /* in its conversation */
-	uint64_t seq, time;
+	uint64_t seq, time, member_version;
 	size_t bytes; /* about what it takes */
-	Skein__V1__MessageRecord *record; /* NULL once it is slim */
+	Skein__V1__MessageRecord *record; /* NULL while it is slim */
 	struct redis *redis;
 	/* Where it stands in Kafka; a message read from PostgreSQL has no place until its record shows up. */
 	bool has_place;
@@ -38,7 +38,7 @@ struct outgoing {
 	/* While it is being delivered. */
 	unsigned awaited; /* gateways that have not answered */
 	unsigned noted; /* of these: behind, and will be told the numbers only */
-	bool is_slim;
+	bool is_slim; /* only its seq and place are left */
 	const struct outgoing_handlers *handlers;
 	void *arg;
 };
@@ -46,7 +46,7 @@ struct outgoing {
 struct outgoing_handlers {
 	/* Every gateway has answered or is dead. Once. */
 	void (*delivered)(struct outgoing *outgoing, void *arg);
-	/* Only gateways that are behind have not answered: of the message its place is left (is_slim). Before that, at
+	/* Only gateways that are behind have not answered: it is slim now. Before that, at
 	 * most once. */
 	void (*slimmed)(struct outgoing *outgoing, void *arg);
 };
@@ -54,6 +54,10 @@ struct outgoing_handlers {
 /* Takes the record over. `redis`: where routes that are gone are removed. */
 struct outgoing *outgoing_new(Skein__V1__MessageRecord *record, struct redis *redis);
 void outgoing_free(struct outgoing *outgoing);
+
+/* Lets the content go; and takes it from the same message, which is then slim. */
+void outgoing_slim(struct outgoing *outgoing);
+void outgoing_take_content(struct outgoing *outgoing, struct outgoing *same);
 
 /* Forgets the connections found so far, before the inboxes are written again. */
 void outgoing_clear_targets(struct outgoing *outgoing);
