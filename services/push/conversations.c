@@ -44,6 +44,7 @@ struct conv {
 	enum stage stage;
 	bool is_known; /* `dispatched` is */
 	bool is_filling; /* a gap is being read */
+	bool reads_on; /* the last page of it was full */
 	bool is_orphan; /* the partition is somebody else's */
 	uint64_t dispatched; /* the highest seq that was dispatched, by anybody */
 	uint64_t base; /* what `dispatched` was when this process began: up to here nothing was seen answered */
@@ -257,6 +258,7 @@ static void take_gap(struct conv *conv, const PGresult *result, const struct out
 
 	for (int row = 0; row < PQntuples(result); row++)
 		take_row(conv, result, row, member_version);
+	conv->reads_on = PQntuples(result) == GAP_READ_MAX;
 	counter_add(conv->all->gaps, (uint64_t)PQntuples(result));
 }
 
@@ -493,7 +495,8 @@ static void advance(struct conv *conv)
 		resolve_batch(conv);
 	} else if (!pending_first(&conv->pending)) {
 		rest(conv);
-	} else if (pending_first(&conv->pending)->is_slim && !timer_is_armed(&conv->wait)) {
+	} else if ((pending_first(&conv->pending)->is_slim || conv->reads_on) && !timer_is_armed(&conv->wait)) {
+		conv->reads_on = false;
 		read_gap(conv);
 	} else if (!timer_is_armed(&conv->wait)) {
 		worker_arm(conv->all->options.worker, &conv->wait, clock_mono_ms() + GAP_WAIT_MS);
