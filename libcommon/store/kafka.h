@@ -96,6 +96,9 @@ err_t kafka_consumer_new(struct kafka_consumer **out, struct worker *worker, con
 
 void kafka_record_free(struct kafka_record *record);
 
+/* The record's headers, at most `max`, valid as long as it is; returns how many. */
+unsigned kafka_record_headers(const struct kafka_record *record, struct kafka_header *headers, unsigned max);
+
 /* Everything below `next_offset` of the partition is done with. Ignored for a partition that is not ours any more. */
 void kafka_store_offset(struct kafka_consumer *consumer, int32_t partition, int64_t next_offset);
 

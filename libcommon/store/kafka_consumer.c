@@ -289,6 +289,20 @@ void kafka_record_free(struct kafka_record *record)
 	record->handle = NULL;
 }
 
+unsigned kafka_record_headers(const struct kafka_record *record, struct kafka_header *headers, unsigned max)
+{
+	rd_kafka_headers_t *all = NULL;
+	unsigned count = 0;
+	const void *value;
+	size_t len;
+
+	if (rd_kafka_message_headers(record->handle, &all))
+		return 0;
+	while (count < max && !rd_kafka_header_get_all(all, count, &headers[count].name, &value, &len))
+		headers[count++].value = str_of(value, len);
+	return count;
+}
+
 static void take_message(struct kafka_consumer *consumer, rd_kafka_message_t *message)
 {
 	struct partition *p = message->err ? NULL : find(consumer, message->partition);
