@@ -63,6 +63,7 @@ struct session {
 	bool never_acks; /* ack=0 */
 	bool has_route; /* router was asked to bind it */
 	bool is_binding, is_renewing; /* no answer yet */
+	bool doubts_route; /* it may not have been used for a while: bind again, and read the inbox */
 	bool owes_resend; /* when the inbox is read for something else */
 	bool closes_when_answered; /* the node goes away, and im owes the answer to a send */
 	bool needs_admission; /* it was bound again, and im has not answered since */

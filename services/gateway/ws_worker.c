@@ -100,6 +100,22 @@ void ws_worker_renew_soon(struct ws_worker *w)
 	atomic_store(&w->renew_soon, true);
 }
 
+void ws_worker_doubt_routes(struct ws_worker *w)
+{
+	atomic_store(&w->doubt_soon, true);
+}
+
+static void doubt_routes(struct ws_worker *w)
+{
+	for (uint32_t slot = 0; slot < w->table.slot_count; slot++) {
+		struct session *session = conn_table_at(&w->table, slot);
+
+		if (session)
+			session->doubts_route = true;
+	}
+	ws_worker_renew_soon(w);
+}
+
 /* Tokens expire by the wall clock, timers run by the other. */
 static void follow_clock(struct ws_worker *w)
 {
@@ -118,6 +134,8 @@ static void every_second(uv_timer_t *timer)
 	struct ws_worker *w = timer->data;
 
 	follow_clock(w);
+	if (atomic_exchange(&w->doubt_soon, false))
+		doubt_routes(w);
 	renew_slice(w);
 }
 

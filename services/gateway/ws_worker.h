@@ -52,7 +52,7 @@ struct ws_worker {
 	const struct elsewhere *elsewhere; /* where clients are sent; NULL: they are not */
 	uint64_t move_until_ms; /* until when they are to have gone there */
 
-	atomic_bool renew_soon;
+	atomic_bool renew_soon, doubt_soon;
 	atomic_uint_fast64_t shown_queue_bytes;
 	atomic_uint shown_reads;
 	atomic_uint_fast64_t longest_turn_us; /* since it was last asked */
@@ -79,6 +79,9 @@ void ws_worker_end(struct ws_worker *worker);
 
 /* The routes of all its connections are renewed within a few seconds. Thread: any. */
 void ws_worker_renew_soon(struct ws_worker *worker);
+
+/* They are bound again, and the inboxes read again: the node counted as dead for a while. Thread: any. */
+void ws_worker_doubt_routes(struct ws_worker *worker);
 
 /* A renewal was answered. Thread: the worker's. */
 void ws_worker_note_renewal(struct ws_worker *worker, bool kept);
