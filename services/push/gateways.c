@@ -39,7 +39,7 @@ struct gateways {
 enum gateway_state {
 	GATEWAY_UNKNOWN, /* not in our list; being looked up */
 	GATEWAY_ALIVE,
-	GATEWAY_DEAD, /* for good: a registration never comes back */
+	GATEWAY_DEAD, /* out of it, until it is there again: it stood still, and was not replaced */
 };
 
 struct gateway {
@@ -446,6 +446,15 @@ static void look_up(struct gateway *gateway)
 	node_list_refresh(gateway->all->nodes, on_looked_up, gateway);
 }
 
+/* Somebody still holds the dead one, and its registration is listed again. */
+static void revive(struct gateway *gateway)
+{
+	const struct node *node = node_list_find_epoch(gateway->all->nodes, str_from(gateway->name), gateway->epoch);
+
+	if (node)
+		become_alive(gateway, node);
+}
+
 static struct gateway *gateway_new(struct gateways *all, struct str name, uint64_t epoch, const char *key)
 {
 	struct gateway *gateway = MEM_NEW(struct gateway);
@@ -474,6 +483,8 @@ struct gateway *gateways_get(struct gateways *all, struct str name, uint64_t epo
 	gateway->refs++;
 	if (!found)
 		look_up(gateway);
+	else if (gateway->state == GATEWAY_DEAD)
+		revive(gateway);
 	return gateway;
 }
 

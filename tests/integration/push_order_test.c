@@ -679,6 +679,56 @@ static void a_partition_that_is_given_away_is_not_heard_of_again(void **state)
 	assert_int_equal(push->finished_count, 1);
 }
 
+static void on_registered(void *arg, err_t err, uint64_t epoch)
+{
+	assert_int_equal(err, OK);
+	*(uint64_t *)arg = epoch;
+}
+
+static bool has_epoch(void *arg)
+{
+	return *(uint64_t *)arg != 0;
+}
+
+static void on_node_changed(void *arg, err_t err)
+{
+	assert_int_equal(err, OK);
+	*(bool *)arg = true;
+}
+
+static bool is_known_dead(void *arg)
+{
+	return gateway_is_dead(arg);
+}
+
+static bool is_known_alive(void *arg)
+{
+	return !gateway_is_dead(arg);
+}
+
+static void a_gateway_that_is_listed_again_under_its_epoch_is_dead_no_more(void **state)
+{
+	struct push *push = *state;
+	struct node node = { .grpc_address = "127.0.0.1:1", .ws_url = "ws://127.0.0.1:1/ws", .cell = "a" };
+	bool is_removed = false, is_renewed = false;
+	uint64_t epoch = 0;
+
+	(void)str_copy(node.name, sizeof(node.name), str_from(push->group)); /* any name of its own */
+	node_register(push->redis, &node, on_registered, &epoch);
+	turn_until(&push->worker, has_epoch, &epoch);
+	node.epoch = epoch;
+	struct gateway *gateway = gateways_get(push->gateways, str_from(node.name), epoch);
+	assert_false(gateway_is_dead(gateway));
+	node_remove(push->redis, str_from(node.name), epoch, on_node_changed, &is_removed);
+	turn_until(&push->worker, is_known_dead, gateway);
+	node_renew(push->redis, &node, on_node_changed, &is_renewed);
+	turn_until(&push->worker, is_known_alive, gateway);
+	assert_true(is_removed && is_renewed);
+	node_remove(push->redis, str_from(node.name), epoch, NULL, NULL);
+	turn_until(&push->worker, is_known_dead, gateway);
+	gateway_unref(gateway);
+}
+
 static void idle_conversations_are_forgotten_and_found_again(void **state)
 {
 	struct push *push = *state;
@@ -746,6 +796,7 @@ int main(void)
 		ORDER_TEST(a_redis_that_dies_and_returns_gets_everything_in_order),
 		ORDER_TEST(a_connection_to_redis_that_breaks_lets_no_message_pass_an_earlier_one),
 		ORDER_TEST(a_partition_that_is_given_away_is_not_heard_of_again),
+		ORDER_TEST(a_gateway_that_is_listed_again_under_its_epoch_is_dead_no_more),
 		ORDER_TEST(idle_conversations_are_forgotten_and_found_again),
 	};
 	return cmocka_run_group_tests(tests, make_servers, remove_servers);
