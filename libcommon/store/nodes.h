@@ -16,7 +16,7 @@
  * refused.
  */
 
-#define NODE_LIFE_S 9 /* and the list is a second old at most: a dead one is out within 10 s */
+#define NODE_LIFE_S 10
 
 struct node {
 	struct map_node link;
