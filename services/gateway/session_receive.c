@@ -81,6 +81,8 @@ static void on_sent(struct im_call *call, struct session *session, err_t err, st
 		sequencer_let_pass(&session->sequencer, send->held_offset);
 		session_release(session, clock_mono_ms());
 	}
+	if (session->closes_when_answered && session->send_count == 0)
+		session_close(session, 1001, "this node goes away");
 }
 
 static void refuse(struct session *session, const struct client_frame *frame, err_t err, const char *sentence)
@@ -103,6 +105,7 @@ static void pass_on(struct session *session, const struct client_frame *frame)
 	}
 	gauge_add(under_way, 1);
 	struct pending_send *send = MEM_NEW(struct pending_send);
+	send->call.retries = IM_CALL_RETRIES; /* the same client_msg_id: it is stored once */
 	(void)str_copy(send->rid, sizeof(send->rid), str_from(frame->rid));
 	(void)str_copy(send->client_msg_id, sizeof(send->client_msg_id), str_from(frame->client_msg_id));
 	list_push_back(&session->sends, &send->of_session);

@@ -17,13 +17,16 @@
 /* More is let in, by this in an interval, while nothing waits for half of its target. */
 #define IDLE_STEP 0.15
 
-void admission_init(struct admission *admission, unsigned store_target_ms, unsigned delivery_target_ms, uint64_t seed)
+void admission_init(struct admission *admission, unsigned store_target_ms, unsigned delivery_target_ms, unsigned free_rate,
+                    uint64_t seed)
 {
 	assert(store_target_ms > 0 && delivery_target_ms > 0);
 	*admission = (struct admission){
 		.share = 1,
 		.store_target_ms = store_target_ms,
 		.delivery_target_ms = delivery_target_ms,
+		.free_sends = free_rate,
+		.free_rate = free_rate,
 		.lot = seed,
 	};
 }
@@ -63,6 +66,8 @@ void admission_update(struct admission *admission, const struct admission_waits 
 	/* Up and down by the same factor. */
 	admission->share = step > 0 ? admission->share / (1 + step) : admission->share * (1 - step);
 	admission->share = clamp(admission->share, ADMISSION_SHARE_MIN, 1);
+	double refill = admission->free_rate * ADMISSION_INTERVAL_MS / 1000.0;
+	admission->free_sends = MIN(admission->free_sends + refill, admission->free_rate);
 }
 
 /* splitmix64: fast and even; nothing here is a secret. */
@@ -77,7 +82,13 @@ static uint64_t draw(struct admission *admission)
 
 bool admission_refuses(struct admission *admission)
 {
-	return admission->share < 1 && (double)(draw(admission) >> 11) >= admission->share * (double)(1ull << 53);
+	if (admission->share >= 1)
+		return false;
+	if (admission->free_sends >= 1) {
+		admission->free_sends--;
+		return false;
+	}
+	return (double)(draw(admission) >> 11) >= admission->share * (double)(1ull << 53);
 }
 
 unsigned admission_retry_after_s(struct admission *admission)

@@ -23,7 +23,8 @@
  * backlog of an outage is worked off, the wait falls by about 0.4 s a second, and the
  * rest of the capacity is for new sends. Where nothing waits for half of its
  * target everything is let in again within two seconds. Some always are, so that
- * a queue which moves again is noticed.
+ * a queue which moves again is noticed; and so many a second come on top without a
+ * lot, that those who send little never pay for a pause of a store or a broker.
  *
  * Which sends are refused is drawn by lot: no pattern of callers meets a pattern
  * of ours. No I/O, no clock; a decision is a handful of instructions. Thread: one.
@@ -36,6 +37,8 @@
 struct admission {
 	double share; /* of new sends that are let in: ADMISSION_SHARE_MIN to 1 */
 	double last_error_ms;
+	double free_sends; /* that many more are let in without a lot; up to those of a second */
+	unsigned free_rate; /* a second */
 	unsigned store_target_ms, delivery_target_ms;
 	uint64_t lot;
 };
@@ -47,7 +50,8 @@ struct admission_waits {
 };
 
 /* Targets above 0. `seed` is anything. */
-void admission_init(struct admission *admission, unsigned store_target_ms, unsigned delivery_target_ms, uint64_t seed);
+void admission_init(struct admission *admission, unsigned store_target_ms, unsigned delivery_target_ms, unsigned free_rate,
+                    uint64_t seed);
 
 /* Every ADMISSION_INTERVAL_MS. */
 void admission_update(struct admission *admission, const struct admission_waits *waits);

@@ -9,6 +9,7 @@
 #include "im/passwords.h"
 #include "im/revocations.h"
 #include "im/sync.h"
+#include "im/takeover.h"
 #include "im/users_seen.h"
 #include "loop/signals.h"
 #include "net/http_server.h"
@@ -37,6 +38,7 @@ struct app {
 	struct lease_keeper lease_keeper;
 	struct publisher publisher;
 	struct batcher batcher;
+	struct takeover takeover;
 	struct overload overload;
 	struct message_cache messages;
 	struct sync sync;

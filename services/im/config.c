@@ -55,6 +55,9 @@ static const struct config_option options[] = {
 	  CONFIG_RELOADABLE, "Members that may be named when a group is created." },
 	{ "limits.group_members", CONFIG_INT, OPTION(limits_group_members), "100000", 1, 10000000, NULL, CONFIG_RELOADABLE,
 	  "Members of a group." },
+	{ "lease.life", CONFIG_DURATION, OPTION(lease_life_ms), "10s", 2000, 60000, NULL, 0,
+	  "How long a node number stays this im's without a renewal: an im that stands still for longer has to lease another, and "
+	  "the messages that one leaves behind unpublished are published this long after its last renewal, and up to 5 s more." },
 	{ "batch.lanes", CONFIG_INT, OPTION(batch_lanes), "1", 1, 64, NULL, 0,
 	  "Statements that store sends at once, each on a connection of its own; conversations are spread over them." },
 	{ "batch.max", CONFIG_INT, OPTION(batch_max), "64", 1, 256, NULL, 0,
@@ -67,6 +70,8 @@ static const struct config_option options[] = {
 	  "How long sends may wait to be stored before some of the new ones are refused." },
 	{ "admission.delivery_target", CONFIG_DURATION, OPTION(admission_delivery_target_ms), "200ms", 1, 60000, NULL, 0,
 	  "The same of stored messages that wait for push." },
+	{ "admission.free_rate", CONFIG_INT, OPTION(admission_free_rate), "100", 0, 1000000, NULL, 0,
+	  "Sends a second that are let in even so: who sends little does not pay for a store or broker that pauses for a moment." },
 	{ "cache.messages", CONFIG_BYTES, OPTION(cache_messages), "16m", 0, 1ll << 40, NULL, 0,
 	  "Memory for recent messages, so that many who sync at once do not read the same rows again and again." },
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "10s", 0, 600000, NULL, 0,

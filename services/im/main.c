@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/random.h"
 #include "im/api.h"
 #include "im/app.h"
 #include "im/drain.h"
@@ -102,6 +103,7 @@ static void init_parts(struct app *app)
 		.messages = &app->messages,
 	};
 	const struct inbox_limits inbox_limits = inbox_limits_of(&config->inbox);
+	struct admission admission;
 
 	app->gateways = node_list_new(app->redis, &app->worker);
 	users_seen_init(&app->users_seen, app->pg);
@@ -113,14 +115,17 @@ static void init_parts(struct app *app)
 	revocations_start(&app->revocations, &app->worker, app->pg, on_revoked, app);
 	passwords_init(&app->passwords, &app->worker);
 	access_init(&app->access, routes, ARRAY_LEN(routes));
-	lease_keeper_start(&app->lease_keeper, &app->worker, app->pg, config->common.node_name);
+	lease_keeper_start(&app->lease_keeper, &app->worker, app->pg, config->common.node_name,
+	                   (unsigned)config->lease_life_ms);
 	publisher_init(&app->publisher, app->producer, &app->lease_keeper.watermark, (unsigned)config->kafka_max_waiting,
 	               (uint64_t)config->kafka_max_waiting_bytes);
 	message_cache_init(&app->messages, (size_t)config->cache_messages);
 	sync_init(&app->sync, app->redis, &inbox_limits, app->pg, &app->messages);
 	batcher_init(&app->batcher, &app->worker, app->pg, &app->lease_keeper, &app->publisher, &options);
-	overload_start(&app->overload, &app->worker, app->redis, &app->batcher, (unsigned)config->admission_store_target_ms,
-	               (unsigned)config->admission_delivery_target_ms);
+	takeover_start(&app->takeover, &app->worker, app->pg, &app->lease_keeper, &app->publisher, config->common.node_name);
+	admission_init(&admission, (unsigned)config->admission_store_target_ms, (unsigned)config->admission_delivery_target_ms,
+	               (unsigned)config->admission_free_rate, random_u64());
+	overload_start(&app->overload, &app->worker, app->redis, &app->batcher, &admission);
 }
 
 static err_t open_servers(struct app *app)

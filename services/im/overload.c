@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "base/random.h"
 
 /* What push last said holds for so long when Redis does not answer any more. */
 #define DELIVERY_LIFE_MS 500
@@ -61,10 +60,9 @@ static void make_metrics(struct overload *overload)
 }
 
 void overload_start(struct overload *overload, struct worker *worker, struct redis *redis, struct batcher *batcher,
-                    unsigned store_target_ms, unsigned delivery_target_ms)
+                    const struct admission *admission)
 {
-	*overload = (struct overload){ .worker = worker, .redis = redis, .batcher = batcher };
-	admission_init(&overload->admission, store_target_ms, delivery_target_ms, random_u64());
+	*overload = (struct overload){ .worker = worker, .redis = redis, .batcher = batcher, .admission = *admission };
 	make_metrics(overload);
 	timer_init(&overload->timer, on_interval);
 	worker_arm(worker, &overload->timer, clock_mono_ms() + ADMISSION_INTERVAL_MS);

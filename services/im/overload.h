@@ -24,8 +24,9 @@ struct overload {
 	struct counter *refused;
 };
 
+/* `admission`: as it begins. */
 void overload_start(struct overload *overload, struct worker *worker, struct redis *redis, struct batcher *batcher,
-                    unsigned store_target_ms, unsigned delivery_target_ms);
+                    const struct admission *admission);
 
 /* Before Redis is closed. */
 void overload_stop(struct overload *overload);

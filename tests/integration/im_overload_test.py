@@ -140,7 +140,8 @@ class Load:
 
 class Overload(unittest.TestCase):
     def setUp(self):
-        self.im = Im(SERVERS, limits__enabled="false", batch__max=BATCH, admission__store_target="200ms")
+        self.im = Im(SERVERS, limits__enabled="false", batch__max=BATCH, admission__store_target="200ms",
+                     admission__free_rate="0")
 
     def tearDown(self):
         self.im.kill()

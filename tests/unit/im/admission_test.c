@@ -73,7 +73,7 @@ static struct system *system_new(double store_pace, double delivery_pace)
 	system->delivery_pace = delivery_pace;
 	system->transit_ms = 30;
 	for (unsigned i = 0; i < IMS; i++) {
-		admission_init(&system->ims[i].admission, STORE_TARGET_MS, DELIVERY_TARGET_MS, i);
+		admission_init(&system->ims[i].admission, STORE_TARGET_MS, DELIVERY_TARGET_MS, 0, i);
 		queue_wait_init(&system->ims[i].wait, BATCH);
 	}
 	return system;
@@ -322,12 +322,38 @@ static void some_are_always_let_in(void **state)
 	unsigned in = 0;
 	(void)state;
 
-	admission_init(&admission, STORE_TARGET_MS, DELIVERY_TARGET_MS, 1);
+	admission_init(&admission, STORE_TARGET_MS, DELIVERY_TARGET_MS, 0, 1);
 	for (unsigned i = 0; i < 1000; i++)
 		admission_update(&admission, &(struct admission_waits){ .store_ms = 1000 * i });
 	for (int i = 0; i < 100000; i++)
 		in += !admission_refuses(&admission);
 	assert_in_range(in, 1700, 2300);
+}
+
+static void a_free_rate_is_let_in_whatever_waits(void **state)
+{
+	struct admission admission;
+	unsigned in = 0;
+	(void)state;
+
+	admission_init(&admission, STORE_TARGET_MS, DELIVERY_TARGET_MS, 50, 1);
+	for (unsigned i = 0; i < 1000; i++)
+		admission_update(&admission, &(struct admission_waits){ .store_ms = 1000 * i });
+	for (int i = 0; i < 50; i++)
+		assert_false(admission_refuses(&admission)); /* what was not used for a second */
+	for (int i = 0; i < 100000; i++)
+		in += !admission_refuses(&admission);
+	assert_in_range(in, 1700, 2300);
+	for (int second = 0; second < 100; second++)
+		for (int interval = 0; interval < 10; interval++) {
+			admission_update(&admission, &(struct admission_waits){ .store_ms = 2000000 });
+			for (int i = 0; i < 5; i++)
+				assert_false(admission_refuses(&admission));
+		}
+	in = 0;
+	for (int i = 0; i < 1000; i++)
+		in += !admission_refuses(&admission);
+	assert_in_range(in, 0, 100);
 }
 
 static void who_is_refused_comes_again_after_one_to_three_seconds(void **state)
@@ -336,7 +362,7 @@ static void who_is_refused_comes_again_after_one_to_three_seconds(void **state)
 	unsigned seen[5] = { 0 };
 	(void)state;
 
-	admission_init(&admission, STORE_TARGET_MS, DELIVERY_TARGET_MS, 1);
+	admission_init(&admission, STORE_TARGET_MS, DELIVERY_TARGET_MS, 0, 1);
 	for (int i = 0; i < 3000; i++) {
 		unsigned seconds = admission_retry_after_s(&admission);
 		assert_in_range(seconds, 1, 3);
@@ -358,6 +384,7 @@ int main(void)
 		cmocka_unit_test(a_push_that_is_away_refuses_nobody),
 		cmocka_unit_test(the_backlog_of_an_outage_is_worked_off_while_new_sends_go_on),
 		cmocka_unit_test(some_are_always_let_in),
+		cmocka_unit_test(a_free_rate_is_let_in_whatever_waits),
 		cmocka_unit_test(who_is_refused_comes_again_after_one_to_three_seconds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
