@@ -3,8 +3,9 @@
  * under way, each replaced when it has arrived or was refused, which is what the whole path can sustain. Then, in an open
  * loop, 1 and 3 times that, and at once 0.3 times, to see how soon all is as it was.
  *
- * A message is sent when it is due, whatever became of those before; when no connection is free then it is not offered, and
- * counted. Latencies count from the moment of sending: how late the tool itself was is a figure of its own.
+ * A message is sent when it is due, whatever became of those before; when no connection is free then, or the tool was kept
+ * from its work, it is not offered, and counted: made up for later it would be a rush. Latencies count from the moment of
+ * sending; how late the tool itself was is a figure of its own.
  */
 
 #include <stdio.h>
@@ -19,6 +20,8 @@
 #define PADDING "the quick brown fox jumps over the lazy dog, then it does so again, and again"
 #define PEAK_SECONDS 6
 #define PEAK_AT_ONCE 128 /* messages under way while the peak is looked for */
+#define LATE_MAX_US 50000
+#define POSTS_A_TURN 32
 #define SLOT_US 250000 /* the grain in which recovery is looked at */
 #define SLOTS_MAX 400
 #define NORMAL_MS 200.0 /* of POST -> WebSocket, where nothing is overloaded */
@@ -183,7 +186,7 @@ static uint64_t due_us(const struct phase *phase, uint64_t i)
 	return phase->start_us + (uint64_t)((double)i * 1e6 / phase->rate);
 }
 
-/* Those that are due, in at most so many at a time that the sockets are looked at in between. */
+/* Those that are due; the sockets are looked at in between. */
 static uint64_t tick(void *arg)
 {
 	struct phase *phase = arg;
@@ -191,13 +194,17 @@ static uint64_t tick(void *arg)
 
 	if (phase->rate <= 0)
 		return UINT64_MAX;
-	for (unsigned left = 32; left > 0 && due_us(phase, phase->next) <= now; left--) {
-		latency_add(&phase->late, now - due_us(phase, phase->next));
+	for (unsigned left = POSTS_A_TURN; left > 0 && due_us(phase, phase->next) <= now;) {
+		uint64_t late_us = now - due_us(phase, phase->next);
+
+		latency_add(&phase->late, late_us);
 		phase->next++;
-		if (run.idle_count)
-			post(phase, now);
-		else
+		if (!run.idle_count || late_us > LATE_MAX_US) {
 			phase->not_offered++;
+			continue;
+		}
+		post(phase, now);
+		left--;
 	}
 	return due_us(phase, phase->next);
 }
