@@ -27,7 +27,8 @@ static const struct config_option options[] = {
 	{ "in_flight.max_bytes", CONFIG_BYTES, OPTION(max_in_flight_bytes), "64m", 65536, 1LL << 40, NULL, 0,
 	  "Their bytes." },
 	{ "slim.max", CONFIG_INT, OPTION(max_slim), "200000", 1, 100000000, NULL, 0,
-	  "Messages on their way of which only the place is kept (their conversation is stuck, or a gateway is behind); about 300 bytes each." },
+	  "Messages on their way of which only the place is kept (their conversation is stuck, or a gateway is behind); about 300 "
+	  "bytes each." },
 	{ "conversations.max", CONFIG_INT, OPTION(max_conversations), "100000", 100, 10000000, NULL, 0,
 	  "Conversations whose last seq is remembered; about 400 bytes each." },
 	{ "members.max", CONFIG_INT, OPTION(max_members), "2000000", 1000, 100000000, NULL, 0,
