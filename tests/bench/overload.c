@@ -246,6 +246,7 @@ static json_t *report_phase(const struct phase *phase)
 	double answered = (double)phase->answered_in_time / phase->seconds;
 	double delivered = (double)phase->delivered_in_time / phase->seconds;
 	const uint64_t *refused = phase->refused;
+	uint64_t otherwise = refused[REFUSED_LOST] + refused[REFUSED_OTHER];
 
 	printf("\n%s: %.0f s, %.0f/s asked for, %.0f/s sent (%llu not offered)\n", phase->title, phase->seconds, phase->rate,
 	       (double)phase->sent / phase->seconds, (unsigned long long)phase->not_offered);
@@ -262,7 +263,7 @@ static json_t *report_phase(const struct phase *phase)
 	                 (json_int_t)phase->sent, "not_offered", (json_int_t)phase->not_offered, "accepted",
 	                 (json_int_t)phase->accepted, "stored_per_s", answered, "delivered_per_s", delivered, "refused_503",
 	                 (json_int_t)refused[REFUSED_503], "refused_429", (json_int_t)refused[REFUSED_429], "refused_otherwise",
-	                 (json_int_t)(refused[REFUSED_LOST] + refused[REFUSED_OTHER]), "late_ms", late, "refusal_ms", refusal,
+	                 (json_int_t)otherwise, "late_ms", late, "refusal_ms", refusal,
 	                 "answer_ms", answer, "delivery_ms", delivery, "cpu",
 	                 report_cpu(&phase->before, &phase->after, phase->delivered_in_time, phase->seconds));
 }
