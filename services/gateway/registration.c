@@ -1,8 +1,10 @@
 #include "gateway/registration.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "gateway/app.h"
 #include "proto/router.pb-c.h"
+#include "store/nodes.h"
 
 #define RENEWAL_MS 3000
 #define CALL_TIMEOUT_MS 2000
@@ -29,7 +31,7 @@ static void call(struct registration *r, const char *path, uint64_t timeout_ms, 
 	node.grpc_address = *config->grpc_advertise ? config->grpc_advertise : config->grpc_listen;
 	node.ws_url = config->ws_url;
 	node.cell = config->cell;
-	node.draining = r->is_draining;
+	node.draining = r->was_asked_draining = r->is_draining;
 	node.connections = atomic_load(&app->connections);
 	for (unsigned i = 0; i < app->worker_count; i++) {
 		uint64_t lag_ms = ws_worker_take_lag_ms(&app->workers[i]); /* once: it starts anew */
@@ -41,6 +43,7 @@ static void call(struct registration *r, const char *path, uint64_t timeout_ms, 
 	size_t len = skein__v1__node__get_packed_size(&node);
 	bytes.len = skein__v1__node__pack(&node, (uint8_t *)buf_reserve(&bytes, len));
 	r->is_calling = true;
+	r->asked_ms = clock_mono_ms();
 	rpc_call(app->router, &app->main, path, buf_str(&bytes), timeout_ms, true, STR(""), done, r);
 	buf_release(&bytes);
 }
@@ -66,16 +69,45 @@ static void remove_node(struct registration *r)
 		r->removed(r->app);
 }
 
+static void tell_others(struct registration *r, struct str response)
+{
+	Skein__V1__Renewed *answer = skein__v1__renewed__unpack(NULL, response.len, (const uint8_t *)response.ptr);
+
+	if (!answer)
+		return;
+	r->told(r->app, answer);
+	skein__v1__renewed__free_unpacked(answer, NULL);
+}
+
+/*
+ * The key may have run out before it was renewed (this process stood still, or router was away). Push then took the node
+ * for dead, and gave up what it had on the way to connections that are still here.
+ */
+static void note_life(struct registration *r)
+{
+	bool was_out = r->alive_ms && clock_mono_ms() >= r->alive_ms + NODE_LIFE_S * 1000;
+
+	r->alive_ms = r->asked_ms;
+	if (!was_out)
+		return;
+	log_warn("this node was out of the list: every connection reads its inbox again");
+	for (unsigned i = 0; i < r->app->worker_count; i++)
+		ws_worker_doubt_routes(&r->app->workers[i]);
+}
+
 static void on_renewed(void *arg, err_t err, struct str response, const char *detail)
 {
 	struct registration *r = arg;
-	(void)response;
 
 	r->is_calling = false;
 	if (r->is_over) {
 		remove_node(r);
 		return;
 	}
+	if (r->is_draining && !r->was_asked_draining)
+		arm(r, 0); /* it was on its way already: the next one asks where clients may go */
+	else if (r->is_draining && !err)
+		tell_others(r, response);
 	if (err == ERR_FAILED_PRECONDITION) {
 		log_error("another process has registered under this node's name",
 		          LOG_TEXT("node", r->app->config.common.node_name));
@@ -83,8 +115,13 @@ static void on_renewed(void *arg, err_t err, struct str response, const char *de
 		return;
 	}
 	/* Routes and the node's key outlive a short outage; a later renewal makes the key again. */
-	if (err)
+	if (err) {
 		log_warn("node was not renewed", LOG_ERR(err), LOG_TEXT("why", detail));
+		arm(r, backoff_next_ms(&r->backoff)); /* at another router */
+	} else {
+		backoff_reset(&r->backoff);
+		note_life(r);
+	}
 }
 
 static void on_registered(void *arg, err_t err, struct str response, const char *detail)
@@ -96,8 +133,10 @@ static void on_registered(void *arg, err_t err, struct str response, const char 
 	if (!err)
 		answer = skein__v1__registered__unpack(NULL, response.len, (const uint8_t *)response.ptr);
 	r->is_registered = answer && answer->epoch;
-	if (r->is_registered)
+	if (r->is_registered) {
 		atomic_store(&r->app->node_epoch, answer->epoch);
+		r->alive_ms = r->asked_ms;
+	}
 	if (answer)
 		skein__v1__registered__free_unpacked(answer, NULL);
 	if (r->is_over) {
@@ -137,9 +176,10 @@ void registration_begin(struct registration *r, struct app *app, void (*register
 	arm(r, 0);
 }
 
-void registration_drain(struct registration *r)
+void registration_drain(struct registration *r, void (*told)(struct app *app, const Skein__V1__Renewed *renewed))
 {
 	r->is_draining = true;
+	r->told = told;
 	if (r->is_registered)
 		arm(r, 0);
 }

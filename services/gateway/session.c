@@ -10,7 +10,7 @@
 #include "gateway/handshake.h"
 #include "store/inbox.h" /* the text form of an epoch */
 
-#define OPENING_TIMEOUT_MS 5000
+#define OPENING_TIMEOUT_MS 8000 /* im has IM_CALL_TIMEOUT_MS; a router may be found not to answer on the way */
 
 static struct gateway_metrics *metrics_of(const struct session *session)
 {
@@ -57,6 +57,17 @@ static err_t take_place(struct app *app, const char **detail)
 	return ERR_UNAVAILABLE;
 }
 
+static bool may_take_in(const struct ws_worker *home, const char **detail)
+{
+	if (home->is_leaving)
+		*detail = "this node goes away";
+	else if (route_link_is_away(&home->app->routes, clock_mono_ms()))
+		*detail = "this node has no router at this moment";
+	else
+		return true;
+	return false;
+}
+
 static enum handshake_outcome outcome_of(err_t err)
 {
 	if (err == ERR_UNAUTHENTICATED)
@@ -70,6 +81,10 @@ static err_t on_accept(const struct ws_handshake *request, unsigned subprotocol,
 	struct session *session = memory;
 	struct handshake handshake;
 
+	if (!may_take_in(home, detail)) {
+		counter_add(home->app->metrics.handshakes[HANDSHAKE_UNAVAILABLE], 1);
+		return ERR_UNAVAILABLE;
+	}
 	err_t err = handshake_read(&handshake, request, home->app->keys, detail);
 	if (!err)
 		err = take_place(home->app, detail);
@@ -244,6 +259,20 @@ static void go_live(struct session *session)
 	session_release(session, now_ms);
 	session_receive_early(session, opening);
 	opening_free(opening);
+	session_tell_to_move(session);
+}
+
+/* ---- away ---- */
+
+void session_tell_to_move(struct session *session)
+{
+	const struct elsewhere *elsewhere = session->home->elsewhere;
+	uint64_t now_ms = clock_mono_ms(), until_ms = session->home->move_until_ms;
+
+	if (!elsewhere || session->state != SESSION_LIVE)
+		return;
+	const char *url = elsewhere->shares ? elsewhere_pick(elsewhere, random_below(elsewhere->shares)) : NULL;
+	session_write_reconnect(session, until_ms > now_ms ? random_below(until_ms - now_ms + 1) : 0, url);
 }
 
 void session_admitted(struct session *session, err_t err)
@@ -277,7 +306,7 @@ static void on_first_bind(struct session *session, const struct route_change *ch
 	go_live(session);
 }
 
-/* The route had been forgotten: what was appended to the inbox in the meantime found nobody. */
+/* The route had been forgotten, or push took the node for dead: what was appended to the inbox in the meantime found nobody. */
 static void on_bound_again(struct session *session, const struct route_change *change)
 {
 	uint64_t now_ms = clock_mono_ms();
@@ -286,6 +315,7 @@ static void on_bound_again(struct session *session, const struct route_change *c
 		session_close(session, 4001, "a newer connection took its place");
 	if (change->err || !change->inbox_epoch || change->inbox_head >= SEQUENCER_MAX_OFFSET)
 		return; /* the next renewal tries again */
+	session->doubts_route = false;
 	session_ask_admission(session);
 	sequencer_learn(&session->sequencer, change->inbox_epoch, change->inbox_head, now_ms);
 	session_release(session, now_ms);
@@ -296,7 +326,7 @@ static void on_renewed(struct session *session, const struct route_change *chang
 	if (change->err)
 		return;
 	ws_worker_note_renewal(session->home, change->kept);
-	if (!change->kept)
+	if (!change->kept || session->doubts_route)
 		bind_route(session, ROUTE_REBIND);
 }
 
@@ -329,6 +359,10 @@ void session_renew(struct session *session)
 		return;
 	if (session->needs_admission)
 		session_ask_admission(session);
+	if (session->doubts_route) {
+		bind_route(session, ROUTE_REBIND);
+		return;
+	}
 	session->is_renewing = true;
 	ask_router(session, ROUTE_RENEW);
 }

@@ -63,7 +63,9 @@ struct session {
 	bool never_acks; /* ack=0 */
 	bool has_route; /* router was asked to bind it */
 	bool is_binding, is_renewing; /* no answer yet */
+	bool doubts_route; /* it may not have been used for a while: bind again, and read the inbox */
 	bool owes_resend; /* when the inbox is read for something else */
+	bool closes_when_answered; /* the node goes away, and im owes the answer to a send */
 	bool needs_admission; /* it was bound again, and im has not answered since */
 	struct sequencer sequencer;
 	struct ack_window window;
@@ -84,6 +86,7 @@ struct session {
 };
 
 #define SESSION_SENDS_MAX 250 /* fits send_count */
+#define GATEWAY_SENDS_MAX 20000 /* of all sessions: what im has to answer at once, and what is kept in memory for it */
 
 static inline const char *session_uid(const struct session *session)
 {
@@ -112,6 +115,9 @@ void session_admitted(struct session *session, err_t err);
 
 /* Router's answer to a change of its route. */
 void session_route_answered(struct session *session, const struct route_change *change);
+
+/* The node drains: the client is told when to go, and where. One that is not LIVE yet is told when it is. */
+void session_tell_to_move(struct session *session);
 
 /* Asks router to renew the route, unless it is being asked something. */
 void session_renew(struct session *session);
@@ -189,7 +195,7 @@ void session_write_frame(struct session *session, const Skein__V1__ServerFrame *
 void session_write_error(struct session *session, const char *rid, const char *code, const char *message);
 void session_write_resync(struct session *session, uint64_t epoch);
 void session_write_sync_more(struct session *session, uint64_t next_offset);
-void session_write_reconnect(struct session *session, uint64_t after_ms);
+void session_write_reconnect(struct session *session, uint64_t after_ms, const char *url); /* url NULL: wherever */
 
 /* Writes what waits, as far as the socket takes it. */
 void session_flush(struct session *session);

@@ -5,8 +5,10 @@
 #include <stdint.h>
 
 #include "loop/worker.h"
+#include "push/delivery_wait.h"
 #include "push/gateways.h"
 #include "push/outgoing.h"
+#include "push/progress.h"
 #include "push/recipients.h"
 #include "store/inbox.h"
 #include "store/pg.h"
@@ -20,9 +22,9 @@
  *
  * A conversation has one batch at a time, so that an inbox gets its messages in
  * order; deliveries of several batches overlap, since the numbers in the
- * inboxes order them. The last seq that was dispatched stands in Redis
- * (im:seq:{id}) for whoever owns the partition next. A record at or below it:
- * seen answered here → dropped; else dispatched again, clients drop the copy.
+ * inboxes order them. The last seq that was dispatched is kept for whoever owns
+ * the partition next (progress.h). A record at or below it: seen answered here →
+ * dropped; else dispatched again, clients drop the copy.
  * A gap waits GAP_WAIT_MS for its records (two im processes may produce out of
  * order), then is read from PostgreSQL.
  *
@@ -38,13 +40,17 @@ struct conversations_options {
 	struct worker *worker;
 	struct redis *redis;
 	struct pg *pg;
+	struct progress progress;
 	unsigned gap_statement; /* GAP_SQL (push/gap.h) among the pool's */
 	struct gateways *gateways;
 	struct member_cache *members;
 	struct inbox_limits inbox_limits;
 	size_t max_conversations;
+	struct delivery_wait *wait; /* is told how long each message took */
 	/* A message that came with a place in Kafka is done with. */
 	void (*finished)(void *arg, int32_t partition, int64_t offset);
+	/* The load went down without an end of a message. */
+	void (*eased)(void *arg);
 	void *arg;
 };
 
@@ -62,7 +68,15 @@ void conversations_take(struct conversations *conversations, struct outgoing *ou
 /* The partition went to somebody else: nothing of it is begun any more. What is under way ends, unheard. */
 void conversations_drop_partition(struct conversations *conversations, int32_t partition);
 
-/* Messages that are not answered yet. */
+struct conversations_load {
+	size_t messages, bytes; /* not answered yet, but for those: */
+	size_t slim; /* of which only the place is kept (pending.h, gateways.h), about 300 bytes each */
+	size_t known; /* conversations */
+};
+
+struct conversations_load conversations_load(const struct conversations *conversations);
+
+/* All messages that are not answered yet. */
 size_t conversations_in_flight(const struct conversations *conversations);
 
 #endif
