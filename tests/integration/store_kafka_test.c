@@ -208,7 +208,7 @@ static bool has_all(void *arg)
 	struct reader *reader = arg;
 
 	for (unsigned k = 0; k < KEYS; k++) {
-		if (reader->last_of_key[k] < (int64_t)(sent_records[0].sender->taken - KEYS + k))
+		if (reader->last_of_key[k] < (int64_t)sent_records[0].sender->taken - KEYS + k)
 			return false;
 	}
 	return true;
