@@ -115,7 +115,7 @@ start_kafka() {
 	command -v java >/dev/null || die "Java is not installed: make deps"
 	[ -f "$kafka_jars/stamp" ] || die "Kafka's jars are not in $(shown "$kafka_jars"): make deps"
 	begin kafka
-	render "$templates/kafka.properties" DIR="$data" PORT="$(port kafka broker)" \
+	render "$templates/kafka.properties" DIR="$data" PORT="$(port kafka broker)" SEEN="$(link '*' kafka broker)" \
 		CONTROLLER_PORT="$(port kafka controller)" >"$conf"
 	if [ ! -f "$data/meta.properties" ]; then
 		mkdir -p "$data"
