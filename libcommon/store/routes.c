@@ -5,6 +5,7 @@
 #include "base/ident.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sabotage.h"
 #include "store/decimal.h"
 #include "store/user_script.h"
 
@@ -57,6 +58,12 @@ static struct redis_script unbind_script = {
 	.name = "route unbind",
 	.source = "local device, connection = ARGV[1], ARGV[2]\n" IF_OURS
 		  "return redis.call('HDEL', KEYS[3], device)\n",
+};
+
+/* SABOTAGE_BLIND_UNBIND */
+static struct redis_script blind_unbind_script = {
+	.name = "route unbind, blind",
+	.source = "return redis.call('HDEL', KEYS[3], ARGV[1])\n",
 };
 
 /* ARGV[9] life. */
@@ -256,7 +263,8 @@ void route_unbind(struct redis *redis, struct str uid, struct str device, struct
 
 	write_connection(&connection, node, node_epoch, conn);
 	const struct str args[] = { device, buf_str(&connection) };
-	change_if_ours(redis, &unbind_script, uid, args, ARRAY_LEN(args), (struct change){ done, arg });
+	change_if_ours(redis, sabotaged(SABOTAGE_BLIND_UNBIND) ? &blind_unbind_script : &unbind_script, uid, args,
+	               ARRAY_LEN(args), (struct change){ done, arg });
 	buf_release(&connection);
 }
 

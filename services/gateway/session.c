@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/sabotage.h"
 #include "gateway/app.h"
 #include "gateway/handshake.h"
 #include "store/inbox.h" /* the text form of an epoch */
@@ -272,9 +273,17 @@ static void on_first_bind(struct session *session, const struct route_change *ch
 		session_close(session, 1013, "router does not answer: try again");
 		return;
 	}
+	if (opening->knows_head) {
+		go_live(session);
+		return;
+	}
 	opening->epoch = change->inbox_epoch;
 	opening->head = change->inbox_head;
-	go_live(session);
+	opening->knows_head = sabotaged(SABOTAGE_SYNC_FIRST);
+	if (opening->knows_head)
+		ask_router(session, ROUTE_UNBIND); /* as if it had only been read */
+	else
+		go_live(session);
 }
 
 /* The route had been forgotten: what was appended to the inbox in the meantime found nobody. */
@@ -319,6 +328,8 @@ void session_route_answered(struct session *session, const struct route_change *
 			on_renewed(session, change);
 		break;
 	case ROUTE_UNBIND:
+		if (sabotaged(SABOTAGE_SYNC_FIRST) && session->state == SESSION_OPENING)
+			bind_route(session, ROUTE_BIND);
 		break;
 	}
 }

@@ -43,6 +43,7 @@ struct inbox_read;
 struct opening {
 	uint64_t deadline_ms;
 	uint64_t epoch, head; /* of the inbox, once the route is bound */
+	bool knows_head; /* SABOTAGE_SYNC_FIRST: before it is */
 	bool has_position; /* the client said where it is */
 	uint64_t client_epoch, client_offset; /* epoch 0: none of ours */
 	struct buf early; /* frames that came too early, each after its length */

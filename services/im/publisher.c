@@ -79,6 +79,7 @@ static void on_delivered(void *arg, err_t err)
 		log_error("kafka did not take a stored message", LOG_U64("msg_id", publication->id), LOG_ERR(err));
 	} else {
 		counter_add(publisher->published, 1);
+		log_debug("published", LOG_U64("msg_id", publication->id));
 		watermark_close(publisher->watermark, publication->place);
 	}
 	free_room(publisher, publication->size);

@@ -59,10 +59,10 @@ static void count_conversations(const json_t *users)
 
 	clients.places = json_object();
 	json_array_foreach(users, i, user)
-		json_array_foreach(json_object_get(user, "conversations"), j, conversation)
-			if (!json_object_get(clients.places, text_of(conversation, "id")))
-				json_object_set_new(clients.places, text_of(conversation, "id"),
-				                    json_integer((json_int_t)json_object_size(clients.places)));
+		json_array_foreach(json_object_get(user, "conversations"), j,
+	                           conversation) if (!json_object_get(clients.places, text_of(conversation, "id")))
+			json_object_set_new(clients.places, text_of(conversation, "id"),
+	                                    json_integer((json_int_t)json_object_size(clients.places)));
 	clients.conversations = calloc(json_object_size(clients.places), sizeof(struct conversation));
 }
 
@@ -82,7 +82,8 @@ static void take_conversations(struct user *user, const json_t *list)
 	user->conversations = calloc(user->conversation_count, sizeof(struct conversation *));
 	user->slots = json_object();
 	user->recipients = json_array();
-	json_array_foreach(list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		user->conversations[i] = conversation_of(text_of(item, "id"));
 		user->conversations[i]->id = text_of(item, "id");
 		json_object_set_new(user->slots, text_of(item, "id"), json_integer((json_int_t)i));
@@ -185,8 +186,8 @@ static void report(void)
 	each_device(add_up, &sums);
 	printf("{\"devices\": %zu, \"up_once\": %zu, \"sent\": %lu, \"answered\": %lu, \"refused\": %lu, \"unanswered\": %zu, "
 	       "\"handed\": %lu, \"behind\": %zu, \"kills\": %lu}\n",
-	       sums.devices, sums.up_once, world->sent, world->answered, world->refused, sums.unanswered, world->handed, sums.behind,
-	       world->kills);
+	       sums.devices, sums.up_once, world->sent, world->answered, world->refused, sums.unanswered, world->handed,
+	       sums.behind, world->kills);
 	fflush(stdout);
 	fflush(world->history);
 }

@@ -298,7 +298,7 @@ static void take_in_time(struct device *device, uint64_t now_ms)
 	if (device->taken < device->handed)
 		take(device);
 	device->take_ms = now_ms + (world_random_below(world, 20) ? between(world, 50, 2 * SECOND) :
-	                                                              between(world, 5 * SECOND, 20 * SECOND));
+	                                                            between(world, 5 * SECOND, 20 * SECOND));
 }
 
 static void give_what_waits(struct device *device)

@@ -10,6 +10,7 @@
  * A connection is two sockets and a queue of pieces each way. A side whose peer does not take more is not read.
  */
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,8 +225,10 @@ static void go_on(struct side *side)
 		uv_timer_start(&side->timer, on_due, piece->due_ms - now_ms, 0);
 	} else if (!piece && side->has_ended && pair->is_connected && !side->shutdown.data) {
 		side->shutdown.data = side;
-		if (uv_shutdown(&side->shutdown, (uv_stream_t *)&side->peer->socket, on_shut))
+		if (uv_shutdown(&side->shutdown, (uv_stream_t *)&side->peer->socket, on_shut)) {
 			pair_close(pair, true);
+			return;
+		}
 	}
 	bool has_room = side->queued < MAX_QUEUED && !side->has_ended;
 	if (has_room && !side->is_reading)
@@ -396,6 +399,7 @@ int main(int argc, char **argv)
 	uv_loop_t *loop = uv_default_loop();
 	uv_pipe_t in;
 
+	signal(SIGPIPE, SIG_IGN);
 	for (int i = 1; i < argc; i++)
 		open_link(loop, argv[i]);
 	uv_pipe_init(loop, &in, 0);
