@@ -12,3 +12,18 @@ $(CHAOS_PROXY): $(call objects,tests/chaos/proxy.c)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ -luv
+
+.PHONY: chaos chaos-selfcheck chaos-programs
+chaos-programs: $(CHAOS_CLIENTS) $(CHAOS_PROXY)
+
+chaos: ## break one thing after the other under hundreds of clients, and prove that nothing was lost: SEED= MINUTES= FAULTS=
+	@$(MAKE) deps
+	@$(MAKE) $(JOBS) all chaos-programs
+	@tests/chaos/chaos --bin $(abspath $(BIN)) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(FAULTS),--faults $(FAULTS)) $(if $(PORT_BASE),--port-base $(PORT_BASE))
+
+chaos-selfcheck: ## switch one mechanism off at a time, and see that chaos notices: ONLY=commit_early
+	@$(MAKE) deps
+	@$(MAKE) $(JOBS) all chaos-programs
+	@$(MAKE) $(JOBS) BUILD=sabotage OUT=build/sabotage BIN=build/sabotage/bin all chaos-programs
+	@tests/chaos/selfcheck $(if $(ONLY),--only $(ONLY))

@@ -10,6 +10,8 @@ import dataclasses
 
 FNV_BASIS, FNV_PRIME, MASK = 14695981039346656037, 1099511628211, (1 << 64) - 1
 EXCUSED = {"none", "429", "503"}  # what a plain send may be told: try again
+STEADY = "0"  # habits of device.h; an observer's is 9
+PROMPT = {STEADY, "1", "3", "9"}
 MAX_OF_A_RULE = 200  # more of one kind say nothing new
 
 
@@ -46,6 +48,7 @@ class Run:
     table: dict  # (conversation, seq): Message
     histories: list  # of iterables of lines
     faults: list = dataclasses.field(default_factory=list)  # (start_ms, kind)
+    late_ms: int = 60000  # a device that is connected has a message that was answered within that time
 
 
 @dataclasses.dataclass
@@ -80,7 +83,7 @@ class Device:
     def __init__(self, uid):
         self.uid = uid
         self.lives = {0: Life({})}
-        self.life, self.last, self.is_steady = None, {}, False
+        self.life, self.last, self.habit, self.up_ms = None, {}, "", None
 
 
 class Wire:
@@ -93,12 +96,20 @@ class Wire:
         self.last = {}
 
 
+class Inbox:
+    """What sync gave at the end, oldest first."""
+
+    def __init__(self, epoch, head):
+        self.epoch, self.head = epoch, head
+        self.offset, self.last = None, {}
+
+
 class Checker:
     def __init__(self, run):
         self.run = run
         self.violations, self.counts = [], collections.Counter()
         self.figures = Figures()
-        self.devices, self.wires = {}, {}
+        self.devices, self.wires, self.inboxes = {}, {}, {}
         self.wanted = {}  # (uid, conversation, key): when it was given to a device that must get an answer
         self.hashes = {}  # (uid, key): of what was sent
         self.answers = {}  # (uid, conversation, key): (seq, msg_id)
@@ -121,7 +132,7 @@ class Checker:
         device = self.device(name)
         device.last = device.lives[int(origin)].after(int(taken))
         device.life = device.lives[int(life)] = Life(dict(device.last))
-        device.is_steady = habit == "0"
+        device.habit, device.up_ms = habit, None
         self.figures.lives += 1
 
     def on_message(self, at, name, conversation, seq, msg_id, hash_, _key):
@@ -142,14 +153,15 @@ class Checker:
             self.find("hole", f"was handed over after {last}", at, conversation, seq, name)
         device.last[conversation] = max(last, seq)
         device.life.handed.append((conversation, seq))
-        if device.is_steady:
-            self.time(conversation, seq, at, name)
-
-    def time(self, conversation, seq, at, name):
         answered = self.answered_ms.get((conversation, seq))
-        if answered is None or at <= answered:
-            return
-        waited = at - answered
+        if answered is not None and answered < at and device.habit in PROMPT:
+            if device.habit == STEADY:
+                self.time(conversation, seq, at, name, at - answered)
+            if device.up_ms is not None and at - max(answered, device.up_ms) > self.run.late_ms:
+                self.find("late", f"was answered {(at - answered) / 1000:.1f} s before, and the device was connected for "
+                          f"{(at - device.up_ms) / 1000:.1f} s", at, conversation, seq, name)
+
+    def time(self, conversation, seq, at, name, waited):
         if waited > self.figures.slowest_ms:
             self.figures.slowest_ms, self.figures.slowest = waited, (conversation, seq, name, at)
         kind = self.fault_at(at)
@@ -164,6 +176,9 @@ class Checker:
                 break
             kind = name
         return kind
+
+    def on_status(self, at, name, status, _reason):
+        self.device(name).up_ms = at if status == "up" else None
 
     def on_wanted(self, at, name, key, conversation):
         uid = self.device(name).uid
@@ -202,9 +217,11 @@ class Checker:
     # -- observers --
 
     def on_connect(self, _at, name, connection, _epoch, offset):
+        self.device(name).up_ms = None
         self.wires[name, connection] = Wire(offset)
 
-    def on_hello(self, _at, name, connection, _epoch, head):
+    def on_hello(self, at, name, connection, _epoch, head):
+        self.device(name).up_ms = at
         wire = self.wires[name, connection]
         wire.head = int(head)
         if wire.next is None:
@@ -233,6 +250,23 @@ class Checker:
 
     def on_resync(self, _at, name, connection, _epoch):
         self.wires[name, connection].is_free = True
+
+    def on_inbox(self, _at, name, epoch, head):
+        self.inboxes[name] = Inbox(epoch, int(head))
+
+    def on_entry(self, at, name, offset, conversation, seq, msg_id, hash_):
+        """An entry of the inbox as sync gives it at the end."""
+        inbox, offset, seq = self.inboxes[name], int(offset), int(seq)
+        stored = self.run.table.get((conversation, seq))
+        if inbox.offset is not None and offset != inbox.offset + 1:
+            self.find("sync", f"has offset {offset} after {inbox.offset}", at, conversation, seq, name)
+        if stored is None or (stored.msg_id, stored.hash) != (msg_id, hash_):
+            self.find("sync", "is not what is stored", at, conversation, seq, name)
+        last = inbox.last.get(conversation)
+        if last is not None and seq > last + 1:
+            self.find("sync", f"follows {last} in the inbox", at, conversation, seq, name)
+        inbox.offset = offset
+        inbox.last[conversation] = max(seq, last or 0)
 
     # -- the end --
 
@@ -269,13 +303,17 @@ class Checker:
                 if has < last.get(conversation, 0):
                     self.find("missing", f"never came; {last[conversation]} is the last that is stored", 0, conversation,
                               has + 1, name)
+        for name, inbox in self.inboxes.items():
+            for conversation, seq in inbox.last.items():
+                if seq < last.get(conversation, 0):
+                    self.find("sync", f"is the last in the inbox; {last[conversation]} is stored", 0, conversation, seq, name)
         for (uid, conversation, key), (at, name) in self.wanted.items():
             self.find("unanswered", f"{key} of {uid} was never answered", at, conversation, 0, name)
 
     def check(self):
         handlers = {"L": self.on_life, "M": self.on_message, "W": self.on_wanted, "S": self.on_send, "A": self.on_answer,
                     "C": self.on_connect, "H": self.on_hello, "F": self.on_frame, "Y": self.on_sync_more,
-                    "R": self.on_resync}
+                    "R": self.on_resync, "U": self.on_status, "I": self.on_inbox, "J": self.on_entry}
         last = self.check_table()
         for history in self.run.histories:
             for number, line in enumerate(history, 1):

@@ -60,8 +60,8 @@ class Proxies:
 
 
 class Cluster:
-    def __init__(self, run_dir, port_base, bin_dir, has_clocks):
-        self.run_dir, self.bin_dir = pathlib.Path(run_dir), pathlib.Path(bin_dir)
+    def __init__(self, options, has_clocks):
+        self.run_dir, self.bin_dir, port_base = options.run_dir, options.bin, options.port_base
         self.links = links.Links(port_base)
         self.proxies = Proxies(self.bin_dir / "chaos_proxy")
         self.port_base, self.has_clocks = port_base, has_clocks
@@ -69,6 +69,8 @@ class Cluster:
         self.environment = {**os.environ, "RUN_DIR": str(self.run_dir), "PORT_BASE": str(port_base), "BIN": str(self.bin_dir),
                             "LINKS": str(self.run_dir / "links"), "LIMITS": "off", "LOG_LIMIT": str(1 << 40),
                             "SERVICE_WRAPPER": str(HERE / "run_service"), "CHAOS_CLOCKS": str(self.clocks)}
+        if options.sabotage:
+            self.environment["SKEIN_SABOTAGE"] = options.sabotage
         self.environment.setdefault("KAFKA_JARS", str(ROOT / "build" / "kafka"))
         for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "GATEWAYS", "IMS", "PUSHES", "ROUTERS"):
             self.environment.pop(name, None)

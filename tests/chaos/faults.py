@@ -19,6 +19,17 @@ class Breaker:
         await asyncio.sleep(fault.lasts_s)
         await self.cluster.up()
 
+    async def _stuck(self, fault):
+        """It cannot get on with what it has taken, and dies with it."""
+        link = f"{fault.target}-redis"
+        await self.cluster.proxies.tell(f"hold {link}")
+        try:
+            await asyncio.sleep(fault.lasts_s)
+            self.cluster.signal(fault.target, signal.SIGKILL)
+        finally:
+            await self.cluster.proxies.tell(f"heal {link}")
+        await self.cluster.up()
+
     async def _pause(self, fault):
         self.cluster.signal_family(fault.target, signal.SIGSTOP)
         try:

@@ -1,4 +1,6 @@
 """The links between processes that can be broken: each goes through a proxy of its own (proxy.c)."""
+import itertools
+
 import schedule
 
 # Ports of deploy/local/lib/settings.sh, from PORT_BASE on.
@@ -18,9 +20,9 @@ def all_links():
         return schedule.instances(service)
     for name in of("im") + of("push"):
         yield f"{name}-postgres", name, "postgres", "sql"
+        yield f"{name}-kafka", name, "kafka", "broker"
     for name in of("im") + of("push") + of("router"):
         yield f"{name}-redis", name, "redis", "resp"
-    yield "kafka", "*", "kafka", "broker"
     for gateway in of("gateway"):
         for router in of("router"):
             yield f"{gateway}-{router}", gateway, router, "grpc"
@@ -43,7 +45,9 @@ class Links:
 
     def arguments(self):
         """For the proxy."""
-        return [f"{name}:{self.ports[name]}:{port_of(self.base, target, what)}" for name, _, target, what in all_links()]
+        kafka = itertools.count(port_of(self.base, "kafka", "broker") + 2)  # a listener each: kafka_links in deploy/local
+        return [f"{name}:{self.ports[name]}:{next(kafka) if target == 'kafka' else port_of(self.base, target, what)}"
+                for name, _, target, what in all_links()]
 
     def http_bases(self):
         return [f"http://127.0.0.1:{self.ports[f'clients-{im}']}" for im in schedule.instances("im")]

@@ -89,10 +89,11 @@ def line_of(violation):
     return f"{violation.rule.upper()}: {where} {violation.text}" + (f", {violation.device}" if violation.device else "") + f" ({at})"
 
 
-def report(out, run_dir, command):
+def report(options, command):
     """Prints it; 0 if nothing was violated."""
     started = time.monotonic()
-    run, happened = load(out)
+    run, happened = load(options.out)
+    run.late_ms = int(options.late * 1000)
     violations, figures = checker.check(run)
     print(f"\n{figures.sent} sends, {figures.answered} answers ({figures.duplicates} of them once more), {len(run.table)} messages stored, "
           f"{figures.handed} handed over in {figures.lives} lives, {figures.frames} frames observed; "
@@ -110,7 +111,7 @@ def report(out, run_dir, command):
         print("no violation")
         return 0
     for violation in violations[:SHOWN]:
-        show(violation, happened, out, run_dir)
+        show(violation, happened, options.out, options.run_dir)
     for violation in violations[SHOWN:SHOWN + 40]:
         print(f"  {line_of(violation)}")
     print(f"\n{len(violations)} violations; again with: {command}")

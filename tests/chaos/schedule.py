@@ -38,11 +38,11 @@ def instances(service):
 
 ALL = tuple(name for service in SERVICES for name in instances(service))
 # As they are called in links.py: a star is any end.
-LINKS = tuple(f"{name}-{server}" for name in instances("im") + instances("push") for server in ("postgres", "redis")) + \
+LINKS = tuple(f"{name}-{server}" for name in instances("im") + instances("push") for server in ("postgres", "redis", "kafka")) + \
     tuple(f"{name}-redis" for name in instances("router")) + \
     tuple(f"{name}-{service}-*" for name in instances("gateway") for service in ("router", "im")) + \
     tuple(f"{side}-{name}" for side in ("push", "clients") for name in instances("gateway")) + \
-    tuple(f"clients-{name}" for name in instances("im")) + ("kafka",)
+    tuple(f"clients-{name}" for name in instances("im"))
 
 KINDS = {
     **{f"kill-{service}": Kind(3, instances(service), (0.2, 14), 7) for service in SERVICES},
@@ -55,22 +55,34 @@ KINDS = {
     "delay": Kind(2, LINKS, (2, 10), 4, ("20 20", "100 100", "300 300", "900 200")),
     "cut": Kind(2, LINKS, (0.2, 8), 6),
     "hold": Kind(2, LINKS, (1, 14), 7),
+    "stuck-push": Kind(1, instances("push"), (1, 6), 8),
     "clock": Kind(2, ALL, (3, 10), 5, ("+3600", "-3600", "+2", "-2")),
     "rolling-restart": Kind(0.3, ("all",), (0, 0), 6),
 }
 
 # A restart takes a time that depends on the machine: this is kept free for it.
-TAKES_S = {"drain": 6, "restart": 6, "rolling": 45, "kill": 2}
+TAKES_S = {"drain": 6, "restart": 6, "rolling": 45, "kill": 2, "stuck": 2}
+
+
+def means(name, kind):
+    return kind == name or kind.startswith(name + "-")
 
 
 def chosen(names):
-    """The kinds that a list of names means, each whole or up to a dash: kill, pause-im. None or empty: all."""
+    """
+    {kind: targets} that a list of names means, each whole or up to a dash, and the beginning of a target if it matters:
+    kill, pause-im, delay:push-1. None or empty: all.
+    """
     if not names:
-        return list(KINDS)
-    kinds = [kind for kind in KINDS if any(kind == name or kind.startswith(name + "-") for name in names)]
+        return {kind: what.targets for kind, what in KINDS.items()}
+    kinds = {}
     for name in names:
-        if not any(kind == name or kind.startswith(name + "-") for kind in KINDS):
-            raise ValueError(f"there is no fault {name}; there are {', '.join(KINDS)}")
+        name, _, beginning = name.partition(":")
+        found = {kind: tuple(target for target in what.targets if target.startswith(beginning))
+                 for kind, what in KINDS.items() if means(name, kind)}
+        if not any(found.values()):
+            raise ValueError(f"there is no fault {name} {beginning}".rstrip() + f"; there are {', '.join(KINDS)}")
+        kinds.update((kind, targets) for kind, targets in found.items() if targets)
     return kinds
 
 
@@ -78,15 +90,16 @@ def schedule(seed, minutes, names=None):
     """Faults in order, the last one healed when the minutes are over."""
     rng = random.Random(f"skein {seed}")
     kinds = chosen(names)
-    weights = [KINDS[name].weight for name in kinds]
+    names = list(kinds)
+    weights = [KINDS[name].weight for name in names]
     faults, at = [], float(FIRST_AT_S)
     while True:
-        name = rng.choices(kinds, weights)[0]
+        name = rng.choices(names, weights)[0]
         kind = KINDS[name]
         least, most = kind.lasts_s
         # Short ones are as interesting as long ones: the logarithm is even.
         lasts = round(least * (most / least) ** rng.random(), 1) if least else 0.0
-        fault = Fault(round(at, 1), name, rng.choice(kind.targets), lasts, rng.choice(kind.details))
+        fault = Fault(round(at, 1), name, rng.choice(kinds[name]), lasts, rng.choice(kind.details))
         at += lasts + TAKES_S.get(name.split("-")[0], 0) + kind.heals_s + rng.uniform(0, 3)
         if at > 60 * minutes and faults:
             return faults
@@ -95,5 +108,5 @@ def schedule(seed, minutes, names=None):
 
 def short():
     """What `make test` runs: one kill of each service, one flush and one pause."""
-    return [Fault(2, "kill-gateway", "gateway-1", 1), Fault(7, "kill-push", "push-2", 1), Fault(15, "flush", "redis", 0),
-            Fault(19, "kill-im", "im-1", 1), Fault(25, "pause-push", "push-1", 4), Fault(33, "kill-router", "router-1", 1)]
+    return [Fault(1, "kill-gateway", "gateway-1", 0.5), Fault(6, "kill-push", "push-2", 0.5), Fault(14, "flush", "redis", 0),
+            Fault(17, "kill-im", "im-1", 0.5), Fault(22, "pause-push", "push-1", 3), Fault(29, "kill-router", "router-1", 0.5)]

@@ -98,12 +98,12 @@ ports_of() {
 }
 
 # link FROM NAME WHAT: host:port under which FROM (a service, or `clients`) reaches that port of NAME. LINKS= may name a file
-# of lines `FROM NAME WHAT PORT` with other ports, of proxies in between; FROM may be `*`.
+# of lines `FROM NAME WHAT PORT` with other ports, of proxies in between.
 link() {
 	local number=
 	if [ -n "${LINKS:-}" ]; then
 		number=$(awk -v from="$1" -v name="$2" -v what="$3" \
-			'($1 == from || $1 == "*") && $2 == name && $3 == what { print $4; exit }' "$LINKS")
+			'$1 == from && $2 == name && $3 == what { print $4; exit }' "$LINKS")
 	fi
 	echo "127.0.0.1:${number:-$(port "$2" "$3")}"
 }
