@@ -1,5 +1,8 @@
 #include "store/inbox.h"
 
+#include <assert.h>
+#include <string.h>
+
 #include "base/ident.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -14,21 +17,23 @@
 #define OFFSET_MAX (1ull << 53)
 
 /*
- * ARGV[6] entry, ARGV[7] most entries before trimming, ARGV[8] how many to keep. The list of an inbox that was empty, or
+ * ARGV[6] most entries before trimming, ARGV[7] how many to keep, then the entries. The list of an inbox that was empty, or
  * was evicted alone and begins again behind its old number, lives as long as the inbox does.
  */
+#define APPEND_ARGS 7
 #define APPEND                                                                                                   \
 	INBOX_MAKE                                                                                               \
 	INBOX_AGE                                                                                                \
-	"n = redis.call('HINCRBY', KEYS[2], 'n', '1')\n"                                                         \
-	"local len = redis.call('RPUSH', KEYS[1], ARGV[6])\n"                                                    \
-	"if len > tonumber(ARGV[7]) then redis.call('LTRIM', KEYS[1], -ARGV[8], -1) end\n"                       \
-	"if len == 1 then redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[2]), 1)) end\n"        \
+	"local count = #ARGV - 7\n"                                                                              \
+	"n = redis.call('HINCRBY', KEYS[2], 'n', count)\n"                                                       \
+	"local len = redis.call('RPUSH', KEYS[1], unpack(ARGV, 8))\n"                                            \
+	"if len > tonumber(ARGV[6]) then redis.call('LTRIM', KEYS[1], -ARGV[7], -1) end\n"                       \
+	"if len == count then redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[2]), 1)) end\n"    \
 	"local routes = redis.call('HGETALL', KEYS[3])\n"
 
 static struct redis_script append_script = {
 	.name = "inbox append",
-	.source = APPEND "return { e, n, routes }\n",
+	.source = APPEND "return { e, n - count + 1, routes }\n",
 };
 
 /* SABOTAGE_LOOKUP_FIRST: with the routes as they were at the append before. */
@@ -38,7 +43,7 @@ static struct redis_script lookup_first_script = {
 	                 "local old = redis.call('HGETALL', before)\n"
 	                 "redis.call('DEL', before)\n"
 	                 "for i = 1, #routes, 2 do redis.call('HSET', before, routes[i], routes[i + 1]) end\n"
-	                 "return { e, n, old }\n",
+	                 "return { e, n - count + 1, old }\n",
 };
 
 /*
@@ -139,24 +144,26 @@ static void on_appended(void *arg, err_t err, const redisReply *reply)
 	mem_free(append);
 }
 
-void inbox_append(struct redis *redis, const struct inbox_limits *limits, struct str uid, struct str entry,
-                  inbox_append_done done, void *arg)
+void inbox_append(struct redis *redis, const struct inbox_limits *limits, struct str uid, const struct str *entries,
+                  size_t count, inbox_append_done done, void *arg)
 {
 	struct append *append = MEM_NEW(struct append);
 	struct user_keys keys;
 	struct inbox_args args;
 	char most[DECIMAL_SIZE], kept[DECIMAL_SIZE];
 
+	assert(count > 0 && count <= INBOX_APPEND_MAX);
 	*append = (struct append){ done, arg };
 	user_keys_fill(&keys, uid);
 	inbox_args_fill(&args, limits);
-	const struct str all[] = {
-		args.args[0], args.args[1], args.args[2], args.args[3], args.args[4], entry,
+	struct str all[APPEND_ARGS + INBOX_APPEND_MAX] = {
+		args.args[0], args.args[1], args.args[2], args.args[3], args.args[4],
 		decimal(most, (uint64_t)limits->max_entries + limits->max_entries / 10),
 		decimal(kept, limits->max_entries),
 	};
+	memcpy(all + APPEND_ARGS, entries, count * sizeof(*entries));
 	redis_eval(redis, sabotaged(SABOTAGE_LOOKUP_FIRST) ? &lookup_first_script : &append_script, keys.keys,
-	           ARRAY_LEN(keys.keys), all, ARRAY_LEN(all), on_appended, append);
+	           ARRAY_LEN(keys.keys), all, (unsigned)(APPEND_ARGS + count), on_appended, append);
 }
 
 struct str inbox_page_entry(const struct inbox_page *page, size_t index)

@@ -70,16 +70,20 @@ struct inbox_limits inbox_limits_of(const struct inbox_config *config);
 /* What the append script answers. */
 struct inbox_appended {
 	uint64_t epoch;
-	uint64_t offset;
+	uint64_t offset; /* of the first entry; those of the others follow it */
 	/* device, route, device, route ... as in im:route:{uid}; valid during the call */
 	const redisReply *routes; /* an array reply */
 };
 
 typedef void (*inbox_append_done)(void *arg, err_t err, const struct inbox_appended *appended);
 
-/* Appends one entry and reads the user's routes, in that order, in one script. */
-void inbox_append(struct redis *redis, const struct inbox_limits *limits, struct str uid, struct str entry,
-                  inbox_append_done done, void *arg);
+/*
+ * Appends up to INBOX_APPEND_MAX entries, all or none, and reads the user's routes, in that order, in one script. What has
+ * to come in order goes into one call: of two, the first may be lost with the connection and the second not.
+ */
+#define INBOX_APPEND_MAX 64
+void inbox_append(struct redis *redis, const struct inbox_limits *limits, struct str uid, const struct str *entries,
+                  size_t count, inbox_append_done done, void *arg);
 
 /* What a client has of the inbox: everything up to `offset`. */
 struct inbox_position {

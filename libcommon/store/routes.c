@@ -12,12 +12,13 @@
 /*
  * ARGV[7] device, ARGV[8] route, ARGV[9] its beginning that names the connection, ARGV[10] life, ARGV[11] which of the
  * user's other routes go, ARGV[12] what a route of the same platform contains (no node's name has bars), ARGV[13] the time
- * of a bind that yields to later ones, or empty.
+ * of a bind that yields to later ones, or empty. KEYS[4] is there once the connection is closed.
  */
 static struct redis_script bind_script = {
 	.name = "route bind",
 	.source = INBOX_MAKE
 	INBOX_KEEP
+	          "if redis.call('EXISTS', KEYS[4]) == 1 then return { e, tonumber(n), 0 } end\n"
 	          "local all = {}\n"
 	          "if ARGV[11] == 'device' then\n"
 	          "  local old = redis.call('HGET', KEYS[3], ARGV[7])\n"
@@ -66,6 +67,14 @@ static struct redis_script blind_unbind_script = {
 	.source = "return redis.call('HDEL', KEYS[3], ARGV[1])\n",
 };
 
+/* ARGV[3] for how long KEYS[4] stands. */
+static struct redis_script close_script = {
+	.name = "route close",
+	.source = "local device, connection = ARGV[1], ARGV[2]\n"
+		  "redis.call('SET', KEYS[4], '', 'EX', ARGV[3])\n" IF_OURS
+		  "return redis.call('HDEL', KEYS[3], device)\n",
+};
+
 /* ARGV[9] life. */
 static struct redis_script renew_script = {
 	.name = "route renew",
@@ -83,6 +92,18 @@ static void write_connection(struct buf *out, struct str node, uint64_t node_epo
 	buf_append_char(out, '|');
 	buf_append_u64(out, conn);
 	buf_append_char(out, '|');
+}
+
+/* Stands for a while once the connection is closed; in the slot of the user's other keys. */
+static struct buf gone_key(struct str uid, struct str connection)
+{
+	struct buf key = { 0 };
+
+	buf_append_str(&key, STR("im:gone:{"));
+	buf_append_str(&key, uid);
+	buf_append_str(&key, STR("}:"));
+	buf_append_str(&key, connection);
+	return key;
 }
 
 void route_write(struct buf *out, const struct route *route)
@@ -218,20 +239,33 @@ void route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t
 	user_keys_fill(&keys, binding->uid);
 	inbox_args_fill(&args, limits);
 	assert(ttl_s > 0);
+	struct buf gone = gone_key(binding->uid, buf_str(&connection));
+	const struct str all_keys[] = { keys.keys[0], keys.keys[1], keys.keys[2], buf_str(&gone) };
 	const struct str all[] = {
-		args.args[0], args.args[1], args.args[2], args.args[3], args.args[4], args.args[5], binding->device, buf_str(&text),
-		buf_str(&connection), decimal(life, ttl_s), name_of(binding->policy), buf_str(&platform),
+		args.args[0],
+		args.args[1],
+		args.args[2],
+		args.args[3],
+		args.args[4],
+		args.args[5],
+		binding->device,
+		buf_str(&text),
+		buf_str(&connection),
+		decimal(life, ttl_s),
+		name_of(binding->policy),
+		buf_str(&platform),
 		binding->again ? decimal(since, route->since_ms) : STR(""),
 	};
-	redis_eval(redis, &bind_script, keys.keys, ARRAY_LEN(keys.keys), all, ARRAY_LEN(all), on_bound, bind);
+	redis_eval(redis, &bind_script, all_keys, ARRAY_LEN(all_keys), all, ARRAY_LEN(all), on_bound, bind);
+	buf_release(&gone);
 	buf_release(&text);
 	buf_release(&connection);
 	buf_release(&platform);
 }
 
-/* ---- unbind and renew ---- */
+/* ---- unbind, close and renew ---- */
 
-/* Unbind and renew answer alike. */
+/* They answer alike. */
 struct change {
 	void (*done)(void *arg, err_t err, bool was_ours);
 	void *arg;
@@ -268,6 +302,26 @@ void route_unbind(struct redis *redis, struct str uid, struct str device, struct
 	buf_release(&connection);
 }
 
+void route_close(struct redis *redis, struct str uid, struct str device, struct str node, uint64_t node_epoch, uint64_t conn,
+                 route_unbind_done done, void *arg)
+{
+	struct change *change = MEM_NEW(struct change);
+	struct buf connection = { 0 };
+	struct user_keys keys;
+	char life[DECIMAL_SIZE];
+
+	*change = (struct change){ done, arg };
+	write_connection(&connection, node, node_epoch, conn);
+	user_keys_fill(&keys, uid);
+	struct buf gone = gone_key(uid, buf_str(&connection));
+	const struct str all_keys[] = { keys.keys[0], keys.keys[1], keys.keys[2], buf_str(&gone) };
+	const struct str args[] = { device, buf_str(&connection), decimal(life, ROUTE_GONE_S) };
+	redis_eval(redis, sabotaged(SABOTAGE_BLIND_UNBIND) ? &blind_unbind_script : &close_script, all_keys,
+	           ARRAY_LEN(all_keys), args, ARRAY_LEN(args), on_changed, change);
+	buf_release(&gone);
+	buf_release(&connection);
+}
+
 void route_renew(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, struct str uid, struct str device,
                  struct str node, uint64_t node_epoch, uint64_t conn, route_renew_done done, void *arg)
 {
@@ -279,8 +333,15 @@ void route_renew(struct redis *redis, const struct inbox_limits *limits, uint64_
 	write_connection(&connection, node, node_epoch, conn);
 	inbox_args_fill(&inbox, limits);
 	const struct str args[] = {
-		inbox.args[0], inbox.args[1], inbox.args[2], inbox.args[3], inbox.args[4], inbox.args[5], device,
-		buf_str(&connection), decimal(life, ttl_s),
+		inbox.args[0],
+		inbox.args[1],
+		inbox.args[2],
+		inbox.args[3],
+		inbox.args[4],
+		inbox.args[5],
+		device,
+		buf_str(&connection),
+		decimal(life, ttl_s),
 	};
 	change_if_ours(redis, &renew_script, uid, args, ARRAY_LEN(args), (struct change){ done, arg });
 	buf_release(&connection);

@@ -13,8 +13,13 @@
  * Where a user is connected. im:route:{uid} is a hash device -> route; a route
  * counts only if its node lives under the same epoch (store/nodes.h). Every
  * change compares the connection id, so that a late unbind of an old connection
- * never removes the route of a newer one.
+ * never removes the route of a newer one. A bind that comes after the unbind of
+ * its own connection (it lay in a router that stood still, or in a line that was
+ * cut) has no effect, and replaces nobody: im:gone:{uid} with the connection
+ * behind it stands for ROUTE_GONE_S.
  */
+#define ROUTE_GONE_S 120
+
 struct route {
 	struct str node; /* "gateway-1" */
 	uint64_t node_epoch;
@@ -59,7 +64,7 @@ struct route_bound {
 	size_t replaced_count;
 };
 
-/* ERR_FAILED_PRECONDITION: it was `again`, and yields; its connection should be closed. */
+/* ERR_FAILED_PRECONDITION: it was `again`, and yields, or is closed already; its connection should be closed. */
 typedef void (*route_bind_done)(void *arg, err_t err, const struct route_bound *bound);
 
 /*
@@ -79,9 +84,13 @@ void route_list(struct redis *redis, struct str uid, route_list_done done, void 
 /* `removed`: whether the route was still this connection's. */
 typedef void (*route_unbind_done)(void *arg, err_t err, bool removed);
 
-/* Compare-and-delete by node, epoch and connection id. */
+/* Compare-and-delete by node, epoch and connection id. The connection may bind again, should it be there after all. */
 void route_unbind(struct redis *redis, struct str uid, struct str device, struct str node, uint64_t node_epoch, uint64_t conn,
                   route_unbind_done done, void *arg);
+
+/* The same for a connection that is closed: no bind of it has an effect any more. */
+void route_close(struct redis *redis, struct str uid, struct str device, struct str node, uint64_t node_epoch, uint64_t conn,
+                 route_unbind_done done, void *arg);
 
 /* `kept`: false when the route is gone or somebody else's, and the connection has to bind again. */
 typedef void (*route_renew_done)(void *arg, err_t err, bool kept);

@@ -257,6 +257,8 @@ void session_admitted(struct session *session, err_t err)
 	} else if (err) {
 		log_warn("im did not admit a user", LOG_TEXT("uid", session_uid(session)), LOG_ERR(err));
 		session_close(session, 1013, "im does not answer: try again");
+	} else if (sabotaged(SABOTAGE_SYNC_FIRST) && !session->opening->knows_head) {
+		session_read_head(session);
 	} else {
 		bind_route(session, ROUTE_BIND);
 	}
@@ -273,17 +275,11 @@ static void on_first_bind(struct session *session, const struct route_change *ch
 		session_close(session, 1013, "router does not answer: try again");
 		return;
 	}
-	if (opening->knows_head) {
-		go_live(session);
-		return;
+	if (!opening->knows_head) {
+		opening->epoch = change->inbox_epoch;
+		opening->head = change->inbox_head;
 	}
-	opening->epoch = change->inbox_epoch;
-	opening->head = change->inbox_head;
-	opening->knows_head = sabotaged(SABOTAGE_SYNC_FIRST);
-	if (opening->knows_head)
-		ask_router(session, ROUTE_UNBIND); /* as if it had only been read */
-	else
-		go_live(session);
+	go_live(session);
 }
 
 /* The route had been forgotten: what was appended to the inbox in the meantime found nobody. */
@@ -328,8 +324,6 @@ void session_route_answered(struct session *session, const struct route_change *
 			on_renewed(session, change);
 		break;
 	case ROUTE_UNBIND:
-		if (sabotaged(SABOTAGE_SYNC_FIRST) && session->state == SESSION_OPENING)
-			bind_route(session, ROUTE_BIND);
 		break;
 	}
 }

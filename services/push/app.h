@@ -19,7 +19,8 @@ struct intake;
 /* The statements of push, in the order of the table in main.c. */
 enum push_statement { STATEMENT_PING,
 	              STATEMENT_MEMBERS,
-	              STATEMENT_GAP };
+	              STATEMENT_GAP,
+	              STATEMENT_PROGRESS };
 
 /* All of one push process. Everything runs on the one worker, the main thread. */
 struct app {

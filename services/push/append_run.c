@@ -1,5 +1,7 @@
 #include "push/append_run.h"
 
+#include <assert.h>
+
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -7,10 +9,17 @@
 
 static void issue(struct append_run *run);
 
-static void end(struct append_run *run)
+static void release(struct append_run *run)
 {
+	buf_release(&run->text);
+	mem_free(run->entries);
 	mem_free(run->jobs);
 	run->jobs = NULL;
+}
+
+static void end(struct append_run *run)
+{
+	release(run);
 	run->done(run, run->arg);
 }
 
@@ -38,6 +47,11 @@ static void settle(struct append_run *run)
 	worker_arm(run->worker, &run->retry, clock_mono_ms() + backoff_next_ms(&backoff));
 }
 
+static struct outgoing *first_of(const struct append_run *run)
+{
+	return container_of(run->batch->next, struct outgoing, link);
+}
+
 static void on_appended(void *arg, err_t err, const struct inbox_appended *appended)
 {
 	struct append_job *job = arg;
@@ -45,11 +59,16 @@ static void on_appended(void *arg, err_t err, const struct inbox_appended *appen
 
 	run->under_way--;
 	if (!err) {
-		outgoing_add_routes(job->outgoing, run->gateways, job->recipient, appended);
+		struct inbox_appended one = *appended;
+
+		list_for_each(link, run->batch) {
+			outgoing_add_routes(container_of(link, struct outgoing, link), run->gateways, job->recipient, &one);
+			one.offset++;
+		}
 	} else {
 		log_warn("append to an inbox failed, trying again", LOG_ERR(err),
-		         LOG_TEXT("conversation", job->outgoing->record->message->conversation_id),
-		         LOG_U64("seq", job->outgoing->seq));
+		         LOG_TEXT("conversation", first_of(run)->record->message->conversation_id),
+		         LOG_U64("seq", first_of(run)->seq), LOG_U64("messages", run->entry_count));
 		job->has_failed = run->has_failed = true;
 	}
 	if (!run->has_failed && run->next < run->job_count)
@@ -60,24 +79,15 @@ static void on_appended(void *arg, err_t err, const struct inbox_appended *appen
 
 static void issue(struct append_run *run)
 {
-	struct buf entry = { 0 };
-	const struct outgoing *written = NULL;
+	const struct recipients *recipients = first_of(run)->recipients;
 
 	while (run->next < run->job_count && run->under_way < APPEND_WINDOW) {
 		struct append_job *job = &run->jobs[run->next++];
 
-		if (!written || job->outgoing != written) {
-			const Skein__V1__Message *message = job->outgoing->record->message;
-
-			buf_clear(&entry);
-			inbox_entry_write(&entry, str_from(message->conversation_id), message->seq);
-			written = job->outgoing;
-		}
 		run->under_way++;
-		inbox_append(run->redis, run->limits, job->outgoing->recipients->uids[job->recipient], buf_str(&entry),
+		inbox_append(run->redis, run->limits, recipients->uids[job->recipient], run->entries, run->entry_count,
 		             on_appended, job);
 	}
-	buf_release(&entry);
 }
 
 static void on_retry(struct timer *timer)
@@ -85,29 +95,43 @@ static void on_retry(struct timer *timer)
 	issue(container_of(timer, struct append_run, retry));
 }
 
+/* The text may move while it grows, so the entries point into it at the end. */
+static void write_entries(struct append_run *run, const struct list *batch)
+{
+	size_t count = 0;
+
+	run->text = (struct buf){ 0 };
+	run->entries = mem_alloc(APPEND_BATCH_MAX * sizeof(*run->entries));
+	list_for_each(link, batch) {
+		struct outgoing *outgoing = container_of(link, struct outgoing, link);
+		size_t before = run->text.len;
+
+		assert(count < APPEND_BATCH_MAX);
+		outgoing_clear_targets(outgoing);
+		inbox_entry_write(&run->text, str_from(outgoing->record->message->conversation_id), outgoing->seq);
+		run->entries[count++].len = run->text.len - before;
+	}
+	const char *at = run->text.ptr;
+	for (size_t i = 0; i < count; at += run->entries[i++].len)
+		run->entries[i].ptr = at;
+	run->entry_count = count;
+}
+
 void append_run_start(struct append_run *run, const struct list *batch, void (*done)(struct append_run *run, void *arg),
                       void *arg)
 {
-	size_t count = 0, at = 0;
-
-	list_for_each(link, batch)
-		count += container_of(link, struct outgoing, link)->recipients->count;
+	run->batch = batch;
 	run->done = done;
 	run->arg = arg;
-	if (!count) {
+	run->job_count = first_of(run)->recipients->count;
+	if (!run->job_count) {
 		done(run, arg);
 		return;
 	}
-	run->jobs = mem_alloc(count * sizeof(*run->jobs));
-	list_for_each(link, batch) {
-		struct outgoing *outgoing = container_of(link, struct outgoing, link);
-
-		outgoing_clear_targets(outgoing);
-		for (uint32_t i = 0; i < outgoing->recipients->count; i++)
-			run->jobs[at++] =
-				(struct append_job){ .run = run, .outgoing = outgoing, .recipient = i };
-	}
-	run->job_count = count;
+	write_entries(run, batch);
+	run->jobs = mem_alloc(run->job_count * sizeof(*run->jobs));
+	for (uint32_t i = 0; i < run->job_count; i++)
+		run->jobs[i] = (struct append_job){ .run = run, .recipient = i };
 	run->next = run->under_way = 0;
 	run->has_failed = false;
 	run->tries = 0;
@@ -120,6 +144,5 @@ void append_run_abort(struct append_run *run)
 	if (!run->jobs)
 		return;
 	worker_cancel(run->worker, &run->retry);
-	mem_free(run->jobs);
-	run->jobs = NULL;
+	release(run);
 }

@@ -12,20 +12,19 @@
 
 /*
  * Writes a batch of messages of one conversation into the inboxes of their
- * recipients, message by message in the order of the list, each recipient once.
- * What fails (Redis away, an answer lost) is tried again, in the same order,
- * until it is in: a recipient whose answer was lost may get an entry twice,
- * never none, and never a later message before an earlier one, since nothing
- * new is issued before all that is under way has ended.
+ * recipients: one call a recipient for the whole batch, so that nothing that
+ * becomes of Redis or its connection lets a later message stand before an
+ * earlier one. What fails (Redis away, an answer lost) is tried again until it
+ * is in: a recipient whose answer was lost may get the batch twice, never none.
  *
- * At most APPEND_WINDOW appends are under way. Thread: the worker's.
+ * At most APPEND_WINDOW calls are under way. Thread: the worker's.
  */
 
 #define APPEND_WINDOW 2000
+#define APPEND_BATCH_MAX INBOX_APPEND_MAX
 
 struct append_job {
 	struct append_run *run;
-	struct outgoing *outgoing;
 	uint32_t recipient;
 	bool has_failed;
 };
@@ -35,6 +34,10 @@ struct append_run {
 	struct redis *redis;
 	struct gateways *gateways;
 	const struct inbox_limits *limits;
+	const struct list *batch;
+	struct buf text; /* what `entries` point into */
+	struct str *entries; /* of the batch's messages */
+	size_t entry_count;
 	struct append_job *jobs;
 	size_t job_count, next; /* jobs[next] is the first that was not issued */
 	size_t under_way;
@@ -45,7 +48,10 @@ struct append_run {
 	void *arg;
 };
 
-/* Messages in `batch` have their recipients set. `done` comes once, later or from inside the call (nobody to write to). */
+/*
+ * The one to APPEND_BATCH_MAX messages in `batch`, which stays as it is until `done`, have the same recipients, set. `done`
+ * comes once, later or from inside the call (nobody to write to).
+ */
 void append_run_start(struct append_run *run, const struct list *batch, void (*done)(struct append_run *run, void *arg),
                       void *arg);
 

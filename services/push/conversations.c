@@ -12,10 +12,8 @@
 #include "push/append_run.h"
 #include "push/gap.h"
 
-#define BATCH_MAX 64
 #define GAP_READ_MAX 200
 #define RETRY_MS 200
-#define SEQ_LIFE_S "86400"
 
 struct conversations {
 	struct conversations_options options;
@@ -28,7 +26,7 @@ struct conversations {
 
 enum stage {
 	STAGE_IDLE, /* no batch: the next one may be formed */
-	STAGE_LOADING, /* the last dispatched seq is being read from Redis */
+	STAGE_LOADING, /* the last dispatched seq is being read */
 	STAGE_RESOLVING, /* the batch's recipients are being looked up */
 	STAGE_UNRESOLVED, /* that failed; again when conv->wait is over */
 	STAGE_APPENDING, /* the batch is being written to inboxes */
@@ -48,6 +46,8 @@ struct conv {
 	bool is_orphan; /* the partition is somebody else's */
 	uint64_t dispatched; /* the highest seq that was dispatched, by anybody */
 	uint64_t base; /* what `dispatched` was when this process began: up to here nothing was seen answered */
+	uint64_t saved; /* what the next owner of the partition would find */
+	struct progress_query loading;
 	struct list pending; /* outgoing, by seq, not begun */
 	struct list batch;
 	struct list delivering;
@@ -128,25 +128,6 @@ static void finish(struct conv *conv, struct outgoing *outgoing)
 
 /* ---- the last dispatched seq ---- */
 
-static struct buf seq_key(const struct conv *conv)
-{
-	struct buf key = { 0 };
-
-	buf_printf(&key, "im:seq:{%s}", conv->id);
-	return key;
-}
-
-static void save_dispatched(struct conv *conv)
-{
-	struct buf key = seq_key(conv), value = { 0 };
-
-	buf_append_u64(&value, conv->dispatched);
-	struct str args[] = { STR("SET"), buf_str(&key), buf_str(&value), STR("EX"), STR(SEQ_LIFE_S) };
-	redis_command(conv->all->options.redis, args, ARRAY_LEN(args), NULL, NULL);
-	buf_release(&key);
-	buf_release(&value);
-}
-
 static struct outgoing *first_pending(const struct conv *conv)
 {
 	return list_is_empty(&conv->pending) ? NULL : container_of(conv->pending.next, struct outgoing, link);
@@ -154,36 +135,48 @@ static struct outgoing *first_pending(const struct conv *conv)
 
 static void on_wait_over(struct timer *timer);
 
-static void on_loaded(void *arg, err_t err, const redisReply *reply)
+static void on_loaded(void *arg, err_t err, uint64_t seq)
 {
 	struct conv *conv = arg;
-	uint64_t seq = 0;
 
 	conv->stage = STAGE_IDLE;
 	if (err) {
 		worker_arm(conv->all->options.worker, &conv->wait, clock_mono_ms() + RETRY_MS);
 		return;
 	}
-	struct outgoing *first = first_pending(conv);
-	if (!str_to_u64(redis_reply_str(reply), &seq) && first)
-		seq = first->seq - 1; /* Redis does not know: the oldest that came is the next */
 	conv->is_known = true;
-	conv->dispatched = conv->base = seq;
+	conv->dispatched = conv->base = conv->saved = seq;
 	advance(conv);
 }
 
 static void load_dispatched(struct conv *conv)
 {
-	if (first_pending(conv)->seq == 1) {
+	const struct outgoing *first = first_pending(conv);
+
+	if (first->seq == 1) {
 		conv->is_known = true; /* a new conversation: nothing was before */
 		advance(conv);
 		return;
 	}
-	struct buf key = seq_key(conv);
-	struct str args[] = { STR("GET"), buf_str(&key) };
 	conv->stage = STAGE_LOADING;
-	redis_command(conv->all->options.redis, args, ARRAY_LEN(args), on_loaded, conv);
-	buf_release(&key);
+	conv->loading = (struct progress_query){
+		.progress = &conv->all->options.progress,
+		.conversation_id = conv->id,
+		.first_seq = first->seq,
+		.first_time = first->record->message->time,
+		.done = on_loaded,
+		.arg = conv,
+	};
+	progress_load(&conv->loading);
+}
+
+/* Once the inboxes have it. */
+static void save_dispatched(struct conv *conv)
+{
+	if (conv->is_orphan || conv->dispatched == conv->saved)
+		return;
+	conv->saved = conv->dispatched;
+	progress_save(&conv->all->options.progress, conv->id, conv->saved);
 }
 
 /* ---- gaps ---- */
@@ -297,6 +290,7 @@ static void on_appended(struct append_run *run, void *arg)
 
 	(void)run;
 	histogram_observe(conv->all->append_time, clock_mono_us() - conv->batch_started_us);
+	save_dispatched(conv);
 	conv->stage = STAGE_DELIVERING;
 	list_init(&batch);
 	list_splice_back(&batch, &conv->batch);
@@ -334,6 +328,7 @@ static void append_batch(struct conv *conv, struct recipients *recipients)
 static void abandon_batch(struct conv *conv)
 {
 	log_warn("group of a message is not there", LOG_TEXT("conversation", conv->id));
+	save_dispatched(conv);
 	conv->stage = STAGE_IDLE;
 	while (!list_is_empty(&conv->batch))
 		finish(conv, container_of(conv->batch.next, struct outgoing, link));
@@ -405,7 +400,7 @@ static size_t form_batch(struct conv *conv)
 	size_t count = 0;
 	struct outgoing *first;
 
-	while ((first = first_pending(conv)) && count < BATCH_MAX &&
+	while ((first = first_pending(conv)) && count < APPEND_BATCH_MAX &&
 	       (first->seq <= conv->dispatched + 1 || sabotaged(SABOTAGE_NO_REORDER))) {
 		if (first->seq <= conv->dispatched && first->seq > conv->base && !sabotaged(SABOTAGE_NO_REORDER)) {
 			take_repeat(conv, first);
@@ -425,8 +420,6 @@ static size_t form_batch(struct conv *conv)
 /* The next step of a conversation, whatever has just happened to it. */
 static void advance(struct conv *conv)
 {
-	uint64_t before = conv->dispatched;
-
 	if (conv->stage != STAGE_IDLE || conv->is_filling)
 		return;
 	if (list_is_empty(&conv->pending)) {
@@ -440,8 +433,6 @@ static void advance(struct conv *conv)
 	if (form_batch(conv)) {
 		worker_cancel(conv->all->options.worker, &conv->wait);
 		conv->batch_started_us = clock_mono_us();
-		if (conv->dispatched != before)
-			save_dispatched(conv);
 		resolve_batch(conv);
 	} else if (list_is_empty(&conv->pending)) {
 		rest(conv);

@@ -7,6 +7,7 @@
 #include "loop/worker.h"
 #include "push/gateways.h"
 #include "push/outgoing.h"
+#include "push/progress.h"
 #include "push/recipients.h"
 #include "store/inbox.h"
 #include "store/pg.h"
@@ -20,9 +21,9 @@
  *
  * A conversation has one batch at a time, so that an inbox gets its messages in
  * order; deliveries of several batches overlap, since the numbers in the
- * inboxes order them. The last seq that was dispatched stands in Redis
- * (im:seq:{id}) for whoever owns the partition next. A record at or below it:
- * seen answered here → dropped; else dispatched again, clients drop the copy.
+ * inboxes order them. The last seq that was dispatched is kept for whoever owns
+ * the partition next (progress.h). A record at or below it: seen answered here →
+ * dropped; else dispatched again, clients drop the copy.
  * A gap waits GAP_WAIT_MS for its records (two im processes may produce out of
  * order), then is read from PostgreSQL.
  *
@@ -38,6 +39,7 @@ struct conversations_options {
 	struct worker *worker;
 	struct redis *redis;
 	struct pg *pg;
+	struct progress progress;
 	unsigned gap_statement; /* GAP_SQL (push/gap.h) among the pool's */
 	struct gateways *gateways;
 	struct member_cache *members;

@@ -13,6 +13,7 @@ static const struct pg_statement statements[] = {
 	[STATEMENT_PING] = { "push_ping", "select 1" },
 	[STATEMENT_MEMBERS] = { "push_members", MEMBERS_SQL },
 	[STATEMENT_GAP] = { "push_gap", GAP_SQL },
+	[STATEMENT_PROGRESS] = { "push_progress", PROGRESS_SQL },
 };
 
 /* ---- readiness ---- */
@@ -203,6 +204,7 @@ static err_t open_flow(struct app *app)
 		.worker = &app->worker,
 		.redis = app->redis,
 		.pg = app->pg,
+		.progress = { .redis = app->redis, .pg = app->pg, .statement = STATEMENT_PROGRESS },
 		.gap_statement = STATEMENT_GAP,
 		.gateways = app->gateways,
 		.members = app->members,

@@ -126,7 +126,7 @@ static void execute(struct app *app, struct rpc_stream *stream, const Skein__V1_
 	if (change->op == SKEIN__V1__ROUTE_CHANGE__OP__BIND)
 		bind_route(app, change, pending);
 	else if (change->op == SKEIN__V1__ROUTE_CHANGE__OP__UNBIND)
-		route_unbind(app->redis, uid, device, node, change->node_epoch, change->conn, on_kept, pending);
+		route_close(app->redis, uid, device, node, change->node_epoch, change->conn, on_kept, pending);
 	else
 		route_renew(app->redis, &app->inbox_limits, (uint64_t)app->config.route_ttl_ms / 1000, uid, device, node,
 		            change->node_epoch, change->conn, on_kept, pending);

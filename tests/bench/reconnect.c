@@ -141,7 +141,8 @@ static void come_back(struct run *run)
 		const struct address *gateway = &gateways[i % ARRAY_LEN(gateways)];
 
 		user->peer = (struct ws_peer){ .frame = on_frame, .arg = run, .index = i };
-		ws_peer_open(&user->peer, gateway->host, gateway->port, 1 + i / 3000, str_from(user->token), "bench", user->position);
+		ws_peer_open(&user->peer, gateway->host, gateway->port, 1 + i / 3000, str_from(user->token), "bench",
+		             user->position);
 	}
 	loop_run(run->started_us + PATIENCE_US, NULL, all_have_all, run);
 }

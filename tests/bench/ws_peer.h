@@ -21,7 +21,8 @@ struct ws_peer {
 	unsigned index;
 };
 
-/* `more`: what follows in the query. Dies with the tool if it is refused; connections that are lost later are counted in ws_peers_lost. */
+/* `more`: what follows in the query. Dies with the tool if it is refused; connections that are lost later are counted
+ * in ws_peers_lost. */
 void ws_peer_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device,
                   const char *more);
 void ws_peer_close(struct ws_peer *peer);

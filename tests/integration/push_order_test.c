@@ -29,6 +29,7 @@ static struct real_server redis_server = { .kind = REAL_REDIS }, pg_server = { .
 static const struct pg_statement statements[] = {
 	{ "members", MEMBERS_SQL },
 	{ "gap", GAP_SQL },
+	{ "progress", PROGRESS_SQL },
 };
 
 struct push {
@@ -91,6 +92,7 @@ static int open_push(void **state)
 		.worker = &push->worker,
 		.redis = push->redis,
 		.pg = push->pg,
+		.progress = { .redis = push->redis, .pg = push->pg, .statement = 2 },
 		.gap_statement = 1,
 		.gateways = push->gateways,
 		.members = push->members,
@@ -130,6 +132,9 @@ static int close_push(void **state)
 
 /* ---- saying what comes and looking at what is there ---- */
 
+#define NOW_MS 1000000000u
+#define LONG_AGO_MS (NOW_MS - 600001)
+
 static Skein__V1__MessageRecord *record(const char *conversation, const char *from, uint64_t seq, uint64_t member_version)
 {
 	Skein__V1__MessageRecord made = SKEIN__V1__MESSAGE_RECORD__INIT;
@@ -141,6 +146,7 @@ static Skein__V1__MessageRecord *record(const char *conversation, const char *fr
 	message.seq = seq;
 	message.type = "text";
 	message.body = "{\"text\":\"hi\"}";
+	message.time = NOW_MS;
 	made.version = 1;
 	made.message = &message;
 	made.member_version = member_version;
@@ -172,7 +178,7 @@ static void settle(struct push *push)
 
 struct listing {
 	bool has_come;
-	char text[512];
+	char text[2048];
 };
 
 static void on_listed(void *arg, err_t err, const redisReply *reply)
@@ -221,6 +227,32 @@ static void set_dispatched(struct push *push, const char *seq)
 	turn_until_true(&push->worker, &is_set);
 }
 
+struct reading {
+	bool has_come;
+	uint64_t seq;
+};
+
+static void on_dispatched_read(void *arg, err_t err, const redisReply *reply)
+{
+	struct reading *reading = arg;
+
+	assert_int_equal(err, OK);
+	(void)str_to_u64(redis_reply_str(reply), &reading->seq); /* 0: there is none */
+	reading->has_come = true;
+}
+
+static void assert_dispatched(struct push *push, const char *conversation, uint64_t seq)
+{
+	struct reading reading = { 0 };
+	char key[96];
+
+	snprintf(key, sizeof(key), "im:seq:{%s}", conversation);
+	const struct str args[] = { STR("GET"), str_from(key) };
+	redis_command(push->redis, args, ARRAY_LEN(args), on_dispatched_read, &reading);
+	turn_until_true(&push->worker, &reading.has_come);
+	assert_int_equal(reading.seq, seq);
+}
+
 static void query(const char *sql)
 {
 	PGconn *conn = pg_connect_blocking(pg_server.uri);
@@ -233,14 +265,30 @@ static void query(const char *sql)
 	PQfinish(conn);
 }
 
-static void store_rows(struct push *push, unsigned from, unsigned to)
+static void store_rows_at(struct push *push, unsigned from, unsigned to, uint64_t time)
 {
 	char sql[512];
 
 	snprintf(sql, sizeof(sql),
 	         "insert into message (conversation_id, seq, msg_id, sender, type, body, time) select '%s', n, n, '%s', 'text', "
-	         "'{\"text\":\"hi\"}', 1 from generate_series(%u, %u) n",
-	         push->conversation, push->alice, from, to);
+	         "'{\"text\":\"hi\"}', %llu from generate_series(%u, %u) n",
+	         push->conversation, push->alice, (unsigned long long)time, from, to);
+	query(sql);
+}
+
+static void store_rows(struct push *push, unsigned from, unsigned to)
+{
+	store_rows_at(push, from, to, NOW_MS);
+}
+
+static void store_group(struct push *push)
+{
+	char sql[512];
+
+	snprintf(sql, sizeof(sql),
+	         "insert into chat_group (gid, name, owner, join_mode, history_mode, member_count) values ('%s', 'x', '%s', "
+	         "'invite', 'all', 2); insert into group_member (gid, uid) values ('%s', '%s'), ('%s', '%s')",
+	         push->group, push->alice, push->group, push->alice, push->group, push->bob);
 	query(sql);
 }
 
@@ -313,14 +361,79 @@ static void what_another_process_dispatched_is_dispatched_again_and_then_goes_on
 	assert_int_equal(push->finished_count, 2);
 }
 
-static void a_conversation_redis_has_forgotten_begins_at_its_oldest_record(void **state)
+static void a_new_conversation_whose_second_record_comes_first_waits_for_its_first(void **state)
 {
 	struct push *push = *state;
 
+	store_rows(push, 1, 2);
+	take(push, push->conversation, 2, 10); /* the first one's im has not produced it yet */
+	settle(push);
+	take(push, push->conversation, 1, 11);
+	settle(push);
+	assert_inbox(push, push->bob, " 1 2");
+	assert_int_equal(push->finished_count, 2);
+}
+
+static void of_what_redis_has_forgotten_the_last_ten_minutes_are_sent_again(void **state)
+{
+	struct push *push = *state;
+
+	store_rows_at(push, 1, 38, LONG_AGO_MS);
+	store_rows(push, 39, 42);
 	take(push, push->conversation, 41, 20);
 	take(push, push->conversation, 42, 21);
 	settle(push);
-	assert_inbox(push, push->bob, " 41 42");
+	assert_inbox(push, push->bob, " 39 40 41 42");
+}
+
+static void of_what_redis_has_forgotten_no_more_than_a_page_is_sent_again(void **state)
+{
+	struct push *push = *state;
+	struct buf expected = { 0 };
+
+	store_rows(push, 1, PROGRESS_DOUBT_MAX + 100);
+	take(push, push->conversation, PROGRESS_DOUBT_MAX + 100, 20);
+	settle(push);
+	for (int seq = 100; seq <= PROGRESS_DOUBT_MAX + 100; seq++)
+		buf_printf(&expected, " %d", seq);
+	assert_inbox(push, push->bob, buf_text(&expected));
+	buf_release(&expected);
+}
+
+static void what_this_process_has_dispatched_is_not_in_doubt_when_redis_forgets_it(void **state)
+{
+	struct push *push = *state;
+	bool is_flushed = false;
+	const struct str flush[] = { STR("FLUSHALL") };
+
+	store_rows(push, 1, 4);
+	take(push, push->conversation, 1, 10);
+	take(push, push->conversation, 2, 11);
+	settle(push);
+	redis_command(push->redis, flush, 1, note_answer, &is_flushed);
+	turn_until_true(&push->worker, &is_flushed);
+	take(push, push->conversation, 3, 12);
+	settle(push);
+	assert_inbox(push, push->bob, " 3");
+	assert_dispatched(push, push->conversation, 3);
+}
+
+static void a_message_that_no_inbox_has_does_not_count_as_dispatched(void **state)
+{
+	struct push *push = *state;
+	PGconn *locker = pg_connect_blocking(pg_server.uri);
+	char conversation[80];
+
+	store_group(push);
+	snprintf(conversation, sizeof(conversation), "g:%s", push->group);
+	assert_non_null(locker);
+	PQclear(PQexec(locker, "begin; lock table chat_group"));
+	take(push, conversation, 1, 10); /* its recipients cannot be read */
+	assert_dispatched(push, conversation, 0);
+	PQfinish(locker);
+	settle(push);
+	assert_inbox(push, push->bob, " 1");
+	assert_dispatched(push, conversation, 1);
 }
 
 static void a_note_to_oneself_has_one_inbox(void **state)
@@ -339,13 +452,9 @@ static void members_of_a_group_are_asked_of_postgres_once_per_version(void **sta
 	struct push *push = *state;
 	struct counter *from_pg = metrics_counter("skein_push_member_lookups_total", "", "from=\"postgres\"");
 	uint64_t before = counter_value(from_pg);
-	char sql[512], conversation[80];
+	char conversation[80];
 
-	snprintf(sql, sizeof(sql),
-	         "insert into chat_group (gid, name, owner, join_mode, history_mode, member_count) values ('%s', 'x', '%s', "
-	         "'invite', 'all', 2); insert into group_member (gid, uid) values ('%s', '%s'), ('%s', '%s')",
-	         push->group, push->alice, push->group, push->alice, push->group, push->bob);
-	query(sql);
+	store_group(push);
 	snprintf(conversation, sizeof(conversation), "g:%s", push->group);
 	take(push, conversation, 1, 10);
 	settle(push);
@@ -359,13 +468,9 @@ static void members_of_a_group_are_asked_of_postgres_once_per_version(void **sta
 static void messages_that_come_while_the_members_are_looked_up_wait_for_them(void **state)
 {
 	struct push *push = *state;
-	char sql[512], conversation[80];
+	char conversation[80];
 
-	snprintf(sql, sizeof(sql),
-	         "insert into chat_group (gid, name, owner, join_mode, history_mode, member_count) values ('%s', 'x', '%s', "
-	         "'invite', 'all', 2); insert into group_member (gid, uid) values ('%s', '%s'), ('%s', '%s')",
-	         push->group, push->alice, push->group, push->alice, push->group, push->bob);
-	query(sql);
+	store_group(push);
 	snprintf(conversation, sizeof(conversation), "g:%s", push->group);
 	for (uint64_t seq = 1; seq <= 5; seq++)
 		take(push, conversation, seq, 10 + (int64_t)seq);
@@ -403,6 +508,76 @@ static void a_redis_that_dies_and_returns_gets_everything_in_order(void **state)
 		buf_printf(&expected, " %d", seq);
 	assert_inbox(push, push->bob, buf_text(&expected));
 	buf_release(&expected);
+}
+
+#define CROWD 100
+
+static void store_crowd(struct push *push)
+{
+	char sql[512];
+
+	store_group(push);
+	snprintf(sql, sizeof(sql), "insert into group_member (gid, uid) select '%s', '%s-' || n from generate_series(1, %d) n",
+	         push->group, push->bob, CROWD);
+	query(sql);
+}
+
+static redisContext *connect_blocking(void)
+{
+	redisContext *admin = redisConnect("127.0.0.1", (int)redis_server.port);
+
+	assert_true(admin && !admin->err);
+	return admin;
+}
+
+static void kill_other_connections(redisContext *admin)
+{
+	redisReply *reply = redisCommand(admin, "CLIENT KILL TYPE normal SKIPME yes");
+
+	assert_true(reply && reply->type == REDIS_REPLY_INTEGER);
+	freeReplyObject(reply);
+}
+
+/* Each of 1 ... last is there, and none for the first time after a later one. */
+static void assert_first_copies_in_order(redisContext *admin, const char *member, int number, uint64_t last)
+{
+	redisReply *entries = redisCommand(admin, "LRANGE im:inbox:{%s-%d} 0 -1", member, number);
+	uint64_t seen = 0;
+
+	assert_true(entries && entries->type == REDIS_REPLY_ARRAY);
+	for (size_t i = 0; i < entries->elements; i++) {
+		struct str conversation;
+		uint64_t seq;
+
+		assert_true(inbox_entry_parse(redis_reply_str(entries->element[i]), &conversation, &seq));
+		assert_true(seq <= seen + 1);
+		seen = MAX(seen, seq);
+	}
+	assert_int_equal(seen, last);
+	freeReplyObject(entries);
+}
+
+/* What was sent ends without an answer, what waits goes out on the next connection. */
+static void a_connection_to_redis_that_breaks_lets_no_message_pass_an_earlier_one(void **state)
+{
+	struct push *push = *state;
+	redisContext *admin = connect_blocking();
+	char conversation[80];
+	uint64_t seq = 0;
+
+	store_crowd(push);
+	snprintf(conversation, sizeof(conversation), "g:%s", push->group);
+	for (int round = 0; round < 5; round++) {
+		for (int i = 0; i < 40; i++, seq++)
+			take(push, conversation, seq + 1, (int64_t)seq);
+		turn_for(&push->worker, 5);
+		kill_other_connections(admin);
+		settle(push);
+	}
+	assert_int_equal(push->finished_count, seq);
+	for (int i = 1; i <= CROWD; i++)
+		assert_first_copies_in_order(admin, push->bob, i, seq);
+	redisFree(admin);
 }
 
 static void a_partition_that_is_given_away_is_not_heard_of_again(void **state)
@@ -471,12 +646,17 @@ int main(void)
 		ORDER_TEST(a_gap_whose_records_do_not_come_is_read_from_postgres),
 		ORDER_TEST(a_record_that_comes_after_its_message_was_read_is_done_with_and_not_sent_again),
 		ORDER_TEST(what_another_process_dispatched_is_dispatched_again_and_then_goes_on),
-		ORDER_TEST(a_conversation_redis_has_forgotten_begins_at_its_oldest_record),
+		ORDER_TEST(a_new_conversation_whose_second_record_comes_first_waits_for_its_first),
+		ORDER_TEST(of_what_redis_has_forgotten_the_last_ten_minutes_are_sent_again),
+		ORDER_TEST(of_what_redis_has_forgotten_no_more_than_a_page_is_sent_again),
+		ORDER_TEST(what_this_process_has_dispatched_is_not_in_doubt_when_redis_forgets_it),
+		ORDER_TEST(a_message_that_no_inbox_has_does_not_count_as_dispatched),
 		ORDER_TEST(a_note_to_oneself_has_one_inbox),
 		ORDER_TEST(members_of_a_group_are_asked_of_postgres_once_per_version),
 		ORDER_TEST(messages_that_come_while_the_members_are_looked_up_wait_for_them),
 		ORDER_TEST(a_group_that_is_not_there_holds_nothing_up),
 		ORDER_TEST(a_redis_that_dies_and_returns_gets_everything_in_order),
+		ORDER_TEST(a_connection_to_redis_that_breaks_lets_no_message_pass_an_earlier_one),
 		ORDER_TEST(a_partition_that_is_given_away_is_not_heard_of_again),
 		ORDER_TEST(idle_conversations_are_forgotten_and_found_again),
 	};

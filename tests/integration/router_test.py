@@ -328,6 +328,23 @@ async def test_who_was_bound_before_yields_when_it_binds_again(c):
     assert [list(kick.conns) for kick in await one.kicked(2)] == [[11]] * 2 and not two.kicks
 
 
+@scenario()
+async def test_a_bind_that_lay_in_a_router_that_stood_still_replaces_nobody(c):
+    other = await c.router()
+    frozen = await c.gateway("gateway-1")
+    one, two = await c.gateway("gateway-1", other), await c.gateway("gateway-2", other)
+    frozen.epoch = one.epoch  # its stream to the first router
+    c.routers[0].process.send_signal(signal.SIGSTOP)
+    late = asyncio.ensure_future(frozen.change(Change.BIND, conn=11))
+    await one.change(Change.UNBIND, conn=11)  # it gave up, and says so over the other one
+    await two.bind(conn=22)
+    c.routers[0].process.send_signal(signal.SIGCONT)
+    assert (await late).error == "failed_precondition"
+    assert c.routes()["phone"].startswith("gateway-2|")
+    await two.bind(conn=22)
+    assert not two.kicks
+
+
 @scenario(login_policy="per_platform")
 async def test_per_platform_the_other_devices_of_the_platform_are_closed(c):
     one, two = await c.two()

@@ -50,7 +50,7 @@ static void append(struct redis_fixture *f, struct append *append, struct str en
 {
 	append->fixture = f;
 	f->given++;
-	inbox_append(f->redis, &limits, UID, entry, on_appended, append);
+	inbox_append(f->redis, &limits, UID, &entry, 1, on_appended, append);
 }
 
 static struct append append_now(struct redis_fixture *f, struct str entry)
@@ -113,6 +113,40 @@ static void entries_are_numbered_one_two_three_in_the_order_of_the_calls(void **
 	entry_at(&f, "89", text);
 	assert_string_equal(text, "g:room 90");
 	buf_release(&entry);
+	redis_fixture_close(&f);
+}
+
+static void the_entries_of_one_call_have_numbers_that_follow_each_other(void **state)
+{
+	struct str entries[INBOX_APPEND_MAX];
+	struct append one = { .fixture = NULL };
+	struct redis_fixture f;
+	char text[256];
+	(void)state;
+
+	open_empty(&f);
+	append_now(&f, STR("before"));
+	for (size_t i = 0; i < ARRAY_LEN(entries); i++)
+		entries[i] = i % 2 ? STR("odd") : STR("even");
+	one.fixture = &f;
+	f.given++;
+	inbox_append(f.redis, &limits, UID, entries, ARRAY_LEN(entries), on_appended, &one);
+	redis_fixture_turn(&f);
+	assert_int_equal(one.err, OK);
+	assert_int_equal(one.offset, 2);
+	entry_at(&f, "63", text);
+	assert_string_equal(text, "even");
+	entry_at(&f, "64", text);
+	assert_string_equal(text, "odd");
+	assert_int_equal(append_now(&f, STR("after")).offset, 66);
+	/* both keys live as long, also when the list begins with many at once */
+	command(&f, "DEL", INBOX, NULL, NULL);
+	f.given++;
+	one.has_ended = false;
+	inbox_append(f.redis, &limits, UID, entries, 2, on_appended, &one);
+	redis_fixture_turn(&f);
+	assert_int_equal(one.offset, 67);
+	assert_in_range(redis_fixture_number(&f, "TTL", INBOX), 1400, 1500);
 	redis_fixture_close(&f);
 }
 
@@ -615,6 +649,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(entries_are_numbered_one_two_three_in_the_order_of_the_calls),
+		cmocka_unit_test(the_entries_of_one_call_have_numbers_that_follow_each_other),
 		cmocka_unit_test(a_long_inbox_is_trimmed_and_its_numbers_go_on),
 		cmocka_unit_test(the_routes_come_with_the_append),
 		cmocka_unit_test(an_inbox_that_was_forgotten_is_made_under_an_epoch_never_used),

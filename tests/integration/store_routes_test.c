@@ -147,6 +147,17 @@ static bool unbind(struct redis_fixture *f, struct str device, uint64_t epoch, u
 	return change.was_ours;
 }
 
+static bool close_now(struct redis_fixture *f, struct str device, uint64_t epoch, uint64_t conn)
+{
+	struct change change = { .fixture = f };
+
+	f->given++;
+	route_close(f->redis, UID, device, STR("gateway-1"), epoch, conn, on_changed, &change);
+	redis_fixture_turn(f);
+	assert_int_equal(change.err, OK);
+	return change.was_ours;
+}
+
 static bool renew(struct redis_fixture *f, struct str device, uint64_t epoch, uint64_t conn)
 {
 	struct change change = { .fixture = f };
@@ -185,9 +196,10 @@ static void on_appended(void *arg, err_t err, const struct inbox_appended *appen
 static struct change append(struct redis_fixture *f)
 {
 	struct change change = { .fixture = f };
+	const struct str entry = STR("m");
 
 	f->given++;
-	inbox_append(f->redis, &limits, UID, STR("m"), on_appended, &change);
+	inbox_append(f->redis, &limits, UID, &entry, 1, on_appended, &change);
 	redis_fixture_turn(f);
 	return change;
 }
@@ -296,6 +308,42 @@ static void a_connection_that_binds_again_yields_to_those_that_came_later(void *
 		assert_string_equal(bind_as(&f, &newer).replaced, "phone gateway-1|7|1|ios|5");
 		redis_fixture_close(&f);
 	}
+}
+
+static void a_bind_that_comes_after_its_connection_was_closed_replaces_nobody(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	bind_now(&f, PHONE, 7, 1);
+	assert_true(close_now(&f, PHONE, 7, 1));
+	assert_false(close_now(&f, PHONE, 7, 2)); /* whose bind still lies somewhere */
+	bind_now(&f, PHONE, 7, 3);
+	for (uint64_t late = 1; late <= 2; late++) {
+		struct route_binding binding = binding_of(PHONE, late);
+
+		assert_int_equal(bind_as(&f, &binding).err, ERR_FAILED_PRECONDITION);
+		binding.again = true;
+		assert_int_equal(bind_as(&f, &binding).err, ERR_FAILED_PRECONDITION);
+	}
+	assert_string_equal(list_now(&f).replaced, "phone gateway-1|7|3|ios|5");
+	/* another connection under the number, of the gateway's next life */
+	assert_int_equal(bind_now(&f, PHONE, 8, 1).err, OK);
+	assert_int_equal(redis_fixture_number(&f, "TTL", "im:gone:{bob}:gateway-1|7|1|"), ROUTE_GONE_S);
+	redis_fixture_close(&f);
+}
+
+static void a_connection_that_was_only_not_found_may_bind_again(void **state)
+{
+	struct redis_fixture f;
+	(void)state;
+
+	open_empty(&f);
+	bind_now(&f, PHONE, 7, 1);
+	assert_true(unbind(&f, PHONE, 7, 1));
+	assert_int_equal(bind_now(&f, PHONE, 7, 1).err, OK);
+	redis_fixture_close(&f);
 }
 
 static void what_is_no_route_is_not_listed(void **state)
@@ -457,6 +505,8 @@ int main(void)
 		cmocka_unit_test(under_per_platform_a_bind_removes_what_its_platform_had),
 		cmocka_unit_test(under_single_a_bind_removes_all_others),
 		cmocka_unit_test(a_connection_that_binds_again_yields_to_those_that_came_later),
+		cmocka_unit_test(a_bind_that_comes_after_its_connection_was_closed_replaces_nobody),
+		cmocka_unit_test(a_connection_that_was_only_not_found_may_bind_again),
 		cmocka_unit_test(what_is_no_route_is_not_listed),
 		cmocka_unit_test(only_the_connection_itself_removes_its_route),
 		cmocka_unit_test(a_late_unbind_leaves_the_newer_connection_alone),
