@@ -36,9 +36,11 @@ void client_token_refused(struct skein_client *client, unsigned token_number)
 
 /* ---- the turn ---- */
 
-static enum skein_status status_of(enum life_state state)
+static enum skein_status status_of(const struct life *life)
 {
-	switch (state) {
+	if (life->keeps)
+		return SKEIN_UP;
+	switch (life->state) {
 	case LIFE_UP:
 		return SKEIN_UP;
 	case LIFE_WAITING:
@@ -68,7 +70,7 @@ static enum skein_reason reason_of(enum life_end end)
 
 static void tell_status(struct skein_client *client)
 {
-	enum skein_status status = status_of(client->life.state);
+	enum skein_status status = status_of(&client->life);
 
 	if (status == client->status || client->is_closing)
 		return;
@@ -280,10 +282,8 @@ struct skein_client *skein_client_new(struct skein_net *net, const struct skein_
 	return client;
 }
 
-/* Called as each handle of the client is gone: with the last one, the client goes. */
-static void handle_closed(void *arg)
+void client_handle_gone(struct skein_client *client)
 {
-	struct skein_client *client = arg;
 	void (*closed)(void *arg) = client->closed;
 	void *closed_arg = client->closed_arg;
 
@@ -296,12 +296,7 @@ static void handle_closed(void *arg)
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-	handle_closed(container_of((uv_timer_t *)handle, struct skein_client, timer));
-}
-
-void client_link_gone(void *arg)
-{
-	handle_closed(arg);
+	client_handle_gone(container_of((uv_timer_t *)handle, struct skein_client, timer));
 }
 
 void skein_client_close(struct skein_client *client, void (*closed)(void *arg), void *arg)

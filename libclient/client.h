@@ -30,6 +30,13 @@ struct repeated_call {
 	unsigned token_number; /* of the token it went out with */
 };
 
+/* A connection to a gateway. */
+struct client_link {
+	struct skein_client *client;
+	struct link *link;
+	uint64_t named_offset; /* in its handshake */
+};
+
 struct skein_client {
 	struct skein_net *net;
 	struct skein_options options; /* its texts and arrays are ours */
@@ -43,8 +50,8 @@ struct skein_client {
 	char *gateways[CLIENT_MAX_GATEWAYS];
 	char *target; /* where it was told to move */
 	struct http_call find;
-	struct link *link;
-	bool is_greeted; /* hello came on this link */
+	struct client_link *up; /* hello came on it; NULL: there is none */
+	struct client_link *opening;
 
 	struct inbox_rules inbox_rules;
 	struct inbox inbox;
@@ -66,8 +73,8 @@ struct skein_client {
 /* Does all there is to do now. From anywhere but a machine. */
 void client_turn(struct skein_client *client);
 
-/* A link of the client is gone. */
-void client_link_gone(void *client);
+/* One of the handles that the client waits for at its end is gone. */
+void client_handle_gone(struct skein_client *client);
 
 static inline uint64_t client_now(const struct skein_client *client)
 {
@@ -87,7 +94,10 @@ void client_token_refused(struct skein_client *client, unsigned token_number);
 
 void client_obey_life(struct skein_client *client, enum life_action action);
 void client_forget_gateways(struct skein_client *client);
-void client_drop(struct skein_client *client);
+void client_drop(struct skein_client *client); /* every connection */
+
+/* Too much is waiting, or there is no connection: false. */
+bool client_send_frame(struct skein_client *client, struct str text);
 
 /* ---- client_read.c ---- */
 

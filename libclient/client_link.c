@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/mem.h"
 #include "libclient/client.h"
 
 /* ---- finding a gateway ---- */
@@ -54,6 +55,26 @@ static void find(struct skein_client *client)
 	buf_release(&url);
 }
 
+/* ---- letting go ---- */
+
+static void drop_up(struct skein_client *client)
+{
+	if (!client->up)
+		return;
+	link_close(client->up->link);
+	client->up = NULL;
+	client_stop_reading(client);
+	inbox_disconnected(&client->inbox);
+}
+
+static void drop_opening(struct skein_client *client)
+{
+	if (!client->opening)
+		return;
+	link_close(client->opening->link);
+	client->opening = NULL;
+}
+
 /* ---- frames ---- */
 
 static void pass_on(struct skein_client *client, const json_t *frame)
@@ -62,17 +83,26 @@ static void pass_on(struct skein_client *client, const json_t *frame)
 		client->options.on_frame(client, frame, client->options.arg);
 }
 
-static void take_hello(struct skein_client *client, const json_t *frame)
+/* The connection before, if there is one, has done its work: what it did not hand over comes again on this one. */
+static void greet(struct skein_client *client)
+{
+	drop_up(client);
+	client->up = client->opening;
+	client->opening = NULL;
+}
+
+static void take_hello(struct skein_client *client, const struct client_link *from, const json_t *frame)
 {
 	struct str epoch = answer_epoch(frame);
 	uint64_t head;
 
-	if (client->is_greeted || !epoch.len || !answer_offset(frame, "head", false, &head)) {
+	if (from != client->opening || !epoch.len || !answer_offset(frame, "head", false, &head)) {
 		life_distrust(&client->life, client_now(client));
 		return;
 	}
-	client->is_greeted = true;
+	greet(client);
 	inbox_connected(&client->inbox, epoch, head);
+	inbox_moved(&client->inbox, from->named_offset);
 	life_hello(&client->life, client_now(client));
 	pass_on(client, frame);
 }
@@ -121,16 +151,16 @@ static void take_reconnect(struct skein_client *client, const json_t *frame)
 	life_move(&client->life, after_ms > 0 ? (uint64_t)after_ms : 0, has_target, client_now(client));
 }
 
-static void take_frame(struct skein_client *client, const json_t *frame, size_t len)
+static void take_frame(struct skein_client *client, const struct client_link *from, const json_t *frame, size_t len)
 {
 	const char *type = json_string_value(json_object_get(frame, "type"));
 
-	if (!type || (!client->is_greeted && strcmp(type, "hello") != 0 && strcmp(type, "error") != 0))
+	if (!type || (from != client->up && strcmp(type, "hello") != 0 && strcmp(type, "error") != 0))
 		life_distrust(&client->life, client_now(client));
 	else if (strcmp(type, "message") == 0)
 		take_message(client, frame, len);
 	else if (strcmp(type, "hello") == 0)
-		take_hello(client, frame);
+		take_hello(client, from, frame);
 	else if (strcmp(type, "sync_more") == 0)
 		inbox_sync_more(&client->inbox);
 	else if (strcmp(type, "resync") == 0)
@@ -143,12 +173,13 @@ static void take_frame(struct skein_client *client, const json_t *frame, size_t 
 
 static void on_text(void *arg, struct str text)
 {
-	struct skein_client *client = arg;
+	struct client_link *from = arg;
+	struct skein_client *client = from->client;
 	json_t *frame = answer_read(text);
 
 	life_heard(&client->life, client_now(client));
 	if (frame)
-		take_frame(client, frame, text.len);
+		take_frame(client, from, frame, text.len);
 	else
 		life_distrust(&client->life, client_now(client));
 	json_decref(frame);
@@ -159,10 +190,17 @@ static void on_text(void *arg, struct str text)
 
 static void on_over(void *arg, unsigned close_code, unsigned status, uint64_t retry_after_ms)
 {
-	struct skein_client *client = arg;
+	struct client_link *from = arg;
+	struct skein_client *client = from->client;
+	bool was_kept = from == client->up && client->life.keeps;
 
-	client_drop(client);
-	if (status == 401)
+	if (from == client->up)
+		drop_up(client);
+	else
+		drop_opening(client);
+	if (was_kept)
+		life_lost_kept(&client->life, close_code);
+	else if (status == 401)
 		life_unauthenticated(&client->life);
 	else if (status == 400)
 		life_refused(&client->life);
@@ -187,26 +225,39 @@ static void put_url(const struct skein_client *client, struct buf *url)
 		buf_append_text(url, "&ack=0");
 }
 
+static void on_gone(void *arg)
+{
+	struct client_link *gone = arg;
+	struct skein_client *client = gone->client;
+
+	mem_free(gone);
+	client_handle_gone(client);
+}
+
 static void open_link(struct skein_client *client)
 {
+	struct client_link *opening = MEM_NEW(struct client_link);
 	struct buf url = { 0 };
 
 	put_url(client, &url);
-	client->is_greeted = false;
+	opening->client = client;
+	opening->named_offset = client->inbox.at.offset;
+	client->opening = opening;
 	client->open_handles++;
-	client->link = link_open(client->net, buf_text(&url), client->token, client->options.uses_proxy,
-	                         &(struct link_events){ on_text, on_over, client_link_gone, client });
+	opening->link = link_open(client->net, buf_text(&url), client->token, client->options.uses_proxy,
+	                          &(struct link_events){ on_text, on_over, on_gone, opening });
 	buf_release(&url);
 }
 
 void client_drop(struct skein_client *client)
 {
-	if (!client->link)
-		return;
-	link_close(client->link);
-	client->link = NULL;
-	client_stop_reading(client);
-	inbox_disconnected(&client->inbox);
+	drop_opening(client);
+	drop_up(client);
+}
+
+bool client_send_frame(struct skein_client *client, struct str text)
+{
+	return client->up && link_send(client->up->link, text);
 }
 
 void client_obey_life(struct skein_client *client, enum life_action action)
@@ -215,6 +266,9 @@ void client_obey_life(struct skein_client *client, enum life_action action)
 	case LIFE_DROP:
 		client_drop(client);
 		break;
+	case LIFE_DROP_NEW:
+		drop_opening(client);
+		break;
 	case LIFE_FIND:
 		find(client);
 		break;
@@ -222,7 +276,7 @@ void client_obey_life(struct skein_client *client, enum life_action action)
 		open_link(client);
 		break;
 	case LIFE_PING:
-		(void)link_send(client->link, STR("{\"type\":\"ping\"}")); /* a full socket is silence, too */
+		(void)client_send_frame(client, STR("{\"type\":\"ping\"}")); /* a full socket is silence, too */
 		break;
 	case LIFE_ASK_TOKEN:
 		client->options.on_token_needed(client, client->options.arg);
@@ -235,8 +289,7 @@ void client_obey_life(struct skein_client *client, enum life_action action)
 bool skein_client_frame(struct skein_client *client, const json_t *frame)
 {
 	char *text = json_dumps(frame, JSON_COMPACT);
-	bool is_sent = text && strlen(text) <= CLIENT_MAX_FRAME && client->link && client->is_greeted &&
-	               link_send(client->link, str_from(text));
+	bool is_sent = text && strlen(text) <= CLIENT_MAX_FRAME && client_send_frame(client, str_from(text));
 
 	free(text);
 	return is_sent;

@@ -129,10 +129,10 @@ static void settle(struct skein_client *client, uint64_t offset)
 
 	if (client->options.on_state)
 		client->options.on_state(client, client->options.arg);
-	if (client->is_closing || !offset || client->options.never_acks || !client->link)
+	if (client->is_closing || !offset || client->options.never_acks || !client->up)
 		return;
 	snprintf(frame, sizeof(frame), "{\"type\":\"ack\",\"offset\":\"%llu\"}", (unsigned long long)offset);
-	(void)link_send(client->link, str_from(frame)); /* the next one says more */
+	(void)client_send_frame(client, str_from(frame)); /* the next one says more */
 }
 
 void client_obey_inbox(struct skein_client *client, enum inbox_action action, struct inbox_effect *effect)

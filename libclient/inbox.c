@@ -262,6 +262,12 @@ void inbox_connected(struct inbox *inbox, struct str epoch, uint64_t head)
 	inbox->must_sync = inbox->knows_hot || !is_of_connection(inbox, &inbox->at) || inbox->at.offset > head;
 }
 
+void inbox_moved(struct inbox *inbox, uint64_t named_offset)
+{
+	inbox->acked = MIN(inbox->acked, named_offset);
+	inbox->is_dirty = inbox->is_dirty || can_ack(inbox) > inbox->acked;
+}
+
 void inbox_live(struct inbox *inbox, struct inbox_item *item)
 {
 	inbox->given_out = MAX(inbox->given_out, item->offset);

@@ -90,6 +90,12 @@ void inbox_release(struct inbox *inbox);
 /* `hello`, after a handshake that named inbox.at. */
 void inbox_connected(struct inbox *inbox, struct str epoch, uint64_t head);
 void inbox_disconnected(struct inbox *inbox);
+
+/*
+ * After inbox_connected(): the handshake named that offset. Where another connection went on handing over meanwhile, what it
+ * gave comes again on this one, and is acked here, too.
+ */
+void inbox_moved(struct inbox *inbox, uint64_t named_offset);
 void inbox_live(struct inbox *inbox, struct inbox_item *item);
 void inbox_sync_more(struct inbox *inbox);
 void inbox_resync(struct inbox *inbox, struct str epoch);

@@ -15,10 +15,14 @@ void life_init(struct life *life, const struct life_rules *rules)
 /* The one place where the state changes. */
 static void enter(struct life *life, enum life_state state, enum life_action owed)
 {
-	bool is_connected = life->state == LIFE_OPENING || life->state == LIFE_UP;
+	bool is_connected = life->state == LIFE_OPENING || life->state == LIFE_UP || life->keeps;
+	bool goes_on = state == LIFE_FINDING || state == LIFE_OPENING;
 
-	if (is_connected && state != LIFE_UP)
+	if (life->keeps && goes_on)
+		life->owes_drop_new = life->owes_drop_new || life->state == LIFE_OPENING;
+	else if (is_connected && state != LIFE_UP)
 		life->owes_drop = true;
+	life->keeps = life->keeps && goes_on;
 	life->state = state;
 	life->owed = owed;
 	life->owes_ping = false;
@@ -58,10 +62,22 @@ static void wait_until(struct life *life, uint64_t deadline_ms)
 	life->deadline_ms = deadline_ms;
 }
 
-/* Full jitter: from the minimum up to a ceiling that doubles with each try. */
+/* There is nowhere else to go yet: it stays where it is for a while. */
+static void stay_until(struct life *life, uint64_t leave_ms)
+{
+	life->owes_drop_new = life->state == LIFE_OPENING;
+	enter(life, LIFE_UP, LIFE_NOTHING);
+	life->is_moving = false;
+	life->leave_ms = leave_ms;
+}
+
+/*
+ * Full jitter: from the minimum up to a ceiling that doubles with each try. It begins wide: the users of a gateway that died
+ * come back to the others, whose own should not notice.
+ */
 static void wait_a_while(struct life *life, uint64_t now_ms)
 {
-	uint64_t ceiling_ms = life->retry_min_ms;
+	uint64_t ceiling_ms = life->retry_min_ms * 2;
 
 	for (unsigned i = 0; i <= life->tries && ceiling_ms < life->retry_max_ms; i++)
 		ceiling_ms *= 2;
@@ -70,7 +86,11 @@ static void wait_a_while(struct life *life, uint64_t now_ms)
 		life->tries++;
 	uint64_t wait_ms = life->retry_min_ms + life->rules->random_below(ceiling_ms - life->retry_min_ms + 1);
 	life->has_target = false;
-	wait_until(life, now_ms + MAX(wait_ms, life->at_least_ms));
+	wait_ms = MAX(wait_ms, life->at_least_ms);
+	if (life->keeps)
+		stay_until(life, now_ms + wait_ms);
+	else
+		wait_until(life, now_ms + wait_ms);
 }
 
 static void count_stability(struct life *life, uint64_t now_ms)
@@ -120,6 +140,7 @@ void life_hello(struct life *life, uint64_t now_ms)
 	if (life->state != LIFE_OPENING)
 		return;
 	enter(life, LIFE_UP, LIFE_NOTHING);
+	life->owes_drop_new = false;
 	life->is_moving = false;
 	life->up_ms = life->heard_ms = now_ms;
 }
@@ -130,19 +151,22 @@ void life_heard(struct life *life, uint64_t now_ms)
 	life->pinged_ms = 0;
 }
 
+/* Ours: it would be the same the next time. */
+static bool is_bug(unsigned close_code)
+{
+	return close_code == 1002 || close_code == 1003 || close_code == 1007 || close_code == 1009 || close_code == 4003;
+}
+
 static void lost_while_up(struct life *life, unsigned close_code, uint64_t now_ms)
 {
 	uint64_t leave_ms = life->leave_ms;
 
 	count_stability(life, now_ms);
-	switch (close_code) {
-	case 1002:
-	case 1003:
-	case 1007:
-	case 1009:
-	case 4003:
+	if (is_bug(close_code)) {
 		end(life, LIFE_REFUSED);
-		break;
+		return;
+	}
+	switch (close_code) {
 	case 4002:
 		life_unauthenticated(life);
 		break;
@@ -157,12 +181,13 @@ static void lost_while_up(struct life *life, unsigned close_code, uint64_t now_m
 		else
 			wait_a_while(life, now_ms);
 	}
-	life->owes_drop = false;
 }
 
 static void try_next_gateway(struct life *life, uint64_t now_ms)
 {
-	if (!life->is_moving && life->gateway + 1 < life->gateway_count)
+	if (life->is_moving)
+		find(life, now_ms); /* where it was told to go is nobody */
+	else if (life->gateway + 1 < life->gateway_count)
 		open_gateway(life, life->gateway + 1, now_ms);
 	else
 		wait_a_while(life, now_ms);
@@ -170,22 +195,41 @@ static void try_next_gateway(struct life *life, uint64_t now_ms)
 
 void life_lost(struct life *life, unsigned close_code, uint64_t retry_after_ms, uint64_t now_ms)
 {
+	bool has_another = life->keeps;
+
 	if (life->state != LIFE_OPENING && life->state != LIFE_UP)
 		return;
 	note_retry_after(life, retry_after_ms);
-	if (life->state == LIFE_UP || close_code >= 4001) {
+	if (life->state == LIFE_UP || close_code >= 4001)
 		lost_while_up(life, close_code, now_ms);
+	else
+		try_next_gateway(life, now_ms);
+	life->owes_drop_new = false;
+	life->owes_drop = life->owes_drop && has_another;
+}
+
+void life_lost_kept(struct life *life, unsigned close_code)
+{
+	if (!life->keeps)
 		return;
-	}
-	try_next_gateway(life, now_ms);
-	life->owes_drop = false;
+	life->keeps = false;
+	if (is_bug(close_code))
+		end(life, LIFE_REFUSED);
+	else if (close_code == 4002)
+		life_unauthenticated(life);
+	else if (close_code == 4001 && life->state == LIFE_FINDING && !life->rules->returns_when_replaced)
+		end(life, LIFE_REPLACED); /* nobody but another login can have done that */
 }
 
 void life_distrust(struct life *life, uint64_t now_ms)
 {
-	if (life->state != LIFE_OPENING && life->state != LIFE_UP)
+	if (life->state != LIFE_OPENING && life->state != LIFE_UP && !life->keeps)
 		return;
 	count_stability(life, now_ms);
+	if (life->keeps) {
+		life->keeps = false; /* whichever of the two it was */
+		life->owes_drop = true;
+	}
 	wait_a_while(life, now_ms);
 }
 
@@ -231,8 +275,12 @@ enum life_action life_take(struct life *life)
 	enum life_action owed = life->owed;
 
 	if (life->owes_drop) {
-		life->owes_drop = false;
+		life->owes_drop = life->owes_drop_new = false;
 		return LIFE_DROP;
+	}
+	if (life->owes_drop_new) {
+		life->owes_drop_new = false;
+		return LIFE_DROP_NEW;
 	}
 	if (life->owes_ping) {
 		life->owes_ping = false;
@@ -272,6 +320,7 @@ static void go_on(struct life *life, uint64_t now_ms)
 static void tick_while_up(struct life *life, uint64_t now_ms)
 {
 	if (life->leave_ms && now_ms >= life->leave_ms) {
+		life->keeps = true;
 		go_on(life, now_ms);
 	} else if (now_ms >= silence_deadline(life)) {
 		if (life->pinged_ms) {

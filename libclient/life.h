@@ -11,7 +11,8 @@
  *
  *   FINDING    asks one base URL after the other for the gateways
  *   OPENING    tries one gateway after the other, up to its `hello`
- *   UP         watches the silence; leaves when it was told to move
+ *   UP         watches the silence; when it was told to move it goes on to OPENING or FINDING at that time, and keeps the
+ *              connection that it has (`keeps`) until another one has said hello, or back to UP when there is no other
  *   WAITING    until a random moment between retry.min and a ceiling that doubles up to retry.max
  *   TOKENLESS  until there is another token
  *   ENDED      for good
@@ -23,7 +24,8 @@ enum life_end { LIFE_NOT_ENDED, LIFE_REPLACED, LIFE_REFUSED, LIFE_UNAUTHENTICATE
 
 enum life_action {
 	LIFE_NOTHING,
-	LIFE_DROP, /* the connection, if there is one */
+	LIFE_DROP, /* every connection */
+	LIFE_DROP_NEW, /* the one that has not said hello */
 	LIFE_FIND, /* at base number `life.base` */
 	LIFE_OPEN, /* gateway number `life.gateway`; where it was told to move if `life.is_moving` */
 	LIFE_PING,
@@ -44,11 +46,12 @@ struct life {
 	enum life_state state;
 	enum life_end end;
 	bool is_moving;
+	bool keeps; /* FINDING, OPENING: the connection before is still there */
 	unsigned base, bases_tried;
 	unsigned gateway, gateway_count;
 	/* private */
 	enum life_action owed;
-	bool owes_drop, owes_ping;
+	bool owes_drop, owes_drop_new, owes_ping;
 	uint64_t retry_min_ms, retry_max_ms;
 	unsigned tries; /* since the last stable connection */
 	uint64_t at_least_ms; /* the longest Retry-After of this round */
@@ -67,6 +70,7 @@ void life_start(struct life *life, uint64_t now_ms);
 void life_found(struct life *life, unsigned gateway_count, uint64_t retry_min_ms, uint64_t retry_max_ms, uint64_t now_ms);
 void life_not_found(struct life *life, uint64_t retry_after_ms, uint64_t now_ms);
 
+/* OPENING: the new connection is the only one from here on; the driver has let go of one that was kept. */
 void life_hello(struct life *life, uint64_t now_ms);
 
 /* Anything came on the connection. */
@@ -74,6 +78,9 @@ void life_heard(struct life *life, uint64_t now_ms);
 
 /* The connection is gone, or could not be made. `close_code`: of WebSocket; 0 without one. */
 void life_lost(struct life *life, unsigned close_code, uint64_t retry_after_ms, uint64_t now_ms);
+
+/* The one that was kept is gone; by 4001 perhaps because the new one has taken its place. */
+void life_lost_kept(struct life *life, unsigned close_code);
 
 /* The connection says what cannot be: away from it, and back after a while. */
 void life_distrust(struct life *life, uint64_t now_ms);

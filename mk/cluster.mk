@@ -3,7 +3,7 @@
 export RUN_DIR PORT_BASE GATEWAYS IMS PUSHES ROUTERS LIMITS WEBHOOK_URL WEBHOOK_BEFORE
 CLUSTER := BIN=$(abspath $(BIN)) KAFKA_JARS=$(abspath $(KAFKA_JARS)) deploy/local/cluster
 
-.PHONY: up down status logs restart clean-data
+.PHONY: up down status logs restart rolling-restart clean-data
 # A make of its own for `all`: the libraries may only just have been installed, and flags.mk asks where they are.
 up: ## build and start the cluster: GATEWAYS= IMS= PUSHES= ROUTERS= PORT_BASE= LIMITS=off RUN_DIR=
 	@$(MAKE) deps
@@ -21,6 +21,9 @@ logs: ## the logs of the cluster (NAME=gateway-1 for one process)
 
 restart: ## restart one process of the cluster, with its drain: NAME=gateway-1
 	@$(CLUSTER) restart $(NAME)
+
+rolling-restart: ## restart every service of the cluster, one after the other, each with its drain
+	@$(CLUSTER) rolling-restart
 
 clean-data: ## remove the data of the cluster, which must be down
 	@$(CLUSTER) clean-data

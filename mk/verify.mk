@@ -24,14 +24,14 @@ $(CLIENT_DRIVER): $(OUT)/obj/tests/integration/libclient/driver.o $(CLIENT_LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ -lcurl -ljansson -luv -lcrypto -lpthread
 
-.PHONY: unit-tests integration-tests test check ci integration e2e coverage
+.PHONY: unit-tests integration-tests test check ci integration e2e model coverage
 unit-tests: $(UNIT_CHOSEN)
 integration-tests: $(INTEGRATION_TESTS) $(CLIENT_DRIVER)
 
 check: ## the fast tests: unit tests, plain and under asan + ubsan
 	@$(RUN_SUITES) check
 
-test: ## all tests: unit (also asan, tsan), integration, end to end, a short chaos
+test: ## all tests: unit (also asan, tsan), models, integration, end to end, a short chaos
 	@$(RUN_SUITES) test
 
 integration: ## each store and rpc wrapper against real servers
@@ -39,6 +39,9 @@ integration: ## each store and rpc wrapper against real servers
 
 e2e: ## the contract, against a cluster of its own
 	@$(RUN_SUITES) e2e
+
+model: ## the protocols as models, exhaustively, and without each of their rules (DEEP=1: larger bounds)
+	@tests/model/run $(if $(DEEP),--deep) --out $(patsubst %/$(BUILD),%,$(OUT))/model $(TEST)
 
 coverage: ## run all tests with gcov and print how much they cover
 	@$(RUN_SUITES) coverage

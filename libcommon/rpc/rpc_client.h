@@ -78,6 +78,12 @@ void rpc_call(struct rpc_channel *channel, struct worker *worker, const char *pa
 struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, struct worker *worker, const char *path,
                                    const struct rpc_stream_handlers *handlers, size_t max_queued, void *arg);
 
+/*
+ * Gives the stream's call up, as if it had been lost: `closed`, and soon `opened`, at the next address that is up. For a
+ * peer that is alive and does not do its work. Thread: the worker's.
+ */
+void rpc_stream_reopen(struct rpc_stream *stream);
+
 /* No handler is called after it; other threads with a reference get ERR_CLOSED from sending. Thread: the worker's. */
 void rpc_stream_close(struct rpc_stream *stream);
 

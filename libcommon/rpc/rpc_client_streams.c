@@ -156,6 +156,11 @@ struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, struct worker *w
 	return &mine->stream;
 }
 
+void rpc_stream_reopen(struct rpc_stream *stream)
+{
+	rpc_stream_cancel(stream, GRPC_STATUS_CANCELLED, "given up");
+}
+
 void rpc_stream_close(struct rpc_stream *stream)
 {
 	struct client_stream *mine = of(stream);

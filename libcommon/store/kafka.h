@@ -47,8 +47,8 @@ err_t kafka_producer_new(struct kafka_producer **out, struct worker *worker,
 
 /*
  * Copies key, value and headers. The key picks the partition (murmur2, as Java's client does). An error means that the
- * record was not taken: ERR_FULL when too much is waiting, ERR_TOO_LARGE, ERR_UNAVAILABLE when the topic does not exist,
- * ERR_CLOSED while closing.
+ * record was not taken: ERR_FULL when too much is waiting, ERR_TOO_LARGE, ERR_CLOSED while closing. A record for a topic
+ * that does not exist waits until it does.
  */
 err_t kafka_produce(struct kafka_producer *producer, const char *topic, struct str key, struct str value,
                     const struct kafka_header *headers, unsigned header_count,

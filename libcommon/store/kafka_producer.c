@@ -134,9 +134,12 @@ static void keep(struct kafka_producer *producer, struct record *record)
 	list_insert_before(after->next, &record->link);
 }
 
-/* Into the handle. Takes `headers` over if it succeeds. */
-static rd_kafka_resp_err_t hand_over(struct kafka_producer *producer, struct record *record, const char *topic,
-                                     struct str key, struct str value, rd_kafka_headers_t *headers)
+/*
+ * Into the handle, which takes `headers` over with the record. One that it does not take now (it is broken, it has heard
+ * that there is no such topic) is for the next handle; an error is for ever.
+ */
+static err_t hand_over(struct kafka_producer *producer, struct record *record, const char *topic, struct str key,
+                       struct str value, rd_kafka_headers_t *headers, bool *is_taken)
 {
 	rd_kafka_vu_t args[] = {
 		{ .vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic },
@@ -148,15 +151,12 @@ static rd_kafka_resp_err_t hand_over(struct kafka_producer *producer, struct rec
 	};
 	size_t count = ARRAY_LEN(args) - (headers ? 0 : 1);
 	rd_kafka_error_t *error = rd_kafka_produceva(producer->rk, args, count);
-
-	if (!error) {
-		producer->in_handle++;
-		return RD_KAFKA_RESP_ERR_NO_ERROR;
-	}
 	rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+
+	*is_taken = !error;
+	producer->in_handle += !error;
 	rd_kafka_error_destroy(error);
-	/* The code is that of what broke it, then. */
-	return rd_kafka_fatal_error(producer->rk, NULL, 0) ? RD_KAFKA_RESP_ERR__FATAL : code;
+	return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? ERR_TOO_LARGE : OK;
 }
 
 static rd_kafka_headers_t *make_headers(const struct kafka_header *headers, unsigned count, size_t *size)
@@ -170,18 +170,6 @@ static rd_kafka_headers_t *make_headers(const struct kafka_header *headers, unsi
 	return made;
 }
 
-static err_t produce_error(rd_kafka_resp_err_t code)
-{
-	switch (code) {
-	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-		return ERR_TOO_LARGE;
-	case RD_KAFKA_RESP_ERR__QUEUE_FULL:
-		return ERR_FULL;
-	default:
-		return ERR_UNAVAILABLE;
-	}
-}
-
 err_t kafka_produce(struct kafka_producer *producer, const char *topic, struct str key, struct str value,
                     const struct kafka_header *headers, unsigned header_count, kafka_delivered delivered, void *arg)
 {
@@ -193,28 +181,26 @@ err_t kafka_produce(struct kafka_producer *producer, const char *topic, struct s
 		return ERR_FULL;
 	rd_kafka_headers_t *made = make_headers(headers, header_count, &size);
 	struct record *record = MEM_NEW(struct record);
-	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__FATAL;
+	bool is_taken = false;
 	err_t err = OK;
 	*record = (struct record){ .number = ++producer->last_number, .delivered = delivered, .arg = arg, .size = size };
 	if (producer->waiting_bytes + size > producer->max_waiting_bytes)
 		err = ERR_FULL;
 	else if (producer->state == PRODUCER_RUNNING)
-		code = hand_over(producer, record, topic, key, value, made);
-	if (!err && code != RD_KAFKA_RESP_ERR__FATAL)
-		err = code ? produce_error(code) : OK;
+		err = hand_over(producer, record, topic, key, value, made, &is_taken);
 	if (err) {
 		if (made)
 			rd_kafka_headers_destroy(made);
 		mem_free(record);
 		return err;
 	}
-	if (code == RD_KAFKA_RESP_ERR__FATAL) {
-		keep_copy(record, topic, key, value, made);
-		keep(producer, record);
-	}
 	producer->waiting++;
 	producer->waiting_bytes += size;
-	if (producer->state == PRODUCER_RUNNING && code == RD_KAFKA_RESP_ERR__FATAL)
+	if (is_taken)
+		return OK;
+	keep_copy(record, topic, key, value, made);
+	keep(producer, record);
+	if (producer->state == PRODUCER_RUNNING)
 		restart(producer);
 	return OK;
 }
@@ -405,12 +391,16 @@ static void produce_kept(struct kafka_producer *producer)
 		struct record_copy *copy = record->copy;
 		assert(copy);
 		struct str key = copy->has_key ? copy->key : (struct str){ NULL, 0 };
-		if (hand_over(producer, record, copy->topic, key, copy->value, copy->headers)) {
-			list_push_front(&producer->kept, link);
-			restart(producer);
-		} else {
+		bool is_taken;
+		err_t err = hand_over(producer, record, copy->topic, key, copy->value, copy->headers, &is_taken);
+		if (err) {
+			end_record(producer, record, err);
+		} else if (is_taken) {
 			copy->headers = NULL;
 			free_copy(record);
+		} else {
+			list_push_front(&producer->kept, link);
+			restart(producer);
 		}
 	}
 }

@@ -36,6 +36,7 @@ struct app {
 	struct rpc_server *server;
 	struct rpc_client *client;
 	struct rpc_channel *im, *router; /* any thread may call */
+	struct rpc_channel *routes_channel; /* to router, too: alone on it, a new stream goes to the next one */
 	struct route_link routes;
 	struct registration registration;
 	struct leaving leaving;

@@ -52,7 +52,7 @@ static const struct config_option options[] = {
 	  "Without an ack for so long a client is pinged, after twice that sent everything again, after three times closed." },
 	{ "sync.timeout", CONFIG_DURATION, OPTION(sync_timeout_ms), "2s", 50, 60000, NULL, 0,
 	  "How long im may take to read a page of an inbox for a connection." },
-	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "10s", 0, 600000, NULL, 0,
+	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "20s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long clients have to move to another gateway before the process ends." },
 };
 

@@ -56,6 +56,9 @@ void gateway_metrics_init(struct gateway_metrics *m)
 	m->bytes_out = metrics_counter("skein_gateway_bytes_out_total", "Bytes of frames written to clients.", NULL);
 	m->sends = metrics_counter("skein_gateway_sends_total", "Sends of clients that im answered.", NULL);
 	m->send_errors = metrics_counter("skein_gateway_send_errors_total", "Sends of clients answered with an error.", NULL);
+	m->im_retries = metrics_counter("skein_gateway_im_retries_total", "Calls that an im could not serve, asked again.", NULL);
+	m->router_changes = metrics_counter("skein_gateway_router_changes_total",
+	                                    "Streams of routes given up because router did not answer in time.", NULL);
 	m->deliveries = metrics_counter("skein_gateway_deliveries_total", "Messages from push, times their connections.", NULL);
 	m->gone = metrics_counter("skein_gateway_gone_total", "Deliveries to connections that were gone.", NULL);
 	m->lagging = metrics_counter("skein_gateway_lagging_total", "Deliveries that could not be queued.", NULL);

@@ -34,6 +34,7 @@ struct gateway_metrics {
 	struct counter *closes[CLOSE_CODES];
 	struct counter *frames_in, *bytes_in, *frames_out, *bytes_out;
 	struct counter *sends, *send_errors;
+	struct counter *im_retries, *router_changes;
 	struct counter *deliveries; /* targets: a message for a connection */
 	struct counter *gone, *lagging, *duplicates, *held, *forgotten, *resyncs, *malformed;
 	struct counter *syncs[SYNC_OUTCOMES];

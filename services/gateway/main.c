@@ -118,6 +118,33 @@ static int64_t read_queue_bytes(void *arg)
 	return bytes;
 }
 
+static int64_t read_reads(void *arg)
+{
+	struct app *app = arg;
+	int64_t count = 0;
+
+	for (unsigned i = 0; i < app->worker_count; i++)
+		count += ws_worker_reads(&app->workers[i]);
+	return count;
+}
+
+static int64_t read_sends(void *arg)
+{
+	struct app *app = arg;
+	int64_t count = 0;
+
+	for (unsigned i = 0; i < app->worker_count; i++)
+		count += ws_worker_sends(&app->workers[i]);
+	return count;
+}
+
+static int64_t read_route_changes(void *arg)
+{
+	struct app *app = arg;
+
+	return (int64_t)app->routes.by_id.len;
+}
+
 static int64_t read_lag(void *arg)
 {
 	struct app *app = arg;
@@ -129,6 +156,10 @@ static void add_gauges(struct app *app)
 {
 	metrics_gauge_fn("skein_gateway_connections", "Connections, from a good handshake on.", NULL, read_connections, app);
 	metrics_gauge_fn("skein_gateway_queue_bytes", "Bytes that wait for clients.", NULL, read_queue_bytes, app);
+	metrics_gauge_fn("skein_gateway_reads_under_way", "Reads of inboxes that im has not answered.", NULL, read_reads, app);
+	metrics_gauge_fn("skein_gateway_sends_waiting", "Sends of clients that im has not answered.", NULL, read_sends, app);
+	metrics_gauge_fn("skein_gateway_route_changes", "Changes of routes that router has not answered.", NULL, read_route_changes,
+	                 app);
 	metrics_gauge_fn("skein_gateway_lag_ms", "Longest turn of a worker's loop before the last renewal.", NULL, read_lag, app);
 }
 
@@ -163,6 +194,8 @@ static err_t start_rpc(struct app *app)
 		err = rpc_channel_new(&app->im, app->client, app->config.im_targets);
 	if (!err)
 		err = rpc_channel_new(&app->router, app->client, app->config.router_targets);
+	if (!err)
+		err = rpc_channel_new(&app->routes_channel, app->client, app->config.router_targets);
 	return err;
 }
 
@@ -208,6 +241,7 @@ static void release(struct app *app)
 {
 	worker_join(&app->main);
 	mem_free(app->workers);
+	elsewhere_release(&app->leaving.elsewhere);
 	jwt_keys_free(app->keys);
 	config_release(&gateway_config_table, &app->config);
 }

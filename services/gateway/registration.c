@@ -29,7 +29,7 @@ static void call(struct registration *r, const char *path, uint64_t timeout_ms, 
 	node.grpc_address = *config->grpc_advertise ? config->grpc_advertise : config->grpc_listen;
 	node.ws_url = config->ws_url;
 	node.cell = config->cell;
-	node.draining = r->is_draining;
+	node.draining = r->was_asked_draining = r->is_draining;
 	node.connections = atomic_load(&app->connections);
 	for (unsigned i = 0; i < app->worker_count; i++) {
 		uint64_t lag_ms = ws_worker_take_lag_ms(&app->workers[i]); /* once: it starts anew */
@@ -66,16 +66,29 @@ static void remove_node(struct registration *r)
 		r->removed(r->app);
 }
 
+static void tell_others(struct registration *r, struct str response)
+{
+	Skein__V1__Renewed *answer = skein__v1__renewed__unpack(NULL, response.len, (const uint8_t *)response.ptr);
+
+	if (!answer)
+		return;
+	r->told(r->app, answer);
+	skein__v1__renewed__free_unpacked(answer, NULL);
+}
+
 static void on_renewed(void *arg, err_t err, struct str response, const char *detail)
 {
 	struct registration *r = arg;
-	(void)response;
 
 	r->is_calling = false;
 	if (r->is_over) {
 		remove_node(r);
 		return;
 	}
+	if (r->is_draining && !r->was_asked_draining)
+		arm(r, 0); /* it was on its way already: the next one asks where clients may go */
+	else if (r->is_draining && !err)
+		tell_others(r, response);
 	if (err == ERR_FAILED_PRECONDITION) {
 		log_error("another process has registered under this node's name",
 		          LOG_TEXT("node", r->app->config.common.node_name));
@@ -83,8 +96,12 @@ static void on_renewed(void *arg, err_t err, struct str response, const char *de
 		return;
 	}
 	/* Routes and the node's key outlive a short outage; a later renewal makes the key again. */
-	if (err)
+	if (err) {
 		log_warn("node was not renewed", LOG_ERR(err), LOG_TEXT("why", detail));
+		arm(r, backoff_next_ms(&r->backoff)); /* at another router */
+	} else {
+		backoff_reset(&r->backoff);
+	}
 }
 
 static void on_registered(void *arg, err_t err, struct str response, const char *detail)
@@ -137,9 +154,10 @@ void registration_begin(struct registration *r, struct app *app, void (*register
 	arm(r, 0);
 }
 
-void registration_drain(struct registration *r)
+void registration_drain(struct registration *r, void (*told)(struct app *app, const Skein__V1__Renewed *renewed))
 {
 	r->is_draining = true;
+	r->told = told;
 	if (r->is_registered)
 		arm(r, 0);
 }

@@ -15,6 +15,7 @@
  */
 
 struct app;
+struct Skein__V1__Renewed; /* proto/router.proto */
 
 struct registration {
 	struct app *app;
@@ -23,18 +24,21 @@ struct registration {
 	bool is_registered;
 	bool is_calling; /* no answer yet */
 	bool is_draining;
+	bool was_asked_draining; /* by the call under way, or the last one */
 	bool is_over; /* no calls any more */
 	atomic_uint_fast64_t lag_ms; /* as it was told last */
 	void (*registered)(struct app *app); /* once */
 	void (*lost)(struct app *app); /* another process took the name */
+	void (*told)(struct app *app, const struct Skein__V1__Renewed *renewed);
 	void (*removed)(struct app *app);
 };
 
 void registration_begin(struct registration *registration, struct app *app, void (*registered)(struct app *app),
                         void (*lost)(struct app *app));
 
-/* From now on the node is shown as draining. */
-void registration_drain(struct registration *registration);
+/* From now on the node is shown as draining; `told` with each answer to that: where its clients may go. */
+void registration_drain(struct registration *registration,
+                        void (*told)(struct app *app, const struct Skein__V1__Renewed *renewed));
 
 /* Takes the node out of the list; `removed` in any case, after three seconds at most. */
 void registration_end(struct registration *registration, void (*removed)(struct app *app));

@@ -55,6 +55,70 @@ static void forget(struct route_link *link, struct route_change *change)
 	list_remove(&change->link);
 }
 
+/* ---- a router that does not answer ---- */
+
+static uint64_t patience_ms(const struct route_link *link)
+{
+	unsigned doublings = link->given_up < 3 ? 0 : MIN(link->given_up - 2, 3);
+
+	return (uint64_t)ROUTE_ANSWER_MS << doublings;
+}
+
+static void give_up(struct route_link *link)
+{
+	link->given_up++;
+	counter_add(link->app->metrics.router_changes, 1);
+	rpc_stream_reopen(link->stream);
+}
+
+static struct route_change *first_sent(const struct route_link *link)
+{
+	return list_is_empty(&link->sent) ? NULL : container_of(link->sent.next, struct route_change, link);
+}
+
+static void watch_answers(struct route_link *link)
+{
+	struct route_change *first = first_sent(link);
+
+	if (link->is_up && first)
+		worker_arm(&link->app->main, &link->watch, first->sent_ms + patience_ms(link));
+}
+
+/* A router may take the call and never accept the stream. */
+static void watch_opening(struct route_link *link)
+{
+	worker_arm(&link->app->main, &link->watch, clock_mono_ms() + ROUTE_ANSWER_MS);
+}
+
+static void on_watch(struct timer *timer)
+{
+	struct route_link *link = container_of(timer, struct route_link, watch);
+	struct route_change *first = first_sent(link);
+	uint64_t now_ms = clock_mono_ms();
+
+	if (!link->is_up) {
+		rpc_stream_reopen(link->stream);
+		watch_opening(link);
+		return;
+	}
+	if (!first)
+		return;
+	if (now_ms < first->sent_ms + patience_ms(link)) {
+		watch_answers(link);
+		return;
+	}
+	log_warn("router does not answer, trying another one", LOG_NUM("unanswered", link->sent_count),
+	         LOG_NUM("after_ms", now_ms - first->sent_ms));
+	give_up(link);
+}
+
+bool route_link_is_away(const struct route_link *link, uint64_t now_ms)
+{
+	uint64_t since_ms = atomic_load(&link->down_since_ms);
+
+	return since_ms && now_ms >= since_ms + ROUTE_AWAY_MS;
+}
+
 /* ---- sending ---- */
 
 static void describe(const struct route_link *link, const struct route_change *change, Skein__V1__RouteChange *out)
@@ -104,6 +168,7 @@ static size_t pack_some(const struct route_link *link, struct buf *out)
 static void send_waiting(struct route_link *link)
 {
 	struct buf bytes = { 0 };
+	uint64_t now_ms = clock_mono_ms();
 
 	while (link->is_up && !list_is_empty(&link->waiting) && link->sent_count < CHANGES_IN_FLIGHT) {
 		buf_clear(&bytes);
@@ -113,10 +178,14 @@ static void send_waiting(struct route_link *link)
 		link->sent_count += (unsigned)count;
 		while (count--) {
 			struct list *first = list_pop_front(&link->waiting);
-			container_of(first, struct route_change, link)->was_sent = true;
+			struct route_change *change = container_of(first, struct route_change, link);
+			change->was_sent = true;
+			change->sent_ms = now_ms;
 			list_push_back(&link->sent, first);
 		}
 	}
+	if (!timer_is_armed(&link->watch))
+		watch_answers(link);
 	buf_release(&bytes);
 }
 
@@ -199,6 +268,7 @@ static void take_answer(struct route_link *link, const Skein__V1__RouteAnswer *a
 	struct route_change *change = container_of(node, struct route_change, by_id);
 	if (change->was_sent)
 		link->sent_count--;
+	link->given_up = 0;
 	forget(link, change);
 	change->err = *answer->error ? err_from_code(answer->error) : OK;
 	change->kept = answer->kept;
@@ -217,6 +287,7 @@ static void on_answers(struct rpc_stream *stream, struct str message, void *arg)
 
 	if (!batch) {
 		log_warn("router sent something that is not RouteAnswers", LOG_NUM("bytes", message.len));
+		give_up(link);
 		return;
 	}
 	for (size_t i = 0; i < batch->n_answers; i++)
@@ -233,6 +304,8 @@ static void on_up(struct rpc_stream *stream, void *arg)
 	(void)stream;
 
 	link->is_up = true;
+	atomic_store(&link->down_since_ms, 0);
+	worker_cancel(&link->app->main, &link->watch);
 	log_info("routes stream is up", LOG_NUM("waiting", link->by_id.len));
 	send_waiting(link);
 	/* Who knows how long it was away: what expired meanwhile is bound again. */
@@ -245,9 +318,12 @@ static void on_down(struct rpc_stream *stream, err_t err, void *arg)
 	struct route_link *link = arg;
 	(void)stream;
 
-	if (link->is_up)
+	if (link->is_up) {
+		atomic_store(&link->down_since_ms, clock_mono_ms());
 		log_warn("routes stream is down", LOG_ERR(err), LOG_NUM("unanswered", link->sent_count));
+	}
 	link->is_up = false;
+	watch_opening(link);
 	link->sent_count = 0;
 	/* What was sent came first: it goes first again. */
 	list_splice_back(&link->sent, &link->waiting);
@@ -259,6 +335,8 @@ void route_link_open(struct route_link *link, struct app *app)
 	static const struct rpc_stream_handlers handlers = { .opened = on_up, .message = on_answers, .closed = on_down };
 
 	link->app = app;
+	timer_init(&link->watch, on_watch);
+	atomic_store(&link->down_since_ms, clock_mono_ms());
 	list_init(&link->waiting);
 	list_init(&link->sent);
 	map_init(&link->by_id, id_key);
@@ -266,7 +344,8 @@ void route_link_open(struct route_link *link, struct app *app)
 	uv_prepare_init(&app->main.loop, &link->flush);
 	link->flush.data = link;
 	uv_prepare_start(&link->flush, on_flush);
-	link->stream = rpc_stream_open(app->router, &app->main, ROUTES_PATH, &handlers, MAX_QUEUED, link);
+	link->stream = rpc_stream_open(app->routes_channel, &app->main, ROUTES_PATH, &handlers, MAX_QUEUED, link);
+	watch_opening(link);
 }
 
 void route_link_close(struct route_link *link)
@@ -275,6 +354,7 @@ void route_link_close(struct route_link *link)
 
 	rpc_stream_close(link->stream);
 	link->stream = NULL;
+	worker_cancel(&link->app->main, &link->watch);
 	link->is_up = false;
 	list_splice_back(&link->waiting, &link->sent);
 	while ((first = list_pop_front(&link->waiting)))

@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/timer_wheel.h"
 #include "loop/worker.h"
 #include "rpc/rpc_client.h"
 
@@ -20,7 +21,16 @@
  * order; router's scripts make that harmless. What waits is bounded by the
  * connections: each has at most one BIND and one RENEW under way, and a
  * connection that goes before its BIND was ever sent takes it along.
+ *
+ * A router that is there and does not answer, or not with RouteAnswers, is left
+ * for the next one after ROUTE_ANSWER_MS; when that has not helped three times,
+ * after twice that time, and so on.
  */
+
+#define ROUTE_ANSWER_MS 2500 /* longer than router waits for its Redis */
+
+/* With no stream for so long, new connections are refused: nobody could bind them. */
+#define ROUTE_AWAY_MS 2000
 
 enum route_op {
 	ROUTE_BIND,
@@ -41,6 +51,7 @@ struct route_change {
 	enum route_op op;
 	bool was_sent; /* on some stream: it may have been executed */
 	uint64_t id;
+	uint64_t sent_ms;
 	uint64_t conn;
 	uint64_t since_ms; /* wall clock; of BIND, REBIND */
 	/* the answer */
@@ -61,12 +72,15 @@ struct route_link {
 	unsigned sent_count;
 	struct map by_id; /* all of both lists */
 	struct map binds; /* the BINDs and REBINDs among them, by connection */
+	struct timer watch; /* of the first one in `sent` */
+	unsigned given_up; /* streams, since the last answer */
 	uint64_t last_id;
 	bool is_up;
 	bool wants_flush;
+	atomic_uint_fast64_t down_since_ms; /* 0 while it is up */
 };
 
-/* Thread, of all but route_change_submit(): the main worker's. */
+/* Thread, of all but route_link_is_away() and route_change_submit(): the main worker's. */
 void route_link_open(struct route_link *link, struct app *app);
 
 /* Changes without an answer are dropped. The memory may go once the loop has turned. */
@@ -76,6 +90,9 @@ static inline bool route_link_is_up(const struct route_link *link)
 {
 	return link->is_up;
 }
+
+/* No router has been there for a while. Thread: any. */
+bool route_link_is_away(const struct route_link *link, uint64_t now_ms);
 
 /* Nothing is waiting for an answer. */
 static inline bool route_link_is_idle(const struct route_link *link)

@@ -11,7 +11,7 @@
 #include "gateway/handshake.h"
 #include "store/inbox.h" /* the text form of an epoch */
 
-#define OPENING_TIMEOUT_MS 5000
+#define OPENING_TIMEOUT_MS 8000 /* im has IM_CALL_TIMEOUT_MS; a router may be found not to answer on the way */
 
 static struct gateway_metrics *metrics_of(const struct session *session)
 {
@@ -58,6 +58,17 @@ static err_t take_place(struct app *app, const char **detail)
 	return ERR_UNAVAILABLE;
 }
 
+static bool may_take_in(const struct ws_worker *home, const char **detail)
+{
+	if (home->is_leaving)
+		*detail = "this node goes away";
+	else if (route_link_is_away(&home->app->routes, clock_mono_ms()))
+		*detail = "this node has no router at this moment";
+	else
+		return true;
+	return false;
+}
+
 static enum handshake_outcome outcome_of(err_t err)
 {
 	if (err == ERR_UNAUTHENTICATED)
@@ -71,6 +82,10 @@ static err_t on_accept(const struct ws_handshake *request, unsigned subprotocol,
 	struct session *session = memory;
 	struct handshake handshake;
 
+	if (!may_take_in(home, detail)) {
+		counter_add(home->app->metrics.handshakes[HANDSHAKE_UNAVAILABLE], 1);
+		return ERR_UNAVAILABLE;
+	}
 	err_t err = handshake_read(&handshake, request, home->app->keys, detail);
 	if (!err)
 		err = take_place(home->app, detail);
@@ -245,6 +260,20 @@ static void go_live(struct session *session)
 	session_release(session, now_ms);
 	session_receive_early(session, opening);
 	opening_free(opening);
+	session_tell_to_move(session);
+}
+
+/* ---- away ---- */
+
+void session_tell_to_move(struct session *session)
+{
+	const struct elsewhere *elsewhere = session->home->elsewhere;
+	uint64_t now_ms = clock_mono_ms(), until_ms = session->home->move_until_ms;
+
+	if (!elsewhere || session->state != SESSION_LIVE)
+		return;
+	const char *url = elsewhere->shares ? elsewhere_pick(elsewhere, random_below(elsewhere->shares)) : NULL;
+	session_write_reconnect(session, until_ms > now_ms ? random_below(until_ms - now_ms + 1) : 0, url);
 }
 
 void session_admitted(struct session *session, err_t err)

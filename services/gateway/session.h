@@ -65,6 +65,7 @@ struct session {
 	bool has_route; /* router was asked to bind it */
 	bool is_binding, is_renewing; /* no answer yet */
 	bool owes_resend; /* when the inbox is read for something else */
+	bool closes_when_answered; /* the node goes away, and im owes the answer to a send */
 	bool needs_admission; /* it was bound again, and im has not answered since */
 	struct sequencer sequencer;
 	struct ack_window window;
@@ -123,6 +124,9 @@ static inline void session_read_head(struct session *session)
 
 /* Router's answer to a change of its route. */
 void session_route_answered(struct session *session, const struct route_change *change);
+
+/* The node drains: the client is told when to go, and where. One that is not LIVE yet is told when it is. */
+void session_tell_to_move(struct session *session);
 
 /* Asks router to renew the route, unless it is being asked something. */
 void session_renew(struct session *session);
@@ -200,7 +204,7 @@ void session_write_frame(struct session *session, const Skein__V1__ServerFrame *
 void session_write_error(struct session *session, const char *rid, const char *code, const char *message);
 void session_write_resync(struct session *session, uint64_t epoch);
 void session_write_sync_more(struct session *session, uint64_t next_offset);
-void session_write_reconnect(struct session *session, uint64_t after_ms);
+void session_write_reconnect(struct session *session, uint64_t after_ms, const char *url); /* url NULL: wherever */
 
 /* Writes what waits, as far as the socket takes it. */
 void session_flush(struct session *session);

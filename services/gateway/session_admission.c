@@ -21,12 +21,14 @@ static void on_admitted(struct im_call *call, struct session *session, err_t err
 void session_ask_admission(struct session *session)
 {
 	Skein__V1__AdmitRequest request = SKEIN__V1__ADMIT_REQUEST__INIT;
+	struct im_call *call = MEM_NEW(struct im_call);
 	uint8_t bytes[128];
 
 	request.uid = (char *)session_uid(session);
 	request.token_id = (ProtobufCBinaryData){ sizeof(session->token_id), session->token_id };
 	size_t len = skein__v1__admit_request__pack(&request, bytes);
-	im_call_start(mem_zalloc(sizeof(struct im_call)), session, "/skein.v1.Im/Admit", str_of(bytes, len), on_admitted);
+	call->retries = IM_CALL_RETRIES;
+	im_call_start(call, session, "/skein.v1.Im/Admit", str_of(bytes, len), on_admitted);
 }
 
 bool session_is_of(const struct session *session, const char *uid, struct str token_id)

@@ -75,11 +75,14 @@ static void on_sent(struct im_call *call, struct session *session, err_t err, st
 		return;
 	list_remove(&send->of_session);
 	session->send_count--;
+	session->home->sends_waiting--;
 	write_answer(session, send, err, response, detail);
 	if (send->held_offset && session->state == SESSION_LIVE) {
 		sequencer_let_pass(&session->sequencer, send->held_offset);
 		session_release(session, clock_mono_ms());
 	}
+	if (session->closes_when_answered && session->send_count == 0)
+		session_close(session, 1001, "this node goes away");
 }
 
 static void pass_on(struct session *session, const struct client_frame *frame)
@@ -90,10 +93,12 @@ static void pass_on(struct session *session, const struct client_frame *frame)
 		return;
 	}
 	struct pending_send *send = MEM_NEW(struct pending_send);
+	send->call.retries = IM_CALL_RETRIES; /* the same client_msg_id: it is stored once */
 	(void)str_copy(send->rid, sizeof(send->rid), str_from(frame->rid));
 	(void)str_copy(send->client_msg_id, sizeof(send->client_msg_id), str_from(frame->client_msg_id));
 	list_push_back(&session->sends, &send->of_session);
 	session->send_count++;
+	session->home->sends_waiting++;
 	im_call_start(&send->call, session, "/skein.v1.Im/Send", buf_str(&frame->request), on_sent);
 }
 
@@ -114,6 +119,7 @@ void session_forget_sends(struct session *session)
 {
 	while (list_pop_front(&session->sends))
 		continue; /* im_call.c frees them */
+	session->home->sends_waiting -= session->send_count;
 	session->send_count = 0;
 }
 

@@ -124,12 +124,14 @@ void session_write_sync_more(struct session *session, uint64_t next_offset)
 	session_write_frame(session, &frame);
 }
 
-void session_write_reconnect(struct session *session, uint64_t after_ms)
+void session_write_reconnect(struct session *session, uint64_t after_ms, const char *url)
 {
 	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
 	Skein__V1__Reconnect reconnect = SKEIN__V1__RECONNECT__INIT;
 
 	reconnect.after_ms = (uint32_t)after_ms;
+	if (url)
+		reconnect.url = (char *)url;
 	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_RECONNECT;
 	frame.reconnect = &reconnect;
 	session_write_frame(session, &frame);

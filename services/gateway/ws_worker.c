@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/random.h"
 #include "gateway/app.h"
+#include "gateway/im_call.h"
 #include "gateway/session.h"
 
 /* Each route is renewed once in this time, a third of its life in router. */
@@ -29,6 +29,8 @@ static void show_figures(struct ws_worker *w)
 		w->frames_out = w->bytes_out = 0;
 	}
 	atomic_store_explicit(&w->shown_queue_bytes, w->queue_bytes, memory_order_relaxed);
+	atomic_store_explicit(&w->shown_reads, w->reads_under_way, memory_order_relaxed);
+	atomic_store_explicit(&w->shown_sends, w->sends_waiting, memory_order_relaxed);
 }
 
 static void note_turn(struct ws_worker *w)
@@ -135,6 +137,8 @@ err_t ws_worker_init(struct ws_worker *w, struct app *app, unsigned index)
 	conn_table_init(&w->table, index);
 	list_init(&w->dirty);
 	list_init(&w->waiting_reads);
+	list_init(&w->pausing_calls);
+	w->im_budget = IM_CALL_BUDGET;
 	w->scratch = mem_alloc(WS_SCRATCH_SIZE);
 	uv_prepare_init(&w->worker.loop, &w->before_sleep);
 	uv_check_init(&w->worker.loop, &w->after_sleep);
@@ -157,9 +161,11 @@ err_t ws_worker_start(struct ws_worker *w)
 struct order {
 	struct task task;
 	struct ws_worker *w;
+	const struct elsewhere *elsewhere;
 	uint64_t spread_ms;
 	uint16_t code;
 	const char *reason;
+	bool is_patient;
 	void (*done)(struct app *app, err_t err);
 	err_t err;
 };
@@ -224,25 +230,41 @@ void ws_worker_listen(struct ws_worker *w, void (*done)(struct app *app, err_t e
 	give(w, (struct order){ .done = done }, do_listen);
 }
 
-static void do_drain(struct task *task)
+static void do_stop_listening(struct task *task)
 {
 	struct order *order = container_of(task, struct order, task);
 	struct ws_worker *w = order->w;
 
+	w->is_leaving = true;
 	if (w->server)
 		ws_server_stop_listening(w->server);
+	finish(order, OK);
+}
+
+void ws_worker_stop_listening(struct ws_worker *w)
+{
+	give(w, (struct order){ 0 }, do_stop_listening);
+}
+
+static void do_move_all(struct task *task)
+{
+	struct order *order = container_of(task, struct order, task);
+	struct ws_worker *w = order->w;
+
+	w->elsewhere = order->elsewhere;
+	w->move_until_ms = clock_mono_ms() + order->spread_ms;
 	for (uint32_t slot = 0; slot < w->table.slot_count; slot++) {
 		struct session *session = conn_table_at(&w->table, slot);
 
 		if (session)
-			session_write_reconnect(session, random_below(order->spread_ms + 1));
+			session_tell_to_move(session);
 	}
 	finish(order, OK);
 }
 
-void ws_worker_drain(struct ws_worker *w, uint64_t spread_ms)
+void ws_worker_move_all(struct ws_worker *w, const struct elsewhere *elsewhere, uint64_t spread_ms)
 {
-	give(w, (struct order){ .spread_ms = spread_ms }, do_drain);
+	give(w, (struct order){ .elsewhere = elsewhere, .spread_ms = spread_ms }, do_move_all);
 }
 
 static void do_close_all(struct task *task)
@@ -250,20 +272,20 @@ static void do_close_all(struct task *task)
 	struct order *order = container_of(task, struct order, task);
 	struct ws_worker *w = order->w;
 
-	if (w->server)
-		ws_server_stop_listening(w->server);
 	for (uint32_t slot = 0; slot < w->table.slot_count; slot++) {
 		struct session *session = conn_table_at(&w->table, slot);
 
-		if (session)
+		if (session && order->is_patient && session->send_count)
+			session->closes_when_answered = true;
+		else if (session)
 			session_close(session, order->code, order->reason);
 	}
 	finish(order, OK);
 }
 
-void ws_worker_close_all(struct ws_worker *w, uint16_t code, const char *reason)
+void ws_worker_close_all(struct ws_worker *w, uint16_t code, const char *reason, bool is_patient)
 {
-	give(w, (struct order){ .code = code, .reason = reason }, do_close_all);
+	give(w, (struct order){ .code = code, .reason = reason, .is_patient = is_patient }, do_close_all);
 }
 
 static void on_server_closed(void *arg)
@@ -294,6 +316,7 @@ static void do_end(struct task *task)
 	struct ws_worker *w = order->w;
 
 	assert(!w->server);
+	im_calls_drop(w);
 	uv_close((uv_handle_t *)&w->before_sleep, NULL);
 	uv_close((uv_handle_t *)&w->after_sleep, NULL);
 	uv_close((uv_handle_t *)&w->renewal, NULL);
@@ -319,4 +342,14 @@ uint64_t ws_worker_take_lag_ms(struct ws_worker *w)
 uint64_t ws_worker_queue_bytes(const struct ws_worker *w)
 {
 	return atomic_load_explicit(&w->shown_queue_bytes, memory_order_relaxed);
+}
+
+unsigned ws_worker_reads(const struct ws_worker *w)
+{
+	return atomic_load_explicit(&w->shown_reads, memory_order_relaxed);
+}
+
+unsigned ws_worker_sends(const struct ws_worker *w)
+{
+	return atomic_load_explicit(&w->shown_sends, memory_order_relaxed);
 }

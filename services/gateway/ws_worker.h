@@ -18,6 +18,7 @@
  */
 
 struct app;
+struct elsewhere;
 struct session;
 struct ws_server;
 
@@ -34,6 +35,9 @@ struct ws_worker {
 	struct list dirty; /* sessions that have something to write */
 	struct list waiting_reads; /* of inboxes, each one's turn comes */
 	unsigned reads_under_way;
+	unsigned sends_waiting; /* for im's answer */
+	struct list pausing_calls; /* of im, to be asked again */
+	double im_budget; /* how many more may be */
 	char *scratch;
 	uv_prepare_t before_sleep;
 	uv_check_t after_sleep;
@@ -45,9 +49,13 @@ struct ws_worker {
 	uint64_t woke_us;
 	uint64_t queue_bytes;
 	uint64_t frames_out, bytes_out; /* of this turn */
+	bool is_leaving; /* takes nobody in any more */
+	const struct elsewhere *elsewhere; /* where clients are sent; NULL: they are not */
+	uint64_t move_until_ms; /* until when they are to have gone there */
 
 	atomic_bool renew_soon;
 	atomic_uint_fast64_t shown_queue_bytes;
+	atomic_uint shown_reads, shown_sends;
 	atomic_uint_fast64_t longest_turn_us; /* since it was last asked */
 };
 
@@ -60,8 +68,11 @@ err_t ws_worker_start(struct ws_worker *worker) MUST_CHECK;
  * worker's thread, if there is one to call.
  */
 void ws_worker_listen(struct ws_worker *worker, void (*done)(struct app *app, err_t err));
-void ws_worker_drain(struct ws_worker *worker, uint64_t spread_ms); /* stop listening, tell clients to reconnect */
-void ws_worker_close_all(struct ws_worker *worker, uint16_t code, const char *reason); /* `reason` is a literal */
+void ws_worker_stop_listening(struct ws_worker *worker); /* handshakes under way are refused with 503 */
+/* Clients are told to reconnect within that time, and where. `elsewhere` stays. */
+void ws_worker_move_all(struct ws_worker *worker, const struct elsewhere *elsewhere, uint64_t spread_ms);
+/* `reason` is a literal. If patient, those that wait for the answer to a send stay until it has come. */
+void ws_worker_close_all(struct ws_worker *worker, uint16_t code, const char *reason, bool is_patient);
 void ws_worker_close_server(struct ws_worker *worker, void (*done)(struct app *app, err_t err));
 
 /* Ends the thread and frees everything. The server is closed, and nothing will be posted any more. */
@@ -77,5 +88,7 @@ void ws_worker_note_renewal(struct ws_worker *worker, bool kept);
 uint64_t ws_worker_take_lag_ms(struct ws_worker *worker);
 
 uint64_t ws_worker_queue_bytes(const struct ws_worker *worker);
+unsigned ws_worker_reads(const struct ws_worker *worker);
+unsigned ws_worker_sends(const struct ws_worker *worker);
 
 #endif

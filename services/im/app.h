@@ -8,6 +8,7 @@
 #include "im/passwords.h"
 #include "im/revocations.h"
 #include "im/sync.h"
+#include "im/takeover.h"
 #include "im/users_seen.h"
 #include "loop/signals.h"
 #include "net/http_server.h"
@@ -36,6 +37,7 @@ struct app {
 	struct lease_keeper lease_keeper;
 	struct publisher publisher;
 	struct batcher batcher;
+	struct takeover takeover;
 	struct message_cache messages;
 	struct sync sync;
 	struct users_seen users_seen;

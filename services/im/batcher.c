@@ -24,9 +24,9 @@ static void end(struct batcher *batcher, struct send *send, const struct send_re
 	send_free(send);
 }
 
-static void keep_for_readers(struct batcher *batcher, const struct send *send, const struct send_result *result)
+static struct stored_fields fields_of(const struct send *send, const struct send_result *result)
 {
-	const struct stored_fields fields = {
+	return (struct stored_fields){
 		.conversation_id = send->conversation,
 		.sender = send->sender,
 		.client_msg_id = send->client_msg_id,
@@ -38,7 +38,11 @@ static void keep_for_readers(struct batcher *batcher, const struct send *send, c
 		.time = (uint64_t)result->time,
 		.reply_to = (uint64_t)send->reply_to,
 	};
-	struct stored_message *message = stored_message_new(&fields);
+}
+
+static void keep_for_readers(struct batcher *batcher, const struct stored_fields *fields)
+{
+	struct stored_message *message = stored_message_new(fields);
 
 	message_cache_put(batcher->messages, message);
 	stored_message_unref(message);
@@ -54,8 +58,9 @@ static void end_stored(struct batcher *batcher, struct send *send, struct send_r
 	          LOG_U64("msg_id", result->msg_id), LOG_NUM("duplicate", result->is_duplicate));
 	counter_add(result->is_duplicate ? batcher->duplicates : batcher->stored, 1);
 	if (is_ours) {
-		keep_for_readers(batcher, send, result);
-		publisher_publish(batcher->publisher, send, result, member_version);
+		const struct stored_fields fields = fields_of(send, result);
+		keep_for_readers(batcher, &fields);
+		publisher_publish(batcher->publisher, send, &fields, member_version);
 	} else {
 		publisher_cancel(batcher->publisher, send);
 		watermark_close(&batcher->keeper->watermark, send->place);
@@ -134,7 +139,8 @@ static bool end_by_row(struct batcher *batcher, struct send *send, const PGresul
 	if (str_equal(status, STR("again")))
 		return false;
 	if (str_equal(status, STR("lease"))) {
-		lease_keeper_doubt(batcher->keeper);
+		if (watermark_is_current(&batcher->keeper->watermark, send->place))
+			lease_keeper_doubt(batcher->keeper);
 		if (must_be_resolved(batcher, send))
 			return false;
 		end_refused(batcher, send, ERR_UNAVAILABLE, NULL, "messages cannot be stored at the moment");

@@ -53,6 +53,9 @@ static const struct config_option options[] = {
 	  CONFIG_RELOADABLE, "Members that may be named when a group is created." },
 	{ "limits.group_members", CONFIG_INT, OPTION(limits_group_members), "100000", 1, 10000000, NULL, CONFIG_RELOADABLE,
 	  "Members of a group." },
+	{ "lease.life", CONFIG_DURATION, OPTION(lease_life_ms), "10s", 2000, 60000, NULL, 0,
+	  "How long a node number stays this im's without a renewal: an im that stands still for longer has to lease another, and "
+	  "the messages that one leaves behind unpublished are published this long after its last renewal, and up to 5 s more." },
 	{ "batch.lanes", CONFIG_INT, OPTION(batch_lanes), "1", 1, 64, NULL, 0,
 	  "Statements that store sends at once, each on a connection of its own; conversations are spread over them." },
 	{ "batch.max", CONFIG_INT, OPTION(batch_max), "64", 1, 256, NULL, 0,

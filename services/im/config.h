@@ -30,6 +30,7 @@ struct im_config {
 	int64_t limits_body;
 	int64_t limits_group_create_members;
 	int64_t limits_group_members;
+	int64_t lease_life_ms;
 	int64_t batch_lanes;
 	int64_t batch_max;
 	int64_t send_max_waiting;

@@ -105,6 +105,7 @@ void drain(void *arg)
 
 	app->drain_until_ms = clock_mono_ms() + (uint64_t)app->config.drain_timeout_ms;
 	timer_init(&app->drain_timer, on_drain_timer);
+	takeover_stop(&app->takeover);
 	internal_server_drain(app->internal);
 	http_server_stop_listening(app->http);
 	rpc_server_set_serving(app->rpc, false);

@@ -1,5 +1,10 @@
 #include "im/lease.h"
 
+static uint64_t renew_ms(const struct lease *lease)
+{
+	return lease->life_ms * 3ull / 10;
+}
+
 static enum lease_step retry(const struct lease *lease, enum lease_step step, uint64_t now_ms)
 {
 	return lease->asked_ms && now_ms < lease->asked_ms + LEASE_RETRY_MS ? LEASE_WAIT : step;
@@ -11,7 +16,7 @@ enum lease_step lease_next(const struct lease *lease, uint64_t watermark, uint64
 		return LEASE_WAIT;
 	if (!lease->has_number)
 		return retry(lease, LEASE_TAKE, now_ms);
-	if (now_ms >= lease->renewed_ms + LEASE_RENEW_MS)
+	if (now_ms >= lease->renewed_ms + renew_ms(lease))
 		return retry(lease, LEASE_RENEW, now_ms);
 	if (watermark != lease->stored_watermark && now_ms >= lease->asked_ms + LEASE_STORE_WATERMARK_MS)
 		return LEASE_RENEW;
@@ -30,7 +35,7 @@ void lease_renewed(struct lease *lease, uint64_t watermark)
 	if (!lease->has_number) /* lost meanwhile */
 		return;
 	lease->renewed_ms = lease->asked_ms;
-	lease->valid_until_ms = lease->asked_ms + LEASE_LIFE_MS;
+	lease->valid_until_ms = lease->asked_ms + lease->life_ms;
 	lease->stored_watermark = watermark;
 }
 

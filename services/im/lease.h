@@ -8,21 +8,21 @@
  * The lease of a node number as a state machine without I/O; lease_keeper.h
  * drives it against PostgreSQL.
  *
- * A lease lives for LEASE_LIFE_MS from the moment its taking or last renewal was
- * asked for, so this process never believes in it longer than the database does.
+ * A lease lives for its life from the moment its taking or last renewal was asked
+ * for, so this process never believes in it longer than the database does.
  * One that ran out because the database was away may still be renewed, as long as
  * nobody bumped its epoch; until then it does not count. One whose epoch was
  * bumped is lost, and another is taken.
  */
 
-#define LEASE_LIFE_MS 10000
-#define LEASE_RENEW_MS 3000
 #define LEASE_STORE_WATERMARK_MS 100
 #define LEASE_RETRY_MS 500
 
 enum lease_step { LEASE_WAIT, LEASE_TAKE, LEASE_RENEW };
 
+/* {0} but for the life. */
 struct lease {
+	unsigned life_ms; /* renewed after three tenths of it */
 	bool has_number; /* node and epoch mean something, though it may have run out */
 	bool is_asking; /* a take or a renewal is under way */
 	int node;

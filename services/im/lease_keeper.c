@@ -21,18 +21,19 @@ static void on_taken(void *arg, err_t err, const PGresult *result)
 {
 	struct lease_keeper *keeper = arg;
 
-	if (err || PQntuples(result) == 0) {
+	keeper->is_starved = !err && PQntuples(result) == 0;
+	if (err || keeper->is_starved) {
 		lease_unanswered(&keeper->lease);
 		log_warn("no node number could be leased", LOG_TEXT("reason", err ? err_name(err) : "all are held"));
 		return;
 	}
 	int node = (int)pg_i64(result, 0, 0);
-	uint64_t watermark = (uint64_t)pg_i64(result, 0, 2), floor = (uint64_t)pg_i64(result, 0, 3);
+	uint64_t watermark = (uint64_t)pg_i64(result, 0, 2);
 
 	lease_taken(&keeper->lease, node, pg_i64(result, 0, 1), watermark);
 	watermark_restart(&keeper->watermark, watermark);
 	msgid_init(&keeper->ids, (unsigned)node);
-	msgid_raise(&keeper->ids, floor);
+	msgid_raise(&keeper->ids, watermark);
 	log_info("node number leased", LOG_NUM("number", node), LOG_NUM("epoch", keeper->lease.epoch));
 }
 
@@ -41,7 +42,7 @@ static void take(struct lease_keeper *keeper)
 	struct pg_params params = { 0 };
 
 	pg_put_text(&params, str_from(keeper->owner));
-	pg_put_i32(&params, LEASE_LIFE_MS);
+	pg_put_i32(&params, (int32_t)keeper->lease.life_ms);
 	pg_query(keeper->pg, PG_ANY_LANE, STATEMENT_LEASE_TAKE, &params, on_taken, keeper);
 }
 
@@ -67,6 +68,15 @@ static void on_renewed(void *arg, err_t err, const PGresult *result)
 	}
 }
 
+/* No id at or below the present will be drawn any more. */
+static void move_to_present(struct lease_keeper *keeper)
+{
+	struct watermark_place place;
+
+	(void)lease_keeper_draw_id(keeper, &place);
+	watermark_close(&keeper->watermark, place);
+}
+
 static void put_lease(struct lease_keeper *keeper, struct pg_params *params)
 {
 	keeper->asked_watermark = watermark_value(&keeper->watermark);
@@ -79,8 +89,10 @@ static void renew(struct lease_keeper *keeper)
 {
 	struct pg_params params = { 0 };
 
+	if (watermark_is_settled(&keeper->watermark))
+		move_to_present(keeper);
 	put_lease(keeper, &params);
-	pg_put_i32(&params, LEASE_LIFE_MS);
+	pg_put_i32(&params, (int32_t)keeper->lease.life_ms);
 	pg_query(keeper->pg, PG_ANY_LANE, STATEMENT_LEASE_RENEW, &params, on_renewed, keeper);
 }
 
@@ -144,9 +156,10 @@ static void on_timer(struct timer *timer)
 	wake_in(keeper, LEASE_STORE_WATERMARK_MS);
 }
 
-void lease_keeper_start(struct lease_keeper *keeper, struct worker *worker, struct pg *pg, const char *owner)
+void lease_keeper_start(struct lease_keeper *keeper, struct worker *worker, struct pg *pg, const char *owner,
+                        unsigned life_ms)
 {
-	*keeper = (struct lease_keeper){ .worker = worker, .pg = pg, .owner = owner };
+	*keeper = (struct lease_keeper){ .worker = worker, .pg = pg, .owner = owner, .lease = { .life_ms = life_ms } };
 	watermark_init(&keeper->watermark);
 	timer_init(&keeper->timer, on_timer);
 	metrics_gauge_fn("skein_im_lease_held", "Whether this im holds a node number, without which nothing can be sent.",

@@ -12,6 +12,9 @@
  * one, renews it, stores the watermark about ten times a second while it moves,
  * gives it back at the end. Message ids come from here, because they carry the
  * number. Thread: the worker's.
+ *
+ * While nothing is open, every renewal moves the watermark to the present: who
+ * takes over looks through everybody's messages since then.
  */
 struct lease_keeper {
 	struct lease lease;
@@ -21,6 +24,7 @@ struct lease_keeper {
 	struct pg *pg;
 	const char *owner;
 	struct timer timer;
+	bool is_starved; /* there was no number to be leased */
 	bool is_leaving;
 	uint64_t asked_watermark; /* what the renewal under way stores */
 	void (*given_back)(void *arg);
@@ -28,7 +32,8 @@ struct lease_keeper {
 };
 
 /* Leases as soon as PostgreSQL answers. `owner` is this process's name; it outlives the keeper. */
-void lease_keeper_start(struct lease_keeper *keeper, struct worker *worker, struct pg *pg, const char *owner);
+void lease_keeper_start(struct lease_keeper *keeper, struct worker *worker, struct pg *pg, const char *owner,
+                        unsigned life_ms);
 
 bool lease_keeper_is_held(const struct lease_keeper *keeper);
 

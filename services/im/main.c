@@ -112,12 +112,14 @@ static void init_parts(struct app *app)
 	revocations_start(&app->revocations, &app->worker, app->pg, on_revoked, app);
 	passwords_init(&app->passwords, &app->worker);
 	access_init(&app->access, routes, ARRAY_LEN(routes));
-	lease_keeper_start(&app->lease_keeper, &app->worker, app->pg, config->common.node_name);
+	lease_keeper_start(&app->lease_keeper, &app->worker, app->pg, config->common.node_name,
+	                   (unsigned)config->lease_life_ms);
 	publisher_init(&app->publisher, app->producer, &app->lease_keeper.watermark, (unsigned)config->kafka_max_waiting,
 	               (uint64_t)config->kafka_max_waiting_bytes);
 	message_cache_init(&app->messages, (size_t)config->cache_messages);
 	sync_init(&app->sync, app->redis, &inbox_limits, app->pg, &app->messages);
 	batcher_init(&app->batcher, &app->worker, app->pg, &app->lease_keeper, &app->publisher, &options);
+	takeover_start(&app->takeover, &app->worker, app->pg, &app->lease_keeper, &app->publisher, config->common.node_name);
 }
 
 static err_t open_servers(struct app *app)

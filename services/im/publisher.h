@@ -5,20 +5,24 @@
 #include <stdint.h>
 
 #include "im/send.h"
+#include "im/stored_message.h"
 #include "store/kafka.h"
 
 /*
  * Stored messages on their way into Kafka. What is stored must be publishable,
  * so room is reserved before a send is let into the database: half of what the
  * producer may hold, in records and in bytes. While Kafka is away that much is
- * accepted, and then sends are refused. Thread: the worker's.
+ * accepted, and then sends are refused. What Kafka will never take (too large
+ * for it) is logged and counted, and holds up nothing: push finds it in PostgreSQL
+ * when the next message of its conversation comes. Thread: the worker's.
  */
 struct publisher {
 	struct kafka_producer *producer;
 	struct watermark *watermark;
 	unsigned max_records, records; /* reserved: sends not decided yet, and records not acknowledged */
 	uint64_t max_bytes, bytes;
-	struct buf scratch;
+	struct list unsettled; /* what Kafka has not acknowledged, the oldest first */
+	struct buf scratch, mentions;
 	struct counter *published, *lost;
 };
 
@@ -36,10 +40,17 @@ bool publisher_reserve(struct publisher *publisher, const struct send *send) MUS
 void publisher_cancel(struct publisher *publisher, const struct send *send);
 
 /*
- * Produces a stored send, which is not needed afterwards; its place in the watermark is closed when Kafka has the
- * record. Calls for one conversation come in the order of seq.
+ * Produces a send that was stored as `fields`, and is not needed afterwards; its place in the watermark is closed when
+ * Kafka has the record. Calls for one conversation come in the order of seq.
  */
-void publisher_publish(struct publisher *publisher, const struct send *send, const struct send_result *result,
+void publisher_publish(struct publisher *publisher, const struct send *send, const struct stored_fields *fields,
                        int64_t member_version);
+
+/*
+ * Produces what another im has stored, without a reservation: a page of these has room in the other half. `told` is
+ * called once, perhaps from here: OK when Kafka has it or never will, an error when it has to be tried again.
+ */
+void publisher_republish(struct publisher *publisher, const struct stored_fields *fields, int64_t member_version,
+                         void (*told)(void *arg, err_t err), void *arg);
 
 #endif

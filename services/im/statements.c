@@ -28,18 +28,26 @@
 const struct pg_statement statements[STATEMENT_COUNT] = {
 	[STATEMENT_PING] = { "ping", "select 1" },
 
-	/* -> node, epoch, watermark, floor; no row when all numbers are held */
+	/* owner, life in ms -> node, epoch, watermark; no row when all numbers are held */
 	[STATEMENT_LEASE_TAKE] = { "lease_take",
-		"select node, epoch, watermark, floor from im_lease_take($1::text, $2::integer)" },
+		"select node, epoch, watermark from im_lease_take($1::text, $2::integer)" },
 	/* node, epoch, watermark, life in ms -> a row if the lease is ours */
 	[STATEMENT_LEASE_RENEW] = { "lease_renew",
-		"update node_lease set watermark = $3::bigint, expires_at = clock_timestamp() + $4::integer * interval '1 ms'"
+		"update node_lease set watermark = greatest(watermark, $3::bigint), expires_at = clock_timestamp() + $4::integer * interval '1 ms'"
 		" where node = $1::integer and epoch = $2::bigint returning node" },
 	/* node, epoch, watermark, whether nothing is left to publish */
 	[STATEMENT_LEASE_GIVE_BACK] = { "lease_give_back",
-		"update node_lease set watermark = $3::bigint, expires_at = clock_timestamp(),"
+		"update node_lease set watermark = greatest(watermark, $3::bigint), expires_at = clock_timestamp(),"
 		" owner = case when $4::boolean then null else owner end"
 		" where node = $1::integer and epoch = $2::bigint" },
+
+	/* caretaker, own node or -1, life in ms -> node, epoch, owner, watermark, last; no row when nobody is to be looked after */
+	[STATEMENT_LEASE_TAKE_OVER] = { "lease_take_over",
+		"select node, epoch, owner, watermark, last from im_lease_take_over($1::text, $2::integer, $3::integer)" },
+	/* as im_unpublished() in deploy/migrations */
+	[STATEMENT_UNPUBLISHED] = { "unpublished",
+		"select is_whole, msg_id, conversation_id, seq, sender, client_msg_id, type, body, time, reply_to, mentions,"
+		" member_version from im_unpublished($1::integer, $2::bigint, $3::bigint, $4::integer, $5::bigint)" },
 
 	/* as im_send() in deploy/migrations -> ord, status, msg_id, seq, time, duplicate, member_version */
 	[STATEMENT_SEND] = { "send",

@@ -256,3 +256,8 @@ void gateway_calls_free(struct gateway_calls *calls)
 	map_release(&calls->by_name);
 	mem_free(calls);
 }
+
+unsigned gateway_calls_waiting(const struct gateway_calls *calls)
+{
+	return calls->kick_count;
+}

@@ -43,4 +43,7 @@ typedef void (*gateway_kick_done)(void *arg, err_t err);
 void gateway_calls_kick(struct gateway_calls *calls, const struct gateway_kick *kick, unsigned tries, gateway_kick_done done,
                         void *arg);
 
+/* Orders to close connections that are not through. */
+unsigned gateway_calls_waiting(const struct gateway_calls *calls);
+
 #endif

@@ -1,6 +1,7 @@
 /* router: the only maker of routes. This file wires; README.md says which file does what. */
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "proto/descriptor_set.h"
 #include "router/app.h"
 #include "router/kick_api.h"
@@ -44,7 +45,9 @@ static void on_redis_closed(void *arg)
 {
 	struct app *app = arg;
 
+	app->redis = NULL;
 	gateway_calls_free(app->gateways);
+	app->gateways = NULL;
 	signals_close(&app->signals);
 	internal_server_close(app->internal, on_all_closed, app);
 }
@@ -82,6 +85,27 @@ static void reload(void *arg)
 		log_set_level((enum log_level)app->config.common.log_level);
 }
 
+static int64_t read_redis_waiting(void *arg)
+{
+	struct app *app = arg;
+
+	return app->redis ? redis_waiting(app->redis) : 0;
+}
+
+static int64_t read_kicks_waiting(void *arg)
+{
+	struct app *app = arg;
+
+	return app->gateways ? gateway_calls_waiting(app->gateways) : 0;
+}
+
+static void add_gauges(struct app *app)
+{
+	metrics_gauge_fn("skein_router_redis_waiting", "Commands that Redis has not answered.", NULL, read_redis_waiting, app);
+	metrics_gauge_fn("skein_router_kicks_waiting", "Orders to close connections that are not through.", NULL,
+	                 read_kicks_waiting, app);
+}
+
 static err_t open_ways_out(struct app *app)
 {
 	const struct redis_options redis_options = {
@@ -114,6 +138,7 @@ static err_t start(struct app *app)
 
 	app->inbox_limits = inbox_limits_of(&app->config.inbox);
 	routes_api_init(app);
+	add_gauges(app);
 	err_t err = worker_init(&app->worker, "main");
 	if (!err)
 		err = signals_init(&app->signals, &app->worker, drain, reload, app);

@@ -7,6 +7,8 @@
 #include "router/app.h"
 #include "store/nodes.h"
 
+#define OTHERS_MAX 256 /* that a draining gateway is told of */
+
 /* One call while Redis works on it. */
 struct node_call {
 	struct app *app;
@@ -74,6 +76,50 @@ static void on_registered(void *arg, err_t err, uint64_t epoch)
 	mem_free(open);
 }
 
+/* ---- where the clients of a draining gateway may go ---- */
+
+static bool may_take_over(const struct node *other, const struct node *leaving, bool is_same_cell)
+{
+	return !other->is_draining && strcmp(other->name, leaving->name) != 0 &&
+	       (strcmp(other->cell, leaving->cell) == 0) == is_same_cell;
+}
+
+static size_t others_of_cell(Skein__V1__OtherGateway *out, const struct node *const *nodes, size_t count,
+                             const struct node *leaving, bool is_same_cell)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!may_take_over(nodes[i], leaving, is_same_cell))
+			continue;
+		skein__v1__other_gateway__init(&out[found]);
+		out[found].ws_url = (char *)nodes[i]->ws_url;
+		out[found].connections = nodes[i]->connections;
+		found++;
+	}
+	return found;
+}
+
+static void reply_with_others(const struct node_call *open)
+{
+	const struct node *nodes[OTHERS_MAX];
+	Skein__V1__OtherGateway others[OTHERS_MAX], *pointers[OTHERS_MAX];
+	Skein__V1__Renewed answer = SKEIN__V1__RENEWED__INIT;
+	struct buf bytes = { 0 };
+
+	size_t count = node_list_all(open->app->nodes, nodes, OTHERS_MAX);
+	answer.n_others = others_of_cell(others, nodes, count, &open->node, true);
+	if (!answer.n_others)
+		answer.n_others = others_of_cell(others, nodes, count, &open->node, false);
+	for (size_t i = 0; i < answer.n_others; i++)
+		pointers[i] = &others[i];
+	answer.others = pointers;
+	size_t len = skein__v1__renewed__get_packed_size(&answer);
+	bytes.len = skein__v1__renewed__pack(&answer, (uint8_t *)buf_reserve(&bytes, len));
+	rpc_reply(open->call, buf_str(&bytes));
+	buf_release(&bytes);
+}
+
 static void on_renewed(void *arg, err_t err)
 {
 	struct node_call *open = arg;
@@ -83,8 +129,10 @@ static void on_renewed(void *arg, err_t err)
 		         LOG_U64("epoch", open->node.epoch));
 	if (err)
 		rpc_reply_error(open->call, err, NULL);
+	else if (open->node.is_draining)
+		reply_with_others(open);
 	else
-		rpc_reply(open->call, (struct str){ 0 }); /* Renewed has no fields */
+		rpc_reply(open->call, (struct str){ 0 });
 	mem_free(open);
 }
 

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/str.h"
 #include "tests/bench/latency.h"
@@ -58,6 +59,13 @@ json_t *scenario_latency(const struct options *options);
 json_t *scenario_http(const struct options *options);
 json_t *scenario_stalled(const struct options *options);
 json_t *scenario_reconnect(const struct options *options);
+json_t *scenario_drain(const struct options *options);
+json_t *scenario_rolling(const struct options *options);
+json_t *scenario_crash(const struct options *options);
+
+/* deploy/local/cluster COMMAND [NAME], as a child that runs on; the pid of a process of the cluster. */
+void bench_cluster(pid_t *child, char *command, char *name);
+pid_t bench_pid_of(const char *name);
 
 /* Prints and returns CPU seconds by service between two readings, and per million deliveries. */
 json_t *report_cpu(const struct usage *before, const struct usage *after, uint64_t deliveries, double seconds);

@@ -16,7 +16,8 @@ static void lose(struct http_peer *peer)
 	buf_clear(&peer->out);
 	peer->sent = 0;
 	peer->is_busy = false;
-	http_peer_open(peer, peer->host, peer->port);
+	if (!peer->survives)
+		http_peer_open(peer, peer->host, peer->port);
 	if (was_busy)
 		peer->answered(peer, 0, (struct str){ 0 });
 }
@@ -26,6 +27,8 @@ static void flush(struct http_peer *peer)
 	while (peer->sent < peer->out.len) {
 		ssize_t n = send(peer->watch.fd, peer->out.ptr + peer->sent, peer->out.len - peer->sent, MSG_NOSIGNAL);
 		if (n < 0) {
+			if (peer->survives && errno != EAGAIN)
+				return; /* reading tells, too */
 			if (errno != EAGAIN && errno != ENOTCONN)
 				fail("send to %s:%d: %s", peer->host, peer->port, strerror(errno));
 			loop_want_write(&peer->watch, true);
@@ -101,8 +104,10 @@ void http_peer_open(struct http_peer *peer, const char *host, int port)
 {
 	peer->host = host;
 	peer->port = port;
-	peer->watch = (struct watch){ .fd = loop_connect(host, port, 0), .ready = on_ready };
-	loop_add(&peer->watch);
+	peer->watch = (struct watch){ .fd = peer->survives ? loop_try_connect(host, port, 0) : loop_connect(host, port, 0),
+		                      .ready = on_ready };
+	if (peer->watch.fd >= 0)
+		loop_add(&peer->watch);
 }
 
 void http_peer_post(struct http_peer *peer, const char *path, struct str token, struct str body)
@@ -126,6 +131,19 @@ void http_peer_close(struct http_peer *peer)
 	loop_remove(&peer->watch);
 	buf_release(&peer->in);
 	buf_release(&peer->out);
+}
+
+void http_peer_get(struct http_peer *peer, const char *path, struct str token)
+{
+	buf_clear(&peer->out);
+	peer->sent = 0;
+	peer->is_busy = true;
+	buf_append_text(&peer->out, "GET ");
+	buf_append_text(&peer->out, path);
+	buf_append_text(&peer->out, " HTTP/1.1\r\nHost: skein\r\nAuthorization: Bearer ");
+	buf_append_str(&peer->out, token);
+	buf_append_text(&peer->out, "\r\n\r\n");
+	flush(peer);
 }
 
 struct single {

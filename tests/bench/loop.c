@@ -105,7 +105,7 @@ void loop_run(uint64_t until_us, uint64_t (*tick)(void *arg), bool (*is_done)(vo
 	}
 }
 
-int loop_connect(const char *host, int port, unsigned source)
+int loop_try_connect(const char *host, int port, unsigned source)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000u | source) };
@@ -121,9 +121,22 @@ int loop_connect(const char *host, int port, unsigned source)
 		if (bind(fd, (struct sockaddr *)&from, sizeof(from)))
 			fail("bind to a source address: %s", strerror(errno));
 	}
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)))
-		fail("connect to %s:%d: %s", host, port, strerror(errno));
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to))) {
+		if (errno != ECONNREFUSED && errno != ECONNRESET)
+			fail("connect to %s:%d: %s", host, port, strerror(errno));
+		close(fd);
+		return -1;
+	}
 	if (fcntl(fd, F_SETFL, O_NONBLOCK))
 		fail("fcntl: %s", strerror(errno));
+	return fd;
+}
+
+int loop_connect(const char *host, int port, unsigned source)
+{
+	int fd = loop_try_connect(host, port, source);
+
+	if (fd < 0)
+		fail("connect to %s:%d: nobody listens", host, port);
 	return fd;
 }

@@ -28,6 +28,9 @@ void loop_run(uint64_t until_us, uint64_t (*tick)(void *arg), bool (*is_done)(vo
 /* Connects to 127.0.0.x:port, from 127.0.0.0 + `source` when that is not 0; the socket does not block from then on. */
 int loop_connect(const char *host, int port, unsigned source);
 
+/* The same; -1 when nobody listens there. */
+int loop_try_connect(const char *host, int port, unsigned source);
+
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

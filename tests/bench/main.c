@@ -22,6 +22,9 @@ static const struct {
 	{ "latency", scenario_latency, "p2p at 1,000 a second" },
 	{ "stalled", scenario_stalled, "a group with members who do not read (--users, --rate, --seconds)" },
 	{ "reconnect", scenario_reconnect, "everybody comes back at once, with messages waiting (--users)" },
+	{ "drain", scenario_drain, "a gateway is restarted with everybody on it (--users, --rate)" },
+	{ "rolling", scenario_rolling, "every service is restarted, one after the other (--users, --rate)" },
+	{ "crash", scenario_crash, "a gateway is killed with many users on it (--users, --rate)" },
 	{ "http", scenario_http, "durable sends as fast as they go (--connections, --seconds)" },
 };
 

@@ -13,8 +13,14 @@ unsigned ws_peers_lost;
 
 static void send_all(struct ws_peer *peer, const void *bytes, size_t len)
 {
-	if (send(peer->watch.fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len)
+	if (send(peer->watch.fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len && !peer->closed)
 		fail("a WebSocket takes no %zu bytes: %s", len, strerror(errno));
+}
+
+static void finish(struct ws_peer *peer, int code)
+{
+	loop_remove(&peer->watch);
+	peer->closed(peer, code);
 }
 
 static void send_pong(struct ws_peer *peer, const unsigned char *payload, size_t len)
@@ -77,6 +83,10 @@ static size_t take_frame(struct ws_peer *peer, const unsigned char *at, size_t l
 			peer->frame(peer, str_of(at + head, payload));
 		break;
 	case 8:
+		if (peer->closed) {
+			finish(peer, payload >= 2 ? at[head] << 8 | at[head + 1] : 1005);
+			break;
+		}
 		fail("connection %u was closed with %d %.*s", peer->index, payload >= 2 ? at[head] << 8 | at[head + 1] : 1005,
 		     payload > 2 ? (int)payload - 2 : 0, (const char *)at + head + 2);
 	case 9:
@@ -97,6 +107,10 @@ static size_t take_upgrade(struct ws_peer *peer, const char *at, size_t len)
 
 	if (!end)
 		return 0;
+	if (memcmp(at, "HTTP/1.1 101", 12) != 0 && peer->closed) {
+		finish(peer, (at[9] - '0') * 100 + (at[10] - '0') * 10 + at[11] - '0');
+		return len;
+	}
 	if (memcmp(at, "HTTP/1.1 101", 12) != 0)
 		fail("handshake refused: %.*s", (int)len, at);
 	peer->is_upgraded = true;
@@ -110,7 +124,8 @@ static size_t take_all(struct ws_peer *peer, struct str bytes)
 
 	if (!peer->is_upgraded)
 		used = take_upgrade(peer, bytes.ptr, bytes.len);
-	while (peer->is_upgraded && (n = take_frame(peer, (const unsigned char *)bytes.ptr + used, bytes.len - used)))
+	while (peer->is_upgraded && peer->watch.fd >= 0 &&
+	       (n = take_frame(peer, (const unsigned char *)bytes.ptr + used, bytes.len - used)))
 		used += n;
 	return used;
 }
@@ -125,7 +140,11 @@ static void on_ready(struct watch *watch, bool can_read, bool can_write)
 		return;
 	ssize_t got = recv(watch->fd, scratch, sizeof(scratch), 0);
 	if (got <= 0) {
-		if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (peer->closed) {
+			finish(peer, 0);
+		} else {
 			ws_peers_lost++;
 			loop_remove(watch);
 		}
@@ -143,12 +162,14 @@ static void on_ready(struct watch *watch, bool can_read, bool can_write)
 	peer->in = rest;
 }
 
-void ws_peer_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device,
-                  const char *more)
+bool ws_peer_try_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device,
+                      const char *more)
 {
 	struct buf request = { 0 };
 
-	peer->watch = (struct watch){ .fd = loop_connect(host, port, source), .ready = on_ready };
+	peer->watch = (struct watch){ .fd = loop_try_connect(host, port, source), .ready = on_ready };
+	if (peer->watch.fd < 0)
+		return false;
 	buf_printf(&request,
 	           "GET /ws?token=%.*s&device=%s&platform=desktop%s HTTP/1.1\r\nHost: skein\r\nUpgrade: websocket\r\n"
 	           "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
@@ -156,6 +177,14 @@ void ws_peer_open(struct ws_peer *peer, const char *host, int port, unsigned sou
 	send_all(peer, request.ptr, request.len);
 	buf_release(&request);
 	loop_add(&peer->watch);
+	return true;
+}
+
+void ws_peer_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device,
+                  const char *more)
+{
+	if (!ws_peer_try_open(peer, host, port, source, token, device, more))
+		fail("connect to %s:%d: nobody listens", host, port);
 }
 
 void ws_peer_close(struct ws_peer *peer)

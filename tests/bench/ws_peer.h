@@ -17,6 +17,12 @@ struct ws_peer {
 	bool is_upgraded, is_greeted; /* hello came */
 	/* A text frame, valid during the call. */
 	void (*frame)(struct ws_peer *peer, struct str text);
+	/*
+	 * It ended: the close code, 0 without one, or the HTTP status of a handshake that was refused. Whoever has no use for
+	 * that leaves it NULL: then a close and a refusal end the tool, and lost connections are counted. Nothing of the peer
+	 * may be used during the call but `arg` and `index`.
+	 */
+	void (*closed)(struct ws_peer *peer, int code);
 	void *arg;
 	unsigned index;
 };
@@ -25,6 +31,9 @@ struct ws_peer {
  * in ws_peers_lost. */
 void ws_peer_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device,
                   const char *more);
+/* The same; false when nobody listens there. */
+bool ws_peer_try_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device,
+                      const char *more);
 void ws_peer_close(struct ws_peer *peer);
 
 extern unsigned ws_peers_lost;

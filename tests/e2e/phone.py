@@ -5,6 +5,8 @@ allow. It shares nothing with libclient/, so that the two do not agree on the sa
 """
 import asyncio
 import collections
+import contextlib
+import itertools
 import json
 import random
 import urllib.parse
@@ -26,6 +28,9 @@ class Phone:
         self.last = collections.defaultdict(int)  # conversation: its last seq
         self.repeats = self.resyncs = self.resets = self.connects = 0
         self.socket = None
+        self._target = None  # where it was told to go
+        self._sends = {}  # rid: future of the answer
+        self._rids = itertools.count(1)
         self._came = asyncio.Event()
         self._task = None
 
@@ -71,15 +76,19 @@ class Phone:
         query = {"token": self.user.token, "device": self.device, "platform": "android"}
         if self.epoch:
             query.update(epoch=self.epoch, offset=self.offset)
-        url = cluster.WS[self.gateway] if self.gateway is not None else random.choice(cluster.WS)
+        url = self._target or (cluster.WS[self.gateway] if self.gateway is not None else random.choice(cluster.WS))
+        self._target = None
         async with websockets.connect(f"{url}?{urllib.parse.urlencode(query)}", ping_interval=None, max_size=None,
                                       open_timeout=5, close_timeout=1) as socket:
             self.socket = socket
             self.connects += 1
-            async for data in socket:
-                frame = schemas.strict_json(data)
-                schemas.check_frame(frame)
-                await self._take(frame)
+            try:
+                async for data in socket:
+                    frame = schemas.strict_json(data)
+                    schemas.check_frame(frame)
+                    await self._take(frame)
+            finally:
+                self._lose_sends()
 
     # -- frames --
 
@@ -98,6 +107,38 @@ class Phone:
         elif kind == "resync":
             self.resyncs += 1
             await self._sync()
+        elif kind == "reconnect":
+            asyncio.get_running_loop().call_later(frame["after_ms"] / 1000, self._leave, self.socket, frame.get("url"))
+        elif kind in ("ack", "error") and frame.get("rid") in self._sends:
+            self._sends.pop(frame["rid"]).set_result(frame)
+
+    def _leave(self, socket, url):
+        if socket is self.socket:
+            self._target = url
+            asyncio.ensure_future(socket.close())
+
+    # -- sends over the connection --
+
+    def _lose_sends(self):
+        for future in self._sends.values():
+            future.cancel()
+        self._sends.clear()
+
+    async def send(self, message, within_s=60):
+        """Until there is an answer, which is an ack: a connection that is lost under it is no answer, an error is one."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while True:
+            assert asyncio.get_running_loop().time() < deadline, f"no answer within {within_s} s"
+            rid, answer = str(next(self._rids)), asyncio.get_running_loop().create_future()
+            with contextlib.suppress(websockets.ConnectionClosed, AttributeError):
+                self._sends[rid] = answer
+                await self.socket.send(json.dumps({"type": "send", "rid": rid, "message": message}))
+                await asyncio.wait([answer], timeout=20)
+                if answer.done() and not answer.cancelled():
+                    assert answer.result()["type"] == "ack", answer.result()
+                    return answer.result()
+            self._sends.pop(rid, None)
+            await asyncio.sleep(0.1)
 
     def _take_live(self, frame):
         offset = int(frame["offset"])

@@ -151,6 +151,7 @@ class Router:
         self.renew_status = None
         self.streams = self.received = 0
         self.bind_error = ""
+        self.others = []  # (URL, connections): what a draining gateway is told
 
     def inbox(self, uid):
         return self.inboxes.setdefault(uid, [0xabc0000 + len(self.inboxes), 0])
@@ -163,7 +164,8 @@ class Router:
         self.nodes.append(request)
         if self.renew_status:
             await context.abort(self.renew_status, "taken")
-        return router_pb.Renewed()
+        others = [router_pb.OtherGateway(ws_url=url, connections=count) for url, count in self.others]
+        return router_pb.Renewed(others=others if request.draining else None)
 
     async def remove(self, request, context):
         self.removed.append(request)
@@ -193,7 +195,11 @@ class Router:
         async for batch in requests:
             self.received += len(batch.changes)
             await self.gate.wait()
-            yield router_pb.RouteAnswers(answers=[self.change(change) for change in batch.changes])
+            for answers in self.answers(batch):
+                yield answers
+
+    def answers(self, batch):
+        return [router_pb.RouteAnswers(answers=[self.change(change) for change in batch.changes])]
 
     def handlers(self):
         return (grpc.method_handlers_generic_handler("skein.v1.Router", {
@@ -308,17 +314,22 @@ class Client:
 class Gateway:
     """The process with its peers. Use as `async with Gateway(...) as g`."""
 
-    def __init__(self, **options):
+    def __init__(self, spare_router=False, **options):
         self.ws_port, self.grpc_port, self.internal_port = free_port(), free_port(), free_port()
         self.im_port, self.router_port = free_port(), free_port()
         self.router = Router()
         self.im = Im(self.router)
+        # A second one, of the same routes; streams go to the two in turn.
+        self.spare, self.spare_port = (Router(), free_port()) if spare_router else (None, None)
+        if spare_router:
+            self.spare.routes, self.spare.inboxes = self.router.routes, self.router.inboxes
         self.options = {
             "node.name": "gateway-1", "internal.listen": f"127.0.0.1:{self.internal_port}",
             "ws.listen": f"127.0.0.1:{self.ws_port}", "ws.url": f"ws://127.0.0.1:{self.ws_port}/ws",
             "grpc.listen": f"127.0.0.1:{self.grpc_port}", "auth.secret": SECRET,
-            "router.targets": f"127.0.0.1:{self.router_port}", "im.targets": f"127.0.0.1:{self.im_port}",
+            "router.targets": ",".join(f"127.0.0.1:{port}" for port in (self.router_port, self.spare_port) if port), "im.targets": f"127.0.0.1:{self.im_port}",
             "drain.timeout": "0", "log.level": "debug", **options}
+        self.spare_server = None
         self.clients, self.pushes = [], []
         self.log = tempfile.TemporaryFile("w+")
         self.process = None
@@ -332,6 +343,7 @@ class Gateway:
     async def __aenter__(self):
         self.im_server = await serve(self.im, self.im_port)
         self.router_server = await serve(self.router, self.router_port)
+        self.spare_server = await serve(self.spare, self.spare_port) if self.spare else None
         self.start()
         try:
             await self.becomes(self.is_ready)
@@ -348,6 +360,8 @@ class Gateway:
             await push.close()
         await self.im_server.stop(0)
         await self.router_server.stop(0)
+        if self.spare_server:
+            await self.spare_server.stop(0)
         self.log.seek(0)
         text = self.log.read()
         self.log.close()
@@ -423,12 +437,12 @@ class Gateway:
         return push
 
 
-def scenario(**options):
+def scenario(spare_router=False, **options):
     """Makes a test of `async def test(g)`: with a gateway of its own."""
     def wrap(function):
         def test():
             async def play():
-                async with Gateway(**{k.replace("_", ".", 1): v for k, v in options.items()}) as gateway:
+                async with Gateway(spare_router, **{k.replace("_", ".", 1): v for k, v in options.items()}) as gateway:
                     await function(gateway)
             asyncio.run(play())
         test.__name__ = function.__name__

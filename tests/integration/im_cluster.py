@@ -106,9 +106,37 @@ class Servers:
                               capture_output=True, text=True, timeout=60)
         return [line.split("\t") for line in done.stdout.splitlines()]
 
+    def session(self):
+        return Session(self.pg)
+
+    def forget(self, name):
+        """A server that is down starts with an empty disk."""
+        shutil.rmtree(self.folder / "run" / "data" / name)
+
     def close(self):
         self.cluster("down")
         shutil.rmtree(self.folder)
+
+
+class Session:
+    """A session of PostgreSQL, for transactions that stay open; rolled back at the end."""
+
+    def __init__(self, uri):
+        self.psql = subprocess.Popen(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", uri], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, text=True)
+
+    def run(self, statements):
+        self.psql.stdin.write(f"{statements}\n\\echo done\n")
+        self.psql.stdin.flush()
+        assert self.psql.stdout.readline() == "done\n", statements
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.psql.stdin.close()
+        self.psql.wait()
+        self.psql.stdout.close()
 
 
 def is_zombie(pid):
@@ -277,11 +305,15 @@ class KafkaReader:
 
     def of(self, conversation_id, count):
         """The conversation's first `count` records, in the order of Kafka."""
+        return self.until(conversation_id, lambda records: len(records) >= count)
+
+    def until(self, conversation_id, is_enough):
+        records = self.records[conversation_id]
         deadline = time.monotonic() + PATIENCE_S
-        while len(self.records[conversation_id]) < count:
-            assert time.monotonic() < deadline, f"{conversation_id} has {len(self.records[conversation_id])} of {count} records"
+        while not is_enough(records):
+            assert time.monotonic() < deadline, f"{conversation_id} has {len(records)} records, not enough"
             self.poll()
-        return self.records[conversation_id]
+        return records
 
     def close(self):
         self.lib.rd_kafka_consumer_close(self.handle)

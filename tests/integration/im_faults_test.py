@@ -7,6 +7,7 @@ import unittest
 import pathlib
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from im_cluster import Im, KafkaReader, Servers, await_that, run_im # noqa: E402
+from im_load import FaultTest, Load # noqa: E402
 
 BACK_S = 2 # how soon after a server's return im works again
 
@@ -15,75 +16,13 @@ SERVERS = None
 
 def setUpModule():
     global SERVERS
-    SERVERS = Servers()
+    SERVERS = FaultTest.servers = Servers()
     code, output = run_im(SERVERS, "--migrate")
     assert code == 0, output
 
 
 def tearDownModule():
     SERVERS.close()
-
-
-class Load:
-    """Sends one message after the other in a few conversations and keeps the answers."""
-
-    def __init__(self, im, name, senders=8):
-        self.acked, self.statuses, self.is_over = {}, [], False
-        self.ims = im if isinstance(im, list) else [im]
-        self.threads = [threading.Thread(target=self.send_all, args=(f"{name}{i}",)) for i in range(senders)]
-        for thread in self.threads:
-            thread.start()
-
-    def send_all(self, uid):
-        number, client = 0, self.ims[0].client(uid)
-        peer = uid + "-peer"
-        client.post("/v1/auth/refresh")
-        self.ims[0].client(peer).post("/v1/auth/refresh")
-        while not self.is_over:
-            number += 1
-            try:
-                answer = client.send(str(number), f"user:{peer}", str(number))
-            except OSError:
-                client = self.ims[number % len(self.ims)].client(uid)
-                continue
-            self.statuses.append(answer.status)
-            if answer.status == 200:
-                self.acked.setdefault(answer.json["conversation_id"], {})[answer.json["seq"]] = str(number)
-
-    def await_more(self, count=20):
-        wanted = sum(map(len, self.acked.values())) + count
-        await_that(lambda: sum(map(len, self.acked.values())) >= wanted, "messages get through")
-
-    def stop(self):
-        self.is_over = True
-        for thread in self.threads:
-            thread.join()
-
-
-class FaultTest(unittest.TestCase):
-    def setUp(self):
-        self.im = Im(SERVERS)
-
-    def tearDown(self):
-        if self.im.process.poll() is None:
-            self.im.kill()
-        SERVERS.start_missing()
-
-    def check_stored_and_published(self, load, one_im=True):
-        """
-        Every 200 is in the database under its seq, every conversation has no hole, all of it is in Kafka: in order if
-        one im made the records (those of several may pass each other, push puts them in order).
-        """
-        reader = KafkaReader(SERVERS)
-        for conversation, acked in load.acked.items():
-            rows = SERVERS.sql(f"select seq, client_msg_id from message where conversation_id = '{conversation}' order by seq")
-            stored = {int(seq): key for seq, key in rows}
-            self.assertEqual(list(stored), list(range(1, len(stored) + 1)))
-            self.assertEqual({seq: stored.get(seq) for seq in acked}, acked)
-            records = reader.of(conversation, len(stored))
-            first = dict.fromkeys(record.message.seq for _, record, _ in records)
-            self.assertEqual(list(first) if one_im else sorted(first), list(stored)) # the first copies
-        reader.close()
 
 
 class Servers_that_die(FaultTest):
@@ -160,7 +99,7 @@ class Bounds(FaultTest):
         self.assertEqual([record.message.seq for _, record, _ in reader.of("u:bound-a:bound-b", accepted)],
                          list(range(1, accepted + 1)))
         reader.close()
-        await_that(lambda: client.send("after", "user:bound-b").status == 200, "sends are accepted again")
+        await_that(lambda: self.im.client("bound-a").send("after", "user:bound-b").status == 200, "sends are accepted again")
 
 
 class Leases(FaultTest):
@@ -199,14 +138,14 @@ class Leases(FaultTest):
         last = int([client.send(str(i), "user:lease-d") for i in range(5)][-1].json["msg_id"])
         node = self.lease()[0]
         stored = lambda: int(SERVERS.sql(f"select watermark from node_lease where node = {node}")[0][0])
-        await_that(lambda: stored() == last, "the watermark is stored", 2)
+        await_that(lambda: stored() >= last, "the watermark is stored", 2)
         SERVERS.kill("kafka")
         held_back = client.send("later", "user:lease-d")
         self.assertEqual(held_back.status, 200)
         time.sleep(0.5) # nothing to wait for: it must not move
         self.assertLess(stored(), int(held_back.json["msg_id"]))
         SERVERS.start_missing()
-        await_that(lambda: stored() == int(held_back.json["msg_id"]), "the watermark moves on")
+        await_that(lambda: stored() >= int(held_back.json["msg_id"]), "the watermark moves on")
 
 
 class Leaving(FaultTest):
@@ -223,20 +162,6 @@ class Leaving(FaultTest):
         self.check_stored_and_published(load, one_im=False)
         self.assertEqual(SERVERS.sql("select count(*) from node_lease where owner in ('im-drained', 'im-staying')"), [["0"]])
         self.assertNotIn("ERROR", self.im.log.read_text() + other.log.read_text())
-
-    def test_without_kafka_it_leaves_in_time_and_keeps_the_number_for_who_looks_after(self):
-        self.im.kill()
-        self.im = Im(SERVERS, name="im-left", drain__timeout="500ms")
-        client = self.im.client("left-a")
-        SERVERS.kill("kafka")
-        sent = client.send("1", "user:left-a")
-        self.assertEqual(sent.status, 200)
-        start = time.monotonic()
-        self.assertEqual(self.im.stop(), 0)
-        self.assertLess(time.monotonic() - start, 5)
-        rows = SERVERS.sql("select watermark from node_lease where owner = 'im-left'")
-        self.assertEqual(len(rows), 1)
-        self.assertLess(int(rows[0][0]), int(sent.json["msg_id"]))
 
     def test_without_postgresql_it_leaves_too(self):
         self.im.kill()

@@ -310,9 +310,53 @@ async def test_told_to_move_it_goes_where_it_was_told(skein, app):
         other.inbox = skein.inbox
         await skein.current.send(type="reconnect", after_ms=50, url=other.ws)
         await other.connection()
-        await app.status("up")
         await other.current.send(type="reconnect", after_ms=0)
         await skein.connection()
+
+
+@scenario()
+async def test_told_to_move_it_hears_from_the_old_gateway_until_the_new_one_says_hello(skein, app):
+    old = skein.current
+    async with Skein() as other:
+        other.inbox, other.conversations, other.greets = skein.inbox, skein.conversations, False
+        await old.send(type="reconnect", after_ms=0, url=other.ws)
+        new = await other.connection()
+        await skein.say(count=3)
+        assert await app.messages(3) == [(BOB, 1), (BOB, 2), (BOB, 3)]
+        await old.acked(3)
+        await old.close(4001)  # the new one has taken its place
+        await other.greet(new)  # with the three once more
+        await other.say()
+        assert await app.messages(1) == [(BOB, 4)]
+        await new.acked(4)
+
+
+@scenario()
+async def test_what_the_old_gateway_gave_meanwhile_is_acked_at_the_new_one(skein, app):
+    old = skein.current
+    async with Skein() as other:
+        other.inbox, other.conversations, other.greets = skein.inbox, skein.conversations, False
+        await old.send(type="reconnect", after_ms=0, url=other.ws)
+        new = await other.connection()
+        await skein.say(count=3)
+        await app.messages(3)
+        await old.acked(3)
+        await other.greet(new)
+        await new.acked(3)
+
+
+@scenario()
+async def test_with_nowhere_to_go_it_stays_until_it_is_closed(skein, app):
+    old = skein.current
+    skein.gateways = ["ws://127.0.0.1:1/ws"]
+    await old.send(type="reconnect", after_ms=0, url="ws://127.0.0.1:1/ws")
+    while sum(request.path.endswith("/endpoints") for request in skein.requests) < 4:
+        await asyncio.sleep(0.01)
+    await skein.say()
+    assert await app.messages(1) == [(BOB, 1)]
+    skein.gateways = None
+    await old.close(1001)
+    await skein.connection()
 
 
 @scenario()

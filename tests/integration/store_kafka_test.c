@@ -349,6 +349,30 @@ static void what_is_over_the_limit_or_too_large_is_not_taken(void **state)
 	mem_free(large);
 }
 
+static void what_is_too_large_does_not_hold_up_a_producer_that_starts_anew(void **state)
+{
+	struct sender sender;
+	char topic[32];
+	size_t size = 2u << 20;
+	char *large = mem_zalloc(size);
+	struct sent sent = { .sender = &sender };
+	(void)state;
+
+	make_topic(topic, 1);
+	sender_open(&sender, topic, 100);
+	send_many(&sender, 10);
+	kafka_producer_break(sender.producer);
+	send_many(&sender, 10);
+	assert_int_equal(kafka_produce(sender.producer, topic, STR("k"), str_of(large, size), NULL, 0, on_delivered, &sent), OK);
+	send_many(&sender, 10);
+	turn_until_count(&worker, &sender.told, 31);
+	assert_int_equal(sender.told_with[OK], 30);
+	assert_int_equal(sender.told_with[ERR_TOO_LARGE], 1);
+	sender.taken++;
+	sender_close(&sender);
+	mem_free(large);
+}
+
 static void closing_delivers_what_it_can_and_tells_of_the_rest(void **state)
 {
 	struct sender sender;
@@ -702,6 +726,7 @@ int main(void)
 		cmocka_unit_test(records_arrive_in_the_order_of_their_key),
 		cmocka_unit_test(idempotence_that_breaks_loses_and_overtakes_nothing),
 		cmocka_unit_test(what_is_over_the_limit_or_too_large_is_not_taken),
+		cmocka_unit_test(what_is_too_large_does_not_hold_up_a_producer_that_starts_anew),
 		cmocka_unit_test(closing_delivers_what_it_can_and_tells_of_the_rest),
 		cmocka_unit_test(closing_a_producer_that_starts_anew_ends_it),
 		cmocka_unit_test(a_consumer_goes_on_where_the_last_one_committed),

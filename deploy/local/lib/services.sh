@@ -41,6 +41,37 @@ need_binaries() {
 	done
 }
 
+all_are_ready() {
+	local name
+	for name in $(services); do
+		is_ready "$name" || return 1
+	done
+}
+
+# Every im offers the gateway NAME to clients.
+is_offered() {
+	local im
+	for im in $(services); do
+		[[ $im == im-* ]] || continue
+		SKEIN_HTTP=http://127.0.0.1:$(port "$im" http) SKEIN_JWT_SECRET=$(secret jwt) \
+			"$bin/skeinctl" nodes 2>/dev/null | grep -v draining | grep -q "^$1 " || return 1
+	done
+}
+
+# await_others NAME: it is back, and so are those that missed it.
+await_others() {
+	local deadline=$((SECONDS + 30))
+	until all_are_ready; do
+		[ $SECONDS -lt $deadline ] || die "$1 was restarted, and not everything is ready after 30 s: make status"
+		sleep 0.04
+	done
+	[[ $1 == gateway-* ]] || return 0
+	until is_offered "$1"; do
+		[ $SECONDS -lt $deadline ] || die "$1 was restarted, and is not offered to clients after 30 s"
+		sleep 0.1
+	done
+}
+
 # SERVICE_WRAPPER= may name a program that gets NAME and the command, and becomes it.
 start_service() {
 	begin "$1"

@@ -9,11 +9,13 @@
 #include "im/lease.h"
 
 #define START 1000000
+#define LIFE_MS 10000
+#define RENEW_MS 3000
 
 /* A lease that was taken at START. */
 static struct lease held(void)
 {
-	struct lease lease = { 0 };
+	struct lease lease = { .life_ms = LIFE_MS };
 
 	lease_asked(&lease, START);
 	lease_taken(&lease, 7, 3, 100);
@@ -22,7 +24,7 @@ static struct lease held(void)
 
 static void without_a_number_one_is_taken_at_once(void **state)
 {
-	struct lease lease = { 0 };
+	struct lease lease = { .life_ms = LIFE_MS };
 	(void)state;
 
 	assert_false(lease_is_held(&lease, START));
@@ -37,7 +39,7 @@ static void without_a_number_one_is_taken_at_once(void **state)
 
 static void a_take_that_failed_is_tried_again_after_a_pause(void **state)
 {
-	struct lease lease = { 0 };
+	struct lease lease = { .life_ms = LIFE_MS };
 	(void)state;
 
 	lease_asked(&lease, START);
@@ -48,13 +50,13 @@ static void a_take_that_failed_is_tried_again_after_a_pause(void **state)
 
 static void it_counts_from_when_it_was_asked_for(void **state)
 {
-	struct lease lease = { 0 };
+	struct lease lease = { .life_ms = LIFE_MS };
 	(void)state;
 
 	lease_asked(&lease, START);
 	lease_taken(&lease, 7, 3, 100); /* the answer may be seconds late */
-	assert_true(lease_is_held(&lease, START + LEASE_LIFE_MS - 1));
-	assert_false(lease_is_held(&lease, START + LEASE_LIFE_MS));
+	assert_true(lease_is_held(&lease, START + LIFE_MS - 1));
+	assert_false(lease_is_held(&lease, START + LIFE_MS));
 }
 
 static void it_is_renewed_in_time_though_nothing_moves(void **state)
@@ -62,11 +64,11 @@ static void it_is_renewed_in_time_though_nothing_moves(void **state)
 	struct lease lease = held();
 	(void)state;
 
-	assert_int_equal(lease_next(&lease, 100, START + LEASE_RENEW_MS - 1), LEASE_WAIT);
-	assert_int_equal(lease_next(&lease, 100, START + LEASE_RENEW_MS), LEASE_RENEW);
-	lease_asked(&lease, START + LEASE_RENEW_MS);
+	assert_int_equal(lease_next(&lease, 100, START + RENEW_MS - 1), LEASE_WAIT);
+	assert_int_equal(lease_next(&lease, 100, START + RENEW_MS), LEASE_RENEW);
+	lease_asked(&lease, START + RENEW_MS);
 	lease_renewed(&lease, 100);
-	assert_true(lease_is_held(&lease, START + LEASE_RENEW_MS + LEASE_LIFE_MS - 1));
+	assert_true(lease_is_held(&lease, START + RENEW_MS + LIFE_MS - 1));
 }
 
 static void a_watermark_that_moves_is_stored_ten_times_a_second(void **state)
@@ -84,10 +86,10 @@ static void a_watermark_that_moves_is_stored_ten_times_a_second(void **state)
 static void one_that_ran_out_unanswered_is_renewed_not_replaced(void **state)
 {
 	struct lease lease = held();
-	uint64_t now = START + LEASE_RENEW_MS;
+	uint64_t now = START + RENEW_MS;
 	(void)state;
 
-	for (; now < START + 2 * LEASE_LIFE_MS; now += LEASE_RETRY_MS) {
+	for (; now < START + 2 * LIFE_MS; now += LEASE_RETRY_MS) {
 		assert_int_equal(lease_next(&lease, 100, now), LEASE_RENEW);
 		lease_asked(&lease, now);
 		lease_unanswered(&lease);
@@ -116,7 +118,7 @@ static void in_doubt_it_does_not_count_until_it_is_renewed(void **state)
 static void one_that_was_lost_is_replaced_and_a_late_answer_does_not_bring_it_back(void **state)
 {
 	struct lease lease = held();
-	uint64_t now = START + LEASE_RENEW_MS;
+	uint64_t now = START + RENEW_MS;
 	(void)state;
 
 	lease_asked(&lease, now);

@@ -14,12 +14,13 @@
  *   h m  hello; another frame
  *   l    the connection is lost without a word
  *   g    it is closed with 1001    k  with 4001    e  with 4002    b  with 4003
+ *   x y  the one that is kept while another is opened is closed with 1001; with 4001
  *   q r  told to move: to where it will be found; to a gateway that is named
  *   u o  the token is refused; there is another
  *   d    what came makes no sense
  *   t    time passes, up to the deadline
  */
-#define LETTERS "fnhmlgkebqruodt"
+#define LETTERS "fnhmlgkebxyqruodt"
 #define PLAY_LENGTH 5
 #define MIN_MS 100
 #define MAX_MS 1000
@@ -41,7 +42,7 @@ struct play {
 	const char *events;
 	unsigned step;
 	uint64_t now_ms;
-	bool is_finding, is_connected, is_greeted, is_asked_for_token;
+	bool is_finding, is_up, is_opening, is_asked_for_token;
 	unsigned opens, finds, pings;
 };
 
@@ -60,7 +61,10 @@ static void obey(struct play *p)
 	while ((action = life_take(&p->life)) != LIFE_NOTHING) {
 		switch (action) {
 		case LIFE_DROP:
-			p->is_connected = false;
+			p->is_up = p->is_opening = false;
+			break;
+		case LIFE_DROP_NEW:
+			p->is_opening = false;
 			break;
 		case LIFE_FIND:
 			expect(p->life.base < rules.base_count, "a base that there is");
@@ -68,14 +72,14 @@ static void obey(struct play *p)
 			p->finds++;
 			break;
 		case LIFE_OPEN:
-			expect(!p->is_connected, "one connection at a time");
+			expect(!p->is_opening, "one connection is opened at a time");
+			expect(!p->is_up || p->life.keeps, "beside one that is kept, or none");
 			expect(p->life.is_moving || p->life.gateway < GATEWAYS, "a gateway that there is");
-			p->is_connected = true;
-			p->is_greeted = false;
+			p->is_opening = true;
 			p->opens++;
 			break;
 		case LIFE_PING:
-			expect(p->is_connected && p->is_greeted, "a ping on a connection");
+			expect(p->is_up, "a ping on a connection");
 			p->pings++;
 			break;
 		default:
@@ -89,10 +93,10 @@ static void check(struct play *p)
 {
 	const struct life *life = &p->life;
 	uint64_t deadline_ms = life_deadline(life);
-	bool is_connected = life->state == LIFE_OPENING || life->state == LIFE_UP;
 
-	expect(is_connected == p->is_connected, "connected as the state says");
-	expect((life->state == LIFE_UP) == (p->is_connected && p->is_greeted), "up after hello");
+	expect((life->state == LIFE_OPENING) == p->is_opening, "opening as the state says");
+	expect((life->state == LIFE_UP || life->keeps) == p->is_up, "up after hello, and kept while told so");
+	expect(!life->keeps || life->state == LIFE_FINDING || life->state == LIFE_OPENING, "kept only for another one");
 	expect(life->state != LIFE_FINDING || p->is_finding, "somebody is asked while finding");
 	expect(life->state != LIFE_TOKENLESS || p->is_asked_for_token, "the application knows that a token is needed");
 	switch (life->state) {
@@ -109,10 +113,24 @@ static void check(struct play *p)
 
 static void lose(struct play *p, unsigned code)
 {
-	if (!p->is_connected)
+	if (p->is_opening) {
+		p->is_opening = false;
+		life_lost(&p->life, code, 0, p->now_ms);
+	} else if (p->life.keeps) {
+		p->is_up = false;
+		life_lost_kept(&p->life, code);
+	} else if (p->is_up) {
+		p->is_up = false;
+		life_lost(&p->life, code, 0, p->now_ms);
+	}
+}
+
+static void lose_kept(struct play *p, unsigned code)
+{
+	if (!p->life.keeps)
 		return;
-	p->is_connected = false;
-	life_lost(&p->life, code, 0, p->now_ms);
+	p->is_up = false;
+	life_lost_kept(&p->life, code);
 }
 
 static void happen(struct play *p, char event)
@@ -131,7 +149,10 @@ static void happen(struct play *p, char event)
 		}
 		break;
 	case 'h':
-		p->is_greeted = p->is_connected;
+		if (p->is_opening) {
+			p->is_up = true;
+			p->is_opening = false;
+		}
 		life_hello(&p->life, p->now_ms);
 		break;
 	case 'm':
@@ -151,6 +172,12 @@ static void happen(struct play *p, char event)
 		break;
 	case 'b':
 		lose(p, 4003);
+		break;
+	case 'x':
+		lose_kept(p, 1001);
+		break;
+	case 'y':
+		lose_kept(p, 4001);
 		break;
 	case 'q':
 	case 'r':
@@ -264,7 +291,7 @@ static uint64_t wait_of(const struct play *p)
 
 static void the_wait_doubles_up_to_the_maximum_and_starts_anew_after_a_stable_connection(void **state)
 {
-	static const uint64_t ceilings[] = { 200, 400, 800, 1000, 1000 };
+	static const uint64_t ceilings[] = { 400, 800, 1000, 1000, 1000 };
 	struct play p;
 
 	(void)state;
@@ -277,7 +304,7 @@ static void the_wait_doubles_up_to_the_maximum_and_starts_anew_after_a_stable_co
 	play(&p, "fh");
 	p.now_ms += 5000;
 	play(&p, "l");
-	assert_int_equal(wait_of(&p), 200);
+	assert_int_equal(wait_of(&p), 400);
 }
 
 static uint64_t least_below(uint64_t bound)
@@ -331,7 +358,7 @@ static void silence_is_answered_by_a_ping_and_then_by_leaving(void **state)
 	play(&p, "t");
 	assert_int_equal(p.now_ms, pinged_ms + rules.pong_within_ms);
 	assert_int_equal(p.life.state, LIFE_WAITING);
-	assert_false(p.is_connected);
+	assert_false(p.is_up);
 }
 
 static void told_to_move_it_stays_until_then_and_goes_where_it_was_told(void **state)
@@ -349,9 +376,35 @@ static void told_to_move_it_stays_until_then_and_goes_where_it_was_told(void **s
 	assert_true(p.life.is_moving);
 	assert_int_equal(p.opens, 2);
 	play(&p, "l"); /* nobody there: the usual way */
-	assert_int_equal(p.life.state, LIFE_WAITING);
-	play(&p, "t");
 	assert_int_equal(p.life.state, LIFE_FINDING);
+	assert_int_equal(p.finds, 2);
+	play(&p, "fll"); /* nor anywhere: it stays where it is, for a while */
+	assert_int_equal(p.life.state, LIFE_UP);
+	assert_true(p.is_up && life_deadline(&p.life) > p.now_ms);
+	play(&p, "tfh");
+	assert_int_equal(p.life.state, LIFE_UP);
+	assert_false(p.life.keeps);
+}
+
+static void it_keeps_its_connection_until_the_next_one_has_said_hello(void **state)
+{
+	struct play p;
+
+	(void)state;
+	begin(&p, &rules, "");
+	play(&p, "fhrt");
+	assert_true(p.is_up && p.is_opening);
+	play(&p, "h");
+	assert_int_equal(p.life.state, LIFE_UP);
+	play(&p, "rty"); /* the new one has taken its place, and did not say hello yet */
+	assert_int_equal(p.life.state, LIFE_OPENING);
+	play(&p, "l");
+	assert_int_equal(p.life.state, LIFE_FINDING);
+	begin(&p, &rules, "");
+	play(&p, "fhqt");
+	assert_int_equal(p.life.state, LIFE_FINDING);
+	play(&p, "y"); /* nobody of ours took its place */
+	assert_int_equal(p.life.end, LIFE_REPLACED);
 }
 
 static void closed_before_the_time_it_comes_back_at_the_time(void **state)
@@ -455,6 +508,7 @@ int main(void)
 		cmocka_unit_test(it_waits_as_long_as_the_server_asks_for_but_not_forever),
 		cmocka_unit_test(silence_is_answered_by_a_ping_and_then_by_leaving),
 		cmocka_unit_test(told_to_move_it_stays_until_then_and_goes_where_it_was_told),
+		cmocka_unit_test(it_keeps_its_connection_until_the_next_one_has_said_hello),
 		cmocka_unit_test(closed_before_the_time_it_comes_back_at_the_time),
 		cmocka_unit_test(close_codes_that_are_for_good_end_it),
 		cmocka_unit_test(a_refused_token_waits_for_another_and_ends_it_where_nobody_can_be_asked),

@@ -1,0 +1,33 @@
+#ifndef SKEIN_IM_ID_WALK_H
+#define SKEIN_IM_ID_WALK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The way through a range of message ids, page by page, when a page costs as
+ * much as the ids that it looks over and not as those that it finds (a BRIN
+ * index: everybody's messages of that time are read, one node's are kept). So
+ * each page looks no further than a span, which doubles while pages are found
+ * whole and is halved by one that was full: a gap of days takes a few steps,
+ * and a dense second is not read over and over. No I/O.
+ */
+struct id_walk {
+	uint64_t after; /* up to here everything was visited */
+	uint64_t last; /* nothing is above */
+	uint64_t span;
+};
+
+/* From above `after` to `last`. */
+void id_walk_start(struct id_walk *walk, uint64_t after, uint64_t last);
+
+bool id_walk_is_over(const struct id_walk *walk);
+
+/* The next page is of ids above walk->after and up to this one. */
+uint64_t id_walk_upto(const struct id_walk *walk);
+
+/* The page was whole, or it was full and ended with `highest`. */
+void id_walk_take_whole(struct id_walk *walk);
+void id_walk_take_full(struct id_walk *walk, uint64_t highest);
+
+#endif

@@ -1,0 +1,306 @@
+#include "im/takeover.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "im/statements.h"
+
+/* Between two looks, with jitter. */
+#define LOOK_MIN_MS 700
+#define LOOK_MAX_MS 1300
+
+/*
+ * After PostgreSQL was away every lease is over until its owner has renewed it: others have as much time to do that, once
+ * we have.
+ */
+#define SETTLE_MS 1500
+
+#define PAGE_MESSAGES 256
+#define PAGE_BYTES (256 * 1024)
+
+/* ---- the ward's lease ---- */
+
+static void end(struct takeover *takeover)
+{
+	lease_lost(&takeover->ward);
+	takeover->state = TAKEOVER_LOOKING;
+	/* There may be others. */
+	worker_arm(takeover->worker, &takeover->timer, clock_mono_ms());
+}
+
+static void on_renewed(void *arg, err_t err, const PGresult *result)
+{
+	struct takeover *takeover = arg;
+	struct lease *ward = &takeover->ward;
+
+	if (takeover->is_stopped)
+		return;
+	if (err || PQntuples(result) == 0)
+		lease_unanswered(ward);
+	else
+		lease_renewed(ward, takeover->asked_watermark);
+	if (err || PQntuples(result) > 0 || !ward->has_number)
+		return;
+	log_warn("another im looks after a node number now", LOG_NUM("number", ward->node));
+	lease_lost(ward);
+	if (takeover->state == TAKEOVER_RESTING)
+		end(takeover);
+}
+
+static void put_ward(const struct takeover *takeover, struct pg_params *params)
+{
+	pg_put_i32(params, takeover->ward.node);
+	pg_put_i64(params, takeover->ward.epoch);
+	pg_put_i64(params, (int64_t)takeover->walk.after);
+}
+
+static void renew_if_due(struct takeover *takeover)
+{
+	struct pg_params params = { 0 };
+	uint64_t now = clock_mono_ms();
+
+	if (lease_next(&takeover->ward, takeover->walk.after, now) != LEASE_RENEW)
+		return;
+	lease_asked(&takeover->ward, now);
+	takeover->asked_watermark = takeover->walk.after;
+	put_ward(takeover, &params);
+	pg_put_i32(&params, (int32_t)takeover->ward.life_ms);
+	pg_query(takeover->pg, PG_ANY_LANE, STATEMENT_LEASE_RENEW, &params, on_renewed, takeover);
+}
+
+static void on_given_back(void *arg, err_t err, const PGresult *result)
+{
+	struct takeover *takeover = arg;
+	(void)result;
+
+	if (takeover->is_stopped)
+		return;
+	if (err)
+		log_warn("the number that was looked after could not be given back", LOG_NUM("number", takeover->ward.node),
+		         LOG_ERR(err));
+	else
+		log_info("a node number was looked after", LOG_NUM("number", takeover->ward.node),
+		         LOG_U64("messages", takeover->messages), LOG_U64("ms", clock_mono_ms() - takeover->started_ms));
+	end(takeover);
+}
+
+static void give_back(struct takeover *takeover)
+{
+	struct pg_params params = { 0 };
+
+	put_ward(takeover, &params);
+	pg_put_bool(&params, id_walk_is_over(&takeover->walk));
+	pg_query(takeover->pg, PG_ANY_LANE, STATEMENT_LEASE_GIVE_BACK, &params, on_given_back, takeover);
+}
+
+/* A renewal that is under way must not come to the next ward. */
+static void give_back_when_answered(struct takeover *takeover)
+{
+	takeover->state = takeover->ward.is_asking ? TAKEOVER_RESTING : TAKEOVER_GIVING_BACK;
+	if (takeover->state == TAKEOVER_GIVING_BACK)
+		give_back(takeover);
+}
+
+/* ---- its messages ---- */
+
+static void next_page(struct takeover *takeover);
+
+static void end_page(struct takeover *takeover)
+{
+	if (!takeover->ward.has_number) {
+		end(takeover);
+	} else if (takeover->has_failed) {
+		takeover->state = TAKEOVER_RESTING;
+	} else {
+		if (takeover->page_is_whole)
+			id_walk_take_whole(&takeover->walk);
+		else
+			id_walk_take_full(&takeover->walk, takeover->page_highest);
+		next_page(takeover);
+	}
+}
+
+static void on_told(void *arg, err_t err)
+{
+	struct takeover *takeover = arg;
+
+	takeover->untold--;
+	takeover->has_failed |= err != OK;
+	counter_add(takeover->republished, !err);
+	takeover->messages += !err;
+	if (takeover->untold == 0 && !takeover->is_stopped)
+		end_page(takeover);
+}
+
+enum column {
+	COLUMN_IS_WHOLE, COLUMN_MSG_ID, COLUMN_CONVERSATION_ID, COLUMN_SEQ, COLUMN_SENDER, COLUMN_CLIENT_MSG_ID, COLUMN_TYPE,
+	COLUMN_BODY, COLUMN_TIME, COLUMN_REPLY_TO, COLUMN_MENTIONS, COLUMN_MEMBER_VERSION,
+};
+
+static void publish_row(struct takeover *takeover, const PGresult *rows, int row)
+{
+	const struct stored_fields fields = {
+		.conversation_id = pg_text(rows, row, COLUMN_CONVERSATION_ID),
+		.sender = pg_text(rows, row, COLUMN_SENDER),
+		.client_msg_id = pg_text(rows, row, COLUMN_CLIENT_MSG_ID),
+		.type = pg_text(rows, row, COLUMN_TYPE),
+		.body = pg_text(rows, row, COLUMN_BODY),
+		.mentions = pg_text(rows, row, COLUMN_MENTIONS),
+		.seq = (uint64_t)pg_i64(rows, row, COLUMN_SEQ),
+		.msg_id = (uint64_t)pg_i64(rows, row, COLUMN_MSG_ID),
+		.time = (uint64_t)pg_i64(rows, row, COLUMN_TIME),
+		.reply_to = (uint64_t)pg_i64(rows, row, COLUMN_REPLY_TO),
+	};
+
+	publisher_republish(takeover->publisher, &fields, pg_i64(rows, row, COLUMN_MEMBER_VERSION), on_told, takeover);
+}
+
+/* In order: once one was not taken, none of those behind it is produced. */
+static void publish_page(struct takeover *takeover, const PGresult *rows)
+{
+	int count = PQntuples(rows);
+
+	takeover->state = TAKEOVER_PUBLISHING;
+	takeover->has_failed = false;
+	takeover->untold = (unsigned)count;
+	takeover->page_is_whole = count == 0 || pg_bool(rows, 0, COLUMN_IS_WHOLE);
+	takeover->page_highest = count == 0 ? 0 : (uint64_t)pg_i64(rows, count - 1, COLUMN_MSG_ID);
+	for (int row = 0; row < count; row++) {
+		if (takeover->has_failed)
+			on_told(takeover, ERR_FULL);
+		else
+			publish_row(takeover, rows, row);
+	}
+	if (count == 0)
+		end_page(takeover);
+}
+
+static void on_page(void *arg, err_t err, const PGresult *rows)
+{
+	struct takeover *takeover = arg;
+
+	if (takeover->is_stopped)
+		return;
+	if (!takeover->ward.has_number) {
+		end(takeover);
+		return;
+	}
+	if (err) {
+		log_warn("messages of a number that is looked after could not be read", LOG_NUM("number", takeover->ward.node),
+		         LOG_ERR(err));
+		takeover->state = TAKEOVER_RESTING;
+		return;
+	}
+	publish_page(takeover, rows);
+}
+
+static void next_page(struct takeover *takeover)
+{
+	struct pg_params params = { 0 };
+
+	if (id_walk_is_over(&takeover->walk)) {
+		give_back_when_answered(takeover);
+		return;
+	}
+	takeover->state = TAKEOVER_READING;
+	pg_put_i32(&params, takeover->ward.node);
+	pg_put_i64(&params, (int64_t)takeover->walk.after);
+	pg_put_i64(&params, (int64_t)id_walk_upto(&takeover->walk));
+	pg_put_i32(&params, PAGE_MESSAGES);
+	pg_put_i64(&params, PAGE_BYTES);
+	pg_query(takeover->pg, PG_ANY_LANE, STATEMENT_UNPUBLISHED, &params, on_page, takeover);
+}
+
+/* ---- looking ---- */
+
+static void begin(struct takeover *takeover, const PGresult *rows)
+{
+	uint64_t watermark = (uint64_t)pg_i64(rows, 0, 3), last = (uint64_t)pg_i64(rows, 0, 4);
+
+	lease_taken(&takeover->ward, (int)pg_i64(rows, 0, 0), pg_i64(rows, 0, 1), watermark);
+	id_walk_start(&takeover->walk, watermark, last);
+	takeover->messages = 0;
+	takeover->started_ms = clock_mono_ms();
+	counter_add(takeover->takeovers, 1);
+	log_warn("a lease is over, its number is looked after", LOG_NUM("number", takeover->ward.node),
+	         LOG_STR("owner", pg_text(rows, 0, 2)), LOG_U64("watermark", watermark), LOG_U64("last", last));
+	worker_arm(takeover->worker, &takeover->timer, clock_mono_ms() + LEASE_STORE_WATERMARK_MS);
+	next_page(takeover);
+}
+
+static void on_looked(void *arg, err_t err, const PGresult *rows)
+{
+	struct takeover *takeover = arg;
+
+	lease_unanswered(&takeover->ward);
+	if (!err && PQntuples(rows) > 0 && !takeover->is_stopped)
+		begin(takeover, rows);
+}
+
+static void look(struct takeover *takeover)
+{
+	const struct lease *own = &takeover->keeper->lease;
+	struct pg_params params = { 0 };
+
+	lease_asked(&takeover->ward, clock_mono_ms());
+	pg_put_text(&params, str_from(takeover->name));
+	pg_put_i32(&params, own->has_number ? own->node : -1);
+	pg_put_i32(&params, (int32_t)takeover->ward.life_ms);
+	pg_query(takeover->pg, PG_ANY_LANE, STATEMENT_LEASE_TAKE_OVER, &params, on_looked, takeover);
+}
+
+/* When no number is left, one comes back only if somebody is looked after. */
+static bool may_look(struct takeover *takeover, uint64_t now_ms)
+{
+	if (!lease_keeper_is_held(takeover->keeper))
+		takeover->held_since_ms = 0;
+	else if (takeover->held_since_ms == 0)
+		takeover->held_since_ms = now_ms;
+	return takeover->keeper->is_starved || (takeover->held_since_ms && now_ms >= takeover->held_since_ms + SETTLE_MS);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct takeover *takeover = container_of(timer, struct takeover, timer);
+	uint64_t now = clock_mono_ms();
+	uint64_t pause_ms = LEASE_STORE_WATERMARK_MS;
+
+	if (takeover->state == TAKEOVER_LOOKING) {
+		pause_ms = LOOK_MIN_MS + random_below(LOOK_MAX_MS - LOOK_MIN_MS);
+		if (may_look(takeover, now) && !takeover->ward.is_asking)
+			look(takeover);
+	} else if (takeover->state == TAKEOVER_RESTING) {
+		next_page(takeover);
+	}
+	if (takeover->ward.has_number && takeover->state != TAKEOVER_GIVING_BACK)
+		renew_if_due(takeover);
+	worker_arm(takeover->worker, &takeover->timer, now + pause_ms);
+}
+
+void takeover_start(struct takeover *takeover, struct worker *worker, struct pg *pg, struct lease_keeper *keeper,
+                    struct publisher *publisher, const char *name)
+{
+	*takeover = (struct takeover){
+		.worker = worker,
+		.pg = pg,
+		.keeper = keeper,
+		.publisher = publisher,
+		.name = name,
+		.ward = { .life_ms = keeper->lease.life_ms },
+		.takeovers = metrics_counter("skein_im_takeovers_total",
+		                             "Node numbers whose owner was gone and that were looked after.", NULL),
+		.republished = metrics_counter("skein_im_republished_total",
+		                               "Messages of such owners that were published.", NULL),
+	};
+	timer_init(&takeover->timer, on_timer);
+	worker_arm(worker, &takeover->timer, clock_mono_ms() + LOOK_MIN_MS);
+}
+
+void takeover_stop(struct takeover *takeover)
+{
+	takeover->is_stopped = true;
+	worker_cancel(takeover->worker, &takeover->timer);
+	if (takeover->ward.has_number && takeover->state != TAKEOVER_GIVING_BACK)
+		give_back(takeover);
+}

@@ -1,0 +1,158 @@
+/* A gateway drains, or every process one after the other, under a trickle of messages: what the clients notice of it. */
+
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "tests/bench/trickle.h"
+
+#define BEFORE_US 2000000
+#define AFTER_US 3000000
+#define PATIENCE_US 120000000
+
+struct run {
+	struct movers *movers; /* by gateway */
+	unsigned groups;
+	struct trickle *trickles;
+	pid_t child, gateway;
+	uint64_t started_us, gone_us, ended_us;
+	bool failed;
+};
+
+static uint64_t tick(void *arg)
+{
+	struct run *run = arg;
+	uint64_t due_us = UINT64_MAX;
+
+	for (unsigned i = 0; i < run->groups; i++) {
+		due_us = MIN(due_us, movers_tick(&run->movers[i]));
+		due_us = MIN(due_us, trickle_tick(&run->trickles[i]));
+	}
+	return run->child ? MIN(due_us, now_us() + 5000) : due_us;
+}
+
+static bool never(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+static bool has_ended(void *arg)
+{
+	struct run *run = arg;
+	int status;
+
+	if (!run->gone_us && run->gateway && kill(run->gateway, 0))
+		run->gone_us = now_us();
+	if (run->child && waitpid(run->child, &status, WNOHANG) == run->child) {
+		run->child = 0;
+		run->ended_us = now_us();
+		run->failed = status != 0;
+	}
+	return !run->child;
+}
+
+static bool is_complete(void *arg)
+{
+	const struct run *run = arg;
+
+	for (unsigned i = 0; i < run->groups; i++)
+		if (!trickle_is_complete(&run->trickles[i]) || run->movers[i].up < run->movers[i].count)
+			return false;
+	return true;
+}
+
+void bench_cluster(pid_t *child, char *command, char *name)
+{
+	extern char **environ;
+	char *arguments[] = { "deploy/local/cluster", command, name, NULL };
+
+	if (posix_spawn(child, arguments[0], NULL, NULL, arguments, environ))
+		fail("cannot run %s", arguments[0]);
+}
+
+pid_t bench_pid_of(const char *name)
+{
+	const char *run_dir = getenv("RUN_DIR");
+	char path[512];
+	int pid = 0;
+
+	snprintf(path, sizeof(path), "%s/pids/%s", run_dir ? run_dir : ".run", name);
+	FILE *file = fopen(path, "r");
+	if (!file || fscanf(file, "%d", &pid) != 1)
+		fail("%s does not name a process", path);
+	fclose(file);
+	return pid;
+}
+
+static void play(struct run *run, char *command, char *name)
+{
+	loop_run(now_us() + BEFORE_US, tick, never, run);
+	run->started_us = now_us();
+	bench_cluster(&run->child, command, name);
+	loop_run(now_us() + PATIENCE_US, tick, has_ended, run);
+	loop_run(now_us() + AFTER_US, tick, never, run);
+	for (unsigned i = 0; i < run->groups; i++)
+		trickle_end(&run->trickles[i]);
+	loop_run(now_us() + 30000000, tick, is_complete, run);
+}
+
+static json_t *report(const struct run *run)
+{
+	json_t *groups = json_array();
+
+	for (unsigned i = 0; i < run->groups; i++) {
+		json_t *moved = movers_report(&run->movers[i]);
+
+		json_array_append_new(
+			groups, json_pack("{s:o, s:o}", "moved", moved, "messages", trickle_report(&run->trickles[i])));
+	}
+	return json_pack("{s:f, s:f, s:b, s:o}", "exit_s",
+	                 run->gone_us ? (double)(run->gone_us - run->started_us) / 1e6 : 0.0, "restart_s",
+	                 (double)(run->ended_us - run->started_us) / 1e6, "failed", run->failed, "groups", groups);
+}
+
+static json_t *run_groups(unsigned groups, unsigned users, double rate, char *command, char *name)
+{
+	struct movers movers[2] = { 0 };
+	struct trickle trickles[2];
+	struct run run = { .movers = movers, .groups = groups, .trickles = trickles };
+
+	for (unsigned i = 0; i < groups; i++) {
+		movers[i].count = users / groups;
+		movers[i].users = users_make(movers[i].count, i ? "second" : "first");
+		movers_connect(&movers[i], i);
+		trickle_begin(&trickles[i], rate / groups, &movers[i]);
+	}
+	if (name)
+		run.gateway = bench_pid_of(name);
+	play(&run, command, name);
+	if (name)
+		printf("\ndrain: %u users, %.0f messages/s\n  exit       %10.2f s after SIGTERM, up again after %.2f s\n",
+		       users, rate, (double)(run.gone_us - run.started_us) / 1e6,
+		       (double)(run.ended_us - run.started_us) / 1e6);
+	else
+		printf("\nrolling: %u users, %.0f messages/s\n  took       %10.2f s%s\n", users, rate,
+		       (double)(run.ended_us - run.started_us) / 1e6, run.failed ? ", and failed" : "");
+	json_t *result = report(&run);
+	for (unsigned i = 0; i < groups; i++) {
+		trickle_release(&trickles[i]);
+		movers_release(&movers[i]);
+	}
+	return result;
+}
+
+json_t *scenario_drain(const struct options *options)
+{
+	return run_groups(1, options->users ? options->users : 5000, options->rate > 0 ? options->rate : 200, "restart",
+	                  "gateway-1");
+}
+
+json_t *scenario_rolling(const struct options *options)
+{
+	return run_groups(2, options->users ? options->users : 1000, options->rate > 0 ? options->rate : 500, "rolling-restart",
+	                  NULL);
+}

@@ -1,0 +1,56 @@
+#ifndef SKEIN_BENCH_MOVERS_H
+#define SKEIN_BENCH_MOVERS_H
+
+#include "tests/bench/bench.h"
+
+/*
+ * Users that come back, as docs/client.md says: told to move they open a connection at the time to where they were
+ * told, and keep the one that they have until the new one has said hello; closed or lost they wait at random and try
+ * the gateways, the one they were on first. They go on from where they were, and what comes a second time is counted,
+ * not taken.
+ */
+
+enum mover_state { MOVER_UP, MOVER_MOVING /* UP, and another one is opened */, MOVER_AWAY, MOVER_OPENING };
+
+struct mover {
+	struct ws_peer peers[2]; /* the one that is up or opened, and the one beside it */
+	unsigned at; /* which of them is the first */
+	enum mover_state state;
+	uint64_t due_us; /* when to leave (UP) or to try (AWAY); 0: not at all */
+	uint64_t left_us; /* without a connection since then */
+	unsigned tries;
+	unsigned gateway; /* where it is, or was */
+	bool has_target; /* a gateway that it was told */
+	struct address target;
+	char epoch[16];
+	char offset[21];
+};
+
+struct movers {
+	struct user *users;
+	struct mover *all;
+	unsigned count, up;
+	uint64_t next_due_us;
+	void (*message)(void *arg, unsigned user, struct str frame); /* each first copy */
+	void *arg;
+	/* figures */
+	struct latency gap; /* time without a connection */
+	uint64_t lost_us; /* when the first one was lost */
+	struct latency back; /* from then until each was back */
+	unsigned told, told_where, told_nowhere, closed, cut, refused; /* connections */
+	unsigned repeats; /* messages that came twice on the wire */
+	unsigned resyncs;
+};
+
+/* All of them on that gateway; waits for their hellos. */
+void movers_connect(struct movers *movers, unsigned gateway);
+
+/* For loop_run(): does what is due; when something is due next. */
+uint64_t movers_tick(struct movers *movers);
+
+void movers_release(struct movers *movers);
+
+/* Prints and returns what became of them. */
+json_t *movers_report(const struct movers *movers);
+
+#endif

@@ -1,0 +1,40 @@
+#ifndef SKEIN_BENCH_TRICKLE_H
+#define SKEIN_BENCH_TRICKLE_H
+
+#include "tests/bench/movers.h"
+
+/*
+ * Messages at a steady rate, one after the other to each of some movers, by senders that do as clients should: what was not
+ * stored is sent again with the same client_msg_id, at another im if that one is away. It knows what came.
+ */
+struct trickle {
+	struct movers *movers;
+	double rate;
+	struct latency *delivery; /* where latencies go now; NULL: nowhere */
+	/* private */
+	struct user *senders;
+	struct http_peer *peers;
+	uint64_t start_us, next, capacity;
+	uint64_t *again; /* numbers to be sent again */
+	unsigned again_count;
+	unsigned char *came; /* by number */
+	bool *is_stored;
+	bool is_over;
+	struct buf body;
+	/* figures */
+	uint64_t stored, delivered, retries, visible_errors, repeats;
+};
+
+void trickle_begin(struct trickle *trickle, double rate, struct movers *movers);
+uint64_t trickle_tick(struct trickle *trickle);
+
+/* Nothing new from now on. */
+void trickle_end(struct trickle *trickle);
+
+/* Everything has an answer, and everything that was stored came. */
+bool trickle_is_complete(const struct trickle *trickle);
+
+json_t *trickle_report(const struct trickle *trickle);
+void trickle_release(struct trickle *trickle);
+
+#endif

@@ -1,0 +1,74 @@
+"""Processes are restarted with their drain under traffic, and nobody who follows the contract notices."""
+import asyncio
+import time
+
+import cluster
+from client import text_of
+from phone import Phone
+
+DRAIN_S = 20  # drain.timeout of the gateways
+PHONES = 300
+
+
+async def phones(skein, names, gateways):
+    users = await skein.users(*names)
+    found = [Phone(user, gateway=gateway) for user, gateway in zip(users, gateways)]
+    for phone in found:
+        phone.start()
+    await cluster.becomes(lambda: all(phone.epoch for phone in found), what="all are connected")
+    return found
+
+
+def texts_from(phone, sender):
+    return [text_of(m) for m in phone.messages if m["from"] == sender.uid]
+
+
+async def test_a_gateway_that_drains_sends_300_connections_elsewhere_and_nothing_is_lost(skein):
+    alice, = await skein.users("alice")
+    all_phones = await phones(skein, [f"user{i}" for i in range(PHONES)], [0] * PHONES)
+    others = await cluster.metric("gateway-2", "skein_gateway_connections")
+    old, sent = cluster.pid("gateway-1"), 0
+    start = time.monotonic()
+    restart = asyncio.ensure_future(cluster.script("restart", "gateway-1"))
+    left_s = None
+    while not restart.done() or sent % PHONES:
+        await alice.insist(alice.draft(all_phones[sent % PHONES].user, str(sent // PHONES)))
+        sent += 1
+        if left_s is None and not cluster.runs(old):
+            left_s = time.monotonic() - start
+    code, output = await restart
+    assert code == 0, output
+    assert left_s < DRAIN_S
+    assert "gateway has left" in (cluster.RUN_DIR / "logs" / "gateway-1.log").read_text()
+    for phone in all_phones:
+        await phone.has(sent // PHONES)
+        assert texts_from(phone, alice) == [str(i) for i in range(sent // PHONES)]
+        assert phone.connects == 2, "it was sent to where it could stay"
+    assert await cluster.metric("gateway-2", "skein_gateway_connections") >= others + PHONES
+    for phone in all_phones:
+        await phone.stop()
+
+
+async def test_a_rolling_restart_shows_no_error_to_anybody_and_every_message_comes_once_and_in_order(skein):
+    count = 20
+    everybody = await phones(skein, [f"user{i}" for i in range(count)], [i % 2 for i in range(count)])
+    restart = asyncio.ensure_future(cluster.script("rolling-restart"))
+    sent = [0] * count
+
+    async def keep_sending(i):
+        phone, recipient = everybody[i], everybody[(i + 1) % count].user
+        while not restart.done():
+            draft = phone.user.draft(recipient, str(sent[i]))
+            answer = await (phone.send(draft) if i % 2 else phone.user.insist(draft))
+            sent[i] += 1
+            assert answer["seq"] == sent[i]
+            await asyncio.sleep(0.2)
+    await asyncio.gather(*(keep_sending(i) for i in range(count)))
+    code, output = await restart
+    assert code == 0, output
+    assert [line.split()[0] for line in output.splitlines()[:-1]] == list(cluster.INTERNAL)
+    for i, phone in enumerate(everybody):
+        sender = (i - 1) % count
+        await phone.has(sent[sender] + sent[i])  # its own come back to it, too
+        assert texts_from(phone, everybody[sender].user) == [str(n) for n in range(sent[sender])]
+        await phone.stop()

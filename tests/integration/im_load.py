@@ -1,0 +1,77 @@
+"""What the tests of im under faults share: a load that keeps its answers, and what must be true of them in the end."""
+import threading
+import unittest
+
+from im_cluster import Im, KafkaReader, await_that
+
+
+class Load:
+    """Sends one message after the other in a few conversations and keeps the answers."""
+
+    def __init__(self, im, name, senders=8):
+        self.acked, self.statuses, self.is_over = {}, [], False
+        self.ims = im if isinstance(im, list) else [im]
+        self.threads = [threading.Thread(target=self.send_all, args=(f"{name}{i}",)) for i in range(senders)]
+        for thread in self.threads:
+            thread.start()
+
+    def send_all(self, uid):
+        number, client = 0, self.ims[0].client(uid)
+        peer = uid + "-peer"
+        client.post("/v1/auth/refresh")
+        self.ims[0].client(peer).post("/v1/auth/refresh")
+        while not self.is_over:
+            number += 1
+            try:
+                answer = client.send(str(number), f"user:{peer}", str(number))
+            except OSError:
+                client = self.ims[number % len(self.ims)].client(uid)
+                continue
+            self.statuses.append(answer.status)
+            if answer.status == 200:
+                self.acked.setdefault(answer.json["conversation_id"], {})[answer.json["seq"]] = str(number)
+
+    def await_more(self, count=20):
+        wanted = sum(map(len, self.acked.values())) + count
+        await_that(lambda: sum(map(len, self.acked.values())) >= wanted, "messages get through")
+
+    def stop(self):
+        self.is_over = True
+        for thread in self.threads:
+            thread.join()
+
+
+class FaultTest(unittest.TestCase):
+    servers = None # set by the module
+
+    def setUp(self):
+        self.im = Im(self.servers)
+
+    def tearDown(self):
+        if self.im.process.poll() is None:
+            self.im.kill()
+        self.servers.start_missing()
+
+    def check_stored_and_published(self, load, one_im=True):
+        """
+        Every 200 is in the database under its seq, every conversation has no hole, all of it is in Kafka: in order if
+        one im made the records (those of several may pass each other, push puts them in order).
+        """
+        reader = KafkaReader(self.servers)
+        for conversation, acked in load.acked.items():
+            rows = self.servers.sql(f"select seq, client_msg_id from message where conversation_id = '{conversation}' order by seq")
+            stored = {int(seq): key for seq, key in rows}
+            self.assertEqual(list(stored), list(range(1, len(stored) + 1)))
+            self.assertEqual({seq: stored.get(seq) for seq in acked}, acked)
+            records = reader.of(conversation, len(stored))
+            first = dict.fromkeys(record.message.seq for _, record, _ in records)
+            self.assertEqual(list(first) if one_im else sorted(first), list(stored)) # the first copies
+        reader.close()
+        self.check_ids_rise_with_seq()
+
+    def check_ids_rise_with_seq(self):
+        """Of one node in one conversation: so publishing in the order of ids is publishing in the order of seq."""
+        self.assertEqual(self.servers.sql(
+            "select conversation_id, seq from (select *, max(msg_id) over (partition by conversation_id, (msg_id >> 12) & 1023"
+            " order by seq rows between unbounded preceding and 1 preceding) as before from message) m"
+            " where before > msg_id"), [])
