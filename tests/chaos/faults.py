@@ -2,8 +2,6 @@
 import asyncio
 import signal
 
-import schedule
-
 
 class Breaker:
     def __init__(self, cluster):
@@ -44,9 +42,7 @@ class Breaker:
         await self.cluster.script("restart", fault.target)
 
     async def _rolling(self, _fault):
-        for service in ("router", "im", "push", "gateway"):
-            for name in schedule.instances(service):
-                await self.cluster.script("restart", name)
+        await self.cluster.script("rolling-restart")
 
     async def _flush(self, _fault):
         await self.cluster.flush()
