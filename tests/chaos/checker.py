@@ -5,6 +5,7 @@ device is held against the table: in each life, every conversation goes on right
 message once, in order of seq, without a hole, to the end. Each answer is held against the table, too, and what came over an
 observer's wire against contract 2.3.
 """
+import bisect
 import collections
 import dataclasses
 
@@ -107,6 +108,7 @@ class Inbox:
 class Checker:
     def __init__(self, run):
         self.run = run
+        self.starts = [start for start, _ in run.faults]
         self.violations, self.counts = [], collections.Counter()
         self.figures = Figures()
         self.devices, self.wires, self.inboxes = {}, {}, {}
@@ -164,17 +166,20 @@ class Checker:
     def time(self, conversation, seq, at, name, waited):
         if waited > self.figures.slowest_ms:
             self.figures.slowest_ms, self.figures.slowest = waited, (conversation, seq, name, at)
-        kind = self.fault_at(at)
+        kind = self.blamed(at - waited, at)
         if waited > self.figures.recovery_ms.get(kind, 0):
             self.figures.recovery_ms[kind] = waited
 
-    def fault_at(self, at):
-        """The last that began before."""
-        kind = "none"
-        for start, name in self.run.faults:
-            if start > at:
-                break
-            kind = name
+    def blamed(self, since, until):
+        """The fault in whose time, up to the next one, the longest part of it was."""
+        kind, longest = "none", 0
+        at = max(0, bisect.bisect_right(self.starts, since) - 1)
+        while at < len(self.starts) and self.starts[at] < until:
+            end = self.starts[at + 1] if at + 1 < len(self.starts) else until
+            part = min(end, until) - max(self.starts[at], since)
+            if part > longest:
+                kind, longest = self.run.faults[at][1], part
+            at += 1
         return kind
 
     def on_status(self, at, name, status, _reason):

@@ -229,7 +229,14 @@ def test_an_inbox_with_a_hole_is_found():
 
 # ---- figures ----
 
-def test_the_longest_wait_goes_to_the_fault_that_was_last():
+def test_a_wait_is_blamed_on_the_fault_that_had_the_longest_part_of_it():
+    faults = [(10, "flush"), (20, "kill-im"), (30, "pause-im")]
+    blamed = checker.Checker(checker.Run({}, {}, {}, [], faults)).blamed
+    assert [blamed(*times) for times in ((1, 9), (5, 25), (18, 29), (19, 40), (50, 60))] == \
+        ["none", "flush", "kill-im", "kill-im", "pause-im"]
+
+
+def test_the_longest_wait_goes_to_its_fault():
     run = checker.Run(MEMBERS, DEVICES, dict(stored(seq) for seq in (1, 2, 3)), [good()], [(12, "kill-im"), (90, "flush")])
     _, figures = checker.check(run)
     assert figures.recovery_ms == {"kill-im": 5} and figures.slowest_ms == 5

@@ -45,14 +45,17 @@ def fault_around(happened, at_ms):
     return text
 
 
-def trace(run_dir, violation):
-    """What the services' logs say of one message."""
-    conversation, seq = f"conversation={violation.conversation}", f" seq={violation.seq}"
+def trace(run_dir, violation, stored):
+    """What the services' logs say of one message: stored, settled (im), taken, appended, answered (push), written out (gateway)."""
+    conversation, seq = f"conversation={violation.conversation} ", f" seq={violation.seq} "
+    msg_id = f" msg_id={stored.msg_id} " if stored else None
     found = []
     for log in sorted(pathlib.Path(run_dir, "logs").glob("*.log*")):
         with open(log, encoding="utf-8", errors="replace") as lines:
-            found += [line.rstrip() for line in lines
-                      if conversation in line and (f"{seq} " in line or line.rstrip().endswith(seq))]
+            for line in lines:
+                ended = line.rstrip("\n") + " "
+                if conversation in ended and seq in ended or msg_id and msg_id in ended:
+                    found.append(line.rstrip())
     return sorted(found)[:40]
 
 
@@ -73,11 +76,11 @@ def around(out, violation):
     return lines[max(0, at - LINES):at + LINES // 2]
 
 
-def show(violation, happened, out, run_dir):
+def show(violation, happened, stored, out, run_dir):
     print(f"\n  {line_of(violation)}")
     print(f"    fault: {fault_around(happened, violation.at_ms) if violation.at_ms else '-'}")
     if violation.conversation:
-        for line in trace(run_dir, violation):
+        for line in trace(run_dir, violation, stored):
             print(f"    log: {line[:230]}")
     for line in around(out, violation):
         print(f"    history: {line}")
@@ -111,7 +114,8 @@ def report(options, command):
         print("no violation")
         return 0
     for violation in violations[:SHOWN]:
-        show(violation, happened, options.out, options.run_dir)
+        stored = run.table.get((violation.conversation, violation.seq))
+        show(violation, happened, stored, options.out, options.run_dir)
     for violation in violations[SHOWN:SHOWN + 40]:
         print(f"  {line_of(violation)}")
     print(f"\n{len(violations)} violations; again with: {command}")
