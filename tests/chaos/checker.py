@@ -306,8 +306,8 @@ class Checker:
             for conversation in of_user[uid]:
                 has = device.last.get(conversation, 0)
                 if has < last.get(conversation, 0):
-                    self.find("missing", f"never came; {last[conversation]} is the last that is stored", 0, conversation,
-                              has + 1, name)
+                    self.find("missing", f"never came; {last[conversation]} is the last that is stored",
+                              self.answered_ms.get((conversation, has + 1), 0), conversation, has + 1, name)
         for name, inbox in self.inboxes.items():
             for conversation, seq in inbox.last.items():
                 if seq < last.get(conversation, 0):
