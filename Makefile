@@ -1,8 +1,8 @@
 # Skein's build. `make help` lists what a user calls; the parts live in mk/.
 #
-#   BUILD=release|debug|asan|tsan   which flavour (release goes to build/bin, the others to build/BUILD/bin)
-#   OUT=DIR                         where objects, generated code and binaries go
-#   CC=clang                        any compiler that takes gcc's flags
+#   BUILD=release|debug|asan|tsan|sabotage   which flavour (release goes to build/bin, the others to build/BUILD/bin)
+#   OUT=DIR                                  where objects, generated code and binaries go
+#   CC=clang                                 any compiler that takes gcc's flags
 
 BUILD ?= release
 OUT ?= build/$(BUILD)

@@ -33,8 +33,11 @@ LDFLAGS_ALL += -fsanitize=address,undefined
 else ifeq ($(BUILD),coverage)
 CFLAGS_ALL += -O0 --coverage -fprofile-update=atomic
 LDFLAGS_ALL += --coverage
+else ifeq ($(BUILD),sabotage)
+CFLAGS_ALL += -O2
+CPPFLAGS += -DSKEIN_SABOTAGE
 else
-$(error BUILD=$(BUILD): one of release, debug, asan, tsan, fuzz, coverage)
+$(error BUILD=$(BUILD): one of release, debug, asan, tsan, fuzz, coverage, sabotage)
 endif
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)

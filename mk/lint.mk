@@ -2,7 +2,7 @@
 # a second run looks only at what changed.
 
 LINT_HEADERS := $(shell find libcommon libclient services tools tests -name '*.h')
-LINT_SOURCES := $(shell find libcommon libclient services tools $(wildcard tests/bench tests/fuzz) -name '*.c')
+LINT_SOURCES := $(shell find libcommon libclient services tools $(wildcard tests/bench tests/fuzz tests/chaos) -name '*.c')
 
 .PHONY: lint lint-headers lint-tidy fmt docs print-configuration
 lint: ## check the sources: clang-tidy, banned functions, layers, headers, layout, scripts, documents

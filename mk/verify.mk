@@ -31,7 +31,7 @@ integration-tests: $(INTEGRATION_TESTS) $(CLIENT_DRIVER)
 check: ## the fast tests: unit tests, plain and under asan + ubsan
 	@$(RUN_SUITES) check
 
-test: ## all tests: unit (also asan, tsan), models, integration, end to end
+test: ## all tests: unit (also asan, tsan), models, integration, end to end, a short chaos
 	@$(RUN_SUITES) test
 
 integration: ## each store and rpc wrapper against real servers

@@ -19,8 +19,8 @@
  * field. Never a token, a password or a message body. Values may come from
  * anywhere: quoted and escaped where needed, cut at LOG_VALUE_MAX bytes; fields
  * that do not fit in LOG_LINE_MAX are left out (`truncated=true`). One place in
- * the code writes at most LOG_BURST lines a second; what is over is counted, and
- * the next line that gets through carries `suppressed=N`.
+ * the code writes at most LOG_BURST lines a second, debug lines excepted; what is
+ * over is counted, and the next line that gets through carries `suppressed=N`.
  * Thread: any. A line is one write(2). errno is left alone.
  */
 

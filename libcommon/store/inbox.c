@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/sabotage.h"
 #include "store/user_script.h"
 
 #define EPOCH_DIGITS (INBOX_EPOCH_TEXT - 1)
@@ -20,17 +21,29 @@
  * was evicted alone and begins again behind its old number, lives as long as the inbox does.
  */
 #define APPEND_ARGS 7
+#define APPEND                                                                                                   \
+	INBOX_MAKE                                                                                               \
+	INBOX_AGE                                                                                                \
+	"local count = #ARGV - 7\n"                                                                              \
+	"n = redis.call('HINCRBY', KEYS[2], 'n', count)\n"                                                       \
+	"local len = redis.call('RPUSH', KEYS[1], unpack(ARGV, 8))\n"                                            \
+	"if len > tonumber(ARGV[6]) then redis.call('LTRIM', KEYS[1], -ARGV[7], -1) end\n"                       \
+	"if len == count then redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[2]), 1)) end\n"    \
+	"local routes = redis.call('HGETALL', KEYS[3])\n"
 
 static struct redis_script append_script = {
 	.name = "inbox append",
-	.source = INBOX_MAKE
-	INBOX_AGE
-	          "local count = #ARGV - 7\n"
-	          "n = redis.call('HINCRBY', KEYS[2], 'n', count)\n"
-	          "local len = redis.call('RPUSH', KEYS[1], unpack(ARGV, 8))\n"
-	          "if len > tonumber(ARGV[6]) then redis.call('LTRIM', KEYS[1], -ARGV[7], -1) end\n"
-	          "if len == count then redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[2]), 1)) end\n"
-	          "return { e, n - count + 1, redis.call('HGETALL', KEYS[3]) }\n",
+	.source = APPEND "return { e, n - count + 1, routes }\n",
+};
+
+/* SABOTAGE_LOOKUP_FIRST: with the routes as they were at the append before. */
+static struct redis_script lookup_first_script = {
+	.name = "inbox append, routes of before",
+	.source = APPEND "local before = KEYS[3] .. ':before'\n"
+	                 "local old = redis.call('HGETALL', before)\n"
+	                 "redis.call('DEL', before)\n"
+	                 "for i = 1, #routes, 2 do redis.call('HSET', before, routes[i], routes[i + 1]) end\n"
+	                 "return { e, n - count + 1, old }\n",
 };
 
 /*
@@ -149,8 +162,8 @@ void inbox_append(struct redis *redis, const struct inbox_limits *limits, struct
 		decimal(kept, limits->max_entries),
 	};
 	memcpy(all + APPEND_ARGS, entries, count * sizeof(*entries));
-	redis_eval(redis, &append_script, keys.keys, ARRAY_LEN(keys.keys), all, (unsigned)(APPEND_ARGS + count), on_appended,
-	           append);
+	redis_eval(redis, sabotaged(SABOTAGE_LOOKUP_FIRST) ? &lookup_first_script : &append_script, keys.keys,
+	           ARRAY_LEN(keys.keys), all, (unsigned)(APPEND_ARGS + count), on_appended, append);
 }
 
 struct str inbox_page_entry(const struct inbox_page *page, size_t index)

@@ -5,6 +5,7 @@
 #include "base/ident.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sabotage.h"
 #include "store/decimal.h"
 #include "store/user_script.h"
 
@@ -58,6 +59,12 @@ static struct redis_script unbind_script = {
 	.name = "route unbind",
 	.source = "local device, connection = ARGV[1], ARGV[2]\n" IF_OURS
 		  "return redis.call('HDEL', KEYS[3], device)\n",
+};
+
+/* SABOTAGE_BLIND_UNBIND */
+static struct redis_script blind_unbind_script = {
+	.name = "route unbind, blind",
+	.source = "return redis.call('HDEL', KEYS[3], ARGV[1])\n",
 };
 
 /* ARGV[3] for how long KEYS[4] stands. */
@@ -290,7 +297,8 @@ void route_unbind(struct redis *redis, struct str uid, struct str device, struct
 
 	write_connection(&connection, node, node_epoch, conn);
 	const struct str args[] = { device, buf_str(&connection) };
-	change_if_ours(redis, &unbind_script, uid, args, ARRAY_LEN(args), (struct change){ done, arg });
+	change_if_ours(redis, sabotaged(SABOTAGE_BLIND_UNBIND) ? &blind_unbind_script : &unbind_script, uid, args,
+	               ARRAY_LEN(args), (struct change){ done, arg });
 	buf_release(&connection);
 }
 
@@ -308,7 +316,8 @@ void route_close(struct redis *redis, struct str uid, struct str device, struct 
 	struct buf gone = gone_key(uid, buf_str(&connection));
 	const struct str all_keys[] = { keys.keys[0], keys.keys[1], keys.keys[2], buf_str(&gone) };
 	const struct str args[] = { device, buf_str(&connection), decimal(life, ROUTE_GONE_S) };
-	redis_eval(redis, &close_script, all_keys, ARRAY_LEN(all_keys), args, ARRAY_LEN(args), on_changed, change);
+	redis_eval(redis, sabotaged(SABOTAGE_BLIND_UNBIND) ? &blind_unbind_script : &close_script, all_keys,
+	           ARRAY_LEN(all_keys), args, ARRAY_LEN(args), on_changed, change);
 	buf_release(&gone);
 	buf_release(&connection);
 }

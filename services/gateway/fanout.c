@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/macros.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -128,6 +129,7 @@ struct fanout *fanout_new(struct str message, bool for_own, struct str client_ms
 		return NULL;
 	if (!is_fit_to_show(parsed))
 		goto out;
+	log_debug("written out", LOG_TEXT("conversation", parsed->conversation_id), LOG_U64("seq", parsed->seq));
 	if (!for_own)
 		client_msg_id = STR("");
 	message_json(&json, parsed);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/sabotage.h"
 #include "gateway/app.h"
 #include "gateway/handshake.h"
 #include "store/inbox.h" /* the text form of an epoch */
@@ -285,6 +286,8 @@ void session_admitted(struct session *session, err_t err)
 	} else if (err) {
 		log_warn("im did not admit a user", LOG_TEXT("uid", session_uid(session)), LOG_ERR(err));
 		session_close(session, 1013, "im does not answer: try again");
+	} else if (sabotaged(SABOTAGE_SYNC_FIRST) && !session->opening->knows_head) {
+		session_read_head(session);
 	} else {
 		bind_route(session, ROUTE_BIND);
 	}
@@ -301,8 +304,10 @@ static void on_first_bind(struct session *session, const struct route_change *ch
 		session_close(session, 1013, "router does not answer: try again");
 		return;
 	}
-	opening->epoch = change->inbox_epoch;
-	opening->head = change->inbox_head;
+	if (!opening->knows_head) {
+		opening->epoch = change->inbox_epoch;
+		opening->head = change->inbox_head;
+	}
 	go_live(session);
 }
 

@@ -43,6 +43,7 @@ struct inbox_read;
 struct opening {
 	uint64_t deadline_ms;
 	uint64_t epoch, head; /* of the inbox, once the route is bound */
+	bool knows_head; /* before it is: session_read_head() */
 	bool has_position; /* the client said where it is */
 	uint64_t client_epoch, client_offset; /* epoch 0: none of ours */
 	struct buf early; /* frames that came too early, each after its length */
@@ -112,6 +113,16 @@ void session_close(struct session *session, uint16_t code, const char *reason);
 
 /* im's answer to Admit. */
 void session_admitted(struct session *session, err_t err);
+
+/* SABOTAGE_SYNC_FIRST: reads the inbox's head before the route is bound; session_admitted() follows. */
+#ifdef SKEIN_SABOTAGE
+void session_read_head(struct session *session);
+#else
+static inline void session_read_head(struct session *session)
+{
+	(void)session;
+}
+#endif
 
 /* Router's answer to a change of its route. */
 void session_route_answered(struct session *session, const struct route_change *change);

@@ -1,3 +1,4 @@
+#include "base/sabotage.h"
 #include "gateway/app.h"
 #include "gateway/session.h"
 
@@ -105,6 +106,9 @@ static enum verdict deliver_readable(struct session *session, uint64_t epoch, ui
 	bool waits = audience == AUDIENCE_OWN && session->send_count &&
 	             session_awaits(session, fanout->client_msg_id, offset);
 
+	if (sabotaged(SABOTAGE_NO_SEQUENCER) && session->state == SESSION_LIVE && epoch == session->sequencer.epoch &&
+	    offset > session->sequencer.next)
+		sequencer_jump(&session->sequencer, offset, now_ms);
 	if (!waits && sequencer_pass(&session->sequencer, epoch, offset)) {
 		err_t err = send_next(session, fanout_share_ref(share), audience, offset, now_ms);
 		return err ? VERDICT_LAGGING : VERDICT_QUEUED;

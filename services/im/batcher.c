@@ -51,6 +51,8 @@ static void end_stored(struct batcher *batcher, struct send *send, struct send_r
 
 	/* What our own first try has stored is no duplicate, and not published yet. */
 	result->is_duplicate &= !is_ours;
+	log_debug("stored", LOG_STR("conversation", send->conversation), LOG_NUM("seq", result->seq),
+	          LOG_U64("msg_id", result->msg_id), LOG_NUM("duplicate", result->is_duplicate));
 	counter_add(result->is_duplicate ? batcher->duplicates : batcher->stored, 1);
 	if (is_ours) {
 		const struct stored_fields fields = fields_of(send, result);

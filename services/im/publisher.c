@@ -102,6 +102,7 @@ static void settle(struct publication *publication, err_t err)
 	struct publisher *publisher = publication->publisher;
 
 	counter_add(publisher->published, !err);
+	log_debug("settled", LOG_U64("msg_id", publication->id), LOG_ERR(err));
 	if (err && !may_pass(err)) {
 		counter_add(publisher->lost, 1);
 		log_error("kafka will never take a stored message", LOG_U64("msg_id", publication->id), LOG_ERR(err));

@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/sabotage.h"
 #include "push/append_run.h"
 #include "push/gap.h"
 #include "push/pending.h"
@@ -298,6 +299,18 @@ static void read_gap(struct conv *conv)
 	pg_query(conv->all->options.pg, PG_ANY_LANE, conv->all->options.gap_statement, &params, on_gap_read, conv);
 }
 
+static void fill_gap(struct conv *conv)
+{
+	const struct outgoing *first = pending_first(&conv->pending);
+
+	if (sabotaged(SABOTAGE_NO_GAP_READ) && !first->is_slim) {
+		conv->dispatched = first->seq - 1;
+		advance(conv);
+	} else {
+		read_gap(conv);
+	}
+}
+
 static void resolve_batch(struct conv *conv);
 
 static void on_wait_over(struct timer *timer)
@@ -311,7 +324,7 @@ static void on_wait_over(struct timer *timer)
 	if (conv->stage == STAGE_UNRESOLVED)
 		resolve_batch(conv);
 	else if (conv->stage == STAGE_IDLE && conv->is_known && !conv->is_filling && has_gap(conv))
-		read_gap(conv);
+		fill_gap(conv);
 	else
 		advance(conv);
 }
@@ -324,6 +337,7 @@ static void on_delivered(struct outgoing *outgoing, void *arg)
 
 	uint64_t now = clock_wall_ms(), stored = outgoing->time;
 
+	log_debug("answered", LOG_TEXT("conversation", conv->id), LOG_U64("seq", outgoing->seq));
 	histogram_observe(conv->all->total_time, now > stored ? (now - stored) * 1000 : 0);
 	delivery_wait_ended(conv->all->options.wait, clock_mono_us() - outgoing->taken_us);
 	finish(conv, outgoing);
@@ -356,6 +370,8 @@ static void on_appended(struct append_run *run, void *arg)
 		struct outgoing *outgoing = container_of(link, struct outgoing, link);
 
 		list_push_back(&conv->delivering, &outgoing->link);
+		log_debug("appended", LOG_TEXT("conversation", conv->id), LOG_U64("seq", outgoing->seq),
+		          LOG_NUM("recipients", outgoing->recipients->count), LOG_NUM("targets", outgoing->target_count));
 		counter_add(conv->all->dispatched, 1);
 		outgoing_deliver(outgoing, &outgoing_handlers, conv);
 	}
@@ -456,8 +472,10 @@ static size_t form_batch(struct conv *conv)
 	size_t count = 0;
 	struct outgoing *first;
 
-	while ((first = pending_first(&conv->pending)) && count < APPEND_BATCH_MAX && first->seq <= conv->dispatched + 1) {
-		bool is_repeat = first->seq <= conv->dispatched && first->seq > conv->base;
+	while ((first = pending_first(&conv->pending)) && count < APPEND_BATCH_MAX &&
+	       (first->seq <= conv->dispatched + 1 || sabotaged(SABOTAGE_NO_REORDER))) {
+		bool is_repeat = first->seq <= conv->dispatched && first->seq > conv->base &&
+		                 !sabotaged(SABOTAGE_NO_REORDER);
 
 		if (first->is_slim && !is_repeat)
 			break;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/sabotage.h"
 #include "push/dead_letters.h"
 #include "push/offset_tracker.h"
 
@@ -68,14 +69,19 @@ static struct partition *partition_at(struct intake *intake, int32_t number)
 	return &intake->partitions[number];
 }
 
-void intake_finished(void *arg, int32_t number, int64_t offset)
+static void finish_place(struct intake *intake, int32_t number, int64_t offset)
 {
-	struct intake *intake = arg;
 	struct partition *partition = partition_at(intake, number);
 
 	if (partition->is_ours && offset_tracker_finish(&partition->tracker, offset))
 		kafka_store_offset(intake->consumer, number, partition->tracker.next);
 	hold_or_go_on(intake);
+}
+
+void intake_finished(void *arg, int32_t number, int64_t offset)
+{
+	if (!sabotaged(SABOTAGE_COMMIT_EARLY))
+		finish_place(arg, number, offset);
 }
 
 /* ---- records ---- */
@@ -134,7 +140,12 @@ static void on_record(void *arg, struct kafka_record *record)
 			skein__v1__message_record__free_unpacked(message, NULL);
 		dead_letters_park(intake->dead, record, fault);
 	} else {
+		log_debug("taken", LOG_TEXT("conversation", message->message->conversation_id),
+		          LOG_U64("seq", message->message->seq), LOG_U64("msg_id", message->message->msg_id),
+		          LOG_NUM("partition", record->partition), LOG_NUM("offset", record->offset));
 		take_message(intake, record, message);
+		if (sabotaged(SABOTAGE_COMMIT_EARLY))
+			finish_place(intake, record->partition, record->offset);
 		kafka_record_free(record);
 	}
 	hold_or_go_on(intake);

@@ -217,6 +217,8 @@ static int start_server(void **state)
 	real_server_make(&server);
 	db = open_connection();
 	apply_migrations();
+	if (getenv("SABOTAGE_SQL")) /* tests/chaos/selfcheck: to see that these tests notice */
+		apply_migration(getenv("SABOTAGE_SQL"));
 	return 0;
 }
 

@@ -110,12 +110,28 @@ kafka_says_started() {
 	log_since_launch kafka | grep -q 'Kafka Server started'
 }
 
+# Kafka tells its clients where to find it, so each link to it (LINKS=) is a listener of its own: the n-th on the port n + 2
+# behind the broker's, told as the link's.
+kafka_links() {
+	local line n=0
+	kafka_listeners='' kafka_advertised='' kafka_protocols=''
+	[ -n "${LINKS:-}" ] || return 0
+	while read -r line; do
+		kafka_listeners+=",LINK$n://127.0.0.1:$(($(port kafka broker) + 2 + n))"
+		kafka_advertised+=",LINK$n://127.0.0.1:$line"
+		kafka_protocols+=",LINK$n:PLAINTEXT"
+		n=$((n + 1))
+	done < <(awk '$2 == "kafka" { print $4 }' "$LINKS")
+}
+
 start_kafka() {
 	local data=$run_dir/data/kafka conf=$run_dir/conf/kafka.properties classes="$kafka_jars/*" id
 	command -v java >/dev/null || die "Java is not installed: make deps"
 	[ -f "$kafka_jars/stamp" ] || die "Kafka's jars are not in $(shown "$kafka_jars"): make deps"
 	begin kafka
+	kafka_links
 	render "$templates/kafka.properties" DIR="$data" PORT="$(port kafka broker)" \
+		LISTENERS="$kafka_listeners" ADVERTISED="$kafka_advertised" PROTOCOLS="$kafka_protocols" \
 		CONTROLLER_PORT="$(port kafka controller)" >"$conf"
 	if [ ! -f "$data/meta.properties" ]; then
 		mkdir -p "$data"

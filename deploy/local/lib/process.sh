@@ -35,7 +35,7 @@ something_runs() {
 begin() {
 	local log
 	log=$(log_file "$1")
-	if [ -f "$log" ] && [ "$(stat -c %s "$log")" -gt 16777216 ]; then
+	if [ -f "$log" ] && [ "$(stat -c %s "$log")" -gt "${LOG_LIMIT:-16777216}" ]; then
 		mv "$log" "$log.1"
 	fi
 	touch "$log"

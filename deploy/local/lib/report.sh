@@ -3,7 +3,7 @@
 
 # list PREFIX KIND WHAT SUFFIX: PREFIX://127.0.0.1:PORT SUFFIX of each, with commas between.
 list() {
-	addresses "$2" "$3" | sed -E "s#[^,]+#$1://&$4#g"
+	links here "$2" "$3" | sed -E "s#[^,]+#$1://&$4#g"
 }
 
 internal_ports() {
@@ -32,9 +32,9 @@ write_env() {
 			assign SKEIN_JWT_SECRET "$(secret jwt)"
 			assign SKEIN_INTERNAL "$(internal_ports)"
 		fi
-		assign SKEIN_PG "$(postgres_uri)"
-		assign SKEIN_REDIS "$(redis_uri)"
-		assign SKEIN_KAFKA "$(kafka_brokers)"
+		assign SKEIN_PG "$(postgres_uri here)"
+		assign SKEIN_REDIS "$(redis_uri here)"
+		assign SKEIN_KAFKA "$(kafka_brokers here)"
 	} >"$run_dir/env.new"
 	mv "$run_dir/env.new" "$run_dir/env"
 }

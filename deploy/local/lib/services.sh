@@ -1,19 +1,22 @@
 # shellcheck shell=bash
 # Our own processes: a configuration file each, rendered from deploy/config/KIND.conf.
 
-postgres_uri() { echo "postgresql://skein:$(secret postgres)@127.0.0.1:$(port postgres sql)/skein"; }
-redis_uri() { echo "redis://127.0.0.1:$(port redis resp)/0"; }
-kafka_brokers() { echo "127.0.0.1:$(port kafka broker)"; }
+# Each as the service FROM sees it.
+postgres_uri() { echo "postgresql://skein:$(secret postgres)@$(link "$1" postgres sql)/skein"; }
+redis_uri() { echo "redis://$(link "$1" redis resp)/0"; }
+kafka_brokers() { link "$1" kafka broker; }
 
 service_conf() {
-	local name=$1 what ports=()
+	local name=$1 what ports=() seen=()
 	for what in $(ports_of "$name"); do
 		ports+=("${what^^}_PORT=$(port "$name" "$what")")
 	done
-	render "$templates/${name%-*}.conf" NAME="$name" "${ports[@]}" \
-		PG_URI="$(postgres_uri)" REDIS_URI="$(redis_uri)" KAFKA_BROKERS="$(kafka_brokers)" \
+	[ "${name%-*}" != gateway ] ||
+		seen=("WS_SEEN=$(link clients "$name" ws)" "GRPC_SEEN=$(link push "$name" grpc)")
+	render "$templates/${name%-*}.conf" NAME="$name" "${ports[@]}" "${seen[@]}" \
+		PG_URI="$(postgres_uri "$name")" REDIS_URI="$(redis_uri "$name")" KAFKA_BROKERS="$(kafka_brokers "$name")" \
 		AUTH_SECRET="$(secret jwt)" LIMITS="$LIMITS" \
-		ROUTERS="$(addresses router grpc)" IMS="$(addresses im grpc)"
+		ROUTERS="$(links "$name" router grpc)" IMS="$(links "$name" im grpc)"
 }
 
 # configure NAME: writes its file; fails when that changed nothing.
@@ -69,9 +72,10 @@ await_others() {
 	done
 }
 
+# SERVICE_WRAPPER= may name a program that gets NAME and the command, and becomes it.
 start_service() {
 	begin "$1"
-	launch "$1" "$bin/${1%-*}" --config "$run_dir/conf/$1.conf"
+	launch "$1" ${SERVICE_WRAPPER:+"$SERVICE_WRAPPER" "$1"} "$bin/${1%-*}" --config "$run_dir/conf/$1.conf"
 	await "$1" 30 is_ready "$1"
 }
 

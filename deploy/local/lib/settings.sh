@@ -97,11 +97,22 @@ ports_of() {
 	esac
 }
 
-# addresses KIND WHAT: host:port of each service of that kind, with commas between.
-addresses() {
+# link FROM NAME WHAT: host:port under which FROM (a service, or `clients`) reaches that port of NAME. LINKS= may name a file
+# of lines `FROM NAME WHAT PORT` with other ports, of proxies in between.
+link() {
+	local number=
+	if [ -n "${LINKS:-}" ]; then
+		number=$(awk -v from="$1" -v name="$2" -v what="$3" \
+			'$1 == from && $2 == name && $3 == what { print $4; exit }' "$LINKS")
+	fi
+	echo "127.0.0.1:${number:-$(port "$2" "$3")}"
+}
+
+# links FROM KIND WHAT: those of each service of that kind, with commas between.
+links() {
 	local name list=
 	for name in $(services); do
-		[ "${name%-*}" != "$1" ] || list+=,127.0.0.1:$(port "$name" "$2")
+		[ "${name%-*}" != "$2" ] || list+=,$(link "$1" "$name" "$3")
 	done
 	echo "${list#,}"
 }

@@ -269,6 +269,17 @@ static void *log_much(void *place)
 	return NULL;
 }
 
+static void debug_lines_are_all_written(void **state)
+{
+	(void)state;
+	log_set_level(LOG_DEBUG);
+	for (int i = 0; i < 2 * LOG_BURST; i++) {
+		log_debug("an event", LOG_NUM("i", i));
+		assert_non_null(next_line());
+	}
+	log_set_level(LOG_INFO);
+}
+
 static void threads_share_the_burst_and_lines_stay_whole(void **state)
 {
 	static struct log_site site;
@@ -306,6 +317,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_long_value_is_cut_between_characters, start, stop),
 		cmocka_unit_test_setup_teardown(fields_that_do_not_fit_are_left_out_whole, start, stop),
 		cmocka_unit_test_setup_teardown(errno_is_left_alone, start, stop),
+		cmocka_unit_test_setup_teardown(debug_lines_are_all_written, start, stop),
 		cmocka_unit_test_setup_teardown(threads_share_the_burst_and_lines_stay_whole, start, stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

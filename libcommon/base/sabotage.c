@@ -1,0 +1,22 @@
+#include "base/sabotage.h"
+
+#ifdef SKEIN_SABOTAGE
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const names[SABOTAGE_COUNT] = {
+	[SABOTAGE_COMMIT_EARLY] = "commit_early", [SABOTAGE_LOOKUP_FIRST] = "lookup_first",
+	[SABOTAGE_NO_REORDER] = "no_reorder",     [SABOTAGE_NO_GAP_READ] = "no_gap_read",
+	[SABOTAGE_SYNC_FIRST] = "sync_first",     [SABOTAGE_NO_SEQUENCER] = "no_sequencer",
+	[SABOTAGE_BLIND_UNBIND] = "blind_unbind",
+};
+
+bool sabotaged(enum sabotage what)
+{
+	const char *chosen = getenv("SKEIN_SABOTAGE");
+
+	return chosen && strcmp(chosen, names[what]) == 0;
+}
+
+#endif

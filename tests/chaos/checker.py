@@ -1,0 +1,339 @@
+"""Proves from the clients' own records that the contract held, or names what did not. README.md has the format of a history.
+
+`check(Run)` is a pure function: what it looks at are the histories and the messages that PostgreSQL has at the end. Each
+device is held against the table: in each life, every conversation goes on right behind what the stored state had taken, each
+message once, in order of seq, without a hole, to the end. Each answer is held against the table, too, and what came over an
+observer's wire against contract 2.3.
+"""
+import bisect
+import collections
+import dataclasses
+
+FNV_BASIS, FNV_PRIME, MASK = 14695981039346656037, 1099511628211, (1 << 64) - 1
+EXCUSED = {"none", "429", "503"}  # what a plain send may be told: try again
+STEADY = "0"  # habits of device.h; an observer's is 9
+PROMPT = {STEADY, "1", "3", "9"}
+MAX_OF_A_RULE = 200  # more of one kind say nothing new
+
+
+def text_hash(sender, kind, text):
+    """As hash_message() of device.c."""
+    value = FNV_BASIS
+    for byte in (sender + kind + text).encode():
+        value = ((value ^ byte) * FNV_PRIME) & MASK
+    return f"{(value ^ value >> 32) & 0xffffffff:08x}"
+
+
+@dataclasses.dataclass
+class Message:
+    msg_id: str
+    sender: str
+    key: str
+    hash: str
+
+
+@dataclasses.dataclass
+class Violation:
+    rule: str
+    text: str
+    at_ms: int = 0
+    conversation: str = ""
+    seq: int = 0
+    device: str = ""
+
+
+@dataclasses.dataclass
+class Run:
+    members: dict  # conversation: uids
+    devices: dict  # "uid/device": uid, of all that have to have everything at the end
+    table: dict  # (conversation, seq): Message
+    histories: list  # of iterables of lines
+    faults: list = dataclasses.field(default_factory=list)  # (start_ms, kind)
+    late_ms: int = 60000  # a device that is connected has a message that was answered within that time
+
+
+@dataclasses.dataclass
+class Figures:
+    """What a run was, for its summary."""
+    sent: int = 0
+    answered: int = 0
+    duplicates: int = 0
+    handed: int = 0
+    lives: int = 0
+    frames: int = 0
+    slowest_ms: int = 0
+    slowest: tuple = ()
+    recovery_ms: dict = dataclasses.field(default_factory=dict)  # kind of fault: the longest a message waited
+
+
+class Life:
+    __slots__ = ("base", "handed")
+
+    def __init__(self, base):
+        self.base, self.handed = base, []
+
+    def after(self, taken):
+        """What a state with so many of its messages taken knows."""
+        last = dict(self.base)
+        for conversation, seq in self.handed[:taken]:
+            last[conversation] = max(last.get(conversation, 0), seq)
+        return last
+
+
+class Device:
+    def __init__(self, uid):
+        self.uid = uid
+        self.lives = {0: Life({})}
+        self.life, self.last, self.habit, self.up_ms = None, {}, "", None
+
+
+class Wire:
+    """One connection of an observer."""
+
+    def __init__(self, offset):
+        self.next = int(offset) + 1 if offset != "-" else None
+        self.head, self.is_free = None, False  # free: after a resync any offset may come
+        self.seen = set()
+        self.last = {}
+
+
+class Inbox:
+    """What sync gave at the end, oldest first."""
+
+    def __init__(self, epoch, head):
+        self.epoch, self.head = epoch, head
+        self.offset, self.last = None, {}
+
+
+class Checker:
+    def __init__(self, run):
+        self.run = run
+        self.starts = [start for start, _ in run.faults]
+        self.violations, self.counts = [], collections.Counter()
+        self.figures = Figures()
+        self.devices, self.wires, self.inboxes = {}, {}, {}
+        self.wanted = {}  # (uid, conversation, key): when it was given to a device that must get an answer
+        self.hashes = {}  # (uid, key): of what was sent
+        self.answers = {}  # (uid, conversation, key): (seq, msg_id)
+        self.answered_ms = {}  # (conversation, seq)
+
+    def find(self, rule, text, at_ms=0, conversation="", seq=0, device=""):
+        self.counts[rule] += 1
+        if self.counts[rule] <= MAX_OF_A_RULE:
+            self.violations.append(Violation(rule, text, at_ms, conversation, seq, device))
+
+    # -- events: fields are as they are in the line, after time, device and letter --
+
+    def device(self, name):
+        device = self.devices.get(name)
+        if device is None:
+            device = self.devices[name] = Device(name.split("/")[0])
+        return device
+
+    def on_life(self, at, name, life, origin, taken, habit):
+        device = self.device(name)
+        device.last = device.lives[int(origin)].after(int(taken))
+        device.life = device.lives[int(life)] = Life(dict(device.last))
+        device.habit, device.up_ms = habit, None
+        self.figures.lives += 1
+
+    def on_message(self, at, name, conversation, seq, msg_id, hash_, _key):
+        device, seq = self.device(name), int(seq)
+        self.figures.handed += 1
+        stored = self.run.table.get((conversation, seq))
+        if stored is None:
+            self.find("phantom", "was handed over, and is not stored", at, conversation, seq, name)
+        elif stored.msg_id != msg_id or stored.hash != hash_:
+            self.find("altered", f"was handed over as {msg_id} {hash_}, and is stored as {stored.msg_id} {stored.hash}", at,
+                      conversation, seq, name)
+        if device.uid not in self.run.members.get(conversation, ()):
+            self.find("leak", "was handed over to somebody who is no member", at, conversation, seq, name)
+        last = device.last.get(conversation, 0)
+        if seq <= last:
+            self.find("repeat", f"was handed over again; {last} was the last", at, conversation, seq, name)
+        elif seq > last + 1:
+            self.find("hole", f"was handed over after {last}", at, conversation, seq, name)
+        device.last[conversation] = max(last, seq)
+        device.life.handed.append((conversation, seq))
+        answered = self.answered_ms.get((conversation, seq))
+        if answered is not None and answered < at and device.habit in PROMPT:
+            if device.habit == STEADY:
+                self.time(conversation, seq, at, name, at - answered)
+            if device.up_ms is not None and at - max(answered, device.up_ms) > self.run.late_ms:
+                self.find("late", f"was answered {(at - answered) / 1000:.1f} s before, and the device was connected for "
+                          f"{(at - device.up_ms) / 1000:.1f} s", at, conversation, seq, name)
+
+    def time(self, conversation, seq, at, name, waited):
+        if waited > self.figures.slowest_ms:
+            self.figures.slowest_ms, self.figures.slowest = waited, (conversation, seq, name, at)
+        kind = self.blamed(at - waited, at)
+        if waited > self.figures.recovery_ms.get(kind, 0):
+            self.figures.recovery_ms[kind] = waited
+
+    def blamed(self, since, until):
+        """The fault in whose time, up to the next one, the longest part of it was."""
+        kind, longest = "none", 0
+        at = max(0, bisect.bisect_right(self.starts, since) - 1)
+        while at < len(self.starts) and self.starts[at] < until:
+            end = self.starts[at + 1] if at + 1 < len(self.starts) else until
+            part = min(end, until) - max(self.starts[at], since)
+            if part > longest:
+                kind, longest = self.run.faults[at][1], part
+            at += 1
+        return kind
+
+    def on_status(self, at, name, status, _reason):
+        self.device(name).up_ms = at if status == "up" else None
+
+    def on_wanted(self, at, name, key, conversation):
+        uid = self.device(name).uid
+        self.wanted[uid, conversation, key] = at, name
+        self.figures.sent += 1
+
+    def on_send(self, _at, name, key, hash_):
+        self.hashes[self.device(name).uid, key] = hash_
+
+    def on_answer(self, at, name, key, code, conversation, seq, msg_id, is_duplicate):
+        uid, seq = self.device(name).uid, int(seq)
+        place = uid, conversation, key
+        if code != "ok":
+            if code not in EXCUSED:
+                self.find("refused", f"{key} of {uid} was answered {code}", at, conversation, 0, name)
+                for wanted in [wanted for wanted in self.wanted if wanted[0] == uid and wanted[2] == key]:
+                    del self.wanted[wanted]
+            return
+        self.figures.answered += 1
+        self.figures.duplicates += int(is_duplicate)
+        self.wanted.pop(place, None)
+        first = self.answers.setdefault(place, (seq, msg_id))
+        if first != (seq, msg_id):
+            self.find("two answers", f"{key} of {uid} was answered {seq} {msg_id}, and before {first[0]} {first[1]}", at,
+                      conversation, seq, name)
+        stored = self.run.table.get((conversation, seq))
+        if stored is None:
+            self.find("lost", f"{key} of {uid} was answered 200, and is not stored", at, conversation, seq, name)
+        elif (stored.msg_id, stored.sender, stored.key) != (msg_id, uid, key):
+            self.find("lost", f"{key} of {uid} was answered {msg_id}, and stored is {stored.msg_id} of {stored.sender}", at,
+                      conversation, seq, name)
+        elif self.hashes.get((uid, key), stored.hash) != stored.hash:
+            self.find("altered", f"{key} of {uid} is stored as something else", at, conversation, seq, name)
+        self.answered_ms.setdefault((conversation, seq), at)
+
+    # -- observers --
+
+    def on_connect(self, _at, name, connection, _epoch, offset):
+        self.device(name).up_ms = None
+        self.wires[name, connection] = Wire(offset)
+
+    def on_hello(self, at, name, connection, _epoch, head):
+        self.device(name).up_ms = at
+        wire = self.wires[name, connection]
+        wire.head = int(head)
+        if wire.next is None:
+            wire.next = wire.head + 1
+
+    def on_frame(self, at, name, connection, offset, conversation, seq):
+        wire, offset, seq = self.wires[name, connection], int(offset), int(seq)
+        self.figures.frames += 1
+        if wire.head is None:
+            self.find("wire", "came before hello", at, conversation, seq, name)
+        if wire.is_free:
+            wire.is_free = False
+        elif offset != wire.next:
+            self.find("wire", f"came with offset {offset}; {wire.next} was next on connection {connection}", at, conversation,
+                      seq, name)
+        wire.next = offset + 1
+        last = wire.last.get(conversation, 0)
+        if seq < last and (conversation, seq) not in wire.seen:
+            self.find("wire", f"came for the first time on connection {connection}, after {last}", at, conversation, seq, name)
+        wire.seen.add((conversation, seq))
+        wire.last[conversation] = max(seq, last)
+
+    def on_sync_more(self, _at, name, connection, _offset):
+        wire = self.wires[name, connection]
+        wire.next = wire.head + 1
+
+    def on_resync(self, _at, name, connection, _epoch):
+        self.wires[name, connection].is_free = True
+
+    def on_inbox(self, _at, name, epoch, head):
+        self.inboxes[name] = Inbox(epoch, int(head))
+
+    def on_entry(self, at, name, offset, conversation, seq, msg_id, hash_):
+        """An entry of the inbox as sync gives it at the end."""
+        inbox, offset, seq = self.inboxes[name], int(offset), int(seq)
+        stored = self.run.table.get((conversation, seq))
+        if inbox.offset is not None and offset != inbox.offset + 1:
+            self.find("sync", f"has offset {offset} after {inbox.offset}", at, conversation, seq, name)
+        if stored is None or (stored.msg_id, stored.hash) != (msg_id, hash_):
+            self.find("sync", "is not what is stored", at, conversation, seq, name)
+        last = inbox.last.get(conversation)
+        if last is not None and seq > last + 1:
+            self.find("sync", f"follows {last} in the inbox", at, conversation, seq, name)
+        inbox.offset = offset
+        inbox.last[conversation] = max(seq, last or 0)
+
+    # -- the end --
+
+    def check_table(self):
+        seqs, ids, keys = collections.defaultdict(list), {}, {}
+        for (conversation, seq), message in self.run.table.items():
+            seqs[conversation].append(seq)
+            other = ids.setdefault(message.msg_id, (conversation, seq))
+            if other != (conversation, seq):
+                self.find("table", f"has the msg_id of {other[0]} {other[1]}", 0, conversation, seq)
+            if message.key:
+                other = keys.setdefault((conversation, message.sender, message.key), seq)
+                if other != seq:
+                    self.find("twice", f"{message.key} of {message.sender} is stored as {other} as well", 0, conversation, seq)
+        for conversation, found in seqs.items():
+            found.sort()
+            if found != list(range(1, len(found) + 1)):
+                missing = sorted(set(range(1, found[-1] + 1)) - set(found))
+                self.find("table", f"seqs are missing: {missing[:5]}", 0, conversation, missing[0] if missing else 0)
+        return {conversation: found[-1] for conversation, found in seqs.items()}
+
+    def check_ends(self, last):
+        of_user = collections.defaultdict(list)
+        for conversation, uids in self.run.members.items():
+            for uid in uids:
+                of_user[uid].append(conversation)
+        for name, uid in self.run.devices.items():
+            device = self.devices.get(name)
+            if device is None:
+                self.find("missing", "never ran", 0, "", 0, name)
+                continue
+            for conversation in of_user[uid]:
+                has = device.last.get(conversation, 0)
+                if has < last.get(conversation, 0):
+                    self.find("missing", f"never came; {last[conversation]} is the last that is stored",
+                              self.answered_ms.get((conversation, has + 1), 0), conversation, has + 1, name)
+        for name, inbox in self.inboxes.items():
+            for conversation, seq in inbox.last.items():
+                if seq < last.get(conversation, 0):
+                    self.find("sync", f"is the last in the inbox; {last[conversation]} is stored", 0, conversation, seq, name)
+        for (uid, conversation, key), (at, name) in self.wanted.items():
+            self.find("unanswered", f"{key} of {uid} was never answered", at, conversation, 0, name)
+
+    def check(self):
+        handlers = {"L": self.on_life, "M": self.on_message, "W": self.on_wanted, "S": self.on_send, "A": self.on_answer,
+                    "C": self.on_connect, "H": self.on_hello, "F": self.on_frame, "Y": self.on_sync_more,
+                    "R": self.on_resync, "U": self.on_status, "I": self.on_inbox, "J": self.on_entry}
+        last = self.check_table()
+        for history in self.run.histories:
+            for number, line in enumerate(history, 1):
+                fields = line.split()
+                try:
+                    handler = handlers.get(fields[2])
+                    if handler:
+                        handler(int(fields[0]), fields[1], *fields[3:])
+                except (IndexError, ValueError, TypeError, KeyError) as error:
+                    raise ValueError(f"line {number} of a history is none: {line[:200]!r} ({error!r})") from error
+        self.check_ends(last)
+        return self.violations
+
+
+def check(run):
+    """(violations, figures)"""
+    checker = Checker(run)
+    return checker.check(), checker.figures

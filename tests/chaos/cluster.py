@@ -1,0 +1,187 @@
+"""The cluster of a chaos run, on deploy/local/cluster: its processes, its proxies, and what can be done to them."""
+import asyncio
+import json
+import os
+import pathlib
+import shutil
+import signal
+import time
+import urllib.parse
+
+import links
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+SCRIPT = ROOT / "deploy" / "local" / "cluster"
+TRUTH = """copy (select conversation_id, seq, msg_id, sender, coalesce(client_msg_id, ''), type, coalesce(body, '{}')
+	from message order by 1, 2) to stdout"""
+
+
+class Failed(Exception):
+    """The cluster did not do what it was asked to."""
+
+
+async def run(command, environment, within_s=120):
+    process = await asyncio.create_subprocess_exec(*map(str, command), env=environment, stdin=asyncio.subprocess.DEVNULL,
+                                                   stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), within_s)
+    except asyncio.TimeoutError as error:
+        process.kill()
+        raise Failed(f"{command[0]} did not end within {within_s} s") from error
+    return process.returncode, output.decode(errors="replace")
+
+
+class Proxies:
+    """proxy.c, told line by line."""
+
+    def __init__(self, binary):
+        self.binary = binary
+        self.process = None
+
+    async def start(self, arguments):
+        self.process = await asyncio.create_subprocess_exec(
+            str(self.binary), *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True)
+        await self._answer("start")
+
+    async def tell(self, command):
+        self.process.stdin.write(f"{command}\n".encode())
+        await self._answer(command)
+
+    async def _answer(self, command):
+        answer = (await asyncio.wait_for(self.process.stdout.readline(), 10)).decode().strip()
+        if answer != "ok":
+            raise Failed(f"chaos_proxy: {command}: {answer or 'it is gone'}")
+
+    async def stop(self):
+        if self.process:
+            self.process.stdin.close()
+            await self.process.wait()
+
+
+class Cluster:
+    def __init__(self, options, has_clocks):
+        self.run_dir, self.bin_dir, port_base = options.run_dir, options.bin, options.port_base
+        self.links = links.Links(port_base)
+        self.proxies = Proxies(self.bin_dir / "chaos_proxy")
+        self.port_base, self.has_clocks = port_base, has_clocks
+        self.clocks = self.run_dir / "clocks"
+        self.environment = {**os.environ, "RUN_DIR": str(self.run_dir), "PORT_BASE": str(port_base), "BIN": str(self.bin_dir),
+                            "LINKS": str(self.run_dir / "links"), "LIMITS": "off", "LOG_LIMIT": str(1 << 40),
+                            "SERVICE_WRAPPER": str(HERE / "run_service"), "CHAOS_CLOCKS": str(self.clocks)}
+        if options.sabotage:
+            self.environment["SKEIN_SABOTAGE"] = options.sabotage
+        self.environment.setdefault("KAFKA_JARS", str(ROOT / "build" / "kafka"))
+        for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "GATEWAYS", "IMS", "PUSHES", "ROUTERS"):
+            self.environment.pop(name, None)
+
+    async def script(self, *arguments, within_s=180):
+        code, output = await run([SCRIPT, *arguments], self.environment, within_s)
+        if code:
+            raise Failed(f"cluster {' '.join(arguments)}: {output[-3000:]}")
+        return output
+
+    # -- life --
+
+    async def start(self):
+        """A new one, with nothing of the last."""
+        if self.run_dir.exists():
+            await self.script("down")
+            await self.script("clean-data")
+            shutil.rmtree(self.run_dir / "logs", ignore_errors=True)
+        self.clocks.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.clocks)
+        self.clocks.mkdir()
+        if self.has_clocks:
+            for name in links.schedule.ALL:
+                self.set_clock(name, "+0")
+        (self.run_dir / "links").write_text(self.links.table())
+        await self.proxies.start(self.links.arguments())
+        await self.script("up")
+
+    async def stop(self):
+        for name in self.names():
+            self.signal(name, signal.SIGCONT)
+        await self.script("down")
+        await self.proxies.stop()
+
+    def names(self):
+        return [path.name for path in (self.run_dir / "pids").glob("*")]
+
+    def settings(self):
+        return dict(line.split("=", 1) for line in (self.run_dir / "env").read_text().splitlines())
+
+    # -- processes --
+
+    def pid(self, name):
+        return int((self.run_dir / "pids" / name).read_text())
+
+    def signal(self, name, number):
+        try:
+            os.kill(self.pid(name), number)
+        except (ProcessLookupError, FileNotFoundError, ValueError):
+            return False
+        return True
+
+    def children(self, name):
+        """PostgreSQL's processes: a stopped postmaster alone stops nothing."""
+        pid = self.pid(name)
+        try:
+            return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        except FileNotFoundError:
+            return []
+
+    def signal_family(self, name, number):
+        for pid in [self.pid(name), *self.children(name)]:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+
+    async def up(self):
+        await self.script("up")
+
+    # -- the clock of one service --
+
+    def set_clock(self, name, offset):
+        new = self.clocks / f"{name}.new"
+        new.write_text(f"{offset}\n")
+        new.rename(self.clocks / name)
+
+    # -- stores --
+
+    async def flush(self):
+        reader, writer = await asyncio.open_connection("127.0.0.1", links.port_of(self.port_base, "redis", "resp"))
+        writer.write(b"FLUSHALL\r\n")
+        answer = await asyncio.wait_for(reader.readline(), 10)
+        writer.close()
+        if not answer.startswith(b"+OK"):
+            raise Failed(f"FLUSHALL: {answer!r}")
+
+    async def query(self, statement):
+        """psql's output."""
+        uri = urllib.parse.urlsplit(self.settings()["SKEIN_PG"].strip("'"))
+        environment = {**os.environ, "PGHOST": uri.hostname, "PGPORT": str(uri.port), "PGUSER": uri.username,
+                       "PGPASSWORD": uri.password, "PGDATABASE": uri.path[1:], "PGCONNECT_TIMEOUT": "10"}
+        code, output = await run(["psql", "-XAtq", "-c", statement], environment)
+        if code:
+            raise Failed(f"psql: {output[-500:]}")
+        return output
+
+    async def last_seqs(self):
+        rows = (await self.query("select id, last_seq from conversation")).splitlines()
+        return {name: int(seq) for name, _, seq in (row.rpartition("|") for row in rows)}
+
+
+def unescaped(cell):
+    """COPY's text format, as far as a JSON body needs it."""
+    return cell.replace("\\\\", "\\")
+
+
+def text_of(body):
+    value = json.loads(unescaped(body))
+    return value["text"] if isinstance(value, dict) and set(value) == {"text"} else "\x01"
+
+
+def wall_ms():
+    return int(time.time() * 1000)

@@ -1,0 +1,112 @@
+"""What breaks when: a pure function of the seed, the length and the kinds of faults, so that a run can be had again.
+
+One fault at a time (the contract speaks of whatever single process dies), each with time to heal before the next.
+"""
+import dataclasses
+import random
+
+SERVICES = ("gateway", "im", "push", "router")
+SERVERS = ("postgres", "redis", "kafka")
+COUNT = 2  # of each service
+FIRST_AT_S = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    at_s: float  # after the clients began to send
+    kind: str  # "kill-gateway"; before the dash what is done
+    target: str  # a process, a link, or what else it is done to
+    lasts_s: float
+    detail: str = ""
+
+    def __str__(self):
+        return f"{self.at_s:6.1f} s  {self.kind:<16} {self.target:<20} {self.lasts_s:5.1f} s  {self.detail}".rstrip()
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    weight: float
+    targets: tuple
+    lasts_s: tuple  # at least, at most
+    heals_s: float  # what everything has to go on with before the next
+    details: tuple = ("",)
+
+
+def instances(service):
+    return tuple(f"{service}-{i + 1}" for i in range(COUNT))
+
+
+ALL = tuple(name for service in SERVICES for name in instances(service))
+# As they are called in links.py: a star is any end.
+LINKS = tuple(f"{name}-{server}" for name in instances("im") + instances("push") for server in ("postgres", "redis", "kafka")) + \
+    tuple(f"{name}-redis" for name in instances("router")) + \
+    tuple(f"{name}-{service}-*" for name in instances("gateway") for service in ("router", "im")) + \
+    tuple(f"{side}-{name}" for side in ("push", "clients") for name in instances("gateway")) + \
+    tuple(f"clients-{name}" for name in instances("im"))
+
+KINDS = {
+    **{f"kill-{service}": Kind(3, instances(service), (0.2, 14), 7) for service in SERVICES},
+    **{f"pause-{service}": Kind(2, instances(service), (0.5, 15), 7) for service in SERVICES},
+    **{f"drain-{service}": Kind(1, instances(service), (0, 0), 5) for service in SERVICES},
+    **{f"kill-{server}": Kind(1, (server,), (0.2, 6), 9) for server in SERVERS},
+    **{f"pause-{server}": Kind(1, (server,), (0.5, 10), 8) for server in SERVERS},
+    **{f"restart-{server}": Kind(0.7, (server,), (0, 0), 9) for server in SERVERS},
+    "flush": Kind(2, ("redis",), (0, 0), 6),
+    "delay": Kind(2, LINKS, (2, 10), 4, ("20 20", "100 100", "300 300", "900 200")),
+    "cut": Kind(2, LINKS, (0.2, 8), 6),
+    "hold": Kind(2, LINKS, (1, 14), 7),
+    "stuck-push": Kind(1, instances("push"), (1, 6), 8),
+    "clock": Kind(2, ALL, (3, 10), 5, ("+3600", "-3600", "+2", "-2")),
+    "rolling-restart": Kind(0.3, ("all",), (0, 0), 6),
+}
+
+# A restart takes a time that depends on the machine: this is kept free for it.
+TAKES_S = {"drain": 6, "restart": 6, "rolling": 45, "kill": 2, "stuck": 2}
+
+
+def means(name, kind):
+    return kind == name or kind.startswith(name + "-")
+
+
+def chosen(names):
+    """
+    {kind: targets} that a list of names means, each whole or up to a dash, and the beginning of a target if it matters:
+    kill, pause-im, delay:push-1. None or empty: all.
+    """
+    if not names:
+        return {kind: what.targets for kind, what in KINDS.items()}
+    kinds = {}
+    for name in names:
+        name, _, beginning = name.partition(":")
+        found = {kind: tuple(target for target in what.targets if target.startswith(beginning))
+                 for kind, what in KINDS.items() if means(name, kind)}
+        if not any(found.values()):
+            raise ValueError(f"there is no fault {name} {beginning}".rstrip() + f"; there are {', '.join(KINDS)}")
+        kinds.update((kind, targets) for kind, targets in found.items() if targets)
+    return kinds
+
+
+def schedule(seed, minutes, names=None):
+    """Faults in order, the last one healed when the minutes are over."""
+    rng = random.Random(f"skein {seed}")
+    kinds = chosen(names)
+    names = list(kinds)
+    weights = [KINDS[name].weight for name in names]
+    faults, at = [], float(FIRST_AT_S)
+    while True:
+        name = rng.choices(names, weights)[0]
+        kind = KINDS[name]
+        least, most = kind.lasts_s
+        # Short ones are as interesting as long ones: the logarithm is even.
+        lasts = round(least * (most / least) ** rng.random(), 1) if least else 0.0
+        fault = Fault(round(at, 1), name, rng.choice(kinds[name]), lasts, rng.choice(kind.details))
+        at += lasts + TAKES_S.get(name.split("-")[0], 0) + kind.heals_s + rng.uniform(0, 3)
+        if at > 60 * minutes and faults:
+            return faults
+        faults.append(fault)
+
+
+def short():
+    """What `make test` runs: one kill of each service, one flush and one pause."""
+    return [Fault(1, "kill-gateway", "gateway-1", 0.5), Fault(6, "kill-push", "push-2", 0.5), Fault(14, "flush", "redis", 0),
+            Fault(17, "kill-im", "im-1", 0.5), Fault(22, "pause-push", "push-1", 3), Fault(29, "kill-router", "router-1", 0.5)]

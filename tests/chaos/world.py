@@ -1,0 +1,66 @@
+"""Who talks to whom in a chaos run: users with devices, pairs, groups of ten, and one that holds half of them."""
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import random
+import time
+
+import aiohttp
+
+OBSERVER = "observer"
+
+
+def segment(value):
+    return base64.urlsafe_b64encode(value).rstrip(b"=")
+
+
+def token(secret, uid):
+    signed = segment(b'{"alg":"HS256","typ":"JWT"}') + b"." + segment(
+        json.dumps({"sub": uid, "exp": int(time.time()) + 86400}).encode())
+    return (signed + b"." + segment(hmac.new(secret.encode(), signed, hashlib.sha256).digest())).decode()
+
+
+def plan(seed, users, rate, secret):
+    """All that does not need the cluster: users, who are friends, and groups without their ids."""
+    rng = random.Random(f"world {seed}")
+    uids = [f"u{i:03d}" for i in range(users)]
+    pairs = {tuple(sorted(rng.sample(uids, 2))) for _ in range(2 * users)}
+    shuffled = rng.sample(uids, users)
+    groups = [shuffled[i:i + 10] for i in range(0, users, 10)] + [shuffled[:users // 2]]
+    people = [{"uid": uid, "token": token(secret, uid), "devices": ["phone", "tablet"] if i % 2 else ["phone"],
+               "conversations": []} for i, uid in enumerate(uids)]
+    of = {person["uid"]: person for person in people}
+    for one, other in sorted(pairs):
+        for uid, peer in ((one, other), (other, one)):
+            of[uid]["conversations"].append({"id": f"u:{one}:{other}", "to": {"user": peer}})
+    return {"seed": seed, "rate": rate, "users": people, "groups": groups}
+
+
+async def settle(plan_, bases):
+    """Makes the accounts and the groups, and fills in what only the cluster knows."""
+    of = {person["uid"]: person for person in plan_["users"]}
+    plan_["bases"] = bases
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
+        async def ask(method, path, person, body=None):
+            headers = {"Authorization": f"Bearer {person['token']}"}
+            async with session.request(method, bases[0] + path, headers=headers, json=body) as answer:
+                text = await answer.text()
+                if answer.status >= 300:
+                    raise RuntimeError(f"{method} {path}: {answer.status} {text[:300]}")
+                return json.loads(text)
+        await asyncio.gather(*(ask("GET", "/v1/endpoints", person) for person in plan_["users"]))
+        for members in plan_["groups"]:
+            made = await ask("POST", "/v1/groups", of[members[0]], {"name": "chaos", "members": members[1:]})
+            for uid in members:
+                of[uid]["conversations"].append({"id": made["conversation_id"], "to": {"group": made["group_id"]}})
+
+
+def members_of(plan_):
+    """{conversation: its uids}"""
+    members = {}
+    for person in plan_["users"]:
+        for conversation in person["conversations"]:
+            members.setdefault(conversation["id"], set()).add(person["uid"])
+    return members
