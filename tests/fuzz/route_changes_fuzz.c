@@ -16,8 +16,8 @@ void __wrap_route_bind(struct redis *redis, const struct inbox_limits *limits, u
                        const struct route_binding *binding, route_bind_done done, void *arg);
 void __wrap_gateway_calls_kick(struct gateway_calls *calls, const struct gateway_kick *kick, unsigned tries,
                                gateway_kick_done done, void *arg);
-void __wrap_route_unbind(struct redis *redis, struct str uid, struct str device, struct str node, uint64_t node_epoch,
-                         uint64_t conn, route_unbind_done done, void *arg);
+void __wrap_route_close(struct redis *redis, struct str uid, struct str device, struct str node, uint64_t node_epoch,
+                        uint64_t conn, route_unbind_done done, void *arg);
 void __wrap_route_renew(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, struct str uid,
                         struct str device, struct str node, uint64_t node_epoch, uint64_t conn, route_renew_done done,
                         void *arg);
@@ -46,8 +46,8 @@ void __wrap_route_bind(struct redis *redis, const struct inbox_limits *limits, u
 	done(arg, OK, &bound);
 }
 
-void __wrap_route_unbind(struct redis *redis, struct str uid, struct str device, struct str node, uint64_t node_epoch,
-                         uint64_t conn, route_unbind_done done, void *arg)
+void __wrap_route_close(struct redis *redis, struct str uid, struct str device, struct str node, uint64_t node_epoch,
+                        uint64_t conn, route_unbind_done done, void *arg)
 {
 	(void)redis;
 	(void)node_epoch;
@@ -61,7 +61,7 @@ void __wrap_route_renew(struct redis *redis, const struct inbox_limits *limits, 
 {
 	(void)limits;
 	CHECK(ttl_s > 0);
-	__wrap_route_unbind(redis, uid, device, node, node_epoch, conn, done, arg);
+	__wrap_route_close(redis, uid, device, node, node_epoch, conn, done, arg);
 }
 
 void __wrap_gateway_calls_kick(struct gateway_calls *calls, const struct gateway_kick *kick, unsigned tries,
