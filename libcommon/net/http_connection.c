@@ -284,6 +284,12 @@ static void refuse_method(struct http_request *request)
 	http_respond_problem(request, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
 }
 
+/* This request is counted already. */
+static bool is_busy(const struct http_server *server)
+{
+	return server->options.max_pending && server->pending > server->options.max_pending;
+}
+
 /* Answers at once, or hands over to the route's handler. */
 static void dispatch(struct http_request *request)
 {
@@ -299,7 +305,7 @@ static void dispatch(struct http_request *request)
 		refuse_method(request);
 	else if (err)
 		http_respond_problem(request, err, NULL, NULL);
-	else if (server->is_closing)
+	else if (server->is_closing || is_busy(server))
 		http_respond_problem(request, ERR_UNAVAILABLE, NULL, NULL);
 	else if (decode_params(request) && decode_query(request))
 		request->match.route->handle(request, server->options.arg);

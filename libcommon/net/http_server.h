@@ -43,6 +43,7 @@ struct http_server_options {
 	size_t max_body; /* bytes */
 	unsigned max_connections; /* of this worker, as the next one */
 	unsigned max_connections_per_address; /* 0: no cap */
+	unsigned max_pending; /* requests whose handler owes an answer; 503 to what is over; 0: no cap */
 	/*
 	 * At least 1; kept to within a second. The longest silence of a client, and
 	 * the time in which the first line of a request must come (counted from the

@@ -96,6 +96,9 @@ err_t kafka_consumer_new(struct kafka_consumer **out, struct worker *worker, con
 
 void kafka_record_free(struct kafka_record *record);
 
+/* The record's headers, at most `max`, valid as long as it is; returns how many. */
+unsigned kafka_record_headers(const struct kafka_record *record, struct kafka_header *headers, unsigned max);
+
 /* Everything below `next_offset` of the partition is done with. Ignored for a partition that is not ours any more. */
 void kafka_store_offset(struct kafka_consumer *consumer, int32_t partition, int64_t next_offset);
 
@@ -108,6 +111,9 @@ bool kafka_consumer_has_joined(const struct kafka_consumer *consumer);
 
 /* Number of records between the committed offsets and the ends of our partitions, as last seen. */
 int64_t kafka_consumer_lag(const struct kafka_consumer *consumer);
+
+/* Number of records between those that were handed over and the ends of our partitions, as last seen. */
+int64_t kafka_consumer_untaken(const struct kafka_consumer *consumer);
 
 /* Commits what is stored, leaves the group, frees. Partitions are revoked on the way; no record comes any more. */
 void kafka_consumer_close(struct kafka_consumer *consumer, void (*closed)(void *arg), void *arg);

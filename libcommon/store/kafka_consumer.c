@@ -39,6 +39,7 @@ static const struct kafka_setting settings[] = {
 struct partition {
 	bool is_ours;
 	bool is_announced; /* assigned() was called */
+	int64_t taken; /* the offset behind the last record that was handed over; 0: none yet */
 	int64_t stored; /* everything below it is done with, or NO_OFFSET */
 	int64_t sent; /* in a commit that was sent */
 	int64_t committed; /* as far as we know, or NO_OFFSET */
@@ -117,6 +118,18 @@ int64_t kafka_consumer_lag(const struct kafka_consumer *consumer)
 			lag += MAX(0, high - MAX(low, p->committed));
 	}
 	return lag;
+}
+
+int64_t kafka_consumer_untaken(const struct kafka_consumer *consumer)
+{
+	int64_t untaken = 0, low, high;
+
+	for (int32_t i = 0; i < consumer->partition_count; i++) {
+		const struct partition *p = find(consumer, i);
+		if (p && !rd_kafka_get_watermark_offsets(consumer->rk, consumer->topic, i, &low, &high))
+			untaken += MAX(0, high - MAX(low, MAX(p->taken, p->committed)));
+	}
+	return untaken;
 }
 
 /* ---- commits ---- */
@@ -276,9 +289,23 @@ void kafka_record_free(struct kafka_record *record)
 	record->handle = NULL;
 }
 
+unsigned kafka_record_headers(const struct kafka_record *record, struct kafka_header *headers, unsigned max)
+{
+	rd_kafka_headers_t *all = NULL;
+	unsigned count = 0;
+	const void *value;
+	size_t len;
+
+	if (rd_kafka_message_headers(record->handle, &all))
+		return 0;
+	while (count < max && !rd_kafka_header_get_all(all, count, &headers[count].name, &value, &len))
+		headers[count++].value = str_of(value, len);
+	return count;
+}
+
 static void take_message(struct kafka_consumer *consumer, rd_kafka_message_t *message)
 {
-	const struct partition *p = message->err ? NULL : find(consumer, message->partition);
+	struct partition *p = message->err ? NULL : find(consumer, message->partition);
 	struct kafka_record record = {
 		.partition = message->partition,
 		.offset = message->offset,
@@ -296,6 +323,7 @@ static void take_message(struct kafka_consumer *consumer, rd_kafka_message_t *me
 	}
 	if (!p->is_announced)
 		announce(consumer, record.partition, record.offset);
+	p->taken = record.offset + 1;
 	consumer->handlers.record(consumer->arg, &record);
 }
 

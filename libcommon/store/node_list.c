@@ -13,7 +13,7 @@
  */
 
 #define REFRESH_MS 1000
-#define LIFE_MS (NODE_LIFE_S * 1000ull)
+#define LIFE_MS (NODE_LIST_LIFE_S * 1000ull)
 #define FORGET_MS (24 * 3600 * 1000ull) /* of a dead node's last epoch */
 
 struct listed {

@@ -105,9 +105,9 @@ static void write_node(struct change *change, struct redis_script *script, redis
 {
 	struct node_record record;
 	struct node_key key;
-	struct str args[2 + NODE_RECORD_ARGS] = { STR("10000") };
+	struct str args[2 + NODE_RECORD_ARGS] = { STR("8000") };
 
-	_Static_assert(NODE_LIFE_S == 10, "the life above is this one in milliseconds");
+	_Static_assert(NODE_LIFE_S == 8, "the life above is this one in milliseconds");
 	node_record_write(&record, &change->node);
 	args[1] = record.epoch;
 	memcpy(args + 2, record.args, sizeof(record.args));

@@ -16,7 +16,10 @@
  * refused.
  */
 
-#define NODE_LIFE_S 10
+/* With the second after which the list is read again: a dead gateway's routes are not used for longer than 10 s. */
+#define NODE_LIFE_S 8
+/* How long a list stands that cannot be read again. */
+#define NODE_LIST_LIFE_S 10
 
 struct node {
 	struct map_node link;
@@ -45,9 +48,8 @@ void node_renew(struct redis *redis, const struct node *node, node_renewed_done 
 void node_remove(struct redis *redis, struct str name, uint64_t epoch, node_renewed_done done, void *arg);
 
 /*
- * The list, read again every second. Between reads, and for up to NODE_LIFE_S
- * while Redis is away, the last one stands: a node that was not seen for
- * NODE_LIFE_S is out.
+ * The list, read again every second. Between reads, and for up to
+ * NODE_LIST_LIFE_S while Redis is away, the last one stands; then all are out.
  */
 struct node_list;
 
@@ -64,7 +66,7 @@ const struct node *node_list_find_epoch(const struct node_list *list, struct str
 /* Fills `out` with up to `max` living nodes in the order of their names; returns how many. */
 size_t node_list_all(const struct node_list *list, const struct node **out, size_t max);
 
-/* At least one read has succeeded in the last NODE_LIFE_S. */
+/* At least one read has succeeded in the last NODE_LIST_LIFE_S. */
 bool node_list_is_fresh(const struct node_list *list);
 
 /* After each read that changed the set of living (name, epoch) pairs. */

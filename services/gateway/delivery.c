@@ -255,10 +255,11 @@ static void make_plan(struct run *run, uint32_t index)
 	plan->is_to_deliver = target_count(delivery->others) || target_count(delivery->own);
 	if (!plan->is_to_deliver)
 		return;
-	plan->fanout = fanout_new(str_of(delivery->message.data, delivery->message.len), target_count(delivery->own) > 0,
-	                          str_from(delivery->client_msg_id));
-	/* Its connections are told the number all the same: they notice the hole, and read it from the inbox. */
-	if (!plan->fanout)
+	if (delivery->message.len)
+		plan->fanout = fanout_new(str_of(delivery->message.data, delivery->message.len), target_count(delivery->own) > 0,
+		                          str_from(delivery->client_msg_id));
+	/* Without it connections are told the number all the same: they notice the hole, and read it from the inbox. */
+	if (!plan->fanout && delivery->message.len)
 		count_malformed(run, delivery->id, "the message cannot be shown");
 	look_at_targets(run, index, delivery->others);
 	look_at_targets(run, index, delivery->own);

@@ -59,6 +59,7 @@ void gateway_metrics_init(struct gateway_metrics *m)
 	m->im_retries = metrics_counter("skein_gateway_im_retries_total", "Calls that an im could not serve, asked again.", NULL);
 	m->router_changes = metrics_counter("skein_gateway_router_changes_total",
 	                                    "Streams of routes given up because router did not answer in time.", NULL);
+	m->sends_under_way = metrics_gauge("skein_gateway_sends_under_way", "Sends of clients that im has not answered.", NULL);
 	m->deliveries = metrics_counter("skein_gateway_deliveries_total", "Messages from push, times their connections.", NULL);
 	m->gone = metrics_counter("skein_gateway_gone_total", "Deliveries to connections that were gone.", NULL);
 	m->lagging = metrics_counter("skein_gateway_lagging_total", "Deliveries that could not be queued.", NULL);

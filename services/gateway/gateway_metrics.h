@@ -35,6 +35,7 @@ struct gateway_metrics {
 	struct counter *frames_in, *bytes_in, *frames_out, *bytes_out;
 	struct counter *sends, *send_errors;
 	struct counter *im_retries, *router_changes;
+	struct gauge *sends_under_way;
 	struct counter *deliveries; /* targets: a message for a connection */
 	struct counter *gone, *lagging, *duplicates, *held, *forgotten, *resyncs, *malformed;
 	struct counter *syncs[SYNC_OUTCOMES];

@@ -128,16 +128,6 @@ static int64_t read_reads(void *arg)
 	return count;
 }
 
-static int64_t read_sends(void *arg)
-{
-	struct app *app = arg;
-	int64_t count = 0;
-
-	for (unsigned i = 0; i < app->worker_count; i++)
-		count += ws_worker_sends(&app->workers[i]);
-	return count;
-}
-
 static int64_t read_route_changes(void *arg)
 {
 	struct app *app = arg;
@@ -157,7 +147,6 @@ static void add_gauges(struct app *app)
 	metrics_gauge_fn("skein_gateway_connections", "Connections, from a good handshake on.", NULL, read_connections, app);
 	metrics_gauge_fn("skein_gateway_queue_bytes", "Bytes that wait for clients.", NULL, read_queue_bytes, app);
 	metrics_gauge_fn("skein_gateway_reads_under_way", "Reads of inboxes that im has not answered.", NULL, read_reads, app);
-	metrics_gauge_fn("skein_gateway_sends_waiting", "Sends of clients that im has not answered.", NULL, read_sends, app);
 	metrics_gauge_fn("skein_gateway_route_changes", "Changes of routes that router has not answered.", NULL, read_route_changes,
 	                 app);
 	metrics_gauge_fn("skein_gateway_lag_ms", "Longest turn of a worker's loop before the last renewal.", NULL, read_lag, app);

@@ -1,8 +1,10 @@
 #include "gateway/registration.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "gateway/app.h"
 #include "proto/router.pb-c.h"
+#include "store/nodes.h"
 
 #define RENEWAL_MS 3000
 #define CALL_TIMEOUT_MS 2000
@@ -41,6 +43,7 @@ static void call(struct registration *r, const char *path, uint64_t timeout_ms, 
 	size_t len = skein__v1__node__get_packed_size(&node);
 	bytes.len = skein__v1__node__pack(&node, (uint8_t *)buf_reserve(&bytes, len));
 	r->is_calling = true;
+	r->asked_ms = clock_mono_ms();
 	rpc_call(app->router, &app->main, path, buf_str(&bytes), timeout_ms, true, STR(""), done, r);
 	buf_release(&bytes);
 }
@@ -76,6 +79,22 @@ static void tell_others(struct registration *r, struct str response)
 	skein__v1__renewed__free_unpacked(answer, NULL);
 }
 
+/*
+ * The key may have run out before it was renewed (this process stood still, or router was away). Push then took the node
+ * for dead, and gave up what it had on the way to connections that are still here.
+ */
+static void note_life(struct registration *r)
+{
+	bool was_out = r->alive_ms && clock_mono_ms() >= r->alive_ms + NODE_LIFE_S * 1000;
+
+	r->alive_ms = r->asked_ms;
+	if (!was_out)
+		return;
+	log_warn("this node was out of the list: every connection reads its inbox again");
+	for (unsigned i = 0; i < r->app->worker_count; i++)
+		ws_worker_doubt_routes(&r->app->workers[i]);
+}
+
 static void on_renewed(void *arg, err_t err, struct str response, const char *detail)
 {
 	struct registration *r = arg;
@@ -101,6 +120,7 @@ static void on_renewed(void *arg, err_t err, struct str response, const char *de
 		arm(r, backoff_next_ms(&r->backoff)); /* at another router */
 	} else {
 		backoff_reset(&r->backoff);
+		note_life(r);
 	}
 }
 
@@ -113,8 +133,10 @@ static void on_registered(void *arg, err_t err, struct str response, const char 
 	if (!err)
 		answer = skein__v1__registered__unpack(NULL, response.len, (const uint8_t *)response.ptr);
 	r->is_registered = answer && answer->epoch;
-	if (r->is_registered)
+	if (r->is_registered) {
 		atomic_store(&r->app->node_epoch, answer->epoch);
+		r->alive_ms = r->asked_ms;
+	}
 	if (answer)
 		skein__v1__registered__free_unpacked(answer, NULL);
 	if (r->is_over) {

@@ -21,6 +21,8 @@ struct registration {
 	struct app *app;
 	uv_timer_t timer; /* the next try, or the next renewal; an idle process need not turn its wheel for it */
 	struct backoff backoff;
+	uint64_t asked_ms; /* when the call under way, or the last one, was begun */
+	uint64_t alive_ms; /* the same of the last one that succeeded: the node's key has lived NODE_LIFE_S from then on */
 	bool is_registered;
 	bool is_calling; /* no answer yet */
 	bool is_draining;

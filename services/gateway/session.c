@@ -311,7 +311,7 @@ static void on_first_bind(struct session *session, const struct route_change *ch
 	go_live(session);
 }
 
-/* The route had been forgotten: what was appended to the inbox in the meantime found nobody. */
+/* The route had been forgotten, or push took the node for dead: what was appended to the inbox in the meantime found nobody. */
 static void on_bound_again(struct session *session, const struct route_change *change)
 {
 	uint64_t now_ms = clock_mono_ms();
@@ -320,6 +320,7 @@ static void on_bound_again(struct session *session, const struct route_change *c
 		session_close(session, 4001, "a newer connection took its place");
 	if (change->err || !change->inbox_epoch || change->inbox_head >= SEQUENCER_MAX_OFFSET)
 		return; /* the next renewal tries again */
+	session->doubts_route = false;
 	session_ask_admission(session);
 	sequencer_learn(&session->sequencer, change->inbox_epoch, change->inbox_head, now_ms);
 	session_release(session, now_ms);
@@ -330,7 +331,7 @@ static void on_renewed(struct session *session, const struct route_change *chang
 	if (change->err)
 		return;
 	ws_worker_note_renewal(session->home, change->kept);
-	if (!change->kept)
+	if (!change->kept || session->doubts_route)
 		bind_route(session, ROUTE_REBIND);
 }
 
@@ -363,6 +364,10 @@ void session_renew(struct session *session)
 		return;
 	if (session->needs_admission)
 		session_ask_admission(session);
+	if (session->doubts_route) {
+		bind_route(session, ROUTE_REBIND);
+		return;
+	}
 	session->is_renewing = true;
 	ask_router(session, ROUTE_RENEW);
 }

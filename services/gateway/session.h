@@ -64,6 +64,7 @@ struct session {
 	bool never_acks; /* ack=0 */
 	bool has_route; /* router was asked to bind it */
 	bool is_binding, is_renewing; /* no answer yet */
+	bool doubts_route; /* it may not have been used for a while: bind again, and read the inbox */
 	bool owes_resend; /* when the inbox is read for something else */
 	bool closes_when_answered; /* the node goes away, and im owes the answer to a send */
 	bool needs_admission; /* it was bound again, and im has not answered since */
@@ -86,6 +87,7 @@ struct session {
 };
 
 #define SESSION_SENDS_MAX 250 /* fits send_count */
+#define GATEWAY_SENDS_MAX 20000 /* of all sessions: what im has to answer at once, and what is kept in memory for it */
 
 static inline const char *session_uid(const struct session *session)
 {

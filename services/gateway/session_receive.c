@@ -71,11 +71,11 @@ static void on_sent(struct im_call *call, struct session *session, err_t err, st
 {
 	struct pending_send *send = container_of(call, struct pending_send, call);
 
+	gauge_add(call->home->app->metrics.sends_under_way, -1);
 	if (!session)
 		return;
 	list_remove(&send->of_session);
 	session->send_count--;
-	session->home->sends_waiting--;
 	write_answer(session, send, err, response, detail);
 	if (send->held_offset && session->state == SESSION_LIVE) {
 		sequencer_let_pass(&session->sequencer, send->held_offset);
@@ -85,20 +85,31 @@ static void on_sent(struct im_call *call, struct session *session, err_t err, st
 		session_close(session, 1001, "this node goes away");
 }
 
+static void refuse(struct session *session, const struct client_frame *frame, err_t err, const char *sentence)
+{
+	counter_add(session->home->app->metrics.send_errors, 1);
+	session_write_error(session, frame->rid, err_code(err), sentence);
+}
+
 static void pass_on(struct session *session, const struct client_frame *frame)
 {
+	struct gauge *under_way = session->home->app->metrics.sends_under_way;
+
 	if (session->send_count == SESSION_SENDS_MAX) {
-		session_write_error(session, frame->rid, err_code(ERR_RATE_LIMITED),
-		                    "too many sends without an answer: wait for some");
+		refuse(session, frame, ERR_RATE_LIMITED, "too many sends without an answer: wait for some");
 		return;
 	}
+	if (gauge_value(under_way) >= GATEWAY_SENDS_MAX) {
+		refuse(session, frame, ERR_UNAVAILABLE, "too many messages at the moment");
+		return;
+	}
+	gauge_add(under_way, 1);
 	struct pending_send *send = MEM_NEW(struct pending_send);
 	send->call.retries = IM_CALL_RETRIES; /* the same client_msg_id: it is stored once */
 	(void)str_copy(send->rid, sizeof(send->rid), str_from(frame->rid));
 	(void)str_copy(send->client_msg_id, sizeof(send->client_msg_id), str_from(frame->client_msg_id));
 	list_push_back(&session->sends, &send->of_session);
 	session->send_count++;
-	session->home->sends_waiting++;
 	im_call_start(&send->call, session, "/skein.v1.Im/Send", buf_str(&frame->request), on_sent);
 }
 
@@ -119,7 +130,6 @@ void session_forget_sends(struct session *session)
 {
 	while (list_pop_front(&session->sends))
 		continue; /* im_call.c frees them */
-	session->home->sends_waiting -= session->send_count;
 	session->send_count = 0;
 }
 

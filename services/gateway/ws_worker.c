@@ -30,7 +30,6 @@ static void show_figures(struct ws_worker *w)
 	}
 	atomic_store_explicit(&w->shown_queue_bytes, w->queue_bytes, memory_order_relaxed);
 	atomic_store_explicit(&w->shown_reads, w->reads_under_way, memory_order_relaxed);
-	atomic_store_explicit(&w->shown_sends, w->sends_waiting, memory_order_relaxed);
 }
 
 static void note_turn(struct ws_worker *w)
@@ -101,6 +100,22 @@ void ws_worker_renew_soon(struct ws_worker *w)
 	atomic_store(&w->renew_soon, true);
 }
 
+void ws_worker_doubt_routes(struct ws_worker *w)
+{
+	atomic_store(&w->doubt_soon, true);
+}
+
+static void doubt_routes(struct ws_worker *w)
+{
+	for (uint32_t slot = 0; slot < w->table.slot_count; slot++) {
+		struct session *session = conn_table_at(&w->table, slot);
+
+		if (session)
+			session->doubts_route = true;
+	}
+	ws_worker_renew_soon(w);
+}
+
 /* Tokens expire by the wall clock, timers run by the other. */
 static void follow_clock(struct ws_worker *w)
 {
@@ -119,6 +134,8 @@ static void every_second(uv_timer_t *timer)
 	struct ws_worker *w = timer->data;
 
 	follow_clock(w);
+	if (atomic_exchange(&w->doubt_soon, false))
+		doubt_routes(w);
 	renew_slice(w);
 }
 
@@ -347,9 +364,4 @@ uint64_t ws_worker_queue_bytes(const struct ws_worker *w)
 unsigned ws_worker_reads(const struct ws_worker *w)
 {
 	return atomic_load_explicit(&w->shown_reads, memory_order_relaxed);
-}
-
-unsigned ws_worker_sends(const struct ws_worker *w)
-{
-	return atomic_load_explicit(&w->shown_sends, memory_order_relaxed);
 }

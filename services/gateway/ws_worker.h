@@ -35,7 +35,6 @@ struct ws_worker {
 	struct list dirty; /* sessions that have something to write */
 	struct list waiting_reads; /* of inboxes, each one's turn comes */
 	unsigned reads_under_way;
-	unsigned sends_waiting; /* for im's answer */
 	struct list pausing_calls; /* of im, to be asked again */
 	double im_budget; /* how many more may be */
 	char *scratch;
@@ -53,9 +52,9 @@ struct ws_worker {
 	const struct elsewhere *elsewhere; /* where clients are sent; NULL: they are not */
 	uint64_t move_until_ms; /* until when they are to have gone there */
 
-	atomic_bool renew_soon;
+	atomic_bool renew_soon, doubt_soon;
 	atomic_uint_fast64_t shown_queue_bytes;
-	atomic_uint shown_reads, shown_sends;
+	atomic_uint shown_reads;
 	atomic_uint_fast64_t longest_turn_us; /* since it was last asked */
 };
 
@@ -81,6 +80,9 @@ void ws_worker_end(struct ws_worker *worker);
 /* The routes of all its connections are renewed within a few seconds. Thread: any. */
 void ws_worker_renew_soon(struct ws_worker *worker);
 
+/* They are bound again, and the inboxes read again: the node counted as dead for a while. Thread: any. */
+void ws_worker_doubt_routes(struct ws_worker *worker);
+
 /* A renewal was answered. Thread: the worker's. */
 void ws_worker_note_renewal(struct ws_worker *worker, bool kept);
 
@@ -89,6 +91,5 @@ uint64_t ws_worker_take_lag_ms(struct ws_worker *worker);
 
 uint64_t ws_worker_queue_bytes(const struct ws_worker *worker);
 unsigned ws_worker_reads(const struct ws_worker *worker);
-unsigned ws_worker_sends(const struct ws_worker *worker);
 
 #endif

@@ -5,6 +5,7 @@
 #include "im/batcher.h"
 #include "im/config.h"
 #include "im/kicks.h"
+#include "im/overload.h"
 #include "im/passwords.h"
 #include "im/revocations.h"
 #include "im/sync.h"
@@ -38,12 +39,14 @@ struct app {
 	struct publisher publisher;
 	struct batcher batcher;
 	struct takeover takeover;
+	struct overload overload;
 	struct message_cache messages;
 	struct sync sync;
 	struct users_seen users_seen;
 	struct revocations revocations;
 	struct kicks kicks;
 	struct recent send_rates; /* user_rates.h */
+	struct counter *rate_limited;
 	struct recent login_rates, logout_rates;
 	struct passwords passwords;
 	struct access access;

@@ -7,9 +7,6 @@
 #include "base/metrics.h"
 #include "im/statements.h"
 
-/* A lane whose oldest send has waited this long takes no more: its batches do not get through. */
-#define MAX_WAIT_MS 2000
-
 /* How long a lane rests after a batch that failed. */
 #define RETRY_MS 100
 
@@ -191,7 +188,10 @@ static void on_batch_done(void *arg, err_t err, const PGresult *rows)
 	struct lane *lane = arg;
 	struct batcher *batcher = lane->batcher;
 
-	histogram_observe(batcher->durations, clock_mono_us() - lane->started_us);
+	uint64_t took_us = clock_mono_us() - lane->started_us;
+	histogram_observe(batcher->durations, took_us);
+	if (batch_queue_first(&lane->queue))
+		queue_wait_done(&lane->wait, lane->batch.len, took_us);
 	if (err)
 		end_by_error(lane, err);
 	else
@@ -298,6 +298,14 @@ static void refuse_waiting(struct lane *lane)
 		worker_arm(batcher->worker, &lane->retry, clock_mono_ms() + RETRY_MS);
 }
 
+/* How long the first send of the queue has been waiting; 0 if there is none. */
+static unsigned head_age_ms(const struct lane *lane, uint64_t now_ms)
+{
+	const struct send *first = batch_queue_first(&lane->queue);
+
+	return first ? (unsigned)(now_ms + lane->batcher->timeout_ms - first->deadline_ms) : 0;
+}
+
 static void start_batch(struct lane *lane)
 {
 	struct batcher *batcher = lane->batcher;
@@ -309,6 +317,7 @@ static void start_batch(struct lane *lane)
 		refuse_waiting(lane);
 		return;
 	}
+	queue_wait_cut(&lane->wait, head_age_ms(lane, clock_mono_ms()));
 	batch_queue_take(&lane->queue, &lane->batch, batcher->batch_max);
 	draw_ids(batcher, &lane->batch);
 	put_batch(&params, &batcher->keeper->lease, &lane->batch);
@@ -369,10 +378,20 @@ static void on_deadline(struct timer *timer)
 
 static bool is_congested(const struct batcher *batcher, const struct lane *lane, uint64_t now_ms)
 {
-	const struct send *first = batch_queue_first(&lane->queue);
+	return batcher->count >= batcher->max_waiting || lane->queue.len >= queue_wait_room(&lane->wait) ||
+	       head_age_ms(lane, now_ms) > QUEUE_WAIT_MAX_MS;
+}
 
-	return batcher->count >= batcher->max_waiting ||
-	       (first && first->deadline_ms + MAX_WAIT_MS < now_ms + batcher->timeout_ms);
+/* The counter of the reason for which a send is not let in, or NULL if it is. */
+static struct counter *refusal(struct batcher *batcher, const struct lane *lane, const struct send *send, uint64_t now_ms)
+{
+	if (!lease_keeper_is_held(batcher->keeper))
+		return batcher->refused_without_lease;
+	if (is_congested(batcher, lane, now_ms))
+		return batcher->refused_by_queue;
+	if (!publisher_reserve(batcher->publisher, send))
+		return batcher->refused_by_backlog;
+	return NULL;
 }
 
 err_t batcher_send(struct batcher *batcher, struct send *send)
@@ -380,8 +399,9 @@ err_t batcher_send(struct batcher *batcher, struct send *send)
 	struct lane *lane = &batcher->lanes[send->conversation_hash % batcher->lane_count];
 	uint64_t now = clock_mono_ms();
 
-	if (!lease_keeper_is_held(batcher->keeper) || is_congested(batcher, lane, now) ||
-	    !publisher_reserve(batcher->publisher, send)) {
+	struct counter *refused = refusal(batcher, lane, send, now);
+	if (refused) {
+		counter_add(refused, 1);
 		send_free(send);
 		return ERR_UNAVAILABLE;
 	}
@@ -395,6 +415,17 @@ err_t batcher_send(struct batcher *batcher, struct send *send)
 	return OK;
 }
 
+unsigned batcher_end_interval(struct batcher *batcher, uint64_t now_ms)
+{
+	unsigned longest_ms = 0;
+
+	for (unsigned i = 0; i < batcher->lane_count; i++) {
+		struct lane *lane = &batcher->lanes[i];
+		longest_ms = MAX(longest_ms, queue_wait_end_interval(&lane->wait, lane->queue.len, head_age_ms(lane, now_ms)));
+	}
+	return longest_ms;
+}
+
 bool batcher_is_idle(const struct batcher *batcher)
 {
 	return batcher->count == 0;
@@ -405,8 +436,17 @@ static int64_t read_count(void *arg)
 	return ((const struct batcher *)arg)->count;
 }
 
+struct counter *batcher_refusal_counter(const char *reason)
+{
+	return metrics_counter("skein_im_refused_total", "Requests to send that were refused before anything was asked, by reason.",
+	                       reason);
+}
+
 static void make_metrics(struct batcher *batcher)
 {
+	batcher->refused_without_lease = batcher_refusal_counter("reason=\"lease\"");
+	batcher->refused_by_queue = batcher_refusal_counter("reason=\"queue\"");
+	batcher->refused_by_backlog = batcher_refusal_counter("reason=\"kafka\"");
 	batcher->batches = metrics_counter("skein_im_batches_total", "Statements that stored sends.", NULL);
 	batcher->stored = metrics_counter("skein_im_sends_total", "Sends, by what became of them.", "outcome=\"stored\"");
 	batcher->duplicates = metrics_counter("skein_im_sends_total", "Sends, by what became of them.",
@@ -440,6 +480,7 @@ void batcher_init(struct batcher *batcher, struct worker *worker, struct pg *pg,
 		lane->batcher = batcher;
 		lane->index = i;
 		batch_queue_init(&lane->queue);
+		queue_wait_init(&lane->wait, batcher->batch_max);
 		timer_init(&lane->retry, on_retry);
 	}
 	make_metrics(batcher);

@@ -7,6 +7,7 @@
 #include "im/lease_keeper.h"
 #include "im/message_cache.h"
 #include "im/publisher.h"
+#include "im/queue_wait.h"
 #include "store/pg.h"
 
 /*
@@ -31,6 +32,7 @@ struct lane {
 	struct batcher *batcher;
 	unsigned index;
 	struct batch_queue queue;
+	struct queue_wait wait;
 	struct batch batch; /* under way, or empty */
 	uint64_t started_us;
 	struct timer retry; /* armed while the lane waits after a batch that failed */
@@ -51,6 +53,7 @@ struct batcher {
 	struct timer deadline;
 	uv_check_t end_of_turn; /* runs while sends have arrived in this turn */
 	struct counter *batches, *stored, *duplicates, *refused;
+	struct counter *refused_without_lease, *refused_by_queue, *refused_by_backlog; /* at the door */
 	struct histogram *durations;
 };
 
@@ -68,6 +71,15 @@ void batcher_init(struct batcher *batcher, struct worker *worker, struct pg *pg,
  * waits, in number or in time, here or for Kafka: then the send is freed and `done` is not called.
  */
 err_t batcher_send(struct batcher *batcher, struct send *send) MUST_CHECK;
+
+/*
+ * The longest of the lanes' waits (queue_wait.h) since the call before, in milliseconds: for admission, which calls it once
+ * per interval.
+ */
+unsigned batcher_end_interval(struct batcher *batcher, uint64_t now_ms);
+
+/* Counts sends that were refused before anything was asked; `reason` is the label. */
+struct counter *batcher_refusal_counter(const char *reason);
 
 /* Nothing waits or is under way. */
 bool batcher_is_idle(const struct batcher *batcher);

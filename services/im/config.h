@@ -27,6 +27,7 @@ struct im_config {
 	bool limits_enabled;
 	int64_t limits_send_rate;
 	int64_t limits_send_burst;
+	int64_t limits_requests;
 	int64_t limits_body;
 	int64_t limits_group_create_members;
 	int64_t limits_group_members;
@@ -35,6 +36,9 @@ struct im_config {
 	int64_t batch_max;
 	int64_t send_max_waiting;
 	int64_t send_timeout_ms;
+	int64_t admission_store_target_ms;
+	int64_t admission_delivery_target_ms;
+	int64_t admission_free_rate;
 	int64_t cache_messages;
 	int64_t drain_timeout_ms;
 };

@@ -87,6 +87,7 @@ static void on_drain_timer(struct timer *timer)
 	}
 	revocations_stop(&app->revocations);
 	kicks_close(&app->kicks);
+	overload_stop(&app->overload);
 	rpc_channel_close(app->routers);
 	publisher_stop(&app->publisher);
 	kafka_producer_close(app->producer, left_ms(app), on_producer_closed, app);

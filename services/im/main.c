@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/random.h"
 #include "im/api.h"
 #include "im/app.h"
 #include "im/drain.h"
@@ -102,10 +103,12 @@ static void init_parts(struct app *app)
 		.messages = &app->messages,
 	};
 	const struct inbox_limits inbox_limits = inbox_limits_of(&config->inbox);
+	struct admission admission;
 
 	app->gateways = node_list_new(app->redis, &app->worker);
 	users_seen_init(&app->users_seen, app->pg);
 	user_rates_init(&app->send_rates);
+	app->rate_limited = batcher_refusal_counter("reason=\"rate\"");
 	user_rates_init(&app->login_rates);
 	user_rates_init(&app->logout_rates);
 	kicks_init(&app->kicks, &app->worker, app->routers);
@@ -120,6 +123,9 @@ static void init_parts(struct app *app)
 	sync_init(&app->sync, app->redis, &inbox_limits, app->pg, &app->messages);
 	batcher_init(&app->batcher, &app->worker, app->pg, &app->lease_keeper, &app->publisher, &options);
 	takeover_start(&app->takeover, &app->worker, app->pg, &app->lease_keeper, &app->publisher, config->common.node_name);
+	admission_init(&admission, (unsigned)config->admission_store_target_ms, (unsigned)config->admission_delivery_target_ms,
+	               (unsigned)config->admission_free_rate, random_u64());
+	overload_start(&app->overload, &app->worker, app->redis, &app->batcher, &admission);
 }
 
 static err_t open_servers(struct app *app)
@@ -130,6 +136,7 @@ static err_t open_servers(struct app *app)
 		.max_body = (size_t)config->limits_body,
 		.max_connections = (unsigned)config->http_connections,
 		.max_connections_per_address = (unsigned)config->http_connections_per_address,
+		.max_pending = (unsigned)config->limits_requests,
 		.idle_timeout_s = (unsigned)(config->http_idle_timeout_ms / 1000),
 		.routes = routes,
 		.route_count = ARRAY_LEN(routes),

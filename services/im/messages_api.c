@@ -58,9 +58,20 @@ static void post(struct app *app, struct http_request *request, const struct cal
 	json_decref(root);
 }
 
+/* Before anything is looked at: under overload most of what comes ends here, and has to cost little. */
+static bool refuse_by_overload(struct app *app, struct http_request *request)
+{
+	if (!overload_refuses(&app->overload))
+		return false;
+	http_set_retry_after(request, overload_retry_after_s(&app->overload));
+	http_respond_problem(request, ERR_UNAVAILABLE, NULL, "too many messages at the moment");
+	return true;
+}
+
 void messages_api_send(struct http_request *request, void *arg)
 {
-	auth_require(arg, request, post);
+	if (!refuse_by_overload(arg, request))
+		auth_require(arg, request, post);
 }
 
 /* ---- many ---- */
@@ -166,5 +177,6 @@ static void post_batch(struct app *app, struct http_request *request, const stru
 
 void messages_api_send_batch(struct http_request *request, void *arg)
 {
-	auth_require(arg, request, post_batch);
+	if (!refuse_by_overload(arg, request))
+		auth_require(arg, request, post_batch);
 }

@@ -111,6 +111,8 @@ static err_t create_topics(const struct im_config *config)
 	const struct kafka_topic topics[] = {
 		{ .name = TOPIC_MESSAGE, .partitions = (int)config->kafka_partitions,
 		  .replication = (int)config->kafka_replication },
+		{ .name = TOPIC_DEAD, .partitions = 1, .replication = (int)config->kafka_replication,
+		  .config = "retention.ms=1209600000" },
 		{ .name = TOPIC_PROBE, .partitions = 1, .replication = (int)config->kafka_replication,
 		  .config = "retention.ms=60000" },
 	};

@@ -60,6 +60,11 @@ static void on_sender_admitted(void *arg, err_t err)
 void rpc_api_send(struct rpc_call *call, struct str request, void *arg)
 {
 	struct app *app = arg;
+
+	if (overload_refuses(&app->overload)) {
+		rpc_reply_error(call, ERR_UNAVAILABLE, "too many messages at the moment");
+		return;
+	}
 	Skein__V1__SendRequest *message = skein__v1__send_request__unpack(NULL, request.len, (const uint8_t *)request.ptr);
 
 	if (!message || !ident_is_valid(str_from(message->from))) {

@@ -19,10 +19,13 @@ void sends_submit(struct app *app, struct str uid, const struct send_request *re
 	if (error->err)
 		return;
 	if (is_over_rate(app, uid, wait_ms)) {
+		counter_add(app->rate_limited, 1);
 		json_fail(error, ERR_RATE_LIMITED, NULL, "too many messages in a short time");
 		return;
 	}
 	err_t err = batcher_send(&app->batcher, send_new(uid, request, traceparent, done, arg));
-	if (err)
+	if (err) {
+		*wait_ms = 1000ull * overload_retry_after_s(&app->overload) - 1;
 		json_fail(error, err, NULL, "messages cannot be stored at the moment");
+	}
 }

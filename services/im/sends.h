@@ -6,7 +6,7 @@
 /*
  * Hands a send that was read to the batcher, if the user is not over the rate;
  * the same for HTTP and gRPC. `done` is called later, unless there is an error
- * already or this finds one; `wait_ms` is how long a limited user has to wait.
+ * already or this finds one; `wait_ms` is how long who is refused has to wait.
  */
 void sends_submit(struct app *app, struct str uid, const struct send_request *request, struct str traceparent,
                   send_done done, void *arg, struct json_error *error, uint64_t *wait_ms);

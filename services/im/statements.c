@@ -33,7 +33,8 @@ const struct pg_statement statements[STATEMENT_COUNT] = {
 		"select node, epoch, watermark from im_lease_take($1::text, $2::integer)" },
 	/* node, epoch, watermark, life in ms -> a row if the lease is ours */
 	[STATEMENT_LEASE_RENEW] = { "lease_renew",
-		"update node_lease set watermark = greatest(watermark, $3::bigint), expires_at = clock_timestamp() + $4::integer * interval '1 ms'"
+		"update node_lease set watermark = greatest(watermark, $3::bigint),"
+		" expires_at = clock_timestamp() + $4::integer * interval '1 ms'"
 		" where node = $1::integer and epoch = $2::bigint returning node" },
 	/* node, epoch, watermark, whether nothing is left to publish */
 	[STATEMENT_LEASE_GIVE_BACK] = { "lease_give_back",
@@ -41,7 +42,7 @@ const struct pg_statement statements[STATEMENT_COUNT] = {
 		" owner = case when $4::boolean then null else owner end"
 		" where node = $1::integer and epoch = $2::bigint" },
 
-	/* caretaker, own node or -1, life in ms -> node, epoch, owner, watermark, last; no row when nobody is to be looked after */
+	/* caretaker, own node or -1, life in ms -> node, epoch, owner, watermark, last; no row: nobody to look after */
 	[STATEMENT_LEASE_TAKE_OVER] = { "lease_take_over",
 		"select node, epoch, owner, watermark, last from im_lease_take_over($1::text, $2::integer, $3::integer)" },
 	/* as im_unpublished() in deploy/migrations */

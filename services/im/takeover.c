@@ -29,23 +29,27 @@ static void end(struct takeover *takeover)
 	worker_arm(takeover->worker, &takeover->timer, clock_mono_ms());
 }
 
+static void lose(struct takeover *takeover)
+{
+	log_warn("another im looks after a node number now", LOG_NUM("number", takeover->ward.node));
+	lease_unanswered(&takeover->ward);
+	lease_lost(&takeover->ward);
+	if (takeover->state == TAKEOVER_RESTING)
+		end(takeover);
+}
+
 static void on_renewed(void *arg, err_t err, const PGresult *result)
 {
 	struct takeover *takeover = arg;
-	struct lease *ward = &takeover->ward;
 
 	if (takeover->is_stopped)
 		return;
-	if (err || PQntuples(result) == 0)
-		lease_unanswered(ward);
+	if (err)
+		lease_unanswered(&takeover->ward);
+	else if (PQntuples(result) > 0)
+		lease_renewed(&takeover->ward, takeover->asked_watermark);
 	else
-		lease_renewed(ward, takeover->asked_watermark);
-	if (err || PQntuples(result) > 0 || !ward->has_number)
-		return;
-	log_warn("another im looks after a node number now", LOG_NUM("number", ward->node));
-	lease_lost(ward);
-	if (takeover->state == TAKEOVER_RESTING)
-		end(takeover);
+		lose(takeover);
 }
 
 static void put_ward(const struct takeover *takeover, struct pg_params *params)

@@ -7,6 +7,7 @@
 #include "push/config.h"
 #include "push/conversations.h"
 #include "push/gateways.h"
+#include "push/load_report.h"
 #include "push/recipients.h"
 #include "rpc/rpc_client.h"
 #include "store/kafka.h"
@@ -35,6 +36,7 @@ struct app {
 	struct member_cache *members;
 	struct conversations *conversations;
 	struct intake *intake;
+	struct load_report load_report;
 	struct internal_server *internal;
 	struct timer leave; /* while draining: looks whether all is answered */
 	uint64_t leave_by_ms;

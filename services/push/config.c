@@ -4,8 +4,8 @@
 
 static const struct config_option options[] = {
 	CONFIG_COMMON_OPTIONS(struct push_config),
-	{ "pg.uri", CONFIG_TEXT, OPTION(pg_uri), "postgresql://skein@127.0.0.1:5432/skein", 8, 1024, NULL, CONFIG_SECRET,
-	  "PostgreSQL, read for members of groups and for messages whose records are missing." },
+	{ "pg.uri", CONFIG_TEXT, OPTION(pg_uri), "postgresql://skein@127.0.0.1:5432/skein", 8, 1024, NULL,
+	  CONFIG_SECRET, "PostgreSQL, read for members of groups and for messages whose records are missing." },
 	{ "pg.connections", CONFIG_INT, OPTION(pg_connections), "2", 1, 64, NULL, 0, "Connections to PostgreSQL." },
 	{ "pg.timeout", CONFIG_DURATION, OPTION(pg_timeout_ms), "5s", 100, 60000, NULL, 0,
 	  "How long one query may take, waiting for a connection included." },
@@ -21,8 +21,14 @@ static const struct config_option options[] = {
 	  "Consumer group that all push processes share." },
 	{ "kafka.commit_interval", CONFIG_DURATION, OPTION(kafka_commit_interval_ms), "500ms", 10, 60000, NULL, 0,
 	  "How often the offsets of answered records are committed." },
-	{ "in_flight.max", CONFIG_INT, OPTION(max_in_flight), "5000", 1, 1000000, NULL, 0,
-	  "Messages on their way at once; over it no records are taken until half of them are answered." },
+	{ "in_flight.max", CONFIG_INT, OPTION(max_in_flight), "10000", 1, 1000000, NULL, 0,
+	  "Messages on their way at once; over it no records are taken until half of them are answered. A gateway that does not "
+	  "answer holds 1000 of them." },
+	{ "in_flight.max_bytes", CONFIG_BYTES, OPTION(max_in_flight_bytes), "64m", 65536, 1LL << 40, NULL, 0,
+	  "Their bytes." },
+	{ "slim.max", CONFIG_INT, OPTION(max_slim), "200000", 1, 100000000, NULL, 0,
+	  "Messages on their way of which only the place is kept (their conversation is stuck, or a gateway is behind); about 300 "
+	  "bytes each." },
 	{ "conversations.max", CONFIG_INT, OPTION(max_conversations), "100000", 100, 10000000, NULL, 0,
 	  "Conversations whose last seq is remembered; about 400 bytes each." },
 	{ "members.max", CONFIG_INT, OPTION(max_members), "2000000", 1000, 100000000, NULL, 0,

@@ -16,6 +16,8 @@ struct push_config {
 	char *kafka_group;
 	int64_t kafka_commit_interval_ms;
 	int64_t max_in_flight;
+	int64_t max_in_flight_bytes;
+	int64_t max_slim;
 	int64_t max_conversations;
 	int64_t max_members;
 	struct inbox_config inbox;

@@ -11,6 +11,7 @@
 #include "base/sabotage.h"
 #include "push/append_run.h"
 #include "push/gap.h"
+#include "push/pending.h"
 
 #define GAP_READ_MAX 200
 #define RETRY_MS 200
@@ -19,7 +20,7 @@ struct conversations {
 	struct conversations_options options;
 	struct map by_id;
 	struct list idle; /* nothing pending or under way; the longest idle first */
-	size_t count, in_flight;
+	size_t count, in_flight, in_flight_bytes, slim;
 	struct counter *dispatched, *repeated, *dropped, *gaps;
 	struct histogram *append_time, *total_time;
 };
@@ -43,12 +44,13 @@ struct conv {
 	enum stage stage;
 	bool is_known; /* `dispatched` is */
 	bool is_filling; /* a gap is being read */
+	bool reads_on; /* the last page of it was full */
 	bool is_orphan; /* the partition is somebody else's */
 	uint64_t dispatched; /* the highest seq that was dispatched, by anybody */
 	uint64_t base; /* what `dispatched` was when this process began: up to here nothing was seen answered */
 	uint64_t saved; /* what the next owner of the partition would find */
 	struct progress_query loading;
-	struct list pending; /* outgoing, by seq, not begun */
+	struct pending pending; /* not begun */
 	struct list batch;
 	struct list delivering;
 	struct append_run run;
@@ -67,7 +69,7 @@ static struct str key_of(const struct map_node *node)
 
 static bool is_quiet(const struct conv *conv)
 {
-	return conv->stage == STAGE_IDLE && !conv->is_filling && list_is_empty(&conv->pending) &&
+	return conv->stage == STAGE_IDLE && !conv->is_filling && !pending_first(&conv->pending) &&
 	       list_is_empty(&conv->delivering);
 }
 
@@ -100,17 +102,52 @@ static void rest(struct conv *conv)
 		conv_free(container_of(all->idle.next, struct conv, idle));
 }
 
+/* A message counts from when it is taken until drop(), as what it is: whole, or slim. */
+static void count_in(struct conversations *all, const struct outgoing *outgoing)
+{
+	if (outgoing->is_slim) {
+		all->slim++;
+		return;
+	}
+	all->in_flight++;
+	all->in_flight_bytes += outgoing->bytes;
+}
+
+static void count_out(struct conversations *all, const struct outgoing *outgoing)
+{
+	if (outgoing->is_slim) {
+		all->slim--;
+		return;
+	}
+	all->in_flight--;
+	all->in_flight_bytes -= outgoing->bytes;
+}
+
+/* It was whole and counted so. */
+static void count_slimmed(struct conversations *all, const struct outgoing *outgoing)
+{
+	all->in_flight--;
+	all->in_flight_bytes -= outgoing->bytes;
+	all->slim++;
+}
+
 static void drop(struct conv *conv, struct outgoing *outgoing)
 {
 	list_remove(&outgoing->link);
+	count_out(conv->all, outgoing);
 	outgoing_free(outgoing);
-	conv->all->in_flight--;
 }
 
 static void drop_all(struct conv *conv, struct list *messages)
 {
 	while (!list_is_empty(messages))
 		drop(conv, container_of(messages->next, struct outgoing, link));
+}
+
+static void drop_pending(struct conv *conv)
+{
+	drop_all(conv, &conv->pending.messages);
+	pending_init(&conv->pending);
 }
 
 /* The one end of a message. */
@@ -127,11 +164,6 @@ static void finish(struct conv *conv, struct outgoing *outgoing)
 }
 
 /* ---- the last dispatched seq ---- */
-
-static struct outgoing *first_pending(const struct conv *conv)
-{
-	return list_is_empty(&conv->pending) ? NULL : container_of(conv->pending.next, struct outgoing, link);
-}
 
 static void on_wait_over(struct timer *timer);
 
@@ -151,7 +183,7 @@ static void on_loaded(void *arg, err_t err, uint64_t seq)
 
 static void load_dispatched(struct conv *conv)
 {
-	const struct outgoing *first = first_pending(conv);
+	const struct outgoing *first = pending_first(&conv->pending);
 
 	if (first->seq == 1) {
 		conv->is_known = true; /* a new conversation: nothing was before */
@@ -163,7 +195,7 @@ static void load_dispatched(struct conv *conv)
 		.progress = &conv->all->options.progress,
 		.conversation_id = conv->id,
 		.first_seq = first->seq,
-		.first_time = first->record->message->time,
+		.first_time = first->time,
 		.done = on_loaded,
 		.arg = conv,
 	};
@@ -181,33 +213,58 @@ static void save_dispatched(struct conv *conv)
 
 /* ---- gaps ---- */
 
-static bool insert_pending(struct conv *conv, struct outgoing *outgoing);
+/* The next message is not there, or not its content. */
+static bool has_gap(const struct conv *conv)
+{
+	const struct outgoing *first = pending_first(&conv->pending);
+
+	return first && (first->is_slim || first->seq > conv->dispatched + 1);
+}
 
 /* A seq that was given out has no row: the store lost it. What comes after it must not wait for ever. */
-static void skip_lost(struct conv *conv, const struct outgoing *first)
+static void skip_lost(struct conv *conv, struct outgoing *first)
 {
 	log_error("messages are missing in PostgreSQL", LOG_TEXT("conversation", conv->id),
 	          LOG_U64("after", conv->dispatched), LOG_U64("before", first->seq));
-	conv->dispatched = first->seq - 1;
+	if (!first->is_slim) {
+		conv->dispatched = first->seq - 1;
+		return;
+	}
+	conv->dispatched = MAX(conv->dispatched, first->seq);
+	pending_remove(&conv->pending, first);
+	finish(conv, first);
 }
 
-static void take_gap(struct conv *conv, const PGresult *result, uint64_t member_version)
+static void take_row(struct conv *conv, const PGresult *result, int row, uint64_t member_version)
 {
-	for (int row = 0; row < PQntuples(result); row++) {
-		struct outgoing *outgoing =
-			outgoing_new(gap_record(result, row, conv->id, member_version), conv->all->options.redis);
+	struct conversations *all = conv->all;
+	struct outgoing *read = outgoing_new(gap_record(result, row, conv->id, member_version), all->options.redis);
+	enum pending_fill fill = pending_fill(&conv->pending, read);
 
-		conv->all->in_flight++;
-		if (!insert_pending(conv, outgoing))
-			drop(conv, outgoing);
+	if (fill == FILL_REFILLED) { /* the slim one counts as whole now, with these bytes */
+		all->slim--;
+		all->in_flight++;
+		all->in_flight_bytes += read->bytes;
 	}
+	if (fill == FILL_NEW)
+		count_in(all, read);
+	else
+		outgoing_free(read);
+}
+
+static void take_gap(struct conv *conv, const PGresult *result, const struct outgoing *first)
+{
+	uint64_t member_version = first->member_version;
+
+	for (int row = 0; row < PQntuples(result); row++)
+		take_row(conv, result, row, member_version);
+	conv->reads_on = PQntuples(result) == GAP_READ_MAX;
 	counter_add(conv->all->gaps, (uint64_t)PQntuples(result));
 }
 
 static void on_gap_read(void *arg, err_t err, const PGresult *result)
 {
 	struct conv *conv = arg;
-	struct outgoing *first = first_pending(conv);
 
 	conv->is_filling = false;
 	if (err) {
@@ -215,34 +272,39 @@ static void on_gap_read(void *arg, err_t err, const PGresult *result)
 		return;
 	}
 	/* the missing records may have come meanwhile, or the partition went */
-	if (first && first->seq > conv->dispatched + 1) {
-		if (PQntuples(result) == 0)
+	if (has_gap(conv)) {
+		struct outgoing *first = pending_first(&conv->pending);
+
+		if (gap_first_seq(result) > first->seq)
 			skip_lost(conv, first);
 		else
-			take_gap(conv, result, first->record->member_version);
+			take_gap(conv, result, first);
 	}
 	advance(conv);
 }
 
 static void read_gap(struct conv *conv)
 {
-	struct outgoing *first = first_pending(conv);
+	const struct outgoing *first = pending_first(&conv->pending);
+	uint64_t after = MIN(conv->dispatched, first->seq - 1);
+	uint64_t before = first->is_slim ? first->seq + GAP_READ_MAX : first->seq;
 	struct pg_params params = { 0 };
 
 	pg_put_text(&params, str_from(conv->id));
-	pg_put_i64(&params, (int64_t)conv->dispatched);
-	pg_put_i64(&params, (int64_t)first->seq);
+	pg_put_i64(&params, (int64_t)after);
+	pg_put_i64(&params, (int64_t)before);
 	pg_put_i64(&params, GAP_READ_MAX);
 	conv->is_filling = true;
-	log_debug("reading a gap", LOG_TEXT("conversation", conv->id), LOG_U64("after", conv->dispatched),
-	          LOG_U64("before", first->seq));
+	log_debug("reading a gap", LOG_TEXT("conversation", conv->id), LOG_U64("after", after), LOG_U64("before", before));
 	pg_query(conv->all->options.pg, PG_ANY_LANE, conv->all->options.gap_statement, &params, on_gap_read, conv);
 }
 
 static void fill_gap(struct conv *conv)
 {
-	if (sabotaged(SABOTAGE_NO_GAP_READ)) {
-		conv->dispatched = first_pending(conv)->seq - 1;
+	const struct outgoing *first = pending_first(&conv->pending);
+
+	if (sabotaged(SABOTAGE_NO_GAP_READ) && !first->is_slim) {
+		conv->dispatched = first->seq - 1;
 		advance(conv);
 	} else {
 		read_gap(conv);
@@ -254,7 +316,6 @@ static void resolve_batch(struct conv *conv);
 static void on_wait_over(struct timer *timer)
 {
 	struct conv *conv = container_of(timer, struct conv, wait);
-	struct outgoing *first = first_pending(conv);
 
 	if (conv->stage == STAGE_UNRESOLVED && conv->is_orphan) {
 		drop_all(conv, &conv->batch);
@@ -262,8 +323,7 @@ static void on_wait_over(struct timer *timer)
 	}
 	if (conv->stage == STAGE_UNRESOLVED)
 		resolve_batch(conv);
-	else if (conv->stage == STAGE_IDLE && conv->is_known && !conv->is_filling && first &&
-	         first->seq > conv->dispatched + 1)
+	else if (conv->stage == STAGE_IDLE && conv->is_known && !conv->is_filling && has_gap(conv))
 		fill_gap(conv);
 	else
 		advance(conv);
@@ -275,13 +335,25 @@ static void on_delivered(struct outgoing *outgoing, void *arg)
 {
 	struct conv *conv = arg;
 
-	uint64_t now = clock_wall_ms(), stored = outgoing->record->message->time;
+	uint64_t now = clock_wall_ms(), stored = outgoing->time;
 
 	log_debug("answered", LOG_TEXT("conversation", conv->id), LOG_U64("seq", outgoing->seq));
 	histogram_observe(conv->all->total_time, now > stored ? (now - stored) * 1000 : 0);
+	delivery_wait_ended(conv->all->options.wait, clock_mono_us() - outgoing->taken_us);
 	finish(conv, outgoing);
 	rest(conv);
 }
+
+static void on_slimmed(struct outgoing *outgoing, void *arg)
+{
+	struct conv *conv = arg;
+	struct conversations *all = conv->all;
+
+	count_slimmed(all, outgoing);
+	all->options.eased(all->options.arg);
+}
+
+static const struct outgoing_handlers outgoing_handlers = { .delivered = on_delivered, .slimmed = on_slimmed };
 
 static void on_appended(struct append_run *run, void *arg)
 {
@@ -301,7 +373,7 @@ static void on_appended(struct append_run *run, void *arg)
 		log_debug("appended", LOG_TEXT("conversation", conv->id), LOG_U64("seq", outgoing->seq),
 		          LOG_NUM("recipients", outgoing->recipients->count), LOG_NUM("targets", outgoing->target_count));
 		counter_add(conv->all->dispatched, 1);
-		outgoing_deliver(outgoing, on_delivered, conv);
+		outgoing_deliver(outgoing, &outgoing_handlers, conv);
 	}
 	conv->stage = STAGE_IDLE;
 	advance(conv);
@@ -400,9 +472,15 @@ static size_t form_batch(struct conv *conv)
 	size_t count = 0;
 	struct outgoing *first;
 
-	while ((first = first_pending(conv)) && count < APPEND_BATCH_MAX &&
+	while ((first = pending_first(&conv->pending)) && count < APPEND_BATCH_MAX &&
 	       (first->seq <= conv->dispatched + 1 || sabotaged(SABOTAGE_NO_REORDER))) {
-		if (first->seq <= conv->dispatched && first->seq > conv->base && !sabotaged(SABOTAGE_NO_REORDER)) {
+		bool is_repeat = first->seq <= conv->dispatched && first->seq > conv->base &&
+		                 !sabotaged(SABOTAGE_NO_REORDER);
+
+		if (first->is_slim && !is_repeat)
+			break;
+		pending_remove(&conv->pending, first);
+		if (is_repeat) {
 			take_repeat(conv, first);
 			continue;
 		}
@@ -410,7 +488,6 @@ static size_t form_batch(struct conv *conv)
 			counter_add(conv->all->repeated, 1);
 		else
 			conv->dispatched = first->seq;
-		list_remove(&first->link);
 		list_push_back(&conv->batch, &first->link);
 		count++;
 	}
@@ -422,7 +499,7 @@ static void advance(struct conv *conv)
 {
 	if (conv->stage != STAGE_IDLE || conv->is_filling)
 		return;
-	if (list_is_empty(&conv->pending)) {
+	if (!pending_first(&conv->pending)) {
 		rest(conv);
 		return;
 	}
@@ -434,28 +511,14 @@ static void advance(struct conv *conv)
 		worker_cancel(conv->all->options.worker, &conv->wait);
 		conv->batch_started_us = clock_mono_us();
 		resolve_batch(conv);
-	} else if (list_is_empty(&conv->pending)) {
+	} else if (!pending_first(&conv->pending)) {
 		rest(conv);
+	} else if ((pending_first(&conv->pending)->is_slim || conv->reads_on) && !timer_is_armed(&conv->wait)) {
+		conv->reads_on = false;
+		read_gap(conv);
 	} else if (!timer_is_armed(&conv->wait)) {
 		worker_arm(conv->all->options.worker, &conv->wait, clock_mono_ms() + GAP_WAIT_MS);
 	}
-}
-
-/* By seq; false if it came from PostgreSQL and its record is pending already. */
-static bool insert_pending(struct conv *conv, struct outgoing *outgoing)
-{
-	struct list *at = &conv->pending;
-
-	while (at->prev != &conv->pending && container_of(at->prev, struct outgoing, link)->seq > outgoing->seq)
-		at = at->prev;
-	if (at->prev != &conv->pending) {
-		struct outgoing *same = container_of(at->prev, struct outgoing, link);
-
-		if (same->seq == outgoing->seq && !outgoing->has_place)
-			return false;
-	}
-	list_insert_before(at, &outgoing->link);
-	return true;
 }
 
 /* ---- the outside ---- */
@@ -469,7 +532,7 @@ static struct conv *conv_new(struct conversations *all, const char *id, int32_t 
 	(void)conversation_parse(str_from(conv->id), &conv->parsed); /* intake let nothing else through */
 	conv->partition = partition;
 	list_init(&conv->idle);
-	list_init(&conv->pending);
+	pending_init(&conv->pending);
 	list_init(&conv->batch);
 	list_init(&conv->delivering);
 	timer_init(&conv->wait, on_wait_over);
@@ -486,8 +549,8 @@ void conversations_take(struct conversations *all, struct outgoing *outgoing)
 		found ? container_of(found, struct conv, link) : conv_new(all, id, outgoing->partition);
 
 	list_remove(&conv->idle);
-	all->in_flight++;
-	(void)insert_pending(conv, outgoing); /* what has a place is always taken */
+	pending_add(&conv->pending, outgoing);
+	count_in(all, outgoing);
 	advance(conv);
 }
 
@@ -501,7 +564,7 @@ void conversations_drop_partition(struct conversations *all, int32_t partition)
 			continue;
 		map_remove(&all->by_id, &conv->link);
 		conv->is_orphan = true;
-		drop_all(conv, &conv->pending);
+		drop_pending(conv);
 		if (is_quiet(conv))
 			conv_free(conv);
 	}
@@ -537,7 +600,7 @@ void conversations_free(struct conversations *all)
 	for (struct map_node *node; (node = map_first(&all->by_id));) {
 		struct conv *conv = container_of(node, struct conv, link);
 
-		drop_all(conv, &conv->pending);
+		drop_pending(conv);
 		drop_all(conv, &conv->batch);
 		append_run_abort(&conv->run);
 		conv_free(conv);
@@ -546,7 +609,17 @@ void conversations_free(struct conversations *all)
 	mem_free(all);
 }
 
+struct conversations_load conversations_load(const struct conversations *all)
+{
+	return (struct conversations_load){
+		.messages = all->in_flight,
+		.bytes = all->in_flight_bytes,
+		.slim = all->slim,
+		.known = all->count,
+	};
+}
+
 size_t conversations_in_flight(const struct conversations *all)
 {
-	return all->in_flight;
+	return all->in_flight + all->slim;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "loop/worker.h"
+#include "push/delivery_wait.h"
 #include "push/gateways.h"
 #include "push/outgoing.h"
 #include "push/progress.h"
@@ -45,8 +46,11 @@ struct conversations_options {
 	struct member_cache *members;
 	struct inbox_limits inbox_limits;
 	size_t max_conversations;
+	struct delivery_wait *wait; /* is told how long each message took */
 	/* A message that came with a place in Kafka is done with. */
 	void (*finished)(void *arg, int32_t partition, int64_t offset);
+	/* The load went down without an end of a message. */
+	void (*eased)(void *arg);
 	void *arg;
 };
 
@@ -64,7 +68,15 @@ void conversations_take(struct conversations *conversations, struct outgoing *ou
 /* The partition went to somebody else: nothing of it is begun any more. What is under way ends, unheard. */
 void conversations_drop_partition(struct conversations *conversations, int32_t partition);
 
-/* Messages that are not answered yet. */
+struct conversations_load {
+	size_t messages, bytes; /* not answered yet, but for those: */
+	size_t slim; /* of which only the place is kept (pending.h, gateways.h), about 300 bytes each */
+	size_t known; /* conversations */
+};
+
+struct conversations_load conversations_load(const struct conversations *conversations);
+
+/* All messages that are not answered yet. */
 size_t conversations_in_flight(const struct conversations *conversations);
 
 #endif

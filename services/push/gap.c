@@ -64,3 +64,8 @@ Skein__V1__MessageRecord *gap_record(const PGresult *result, int row, const char
 		free(mentions[i]);
 	return made;
 }
+
+uint64_t gap_first_seq(const PGresult *result)
+{
+	return PQntuples(result) ? (uint64_t)pg_i64(result, 0, SEQ) : UINT64_MAX;
+}

@@ -16,4 +16,7 @@
 /* A row of it as the record that im would have produced. Free with skein__v1__message_record__free_unpacked(). */
 Skein__V1__MessageRecord *gap_record(const PGresult *result, int row, const char *conversation_id, uint64_t member_version);
 
+/* Of its first row; UINT64_MAX if there is none. */
+uint64_t gap_first_seq(const PGresult *result);
+
 #endif

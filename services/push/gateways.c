@@ -8,9 +8,11 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "push/notes.h"
 
 #define STREAM_MAX_QUEUED (4u << 20)
 #define FULL_RETRY_MS 20
+#define NOTES_A_DELIVERY 1000
 
 /* A delivery's id is its slot and how often the slot was used: an answer that comes late finds nobody. */
 #define SLOT_BITS 24
@@ -30,13 +32,14 @@ struct gateways {
 	struct slot *slots;
 	uint32_t slot_count, free_slot;
 	unsigned in_flight;
-	struct counter *sent, *resent, *gone, *lagging, *undeliverable;
+	struct counter *sent, *resent, *gone, *lagging, *undeliverable, *noted;
+	struct gauge *open, *open_bytes, *behind;
 };
 
 enum gateway_state {
 	GATEWAY_UNKNOWN, /* not in our list; being looked up */
 	GATEWAY_ALIVE,
-	GATEWAY_DEAD, /* for good: a registration never comes back */
+	GATEWAY_DEAD, /* out of it, until it is there again: it stood still, and was not replaced */
 };
 
 struct gateway {
@@ -52,7 +55,23 @@ struct gateway {
 	bool is_up;
 	struct list waiting; /* deliveries to be sent */
 	struct list sent; /* and sent, not answered */
+	unsigned in_flight; /* in these two */
+	size_t in_flight_bytes;
 	struct timer retry;
+	bool is_behind;
+	struct notes notes;
+	struct list noted; /* deliveries whose numbers are among the notes */
+};
+
+/* One time that a gateway is told its notes, in one delivery or several. */
+struct telling {
+	struct list noted; /* what ends when it is over */
+	unsigned open;
+};
+
+struct note_delivery {
+	struct delivery delivery;
+	struct telling *telling;
 };
 
 /* ---- slots ---- */
@@ -100,7 +119,18 @@ static void free_slot(struct gateways *all, uint64_t id)
 	all->free_slot = index;
 }
 
-/* ---- the end of a delivery, the only one ---- */
+/* ---- the end of a delivery ---- */
+
+static void account(struct gateway *gateway, int deliveries, int64_t bytes)
+{
+	gateway->in_flight += (unsigned)deliveries;
+	gateway->in_flight_bytes += (size_t)bytes;
+	gateway->all->in_flight += (unsigned)deliveries;
+	gauge_add(gateway->all->open, deliveries);
+	gauge_add(gateway->all->open_bytes, bytes);
+}
+
+static void catch_up(struct gateway *gateway);
 
 static void finish(struct delivery *delivery)
 {
@@ -108,11 +138,23 @@ static void finish(struct delivery *delivery)
 
 	list_remove(&delivery->link);
 	free_slot(gateway->all, delivery->id);
+	account(gateway, -1, -(int64_t)payload_str(delivery->batch).len);
 	payload_unref(delivery->batch);
 	delivery->batch = NULL;
-	gateway->all->in_flight--;
 	delivery->done(delivery);
+	catch_up(gateway);
 	gateway_unref(gateway);
+}
+
+static void finish_noted(struct list *noted)
+{
+	for (struct list *link; (link = list_pop_front(noted));) {
+		struct delivery *delivery = container_of(link, struct delivery, link);
+		struct gateway *gateway = delivery->gateway;
+
+		delivery->done(delivery);
+		gateway_unref(gateway);
+	}
 }
 
 /* ---- sending ---- */
@@ -133,10 +175,115 @@ static void pump(struct gateway *gateway)
 	}
 }
 
+static struct payload *pack(Skein__V1__Delivery *content)
+{
+	Skein__V1__DeliverBatch batch = SKEIN__V1__DELIVER_BATCH__INIT;
+
+	batch.n_deliveries = 1;
+	batch.deliveries = &content;
+	struct payload *payload = payload_alloc((uint32_t)skein__v1__deliver_batch__get_packed_size(&batch));
+	skein__v1__deliver_batch__pack(&batch, (uint8_t *)payload->bytes);
+	return payload;
+}
+
+static void enqueue(struct gateway *gateway, struct delivery *delivery, Skein__V1__Delivery *content)
+{
+	gateway->refs++;
+	delivery->gateway = gateway;
+	delivery->id = take_slot(gateway->all, delivery);
+	content->id = delivery->id;
+	content->node_epoch = gateway->epoch;
+	delivery->batch = pack(content);
+	account(gateway, 1, (int64_t)payload_str(delivery->batch).len);
+	list_push_back(&gateway->waiting, &delivery->link);
+	pump(gateway);
+}
+
 static void on_retry(struct timer *timer)
 {
 	pump(container_of(timer, struct gateway, retry));
 }
+
+/* ---- being behind ---- */
+
+static void fall_behind(struct gateway *gateway)
+{
+	gateway->is_behind = true;
+	gauge_add(gateway->all->behind, 1);
+	log_warn("gateway is behind: only numbers are kept for it", LOG_TEXT("gateway", gateway->name),
+	         LOG_NUM("deliveries", gateway->in_flight), LOG_NUM("bytes", gateway->in_flight_bytes));
+}
+
+static void end_behind(struct gateway *gateway)
+{
+	if (gateway->is_behind)
+		gauge_add(gateway->all->behind, -1);
+	gateway->is_behind = false;
+}
+
+static void note(struct gateway *gateway, struct delivery *delivery, const Skein__V1__Delivery *content)
+{
+	gateway->refs++;
+	delivery->gateway = gateway;
+	delivery->batch = NULL;
+	notes_add(&gateway->notes, content->own);
+	notes_add(&gateway->notes, content->others);
+	list_init(&delivery->link);
+	list_push_back(&gateway->noted, &delivery->link);
+	counter_add(gateway->all->noted, 1);
+}
+
+static void ignore_gone(struct delivery *delivery, uint64_t conn)
+{
+	(void)delivery; /* whose route that is, the next message finds out */
+	(void)conn;
+}
+
+static void on_told(struct delivery *delivery)
+{
+	struct note_delivery *made = container_of(delivery, struct note_delivery, delivery);
+	struct telling *telling = made->telling;
+
+	mem_free(made);
+	if (--telling->open)
+		return;
+	finish_noted(&telling->noted);
+	mem_free(telling);
+}
+
+static void tell(struct gateway *gateway, struct telling *telling)
+{
+	Skein__V1__Delivery content = SKEIN__V1__DELIVERY__INIT;
+	Skein__V1__Targets targets = SKEIN__V1__TARGETS__INIT;
+	struct note_delivery *made = MEM_NEW(struct note_delivery);
+
+	notes_take(&gateway->notes, NOTES_A_DELIVERY, &targets);
+	content.others = &targets;
+	made->telling = telling;
+	made->delivery.gone = ignore_gone;
+	made->delivery.done = on_told;
+	telling->open++;
+	enqueue(gateway, &made->delivery, &content);
+	mem_free(targets.conns);
+}
+
+static void catch_up(struct gateway *gateway)
+{
+	if (!gateway->is_behind || gateway->state != GATEWAY_ALIVE || gateway->in_flight > GATEWAY_MAX_IN_FLIGHT / 2 ||
+	    gateway->in_flight_bytes > GATEWAY_MAX_BYTES / 2)
+		return;
+	log_info("gateway catches up", LOG_TEXT("gateway", gateway->name), LOG_NUM("connections", gateway->notes.count));
+	end_behind(gateway);
+	if (list_is_empty(&gateway->noted))
+		return;
+	struct telling *telling = MEM_NEW(struct telling);
+	list_init(&telling->noted);
+	list_splice_back(&telling->noted, &gateway->noted);
+	while (gateway->notes.count)
+		tell(gateway, telling);
+}
+
+/* ---- the stream ---- */
 
 static void on_opened(struct rpc_stream *stream, void *arg)
 {
@@ -251,6 +398,8 @@ static void become_dead(struct gateway *gateway)
 		counter_add(gateway->all->undeliverable, 1);
 		finish(container_of(all.next, struct delivery, link));
 	}
+	end_behind(gateway);
+	finish_noted(&gateway->noted);
 	gateway_unref(gateway);
 }
 
@@ -297,6 +446,15 @@ static void look_up(struct gateway *gateway)
 	node_list_refresh(gateway->all->nodes, on_looked_up, gateway);
 }
 
+/* Somebody still holds the dead one, and its registration is listed again. */
+static void revive(struct gateway *gateway)
+{
+	const struct node *node = node_list_find_epoch(gateway->all->nodes, str_from(gateway->name), gateway->epoch);
+
+	if (node)
+		become_alive(gateway, node);
+}
+
 static struct gateway *gateway_new(struct gateways *all, struct str name, uint64_t epoch, const char *key)
 {
 	struct gateway *gateway = MEM_NEW(struct gateway);
@@ -307,6 +465,8 @@ static struct gateway *gateway_new(struct gateways *all, struct str name, uint64
 	gateway->epoch = epoch;
 	list_init(&gateway->waiting);
 	list_init(&gateway->sent);
+	list_init(&gateway->noted);
+	notes_init(&gateway->notes);
 	timer_init(&gateway->retry, on_retry);
 	map_put(&all->by_key, &gateway->link);
 	return gateway;
@@ -323,6 +483,8 @@ struct gateway *gateways_get(struct gateways *all, struct str name, uint64_t epo
 	gateway->refs++;
 	if (!found)
 		look_up(gateway);
+	else if (gateway->state == GATEWAY_DEAD)
+		revive(gateway);
 	return gateway;
 }
 
@@ -330,8 +492,9 @@ void gateway_unref(struct gateway *gateway)
 {
 	if (--gateway->refs)
 		return;
-	assert(list_is_empty(&gateway->waiting) && list_is_empty(&gateway->sent));
+	assert(list_is_empty(&gateway->waiting) && list_is_empty(&gateway->sent) && list_is_empty(&gateway->noted));
 	map_remove(&gateway->all->by_key, &gateway->link);
+	notes_release(&gateway->notes);
 	mem_free(gateway);
 }
 
@@ -385,6 +548,11 @@ struct gateways *gateways_new(struct worker *worker, struct rpc_client *client, 
 	                               "Connections that could not take a message at once.", NULL);
 	all->undeliverable = metrics_counter("skein_push_deliveries_dead_total",
 	                                     "Records given up because their gateway died.", NULL);
+	all->noted = metrics_counter("skein_push_deliveries_noted_total",
+	                             "Records of which only the numbers were kept, for a gateway that was behind.", NULL);
+	all->open = metrics_gauge("skein_push_deliveries_in_flight", "Records that gateways have not answered.", NULL);
+	all->open_bytes = metrics_gauge("skein_push_deliveries_in_flight_bytes", "Their bytes.", NULL);
+	all->behind = metrics_gauge("skein_push_gateways_behind", "Gateways that get numbers instead of messages.", NULL);
 	node_list_on_change(nodes, on_nodes_changed, all);
 	return all;
 }
@@ -398,6 +566,7 @@ void gateways_free(struct gateways *all)
 		hang_up(gateway);
 		worker_cancel(all->worker, &gateway->retry);
 		map_remove(&all->by_key, node);
+		notes_release(&gateway->notes);
 		mem_free(gateway);
 	}
 	map_release(&all->by_key);
@@ -420,29 +589,17 @@ uint64_t gateway_epoch(const struct gateway *gateway)
 	return gateway->epoch;
 }
 
-static struct payload *pack(Skein__V1__Delivery *content)
-{
-	Skein__V1__DeliverBatch batch = SKEIN__V1__DELIVER_BATCH__INIT;
-
-	batch.n_deliveries = 1;
-	batch.deliveries = &content;
-	struct payload *payload = payload_alloc((uint32_t)skein__v1__deliver_batch__get_packed_size(&batch));
-	skein__v1__deliver_batch__pack(&batch, (uint8_t *)payload->bytes);
-	return payload;
-}
-
 void gateway_deliver(struct gateway *gateway, struct delivery *delivery, Skein__V1__Delivery *content)
 {
 	assert(gateway->state != GATEWAY_DEAD);
-	gateway->refs++;
-	gateway->all->in_flight++;
-	delivery->gateway = gateway;
-	delivery->id = take_slot(gateway->all, delivery);
-	content->id = delivery->id;
-	content->node_epoch = gateway->epoch;
-	delivery->batch = pack(content);
-	list_push_back(&gateway->waiting, &delivery->link);
-	pump(gateway);
+	if (!gateway->is_behind &&
+	    (gateway->in_flight >= GATEWAY_MAX_IN_FLIGHT || gateway->in_flight_bytes >= GATEWAY_MAX_BYTES))
+		fall_behind(gateway);
+	delivery->is_noted = gateway->is_behind;
+	if (delivery->is_noted)
+		note(gateway, delivery, content);
+	else
+		enqueue(gateway, delivery, content);
 }
 
 unsigned gateways_in_flight(const struct gateways *all)

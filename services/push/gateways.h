@@ -21,8 +21,17 @@
  * it is sent again whenever the stream had to be opened anew: the gateway drops
  * what it has seen by its number. A gateway that nobody here knows yet is looked
  * up before it counts as dead, since it may have registered a moment ago.
- * Thread: the worker's.
+ *
+ * A gateway that does not answer (frozen, half cut off, too slow) must not take
+ * push's memory, nor the others' turn. With GATEWAY_MAX_IN_FLIGHT deliveries (or
+ * GATEWAY_MAX_BYTES) unanswered it is behind: of what comes then only the numbers
+ * are noted (notes.h). Once half of them are answered it is told these, in
+ * deliveries without a message: its connections notice the hole and read it from
+ * the inbox. What was noted is done when that is answered. Thread: the worker's.
  */
+
+#define GATEWAY_MAX_IN_FLIGHT 1000u
+#define GATEWAY_MAX_BYTES (8u << 20)
 
 struct gateways;
 struct gateway;
@@ -33,7 +42,8 @@ struct delivery {
 	struct gateway *gateway;
 	struct payload *batch; /* as it goes over the wire */
 	uint64_t id;
-	/* The gateway has no such connection. Before `done`. */
+	bool is_noted; /* the gateway is to be told its numbers only */
+	/* The gateway has no such connection. Before `done`; not of what was noted. */
 	void (*gone)(struct delivery *delivery, uint64_t conn);
 	/* The last call; the delivery is the owner's again. */
 	void (*done)(struct delivery *delivery);
@@ -52,10 +62,13 @@ bool gateway_is_dead(const struct gateway *gateway);
 struct str gateway_name(const struct gateway *gateway);
 uint64_t gateway_epoch(const struct gateway *gateway);
 
-/* Sends `content` (its id and node_epoch are filled in here). `gone` and `done` never come from inside this call. */
+/*
+ * Sends `content` (its id and node_epoch are filled in here), or notes its numbers: then delivery->is_noted. `gone` and
+ * `done` never come from inside this call.
+ */
 void gateway_deliver(struct gateway *gateway, struct delivery *delivery, Skein__V1__Delivery *content);
 
-/* Deliveries that have not ended. */
+/* Deliveries that were not noted and have not ended. */
 unsigned gateways_in_flight(const struct gateways *gateways);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/sabotage.h"
+#include "push/dead_letters.h"
 #include "push/offset_tracker.h"
 
 struct partition {
@@ -18,25 +19,43 @@ struct intake {
 	struct redis *redis;
 	struct kafka_consumer *consumer;
 	struct conversations *conversations;
+	struct dead_letters *dead;
 	struct partition *partitions;
 	int32_t partition_count;
 	bool is_paused, is_stopping;
-	struct counter *records, *unreadable;
+	void (*closed)(void *arg);
+	void *closed_arg;
+	struct counter *records, *unreadable, *pauses;
 };
+
+#define RECORD_MAX_BYTES (1u << 20)
 
 /* ---- flow ---- */
 
+static bool is_over(const struct intake *intake, size_t part)
+{
+	const struct intake_limits *limits = &intake->options.limits;
+	struct conversations_load load = conversations_load(intake->conversations);
+
+	return load.messages >= limits->messages / part || load.bytes >= limits->bytes / part ||
+	       load.slim >= limits->slim / part || dead_letters_is_full(intake->dead);
+}
+
 static void hold_or_go_on(struct intake *intake)
 {
-	size_t in_flight = conversations_in_flight(intake->conversations);
-
-	if (!intake->is_paused && in_flight >= intake->options.max_in_flight) {
+	if (!intake->is_paused && is_over(intake, 1)) {
 		intake->is_paused = true;
+		counter_add(intake->pauses, 1);
 		kafka_consumer_pause(intake->consumer);
-	} else if (intake->is_paused && !intake->is_stopping && in_flight <= intake->options.max_in_flight / 2) {
+	} else if (intake->is_paused && !intake->is_stopping && !is_over(intake, 2)) {
 		intake->is_paused = false;
 		kafka_consumer_resume(intake->consumer);
 	}
+}
+
+void intake_eased(void *intake)
+{
+	hold_or_go_on(intake);
 }
 
 static struct partition *partition_at(struct intake *intake, int32_t number)
@@ -67,18 +86,29 @@ void intake_finished(void *arg, int32_t number, int64_t offset)
 
 /* ---- records ---- */
 
+static Skein__V1__MessageRecord *unpack(struct str value)
+{
+	if (!value.len || value.len > RECORD_MAX_BYTES)
+		return NULL;
+	return skein__v1__message_record__unpack(NULL, value.len, (const uint8_t *)value.ptr);
+}
+
 /* What is wrong with a record, or NULL. */
-static const char *first_fault(const Skein__V1__MessageRecord *record)
+static const char *first_fault(struct str value, const Skein__V1__MessageRecord *record)
 {
 	struct conversation conversation;
 
+	if (!value.len)
+		return "empty";
+	if (value.len > RECORD_MAX_BYTES)
+		return "larger than 1 MiB";
 	if (!record)
 		return "not a MessageRecord";
 	if (record->version != INTAKE_RECORD_VERSION)
 		return "of another version";
 	if (!record->message)
 		return "without a message";
-	if (!record->message->seq)
+	if (!record->message->seq || record->message->seq > INT64_MAX)
 		return "without a seq";
 	if (!conversation_parse(str_from(record->message->conversation_id), &conversation) ||
 	    conversation.kind == CONVERSATION_ROOM)
@@ -86,39 +116,39 @@ static const char *first_fault(const Skein__V1__MessageRecord *record)
 	return NULL;
 }
 
+static void take_message(struct intake *intake, const struct kafka_record *record, Skein__V1__MessageRecord *message)
+{
+	struct outgoing *outgoing = outgoing_new(message, intake->redis);
+
+	outgoing->has_place = true;
+	outgoing->partition = record->partition;
+	outgoing->offset = record->offset;
+	conversations_take(intake->conversations, outgoing);
+}
+
 static void on_record(void *arg, struct kafka_record *record)
 {
 	struct intake *intake = arg;
-	struct partition *partition = partition_at(intake, record->partition);
-	Skein__V1__MessageRecord *message =
-		skein__v1__message_record__unpack(NULL, record->value.len, (const uint8_t *)record->value.ptr);
-	const char *fault = first_fault(message);
+	Skein__V1__MessageRecord *message = unpack(record->value);
+	const char *fault = first_fault(record->value, message);
 
 	counter_add(intake->records, 1);
-	offset_tracker_begin(&partition->tracker, record->offset);
+	offset_tracker_begin(&partition_at(intake, record->partition)->tracker, record->offset);
 	if (fault) {
 		counter_add(intake->unreadable, 1);
-		log_error("record passed over", LOG_TEXT("why", fault), LOG_NUM("partition", record->partition),
-		          LOG_NUM("offset", record->offset));
 		if (message)
 			skein__v1__message_record__free_unpacked(message, NULL);
-		intake_finished(intake, record->partition, record->offset);
+		dead_letters_park(intake->dead, record, fault);
 	} else {
-		struct outgoing *outgoing = outgoing_new(message, intake->redis);
-
 		log_debug("taken", LOG_TEXT("conversation", message->message->conversation_id),
 		          LOG_U64("seq", message->message->seq), LOG_U64("msg_id", message->message->msg_id),
 		          LOG_NUM("partition", record->partition), LOG_NUM("offset", record->offset));
-
-		outgoing->has_place = true;
-		outgoing->partition = record->partition;
-		outgoing->offset = record->offset;
-		conversations_take(intake->conversations, outgoing);
+		take_message(intake, record, message);
 		if (sabotaged(SABOTAGE_COMMIT_EARLY))
 			finish_place(intake, record->partition, record->offset);
-		hold_or_go_on(intake);
+		kafka_record_free(record);
 	}
-	kafka_record_free(record);
+	hold_or_go_on(intake);
 }
 
 /* ---- partitions ---- */
@@ -157,7 +187,15 @@ err_t intake_new(struct intake **out, struct worker *worker, struct redis *redis
 	intake->options = *options;
 	intake->records = metrics_counter("skein_push_records_total", "Records taken from Kafka.", NULL);
 	intake->unreadable = metrics_counter("skein_push_records_unreadable_total",
-	                                     "Records passed over because they could not be read.", NULL);
+	                                     "Records that could not be used.", NULL);
+	intake->pauses = metrics_counter("skein_push_pauses_total",
+	                                 "Times that no records were taken because too much was under way.", NULL);
+	err_t err = dead_letters_new(&intake->dead, worker, options->consumer.brokers, options->consumer.client_id,
+	                             intake_finished, intake);
+	if (err) {
+		mem_free(intake);
+		return err;
+	}
 	*out = intake;
 	return OK;
 }
@@ -181,9 +219,19 @@ void intake_stop(struct intake *intake)
 	kafka_consumer_pause(intake->consumer);
 }
 
+static void on_consumer_closed(void *arg)
+{
+	struct intake *intake = arg;
+
+	dead_letters_close(intake->dead, intake->closed, intake->closed_arg);
+}
+
 void intake_close(struct intake *intake, void (*closed)(void *arg), void *arg)
 {
-	kafka_consumer_close(intake->consumer, closed, arg);
+	intake->closed = closed;
+	intake->closed_arg = arg;
+	dead_letters_stop(intake->dead);
+	kafka_consumer_close(intake->consumer, on_consumer_closed, intake);
 	intake->consumer = NULL;
 }
 
@@ -200,7 +248,17 @@ int64_t intake_lag(const struct intake *intake)
 	return intake->consumer ? kafka_consumer_lag(intake->consumer) : 0;
 }
 
+int64_t intake_untaken(const struct intake *intake)
+{
+	return intake->consumer ? kafka_consumer_untaken(intake->consumer) : 0;
+}
+
 bool intake_has_joined(const struct intake *intake)
 {
 	return intake->consumer && kafka_consumer_has_joined(intake->consumer);
+}
+
+unsigned intake_dead_letters(const struct intake *intake)
+{
+	return dead_letters_waiting(intake->dead);
 }

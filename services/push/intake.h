@@ -8,27 +8,33 @@
 #include "store/kafka.h"
 
 /*
- * Takes records from Kafka and gives their messages to the conversations, no
- * more than max_in_flight at once. An offset is committed when its message and
- * all before it in the partition are answered. A record that cannot be read is
- * counted, logged and passed over. Thread: the worker's.
+ * Takes records from Kafka and gives their messages to the conversations, within
+ * limits. An offset is committed when its message and
+ * all before it in the partition are answered. A record that cannot be used is
+ * parked (dead_letters.h), and then counts as answered. Thread: the worker's.
  */
 struct intake;
 
 #define INTAKE_TOPIC "im.message"
 #define INTAKE_RECORD_VERSION 1
 
-struct intake_options {
-	struct kafka_consumer_options consumer;
-	size_t max_in_flight;
+/* At one of them no more records are taken until all are half free. See struct conversations_load. */
+struct intake_limits {
+	size_t messages, bytes, slim;
 };
 
-/* `conversations` report to intake_finished() with the intake as their arg. */
+struct intake_options {
+	struct kafka_consumer_options consumer;
+	struct intake_limits limits;
+};
+
+/* `conversations` report to intake_finished() and intake_eased() with the intake as their arg. */
 err_t intake_new(struct intake **out, struct worker *worker, struct redis *redis,
                  const struct intake_options *options) MUST_CHECK;
 err_t intake_start(struct intake *intake, struct conversations *conversations) MUST_CHECK;
 
 void intake_finished(void *intake, int32_t partition, int64_t offset);
+void intake_eased(void *intake);
 
 /* No new records; what is under way goes on. */
 void intake_stop(struct intake *intake);
@@ -41,7 +47,13 @@ void intake_free(struct intake *intake);
 /* Kafka has told us our partitions: until then nobody may count on us. */
 bool intake_has_joined(const struct intake *intake);
 
+/* Records that are being parked. */
+unsigned intake_dead_letters(const struct intake *intake);
+
 /* Records between what is committed and the ends of our partitions. */
 int64_t intake_lag(const struct intake *intake);
+
+/* Records of our partitions that were not taken yet. */
+int64_t intake_untaken(const struct intake *intake);
 
 #endif

@@ -67,7 +67,28 @@ static int64_t read_in_flight(void *arg)
 {
 	struct app *app = arg;
 
-	return (int64_t)conversations_in_flight(app->conversations);
+	return (int64_t)conversations_load(app->conversations).messages;
+}
+
+static int64_t read_in_flight_bytes(void *arg)
+{
+	struct app *app = arg;
+
+	return (int64_t)conversations_load(app->conversations).bytes;
+}
+
+static int64_t read_slim(void *arg)
+{
+	struct app *app = arg;
+
+	return (int64_t)conversations_load(app->conversations).slim;
+}
+
+static int64_t read_known(void *arg)
+{
+	struct app *app = arg;
+
+	return (int64_t)conversations_load(app->conversations).known;
 }
 
 static int64_t read_lag(void *arg)
@@ -75,6 +96,20 @@ static int64_t read_lag(void *arg)
 	struct app *app = arg;
 
 	return intake_lag(app->intake);
+}
+
+static void offer_gauges(struct app *app)
+{
+	metrics_gauge_fn("skein_push_in_flight", "Messages taken and not answered; at most in_flight.max.", NULL,
+	                 read_in_flight, app);
+	metrics_gauge_fn("skein_push_in_flight_bytes", "Their bytes; at most in_flight.max_bytes.", NULL,
+	                 read_in_flight_bytes, app);
+	metrics_gauge_fn("skein_push_slim", "Messages under way of which only the place is kept; at most slim.max.",
+	                 NULL, read_slim, app);
+	metrics_gauge_fn("skein_push_conversations", "Conversations remembered; at most conversations.max and those under way.",
+	                 NULL, read_known, app);
+	metrics_gauge_fn("skein_push_lag", "Records between the committed offsets and the ends of our partitions.", NULL,
+	                 read_lag, app);
 }
 
 /* ---- leaving: stop taking, wait for what is under way, commit, then close what it needed ---- */
@@ -120,6 +155,7 @@ static void on_intake_closed(void *arg)
 		log_warn("leaving with messages under way", LOG_U64("messages", conversations_in_flight(app->conversations)));
 		_exit(0);
 	}
+	load_report_stop(&app->load_report);
 	gateways_free(app->gateways);
 	node_list_free(app->nodes);
 	rpc_client_close(app->rpc, &app->worker, on_rpc_closed, app);
@@ -129,7 +165,9 @@ static void look_whether_all_is_answered(struct timer *timer)
 {
 	struct app *app = container_of(timer, struct app, leave);
 
-	if (conversations_in_flight(app->conversations) && clock_mono_ms() < app->leave_by_ms)
+	bool is_busy = conversations_in_flight(app->conversations) || intake_dead_letters(app->intake);
+
+	if (is_busy && clock_mono_ms() < app->leave_by_ms)
 		worker_arm(&app->worker, &app->leave, clock_mono_ms() + 20);
 	else
 		intake_close(app->intake, on_intake_closed, app);
@@ -190,7 +228,11 @@ static err_t open_flow(struct app *app)
 			.topic = INTAKE_TOPIC,
 			.commit_interval_ms = (uint64_t)app->config.kafka_commit_interval_ms,
 		},
-		.max_in_flight = (size_t)app->config.max_in_flight,
+		.limits = {
+			.messages = (size_t)app->config.max_in_flight,
+			.bytes = (size_t)app->config.max_in_flight_bytes,
+			.slim = (size_t)app->config.max_slim,
+		},
 	};
 
 	app->nodes = node_list_new(app->redis, &app->worker);
@@ -210,13 +252,15 @@ static err_t open_flow(struct app *app)
 		.members = app->members,
 		.inbox_limits = inbox_limits_of(&app->config.inbox),
 		.max_conversations = (size_t)app->config.max_conversations,
+		.wait = &app->load_report.wait,
 		.finished = intake_finished,
+		.eased = intake_eased,
 		.arg = app->intake,
 	};
 	app->conversations = conversations_new(&options);
-	metrics_gauge_fn("skein_push_in_flight", "Messages taken and not answered.", NULL, read_in_flight, app);
-	metrics_gauge_fn("skein_push_lag", "Records between the committed offsets and the ends of our partitions.", NULL,
-	                 read_lag, app);
+	offer_gauges(app);
+	load_report_start(&app->load_report, &app->worker, app->redis, app->config.common.node_name, app->intake,
+	                  app->conversations);
 	return intake_start(app->intake, app->conversations);
 }
 

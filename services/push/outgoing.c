@@ -1,5 +1,6 @@
 #include "push/outgoing.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/routes.h"
@@ -18,6 +19,10 @@ struct outgoing *outgoing_new(Skein__V1__MessageRecord *record, struct redis *re
 	outgoing->redis = redis;
 	outgoing->record = record;
 	outgoing->seq = record->message->seq;
+	outgoing->taken_us = clock_mono_us();
+	outgoing->time = record->message->time;
+	outgoing->member_version = record->member_version;
+	outgoing->bytes = sizeof(*outgoing) + skein__v1__message_record__get_packed_size(record);
 	list_init(&outgoing->link);
 	return outgoing;
 }
@@ -31,14 +36,40 @@ void outgoing_clear_targets(struct outgoing *outgoing)
 	buf_clear(&outgoing->devices);
 }
 
-void outgoing_free(struct outgoing *outgoing)
+static void release_content(struct outgoing *outgoing)
 {
 	outgoing_clear_targets(outgoing);
 	mem_free(outgoing->gateways);
 	mem_free(outgoing->targets);
 	buf_release(&outgoing->devices);
 	recipients_unref(outgoing->recipients);
-	skein__v1__message_record__free_unpacked(outgoing->record, NULL);
+	if (outgoing->record)
+		skein__v1__message_record__free_unpacked(outgoing->record, NULL);
+	outgoing->gateways = NULL;
+	outgoing->targets = NULL;
+	outgoing->recipients = NULL;
+	outgoing->record = NULL;
+}
+
+void outgoing_slim(struct outgoing *outgoing)
+{
+	outgoing->is_slim = true;
+	release_content(outgoing);
+}
+
+void outgoing_take_content(struct outgoing *outgoing, struct outgoing *same)
+{
+	outgoing->record = same->record;
+	outgoing->record->member_version = outgoing->member_version;
+	outgoing->bytes = same->bytes;
+	outgoing->is_slim = false;
+	same->record = NULL;
+	same->is_slim = true;
+}
+
+void outgoing_free(struct outgoing *outgoing)
+{
+	release_content(outgoing);
 	mem_free(outgoing);
 }
 
@@ -117,8 +148,12 @@ void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, u
 
 static void release_one(struct outgoing *outgoing)
 {
-	if (--outgoing->awaited == 0)
-		outgoing->delivered(outgoing, outgoing->arg);
+	if (--outgoing->awaited == 0) {
+		outgoing->handlers->delivered(outgoing, outgoing->arg);
+	} else if (outgoing->awaited == outgoing->noted && !outgoing->is_slim) {
+		outgoing_slim(outgoing);
+		outgoing->handlers->slimmed(outgoing, outgoing->arg);
+	}
 }
 
 static void on_gone(struct delivery *delivery, uint64_t conn)
@@ -140,6 +175,7 @@ static void on_done(struct delivery *delivery)
 	struct part *part = container_of(delivery, struct part, delivery);
 	struct outgoing *outgoing = part->outgoing;
 
+	outgoing->noted -= delivery->is_noted;
 	mem_free(part);
 	release_one(outgoing);
 }
@@ -182,6 +218,7 @@ static void send_part(struct outgoing *outgoing, const struct fanout_batch *batc
 	}
 	outgoing->awaited++;
 	gateway_deliver(outgoing->gateways[batch->gateway], &part->delivery, &content);
+	outgoing->noted += part->delivery.is_noted;
 	mem_free(own.conns);
 	mem_free(others.conns);
 }
@@ -198,9 +235,9 @@ static struct buf pack_message(const Skein__V1__Message *message)
 	return packed;
 }
 
-void outgoing_deliver(struct outgoing *outgoing, void (*delivered)(struct outgoing *outgoing, void *arg), void *arg)
+void outgoing_deliver(struct outgoing *outgoing, const struct outgoing_handlers *handlers, void *arg)
 {
-	outgoing->delivered = delivered;
+	outgoing->handlers = handlers;
 	outgoing->arg = arg;
 	outgoing->awaited = 1; /* our own, so that it cannot end before all parts are out */
 	if (outgoing->target_count) {

@@ -20,8 +20,10 @@
  */
 struct outgoing {
 	struct list link; /* in its conversation */
-	uint64_t seq;
-	Skein__V1__MessageRecord *record;
+	uint64_t seq, time, member_version;
+	uint64_t taken_us; /* when it was made here */
+	size_t bytes; /* about what it takes */
+	Skein__V1__MessageRecord *record; /* NULL while it is slim */
 	struct redis *redis;
 	/* Where it stands in Kafka; a message read from PostgreSQL has no place until its record shows up. */
 	bool has_place;
@@ -36,13 +38,27 @@ struct outgoing {
 	struct buf devices; /* names, terminated; targets[].device_at points into it */
 	/* While it is being delivered. */
 	unsigned awaited; /* gateways that have not answered */
-	void (*delivered)(struct outgoing *outgoing, void *arg);
+	unsigned noted; /* of these: behind, and will be told the numbers only */
+	bool is_slim; /* only its seq and place are left */
+	const struct outgoing_handlers *handlers;
 	void *arg;
+};
+
+struct outgoing_handlers {
+	/* Every gateway has answered or is dead. Once. */
+	void (*delivered)(struct outgoing *outgoing, void *arg);
+	/* Only gateways that are behind have not answered: it is slim now. Before that, at
+	 * most once. */
+	void (*slimmed)(struct outgoing *outgoing, void *arg);
 };
 
 /* Takes the record over. `redis`: where routes that are gone are removed. */
 struct outgoing *outgoing_new(Skein__V1__MessageRecord *record, struct redis *redis);
 void outgoing_free(struct outgoing *outgoing);
+
+/* Lets the content go; and takes it from the same message, which is then slim. */
+void outgoing_slim(struct outgoing *outgoing);
+void outgoing_take_content(struct outgoing *outgoing, struct outgoing *same);
 
 /* Forgets the connections found so far, before the inboxes are written again. */
 void outgoing_clear_targets(struct outgoing *outgoing);
@@ -51,7 +67,7 @@ void outgoing_clear_targets(struct outgoing *outgoing);
 void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, uint32_t recipient,
                          const struct inbox_appended *appended);
 
-/* Sends it to every connection that was found. `delivered` comes once, from inside this call if there is nobody to send to. */
-void outgoing_deliver(struct outgoing *outgoing, void (*delivered)(struct outgoing *outgoing, void *arg), void *arg);
+/* Sends it to every connection that was found. Handlers may be called from inside this call. */
+void outgoing_deliver(struct outgoing *outgoing, const struct outgoing_handlers *handlers, void *arg);
 
 #endif

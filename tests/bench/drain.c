@@ -11,7 +11,7 @@
 
 #define BEFORE_US 2000000
 #define AFTER_US 3000000
-#define PATIENCE_US 120000000
+#define PATIENCE_US 600000000
 
 struct run {
 	struct movers *movers; /* by gateway */
@@ -94,6 +94,8 @@ static void play(struct run *run, char *command, char *name)
 	run->started_us = now_us();
 	bench_cluster(&run->child, command, name);
 	loop_run(now_us() + PATIENCE_US, tick, has_ended, run);
+	if (!run->ended_us)
+		fail("%s has not ended", command);
 	loop_run(now_us() + AFTER_US, tick, never, run);
 	for (unsigned i = 0; i < run->groups; i++)
 		trickle_end(&run->trickles[i]);

@@ -25,6 +25,8 @@ static const struct {
 	{ "drain", scenario_drain, "a gateway is restarted with everybody on it (--users, --rate)" },
 	{ "rolling", scenario_rolling, "every service is restarted, one after the other (--users, --rate)" },
 	{ "crash", scenario_crash, "a gateway is killed with many users on it (--users, --rate)" },
+	{ "overload", scenario_overload,
+	  "1 and 3 times what it can carry, then 0.3 times (--users, --connections, --rate of the peak, --seconds)" },
 	{ "http", scenario_http, "durable sends as fast as they go (--connections, --seconds)" },
 };
 

@@ -205,12 +205,19 @@ class User:
     async def post(self, message, at=0):
         return await self.request("POST", "/v1/messages", at=at, body=message)
 
+    async def _post_patiently(self, path, at, body, within_s=30):
+        """Again when im says so: on a machine that is slow now it may find itself overloaded."""
+        deadline = time.monotonic() + within_s
+        while (answer := await self.request("POST", path, at=at, body=body)).status == 503 and time.monotonic() < deadline:
+            await asyncio.sleep(int(answer.headers["Retry-After"]))
+        return answer
+
     async def say(self, to, text="hi", at=0, **fields):
         """Sends, which must succeed: the answer's JSON."""
-        return (await self.post(self.draft(to, text, **fields), at)).expect(200).json
+        return (await self._post_patiently("/v1/messages", at, self.draft(to, text, **fields))).expect(200).json
 
     async def post_batch(self, messages, at=0):
-        return await self.request("POST", "/v1/messages/batch", at=at, body={"messages": messages})
+        return await self._post_patiently("/v1/messages/batch", at, {"messages": messages})
 
     async def insist(self, message, within_s=30):
         """As docs/protocol.md tells a client: the same request, at one im after the other, until there is an answer."""

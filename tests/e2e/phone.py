@@ -28,7 +28,8 @@ class Phone:
         self.last = collections.defaultdict(int)  # conversation: its last seq
         self.repeats = self.resyncs = self.resets = self.connects = 0
         self.socket = None
-        self._target = None  # where it was told to go
+        self.told = []  # where to go, each time
+        self._target = None
         self._sends = {}  # rid: future of the answer
         self._rids = itertools.count(1)
         self._came = asyncio.Event()
@@ -79,7 +80,7 @@ class Phone:
         url = self._target or (cluster.WS[self.gateway] if self.gateway is not None else random.choice(cluster.WS))
         self._target = None
         async with websockets.connect(f"{url}?{urllib.parse.urlencode(query)}", ping_interval=None, max_size=None,
-                                      open_timeout=5, close_timeout=1) as socket:
+                                      open_timeout=20, close_timeout=1) as socket:
             self.socket = socket
             self.connects += 1
             try:
@@ -108,6 +109,7 @@ class Phone:
             self.resyncs += 1
             await self._sync()
         elif kind == "reconnect":
+            self.told.append(frame.get("url"))
             asyncio.get_running_loop().call_later(frame["after_ms"] / 1000, self._leave, self.socket, frame.get("url"))
         elif kind in ("ack", "error") and frame.get("rid") in self._sends:
             self._sends.pop(frame["rid"]).set_result(frame)

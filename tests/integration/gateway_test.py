@@ -512,6 +512,18 @@ async def test_when_all_is_forgotten_all_is_bound_again_in_seconds(g):
 
 
 @scenario()
+async def test_a_node_that_was_out_of_the_list_has_every_inbox_read_again(g):
+    client = await g.connect()
+    await g.becomes(lambda: len(g.router.nodes) > 1)  # registered, and renewed
+    g.router.renew_status = grpc.StatusCode.UNAVAILABLE
+    await asyncio.sleep(8.1)  # the life of its key: push took it for dead, and gave this up
+    appended(g, 2)
+    g.router.renew_status = None
+    assert await client.offsets(2) == [1, 2]
+    assert ("alice", "phone") in g.router.routes
+
+
+@scenario()
 async def test_a_route_that_lives_is_only_renewed(g):
     client = await g.connect()
     await restart_router(g)

@@ -575,9 +575,14 @@ static void a_page_of_the_unpublished_is_bounded_in_number_and_bytes_and_says_wh
 		long first, rows;
 		const char *is_whole;
 	} pages[] = {
-		{ 0, 1000, 1000, 1000000, 1, 100, "t" }, { 0, 1000, 100, 1000000, 1, 100, "t" },
-		{ 0, 1000, 99, 1000000, 1, 99, "f" },    { 40, 60, 100, 1000000, 41, 20, "t" },
-		{ 0, 1000, 100, 9, 1, 3, "f" },          { 0, 1000, 100, 1, 1, 1, "f" }, /* bodies are of 4 bytes */
+		/* clang-format off */
+		{ 0, 1000, 1000, 1000000, 1, 100, "t" },
+		{ 0, 1000, 100, 1000000, 1, 100, "t" },
+		{ 0, 1000, 99, 1000000, 1, 99, "f" },
+		{ 40, 60, 100, 1000000, 41, 20, "t" },
+		{ 0, 1000, 100, 9, 1, 3, "f" }, /* bodies are of 4 bytes */
+		{ 0, 1000, 100, 1, 1, 1, "f" },
+		/* clang-format on */
 	};
 	(void)state;
 

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "push/conversations.h"
 #include "push/gap.h"
+#include "push/pending.h"
 #include "servers.h"
 #include "store/pg.h"
 #include "store_fixture.h"
@@ -22,7 +23,7 @@
  * with once it stands in the inboxes, which is where the order is looked at.
  */
 
-#define FINISHED_MAX 256
+#define FINISHED_MAX 2048
 
 static struct real_server redis_server = { .kind = REAL_REDIS }, pg_server = { .kind = REAL_POSTGRES };
 
@@ -53,6 +54,11 @@ static void on_finished(void *arg, int32_t partition, int64_t offset)
 	assert_int_equal(partition, 3);
 	assert_true(push->finished_count < FINISHED_MAX);
 	push->finished[push->finished_count++] = offset;
+}
+
+static void ignore_ease(void *arg)
+{
+	(void)arg;
 }
 
 static bool is_up(void *arg)
@@ -88,7 +94,9 @@ static int open_push(void **state)
 	push->nodes = node_list_new(push->redis, &push->worker);
 	push->gateways = gateways_new(&push->worker, push->rpc, push->nodes);
 	push->members = member_cache_new(&push->worker, push->redis, push->pg, 0, 1000);
+	static struct delivery_wait wait;
 	const struct conversations_options options = {
+		.wait = &wait,
 		.worker = &push->worker,
 		.redis = push->redis,
 		.pg = push->pg,
@@ -96,9 +104,10 @@ static int open_push(void **state)
 		.gap_statement = 1,
 		.gateways = push->gateways,
 		.members = push->members,
-		.inbox_limits = { .max_entries = 1000, .max_age_s = 3600, .expire_s = 3600 },
+		.inbox_limits = { .max_entries = 100000, .max_age_s = 3600, .expire_s = 3600 },
 		.max_conversations = 4,
 		.finished = on_finished,
+		.eased = ignore_ease,
 		.arg = push,
 	};
 	push->conversations = conversations_new(&options);
@@ -178,7 +187,7 @@ static void settle(struct push *push)
 
 struct listing {
 	bool has_come;
-	char text[2048];
+	char text[65536];
 };
 
 static void on_listed(void *arg, err_t err, const redisReply *reply)
@@ -207,6 +216,16 @@ static void assert_inbox(struct push *push, const char *uid, const char *seqs)
 	redis_command(push->redis, args, ARRAY_LEN(args), on_listed, &listing);
 	turn_until_true(&push->worker, &listing.has_come);
 	assert_string_equal(listing.text, seqs);
+}
+
+static void assert_inbox_range(struct push *push, const char *uid, unsigned from, unsigned to)
+{
+	struct buf expected = { 0 };
+
+	for (unsigned seq = from; seq <= to; seq++)
+		buf_printf(&expected, " %u", seq);
+	assert_inbox(push, uid, buf_text(&expected));
+	buf_release(&expected);
 }
 
 static void note_answer(void *arg, err_t err, const redisReply *reply)
@@ -265,20 +284,20 @@ static void query(const char *sql)
 	PQfinish(conn);
 }
 
-static void store_rows_at(struct push *push, unsigned from, unsigned to, uint64_t time)
+static void store_rows_of(struct push *push, const char *conversation, unsigned from, unsigned to, uint64_t time)
 {
 	char sql[512];
 
 	snprintf(sql, sizeof(sql),
 	         "insert into message (conversation_id, seq, msg_id, sender, type, body, time) select '%s', n, n, '%s', 'text', "
 	         "'{\"text\":\"hi\"}', %llu from generate_series(%u, %u) n",
-	         push->conversation, push->alice, (unsigned long long)time, from, to);
+	         conversation, push->alice, (unsigned long long)time, from, to);
 	query(sql);
 }
 
 static void store_rows(struct push *push, unsigned from, unsigned to)
 {
-	store_rows_at(push, from, to, NOW_MS);
+	store_rows_of(push, push->conversation, from, to, NOW_MS);
 }
 
 static void store_group(struct push *push)
@@ -378,7 +397,7 @@ static void of_what_redis_has_forgotten_the_last_ten_minutes_are_sent_again(void
 {
 	struct push *push = *state;
 
-	store_rows_at(push, 1, 38, LONG_AGO_MS);
+	store_rows_of(push, push->conversation, 1, 38, LONG_AGO_MS);
 	store_rows(push, 39, 42);
 	take(push, push->conversation, 41, 20);
 	take(push, push->conversation, 42, 21);
@@ -389,15 +408,11 @@ static void of_what_redis_has_forgotten_the_last_ten_minutes_are_sent_again(void
 static void of_what_redis_has_forgotten_no_more_than_a_page_is_sent_again(void **state)
 {
 	struct push *push = *state;
-	struct buf expected = { 0 };
 
 	store_rows(push, 1, PROGRESS_DOUBT_MAX + 100);
 	take(push, push->conversation, PROGRESS_DOUBT_MAX + 100, 20);
 	settle(push);
-	for (int seq = 100; seq <= PROGRESS_DOUBT_MAX + 100; seq++)
-		buf_printf(&expected, " %d", seq);
-	assert_inbox(push, push->bob, buf_text(&expected));
-	buf_release(&expected);
+	assert_inbox_range(push, push->bob, 100, PROGRESS_DOUBT_MAX + 100);
 }
 
 static void what_this_process_has_dispatched_is_not_in_doubt_when_redis_forgets_it(void **state)
@@ -418,22 +433,96 @@ static void what_this_process_has_dispatched_is_not_in_doubt_when_redis_forgets_
 	assert_dispatched(push, push->conversation, 3);
 }
 
+/* Until it is finished nobody can find out the members of a group. */
+static PGconn *lock_groups(void)
+{
+	PGconn *locker = pg_connect_blocking(pg_server.uri);
+
+	assert_non_null(locker);
+	PQclear(PQexec(locker, "begin; lock table chat_group"));
+	return locker;
+}
+
 static void a_message_that_no_inbox_has_does_not_count_as_dispatched(void **state)
 {
 	struct push *push = *state;
-	PGconn *locker = pg_connect_blocking(pg_server.uri);
 	char conversation[80];
 
 	store_group(push);
 	snprintf(conversation, sizeof(conversation), "g:%s", push->group);
-	assert_non_null(locker);
-	PQclear(PQexec(locker, "begin; lock table chat_group"));
-	take(push, conversation, 1, 10); /* its recipients cannot be read */
+	PGconn *locker = lock_groups();
+	take(push, conversation, 1, 10);
 	assert_dispatched(push, conversation, 0);
 	PQfinish(locker);
 	settle(push);
 	assert_inbox(push, push->bob, " 1");
 	assert_dispatched(push, conversation, 1);
+}
+
+static void a_hole_of_ten_thousand_is_filled_page_by_page(void **state)
+{
+	struct push *push = *state;
+	const unsigned last = 10001;
+
+	store_rows(push, 1, last);
+	set_dispatched(push, "1");
+	take(push, push->conversation, last, 10);
+	settle(push);
+	assert_inbox_range(push, push->bob, 2, last);
+	assert_int_equal(push->finished_count, 1);
+}
+
+static bool has_one_finished(void *arg)
+{
+	struct push *push = arg;
+
+	return push->finished_count == 1;
+}
+
+static void a_stuck_conversation_takes_bounded_room_and_holds_up_no_other(void **state)
+{
+	struct push *push = *state;
+	const unsigned last = PENDING_MAX + 500;
+	char conversation[80];
+
+	store_group(push);
+	snprintf(conversation, sizeof(conversation), "g:%s", push->group);
+	store_rows_of(push, conversation, 1, last, NOW_MS);
+	PGconn *locker = lock_groups();
+	for (unsigned seq = 1; seq <= last; seq++)
+		take(push, conversation, seq, 10 + (int64_t)seq);
+	struct conversations_load load = conversations_load(push->conversations);
+	assert_int_equal(load.messages + load.slim, last);
+	assert_true(load.messages <= PENDING_MAX + 1); /* and the one whose recipients are looked for */
+	take(push, "u:x:y", 1, 5000);
+	turn_until(&push->worker, has_one_finished, push);
+	assert_int_equal(push->finished[0], 5000);
+	PQfinish(locker);
+	settle(push);
+	assert_int_equal(push->finished_count, last + 1);
+	load = conversations_load(push->conversations);
+	assert_int_equal(load.messages + load.bytes + load.slim, 0);
+	assert_inbox_range(push, push->bob, 1, last);
+}
+
+static void a_hole_that_cannot_be_read_holds_up_no_other_conversation(void **state)
+{
+	struct push *push = *state;
+	char other[80];
+
+	snprintf(other, sizeof(other), "u:%s:%s", push->bob, push->group);
+	store_rows(push, 1, 3);
+	take(push, push->conversation, 1, 10);
+	settle(push);
+	real_server_pause(&pg_server);
+	take(push, push->conversation, 3, 11);
+	turn_for(&push->worker, 2 * GAP_WAIT_MS); /* the read is under way */
+	for (uint64_t seq = 1; seq <= 50; seq++)
+		take(push, other, seq, 100 + (int64_t)seq);
+	turn_until_count(&push->worker, &push->finished_count, 51);
+	real_server_continue(&pg_server);
+	settle(push);
+	assert_inbox_range(push, push->alice, 1, 3);
 }
 
 static void a_note_to_oneself_has_one_inbox(void **state)
@@ -503,11 +592,7 @@ static void a_redis_that_dies_and_returns_gets_everything_in_order(void **state)
 	settle(push);
 	assert_int_equal(push->finished_count, 50);
 	/* a new Redis: what was in the old one is gone, what was not in it comes in order */
-	struct buf expected = { 0 };
-	for (int seq = 2; seq <= 50; seq++)
-		buf_printf(&expected, " %d", seq);
-	assert_inbox(push, push->bob, buf_text(&expected));
-	buf_release(&expected);
+	assert_inbox_range(push, push->bob, 2, 50);
 }
 
 #define CROWD 100
@@ -594,6 +679,56 @@ static void a_partition_that_is_given_away_is_not_heard_of_again(void **state)
 	assert_int_equal(push->finished_count, 1);
 }
 
+static void on_registered(void *arg, err_t err, uint64_t epoch)
+{
+	assert_int_equal(err, OK);
+	*(uint64_t *)arg = epoch;
+}
+
+static bool has_epoch(void *arg)
+{
+	return *(uint64_t *)arg != 0;
+}
+
+static void on_node_changed(void *arg, err_t err)
+{
+	assert_int_equal(err, OK);
+	*(bool *)arg = true;
+}
+
+static bool is_known_dead(void *arg)
+{
+	return gateway_is_dead(arg);
+}
+
+static bool is_known_alive(void *arg)
+{
+	return !gateway_is_dead(arg);
+}
+
+static void a_gateway_that_is_listed_again_under_its_epoch_is_dead_no_more(void **state)
+{
+	struct push *push = *state;
+	struct node node = { .grpc_address = "127.0.0.1:1", .ws_url = "ws://127.0.0.1:1/ws", .cell = "a" };
+	bool is_removed = false, is_renewed = false;
+	uint64_t epoch = 0;
+
+	(void)str_copy(node.name, sizeof(node.name), str_from(push->group)); /* any name of its own */
+	node_register(push->redis, &node, on_registered, &epoch);
+	turn_until(&push->worker, has_epoch, &epoch);
+	node.epoch = epoch;
+	struct gateway *gateway = gateways_get(push->gateways, str_from(node.name), epoch);
+	assert_false(gateway_is_dead(gateway));
+	node_remove(push->redis, str_from(node.name), epoch, on_node_changed, &is_removed);
+	turn_until(&push->worker, is_known_dead, gateway);
+	node_renew(push->redis, &node, on_node_changed, &is_renewed);
+	turn_until(&push->worker, is_known_alive, gateway);
+	assert_true(is_removed && is_renewed);
+	node_remove(push->redis, str_from(node.name), epoch, NULL, NULL);
+	turn_until(&push->worker, is_known_dead, gateway);
+	gateway_unref(gateway);
+}
+
 static void idle_conversations_are_forgotten_and_found_again(void **state)
 {
 	struct push *push = *state;
@@ -651,6 +786,9 @@ int main(void)
 		ORDER_TEST(of_what_redis_has_forgotten_no_more_than_a_page_is_sent_again),
 		ORDER_TEST(what_this_process_has_dispatched_is_not_in_doubt_when_redis_forgets_it),
 		ORDER_TEST(a_message_that_no_inbox_has_does_not_count_as_dispatched),
+		ORDER_TEST(a_hole_of_ten_thousand_is_filled_page_by_page),
+		ORDER_TEST(a_stuck_conversation_takes_bounded_room_and_holds_up_no_other),
+		ORDER_TEST(a_hole_that_cannot_be_read_holds_up_no_other_conversation),
 		ORDER_TEST(a_note_to_oneself_has_one_inbox),
 		ORDER_TEST(members_of_a_group_are_asked_of_postgres_once_per_version),
 		ORDER_TEST(messages_that_come_while_the_members_are_looked_up_wait_for_them),
@@ -658,6 +796,7 @@ int main(void)
 		ORDER_TEST(a_redis_that_dies_and_returns_gets_everything_in_order),
 		ORDER_TEST(a_connection_to_redis_that_breaks_lets_no_message_pass_an_earlier_one),
 		ORDER_TEST(a_partition_that_is_given_away_is_not_heard_of_again),
+		ORDER_TEST(a_gateway_that_is_listed_again_under_its_epoch_is_dead_no_more),
 		ORDER_TEST(idle_conversations_are_forgotten_and_found_again),
 	};
 	return cmocka_run_group_tests(tests, make_servers, remove_servers);

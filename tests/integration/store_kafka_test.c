@@ -208,7 +208,7 @@ static bool has_all(void *arg)
 	struct reader *reader = arg;
 
 	for (unsigned k = 0; k < KEYS; k++) {
-		if (reader->last_of_key[k] < (int64_t)(sent_records[0].sender->taken - KEYS + k))
+		if (reader->last_of_key[k] < (int64_t)sent_records[0].sender->taken - KEYS + k)
 			return false;
 	}
 	return true;
@@ -462,6 +462,7 @@ static void a_consumer_goes_on_where_the_last_one_committed(void **state)
 	assert_int_equal(reader.assigned_at[0], 0);
 	turn_for(&worker, 100);
 	assert_int_equal(kafka_consumer_lag(reader.consumer), 96);
+	assert_int_equal(kafka_consumer_untaken(reader.consumer), 0);
 	kafka_store_offset(reader.consumer, 0, 40);
 	kafka_store_offset(reader.consumer, 0, 30); /* never backward */
 	kafka_store_offset(reader.consumer, 3, 7); /* not ours */
@@ -551,11 +552,13 @@ static void a_paused_consumer_gets_nothing_and_misses_nothing(void **state)
 	turn_until_count(&worker, &reader.records, 1000);
 	turn_for(&worker, 1000); /* longer */
 	assert_int_equal(reader.records, 1000);
+	assert_in_range(kafka_consumer_untaken(reader.consumer), 1, 4000);
 	kafka_consumer_pause(reader.consumer); /* again, to no effect */
 	kafka_consumer_resume(reader.consumer);
 	kafka_consumer_resume(reader.consumer);
 	turn_until_count(&worker, &reader.records, 5000);
 	assert_has_all(&reader, 5000);
+	assert_int_equal(kafka_consumer_untaken(reader.consumer), 0);
 	assert_int_equal(reader.repeated, 0);
 	reader_close(&reader);
 	sender_close(&sender);

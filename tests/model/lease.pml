@@ -219,7 +219,7 @@ proctype caretaker()
 #ifndef NO_REPUBLISH
 	do
 #ifdef REPUBLISH_BACKWARDS
-	:: d_step { at == 0 && (found & BIT(2)) -> publish(2); at = N }
+	:: d_step { at == 0 && (found & BIT(2) & ~in_kafka) -> publish(2) }
 #endif
 	:: d_step { at < N && (found & BIT(at + 1)) -> at++; publish(at) }
 	:: d_step { at < N && !(found & BIT(at + 1)) -> at++ }

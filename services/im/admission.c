@@ -1,0 +1,97 @@
+#include "im/admission.h"
+
+#include <assert.h>
+
+#include "base/macros.h"
+
+/*
+ * Per second of error, and per second of its change, in one interval. CHANGE_GAIN times the age of the signals must stay
+ * well below 1.5, else the loop swings: they are 0.1 to 0.3 s old. ERROR_GAIN is what then has no overshoot worth the name.
+ */
+#define ERROR_GAIN 0.3
+#define CHANGE_GAIN 4.0
+
+/* One interval changes no more than this: one wait that was long says little. */
+#define STEP_MAX 0.8
+
+/* More is let in, by this in an interval, while nothing waits for half of its target. */
+#define IDLE_STEP 0.15
+
+void admission_init(struct admission *admission, unsigned store_target_ms, unsigned delivery_target_ms, unsigned free_rate,
+                    uint64_t seed)
+{
+	assert(store_target_ms > 0 && delivery_target_ms > 0);
+	*admission = (struct admission){
+		.share = 1,
+		.store_target_ms = store_target_ms,
+		.delivery_target_ms = delivery_target_ms,
+		.free_sends = free_rate,
+		.free_rate = free_rate,
+		.lot = seed,
+	};
+}
+
+static double clamp(double number, double least, double most)
+{
+	return MAX(least, MIN(number, most));
+}
+
+static bool is_idle(const struct admission *admission, const struct admission_waits *waits)
+{
+	return waits->store_ms < admission->store_target_ms / 2 && waits->delivery_ms < admission->delivery_target_ms / 2;
+}
+
+/* How much less is let in than before; negative for more. */
+static double step_of(const struct admission *admission, double error_ms)
+{
+	double change_ms = error_ms - admission->last_error_ms;
+
+	/* Below its target a queue may come and go. */
+	if (error_ms <= 0 && admission->share >= 1)
+		return 0;
+	double step = ERROR_GAIN * MIN(error_ms, ADMISSION_ERROR_MAX_MS) / 1000 + CHANGE_GAIN * change_ms / 1000;
+	return clamp(step, -STEP_MAX, STEP_MAX);
+}
+
+void admission_update(struct admission *admission, const struct admission_waits *waits)
+{
+	double store_error_ms = (double)waits->store_ms - admission->store_target_ms;
+	double delivery_error_ms = (double)waits->delivery_ms - admission->delivery_target_ms;
+	double error_ms = MAX(store_error_ms, delivery_error_ms);
+	double step = step_of(admission, error_ms);
+
+	admission->last_error_ms = error_ms;
+	if (is_idle(admission, waits))
+		step = MIN(step, 0) - IDLE_STEP;
+	/* Up and down by the same factor. */
+	admission->share = step > 0 ? admission->share / (1 + step) : admission->share * (1 - step);
+	admission->share = clamp(admission->share, ADMISSION_SHARE_MIN, 1);
+	double refill = admission->free_rate * ADMISSION_INTERVAL_MS / 1000.0;
+	admission->free_sends = MIN(admission->free_sends + refill, admission->free_rate);
+}
+
+/* splitmix64: fast and even; nothing here is a secret. */
+static uint64_t draw(struct admission *admission)
+{
+	uint64_t z = admission->lot += 0x9e3779b97f4a7c15;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+	return z ^ (z >> 31);
+}
+
+bool admission_refuses(struct admission *admission)
+{
+	if (admission->share >= 1)
+		return false;
+	if (admission->free_sends >= 1) {
+		admission->free_sends--;
+		return false;
+	}
+	return (double)(draw(admission) >> 11) >= admission->share * (double)(1ull << 53);
+}
+
+unsigned admission_retry_after_s(struct admission *admission)
+{
+	return 1 + (unsigned)(draw(admission) % 3);
+}

@@ -1,0 +1,65 @@
+#ifndef SKEIN_IM_ADMISSION_H
+#define SKEIN_IM_ADMISSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * How many of the new sends im lets in while more come than can be stored and
+ * delivered. What counts is time, not length: how long a message waits before
+ * PostgreSQL, and how long behind it, in push. A queue that is long for a moment
+ * is a burst and does no harm; a wait that stays above its target only grows, until
+ * everybody's time is out, however fast the machine is.
+ *
+ * Once per interval the share that is let in is multiplied by a factor made of how far
+ * the worse of the two waits is over its target, and of how much that has
+ * changed since the interval before: a PI controller as in RFC 8033 (PIE), fed with
+ * CoDel's measure, the shortest wait of the interval. The first part brings the wait
+ * to the target, the second answers a rush and keeps the first from swinging.
+ * That it is a factor of what is let in, not a term of what is refused, makes the
+ * gain the same at any overload.
+ *
+ * How far a wait is over its target counts for ADMISSION_ERROR_MAX_MS at most: while the
+ * backlog of an outage is worked off, the wait falls by about 0.4 s a second, and the
+ * rest of the capacity is for new sends. Where nothing waits for half of its
+ * target everything is let in again within two seconds. Some always are, so that
+ * a queue which moves again is noticed; and so many a second come on top without a
+ * lot, that those who send little never pay for a pause of a store or a broker.
+ *
+ * Which sends are refused is drawn by lot: no pattern of callers meets a pattern
+ * of ours. No I/O, no clock; a decision is a handful of instructions. Thread: one.
+ */
+
+#define ADMISSION_INTERVAL_MS 100
+#define ADMISSION_ERROR_MAX_MS 500
+#define ADMISSION_SHARE_MIN 0.02
+
+struct admission {
+	double share; /* of new sends that are let in: ADMISSION_SHARE_MIN to 1 */
+	double last_error_ms;
+	double free_sends; /* that many more are let in without a lot; up to those of a second */
+	unsigned free_rate; /* a second */
+	unsigned store_target_ms, delivery_target_ms;
+	uint64_t lot;
+};
+
+/* Waits, in milliseconds; 0 where nothing waits or nothing is known. */
+struct admission_waits {
+	unsigned store_ms; /* before PostgreSQL */
+	unsigned delivery_ms; /* behind it, until every gateway has answered */
+};
+
+/* Targets above 0. `seed` is anything. */
+void admission_init(struct admission *admission, unsigned store_target_ms, unsigned delivery_target_ms, unsigned free_rate,
+                    uint64_t seed);
+
+/* Every ADMISSION_INTERVAL_MS. */
+void admission_update(struct admission *admission, const struct admission_waits *waits);
+
+/* Whether a send, or a request with several, that has just come is refused. */
+bool admission_refuses(struct admission *admission);
+
+/* When who was refused may come again: 1 to 3 seconds, drawn, so that not all come at once. */
+unsigned admission_retry_after_s(struct admission *admission);
+
+#endif

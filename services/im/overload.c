@@ -1,0 +1,87 @@
+#include "im/overload.h"
+
+#include "base/clock.h"
+#include "base/metrics.h"
+
+/* What push last said holds for so long when Redis does not answer any more. */
+#define DELIVERY_LIFE_MS 500
+
+static int64_t read_store_wait(void *arg)
+{
+	return ((const struct overload *)arg)->waits.store_ms;
+}
+
+static int64_t read_delivery_wait(void *arg)
+{
+	return ((const struct overload *)arg)->waits.delivery_ms;
+}
+
+static int64_t read_refused_percent(void *arg)
+{
+	return (int64_t)(100 * (1 - ((const struct overload *)arg)->admission.share));
+}
+
+static void on_delivery_wait(void *arg, err_t err, unsigned wait_ms)
+{
+	struct overload *overload = arg;
+
+	overload->is_reading = false;
+	if (err)
+		return;
+	overload->waits.delivery_ms = wait_ms;
+	overload->delivery_read_ms = clock_mono_ms();
+}
+
+static void on_interval(struct timer *timer)
+{
+	struct overload *overload = container_of(timer, struct overload, timer);
+	uint64_t now = clock_mono_ms();
+
+	worker_arm(overload->worker, timer, now + ADMISSION_INTERVAL_MS);
+	overload->waits.store_ms = batcher_end_interval(overload->batcher, now);
+	if (now > overload->delivery_read_ms + DELIVERY_LIFE_MS)
+		overload->waits.delivery_ms = 0;
+	admission_update(&overload->admission, &overload->waits);
+	if (overload->is_reading)
+		return;
+	overload->is_reading = true;
+	push_load_read(overload->redis, on_delivery_wait, overload);
+}
+
+static void make_metrics(struct overload *overload)
+{
+	const char *wait = "skein_im_wait_milliseconds", *help = "How long messages wait in a queue, by the shortest of 0.1 s.";
+
+	metrics_gauge_fn(wait, help, "queue=\"store\"", read_store_wait, overload);
+	metrics_gauge_fn(wait, help, "queue=\"delivery\"", read_delivery_wait, overload);
+	metrics_gauge_fn("skein_im_admission_refused_percent", "Share of new sends that is refused because of overload.", NULL,
+	                 read_refused_percent, overload);
+	overload->refused = batcher_refusal_counter("reason=\"overload\"");
+}
+
+void overload_start(struct overload *overload, struct worker *worker, struct redis *redis, struct batcher *batcher,
+                    const struct admission *admission)
+{
+	*overload = (struct overload){ .worker = worker, .redis = redis, .batcher = batcher, .admission = *admission };
+	make_metrics(overload);
+	timer_init(&overload->timer, on_interval);
+	worker_arm(worker, &overload->timer, clock_mono_ms() + ADMISSION_INTERVAL_MS);
+}
+
+void overload_stop(struct overload *overload)
+{
+	worker_cancel(overload->worker, &overload->timer);
+}
+
+bool overload_refuses(struct overload *overload)
+{
+	if (!admission_refuses(&overload->admission))
+		return false;
+	counter_add(overload->refused, 1);
+	return true;
+}
+
+unsigned overload_retry_after_s(struct overload *overload)
+{
+	return admission_retry_after_s(&overload->admission);
+}

@@ -1,0 +1,50 @@
+#include "im/queue_wait.h"
+
+#include "base/macros.h"
+
+#define NEWEST_WEIGHT 0.125 /* of a batch in the pace */
+
+/*
+ * The wait is believed to be up to this many times that of those who leave, and a bit: in a rush of r times the pace the
+ * last one waits r times as long as the first.
+ */
+#define RUSH_MAX 3
+#define BURST_MS 50
+
+#define ROOM_MIN 4 /* batches, however slow they are */
+
+void queue_wait_init(struct queue_wait *wait, unsigned batch_max)
+{
+	*wait = (struct queue_wait){ .batch_max = batch_max };
+}
+
+void queue_wait_cut(struct queue_wait *wait, unsigned waited_ms)
+{
+	wait->shortest_ms = wait->was_cut ? MIN(wait->shortest_ms, waited_ms) : waited_ms;
+	wait->was_cut = true;
+}
+
+void queue_wait_done(struct queue_wait *wait, unsigned count, uint64_t took_us)
+{
+	double pace = (double)count * 1000 / (double)MAX(took_us, 1);
+
+	wait->pace += (pace - wait->pace) * (wait->pace > 0 ? NEWEST_WEIGHT : 1);
+}
+
+unsigned queue_wait_end_interval(struct queue_wait *wait, unsigned len, unsigned head_ms)
+{
+	unsigned to_come_ms = wait->pace > 0 ? (unsigned)MIN(len / wait->pace, 1e9) : 0;
+	bool was_cut = wait->was_cut;
+
+	wait->was_cut = false;
+	if (len <= wait->batch_max)
+		return 0;
+	return was_cut ? MIN(to_come_ms, RUSH_MAX * wait->shortest_ms + BURST_MS) : head_ms;
+}
+
+unsigned queue_wait_room(const struct queue_wait *wait)
+{
+	if (wait->pace <= 0)
+		return UINT32_MAX;
+	return MAX(ROOM_MIN * wait->batch_max, (unsigned)MIN(wait->pace * QUEUE_WAIT_MAX_MS, 1e9));
+}

@@ -1,0 +1,205 @@
+#include "push/dead_letters.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+
+#define HELD_MAX 1000u
+#define HELD_MAX_BYTES (16u << 20)
+#define HEADERS_MAX 64 /* of the record itself */
+#define HEADERS_ADDED 5
+#define RETRY_MS 500
+#define FLUSH_MS 1000
+
+struct dead_letter {
+	struct list link; /* in all->again while it is to be tried again */
+	struct dead_letters *all;
+	struct kafka_record record; /* without a handle once it is forgotten */
+	const char *reason;
+	bool is_without_value;
+};
+
+struct dead_letters {
+	struct worker *worker;
+	struct kafka_producer *producer;
+	void (*parked)(void *arg, int32_t partition, int64_t offset);
+	void *arg;
+	struct list producing, again;
+	struct timer retry;
+	unsigned count;
+	size_t bytes;
+	struct counter *done, *refused;
+	struct gauge *waiting;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static void forget_record(struct dead_letter *letter)
+{
+	if (!letter->record.handle)
+		return;
+	gauge_set(letter->all->waiting, --letter->all->count);
+	letter->all->bytes -= letter->record.value.len;
+	kafka_record_free(&letter->record);
+}
+
+static void letter_free(struct dead_letter *letter)
+{
+	list_remove(&letter->link);
+	forget_record(letter);
+	mem_free(letter);
+}
+
+static void try_later(struct dead_letter *letter, err_t err)
+{
+	struct dead_letters *all = letter->all;
+
+	counter_add(all->refused, 1);
+	if (err == ERR_TOO_LARGE)
+		letter->is_without_value = true;
+	log_warn("dead letter not taken by kafka, trying again", LOG_ERR(err),
+	         LOG_NUM("partition", letter->record.partition), LOG_NUM("offset", letter->record.offset));
+	list_remove(&letter->link);
+	list_push_back(&all->again, &letter->link);
+	if (!timer_is_armed(&all->retry))
+		worker_arm(all->worker, &all->retry, clock_mono_ms() + RETRY_MS);
+}
+
+static void on_delivered(void *arg, err_t err)
+{
+	struct dead_letter *letter = arg;
+	struct dead_letters *all = letter->all;
+	int32_t partition = letter->record.partition;
+	int64_t offset = letter->record.offset;
+
+	if (!letter->record.handle) {
+		letter_free(letter);
+	} else if (err) {
+		try_later(letter, err);
+	} else {
+		counter_add(all->done, 1);
+		letter_free(letter);
+		all->parked(all->arg, partition, offset);
+	}
+}
+
+static void produce(struct dead_letter *letter)
+{
+	struct kafka_header headers[HEADERS_MAX + HEADERS_ADDED];
+	char partition[12], offset[24], time[24], bytes[24];
+	unsigned count = kafka_record_headers(&letter->record, headers, HEADERS_MAX);
+
+	snprintf(partition, sizeof(partition), "%d", letter->record.partition);
+	snprintf(offset, sizeof(offset), "%lld", (long long)letter->record.offset);
+	snprintf(time, sizeof(time), "%llu", (unsigned long long)clock_wall_ms());
+	snprintf(bytes, sizeof(bytes), "%zu", letter->record.value.len);
+	headers[count++] = (struct kafka_header){ DEAD_REASON, str_from(letter->reason) };
+	headers[count++] = (struct kafka_header){ DEAD_PARTITION, str_from(partition) };
+	headers[count++] = (struct kafka_header){ DEAD_OFFSET, str_from(offset) };
+	headers[count++] = (struct kafka_header){ DEAD_TIME, str_from(time) };
+	if (letter->is_without_value)
+		headers[count++] = (struct kafka_header){ DEAD_VALUE_BYTES, str_from(bytes) };
+	list_remove(&letter->link);
+	list_push_back(&letter->all->producing, &letter->link);
+	err_t err = kafka_produce(letter->all->producer, DEAD_LETTERS_TOPIC, letter->record.key,
+	                          letter->is_without_value ? (struct str){ 0 } : letter->record.value, headers, count,
+	                          on_delivered, letter);
+	if (err)
+		try_later(letter, err);
+}
+
+static void on_retry(struct timer *timer)
+{
+	struct dead_letters *all = container_of(timer, struct dead_letters, retry);
+	struct list now;
+
+	list_init(&now);
+	list_splice_back(&now, &all->again);
+	for (struct list *link; (link = list_pop_front(&now));)
+		produce(container_of(link, struct dead_letter, link));
+}
+
+void dead_letters_park(struct dead_letters *all, struct kafka_record *record, const char *reason)
+{
+	struct dead_letter *letter = MEM_NEW(struct dead_letter);
+
+	log_error("record cannot be used, parking it", LOG_TEXT("why", reason), LOG_NUM("partition", record->partition),
+	          LOG_NUM("offset", record->offset), LOG_NUM("bytes", record->value.len));
+	letter->all = all;
+	letter->record = *record;
+	letter->reason = reason;
+	list_init(&letter->link);
+	gauge_set(all->waiting, ++all->count);
+	all->bytes += record->value.len;
+	produce(letter);
+}
+
+bool dead_letters_is_full(const struct dead_letters *all)
+{
+	return all->count >= HELD_MAX || all->bytes >= HELD_MAX_BYTES;
+}
+
+unsigned dead_letters_waiting(const struct dead_letters *all)
+{
+	return all->count;
+}
+
+err_t dead_letters_new(struct dead_letters **out, struct worker *worker, const char *brokers, const char *client_id,
+                       void (*parked)(void *arg, int32_t partition, int64_t offset), void *arg)
+{
+	const struct kafka_producer_options options = {
+		.brokers = brokers,
+		.client_id = client_id,
+		.max_waiting = 2 * HELD_MAX,
+		.max_waiting_bytes = 4 * (uint64_t)HELD_MAX_BYTES,
+	};
+	struct dead_letters *all = MEM_NEW(struct dead_letters);
+
+	all->worker = worker;
+	all->parked = parked;
+	all->arg = arg;
+	list_init(&all->producing);
+	list_init(&all->again);
+	timer_init(&all->retry, on_retry);
+	err_t err = kafka_producer_new(&all->producer, worker, &options);
+	if (err) {
+		mem_free(all);
+		return err;
+	}
+	all->done = metrics_counter("skein_push_dead_letters_total", "Records parked on " DEAD_LETTERS_TOPIC ".", NULL);
+	all->refused = metrics_counter("skein_push_dead_letters_refused_total",
+	                               "Times that Kafka did not take a dead letter, which was tried again.", NULL);
+	all->waiting = metrics_gauge("skein_push_dead_letters_waiting", "Records that Kafka has not parked yet.", NULL);
+	*out = all;
+	return OK;
+}
+
+void dead_letters_stop(struct dead_letters *all)
+{
+	worker_cancel(all->worker, &all->retry);
+	while (!list_is_empty(&all->again))
+		letter_free(container_of(all->again.next, struct dead_letter, link));
+	list_for_each(link, &all->producing)
+		forget_record(container_of(link, struct dead_letter, link)); /* freed by on_delivered() */
+}
+
+static void on_producer_closed(void *arg)
+{
+	struct dead_letters *all = arg;
+	void (*closed)(void *arg) = all->closed;
+	void *closed_arg = all->closed_arg;
+
+	mem_free(all);
+	closed(closed_arg);
+}
+
+void dead_letters_close(struct dead_letters *all, void (*closed)(void *arg), void *arg)
+{
+	all->closed = closed;
+	all->closed_arg = arg;
+	kafka_producer_close(all->producer, FLUSH_MS, on_producer_closed, all);
+}

@@ -1,0 +1,50 @@
+#ifndef SKEIN_PUSH_DEAD_LETTERS_H
+#define SKEIN_PUSH_DEAD_LETTERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "loop/worker.h"
+#include "store/kafka.h"
+
+/*
+ * Records that push cannot use, parked on a topic of their own with key, value
+ * and headers, so that the partition goes on and an operator can look at them:
+ * docs/operations.md. What was wrong and where the record stood is added in
+ * headers. A letter is tried until Kafka has it; a value that is too large for
+ * the topic is left out (the headers say where it is).
+ *
+ * Until then the record is held: see dead_letters_is_full(). Thread: the worker's.
+ */
+
+#define DEAD_LETTERS_TOPIC "im.message.dead"
+
+/* Added to the record's own headers, all of them text. */
+#define DEAD_REASON "dead-reason"
+#define DEAD_PARTITION "dead-partition"
+#define DEAD_OFFSET "dead-offset"
+#define DEAD_TIME "dead-time" /* milliseconds since 1970 */
+#define DEAD_VALUE_BYTES "dead-value-bytes" /* only where the value was left out */
+
+struct dead_letters;
+
+/* `parked`: Kafka has it. */
+err_t dead_letters_new(struct dead_letters **out, struct worker *worker, const char *brokers, const char *client_id,
+                       void (*parked)(void *arg, int32_t partition, int64_t offset), void *arg) MUST_CHECK;
+
+/* Takes the record over. `reason` is a literal. `parked` comes later, once. */
+void dead_letters_park(struct dead_letters *letters, struct kafka_record *record, const char *reason);
+
+/* So much is held that nothing more should be read. */
+bool dead_letters_is_full(const struct dead_letters *letters);
+
+unsigned dead_letters_waiting(const struct dead_letters *letters);
+
+/* Before the records' consumer is closed: forgets them. `parked` comes no more. */
+void dead_letters_stop(struct dead_letters *letters);
+
+/* After dead_letters_stop(). */
+void dead_letters_close(struct dead_letters *letters, void (*closed)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,30 @@
+#ifndef SKEIN_PUSH_LOAD_REPORT_H
+#define SKEIN_PUSH_LOAD_REPORT_H
+
+#include "loop/worker.h"
+#include "push/conversations.h"
+#include "push/delivery_wait.h"
+#include "push/intake.h"
+#include "store/redis.h"
+
+/*
+ * Tells im, through Redis (store/push_load.h), how far behind this push is; ten
+ * times a second while messages get delivered, and nothing while none is: an old report
+ * ends by itself. Thread: the worker's.
+ */
+struct load_report {
+	struct worker *worker;
+	struct redis *redis;
+	const char *name;
+	const struct intake *intake;
+	const struct conversations *conversations;
+	struct delivery_wait wait;
+	unsigned wait_ms; /* as of the last interval in which something was delivered */
+	struct timer timer;
+};
+
+void load_report_start(struct load_report *report, struct worker *worker, struct redis *redis, const char *name,
+                       const struct intake *intake, const struct conversations *conversations);
+void load_report_stop(struct load_report *report);
+
+#endif

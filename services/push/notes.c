@@ -1,0 +1,80 @@
+#include "push/notes.h"
+
+#include "base/macros.h"
+#include "base/mem.h"
+
+struct note {
+	struct map_node link;
+	uint64_t conn, epoch, offset;
+};
+
+static struct str key_of_conn(const uint64_t *conn)
+{
+	return str_of((const char *)conn, sizeof(*conn));
+}
+
+static struct str key_of(const struct map_node *node)
+{
+	return key_of_conn(&container_of(node, struct note, link)->conn);
+}
+
+void notes_init(struct notes *notes)
+{
+	map_init(&notes->by_conn, key_of);
+	notes->count = 0;
+}
+
+static void forget(struct notes *notes, struct note *note)
+{
+	map_remove(&notes->by_conn, &note->link);
+	notes->count--;
+	mem_free(note);
+}
+
+void notes_release(struct notes *notes)
+{
+	for (struct map_node *node; (node = map_first(&notes->by_conn));)
+		forget(notes, container_of(node, struct note, link));
+	map_release(&notes->by_conn);
+}
+
+static struct note *note_of(struct notes *notes, uint64_t conn)
+{
+	struct map_node *found = map_find(&notes->by_conn, key_of_conn(&conn));
+
+	if (found)
+		return container_of(found, struct note, link);
+	struct note *note = MEM_NEW(struct note);
+	note->conn = conn;
+	map_put(&notes->by_conn, &note->link);
+	notes->count++;
+	return note;
+}
+
+void notes_add(struct notes *notes, const Skein__V1__Targets *targets)
+{
+	for (size_t i = 0; targets && i < targets->n_conns; i++) {
+		struct note *note = note_of(notes, targets->conns[i]);
+
+		note->offset = note->epoch == targets->epochs[i] ? MAX(note->offset, targets->offsets[i]) : targets->offsets[i];
+		note->epoch = targets->epochs[i];
+	}
+}
+
+void notes_take(struct notes *notes, size_t max, Skein__V1__Targets *targets)
+{
+	size_t count = MIN(max, notes->count);
+
+	targets->conns = mem_alloc(3 * count * sizeof(uint64_t));
+	targets->offsets = targets->conns + count;
+	targets->epochs = targets->offsets + count;
+	targets->n_conns = targets->n_offsets = targets->n_epochs = count;
+	for (size_t i = 0; i < count; i++) {
+		struct note *note = container_of(map_first(&notes->by_conn), struct note, link);
+
+		targets->conns[i] = note->conn;
+		targets->offsets[i] = note->offset;
+		targets->epochs[i] = note->epoch;
+		forget(notes, note);
+	}
+}

@@ -1,0 +1,30 @@
+#ifndef SKEIN_PUSH_NOTES_H
+#define SKEIN_PUSH_NOTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/map.h"
+#include "proto/delivery.pb-c.h"
+
+/*
+ * What a gateway that is behind will be told instead of messages: for each
+ * connection the highest number its inbox has under the epoch noted last. About
+ * 64 bytes a connection, however many messages there were. Pure: no I/O.
+ */
+struct notes {
+	struct map by_conn;
+	size_t count;
+};
+
+void notes_init(struct notes *notes);
+void notes_release(struct notes *notes);
+
+/* `targets` may be NULL. */
+void notes_add(struct notes *notes, const Skein__V1__Targets *targets);
+
+/* Takes up to `max` connections out, into `targets`, whose arrays are in one allocation: mem_free(targets->conns). */
+void notes_take(struct notes *notes, size_t max, Skein__V1__Targets *targets);
+
+#endif

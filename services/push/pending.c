@@ -1,0 +1,71 @@
+#include "push/pending.h"
+
+#include "base/macros.h"
+
+static struct outgoing *outgoing_of(const struct list *link)
+{
+	return container_of(link, struct outgoing, link);
+}
+
+void pending_init(struct pending *pending)
+{
+	list_init(&pending->messages);
+	pending->whole = pending->whole_bytes = 0;
+}
+
+struct outgoing *pending_first(const struct pending *pending)
+{
+	return list_is_empty(&pending->messages) ? NULL : outgoing_of(pending->messages.next);
+}
+
+static void count_whole(struct pending *pending, const struct outgoing *outgoing)
+{
+	pending->whole++;
+	pending->whole_bytes += outgoing->bytes;
+}
+
+static void uncount_whole(struct pending *pending, const struct outgoing *outgoing)
+{
+	pending->whole--;
+	pending->whole_bytes -= outgoing->bytes;
+}
+
+void pending_add(struct pending *pending, struct outgoing *outgoing)
+{
+	struct list *at = &pending->messages;
+	bool is_full = pending->whole >= PENDING_MAX || pending->whole_bytes >= PENDING_MAX_BYTES;
+
+	while (at->prev != &pending->messages && outgoing_of(at->prev)->seq > outgoing->seq)
+		at = at->prev;
+	list_insert_before(at, &outgoing->link);
+	if (is_full && pending_first(pending) != outgoing)
+		outgoing_slim(outgoing);
+	else
+		count_whole(pending, outgoing);
+}
+
+enum pending_fill pending_fill(struct pending *pending, struct outgoing *outgoing)
+{
+	struct list *at = pending->messages.next;
+
+	while (at != &pending->messages && outgoing_of(at)->seq < outgoing->seq)
+		at = at->next;
+	struct outgoing *same = at != &pending->messages && outgoing_of(at)->seq == outgoing->seq ? outgoing_of(at) : NULL;
+	if (same && !same->is_slim)
+		return FILL_USELESS;
+	if (same) {
+		outgoing_take_content(same, outgoing);
+		count_whole(pending, same);
+		return FILL_REFILLED;
+	}
+	list_insert_before(at, &outgoing->link);
+	count_whole(pending, outgoing);
+	return FILL_NEW;
+}
+
+void pending_remove(struct pending *pending, struct outgoing *outgoing)
+{
+	list_remove(&outgoing->link);
+	if (!outgoing->is_slim)
+		uncount_whole(pending, outgoing);
+}

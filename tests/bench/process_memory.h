@@ -1,0 +1,30 @@
+#ifndef SKEIN_BENCH_PROCESS_MEMORY_H
+#define SKEIN_BENCH_PROCESS_MEMORY_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Resident memory of each process of a cluster (PostgreSQL's: the postmaster alone), now and at most. */
+
+#define PROCESSES_MAX 64
+
+struct process_memory {
+	size_t count;
+	struct process_size {
+		char name[32];
+		uint64_t rss_kib;
+		uint64_t most_kib; /* since it was started, or since process_memory_forget() */
+	} processes[PROCESSES_MAX];
+};
+
+/* Reads RUN_DIR/pids, as usage_read() does. */
+void process_memory_read(struct process_memory *memory);
+
+/* The most starts anew from what it is now; without effect on processes of other users. */
+void process_memory_forget(void);
+
+/* Prints and returns what each had before, at most and after. */
+json_t *process_memory_report(const struct process_memory *before, const struct process_memory *after);
+
+#endif

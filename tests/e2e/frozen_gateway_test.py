@@ -1,0 +1,75 @@
+"""A gateway that stands still costs the users of the others nothing, and its own users no message."""
+import asyncio
+import os
+import signal
+import statistics
+import time
+
+import cluster
+from phone import Phone
+
+FROZEN_S = 6  # less than what a gateway may be silent before it counts as dead
+SENDERS, EACH = 7, 200  # more in all than push keeps in full for a gateway, and no more a second than a user may send
+PUSHES = [name for name in cluster.INTERNAL if name.startswith("push-")]
+
+
+async def total(name, labels=""):
+    return sum([await cluster.metric(push, name, labels) for push in PUSHES])
+
+
+async def flood(sender, group):
+    for _ in range(EACH // 100):
+        results = (await sender.post_batch([sender.draft(group) for _ in range(100)])).expect(200).json["results"]
+        assert not [result for result in results if "error" in result]
+        await asyncio.sleep(0.6)
+
+
+async def latencies(sender, receiver, connection, until):
+    """Seconds from the send to the frame of a message every few milliseconds, in the order of their arrival."""
+    found = []
+    while not until.is_set():
+        start = time.monotonic()
+        await sender.say(receiver, "x")
+        await connection.message()
+        found.append(time.monotonic() - start)
+        await asyncio.sleep(0.005)
+    return found
+
+
+async def test_a_frozen_gateway_holds_up_nobody_else_and_loses_nothing(skein):
+    bob, carol, dave, *senders = await skein.users("bob", "carol", "dave", *(f"sender{i}" for i in range(SENDERS)))
+    group = await bob.group(*senders)
+    phone, carols = Phone(bob, gateway=1), await carol.connect(0)
+    phone.start()
+    await cluster.becomes(lambda: phone.socket, what="bob is connected")
+    first = (await bob.say(group))["seq"]
+    phone.last[group.conversation] = first - 1
+    await phone.has(1)
+    noted, pauses = await total("skein_push_deliveries_noted_total"), await total("skein_push_pauses_total")
+
+    async def is_noted():
+        return await total("skein_push_deliveries_noted_total") > noted or len((await bob.endpoints())["gateways"]) == 1
+    is_over, frozen = asyncio.Event(), cluster.pid("gateway-2")
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        end = time.monotonic() + FROZEN_S
+        measuring = asyncio.create_task(latencies(dave, carol, carols, is_over))
+        await asyncio.gather(*(flood(sender, group) for sender in senders))
+        await cluster.becomes(is_noted, what="the gateway is behind, or on a slow machine dead before")
+        await asyncio.sleep(max(0, end - time.monotonic()))
+        is_over.set()
+        found = await measuring
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    assert await total("skein_push_pauses_total") == pauses
+    await phone.has(1 + SENDERS * EACH)  # in order and without a hole, or the phone says so
+    await cluster.becomes(lambda: is_zero("skein_push_slim"), what="all is answered")
+    await phone.stop()
+    p99 = statistics.quantiles(found, n=100)[98]
+    print(f"{len(found)} messages past a frozen gateway: median {statistics.median(found) * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, "
+          f"max {max(found) * 1000:.0f} ms")
+    assert statistics.median(found) < 1
+
+
+async def is_zero(name):
+    return await total(name) == 0
