@@ -245,7 +245,9 @@ class Checker:
         wire.next = offset + 1
         last = wire.last.get(conversation, 0)
         if seq < last and (conversation, seq) not in wire.seen:
-            self.find("wire", f"came for the first time on connection {connection}, after {last}", at, conversation, seq, name)
+            known = "; its device had it before" if seq <= self.device(name).last.get(conversation, 0) else ""
+            self.find("wire", f"came for the first time on connection {connection}, after {last}{known}", at, conversation, seq,
+                      name)
         wire.seen.add((conversation, seq))
         wire.last[conversation] = max(seq, last)
 
