@@ -11,8 +11,9 @@ import dataclasses
 
 FNV_BASIS, FNV_PRIME, MASK = 14695981039346656037, 1099511628211, (1 << 64) - 1
 EXCUSED = {"none", "429", "503"}  # what a plain send may be told: try again
-STEADY = "0"  # habits of device.h; an observer's is 9
-PROMPT = {STEADY, "1", "3", "9"}
+STEADY = "0"  # habits of device.h
+OBSERVES = "9"
+PROMPT = {STEADY, "1", "3", OBSERVES}
 MAX_OF_A_RULE = 200  # more of one kind say nothing new
 
 
@@ -61,6 +62,7 @@ class Figures:
     handed: int = 0
     lives: int = 0
     frames: int = 0
+    late_repeats: int = 0  # of what came over an earlier connection, or by sync
     slowest_ms: int = 0
     slowest: tuple = ()
     recovery_ms: dict = dataclasses.field(default_factory=dict)  # kind of fault: the longest a message waited
@@ -85,6 +87,7 @@ class Device:
         self.uid = uid
         self.lives = {0: Life({})}
         self.life, self.last, self.habit, self.up_ms = None, {}, "", None
+        self.had = set()  # an observer's: (conversation, seq)
 
 
 class Wire:
@@ -155,6 +158,8 @@ class Checker:
             self.find("hole", f"was handed over after {last}", at, conversation, seq, name)
         device.last[conversation] = max(last, seq)
         device.life.handed.append((conversation, seq))
+        if device.habit == OBSERVES:
+            device.had.add((conversation, seq))
         answered = self.answered_ms.get((conversation, seq))
         if answered is not None and answered < at and device.habit in PROMPT:
             if device.habit == STEADY:
@@ -245,9 +250,11 @@ class Checker:
         wire.next = offset + 1
         last = wire.last.get(conversation, 0)
         if seq < last and (conversation, seq) not in wire.seen:
-            known = "; its device had it before" if seq <= self.device(name).last.get(conversation, 0) else ""
-            self.find("wire", f"came for the first time on connection {connection}, after {last}{known}", at, conversation, seq,
-                      name)
+            if (conversation, seq) in self.device(name).had:
+                self.figures.late_repeats += 1  # contract 2.3: "a late repeat of an older one may occur"
+            else:
+                self.find("wire", f"came for the first time on connection {connection}, after {last}", at, conversation, seq,
+                          name)
         wire.seen.add((conversation, seq))
         wire.last[conversation] = max(seq, last)
 

@@ -169,8 +169,8 @@ def test_a_device_that_has_just_connected_is_not_late():
 # ---- the wire ----
 
 def wire(*events):
-    return good() + [life("bob/observer", habit=9)] + handed("bob/observer", 1, 2, 3) + \
-        [f"50 bob/observer {event}" for event in events]
+    return good() + [life("bob/observer", habit=9)] + [f"50 bob/observer {event}" for event in events] + \
+        handed("bob/observer", 1, 2, 3)
 
 
 def frame(offset, seq):
@@ -193,6 +193,14 @@ def test_an_offset_that_comes_again_is_found():
 
 def test_a_first_copy_out_of_order_is_found():
     assert found(wire("C 1 e 4", "H 1 e 4", frame(5, 2), frame(6, 1))) == ["wire"]
+
+
+def test_a_late_repeat_of_what_came_over_another_connection_is_counted():
+    lines = good() + [life("bob/observer", habit=9)] + handed("bob/observer", 1, 2, 3)
+    lines += [f"50 bob/observer {event}" for event in ("C 1 e 4", "H 1 e 4", frame(5, 3), frame(6, 1))]
+    run = checker.Run(MEMBERS, DEVICES, dict(stored(seq) for seq in (1, 2, 3)), [lines])
+    violations, figures = checker.check(run)
+    assert not violations and figures.late_repeats == 1
 
 
 def test_a_late_repeat_is_right():

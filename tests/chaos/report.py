@@ -99,7 +99,8 @@ def report(options, command):
     run.late_ms = int(options.late * 1000)
     violations, figures = checker.check(run)
     print(f"\n{figures.sent} sends, {figures.answered} answers ({figures.duplicates} of them once more), {len(run.table)} messages stored, "
-          f"{figures.handed} handed over in {figures.lives} lives, {figures.frames} frames observed; "
+          f"{figures.handed} handed over in {figures.lives} lives, {figures.frames} frames observed "
+          f"({figures.late_repeats} late repeats of what came over another connection); "
           f"checked in {time.monotonic() - started:.1f} s")
     kinds = {}
     for *_, kind in happened:
