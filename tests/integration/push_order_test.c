@@ -92,7 +92,7 @@ static int open_push(void **state)
 	assert_int_equal(pg_new(&push->pg, &push->worker, &pg_options), OK);
 	assert_int_equal(rpc_client_new(&push->rpc), OK);
 	push->nodes = node_list_new(push->redis, &push->worker);
-	push->gateways = gateways_new(&push->worker, push->rpc, push->nodes);
+	push->gateways = gateways_new(&push->worker, push->rpc, push->nodes, 30000);
 	push->members = member_cache_new(&push->worker, push->redis, push->pg, 0, 1000);
 	static struct delivery_wait wait;
 	const struct conversations_options options = {
