@@ -63,6 +63,9 @@ void conv_advance(struct conv *conv);
 /* The one end of a message. */
 void conv_finish(struct conv *conv, struct outgoing *outgoing);
 
+/* The end of one that is not answered, or not by us. */
+void conv_drop(struct conv *conv, struct outgoing *outgoing);
+
 /* A message counts from when it is taken until it is dropped, as what it is: whole, or slim. */
 void conv_count_in(struct conversations *all, const struct outgoing *outgoing);
 

@@ -12,18 +12,23 @@ bool conv_has_gap(const struct conv *conv)
 	return first && (first->is_slim || first->seq > conv->dispatched + 1);
 }
 
-/* A seq that was given out has no row: the store lost it. What comes after it must not wait for ever. */
-static void skip_lost(struct conv *conv, struct outgoing *first)
+/* PostgreSQL has the message and none before it: it lost them. What comes after them must not wait for ever. */
+static void skip_lost(struct conv *conv, const struct outgoing *first)
 {
 	log_error("messages are missing in PostgreSQL", LOG_TEXT("conversation", conv->id),
 	          LOG_U64("after", conv->dispatched), LOG_U64("before", first->seq));
-	if (!first->is_slim) {
-		conv->dispatched = first->seq - 1;
-		return;
-	}
-	conv->dispatched = MAX(conv->dispatched, first->seq);
+	conv->dispatched = first->seq - 1;
+}
+
+/* PostgreSQL does not have it, so nobody was told that it is stored: it must not move the conversation on. */
+static void discard_false(struct conv *conv, struct outgoing *first)
+{
+	struct conversations *all = conv->all;
+
 	pending_remove(&conv->pending, first);
-	conv_finish(conv, first);
+	if (first->has_place && !conv->is_orphan)
+		all->options.unknown(all->options.arg, first);
+	conv_drop(conv, first);
 }
 
 static void take_row(struct conv *conv, const PGresult *result, int row, uint64_t member_version)
@@ -67,6 +72,8 @@ static void on_gap_read(void *arg, err_t err, const PGresult *result)
 		struct outgoing *first = pending_first(&conv->pending);
 
 		if (gap_first_seq(result) > first->seq)
+			discard_false(conv, first);
+		else if (gap_first_seq(result) == first->seq && !first->is_slim)
 			skip_lost(conv, first);
 		else
 			take_gap(conv, result, first);
@@ -78,7 +85,7 @@ void conv_read_gap(struct conv *conv)
 {
 	const struct outgoing *first = pending_first(&conv->pending);
 	uint64_t after = MIN(conv->dispatched, first->seq - 1);
-	uint64_t before = first->is_slim ? first->seq + GAP_READ_MAX : first->seq;
+	uint64_t before = first->is_slim ? first->seq + GAP_READ_MAX : first->seq + 1; /* is it there itself? */
 	struct pg_params params = { 0 };
 
 	pg_put_text(&params, str_from(conv->id));

@@ -75,7 +75,7 @@ static void count_slimmed(struct conversations *all, const struct outgoing *outg
 	all->slim++;
 }
 
-static void drop(struct conv *conv, struct outgoing *outgoing)
+void conv_drop(struct conv *conv, struct outgoing *outgoing)
 {
 	list_remove(&outgoing->link);
 	count_out(conv->all, outgoing);
@@ -85,7 +85,7 @@ static void drop(struct conv *conv, struct outgoing *outgoing)
 static void drop_all(struct conv *conv, struct list *messages)
 {
 	while (!list_is_empty(messages))
-		drop(conv, container_of(messages->next, struct outgoing, link));
+		conv_drop(conv, container_of(messages->next, struct outgoing, link));
 }
 
 static void drop_pending(struct conv *conv)
@@ -101,7 +101,7 @@ void conv_finish(struct conv *conv, struct outgoing *outgoing)
 	int32_t partition = outgoing->partition;
 	int64_t offset = outgoing->offset;
 
-	drop(conv, outgoing);
+	conv_drop(conv, outgoing);
 	if (has_place)
 		all->options.finished(all->options.arg, partition, offset);
 }
@@ -301,7 +301,7 @@ static void take_repeat(struct conv *conv, struct outgoing *repeat)
 		under_way->has_place = true; /* read from PostgreSQL, and here comes its record */
 		under_way->partition = repeat->partition;
 		under_way->offset = repeat->offset;
-		drop(conv, repeat);
+		conv_drop(conv, repeat);
 		return;
 	}
 	conv_finish(conv, repeat); /* answered, or its first record holds the partition's offset back */

@@ -254,6 +254,7 @@ static err_t open_flow(struct app *app)
 		.max_conversations = (size_t)app->config.max_conversations,
 		.wait = &app->load_report.wait,
 		.finished = intake_finished,
+		.unknown = intake_unknown,
 		.eased = intake_eased,
 		.arg = app->intake,
 	};

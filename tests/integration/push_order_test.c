@@ -45,6 +45,8 @@ struct push {
 	char conversation[80], alice[32], bob[32], group[32];
 	int64_t finished[FINISHED_MAX];
 	unsigned finished_count;
+	unsigned unknown_count;
+	uint64_t unknown_seq; /* the last */
 };
 
 static void on_finished(void *arg, int32_t partition, int64_t offset)
@@ -54,6 +56,15 @@ static void on_finished(void *arg, int32_t partition, int64_t offset)
 	assert_int_equal(partition, 3);
 	assert_true(push->finished_count < FINISHED_MAX);
 	push->finished[push->finished_count++] = offset;
+}
+
+static void on_unknown(void *arg, const struct outgoing *outgoing)
+{
+	struct push *push = arg;
+
+	assert_true(outgoing->has_place);
+	push->unknown_count++;
+	push->unknown_seq = outgoing->seq;
 }
 
 static void ignore_ease(void *arg)
@@ -107,6 +118,7 @@ static int open_push(void **state)
 		.inbox_limits = { .max_entries = 100000, .max_age_s = 3600, .expire_s = 3600 },
 		.max_conversations = 4,
 		.finished = on_finished,
+		.unknown = on_unknown,
 		.eased = ignore_ease,
 		.arg = push,
 	};
@@ -472,6 +484,42 @@ static void a_hole_of_ten_thousand_is_filled_page_by_page(void **state)
 	assert_int_equal(push->finished_count, 1);
 }
 
+#define FALSE_SEQ 1000000000u
+
+static void a_seq_that_postgres_does_not_have_moves_nothing_on(void **state)
+{
+	struct push *push = *state;
+
+	store_rows(push, 1, 3);
+	take(push, push->conversation, 1, 10);
+	take(push, push->conversation, FALSE_SEQ, 11);
+	turn_until_count(&push->worker, &push->unknown_count, 1);
+	assert_int_equal(push->unknown_seq, FALSE_SEQ);
+	take(push, push->conversation, 2, 12);
+	take(push, push->conversation, 3, 13);
+	settle(push);
+	assert_inbox(push, push->bob, " 1 2 3");
+	assert_dispatched(push, push->conversation, 3);
+	assert_int_equal(push->finished_count, 3);
+}
+
+static void a_false_seq_that_is_the_first_to_be_seen_of_a_conversation_moves_nothing_on(void **state)
+{
+	struct push *push = *state;
+
+	store_rows_of(push, push->conversation, 1, 10, LONG_AGO_MS);
+	take(push, push->conversation, FALSE_SEQ, 11);
+	turn_until_count(&push->worker, &push->unknown_count, 1);
+	settle(push);
+	store_rows(push, 11, 12);
+	take(push, push->conversation, 12, 13);
+	turn_for(&push->worker, GAP_WAIT_MS / 2);
+	take(push, push->conversation, 11, 12);
+	settle(push);
+	assert_inbox(push, push->bob, " 11 12");
+	assert_dispatched(push, push->conversation, 12);
+}
+
 static bool has_one_finished(void *arg)
 {
 	struct push *push = arg;
@@ -786,6 +834,8 @@ int main(void)
 		ORDER_TEST(of_what_redis_has_forgotten_no_more_than_a_page_is_sent_again),
 		ORDER_TEST(what_this_process_has_dispatched_is_not_in_doubt_when_redis_forgets_it),
 		ORDER_TEST(a_message_that_no_inbox_has_does_not_count_as_dispatched),
+		ORDER_TEST(a_seq_that_postgres_does_not_have_moves_nothing_on),
+		ORDER_TEST(a_false_seq_that_is_the_first_to_be_seen_of_a_conversation_moves_nothing_on),
 		ORDER_TEST(a_hole_of_ten_thousand_is_filled_page_by_page),
 		ORDER_TEST(a_stuck_conversation_takes_bounded_room_and_holds_up_no_other),
 		ORDER_TEST(a_hole_that_cannot_be_read_holds_up_no_other_conversation),
