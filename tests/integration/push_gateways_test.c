@@ -24,7 +24,7 @@
 #define ADDRESS "127.0.0.1:25080"
 #define GIVE_UP_MS 1000
 #define CONNS 8
-#define DELIVERIES 16
+#define DELIVERIES (GATEWAY_MAX_IN_FLIGHT + 100)
 
 static struct real_server redis_server = { .kind = REAL_REDIS };
 
@@ -49,6 +49,9 @@ struct scene {
 	/* the gateway that is played */
 	struct rpc_server *server;
 	enum behaviour behaviour;
+	struct rpc_stream *stream; /* the one that is up */
+	uint64_t unanswered[DELIVERIES];
+	unsigned unanswered_count;
 	unsigned streams, messages;
 	uint64_t told[CONNS]; /* the highest number that came without a message */
 };
@@ -58,7 +61,7 @@ struct scene {
 static void answer(struct rpc_stream *stream, uint64_t *ids, size_t count)
 {
 	Skein__V1__DeliverAnswers answers = SKEIN__V1__DELIVER_ANSWERS__INIT;
-	uint8_t packed[1024];
+	uint8_t packed[16 * DELIVERIES];
 
 	answers.done = ids;
 	answers.n_done = count;
@@ -104,6 +107,8 @@ static void on_batch(struct rpc_stream *stream, struct str message, void *arg)
 			answer(stream, twice, 2);
 		else if (scene->behaviour == TALKS_NONSENSE)
 			talk_nonsense(stream, batch->deliveries[i]->id);
+		else
+			scene->unanswered[scene->unanswered_count++ % DELIVERIES] = batch->deliveries[i]->id;
 	}
 	skein__v1__deliver_batch__free_unpacked(batch, NULL);
 }
@@ -113,6 +118,7 @@ static void on_stream(struct rpc_stream *stream, void *arg)
 	struct scene *scene = arg;
 
 	scene->streams++;
+	scene->stream = stream;
 	if (scene->behaviour == CLOSES_AT_ONCE)
 		rpc_stream_end(stream, ERR_UNAVAILABLE, "no");
 }
@@ -136,7 +142,7 @@ static bool is_connected(void *arg)
 	return redis_is_connected(arg);
 }
 
-static int open_scene(void **state)
+static int open_scene_with(void **state, uint64_t give_up_ms)
 {
 	static unsigned count;
 	struct scene *scene = MEM_NEW(struct scene);
@@ -155,9 +161,19 @@ static int open_scene(void **state)
 	node_register(scene->redis, &scene->node, on_registered, scene);
 	turn_until_true(&scene->worker, &scene->is_registered);
 	scene->nodes = node_list_new(scene->redis, &scene->worker);
-	scene->gateways = gateways_new(&scene->worker, scene->client, scene->nodes, GIVE_UP_MS);
+	scene->gateways = gateways_new(&scene->worker, scene->client, scene->nodes, give_up_ms);
 	*state = scene;
 	return 0;
+}
+
+static int open_scene(void **state)
+{
+	return open_scene_with(state, GIVE_UP_MS);
+}
+
+static int open_patient_scene(void **state)
+{
+	return open_scene_with(state, 10 * STORE_PATIENCE_MS);
 }
 
 static int close_scene(void **state)
@@ -305,6 +321,38 @@ static void a_gateway_that_dies_after_it_was_given_up_leaves_nothing_under_way(v
 	turn_until(&scene->worker, is_quiet, scene);
 }
 
+static bool has_all_in_flight(void *arg)
+{
+	struct scene *scene = arg;
+
+	return scene->unanswered_count == GATEWAY_MAX_IN_FLIGHT;
+}
+
+static void a_gateway_that_stands_still_gets_the_numbers_of_what_is_over_its_limit_once_it_goes_on(void **state)
+{
+	struct scene *scene = *state;
+	struct counter *noted = metrics_counter("skein_push_deliveries_noted_total", "", NULL);
+	uint64_t before = counter_value(noted);
+
+	scene->behaviour = IS_SILENT;
+	for (unsigned i = 0; i < GATEWAY_MAX_IN_FLIGHT; i++)
+		assert_false(deliver(scene, 4, i + 1));
+	turn_until(&scene->worker, has_all_in_flight, scene);
+	assert_true(deliver(scene, 1, 5));
+	assert_true(deliver(scene, 1, 6));
+	assert_true(deliver(scene, 2, 7));
+	assert_true(deliver(scene, 3, 9));
+	assert_int_equal(counter_value(noted), before + 4);
+	assert_int_equal(scene->done, 0);
+	scene->behaviour = ANSWERS;
+	answer(scene->stream, scene->unanswered, scene->unanswered_count);
+	turn_until(&scene->worker, are_all_told, scene->told);
+	turn_until_count(&scene->worker, &scene->done, GATEWAY_MAX_IN_FLIGHT + 4);
+	assert_int_equal(scene->messages, GATEWAY_MAX_IN_FLIGHT);
+	assert_false(deliver(scene, 4, GATEWAY_MAX_IN_FLIGHT + 1));
+	turn_until_count(&scene->worker, &scene->done, GATEWAY_MAX_IN_FLIGHT + 5);
+}
+
 static int make_redis(void **state)
 {
 	(void)state;
@@ -327,6 +375,9 @@ int main(void)
 		GATEWAY_TEST(a_gateway_that_never_answers_is_given_up_and_told_the_numbers_when_it_answers_again),
 		GATEWAY_TEST(a_gateway_that_closes_its_stream_again_and_again_is_asked_a_few_times_a_second_and_given_up),
 		GATEWAY_TEST(answers_that_fit_no_delivery_are_counted_and_end_none),
+		cmocka_unit_test_setup_teardown(
+			a_gateway_that_stands_still_gets_the_numbers_of_what_is_over_its_limit_once_it_goes_on, open_patient_scene,
+			close_scene),
 		GATEWAY_TEST(a_gateway_that_dies_after_it_was_given_up_leaves_nothing_under_way),
 	};
 	return cmocka_run_group_tests(tests, make_redis, remove_redis);

@@ -45,6 +45,7 @@ struct push {
 	char conversation[80], alice[32], bob[32], group[32];
 	int64_t finished[FINISHED_MAX];
 	unsigned finished_count;
+	PGconn *locker; /* holds a lock on the groups */
 	unsigned unknown_count;
 	uint64_t unknown_seq; /* the last */
 };
@@ -128,11 +129,18 @@ static int open_push(void **state)
 	return 0;
 }
 
+static void unlock_groups(struct push *push)
+{
+	PQfinish(push->locker);
+	push->locker = NULL;
+}
+
 static int close_push(void **state)
 {
 	struct push *push = *state;
 	bool is_closed = false;
 
+	unlock_groups(push); /* of a test that failed: the next one needs them */
 	assert_int_equal(conversations_in_flight(push->conversations), 0);
 	gateways_free(push->gateways);
 	node_list_free(push->nodes);
@@ -446,13 +454,11 @@ static void what_this_process_has_dispatched_is_not_in_doubt_when_redis_forgets_
 }
 
 /* Until it is finished nobody can find out the members of a group. */
-static PGconn *lock_groups(void)
+static void lock_groups(struct push *push)
 {
-	PGconn *locker = pg_connect_blocking(pg_server.uri);
-
-	assert_non_null(locker);
-	PQclear(PQexec(locker, "begin; lock table chat_group"));
-	return locker;
+	push->locker = pg_connect_blocking(pg_server.uri);
+	assert_non_null(push->locker);
+	PQclear(PQexec(push->locker, "begin; lock table chat_group"));
 }
 
 static void a_message_that_no_inbox_has_does_not_count_as_dispatched(void **state)
@@ -462,10 +468,10 @@ static void a_message_that_no_inbox_has_does_not_count_as_dispatched(void **stat
 
 	store_group(push);
 	snprintf(conversation, sizeof(conversation), "g:%s", push->group);
-	PGconn *locker = lock_groups();
+	lock_groups(push);
 	take(push, conversation, 1, 10);
 	assert_dispatched(push, conversation, 0);
-	PQfinish(locker);
+	unlock_groups(push);
 	settle(push);
 	assert_inbox(push, push->bob, " 1");
 	assert_dispatched(push, conversation, 1);
@@ -536,7 +542,7 @@ static void a_stuck_conversation_takes_bounded_room_and_holds_up_no_other(void *
 	store_group(push);
 	snprintf(conversation, sizeof(conversation), "g:%s", push->group);
 	store_rows_of(push, conversation, 1, last, NOW_MS);
-	PGconn *locker = lock_groups();
+	lock_groups(push);
 	for (unsigned seq = 1; seq <= last; seq++)
 		take(push, conversation, seq, 10 + (int64_t)seq);
 	struct conversations_load load = conversations_load(push->conversations);
@@ -545,7 +551,7 @@ static void a_stuck_conversation_takes_bounded_room_and_holds_up_no_other(void *
 	take(push, "u:x:y", 1, 5000);
 	turn_until(&push->worker, has_one_finished, push);
 	assert_int_equal(push->finished[0], 5000);
-	PQfinish(locker);
+	unlock_groups(push);
 	settle(push);
 	assert_int_equal(push->finished_count, last + 1);
 	load = conversations_load(push->conversations);
