@@ -13,7 +13,8 @@
  * are dead (max.poll.interval.ms).
  *
  * A pause first only stops polling: what was fetched is not thrown away. If it lasts, the partitions are paused in
- * librdkafka (which forgets what it fetched), and polling goes on, for the rebalances.
+ * librdkafka (which forgets what it fetched), and polling goes on, for the rebalances: a partition that is given to us
+ * then is paused, one that is taken is not any more.
  */
 
 #define ASK_MS 1000 /* how long a rebalance may hold up the loop */
@@ -237,7 +238,7 @@ static void assign(struct kafka_consumer *consumer, rd_kafka_topic_partition_lis
 		rd_kafka_pause_partitions(consumer->rk, partitions);
 }
 
-static void unassign(struct kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *partitions)
+static void unassign(struct kafka_consumer *consumer, rd_kafka_topic_partition_list_t *partitions)
 {
 	bool is_lost = rd_kafka_assignment_lost(consumer->rk);
 
@@ -253,6 +254,9 @@ static void unassign(struct kafka_consumer *consumer, const rd_kafka_topic_parti
 		if (p)
 			p->is_ours = false;
 	}
+	/* A pause outlives the assignment in librdkafka, and kafka_consumer_resume() only ends it for what is assigned then. */
+	if (consumer->pause == PAUSED)
+		rd_kafka_resume_partitions(consumer->rk, partitions);
 	log_error_of(consumer, "kafka partitions cannot be given back", rd_kafka_incremental_unassign(consumer->rk, partitions));
 }
 

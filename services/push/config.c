@@ -33,6 +33,10 @@ static const struct config_option options[] = {
 	  "Conversations whose last seq is remembered; about 400 bytes each." },
 	{ "members.max", CONFIG_INT, OPTION(max_members), "2000000", 1000, 100000000, NULL, 0,
 	  "Members of groups, over all groups, that are remembered; about 30 bytes each." },
+	/* Long after a frozen one would be dead by its node key, soon enough that a restart of push repeats little. */
+	{ "gateway.give_up", CONFIG_DURATION, OPTION(gateway_give_up_ms), "30s", 1000, 600000, NULL, 0,
+	  "A gateway that is registered and leaves a message unanswered for so long is not waited for any more; when it answers "
+	  "again, its connections read what they missed from their inboxes." },
 	INBOX_CONFIG_OPTIONS(struct push_config),
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "10s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long messages under way may take before the rest is left to the other push processes." },

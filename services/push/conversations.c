@@ -1,64 +1,10 @@
 #include "push/conversations.h"
 
-#include <assert.h>
-
 #include "base/clock.h"
-#include "base/ident.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
-#include "base/metrics.h"
 #include "base/sabotage.h"
-#include "push/append_run.h"
-#include "push/gap.h"
-#include "push/pending.h"
-
-#define GAP_READ_MAX 200
-#define RETRY_MS 200
-
-struct conversations {
-	struct conversations_options options;
-	struct map by_id;
-	struct list idle; /* nothing pending or under way; the longest idle first */
-	size_t count, in_flight, in_flight_bytes, slim;
-	struct counter *dispatched, *repeated, *dropped, *gaps;
-	struct histogram *append_time, *total_time;
-};
-
-enum stage {
-	STAGE_IDLE, /* no batch: the next one may be formed */
-	STAGE_LOADING, /* the last dispatched seq is being read */
-	STAGE_RESOLVING, /* the batch's recipients are being looked up */
-	STAGE_UNRESOLVED, /* that failed; again when conv->wait is over */
-	STAGE_APPENDING, /* the batch is being written to inboxes */
-	STAGE_DELIVERING, /* the batch is being handed to the gateways, within one call */
-};
-
-struct conv {
-	struct map_node link;
-	struct list idle;
-	struct conversations *all;
-	char id[CONVERSATION_ID_MAX + 1];
-	struct conversation parsed; /* points into id */
-	int32_t partition;
-	enum stage stage;
-	bool is_known; /* `dispatched` is */
-	bool is_filling; /* a gap is being read */
-	bool reads_on; /* the last page of it was full */
-	bool is_orphan; /* the partition is somebody else's */
-	uint64_t dispatched; /* the highest seq that was dispatched, by anybody */
-	uint64_t base; /* what `dispatched` was when this process began: up to here nothing was seen answered */
-	uint64_t saved; /* what the next owner of the partition would find */
-	struct progress_query loading;
-	struct pending pending; /* not begun */
-	struct list batch;
-	struct list delivering;
-	struct append_run run;
-	struct timer wait; /* for a gap, or before another try */
-	uint64_t batch_started_us;
-};
-
-static void advance(struct conv *conv);
+#include "push/conv.h"
 
 /* ---- life ---- */
 
@@ -102,8 +48,7 @@ static void rest(struct conv *conv)
 		conv_free(container_of(all->idle.next, struct conv, idle));
 }
 
-/* A message counts from when it is taken until drop(), as what it is: whole, or slim. */
-static void count_in(struct conversations *all, const struct outgoing *outgoing)
+void conv_count_in(struct conversations *all, const struct outgoing *outgoing)
 {
 	if (outgoing->is_slim) {
 		all->slim++;
@@ -131,7 +76,7 @@ static void count_slimmed(struct conversations *all, const struct outgoing *outg
 	all->slim++;
 }
 
-static void drop(struct conv *conv, struct outgoing *outgoing)
+void conv_drop(struct conv *conv, struct outgoing *outgoing)
 {
 	list_remove(&outgoing->link);
 	count_out(conv->all, outgoing);
@@ -141,7 +86,7 @@ static void drop(struct conv *conv, struct outgoing *outgoing)
 static void drop_all(struct conv *conv, struct list *messages)
 {
 	while (!list_is_empty(messages))
-		drop(conv, container_of(messages->next, struct outgoing, link));
+		conv_drop(conv, container_of(messages->next, struct outgoing, link));
 }
 
 static void drop_pending(struct conv *conv)
@@ -150,15 +95,14 @@ static void drop_pending(struct conv *conv)
 	pending_init(&conv->pending);
 }
 
-/* The one end of a message. */
-static void finish(struct conv *conv, struct outgoing *outgoing)
+void conv_finish(struct conv *conv, struct outgoing *outgoing)
 {
 	struct conversations *all = conv->all;
 	bool has_place = outgoing->has_place && !conv->is_orphan;
 	int32_t partition = outgoing->partition;
 	int64_t offset = outgoing->offset;
 
-	drop(conv, outgoing);
+	conv_drop(conv, outgoing);
 	if (has_place)
 		all->options.finished(all->options.arg, partition, offset);
 }
@@ -173,12 +117,12 @@ static void on_loaded(void *arg, err_t err, uint64_t seq)
 
 	conv->stage = STAGE_IDLE;
 	if (err) {
-		worker_arm(conv->all->options.worker, &conv->wait, clock_mono_ms() + RETRY_MS);
+		worker_arm(conv->all->options.worker, &conv->wait, clock_mono_ms() + CONV_RETRY_MS);
 		return;
 	}
 	conv->is_known = true;
 	conv->dispatched = conv->base = conv->saved = seq;
-	advance(conv);
+	conv_advance(conv);
 }
 
 static void load_dispatched(struct conv *conv)
@@ -187,7 +131,7 @@ static void load_dispatched(struct conv *conv)
 
 	if (first->seq == 1) {
 		conv->is_known = true; /* a new conversation: nothing was before */
-		advance(conv);
+		conv_advance(conv);
 		return;
 	}
 	conv->stage = STAGE_LOADING;
@@ -211,106 +155,6 @@ static void save_dispatched(struct conv *conv)
 	progress_save(&conv->all->options.progress, conv->id, conv->saved);
 }
 
-/* ---- gaps ---- */
-
-/* The next message is not there, or not its content. */
-static bool has_gap(const struct conv *conv)
-{
-	const struct outgoing *first = pending_first(&conv->pending);
-
-	return first && (first->is_slim || first->seq > conv->dispatched + 1);
-}
-
-/* A seq that was given out has no row: the store lost it. What comes after it must not wait for ever. */
-static void skip_lost(struct conv *conv, struct outgoing *first)
-{
-	log_error("messages are missing in PostgreSQL", LOG_TEXT("conversation", conv->id),
-	          LOG_U64("after", conv->dispatched), LOG_U64("before", first->seq));
-	if (!first->is_slim) {
-		conv->dispatched = first->seq - 1;
-		return;
-	}
-	conv->dispatched = MAX(conv->dispatched, first->seq);
-	pending_remove(&conv->pending, first);
-	finish(conv, first);
-}
-
-static void take_row(struct conv *conv, const PGresult *result, int row, uint64_t member_version)
-{
-	struct conversations *all = conv->all;
-	struct outgoing *read = outgoing_new(gap_record(result, row, conv->id, member_version), all->options.redis);
-	enum pending_fill fill = pending_fill(&conv->pending, read);
-
-	if (fill == FILL_REFILLED) { /* the slim one counts as whole now, with these bytes */
-		all->slim--;
-		all->in_flight++;
-		all->in_flight_bytes += read->bytes;
-	}
-	if (fill == FILL_NEW)
-		count_in(all, read);
-	else
-		outgoing_free(read);
-}
-
-static void take_gap(struct conv *conv, const PGresult *result, const struct outgoing *first)
-{
-	uint64_t member_version = first->member_version;
-
-	for (int row = 0; row < PQntuples(result); row++)
-		take_row(conv, result, row, member_version);
-	conv->reads_on = PQntuples(result) == GAP_READ_MAX;
-	counter_add(conv->all->gaps, (uint64_t)PQntuples(result));
-}
-
-static void on_gap_read(void *arg, err_t err, const PGresult *result)
-{
-	struct conv *conv = arg;
-
-	conv->is_filling = false;
-	if (err) {
-		worker_arm(conv->all->options.worker, &conv->wait, clock_mono_ms() + RETRY_MS);
-		return;
-	}
-	/* the missing records may have come meanwhile, or the partition went */
-	if (has_gap(conv)) {
-		struct outgoing *first = pending_first(&conv->pending);
-
-		if (gap_first_seq(result) > first->seq)
-			skip_lost(conv, first);
-		else
-			take_gap(conv, result, first);
-	}
-	advance(conv);
-}
-
-static void read_gap(struct conv *conv)
-{
-	const struct outgoing *first = pending_first(&conv->pending);
-	uint64_t after = MIN(conv->dispatched, first->seq - 1);
-	uint64_t before = first->is_slim ? first->seq + GAP_READ_MAX : first->seq;
-	struct pg_params params = { 0 };
-
-	pg_put_text(&params, str_from(conv->id));
-	pg_put_i64(&params, (int64_t)after);
-	pg_put_i64(&params, (int64_t)before);
-	pg_put_i64(&params, GAP_READ_MAX);
-	conv->is_filling = true;
-	log_debug("reading a gap", LOG_TEXT("conversation", conv->id), LOG_U64("after", after), LOG_U64("before", before));
-	pg_query(conv->all->options.pg, PG_ANY_LANE, conv->all->options.gap_statement, &params, on_gap_read, conv);
-}
-
-static void fill_gap(struct conv *conv)
-{
-	const struct outgoing *first = pending_first(&conv->pending);
-
-	if (sabotaged(SABOTAGE_NO_GAP_READ) && !first->is_slim) {
-		conv->dispatched = first->seq - 1;
-		advance(conv);
-	} else {
-		read_gap(conv);
-	}
-}
-
 static void resolve_batch(struct conv *conv);
 
 static void on_wait_over(struct timer *timer)
@@ -323,10 +167,10 @@ static void on_wait_over(struct timer *timer)
 	}
 	if (conv->stage == STAGE_UNRESOLVED)
 		resolve_batch(conv);
-	else if (conv->stage == STAGE_IDLE && conv->is_known && !conv->is_filling && has_gap(conv))
-		fill_gap(conv);
+	else if (conv->stage == STAGE_IDLE && conv->is_known && !conv->is_filling && conv_has_gap(conv))
+		conv_read_gap(conv);
 	else
-		advance(conv);
+		conv_advance(conv);
 }
 
 /* ---- the batch ---- */
@@ -340,7 +184,7 @@ static void on_delivered(struct outgoing *outgoing, void *arg)
 	log_debug("answered", LOG_TEXT("conversation", conv->id), LOG_U64("seq", outgoing->seq));
 	histogram_observe(conv->all->total_time, now > stored ? (now - stored) * 1000 : 0);
 	delivery_wait_ended(conv->all->options.wait, clock_mono_us() - outgoing->taken_us);
-	finish(conv, outgoing);
+	conv_finish(conv, outgoing);
 	rest(conv);
 }
 
@@ -376,7 +220,7 @@ static void on_appended(struct append_run *run, void *arg)
 		outgoing_deliver(outgoing, &outgoing_handlers, conv);
 	}
 	conv->stage = STAGE_IDLE;
-	advance(conv);
+	conv_advance(conv);
 }
 
 static void append_batch(struct conv *conv, struct recipients *recipients)
@@ -403,8 +247,8 @@ static void abandon_batch(struct conv *conv)
 	save_dispatched(conv);
 	conv->stage = STAGE_IDLE;
 	while (!list_is_empty(&conv->batch))
-		finish(conv, container_of(conv->batch.next, struct outgoing, link));
-	advance(conv);
+		conv_finish(conv, container_of(conv->batch.next, struct outgoing, link));
+	conv_advance(conv);
 }
 
 static void on_members(void *arg, err_t err, struct recipients *recipients)
@@ -418,7 +262,7 @@ static void on_members(void *arg, err_t err, struct recipients *recipients)
 	} else {
 		log_warn("members of a group not found out, trying again", LOG_TEXT("conversation", conv->id), LOG_ERR(err));
 		conv->stage = STAGE_UNRESOLVED;
-		worker_arm(conv->all->options.worker, &conv->wait, clock_mono_ms() + RETRY_MS);
+		worker_arm(conv->all->options.worker, &conv->wait, clock_mono_ms() + CONV_RETRY_MS);
 	}
 }
 
@@ -461,10 +305,10 @@ static void take_repeat(struct conv *conv, struct outgoing *repeat)
 		under_way->has_place = true; /* read from PostgreSQL, and here comes its record */
 		under_way->partition = repeat->partition;
 		under_way->offset = repeat->offset;
-		drop(conv, repeat);
+		conv_drop(conv, repeat);
 		return;
 	}
-	finish(conv, repeat); /* answered, or its first record holds the partition's offset back */
+	conv_finish(conv, repeat); /* answered, or its first record holds the partition's offset back */
 }
 
 static size_t form_batch(struct conv *conv)
@@ -494,8 +338,7 @@ static size_t form_batch(struct conv *conv)
 	return count;
 }
 
-/* The next step of a conversation, whatever has just happened to it. */
-static void advance(struct conv *conv)
+void conv_advance(struct conv *conv)
 {
 	if (conv->stage != STAGE_IDLE || conv->is_filling)
 		return;
@@ -515,7 +358,7 @@ static void advance(struct conv *conv)
 		rest(conv);
 	} else if ((pending_first(&conv->pending)->is_slim || conv->reads_on) && !timer_is_armed(&conv->wait)) {
 		conv->reads_on = false;
-		read_gap(conv);
+		conv_read_gap(conv);
 	} else if (!timer_is_armed(&conv->wait)) {
 		worker_arm(conv->all->options.worker, &conv->wait, clock_mono_ms() + GAP_WAIT_MS);
 	}
@@ -550,8 +393,8 @@ void conversations_take(struct conversations *all, struct outgoing *outgoing)
 
 	list_remove(&conv->idle);
 	pending_add(&conv->pending, outgoing);
-	count_in(all, outgoing);
-	advance(conv);
+	conv_count_in(all, outgoing);
+	conv_advance(conv);
 }
 
 void conversations_drop_partition(struct conversations *all, int32_t partition)

@@ -26,7 +26,7 @@
  * the partition next (progress.h). A record at or below it: seen answered here →
  * dropped; else dispatched again, clients drop the copy.
  * A gap waits GAP_WAIT_MS for its records (two im processes may produce out of
- * order), then is read from PostgreSQL.
+ * order), then is read from PostgreSQL; a message behind a gap that is not there either is none.
  *
  * Costs about 400 bytes a conversation; idle ones are forgotten when there are
  * more than max_conversations. Thread: the worker's.
@@ -49,6 +49,11 @@ struct conversations_options {
 	struct delivery_wait *wait; /* is told how long each message took */
 	/* A message that came with a place in Kafka is done with. */
 	void (*finished)(void *arg, int32_t partition, int64_t offset);
+	/*
+	 * A message that came with a place in Kafka and that PostgreSQL does not know, by its seq: not dispatched. Valid during
+	 * the call; without a record if it is slim.
+	 */
+	void (*unknown)(void *arg, const struct outgoing *outgoing);
 	/* The load went down without an end of a message. */
 	void (*eased)(void *arg);
 	void *arg;

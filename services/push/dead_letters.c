@@ -1,6 +1,7 @@
 #include "push/dead_letters.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/list.h"
@@ -18,7 +19,9 @@
 struct dead_letter {
 	struct list link; /* in all->again while it is to be tried again */
 	struct dead_letters *all;
-	struct kafka_record record; /* without a handle once it is forgotten */
+	struct kafka_record record;
+	bool is_held; /* until it is forgotten */
+	char *key, *value; /* where they are copies; then the record has no handle */
 	const char *reason;
 	bool is_without_value;
 };
@@ -40,11 +43,15 @@ struct dead_letters {
 
 static void forget_record(struct dead_letter *letter)
 {
-	if (!letter->record.handle)
+	if (!letter->is_held)
 		return;
+	letter->is_held = false;
 	gauge_set(letter->all->waiting, --letter->all->count);
 	letter->all->bytes -= letter->record.value.len;
-	kafka_record_free(&letter->record);
+	if (letter->record.handle)
+		kafka_record_free(&letter->record);
+	mem_free(letter->key);
+	mem_free(letter->value);
 }
 
 static void letter_free(struct dead_letter *letter)
@@ -76,7 +83,7 @@ static void on_delivered(void *arg, err_t err)
 	int32_t partition = letter->record.partition;
 	int64_t offset = letter->record.offset;
 
-	if (!letter->record.handle) {
+	if (!letter->is_held) {
 		letter_free(letter);
 	} else if (err) {
 		try_later(letter, err);
@@ -91,7 +98,7 @@ static void produce(struct dead_letter *letter)
 {
 	struct kafka_header headers[HEADERS_MAX + HEADERS_ADDED];
 	char partition[12], offset[24], time[24], bytes[24];
-	unsigned count = kafka_record_headers(&letter->record, headers, HEADERS_MAX);
+	unsigned count = letter->record.handle ? kafka_record_headers(&letter->record, headers, HEADERS_MAX) : 0;
 
 	snprintf(partition, sizeof(partition), "%d", letter->record.partition);
 	snprintf(offset, sizeof(offset), "%lld", (long long)letter->record.offset);
@@ -123,19 +130,44 @@ static void on_retry(struct timer *timer)
 		produce(container_of(link, struct dead_letter, link));
 }
 
+static void park(struct dead_letters *all, struct dead_letter *letter)
+{
+	log_error("record cannot be used, parking it", LOG_TEXT("why", letter->reason),
+	          LOG_NUM("partition", letter->record.partition), LOG_NUM("offset", letter->record.offset),
+	          LOG_NUM("bytes", letter->record.value.len));
+	letter->all = all;
+	letter->is_held = true;
+	list_init(&letter->link);
+	gauge_set(all->waiting, ++all->count);
+	all->bytes += letter->record.value.len;
+	produce(letter);
+}
+
 void dead_letters_park(struct dead_letters *all, struct kafka_record *record, const char *reason)
 {
 	struct dead_letter *letter = MEM_NEW(struct dead_letter);
 
-	log_error("record cannot be used, parking it", LOG_TEXT("why", reason), LOG_NUM("partition", record->partition),
-	          LOG_NUM("offset", record->offset), LOG_NUM("bytes", record->value.len));
-	letter->all = all;
 	letter->record = *record;
 	letter->reason = reason;
-	list_init(&letter->link);
-	gauge_set(all->waiting, ++all->count);
-	all->bytes += record->value.len;
-	produce(letter);
+	park(all, letter);
+}
+
+void dead_letters_park_copy(struct dead_letters *all, int32_t partition, int64_t offset, struct str key, struct str value,
+                            const char *reason)
+{
+	struct dead_letter *letter = MEM_NEW(struct dead_letter);
+
+	letter->key = str_dup(key);
+	letter->value = mem_alloc(value.len);
+	memcpy(letter->value, value.ptr, value.len);
+	letter->record = (struct kafka_record){
+		.partition = partition,
+		.offset = offset,
+		.key = str_of(letter->key, key.len),
+		.value = str_of(letter->value, value.len),
+	};
+	letter->reason = reason;
+	park(all, letter);
 }
 
 bool dead_letters_is_full(const struct dead_letters *all)

@@ -36,6 +36,10 @@ err_t dead_letters_new(struct dead_letters **out, struct worker *worker, const c
 /* Takes the record over. `reason` is a literal. `parked` comes later, once. */
 void dead_letters_park(struct dead_letters *letters, struct kafka_record *record, const char *reason);
 
+/* The same for a record that is not there any more: key and value are copied; without its headers. */
+void dead_letters_park_copy(struct dead_letters *letters, int32_t partition, int64_t offset, struct str key, struct str value,
+                            const char *reason);
+
 /* So much is held that nothing more should be read. */
 bool dead_letters_is_full(const struct dead_letters *letters);
 

@@ -17,6 +17,7 @@ struct fanout_target {
 	uint32_t recipient; /* whose it is: index into the message's recipients */
 	uint32_t device_at; /* where the device's name stands; the caller's */
 	bool is_own; /* a connection of the sender */
+	bool is_gone; /* its gateway has said so; the caller's */
 	uint64_t conn;
 	uint64_t offset; /* the message's number in that recipient's inbox */
 	uint64_t epoch; /* of that inbox */

@@ -8,31 +8,23 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "push/delivery_ids.h"
 #include "push/notes.h"
 
 #define STREAM_MAX_QUEUED (4u << 20)
 #define FULL_RETRY_MS 20
 #define NOTES_A_DELIVERY 1000
-
-/* A delivery's id is its slot and how often the slot was used: an answer that comes late finds nobody. */
-#define SLOT_BITS 24
-#define NO_SLOT UINT32_MAX
-
-struct slot {
-	struct delivery *delivery;
-	uint32_t generation;
-	uint32_t next_free;
-};
+#define WATCH_MS 250
 
 struct gateways {
 	struct worker *worker;
 	struct rpc_client *client;
 	struct node_list *nodes;
 	struct map by_key;
-	struct slot *slots;
-	uint32_t slot_count, free_slot;
+	struct delivery_ids ids;
+	uint64_t give_up_ms;
 	unsigned in_flight;
-	struct counter *sent, *resent, *gone, *lagging, *undeliverable, *noted;
+	struct counter *sent, *resent, *gone, *lagging, *undeliverable, *noted, *given_up, *unexpected;
 	struct gauge *open, *open_bytes, *behind;
 };
 
@@ -58,7 +50,10 @@ struct gateway {
 	unsigned in_flight; /* in these two */
 	size_t in_flight_bytes;
 	struct timer retry;
+	struct timer watch; /* while anything of it is under way */
 	bool is_behind;
+	bool is_given_up; /* so far behind that nobody waits for it but the probe */
+	struct delivery probe;
 	struct notes notes;
 	struct list noted; /* deliveries whose numbers are among the notes */
 };
@@ -74,51 +69,6 @@ struct note_delivery {
 	struct telling *telling;
 };
 
-/* ---- slots ---- */
-
-static void grow_slots(struct gateways *all)
-{
-	uint32_t count = all->slot_count ? all->slot_count * 2 : 256;
-
-	assert(count <= 1u << SLOT_BITS);
-	all->slots = mem_resize(all->slots, count * sizeof(*all->slots));
-	for (uint32_t i = count; i-- > all->slot_count;) {
-		all->slots[i] = (struct slot){ .next_free = all->free_slot };
-		all->free_slot = i;
-	}
-	all->slot_count = count;
-}
-
-static uint64_t take_slot(struct gateways *all, struct delivery *delivery)
-{
-	if (all->free_slot == NO_SLOT)
-		grow_slots(all);
-	uint32_t index = all->free_slot;
-	struct slot *slot = &all->slots[index];
-	all->free_slot = slot->next_free;
-	slot->delivery = delivery;
-	slot->generation++;
-	return (uint64_t)slot->generation << SLOT_BITS | index;
-}
-
-static struct delivery *find_slot(const struct gateways *all, uint64_t id)
-{
-	uint64_t index = id & ((1u << SLOT_BITS) - 1);
-
-	if (index >= all->slot_count || all->slots[index].generation != id >> SLOT_BITS)
-		return NULL;
-	return all->slots[index].delivery;
-}
-
-static void free_slot(struct gateways *all, uint64_t id)
-{
-	uint32_t index = id & ((1u << SLOT_BITS) - 1);
-
-	all->slots[index].delivery = NULL;
-	all->slots[index].next_free = all->free_slot;
-	all->free_slot = index;
-}
-
 /* ---- the end of a delivery ---- */
 
 static void account(struct gateway *gateway, int deliveries, int64_t bytes)
@@ -131,13 +81,14 @@ static void account(struct gateway *gateway, int deliveries, int64_t bytes)
 }
 
 static void catch_up(struct gateway *gateway);
+static void keep_watch(struct gateway *gateway);
 
 static void finish(struct delivery *delivery)
 {
 	struct gateway *gateway = delivery->gateway;
 
 	list_remove(&delivery->link);
-	free_slot(gateway->all, delivery->id);
+	delivery_ids_give_back(&gateway->all->ids, delivery->id);
 	account(gateway, -1, -(int64_t)payload_str(delivery->batch).len);
 	payload_unref(delivery->batch);
 	delivery->batch = NULL;
@@ -190,12 +141,14 @@ static void enqueue(struct gateway *gateway, struct delivery *delivery, Skein__V
 {
 	gateway->refs++;
 	delivery->gateway = gateway;
-	delivery->id = take_slot(gateway->all, delivery);
+	delivery->id = delivery_ids_take(&gateway->all->ids, delivery);
+	delivery->since_ms = clock_mono_ms();
 	content->id = delivery->id;
 	content->node_epoch = gateway->epoch;
 	delivery->batch = pack(content);
 	account(gateway, 1, (int64_t)payload_str(delivery->batch).len);
 	list_push_back(&gateway->waiting, &delivery->link);
+	keep_watch(gateway);
 	pump(gateway);
 }
 
@@ -231,6 +184,7 @@ static void note(struct gateway *gateway, struct delivery *delivery, const Skein
 	list_init(&delivery->link);
 	list_push_back(&gateway->noted, &delivery->link);
 	counter_add(gateway->all->noted, 1);
+	keep_watch(gateway);
 }
 
 static void ignore_gone(struct delivery *delivery, uint64_t conn)
@@ -269,18 +223,116 @@ static void tell(struct gateway *gateway, struct telling *telling)
 
 static void catch_up(struct gateway *gateway)
 {
-	if (!gateway->is_behind || gateway->state != GATEWAY_ALIVE || gateway->in_flight > GATEWAY_MAX_IN_FLIGHT / 2 ||
-	    gateway->in_flight_bytes > GATEWAY_MAX_BYTES / 2)
+	if (!gateway->is_behind || gateway->is_given_up || gateway->state != GATEWAY_ALIVE ||
+	    gateway->in_flight > GATEWAY_MAX_IN_FLIGHT / 2 || gateway->in_flight_bytes > GATEWAY_MAX_BYTES / 2)
 		return;
 	log_info("gateway catches up", LOG_TEXT("gateway", gateway->name), LOG_NUM("connections", gateway->notes.count));
 	end_behind(gateway);
-	if (list_is_empty(&gateway->noted))
+	if (!gateway->notes.count)
 		return;
 	struct telling *telling = MEM_NEW(struct telling);
 	list_init(&telling->noted);
 	list_splice_back(&telling->noted, &gateway->noted);
 	while (gateway->notes.count)
 		tell(gateway, telling);
+}
+
+/* ---- giving up ---- */
+
+static struct delivery *oldest(const struct gateway *gateway)
+{
+	const struct list *from = list_is_empty(&gateway->sent) ? &gateway->waiting : &gateway->sent;
+
+	return list_is_empty(from) ? NULL : container_of(from->next, struct delivery, link);
+}
+
+static void note_batch(struct gateway *gateway, struct str packed)
+{
+	Skein__V1__DeliverBatch *batch = skein__v1__deliver_batch__unpack(NULL, packed.len, (const uint8_t *)packed.ptr);
+
+	assert(batch); /* pack() made it */
+	for (size_t i = 0; i < batch->n_deliveries; i++) {
+		notes_add(&gateway->notes, batch->deliveries[i]->own);
+		notes_add(&gateway->notes, batch->deliveries[i]->others);
+	}
+	skein__v1__deliver_batch__free_unpacked(batch, NULL);
+}
+
+/* It goes on like one that was behind: finish() catches up. */
+static void on_probe_answered(struct delivery *probe)
+{
+	probe->gateway->is_given_up = false;
+}
+
+static void send_probe(struct gateway *gateway)
+{
+	Skein__V1__Delivery nothing = SKEIN__V1__DELIVERY__INIT;
+
+	gateway->probe.gone = ignore_gone;
+	gateway->probe.done = on_probe_answered;
+	enqueue(gateway, &gateway->probe, &nothing);
+}
+
+static void take_under_way(struct gateway *gateway, struct list *to)
+{
+	list_init(to);
+	list_splice_back(to, &gateway->sent);
+	list_splice_back(to, &gateway->waiting);
+}
+
+/* Every delivery ends, and so its offset may be committed; the numbers are told when the probe is answered. */
+static void give_up(struct gateway *gateway)
+{
+	struct list under_way;
+
+	log_error("gateway does not answer, nobody waits for it any more", LOG_TEXT("gateway", gateway->name),
+	          LOG_NUM("deliveries", gateway->in_flight));
+	counter_add(gateway->all->given_up, 1);
+	if (!gateway->is_behind)
+		fall_behind(gateway);
+	gateway->is_given_up = true;
+	take_under_way(gateway, &under_way);
+	while (!list_is_empty(&under_way)) {
+		struct delivery *delivery = container_of(under_way.next, struct delivery, link);
+
+		note_batch(gateway, payload_str(delivery->batch));
+		finish(delivery);
+	}
+	rpc_stream_reopen(gateway->stream);
+	send_probe(gateway);
+}
+
+static void look_whether_it_answers(struct gateway *gateway)
+{
+	struct delivery *first = oldest(gateway);
+
+	if (!first || gateway->state != GATEWAY_ALIVE || clock_mono_ms() < first->since_ms + gateway->all->give_up_ms)
+		return;
+	if (gateway->is_given_up) { /* once more on a new stream */
+		first->since_ms = clock_mono_ms();
+		rpc_stream_reopen(gateway->stream);
+	} else {
+		give_up(gateway);
+	}
+}
+
+static void on_watch(struct timer *timer)
+{
+	struct gateway *gateway = container_of(timer, struct gateway, watch);
+
+	gateway->refs++;
+	look_whether_it_answers(gateway);
+	if (gateway->is_given_up)
+		finish_noted(&gateway->noted);
+	if (gateway->in_flight || !list_is_empty(&gateway->noted))
+		keep_watch(gateway);
+	gateway_unref(gateway);
+}
+
+static void keep_watch(struct gateway *gateway)
+{
+	if (!timer_is_armed(&gateway->watch))
+		worker_arm(gateway->all->worker, &gateway->watch, clock_mono_ms() + WATCH_MS);
 }
 
 /* ---- the stream ---- */
@@ -317,9 +369,12 @@ static void on_closed(struct rpc_stream *stream, err_t err, void *arg)
 
 static struct delivery *find_of(struct gateway *gateway, uint64_t id)
 {
-	struct delivery *delivery = find_slot(gateway->all, id);
+	struct delivery *delivery = delivery_ids_find(&gateway->all->ids, id);
 
-	return delivery && delivery->gateway == gateway ? delivery : NULL;
+	if (delivery && delivery->gateway == gateway)
+		return delivery;
+	counter_add(gateway->all->unexpected, 1);
+	return NULL;
 }
 
 static void take_exception(struct gateway *gateway, const Skein__V1__Exception *exception)
@@ -344,7 +399,9 @@ static void on_answers(struct rpc_stream *stream, struct str message, void *arg)
 
 	(void)stream;
 	if (!answers) {
-		log_warn("a gateway answered something that is not DeliverAnswers", LOG_TEXT("gateway", gateway->name));
+		counter_add(gateway->all->unexpected, 1);
+		log_warn("a gateway answered something that is not DeliverAnswers", LOG_TEXT("gateway", gateway->name),
+		         LOG_NUM("bytes", message.len));
 		return;
 	}
 	gateway->refs++; /* the last delivery may be all that holds a dead one */
@@ -379,27 +436,31 @@ static void hang_up(struct gateway *gateway)
 	gateway->channel = NULL;
 }
 
+static void end_all(struct gateway *gateway)
+{
+	struct list under_way;
+
+	gateway->state = GATEWAY_DEAD;
+	hang_up(gateway);
+	worker_cancel(gateway->all->worker, &gateway->retry);
+	worker_cancel(gateway->all->worker, &gateway->watch);
+	take_under_way(gateway, &under_way);
+	while (!list_is_empty(&under_way)) {
+		counter_add(gateway->all->undeliverable, 1);
+		finish(container_of(under_way.next, struct delivery, link));
+	}
+	end_behind(gateway);
+	finish_noted(&gateway->noted);
+}
+
 static void become_dead(struct gateway *gateway)
 {
-	struct list all;
-
 	if (gateway->state == GATEWAY_DEAD)
 		return;
 	if (gateway->state == GATEWAY_ALIVE)
 		log_info("gateway is gone", LOG_TEXT("gateway", gateway->name), LOG_U64("epoch", gateway->epoch));
-	gateway->state = GATEWAY_DEAD;
 	gateway->refs++;
-	hang_up(gateway);
-	worker_cancel(gateway->all->worker, &gateway->retry);
-	list_init(&all);
-	list_splice_back(&all, &gateway->sent);
-	list_splice_back(&all, &gateway->waiting);
-	while (!list_is_empty(&all)) {
-		counter_add(gateway->all->undeliverable, 1);
-		finish(container_of(all.next, struct delivery, link));
-	}
-	end_behind(gateway);
-	finish_noted(&gateway->noted);
+	end_all(gateway);
 	gateway_unref(gateway);
 }
 
@@ -468,6 +529,7 @@ static struct gateway *gateway_new(struct gateways *all, struct str name, uint64
 	list_init(&gateway->noted);
 	notes_init(&gateway->notes);
 	timer_init(&gateway->retry, on_retry);
+	timer_init(&gateway->watch, on_watch);
 	map_put(&all->by_key, &gateway->link);
 	return gateway;
 }
@@ -493,6 +555,7 @@ void gateway_unref(struct gateway *gateway)
 	if (--gateway->refs)
 		return;
 	assert(list_is_empty(&gateway->waiting) && list_is_empty(&gateway->sent) && list_is_empty(&gateway->noted));
+	worker_cancel(gateway->all->worker, &gateway->watch);
 	map_remove(&gateway->all->by_key, &gateway->link);
 	notes_release(&gateway->notes);
 	mem_free(gateway);
@@ -531,14 +594,15 @@ static struct str key_of(const struct map_node *node)
 	return str_from(container_of(node, struct gateway, link)->key);
 }
 
-struct gateways *gateways_new(struct worker *worker, struct rpc_client *client, struct node_list *nodes)
+struct gateways *gateways_new(struct worker *worker, struct rpc_client *client, struct node_list *nodes, uint64_t give_up_ms)
 {
 	struct gateways *all = MEM_NEW(struct gateways);
 
 	all->worker = worker;
 	all->client = client;
 	all->nodes = nodes;
-	all->free_slot = NO_SLOT;
+	all->give_up_ms = give_up_ms;
+	delivery_ids_init(&all->ids);
 	map_init(&all->by_key, key_of);
 	all->sent = metrics_counter("skein_push_deliveries_sent_total", "Records sent to gateways.", NULL);
 	all->resent = metrics_counter("skein_push_deliveries_resent_total",
@@ -550,6 +614,10 @@ struct gateways *gateways_new(struct worker *worker, struct rpc_client *client, 
 	                                     "Records given up because their gateway died.", NULL);
 	all->noted = metrics_counter("skein_push_deliveries_noted_total",
 	                             "Records of which only the numbers were kept, for a gateway that was behind.", NULL);
+	all->given_up = metrics_counter("skein_push_gateways_given_up_total",
+	                                "Times that nobody waited for a gateway any more, since it did not answer.", NULL);
+	all->unexpected = metrics_counter("skein_push_answers_unexpected_total",
+	                                  "Answers of gateways that fit no delivery: late, given twice, or nonsense.", NULL);
 	all->open = metrics_gauge("skein_push_deliveries_in_flight", "Records that gateways have not answered.", NULL);
 	all->open_bytes = metrics_gauge("skein_push_deliveries_in_flight_bytes", "Their bytes.", NULL);
 	all->behind = metrics_gauge("skein_push_gateways_behind", "Gateways that get numbers instead of messages.", NULL);
@@ -563,14 +631,13 @@ void gateways_free(struct gateways *all)
 	for (struct map_node *node; (node = map_first(&all->by_key));) {
 		struct gateway *gateway = container_of(node, struct gateway, link);
 
-		hang_up(gateway);
-		worker_cancel(all->worker, &gateway->retry);
-		map_remove(&all->by_key, node);
-		notes_release(&gateway->notes);
-		mem_free(gateway);
+		gateway->refs++;
+		end_all(gateway);
+		gateway->refs = 1; /* whoever else held it is gone */
+		gateway_unref(gateway);
 	}
 	map_release(&all->by_key);
-	mem_free(all->slots);
+	delivery_ids_release(&all->ids);
 	mem_free(all);
 }
 

@@ -27,7 +27,12 @@
  * GATEWAY_MAX_BYTES) unanswered it is behind: of what comes then only the numbers
  * are noted (notes.h). Once half of them are answered it is told these, in
  * deliveries without a message: its connections notice the hole and read it from
- * the inbox. What was noted is done when that is answered. Thread: the worker's.
+ * the inbox. What was noted is done when that is answered.
+ *
+ * One that has left a delivery unanswered for give_up_ms (its stream broken or not, whatever else it says) is given up:
+ * all its deliveries are done, and what comes then is noted and done soon after. The numbers stay, and an empty delivery,
+ * the probe, is sent to it, on a new stream each give_up_ms: when it is answered, the numbers are told as above. So a
+ * gateway that is registered and does not do its work holds no offset back for longer. Thread: the worker's.
  */
 
 #define GATEWAY_MAX_IN_FLIGHT 1000u
@@ -42,6 +47,7 @@ struct delivery {
 	struct gateway *gateway;
 	struct payload *batch; /* as it goes over the wire */
 	uint64_t id;
+	uint64_t since_ms; /* when the gateway was given it */
 	bool is_noted; /* the gateway is to be told its numbers only */
 	/* The gateway has no such connection. Before `done`; not of what was noted. */
 	void (*gone)(struct delivery *delivery, uint64_t conn);
@@ -49,7 +55,7 @@ struct delivery {
 	void (*done)(struct delivery *delivery);
 };
 
-struct gateways *gateways_new(struct worker *worker, struct rpc_client *client, struct node_list *nodes);
+struct gateways *gateways_new(struct worker *worker, struct rpc_client *client, struct node_list *nodes, uint64_t give_up_ms);
 
 /* Every delivery must have ended. */
 void gateways_free(struct gateways *gateways);

@@ -84,6 +84,22 @@ void intake_finished(void *arg, int32_t number, int64_t offset)
 		finish_place(arg, number, offset);
 }
 
+void intake_unknown(void *arg, const struct outgoing *outgoing)
+{
+	struct intake *intake = arg;
+	const Skein__V1__MessageRecord *record = outgoing->record;
+	size_t len = record ? skein__v1__message_record__get_packed_size(record) : 0;
+	uint8_t *packed = mem_alloc(len);
+
+	if (record)
+		skein__v1__message_record__pack(record, packed);
+	counter_add(intake->unreadable, 1);
+	dead_letters_park_copy(intake->dead, outgoing->partition, outgoing->offset,
+	                       record ? str_from(record->message->conversation_id) : (struct str){ 0 },
+	                       str_of((const char *)packed, len), "of a message that is not stored");
+	mem_free(packed);
+}
+
 /* ---- records ---- */
 
 static Skein__V1__MessageRecord *unpack(struct str value)

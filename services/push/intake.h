@@ -28,12 +28,13 @@ struct intake_options {
 	struct intake_limits limits;
 };
 
-/* `conversations` report to intake_finished() and intake_eased() with the intake as their arg. */
+/* `conversations` report to intake_finished(), intake_unknown() and intake_eased() with the intake as their arg. */
 err_t intake_new(struct intake **out, struct worker *worker, struct redis *redis,
                  const struct intake_options *options) MUST_CHECK;
 err_t intake_start(struct intake *intake, struct conversations *conversations) MUST_CHECK;
 
 void intake_finished(void *intake, int32_t partition, int64_t offset);
+void intake_unknown(void *intake, const struct outgoing *outgoing);
 void intake_eased(void *intake);
 
 /* No new records; what is under way goes on. */

@@ -236,7 +236,7 @@ static err_t open_flow(struct app *app)
 	};
 
 	app->nodes = node_list_new(app->redis, &app->worker);
-	app->gateways = gateways_new(&app->worker, app->rpc, app->nodes);
+	app->gateways = gateways_new(&app->worker, app->rpc, app->nodes, (uint64_t)app->config.gateway_give_up_ms);
 	app->members = member_cache_new(&app->worker, app->redis, app->pg, STATEMENT_MEMBERS,
 	                                (uint64_t)app->config.max_members);
 	err_t err = intake_new(&app->intake, &app->worker, app->redis, &intake_options);
@@ -254,6 +254,7 @@ static err_t open_flow(struct app *app)
 		.max_conversations = (size_t)app->config.max_conversations,
 		.wait = &app->load_report.wait,
 		.finished = intake_finished,
+		.unknown = intake_unknown,
 		.eased = intake_eased,
 		.arg = app->intake,
 	};

@@ -33,17 +33,22 @@ static void forget(struct notes *notes, struct note *note)
 
 void notes_release(struct notes *notes)
 {
-	for (struct map_node *node; (node = map_first(&notes->by_conn));)
+	for (struct map_node *node = map_first(&notes->by_conn), *next; node; node = next) {
+		next = map_next(&notes->by_conn, node);
 		forget(notes, container_of(node, struct note, link));
+	}
 	map_release(&notes->by_conn);
 }
 
+/* NULL: there are too many. */
 static struct note *note_of(struct notes *notes, uint64_t conn)
 {
 	struct map_node *found = map_find(&notes->by_conn, key_of_conn(&conn));
 
 	if (found)
 		return container_of(found, struct note, link);
+	if (notes->count == NOTES_MAX)
+		return NULL;
 	struct note *note = MEM_NEW(struct note);
 	note->conn = conn;
 	map_put(&notes->by_conn, &note->link);
@@ -56,6 +61,8 @@ void notes_add(struct notes *notes, const Skein__V1__Targets *targets)
 	for (size_t i = 0; targets && i < targets->n_conns; i++) {
 		struct note *note = note_of(notes, targets->conns[i]);
 
+		if (!note)
+			continue;
 		note->offset = note->epoch == targets->epochs[i] ? MAX(note->offset, targets->offsets[i]) : targets->offsets[i];
 		note->epoch = targets->epochs[i];
 	}
@@ -69,9 +76,11 @@ void notes_take(struct notes *notes, size_t max, Skein__V1__Targets *targets)
 	targets->offsets = targets->conns + count;
 	targets->epochs = targets->offsets + count;
 	targets->n_conns = targets->n_offsets = targets->n_epochs = count;
+	struct map_node *node = map_first(&notes->by_conn);
 	for (size_t i = 0; i < count; i++) {
-		struct note *note = container_of(map_first(&notes->by_conn), struct note, link);
+		struct note *note = container_of(node, struct note, link);
 
+		node = map_next(&notes->by_conn, node);
 		targets->conns[i] = note->conn;
 		targets->offsets[i] = note->offset;
 		targets->epochs[i] = note->epoch;

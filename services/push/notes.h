@@ -11,8 +11,13 @@
 /*
  * What a gateway that is behind will be told instead of messages: for each
  * connection the highest number its inbox has under the epoch noted last. About
- * 64 bytes a connection, however many messages there were. Pure: no I/O.
+ * 64 bytes a connection, however many messages there were, and for no more than
+ * NOTES_MAX connections, which is more than a gateway holds: one that is left out
+ * notices the hole with its next message. Pure: no I/O.
  */
+
+#define NOTES_MAX (1u << 20)
+
 struct notes {
 	struct map by_conn;
 	size_t count;

@@ -162,11 +162,13 @@ static void on_gone(struct delivery *delivery, uint64_t conn)
 	struct outgoing *outgoing = part->outgoing;
 
 	for (size_t i = part->first; i < part->first + part->count; i++) {
-		const struct fanout_target *target = &outgoing->targets[i];
+		struct fanout_target *target = &outgoing->targets[i];
 
-		if (target->conn == conn)
-			remove_route(outgoing, target->recipient, str_from(outgoing->devices.ptr + target->device_at),
-			             delivery->gateway, conn);
+		if (target->conn != conn || target->is_gone)
+			continue;
+		target->is_gone = true; /* however often the gateway says so */
+		remove_route(outgoing, target->recipient, str_from(outgoing->devices.ptr + target->device_at),
+		             delivery->gateway, conn);
 	}
 }
 

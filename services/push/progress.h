@@ -15,16 +15,18 @@
  *
  * Where Redis does not know, PostgreSQL tells what may still be on its way: of
  * the PROGRESS_DOUBT_MAX messages before the oldest that came, those stored
- * less than ten minutes before it. They count as not dispatched. Thread: the
- * worker's.
+ * less than ten minutes before it. They count as not dispatched. What came is not
+ * trusted: a seq behind the conversation's last counts as the one after it.
+ * Thread: the worker's.
  */
 
 #define PROGRESS_DOUBT_MAX 200
 
 /* $1 conversation, $2 the seq of the oldest that came, $3 its time: the last seq that is not in doubt. */
-#define PROGRESS_SQL                                                                                        \
-	"select greatest(0, $2::bigint - 201, (select max(seq) from message where conversation_id = $1 and " \
-	"seq < $2 and seq >= $2 - 200 and time < $3::bigint - 600000))"
+#define PROGRESS_SQL                                                                                       \
+	"select greatest(0, came - 201, (select max(seq) from message where conversation_id = $1 and "      \
+	"seq < came and seq >= came - 200 and time < $3::bigint - 600000)) from (select least($2::bigint, " \
+	"1 + coalesce((select max(seq) from message where conversation_id = $1), 0)) as came) as oldest"
 
 struct progress {
 	struct redis *redis;

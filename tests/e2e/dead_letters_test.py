@@ -58,6 +58,20 @@ async def test_what_is_too_large_for_the_topic_of_dead_letters_is_parked_without
     assert value == b"" and headers["dead-value-bytes"] == b"1040000"
 
 
+async def test_a_message_that_was_never_stored_is_parked_and_keeps_no_real_one_back(skein):
+    alice, bob = await skein.users("alice", "bob")
+    phone = await bob.connect(0)
+    key = (await alice.say(bob, "before"))["conversation_id"].encode()
+    message = b"\x0a" + bytes([len(key)]) + key + b"\x10\x80\x94\xeb\xdc\x03"  # seq 1,000,000,000
+    record = b"\x08\x01\x12" + bytes([len(message)]) + message
+    await cluster.in_thread(kafka.produce, "im.message", [(key, record, {})])
+    (_, value, headers), = await letters_of(key, 1)
+    assert value == record and headers["dead-reason"] == b"of a message that is not stored"
+    for text in "after", "and after that":
+        await alice.say(bob, text)
+    assert [text_of(m) for m in await phone.messages(3)] == ["before", "after", "and after that"]
+
+
 async def test_the_offsets_of_what_was_parked_are_committed(skein):
     async def is_zero():
         return await total("skein_push_lag") == 0

@@ -1,4 +1,7 @@
-"""A gateway that stands still costs the users of the others nothing, and its own users no message."""
+"""A gateway that stands still costs the users of the others nothing, and its own users no message.
+
+What push does with more than it keeps for such a gateway: tests/integration/push_gateways_test.c.
+"""
 import asyncio
 import os
 import signal
@@ -8,20 +11,18 @@ import time
 import cluster
 from phone import Phone
 
-FROZEN_S = 6  # less than what a gateway may be silent before it counts as dead
-SENDERS, EACH = 7, 200  # more in all than push keeps in full for a gateway, and no more a second than a user may send
+FROZEN_S = 4  # half of what a gateway may be silent before it counts as dead; later, the phone goes elsewhere
+SENDERS, EACH = 2, 100
 PUSHES = [name for name in cluster.INTERNAL if name.startswith("push-")]
 
 
-async def total(name, labels=""):
-    return sum([await cluster.metric(push, name, labels) for push in PUSHES])
+async def total(name):
+    return sum([await cluster.metric(push, name) for push in PUSHES])
 
 
 async def flood(sender, group):
-    for _ in range(EACH // 100):
-        results = (await sender.post_batch([sender.draft(group) for _ in range(100)])).expect(200).json["results"]
-        assert not [result for result in results if "error" in result]
-        await asyncio.sleep(0.6)
+    results = (await sender.post_batch([sender.draft(group) for _ in range(EACH)])).expect(200).json["results"]
+    assert not [result for result in results if "error" in result]
 
 
 async def latencies(sender, receiver, connection, until):
@@ -45,25 +46,21 @@ async def test_a_frozen_gateway_holds_up_nobody_else_and_loses_nothing(skein):
     first = (await bob.say(group))["seq"]
     phone.last[group.conversation] = first - 1
     await phone.has(1)
-    noted, pauses = await total("skein_push_deliveries_noted_total"), await total("skein_push_pauses_total")
-
-    async def is_noted():
-        return await total("skein_push_deliveries_noted_total") > noted or len((await bob.endpoints())["gateways"]) == 1
+    pauses = await total("skein_push_pauses_total")
     is_over, frozen = asyncio.Event(), cluster.pid("gateway-2")
     os.kill(frozen, signal.SIGSTOP)
     try:
         end = time.monotonic() + FROZEN_S
         measuring = asyncio.create_task(latencies(dave, carol, carols, is_over))
         await asyncio.gather(*(flood(sender, group) for sender in senders))
-        await cluster.becomes(is_noted, what="the gateway is behind, or on a slow machine dead before")
         await asyncio.sleep(max(0, end - time.monotonic()))
         is_over.set()
-        found = await measuring
+        found = await measuring  # the last one, too, came past the frozen one
     finally:
         os.kill(frozen, signal.SIGCONT)
     assert await total("skein_push_pauses_total") == pauses
     await phone.has(1 + SENDERS * EACH)  # in order and without a hole, or the phone says so
-    await cluster.becomes(lambda: is_zero("skein_push_slim"), what="all is answered")
+    await cluster.becomes(lambda: is_zero("skein_push_in_flight"), what="all is answered")
     await phone.stop()
     p99 = statistics.quantiles(found, n=100)[98]
     print(f"{len(found)} messages past a frozen gateway: median {statistics.median(found) * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, "

@@ -45,6 +45,9 @@ struct push {
 	char conversation[80], alice[32], bob[32], group[32];
 	int64_t finished[FINISHED_MAX];
 	unsigned finished_count;
+	PGconn *locker; /* holds a lock on the groups */
+	unsigned unknown_count;
+	uint64_t unknown_seq; /* the last */
 };
 
 static void on_finished(void *arg, int32_t partition, int64_t offset)
@@ -54,6 +57,15 @@ static void on_finished(void *arg, int32_t partition, int64_t offset)
 	assert_int_equal(partition, 3);
 	assert_true(push->finished_count < FINISHED_MAX);
 	push->finished[push->finished_count++] = offset;
+}
+
+static void on_unknown(void *arg, const struct outgoing *outgoing)
+{
+	struct push *push = arg;
+
+	assert_true(outgoing->has_place);
+	push->unknown_count++;
+	push->unknown_seq = outgoing->seq;
 }
 
 static void ignore_ease(void *arg)
@@ -92,7 +104,7 @@ static int open_push(void **state)
 	assert_int_equal(pg_new(&push->pg, &push->worker, &pg_options), OK);
 	assert_int_equal(rpc_client_new(&push->rpc), OK);
 	push->nodes = node_list_new(push->redis, &push->worker);
-	push->gateways = gateways_new(&push->worker, push->rpc, push->nodes);
+	push->gateways = gateways_new(&push->worker, push->rpc, push->nodes, 30000);
 	push->members = member_cache_new(&push->worker, push->redis, push->pg, 0, 1000);
 	static struct delivery_wait wait;
 	const struct conversations_options options = {
@@ -107,6 +119,7 @@ static int open_push(void **state)
 		.inbox_limits = { .max_entries = 100000, .max_age_s = 3600, .expire_s = 3600 },
 		.max_conversations = 4,
 		.finished = on_finished,
+		.unknown = on_unknown,
 		.eased = ignore_ease,
 		.arg = push,
 	};
@@ -116,11 +129,18 @@ static int open_push(void **state)
 	return 0;
 }
 
+static void unlock_groups(struct push *push)
+{
+	PQfinish(push->locker);
+	push->locker = NULL;
+}
+
 static int close_push(void **state)
 {
 	struct push *push = *state;
 	bool is_closed = false;
 
+	unlock_groups(push); /* of a test that failed: the next one needs them */
 	assert_int_equal(conversations_in_flight(push->conversations), 0);
 	gateways_free(push->gateways);
 	node_list_free(push->nodes);
@@ -434,13 +454,11 @@ static void what_this_process_has_dispatched_is_not_in_doubt_when_redis_forgets_
 }
 
 /* Until it is finished nobody can find out the members of a group. */
-static PGconn *lock_groups(void)
+static void lock_groups(struct push *push)
 {
-	PGconn *locker = pg_connect_blocking(pg_server.uri);
-
-	assert_non_null(locker);
-	PQclear(PQexec(locker, "begin; lock table chat_group"));
-	return locker;
+	push->locker = pg_connect_blocking(pg_server.uri);
+	assert_non_null(push->locker);
+	PQclear(PQexec(push->locker, "begin; lock table chat_group"));
 }
 
 static void a_message_that_no_inbox_has_does_not_count_as_dispatched(void **state)
@@ -450,10 +468,10 @@ static void a_message_that_no_inbox_has_does_not_count_as_dispatched(void **stat
 
 	store_group(push);
 	snprintf(conversation, sizeof(conversation), "g:%s", push->group);
-	PGconn *locker = lock_groups();
+	lock_groups(push);
 	take(push, conversation, 1, 10);
 	assert_dispatched(push, conversation, 0);
-	PQfinish(locker);
+	unlock_groups(push);
 	settle(push);
 	assert_inbox(push, push->bob, " 1");
 	assert_dispatched(push, conversation, 1);
@@ -472,6 +490,42 @@ static void a_hole_of_ten_thousand_is_filled_page_by_page(void **state)
 	assert_int_equal(push->finished_count, 1);
 }
 
+#define FALSE_SEQ 1000000000u
+
+static void a_seq_that_postgres_does_not_have_moves_nothing_on(void **state)
+{
+	struct push *push = *state;
+
+	store_rows(push, 1, 3);
+	take(push, push->conversation, 1, 10);
+	take(push, push->conversation, FALSE_SEQ, 11);
+	turn_until_count(&push->worker, &push->unknown_count, 1);
+	assert_int_equal(push->unknown_seq, FALSE_SEQ);
+	take(push, push->conversation, 2, 12);
+	take(push, push->conversation, 3, 13);
+	settle(push);
+	assert_inbox(push, push->bob, " 1 2 3");
+	assert_dispatched(push, push->conversation, 3);
+	assert_int_equal(push->finished_count, 3);
+}
+
+static void a_false_seq_that_is_the_first_to_be_seen_of_a_conversation_moves_nothing_on(void **state)
+{
+	struct push *push = *state;
+
+	store_rows_of(push, push->conversation, 1, 10, LONG_AGO_MS);
+	take(push, push->conversation, FALSE_SEQ, 11);
+	turn_until_count(&push->worker, &push->unknown_count, 1);
+	settle(push);
+	store_rows(push, 11, 12);
+	take(push, push->conversation, 12, 13);
+	turn_for(&push->worker, GAP_WAIT_MS / 2);
+	take(push, push->conversation, 11, 12);
+	settle(push);
+	assert_inbox(push, push->bob, " 11 12");
+	assert_dispatched(push, push->conversation, 12);
+}
+
 static bool has_one_finished(void *arg)
 {
 	struct push *push = arg;
@@ -488,7 +542,7 @@ static void a_stuck_conversation_takes_bounded_room_and_holds_up_no_other(void *
 	store_group(push);
 	snprintf(conversation, sizeof(conversation), "g:%s", push->group);
 	store_rows_of(push, conversation, 1, last, NOW_MS);
-	PGconn *locker = lock_groups();
+	lock_groups(push);
 	for (unsigned seq = 1; seq <= last; seq++)
 		take(push, conversation, seq, 10 + (int64_t)seq);
 	struct conversations_load load = conversations_load(push->conversations);
@@ -497,7 +551,7 @@ static void a_stuck_conversation_takes_bounded_room_and_holds_up_no_other(void *
 	take(push, "u:x:y", 1, 5000);
 	turn_until(&push->worker, has_one_finished, push);
 	assert_int_equal(push->finished[0], 5000);
-	PQfinish(locker);
+	unlock_groups(push);
 	settle(push);
 	assert_int_equal(push->finished_count, last + 1);
 	load = conversations_load(push->conversations);
@@ -786,6 +840,8 @@ int main(void)
 		ORDER_TEST(of_what_redis_has_forgotten_no_more_than_a_page_is_sent_again),
 		ORDER_TEST(what_this_process_has_dispatched_is_not_in_doubt_when_redis_forgets_it),
 		ORDER_TEST(a_message_that_no_inbox_has_does_not_count_as_dispatched),
+		ORDER_TEST(a_seq_that_postgres_does_not_have_moves_nothing_on),
+		ORDER_TEST(a_false_seq_that_is_the_first_to_be_seen_of_a_conversation_moves_nothing_on),
 		ORDER_TEST(a_hole_of_ten_thousand_is_filled_page_by_page),
 		ORDER_TEST(a_stuck_conversation_takes_bounded_room_and_holds_up_no_other),
 		ORDER_TEST(a_hole_that_cannot_be_read_holds_up_no_other_conversation),

@@ -593,6 +593,44 @@ static void a_paused_consumer_still_takes_part_in_rebalances(void **state)
 	sender_close(&sender);
 }
 
+static void a_pause_lasts_over_rebalances_and_ends_for_partitions_that_were_away_meanwhile(void **state)
+{
+	struct sender sender;
+	struct reader readers[2];
+	char topic[32];
+	(void)state;
+
+	make_topic(topic, PARTITIONS);
+	sender_open(&sender, topic, MAX_WAITING);
+	reader_open(&readers[0], topic, topic);
+	turn_until(&worker, first_has_all_partitions, readers);
+	kafka_consumer_pause(readers[0].consumer);
+	turn_for(&worker, 500); /* until the pause is final */
+	reader_open(&readers[1], topic, topic);
+	turn_until(&worker, is_shared, readers);
+	kafka_consumer_resume(readers[0].consumer); /* while half of what it paused is away */
+	reader_close(&readers[1]);
+	turn_until(&worker, first_has_all_partitions, readers);
+	readers[0].stores = true;
+	send_many(&sender, 400);
+	turn_until_count(&worker, &readers[0].records, 400);
+
+	kafka_consumer_pause(readers[0].consumer);
+	turn_for(&worker, 500);
+	reader_open(&readers[1], topic, topic);
+	turn_until(&worker, is_shared, readers);
+	reader_close(&readers[1]);
+	turn_until(&worker, first_has_all_partitions, readers);
+	send_many(&sender, 400);
+	sender_turn(&sender);
+	turn_for(&worker, 500);
+	assert_int_equal(readers[0].records, 400); /* what went and came back is paused like the rest */
+	kafka_consumer_resume(readers[0].consumer);
+	turn_until_count(&worker, &readers[0].records, 800);
+	reader_close(&readers[0]);
+	sender_close(&sender);
+}
+
 static void records_may_be_kept_and_freed_later(void **state)
 {
 	struct sender sender;
@@ -736,6 +774,7 @@ int main(void)
 		cmocka_unit_test(partitions_move_with_their_offsets_and_no_record_comes_after),
 		cmocka_unit_test(a_paused_consumer_gets_nothing_and_misses_nothing),
 		cmocka_unit_test(a_paused_consumer_still_takes_part_in_rebalances),
+		cmocka_unit_test(a_pause_lasts_over_rebalances_and_ends_for_partitions_that_were_away_meanwhile),
 		cmocka_unit_test(records_may_be_kept_and_freed_later),
 		cmocka_unit_test(a_topic_that_is_made_later_is_found),
 		cmocka_unit_test(a_probe_tells_whether_a_topic_can_be_used),

@@ -98,6 +98,18 @@ static void what_is_not_taken_is_freed(void **state)
 	notes_release(&notes);
 }
 
+static void of_more_connections_than_a_gateway_holds_nothing_is_kept(void **state)
+{
+	struct notes notes;
+	(void)state;
+
+	notes_init(&notes);
+	for (uint64_t conn = 0; conn < NOTES_MAX + 10; conn++)
+		add(&notes, conn, 1, 1);
+	assert_int_equal(notes.count, NOTES_MAX);
+	notes_release(&notes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -105,6 +117,7 @@ int main(void)
 		cmocka_unit_test(an_inbox_that_was_made_anew_begins_anew),
 		cmocka_unit_test(each_connection_is_taken_once_however_many_at_a_time),
 		cmocka_unit_test(what_is_not_taken_is_freed),
+		cmocka_unit_test(of_more_connections_than_a_gateway_holds_nothing_is_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,30 @@
+#ifndef SKEIN_PUSH_DELIVERY_IDS_H
+#define SKEIN_PUSH_DELIVERY_IDS_H
+
+#include <stdint.h>
+
+/*
+ * Numbers for deliveries under way, and the way back. An id is a slot and how
+ * often the slot was used: an answer that comes late, twice or out of nowhere
+ * finds nobody. Pure: no I/O.
+ */
+
+struct delivery;
+struct delivery_slot;
+
+struct delivery_ids {
+	struct delivery_slot *slots;
+	uint32_t count, free;
+};
+
+void delivery_ids_init(struct delivery_ids *ids);
+void delivery_ids_release(struct delivery_ids *ids);
+
+uint64_t delivery_ids_take(struct delivery_ids *ids, struct delivery *delivery);
+
+/* NULL: nobody has it, or not any more. */
+struct delivery *delivery_ids_find(const struct delivery_ids *ids, uint64_t id);
+
+void delivery_ids_give_back(struct delivery_ids *ids, uint64_t id);
+
+#endif
