@@ -17,6 +17,7 @@
 
 struct conversations {
 	struct conversations_options options;
+	struct progress progress;
 	struct map by_id;
 	struct list idle; /* nothing pending or under way; the longest idle first */
 	size_t count, in_flight, in_flight_bytes, slim;

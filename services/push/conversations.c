@@ -136,10 +136,9 @@ static void load_dispatched(struct conv *conv)
 	}
 	conv->stage = STAGE_LOADING;
 	conv->loading = (struct progress_query){
-		.progress = &conv->all->options.progress,
+		.progress = &conv->all->progress,
 		.conversation_id = conv->id,
 		.first_seq = first->seq,
-		.first_time = first->time,
 		.done = on_loaded,
 		.arg = conv,
 	};
@@ -152,7 +151,7 @@ static void save_dispatched(struct conv *conv)
 	if (conv->is_orphan || conv->dispatched == conv->saved)
 		return;
 	conv->saved = conv->dispatched;
-	progress_save(&conv->all->options.progress, conv->id, conv->saved);
+	progress_save(&conv->all->progress, conv->id, conv->saved);
 }
 
 static void resolve_batch(struct conv *conv);
@@ -435,7 +434,13 @@ struct conversations *conversations_new(const struct conversations_options *opti
 	all->options = *options;
 	map_init(&all->by_id, key_of);
 	list_init(&all->idle);
+	progress_start(&all->progress, options->worker, options->redis, options->pg, options->progress_statement);
 	return with_metrics(all);
+}
+
+void conversations_stop(struct conversations *all)
+{
+	progress_stop(&all->progress);
 }
 
 void conversations_free(struct conversations *all)

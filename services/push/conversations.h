@@ -40,7 +40,7 @@ struct conversations_options {
 	struct worker *worker;
 	struct redis *redis;
 	struct pg *pg;
-	struct progress progress;
+	unsigned progress_statement; /* PROGRESS_SQL (push/progress.h) among the pool's */
 	unsigned gap_statement; /* GAP_SQL (push/gap.h) among the pool's */
 	struct gateways *gateways;
 	struct member_cache *members;
@@ -66,6 +66,9 @@ struct conversations *conversations_new(const struct conversations_options *opti
  * dispatched again by the partition's next owner.
  */
 void conversations_free(struct conversations *conversations);
+
+/* Before Redis is closed. */
+void conversations_stop(struct conversations *conversations);
 
 /* Takes the message over. `finished` may come from inside the call. */
 void conversations_take(struct conversations *conversations, struct outgoing *outgoing);

@@ -156,6 +156,7 @@ static void on_intake_closed(void *arg)
 		_exit(0);
 	}
 	load_report_stop(&app->load_report);
+	conversations_stop(app->conversations);
 	gateways_free(app->gateways);
 	node_list_free(app->nodes);
 	rpc_client_close(app->rpc, &app->worker, on_rpc_closed, app);
@@ -246,7 +247,7 @@ static err_t open_flow(struct app *app)
 		.worker = &app->worker,
 		.redis = app->redis,
 		.pg = app->pg,
-		.progress = { .redis = app->redis, .pg = app->pg, .statement = STATEMENT_PROGRESS },
+		.progress_statement = STATEMENT_PROGRESS,
 		.gap_statement = STATEMENT_GAP,
 		.gateways = app->gateways,
 		.members = app->members,

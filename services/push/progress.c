@@ -1,11 +1,35 @@
 #include "push/progress.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/macros.h"
 
 #define LIFE_S "86400"
+#define LIFE_MS UINT64_C(86400000)
 
-_Static_assert(PROGRESS_DOUBT_MAX == 200, "PROGRESS_SQL says so, too");
+/*
+ * KEYS[1] im:seq:since: "run_id|time". Of another Redis process (ARGV[1] is the one that is connected), or missing, it is
+ * made: Redis remembers from now on. Answers that time, and Redis's own.
+ */
+static struct redis_script since_script = {
+	.name = "seq since",
+	.source = "local t = redis.call('TIME')\n"
+	          "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+	          "local mark, since = ARGV[1] .. '|', redis.call('GET', KEYS[1])\n"
+	          "if not since or string.sub(since, 1, #mark) ~= mark then\n"
+	          "  since = mark .. string.format('%.0f', now)\n"
+	          "  redis.call('SET', KEYS[1], since)\n"
+	          "end\n"
+	          "return { tonumber(string.sub(since, #mark + 1)) or now, now }\n",
+};
+
+static void ask_since(const struct progress *progress, redis_done done, void *arg)
+{
+	const struct str key = STR("im:seq:since"), generation = REDIS_GENERATION;
+
+	redis_eval(progress->redis, &since_script, &key, 1, &generation, 1, done, arg);
+}
 
 static struct buf key_of(const char *conversation_id)
 {
@@ -15,6 +39,8 @@ static struct buf key_of(const char *conversation_id)
 	return key;
 }
 
+/* ---- what Redis does not know ---- */
+
 static void on_stored_read(void *arg, err_t err, const PGresult *result)
 {
 	struct progress_query *query = arg;
@@ -22,13 +48,30 @@ static void on_stored_read(void *arg, err_t err, const PGresult *result)
 	query->done(query->arg, err, err ? 0 : (uint64_t)pg_i64(result, 0, 0));
 }
 
-static void ask_postgres(struct progress_query *query)
+static bool is_integer(const redisReply *reply)
 {
+	return reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0;
+}
+
+static void on_since(void *arg, err_t err, const redisReply *reply)
+{
+	struct progress_query *query = arg;
 	struct pg_params params = { 0 };
 
+	if (!err && (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !is_integer(reply->element[0]) ||
+	             !is_integer(reply->element[1]))) {
+		log_error("the answer of a script is not what it returns", LOG_TEXT("script", since_script.name));
+		err = ERR_INTERNAL;
+	}
+	if (err) {
+		query->done(query->arg, err, 0);
+		return;
+	}
+	uint64_t since_ms = (uint64_t)reply->element[0]->integer, now_ms = (uint64_t)reply->element[1]->integer;
+	uint64_t day_ms = now_ms - MIN(now_ms, LIFE_MS);
 	pg_put_text(&params, str_from(query->conversation_id));
 	pg_put_i64(&params, (int64_t)query->first_seq);
-	pg_put_i64(&params, (int64_t)query->first_time);
+	pg_put_i64(&params, (int64_t)MAX(day_ms, since_ms - MIN(since_ms, PROGRESS_SLACK_MS)));
 	pg_query(query->progress->pg, PG_ANY_LANE, query->progress->statement, &params, on_stored_read, query);
 }
 
@@ -42,7 +85,7 @@ static void on_mark_read(void *arg, err_t err, const redisReply *reply)
 	else if (str_to_u64(redis_reply_str(reply), &seq))
 		query->done(query->arg, OK, seq);
 	else
-		ask_postgres(query);
+		ask_since(query->progress, on_since, query);
 }
 
 void progress_load(struct progress_query *query)
@@ -63,4 +106,27 @@ void progress_save(const struct progress *progress, const char *conversation_id,
 	redis_command(progress->redis, args, ARRAY_LEN(args), NULL, NULL);
 	buf_release(&key);
 	buf_release(&value);
+}
+
+/* ---- since when it remembers ---- */
+
+static void on_look(struct timer *timer)
+{
+	struct progress *progress = container_of(timer, struct progress, look);
+
+	ask_since(progress, NULL, NULL);
+	worker_arm(progress->worker, timer, clock_mono_ms() + PROGRESS_LOOK_MS);
+}
+
+void progress_start(struct progress *progress, struct worker *worker, struct redis *redis, struct pg *pg,
+                    unsigned statement)
+{
+	*progress = (struct progress){ .worker = worker, .redis = redis, .pg = pg, .statement = statement };
+	timer_init(&progress->look, on_look);
+	worker_arm(worker, &progress->look, clock_mono_ms());
+}
+
+void progress_stop(struct progress *progress)
+{
+	worker_cancel(progress->worker, &progress->look);
 }

@@ -4,44 +4,58 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "loop/worker.h"
 #include "store/pg.h"
 #include "store/redis.h"
 
 /*
  * How far a conversation was dispatched, for whoever owns its partition next.
- * It stands in Redis (im:seq:{id}), written once the inboxes have the messages,
- * never before: a value that no inbox bears out would let a later message pass
- * an earlier one; one that is too low only causes repeats.
+ * It stands in Redis (im:seq:{id}) for a day, written once the inboxes have the
+ * messages, never before: a value that no inbox bears out would let a later
+ * message pass an earlier one; one that is too low only causes repeats.
  *
- * Where Redis does not know, PostgreSQL tells what may still be on its way: of
- * the PROGRESS_DOUBT_MAX messages before the oldest that came, those stored
- * less than ten minutes before it. They count as not dispatched. What came is not
- * trusted: a seq behind the conversation's last counts as the one after it.
- * Thread: the worker's.
+ * Where it does not stand, it matters since when Redis remembers: im:seq:since,
+ * which every push looks after. What was stored after that moment, and within
+ * the day, was not dispatched, or Redis would know. What was stored before it was:
+ * it is taken for dispatched, so that a flush does not send old messages behind
+ * newer ones. PROGRESS_SLACK_MS before that moment count as after it, since clocks
+ * differ, and a flush is seen PROGRESS_LOOK_MS late. What came is not trusted: a
+ * seq behind the conversation's last counts as the one after it. Thread: the
+ * worker's.
  */
 
-#define PROGRESS_DOUBT_MAX 200
+#define PROGRESS_LOOK_MS 2000
+#define PROGRESS_SLACK_MS 5000
 
-/* $1 conversation, $2 the seq of the oldest that came, $3 its time: the last seq that is not in doubt. */
-#define PROGRESS_SQL                                                                                       \
-	"select greatest(0, came - 201, (select max(seq) from message where conversation_id = $1 and "      \
-	"seq < came and seq >= came - 200 and time < $3::bigint - 600000)) from (select least($2::bigint, " \
-	"1 + coalesce((select max(seq) from message where conversation_id = $1), 0)) as came) as oldest"
+/* $1 conversation, $2 the seq of the oldest that came, $3 a time: the last seq before it that was stored before that. */
+#define PROGRESS_SQL                                                                                      \
+	"select coalesce((select seq from message where conversation_id = $1 and seq < least($2::bigint, " \
+	"1 + (select max(seq) from message where conversation_id = $1)) and time < $3::bigint "            \
+	"order by seq desc limit 1), 0)"
 
 struct progress {
+	struct worker *worker;
 	struct redis *redis;
 	struct pg *pg;
 	unsigned statement; /* PROGRESS_SQL among the pool's */
+	struct timer look;
 };
 
 /* A question under way; embed it where it lives until it is answered. */
 struct progress_query {
 	const struct progress *progress;
 	const char *conversation_id;
-	uint64_t first_seq, first_time;
+	uint64_t first_seq;
 	void (*done)(void *arg, err_t err, uint64_t seq);
 	void *arg;
 };
+
+/* `statement`: PROGRESS_SQL among the pool's. */
+void progress_start(struct progress *progress, struct worker *worker, struct redis *redis, struct pg *pg,
+                    unsigned statement);
+
+/* No more looking; questions under way are answered. */
+void progress_stop(struct progress *progress);
 
 /* All fields of the query are set. `done` comes once, later: any error is passing, ask again. */
 void progress_load(struct progress_query *query);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/random.h"
@@ -112,7 +113,7 @@ static int open_push(void **state)
 		.worker = &push->worker,
 		.redis = push->redis,
 		.pg = push->pg,
-		.progress = { .redis = push->redis, .pg = push->pg, .statement = 2 },
+		.progress_statement = 2,
 		.gap_statement = 1,
 		.gateways = push->gateways,
 		.members = push->members,
@@ -142,6 +143,7 @@ static int close_push(void **state)
 
 	unlock_groups(push); /* of a test that failed: the next one needs them */
 	assert_int_equal(conversations_in_flight(push->conversations), 0);
+	conversations_stop(push->conversations);
 	gateways_free(push->gateways);
 	node_list_free(push->nodes);
 	rpc_client_close(push->rpc, &push->worker, note_closed, &is_closed);
@@ -161,8 +163,8 @@ static int close_push(void **state)
 
 /* ---- saying what comes and looking at what is there ---- */
 
-#define NOW_MS 1000000000u
-#define LONG_AGO_MS (NOW_MS - 600001)
+#define NOW_MS clock_wall_ms()
+#define LONG_AGO_MS (NOW_MS - 600000)
 
 static Skein__V1__MessageRecord *record(const char *conversation, const char *from, uint64_t seq, uint64_t member_version)
 {
@@ -413,26 +415,82 @@ static void a_new_conversation_whose_second_record_comes_first_waits_for_its_fir
 	assert_int_equal(push->finished_count, 2);
 }
 
-static void of_what_redis_has_forgotten_the_last_ten_minutes_are_sent_again(void **state)
+static void remember_since(struct push *push, uint64_t time)
+{
+	struct buf since = { 0 };
+	bool is_set = false;
+
+	buf_printf(&since, "%s|%llu", redis_generation(push->redis), (unsigned long long)time);
+	const struct str args[] = { STR("SET"), STR("im:seq:since"), buf_str(&since) };
+	redis_command(push->redis, args, ARRAY_LEN(args), note_answer, &is_set);
+	turn_until_true(&push->worker, &is_set);
+	buf_release(&since);
+}
+
+static void what_was_stored_before_redis_began_to_remember_is_not_sent_again(void **state)
 {
 	struct push *push = *state;
 
 	store_rows_of(push, push->conversation, 1, 38, LONG_AGO_MS);
 	store_rows(push, 39, 42);
+	remember_since(push, NOW_MS);
 	take(push, push->conversation, 41, 20);
 	take(push, push->conversation, 42, 21);
 	settle(push);
 	assert_inbox(push, push->bob, " 39 40 41 42");
 }
 
-static void of_what_redis_has_forgotten_no_more_than_a_page_is_sent_again(void **state)
+static void of_what_was_stored_since_redis_remembers_all_is_sent_however_much_or_late(void **state)
 {
 	struct push *push = *state;
 
-	store_rows(push, 1, PROGRESS_DOUBT_MAX + 100);
-	take(push, push->conversation, PROGRESS_DOUBT_MAX + 100, 20);
+	store_rows_of(push, push->conversation, 1, 300, LONG_AGO_MS); /* Kafka was away */
+	remember_since(push, LONG_AGO_MS - 60000);
+	take(push, push->conversation, 300, 20);
 	settle(push);
-	assert_inbox_range(push, push->bob, 100, PROGRESS_DOUBT_MAX + 100);
+	assert_inbox_range(push, push->bob, 1, 300);
+}
+
+static void another_redis_remembers_nothing_of_what_the_mark_says(void **state)
+{
+	struct push *push = *state;
+	bool is_set = false;
+	const struct str args[] = { STR("SET"), STR("im:seq:since"), STR("another|1000") };
+
+	store_rows_of(push, push->conversation, 1, 9, LONG_AGO_MS);
+	redis_command(push->redis, args, ARRAY_LEN(args), note_answer, &is_set);
+	turn_until_true(&push->worker, &is_set);
+	take(push, push->conversation, 10, 20);
+	store_rows(push, 10, 10);
+	settle(push);
+	assert_inbox(push, push->bob, " 10");
+}
+
+static void on_exists(void *arg, err_t err, const redisReply *reply)
+{
+	assert_int_equal(err, OK);
+	*(bool *)arg = reply->integer == 1;
+}
+
+static bool has_mark(void *arg)
+{
+	static bool is_there;
+	struct push *push = arg;
+	const struct str args[] = { STR("EXISTS"), STR("im:seq:since") };
+
+	redis_command(push->redis, args, ARRAY_LEN(args), on_exists, &is_there);
+	return is_there;
+}
+
+static void since_when_redis_remembers_is_looked_after(void **state)
+{
+	struct push *push = *state;
+	bool is_flushed = false;
+	const struct str flush[] = { STR("FLUSHALL") };
+
+	redis_command(push->redis, flush, 1, note_answer, &is_flushed);
+	turn_until_true(&push->worker, &is_flushed);
+	turn_until(&push->worker, has_mark, push);
 }
 
 static void what_this_process_has_dispatched_is_not_in_doubt_when_redis_forgets_it(void **state)
@@ -836,8 +894,10 @@ int main(void)
 		ORDER_TEST(a_record_that_comes_after_its_message_was_read_is_done_with_and_not_sent_again),
 		ORDER_TEST(what_another_process_dispatched_is_dispatched_again_and_then_goes_on),
 		ORDER_TEST(a_new_conversation_whose_second_record_comes_first_waits_for_its_first),
-		ORDER_TEST(of_what_redis_has_forgotten_the_last_ten_minutes_are_sent_again),
-		ORDER_TEST(of_what_redis_has_forgotten_no_more_than_a_page_is_sent_again),
+		ORDER_TEST(what_was_stored_before_redis_began_to_remember_is_not_sent_again),
+		ORDER_TEST(of_what_was_stored_since_redis_remembers_all_is_sent_however_much_or_late),
+		ORDER_TEST(another_redis_remembers_nothing_of_what_the_mark_says),
+		ORDER_TEST(since_when_redis_remembers_is_looked_after),
 		ORDER_TEST(what_this_process_has_dispatched_is_not_in_doubt_when_redis_forgets_it),
 		ORDER_TEST(a_message_that_no_inbox_has_does_not_count_as_dispatched),
 		ORDER_TEST(a_seq_that_postgres_does_not_have_moves_nothing_on),
