@@ -33,8 +33,8 @@ const struct pg_statement statements[STATEMENT_COUNT] = {
 		"select node, epoch, watermark from im_lease_take($1::text, $2::integer)" },
 	/* node, epoch, watermark, life in ms -> a row if the lease is ours */
 	[STATEMENT_LEASE_RENEW] = { "lease_renew",
-		"update node_lease set watermark = greatest(watermark, $3::bigint), expires_at = clock_timestamp() + $4::integer * interval '1 ms'"
-		" where node = $1::integer and epoch = $2::bigint returning node" },
+		"update node_lease set watermark = greatest(watermark, $3::bigint), expires_at = clock_timestamp() + "
+		"$4::integer * interval '1 ms' where node = $1::integer and epoch = $2::bigint returning node" },
 	/* node, epoch, watermark, whether nothing is left to publish */
 	[STATEMENT_LEASE_GIVE_BACK] = { "lease_give_back",
 		"update node_lease set watermark = greatest(watermark, $3::bigint), expires_at = clock_timestamp(),"
