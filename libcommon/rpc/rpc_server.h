@@ -73,7 +73,8 @@ err_t rpc_server_new(struct rpc_server **out, struct worker *worker, const struc
 void rpc_server_set_serving(struct rpc_server *server, bool is_serving);
 
 /*
- * Refuses new calls and ends the streams once what they have queued is sent; gives calls under way grace_ms, then
+ * Refuses new calls and ends the streams once what they have queued is sent (a client that writes before it has read all
+ * of that loses the rest with the connection: what has to arrive is acknowledged); gives calls under way grace_ms, then
  * cancels what is left. A cancelled call still needs its rpc_reply(): `closed` comes, on the worker's thread, when
  * every call was replied and all is freed. Thread: the worker's.
  */

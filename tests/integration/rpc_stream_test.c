@@ -436,7 +436,8 @@ static void a_closing_server_sends_what_is_queued_and_ends_its_streams(void **st
 {
 	struct pair *pair = *state;
 	struct rpc_stream *stream = open_stream(pair, STREAM_GIVEN, 1 << 20);
-	static char part[10000];
+	/* No more than one read takes: what a client has not read when it writes to a connection that has ended, TCP drops. */
+	static char part[100];
 
 	assert_true(tally_reach(&pair->far.opened, 1));
 	struct rpc_stream *sender = rpc_stream_ref(atomic_load(&pair->far.stream));
