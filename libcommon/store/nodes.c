@@ -39,21 +39,22 @@ static struct redis_script touch_script = {
 #define WRITE_NODE                                                             \
 	"redis.call('DEL', KEYS[1])\n"                                         \
 	"redis.call('HSET', KEYS[1], 'epoch', ARGV[2], unpack(ARGV, 3))\n"     \
-	"redis.call('PEXPIRE', KEYS[1], ARGV[1])\n"                            \
-	"return 1\n"
+	"redis.call('PEXPIRE', KEYS[1], ARGV[1])\n"
 
 static struct redis_script put_script = {
 	.name = "node put",
 	.source = "local old = redis.call('HGET', KEYS[1], 'epoch')\n"
 	          "if (tonumber(old or 0) or 0) > tonumber(ARGV[2]) then return 0 end\n"
-	WRITE_NODE,
+	WRITE_NODE
+	          "return 1\n",
 };
 
 static struct redis_script renew_script = {
 	.name = "node renew",
 	.source = "local old = redis.call('HGET', KEYS[1], 'epoch')\n"
 	          "if old and old ~= ARGV[2] then return 0 end\n"
-	WRITE_NODE,
+	WRITE_NODE
+	          "return old and 1 or 2\n",
 };
 
 static struct redis_script remove_script = {
@@ -80,25 +81,25 @@ static struct change *change_new(struct redis *redis, const struct node *node, v
 	return change;
 }
 
-static void end_change(struct change *change, err_t err)
+static void end_change(struct change *change, err_t err, bool was_out)
 {
 	if (change->registered)
 		change->registered(change->arg, err, err == OK ? change->node.epoch : 0);
 	if (change->renewed)
-		change->renewed(change->arg, err);
+		change->renewed(change->arg, err, was_out);
 	mem_free(change);
 }
 
-static bool is_one(const redisReply *reply)
+static bool is_number(const redisReply *reply, long long number)
 {
-	return reply->type == REDIS_REPLY_INTEGER && reply->integer == 1;
+	return reply->type == REDIS_REPLY_INTEGER && reply->integer == number;
 }
 
 static void on_changed(void *arg, err_t err, const redisReply *reply)
 {
-	if (err == OK && !is_one(reply))
+	if (err == OK && !is_number(reply, 1))
 		err = ERR_FAILED_PRECONDITION;
-	end_change(arg, err);
+	end_change(arg, err, false);
 }
 
 static void write_node(struct change *change, struct redis_script *script, redis_done done)
@@ -128,7 +129,7 @@ static void on_drawn(void *arg, err_t err, const redisReply *reply)
 	if (err == OK)
 		write_node(change, &put_script, on_changed);
 	else
-		end_change(change, err);
+		end_change(change, err, false);
 }
 
 void node_register(struct redis *redis, const struct node *node, node_registered_done done, void *arg)
@@ -163,10 +164,13 @@ static void touch(struct redis *redis, const struct node *node)
 static void on_renewed(void *arg, err_t err, const redisReply *reply)
 {
 	struct change *change = arg;
+	bool was_out = err == OK && is_number(reply, 2);
 
-	if (err == OK && is_one(reply))
+	if (err == OK && !was_out && !is_number(reply, 1))
+		err = ERR_FAILED_PRECONDITION;
+	if (err == OK)
 		touch(change->redis, &change->node);
-	on_changed(change, err, reply);
+	end_change(change, err, was_out);
 }
 
 void node_renew(struct redis *redis, const struct node *node, node_renewed_done done, void *arg)

@@ -39,9 +39,9 @@ void node_register(struct redis *redis, const struct node *node, node_registered
 
 /*
  * OK, or ERR_FAILED_PRECONDITION when the name lives under another epoch. A key that Redis forgot is made again with the
- * same epoch.
+ * same epoch; `was_out`: that was so, and for a while the node counted as dead.
  */
-typedef void (*node_renewed_done)(void *arg, err_t err);
+typedef void (*node_renewed_done)(void *arg, err_t err, bool was_out);
 void node_renew(struct redis *redis, const struct node *node, node_renewed_done done, void *arg);
 
 /* Removes the node if its epoch is still this one: a clean exit. */

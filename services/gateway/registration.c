@@ -69,30 +69,32 @@ static void remove_node(struct registration *r)
 		r->removed(r->app);
 }
 
-static void tell_others(struct registration *r, struct str response)
-{
-	Skein__V1__Renewed *answer = skein__v1__renewed__unpack(NULL, response.len, (const uint8_t *)response.ptr);
-
-	if (!answer)
-		return;
-	r->told(r->app, answer);
-	skein__v1__renewed__free_unpacked(answer, NULL);
-}
-
 /*
- * The key may have run out before it was renewed (this process stood still, or router was away). Push then took the node
- * for dead, and gave up what it had on the way to connections that are still here.
+ * The key was gone before it was renewed: Redis was lost, or it ran out (this process stood still, or router was away; the
+ * answer that said so may have been lost). Push then took the node for dead, and gave up what it had on the way to
+ * connections that are still here.
  */
-static void note_life(struct registration *r)
+static void note_life(struct registration *r, bool was_out)
 {
-	bool was_out = r->alive_ms && clock_mono_ms() >= r->alive_ms + NODE_LIFE_S * 1000;
-
+	was_out |= r->alive_ms && clock_mono_ms() >= r->alive_ms + NODE_LIFE_S * 1000;
 	r->alive_ms = r->asked_ms;
 	if (!was_out)
 		return;
 	log_warn("this node was out of the list: every connection reads its inbox again");
 	for (unsigned i = 0; i < r->app->worker_count; i++)
 		ws_worker_doubt_routes(&r->app->workers[i]);
+}
+
+static void take_answer(struct registration *r, struct str response)
+{
+	Skein__V1__Renewed *answer = skein__v1__renewed__unpack(NULL, response.len, (const uint8_t *)response.ptr);
+
+	note_life(r, answer && answer->was_out);
+	if (!answer)
+		return;
+	if (r->was_asked_draining)
+		r->told(r->app, answer);
+	skein__v1__renewed__free_unpacked(answer, NULL);
 }
 
 static void on_renewed(void *arg, err_t err, struct str response, const char *detail)
@@ -106,8 +108,6 @@ static void on_renewed(void *arg, err_t err, struct str response, const char *de
 	}
 	if (r->is_draining && !r->was_asked_draining)
 		arm(r, 0); /* it was on its way already: the next one asks where clients may go */
-	else if (r->is_draining && !err)
-		tell_others(r, response);
 	if (err == ERR_FAILED_PRECONDITION) {
 		log_error("another process has registered under this node's name",
 		          LOG_TEXT("node", r->app->config.common.node_name));
@@ -120,7 +120,7 @@ static void on_renewed(void *arg, err_t err, struct str response, const char *de
 		arm(r, backoff_next_ms(&r->backoff)); /* at another router */
 	} else {
 		backoff_reset(&r->backoff);
-		note_life(r);
+		take_answer(r, response);
 	}
 }
 

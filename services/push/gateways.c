@@ -507,15 +507,6 @@ static void look_up(struct gateway *gateway)
 	node_list_refresh(gateway->all->nodes, on_looked_up, gateway);
 }
 
-/* Somebody still holds the dead one, and its registration is listed again. */
-static void revive(struct gateway *gateway)
-{
-	const struct node *node = node_list_find_epoch(gateway->all->nodes, str_from(gateway->name), gateway->epoch);
-
-	if (node)
-		become_alive(gateway, node);
-}
-
 static struct gateway *gateway_new(struct gateways *all, struct str name, uint64_t epoch, const char *key)
 {
 	struct gateway *gateway = MEM_NEW(struct gateway);
@@ -545,8 +536,10 @@ struct gateway *gateways_get(struct gateways *all, struct str name, uint64_t epo
 	gateway->refs++;
 	if (!found)
 		look_up(gateway);
-	else if (gateway->state == GATEWAY_DEAD)
-		revive(gateway);
+	else if (gateway->state == GATEWAY_DEAD) {
+		gateway->state = GATEWAY_UNKNOWN; /* somebody still holds it, and a route says that it is there */
+		look_up(gateway);
+	}
 	return gateway;
 }
 

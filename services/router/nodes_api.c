@@ -100,14 +100,15 @@ static size_t others_of_cell(Skein__V1__OtherGateway *out, const struct node *co
 	return found;
 }
 
-static void reply_with_others(const struct node_call *open)
+static void reply_renewed(const struct node_call *open, bool was_out)
 {
 	const struct node *nodes[OTHERS_MAX];
 	Skein__V1__OtherGateway others[OTHERS_MAX], *pointers[OTHERS_MAX];
 	Skein__V1__Renewed answer = SKEIN__V1__RENEWED__INIT;
 	struct buf bytes = { 0 };
 
-	size_t count = node_list_all(open->app->nodes, nodes, OTHERS_MAX);
+	size_t count = open->node.is_draining ? node_list_all(open->app->nodes, nodes, OTHERS_MAX) : 0;
+	answer.was_out = was_out;
 	answer.n_others = others_of_cell(others, nodes, count, &open->node, true);
 	if (!answer.n_others)
 		answer.n_others = others_of_cell(others, nodes, count, &open->node, false);
@@ -120,7 +121,7 @@ static void reply_with_others(const struct node_call *open)
 	buf_release(&bytes);
 }
 
-static void on_renewed(void *arg, err_t err)
+static void on_renewed(void *arg, err_t err, bool was_out)
 {
 	struct node_call *open = arg;
 
@@ -129,20 +130,18 @@ static void on_renewed(void *arg, err_t err)
 		         LOG_U64("epoch", open->node.epoch));
 	if (err)
 		rpc_reply_error(open->call, err, NULL);
-	else if (open->node.is_draining)
-		reply_with_others(open);
 	else
-		rpc_reply(open->call, (struct str){ 0 });
+		reply_renewed(open, was_out);
 	mem_free(open);
 }
 
-static void on_removed(void *arg, err_t err)
+static void on_removed(void *arg, err_t err, bool was_out)
 {
 	struct node_call *open = arg;
 
 	if (!err)
 		log_info("gateway left", LOG_TEXT("gateway", open->node.name), LOG_U64("epoch", open->node.epoch));
-	on_renewed(arg, err);
+	on_renewed(arg, err, was_out);
 }
 
 void nodes_api_register(struct rpc_call *call, struct str request, void *arg)

@@ -149,6 +149,7 @@ class Router:
         self.gate = asyncio.Event()
         self.gate.set()
         self.renew_status = None
+        self.was_out = False  # what the next renewal is told
         self.streams = self.received = 0
         self.bind_error = ""
         self.others = []  # (URL, connections): what a draining gateway is told
@@ -165,7 +166,8 @@ class Router:
         if self.renew_status:
             await context.abort(self.renew_status, "taken")
         others = [router_pb.OtherGateway(ws_url=url, connections=count) for url, count in self.others]
-        return router_pb.Renewed(others=others if request.draining else None)
+        was_out, self.was_out = self.was_out, False
+        return router_pb.Renewed(others=others if request.draining else None, was_out=was_out)
 
     async def remove(self, request, context):
         self.removed.append(request)

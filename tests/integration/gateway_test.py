@@ -524,6 +524,16 @@ async def test_a_node_that_was_out_of_the_list_has_every_inbox_read_again(g):
 
 
 @scenario()
+async def test_a_node_that_redis_forgot_has_every_route_bound_again(g):
+    client = await g.connect()
+    appended(g, 1)  # push knew no such node, and took the route out
+    g.router.routes.clear()
+    g.router.was_out = True
+    assert await client.offsets(1) == [1]
+    assert ("alice", "phone") in g.router.routes
+
+
+@scenario()
 async def test_a_route_that_lives_is_only_renewed(g):
     client = await g.connect()
     await restart_router(g)

@@ -802,8 +802,9 @@ static bool has_epoch(void *arg)
 	return *(uint64_t *)arg != 0;
 }
 
-static void on_node_changed(void *arg, err_t err)
+static void on_node_changed(void *arg, err_t err, bool was_out)
 {
+	(void)was_out;
 	assert_int_equal(err, OK);
 	*(bool *)arg = true;
 }

@@ -16,6 +16,7 @@ struct change {
 	bool has_ended;
 	err_t err;
 	uint64_t epoch;
+	bool was_out;
 };
 
 static void end(struct change *change, err_t err)
@@ -34,9 +35,12 @@ static void on_registered(void *arg, err_t err, uint64_t epoch)
 	end(change, err);
 }
 
-static void on_renewed(void *arg, err_t err)
+static void on_renewed(void *arg, err_t err, bool was_out)
 {
-	end(arg, err);
+	struct change *change = arg;
+
+	change->was_out = was_out;
+	end(change, err);
 }
 
 static struct node gateway(const char *name, uint64_t epoch)
@@ -62,7 +66,7 @@ static uint64_t register_now(struct redis_fixture *f, const char *name)
 	return change.epoch;
 }
 
-static err_t renew(struct redis_fixture *f, const char *name, uint64_t epoch)
+static struct change renewal(struct redis_fixture *f, const char *name, uint64_t epoch)
 {
 	struct change change = { .fixture = f };
 	struct node node = gateway(name, epoch);
@@ -70,7 +74,12 @@ static err_t renew(struct redis_fixture *f, const char *name, uint64_t epoch)
 	f->given++;
 	node_renew(f->redis, &node, on_renewed, &change);
 	redis_fixture_turn(f);
-	return change.err;
+	return change;
+}
+
+static err_t renew(struct redis_fixture *f, const char *name, uint64_t epoch)
+{
+	return renewal(f, name, epoch).err;
 }
 
 static err_t remove_node(struct redis_fixture *f, const char *name, uint64_t epoch)
@@ -159,8 +168,12 @@ static void what_redis_forgot_is_made_again_by_the_renewal(void **state)
 	open_empty(&f);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	uint64_t epoch = register_now(&f, "gateway-1");
+	assert_false(renewal(&f, "gateway-1", epoch).was_out);
 	command(&f, "FLUSHALL", NULL, NULL, NULL);
-	assert_int_equal(renew(&f, "gateway-1", epoch), OK);
+	struct change made_again = renewal(&f, "gateway-1", epoch);
+	assert_int_equal(made_again.err, OK);
+	assert_true(made_again.was_out);
+	assert_false(renewal(&f, "gateway-1", epoch).was_out);
 	read_again(&f, list);
 	assert_non_null(node_list_find_epoch(list, STR("gateway-1"), epoch));
 	node_list_free(list);
