@@ -9,7 +9,7 @@
 
 #define KICK_PATH "/skein.v1.Gateway/Kick"
 #define TRY_TIMEOUT_MS 1000
-#define PAUSE_MS 100
+#define PAUSE_MS 100 /* at the least; a try that failed sooner is not over before its time is */
 
 /* A gateway that stands still must not cost more memory than this many kicks for it. */
 #define KICKS_MAX 10000
@@ -39,6 +39,7 @@ struct kick {
 	uint64_t node_epoch;
 	struct buf request;
 	unsigned tries_left;
+	uint64_t try_end_ms;
 	bool is_called; /* the gateway's answer is awaited */
 	struct timer pause;
 	gateway_kick_done done;
@@ -132,7 +133,7 @@ static void on_answered(void *arg, err_t err, struct str response, const char *d
 	else if (!err || is_dead(kick))
 		finish(kick, OK);
 	else if (--kick->tries_left)
-		worker_arm(all->worker, &kick->pause, clock_mono_ms() + PAUSE_MS);
+		worker_arm(all->worker, &kick->pause, MAX(clock_mono_ms() + PAUSE_MS, kick->try_end_ms));
 	else
 		finish(kick, ERR_UNAVAILABLE);
 }
@@ -148,7 +149,12 @@ static void call(struct kick *kick, const struct node *node)
 	}
 	counter_add(all->sent, 1);
 	kick->is_called = true;
-	rpc_call(channel, all->worker, KICK_PATH, buf_str(&kick->request), TRY_TIMEOUT_MS, true, STR(""), on_answered, kick);
+	kick->try_end_ms = clock_mono_ms() + TRY_TIMEOUT_MS;
+	/*
+	 * Not waiting for a connection: all devices of a gateway that has died come back at once, and gRPC looks through
+	 * all calls that wait when it ends one.
+	 */
+	rpc_call(channel, all->worker, KICK_PATH, buf_str(&kick->request), TRY_TIMEOUT_MS, false, STR(""), on_answered, kick);
 }
 
 static void on_looked_up(void *arg)

@@ -105,13 +105,14 @@ void loop_run(uint64_t until_us, uint64_t (*tick)(void *arg), bool (*is_done)(vo
 	}
 }
 
-int loop_try_connect(const char *host, int port, unsigned source)
+/* A socket and where it is to go; bound to 127.0.0.0 plus `source`, if that is not 0. */
+static int new_socket(struct sockaddr_in *to, const char *host, int port, unsigned source)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000u | source) };
 	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (inet_pton(AF_INET, host, &to.sin_addr) != 1)
+	*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	if (inet_pton(AF_INET, host, &to->sin_addr) != 1)
 		fail("%s is no IPv4 address", host);
 	if (fd < 0)
 		fail("socket: %s", strerror(errno));
@@ -121,15 +122,42 @@ int loop_try_connect(const char *host, int port, unsigned source)
 		if (bind(fd, (struct sockaddr *)&from, sizeof(from)))
 			fail("bind to a source address: %s", strerror(errno));
 	}
+	return fd;
+}
+
+static void set_nonblocking(int fd)
+{
+	if (fcntl(fd, F_SETFL, O_NONBLOCK))
+		fail("fcntl: %s", strerror(errno));
+}
+
+int loop_try_connect(const char *host, int port, unsigned source)
+{
+	struct sockaddr_in to;
+	int fd = new_socket(&to, host, port, source);
+
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to))) {
 		if (errno != ECONNREFUSED && errno != ECONNRESET)
 			fail("connect to %s:%d: %s", host, port, strerror(errno));
 		close(fd);
 		return -1;
 	}
-	if (fcntl(fd, F_SETFL, O_NONBLOCK))
-		fail("fcntl: %s", strerror(errno));
+	set_nonblocking(fd);
 	return fd;
+}
+
+int loop_begin_connect(const char *host, int port, unsigned source)
+{
+	struct sockaddr_in to;
+	int fd = new_socket(&to, host, port, source);
+
+	set_nonblocking(fd);
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 || errno == EINPROGRESS)
+		return fd;
+	if (errno != ECONNREFUSED && errno != ECONNRESET)
+		fail("connect to %s:%d: %s", host, port, strerror(errno));
+	close(fd);
+	return -1;
 }
 
 int loop_connect(const char *host, int port, unsigned source)

@@ -31,6 +31,9 @@ int loop_connect(const char *host, int port, unsigned source);
 /* The same; -1 when nobody listens there. */
 int loop_try_connect(const char *host, int port, unsigned source);
 
+/* The same without waiting: once it can be written to it is connected, or has its error. */
+int loop_begin_connect(const char *host, int port, unsigned source);
+
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

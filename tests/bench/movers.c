@@ -12,6 +12,7 @@
 #define RETRY_MIN_US 500000
 #define RETRY_MAX_US 30000000
 #define GATEWAYS_MAX 16
+#define OPENED_A_TURN 8 /* the sockets are looked at in between */
 
 static struct address gateways[GATEWAYS_MAX];
 
@@ -142,31 +143,7 @@ static void wait_a_while(struct movers *movers, struct mover *mover)
 	schedule(movers, mover, now_us() + RETRY_MIN_US + random_below(ceiling_us - RETRY_MIN_US + 1));
 }
 
-static void on_closed(struct ws_peer *peer, int code)
-{
-	struct movers *movers = peer->arg;
-	struct mover *mover = &movers->all[peer->index];
-
-	bool is_first = peer == &mover->peers[mover->at];
-
-	if (is_first && mover->state <= MOVER_MOVING) {
-		movers->closed += code != 0;
-		movers->cut += code == 0;
-		leave(movers, mover);
-		if (mover->state == MOVER_MOVING) {
-			mover->state = MOVER_OPENING; /* the other one goes on */
-			mover->at = !mover->at;
-			return;
-		}
-		mover->state = MOVER_AWAY;
-		if (mover->due_us)
-			return; /* it said when to come back */
-	} else {
-		movers->refused++;
-		mover->state = mover->state == MOVER_MOVING ? MOVER_UP : MOVER_AWAY;
-	}
-	wait_a_while(movers, mover);
-}
+static void on_closed(struct ws_peer *peer, int code);
 
 static bool try_open(struct movers *movers, unsigned index, const struct address *address)
 {
@@ -188,22 +165,63 @@ static bool try_open(struct movers *movers, unsigned index, const struct address
 	return is_open;
 }
 
-static void come_back(struct movers *movers, unsigned index)
+/* Those that were not asked yet in this try. */
+static void try_gateways(struct movers *movers, unsigned index)
 {
 	struct mover *mover = &movers->all[index];
 
-	if (mover->has_target) {
-		mover->has_target = false;
-		if (try_open(movers, index, &mover->target))
+	while (mover->asked < GATEWAYS_MAX) {
+		if (mover->asked++)
+			mover->gateway = (mover->gateway + 1) % GATEWAYS_MAX;
+		if (try_open(movers, index, &gateways[mover->gateway]))
 			return;
 	}
-	for (unsigned i = 0; i < GATEWAYS_MAX; i++) {
-		unsigned gateway = (mover->gateway + i) % GATEWAYS_MAX;
+	movers->refused++;
+	wait_a_while(movers, mover);
+}
 
-		if (try_open(movers, index, &gateways[gateway])) {
-			mover->gateway = gateway;
-			return;
-		}
+static void come_back(struct movers *movers, unsigned index)
+{
+	struct mover *mover = &movers->all[index];
+	bool had_target = mover->has_target;
+
+	mover->has_target = false;
+	mover->asked = 0;
+	if (!had_target || !try_open(movers, index, &mover->target))
+		try_gateways(movers, index);
+}
+
+/* The one that it had: away, unless another one is opened already, or it is known when to come back. */
+static void lose(struct movers *movers, struct mover *mover, int code)
+{
+	movers->closed += code != 0;
+	movers->cut += code == 0;
+	leave(movers, mover);
+	if (mover->state == MOVER_MOVING) {
+		mover->state = MOVER_OPENING;
+		mover->at = !mover->at;
+		return;
+	}
+	mover->state = MOVER_AWAY;
+	if (!mover->due_us)
+		wait_a_while(movers, mover);
+}
+
+static void on_closed(struct ws_peer *peer, int code)
+{
+	struct movers *movers = peer->arg;
+	struct mover *mover = &movers->all[peer->index];
+
+	if (peer == &mover->peers[mover->at] && mover->state <= MOVER_MOVING) {
+		lose(movers, mover, code);
+		return;
+	}
+	mover->state = mover->state == MOVER_MOVING ? MOVER_UP : MOVER_AWAY;
+	if (code == WS_NOBODY && !*mover->epoch)
+		fail("gateway %u does not listen", mover->gateway);
+	if (code == WS_NOBODY) {
+		try_gateways(movers, peer->index);
+		return;
 	}
 	movers->refused++;
 	wait_a_while(movers, mover);
@@ -216,11 +234,13 @@ uint64_t movers_tick(struct movers *movers)
 	if (now < movers->next_due_us)
 		return movers->next_due_us;
 	movers->next_due_us = UINT64_MAX;
-	for (unsigned i = 0; i < movers->count; i++) {
+	for (unsigned i = 0, left = OPENED_A_TURN; i < movers->count; i++) {
 		struct mover *mover = &movers->all[i];
 
-		if (mover->due_us && mover->due_us <= now)
+		if (mover->due_us && mover->due_us <= now && left) {
 			come_back(movers, i);
+			left--;
+		}
 		if (mover->due_us && mover->due_us < movers->next_due_us)
 			movers->next_due_us = mover->due_us;
 	}

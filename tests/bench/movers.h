@@ -19,7 +19,8 @@ struct mover {
 	uint64_t due_us; /* when to leave (UP) or to try (AWAY); 0: not at all */
 	uint64_t left_us; /* without a connection since then */
 	unsigned tries;
-	unsigned gateway; /* where it is, or was */
+	unsigned gateway; /* where it is, was, or tries to get to */
+	unsigned asked; /* gateways, in this try */
 	bool has_target; /* a gateway that it was told */
 	struct address target;
 	char epoch[16];

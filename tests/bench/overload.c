@@ -19,7 +19,7 @@
 #define PATIENCE_US 10000000
 #define PADDING "the quick brown fox jumps over the lazy dog, then it does so again, and again"
 #define PEAK_SECONDS 6
-#define PEAK_AT_ONCE 128 /* messages under way while the peak is looked for */
+#define PEAK_AT_ONCE 512 /* messages under way while the peak is looked for */
 #define LATE_MAX_US 50000
 #define POSTS_A_TURN 32
 #define SLOT_US 250000 /* the grain in which recovery is looked at */

@@ -130,12 +130,31 @@ static size_t take_all(struct ws_peer *peer, struct str bytes)
 	return used;
 }
 
+/* It is connected, or cannot be. */
+static void begin(struct ws_peer *peer)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(peer->watch.fd, SOL_SOCKET, SO_ERROR, &error, &len) || error) {
+		buf_release(&peer->out);
+		finish(peer, WS_NOBODY);
+		return;
+	}
+	loop_want_write(&peer->watch, false);
+	send_all(peer, peer->out.ptr, peer->out.len);
+	buf_release(&peer->out);
+}
+
 static void on_ready(struct watch *watch, bool can_read, bool can_write)
 {
 	static char scratch[READ_CHUNK]; /* thousands of peers wait: an idle one keeps no buffer */
 	struct ws_peer *peer = container_of(watch, struct ws_peer, watch);
 
-	(void)can_write;
+	if (peer->out.len && (can_read || can_write)) {
+		begin(peer);
+		return;
+	}
 	if (!can_read)
 		return;
 	ssize_t got = recv(watch->fd, scratch, sizeof(scratch), 0);
@@ -162,20 +181,21 @@ static void on_ready(struct watch *watch, bool can_read, bool can_write)
 	peer->in = rest;
 }
 
-bool ws_peer_try_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device,
-                      const char *more)
+static void write_handshake(struct buf *out, struct str token, const char *device, const char *more)
 {
-	struct buf request = { 0 };
-
-	peer->watch = (struct watch){ .fd = loop_try_connect(host, port, source), .ready = on_ready };
-	if (peer->watch.fd < 0)
-		return false;
-	buf_printf(&request,
+	buf_printf(out,
 	           "GET /ws?token=%.*s&device=%s&platform=desktop%s HTTP/1.1\r\nHost: skein\r\nUpgrade: websocket\r\n"
 	           "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
 	           STR_ARG(token), device, more);
-	send_all(peer, request.ptr, request.len);
-	buf_release(&request);
+}
+
+bool ws_peer_try_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device,
+                      const char *more)
+{
+	peer->watch = (struct watch){ .fd = loop_begin_connect(host, port, source), .ready = on_ready, .wants_write = true };
+	if (peer->watch.fd < 0)
+		return false;
+	write_handshake(&peer->out, token, device, more);
 	loop_add(&peer->watch);
 	return true;
 }
@@ -183,12 +203,18 @@ bool ws_peer_try_open(struct ws_peer *peer, const char *host, int port, unsigned
 void ws_peer_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device,
                   const char *more)
 {
-	if (!ws_peer_try_open(peer, host, port, source, token, device, more))
-		fail("connect to %s:%d: nobody listens", host, port);
+	struct buf request = { 0 };
+
+	peer->watch = (struct watch){ .fd = loop_connect(host, port, source), .ready = on_ready };
+	write_handshake(&request, token, device, more);
+	send_all(peer, request.ptr, request.len);
+	buf_release(&request);
+	loop_add(&peer->watch);
 }
 
 void ws_peer_close(struct ws_peer *peer)
 {
 	loop_remove(&peer->watch);
 	buf_release(&peer->in);
+	buf_release(&peer->out);
 }

@@ -7,10 +7,13 @@
 #include "base/buf.h"
 #include "tests/bench/loop.h"
 
+#define WS_NOBODY (-1) /* nobody listens there */
+
 /* A WebSocket client that reads JSON frames, acknowledges messages and answers pings. */
 struct ws_peer {
 	struct watch watch;
 	struct buf in;
+	struct buf out; /* the handshake, until it is connected */
 	uint64_t acked_us;
 	unsigned unacked; /* messages */
 	char offset[21]; /* of the last one */
@@ -18,9 +21,9 @@ struct ws_peer {
 	/* A text frame, valid during the call. */
 	void (*frame)(struct ws_peer *peer, struct str text);
 	/*
-	 * It ended: the close code, 0 without one, or the HTTP status of a handshake that was refused. Whoever has no use for
-	 * that leaves it NULL: then a close and a refusal end the tool, and lost connections are counted. Nothing of the peer
-	 * may be used during the call but `arg` and `index`.
+	 * It ended: the close code, 0 without one, WS_NOBODY, or the HTTP status of a handshake that was refused. Whoever has
+	 * no use for that leaves it NULL: then a close and a refusal end the tool, and lost connections are counted. Nothing of
+	 * the peer may be used during the call but `arg` and `index`.
 	 */
 	void (*closed)(struct ws_peer *peer, int code);
 	void *arg;
@@ -31,7 +34,7 @@ struct ws_peer {
  * in ws_peers_lost. */
 void ws_peer_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device,
                   const char *more);
-/* The same; false when nobody listens there. */
+/* The same without waiting for the connection; false when nobody listens there, which `closed` may tell later, too. */
 bool ws_peer_try_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device,
                       const char *more);
 void ws_peer_close(struct ws_peer *peer);

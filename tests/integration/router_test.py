@@ -404,6 +404,18 @@ async def test_a_dead_gateway_is_not_asked_and_keeps_no_kick_from_being_done(c):
 
 
 @scenario()
+async def test_a_kick_is_not_given_up_at_once_for_a_gateway_that_cannot_be_reached(c):
+    one = await c.gateway("gateway-1")
+    await one.bind(conn=11)
+    await one.server.stop(0)
+    kick = asyncio.ensure_future(c.routers[0].kick())
+    await asyncio.sleep(0.4)
+    one.server = await serve(one, one.port)
+    await kick
+    assert [list(kick.conns) for kick in one.kicks] == [[11]]
+
+
+@scenario()
 async def test_a_kick_is_unavailable_while_one_that_lives_does_not_answer(c):
     one, two = await c.two()
     await one.bind(conn=11)
