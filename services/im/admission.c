@@ -15,7 +15,7 @@
 #define STEP_MAX 0.8
 
 /* More is let in, by this in an interval, while nothing waits for half of its target. */
-#define IDLE_STEP 0.15
+#define IDLE_STEP 0.1
 
 void admission_init(struct admission *admission, unsigned store_target_ms, unsigned delivery_target_ms, unsigned free_rate,
                     uint64_t seed)

@@ -22,7 +22,7 @@
  * How far a wait is over its target counts for ADMISSION_ERROR_MAX_MS at most: while the
  * backlog of an outage is worked off, the wait falls by about 0.4 s a second, and the
  * rest of the capacity is for new sends. Where nothing waits for half of its
- * target everything is let in again within two seconds. Some always are, so that
+ * target everything is let in again within four seconds. Some always are, so that
  * a queue which moves again is noticed; and so many a second come on top without a
  * lot, that those who send little never pay for a pause of a store or a broker.
  *

@@ -10,6 +10,9 @@
 /* How long a lane rests after a batch that failed. */
 #define RETRY_MS 100
 
+/* Of a lane that does not get on. */
+#define HEAD_AGE_MAX_MS 1000
+
 static void start_batch(struct lane *lane);
 
 /* ---- the ends of a send; each frees it ---- */
@@ -379,7 +382,7 @@ static void on_deadline(struct timer *timer)
 static bool is_congested(const struct batcher *batcher, const struct lane *lane, uint64_t now_ms)
 {
 	return batcher->count >= batcher->max_waiting || lane->queue.len >= queue_wait_room(&lane->wait) ||
-	       head_age_ms(lane, now_ms) > QUEUE_WAIT_MAX_MS;
+	       head_age_ms(lane, now_ms) > HEAD_AGE_MAX_MS;
 }
 
 /* The counter of the reason for which a send is not let in, or NULL if it is. */

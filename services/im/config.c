@@ -68,7 +68,7 @@ static const struct config_option options[] = {
 	  "How long one send may take before it is answered 503." },
 	{ "admission.store_target", CONFIG_DURATION, OPTION(admission_store_target_ms), "100ms", 1, 60000, NULL, 0,
 	  "How long sends may wait to be stored before some of the new ones are refused." },
-	{ "admission.delivery_target", CONFIG_DURATION, OPTION(admission_delivery_target_ms), "200ms", 1, 60000, NULL, 0,
+	{ "admission.delivery_target", CONFIG_DURATION, OPTION(admission_delivery_target_ms), "150ms", 1, 60000, NULL, 0,
 	  "The same of stored messages that wait for push." },
 	{ "admission.free_rate", CONFIG_INT, OPTION(admission_free_rate), "100", 0, 1000000, NULL, 0,
 	  "Sends a second that are let in even so: who sends little does not pay for a store or broker that pauses for a moment." },

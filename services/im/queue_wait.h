@@ -18,7 +18,7 @@
  * QUEUE_WAIT_MAX_MS. No clock. Thread: one.
  */
 
-#define QUEUE_WAIT_MAX_MS 1000
+#define QUEUE_WAIT_MAX_MS 500
 
 struct queue_wait {
 	unsigned batch_max;
