@@ -18,7 +18,8 @@
 
 #define PATIENCE_US 10000000
 #define PADDING "the quick brown fox jumps over the lazy dog, then it does so again, and again"
-#define PEAK_SECONDS 6
+#define WARM_SECONDS 5
+#define PEAK_SECONDS 10
 #define PEAK_AT_ONCE 512 /* messages under way while the peak is looked for */
 #define LATE_MAX_US 50000
 #define POSTS_A_TURN 32
@@ -324,12 +325,15 @@ static void close_all(void)
 
 json_t *scenario_overload(const struct options *options)
 {
+	static struct phase warm = { .title = "warming up", .seconds = WARM_SECONDS };
 	static struct phase peak = { .title = "peak", .seconds = PEAK_SECONDS }, once = { .title = "1 times the peak" },
 			    thrice = { .title = "3 times the peak" }, after = { .title = "0.3 times, at once" };
 	double seconds = options->seconds > 0 ? options->seconds : 20;
 	struct process_memory before, overloaded;
 
 	connect_all(options);
+	run_phase(&warm);
+	wait_for_quiet();
 	run_phase(&peak);
 	wait_for_quiet();
 	double rate = options->rate > 0 ? options->rate : (double)peak.delivered_in_time / peak.seconds;
