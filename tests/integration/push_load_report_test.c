@@ -41,6 +41,12 @@ int64_t intake_untaken(const struct intake *intake)
 	return untaken;
 }
 
+static void set_load(size_t now_in_flight, int64_t now_untaken)
+{
+	in_flight = now_in_flight;
+	untaken = now_untaken;
+}
+
 static int open_push(void **state)
 {
 	static struct redis_fixture fixture;
@@ -48,8 +54,7 @@ static int open_push(void **state)
 	redis_fixture_open(&fixture, &server, 100);
 	redis_fixture_await_up(&fixture);
 	redis_fixture_number(&fixture, "DEL", LOAD_KEY);
-	in_flight = 0;
-	untaken = 0;
+	set_load(0, 0);
 	load_report_start(&report, &fixture.worker, fixture.redis, "push-1", NULL, NULL);
 	*state = &fixture;
 	return 0;
@@ -58,6 +63,7 @@ static int open_push(void **state)
 static int close_push(void **state)
 {
 	load_report_stop(&report);
+	assert_false(timer_is_armed(&report.timer));
 	redis_fixture_close(*state);
 	return 0;
 }
@@ -89,8 +95,7 @@ static void get_on_until_redis_has(struct redis_fixture *f, unsigned wait_ms)
 
 static void fall_behind(struct redis_fixture *f)
 {
-	in_flight = IN_FLIGHT;
-	untaken = UNTAKEN;
+	set_load(IN_FLIGHT, UNTAKEN);
 	get_on_until_redis_has(f, WAIT_MS);
 }
 
@@ -112,18 +117,17 @@ static void a_push_that_is_behind_says_how_far_in_redis_and_in_its_metrics_as_lo
 	assert_metric("\nskein_push_wait_milliseconds 1080\n");
 	assert_int_equal(redis_fixture_number(f, "DEL", LOAD_KEY), 1);
 	get_on_until_redis_has(f, WAIT_MS);
-	untaken = 2 * UNTAKEN;
+	set_load(IN_FLIGHT, 2 * UNTAKEN);
 	get_on_until_redis_has(f, WAIT_MS + UNTAKEN);
 	assert_metric("\nskein_push_wait_milliseconds 2080\n");
 }
 
-static void a_push_that_has_caught_up_says_so_once_and_then_nothing(void **state)
+static void a_push_that_has_caught_up_says_so_once_and_then_nothing_until_it_is_behind_again(void **state)
 {
 	struct redis_fixture *f = *state;
 
 	fall_behind(f);
-	in_flight = 0;
-	untaken = 0;
+	set_load(0, 0);
 	get_on_for_an_interval(f);
 	assert_int_equal(redis_fixture_push_load(f), 0); /* before the report is old */
 	assert_metric("\nskein_push_wait_milliseconds 0\n");
@@ -131,13 +135,16 @@ static void a_push_that_has_caught_up_says_so_once_and_then_nothing(void **state
 	for (int i = 0; i < 3; i++)
 		get_on_for_an_interval(f);
 	assert_int_equal(redis_fixture_number(f, "EXISTS", LOAD_KEY), 0);
+	set_load(IN_FLIGHT, UNTAKEN);
+	get_on_for_an_interval(f);
+	assert_int_equal(redis_fixture_number(f, "EXISTS", LOAD_KEY), 1);
 }
 
 static void a_push_that_was_never_behind_writes_nothing(void **state)
 {
 	struct redis_fixture *f = *state;
 
-	in_flight = DELIVERY_QUEUE_MIN - 1;
+	set_load(DELIVERY_QUEUE_MIN - 1, 0);
 	for (int i = 0; i < 3; i++)
 		get_on_for_an_interval(f);
 	assert_int_equal(redis_fixture_number(f, "EXISTS", LOAD_KEY), 0);
@@ -173,7 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LOAD_TEST(a_push_that_is_behind_says_how_far_in_redis_and_in_its_metrics_as_long_as_it_is),
-		LOAD_TEST(a_push_that_has_caught_up_says_so_once_and_then_nothing),
+		LOAD_TEST(a_push_that_has_caught_up_says_so_once_and_then_nothing_until_it_is_behind_again),
 		LOAD_TEST(a_push_that_was_never_behind_writes_nothing),
 		LOAD_TEST(the_report_of_a_push_that_gets_nothing_done_ends_by_itself),
 	};
