@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "store/push_load.h"
+
 #define ARGS_MAX 12
 
 static void note_reply(struct redis_call *call, const redisReply *reply)
@@ -123,4 +125,30 @@ int64_t redis_fixture_number(struct redis_fixture *f, const char *command, const
 	redis_fixture_turn(f);
 	assert_int_equal(call.err, OK);
 	return call.number;
+}
+
+struct load_reading {
+	struct redis_fixture *fixture;
+	err_t err;
+	unsigned wait_ms;
+};
+
+static void on_load_read(void *arg, err_t err, unsigned wait_ms)
+{
+	struct load_reading *reading = arg;
+
+	reading->err = err;
+	reading->wait_ms = wait_ms;
+	reading->fixture->ended++;
+}
+
+unsigned redis_fixture_push_load(struct redis_fixture *f)
+{
+	struct load_reading reading = { .fixture = f };
+
+	f->given++;
+	push_load_read(f->redis, on_load_read, &reading);
+	redis_fixture_turn(f);
+	assert_int_equal(reading.err, OK);
+	return reading.wait_ms;
 }

@@ -45,4 +45,7 @@ void redis_fixture_await_down(struct redis_fixture *f);
 /* One command, waited for; the test fails if the command does. */
 int64_t redis_fixture_number(struct redis_fixture *f, const char *command, const char *key);
 
+/* The wait that push reports, as im reads it (store/push_load.h). */
+unsigned redis_fixture_push_load(struct redis_fixture *f);
+
 #endif

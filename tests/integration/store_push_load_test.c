@@ -11,32 +11,6 @@
 
 static struct real_server server = { .kind = REAL_REDIS };
 
-struct reading {
-	struct redis_fixture *fixture;
-	err_t err;
-	unsigned wait_ms;
-};
-
-static void on_read(void *arg, err_t err, unsigned wait_ms)
-{
-	struct reading *reading = arg;
-
-	reading->err = err;
-	reading->wait_ms = wait_ms;
-	reading->fixture->ended++;
-}
-
-static unsigned read_now(struct redis_fixture *f)
-{
-	struct reading reading = { .fixture = f };
-
-	f->given++;
-	push_load_read(f->redis, on_read, &reading);
-	redis_fixture_turn(f);
-	assert_int_equal(reading.err, OK);
-	return reading.wait_ms;
-}
-
 static void the_longest_wait_counts_until_it_is_old(void **state)
 {
 	struct redis_fixture f;
@@ -45,17 +19,17 @@ static void the_longest_wait_counts_until_it_is_old(void **state)
 	redis_fixture_open(&f, &server, 100);
 	redis_fixture_await_up(&f);
 	assert_int_equal(redis_fixture_number(&f, "DEL", "im:push:load"), 0);
-	assert_int_equal(read_now(&f), 0);
+	assert_int_equal(redis_fixture_push_load(&f), 0);
 	push_load_write(f.redis, STR("push-1"), 4000);
 	uint64_t since = clock_mono_ms();
-	while (read_now(&f) != 4000) /* a script that Redis does not know comes behind what was given after it */
+	while (redis_fixture_push_load(&f) != 4000) /* a script that Redis does not know comes behind what was given after it */
 		assert_true(clock_mono_ms() < since + 30 * PUSH_LOAD_LIFE_MS);
 	since = clock_mono_ms();
 	push_load_write(f.redis, STR("push-2"), 300);
 	push_load_write(f.redis, STR("push-1"), 700);
-	unsigned wait_ms = read_now(&f);
+	unsigned wait_ms = redis_fixture_push_load(&f);
 	assert_true(wait_ms == 700 || clock_mono_ms() > since + PUSH_LOAD_LIFE_MS); /* a machine that stood still */
-	while (read_now(&f))
+	while (redis_fixture_push_load(&f))
 		assert_true(clock_mono_ms() < since + 30 * PUSH_LOAD_LIFE_MS);
 	assert_true(clock_mono_ms() >= since + PUSH_LOAD_LIFE_MS - 50);
 	redis_fixture_close(&f);
