@@ -17,6 +17,15 @@
  * then is paused, one that is taken is not any more.
  */
 
+/*
+ * A broker that stood still and wakes up believes for a moment that it leads; it lacks what was written meanwhile, says that
+ * there is no such offset, and librdkafka begins from the start (auto.offset.reset). It is led forward again. When
+ * what we had is missing for LOST_LOG_MS the log itself was lost, and what is in it is new.
+ */
+#define LOST_LOG_MS 10000
+#define SEEK_AGAIN_MS 200
+#define CALM_MS 3000 /* without going back: it is over */
+
 #define ASK_MS 1000 /* how long a rebalance may hold up the loop */
 #define SOFT_PAUSE_MS 200
 #define CLOSE_MS 10000
@@ -40,7 +49,8 @@ static const struct kafka_setting settings[] = {
 struct partition {
 	bool is_ours;
 	bool is_announced; /* assigned() was called */
-	int64_t taken; /* the offset behind the last record that was handed over; 0: none yet */
+	int64_t taken; /* the offset behind the last record that was handed over, or where we begin */
+	uint64_t went_back_ms, sought_ms; /* when records from below that began to come, and when we last asked for it */
 	int64_t stored; /* everything below it is done with, or NO_OFFSET */
 	int64_t sent; /* in a commit that was sent */
 	int64_t committed; /* as far as we know, or NO_OFFSET */
@@ -226,7 +236,7 @@ static void assign(struct kafka_consumer *consumer, rd_kafka_topic_partition_lis
 		bool is_known = !err && !given->err;
 		int64_t committed = is_known && given->offset >= 0 ? given->offset : NO_OFFSET;
 		*make(consumer, given->partition) = (struct partition){
-			.is_ours = true, .stored = committed, .sent = committed, .committed = committed,
+			.is_ours = true, .taken = MAX(committed, 0), .stored = committed, .sent = committed, .committed = committed,
 		};
 		/* Nothing committed: auto.offset.reset finds the beginning. Not known: librdkafka asks once more. */
 		given->offset = committed == NO_OFFSET ? RD_KAFKA_OFFSET_INVALID : committed;
@@ -307,6 +317,48 @@ unsigned kafka_record_headers(const struct kafka_record *record, struct kafka_he
 	return count;
 }
 
+static void seek(struct kafka_consumer *consumer, int32_t number, int64_t offset)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+
+	rd_kafka_topic_partition_list_add(list, consumer->topic, number)->offset = offset;
+	log_error_of(consumer, "kafka consumer cannot seek", rd_kafka_seek_partitions(consumer->rk, list, 0));
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void take_for_new(struct kafka_consumer *consumer, int32_t number)
+{
+	struct partition *p = &consumer->partitions[number];
+
+	log_error("kafka has lost what was taken, the records that it has are taken for new ones",
+	          LOG_TEXT("topic", consumer->topic), LOG_NUM("partition", number), LOG_NUM("taken", p->taken));
+	if (p->is_announced)
+		consumer->handlers.revoked(consumer->arg, number, true);
+	*p = (struct partition){ .is_ours = true, .stored = NO_OFFSET, .sent = NO_OFFSET, .committed = NO_OFFSET };
+}
+
+/* Whether this was handed over before; then librdkafka is led forward to where we were. */
+static bool was_taken(struct kafka_consumer *consumer, struct partition *p, const rd_kafka_message_t *message)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (message->offset >= p->taken)
+		return false;
+	if (now >= p->sought_ms + CALM_MS) {
+		p->went_back_ms = now;
+		log_warn("kafka went back to what was taken", LOG_TEXT("topic", consumer->topic),
+		         LOG_NUM("partition", message->partition), LOG_NUM("offset", message->offset), LOG_NUM("taken", p->taken));
+	} else if (now >= p->went_back_ms + LOST_LOG_MS) {
+		take_for_new(consumer, message->partition);
+		return false;
+	}
+	if (now >= p->sought_ms + SEEK_AGAIN_MS) {
+		p->sought_ms = now;
+		seek(consumer, message->partition, p->taken);
+	}
+	return true;
+}
+
 static void take_message(struct kafka_consumer *consumer, rd_kafka_message_t *message)
 {
 	struct partition *p = message->err ? NULL : find(consumer, message->partition);
@@ -321,7 +373,7 @@ static void take_message(struct kafka_consumer *consumer, rd_kafka_message_t *me
 
 	if (message->err)
 		kafka_log_error(consumer->topic, message->err, rd_kafka_message_errstr(message));
-	if (!p || consumer->is_closing) {
+	if (!p || consumer->is_closing || was_taken(consumer, p, message)) {
 		rd_kafka_message_destroy(message);
 		return;
 	}
