@@ -3,12 +3,16 @@
 
 INTEGRATION_SOURCES := $(wildcard tests/integration/*_test.c)
 INTEGRATION_TESTS := $(INTEGRATION_SOURCES:%.c=$(OUT)/%)
-INTEGRATION_SHARED := $(call objects,$(filter-out %_test.c,$(wildcard tests/integration/*.c)))
+integration_shared_of = $(filter-out %_test.c,$(wildcard tests/integration/$(1)_*.c))
+INTEGRATION_SHARED := $(call objects,$(filter-out %_test.c $(foreach s,$(SERVICES),$(call integration_shared_of,$(s))),$(wildcard tests/integration/*.c)))
 RUN_SUITES = tests/run --out $(patsubst %/$(BUILD),%,$(OUT))
 
-# One that is about a part of a service (SERVICE_NAME_test.c) links that service, too.
+# One that is about a part of a service (SERVICE_NAME_test.c) links that service, too, and what it uses of what the service's
+# tests share (SERVICE_*.c): one that plays some of the service itself does without.
 define integration_of_service
-$(patsubst %.c,$(OUT)/%,$(wildcard tests/integration/$(1)_*_test.c)): $(OUT)/lib/lib$(1).a
+$(patsubst %.c,$(OUT)/%,$(wildcard tests/integration/$(1)_*_test.c)): $(OUT)/lib/lib$(1)-tests.a $(OUT)/lib/lib$(1).a
+$(OUT)/lib/lib$(1)-tests.a: $(call objects,$(call integration_shared_of,$(1)))
+	$$(archive)
 endef
 $(foreach s,$(SERVICES),$(if $(wildcard tests/integration/$(s)_*_test.c),$(eval $(call integration_of_service,$(s)))))
 

@@ -64,12 +64,14 @@ json_t *scenario_rolling(const struct options *options);
 json_t *scenario_crash(const struct options *options);
 json_t *scenario_overload(const struct options *options);
 
-/* deploy/local/cluster COMMAND [NAME], as a child that runs on; the pid of a process of the cluster. */
+/* deploy/local/cluster COMMAND [NAME], as a child that runs on. */
 void bench_cluster(pid_t *child, char *command, char *name);
-pid_t bench_pid_of(const char *name);
 
 /* Prints and returns CPU seconds by service between two readings, and per million deliveries. */
 json_t *report_cpu(const struct usage *before, const struct usage *after, uint64_t deliveries, double seconds);
 json_t *report_latency(const char *title, const struct latency *latency);
+
+/* The seconds between two times; null if the second was not seen (0). */
+json_t *report_time(const char *title, uint64_t from_us, uint64_t to_us, const char *what);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "tests/bench/http_peer.h"
+#include "tests/bench/processes.h"
 #include "tests/bench/trickle.h"
 
 #define WARM_US 10000000 /* Kafka's and PostgreSQL's first seconds are slow, and not what is asked for */
@@ -81,7 +82,7 @@ static void play(struct run *run, struct latency *calm, struct latency *storm)
 	run->to_witnesses.delivery = calm;
 	loop_run(now_us() + CALM_US, tick, never, run);
 	run->to_witnesses.delivery = storm;
-	if (kill(bench_pid_of("gateway-1"), SIGKILL))
+	if (kill(processes_find("gateway-1"), SIGKILL))
 		fail("gateway-1 cannot be killed");
 	run->killed_us = now_us();
 	loop_run(now_us() + STORM_US, tick, never, run);
@@ -100,13 +101,11 @@ json_t *scenario_crash(const struct options *options)
 
 	begin(&run, options, &im);
 	play(&run, &calm, &storm);
-	double out_s = run.out_us ? (double)(run.out_us - run.killed_us) / 1e6 : -1;
-	printf("\ncrash: a gateway with %u users is killed, %u are on the other one\n  out        %10.2f s until it is not offered "
-	       "any more\n",
-	       run.victims.count, run.witnesses.count, out_s);
+	printf("\ncrash: a gateway with %u users is killed, %u are on the other one\n", run.victims.count, run.witnesses.count);
+	json_t *out_s = report_time("out", run.killed_us, run.out_us, "until it is not offered any more");
 	json_t *before = report_latency("others, before", &calm), *after = report_latency("others, after", &storm);
 	json_t *victims = movers_report(&run.victims), *lost = trickle_report(&run.to_victims);
-	json_t *result = json_pack("{s:f, s:o, s:o, s:o, s:o, s:o}", "out_s", out_s, "before_ms", before, "after_ms", after,
+	json_t *result = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "out_s", out_s, "before_ms", before, "after_ms", after,
 	                           "victims", victims, "to_victims", lost, "to_others", trickle_report(&run.to_witnesses));
 	http_peer_close(&run.im);
 	trickle_release(&run.to_victims);

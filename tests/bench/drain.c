@@ -1,12 +1,10 @@
 /* A gateway drains, or every process one after the other, under a trickle of messages: what the clients notice of it. */
 
-#include <errno.h>
-#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 
+#include "tests/bench/processes.h"
 #include "tests/bench/trickle.h"
 
 #define BEFORE_US 2000000
@@ -45,7 +43,7 @@ static bool has_ended(void *arg)
 	struct run *run = arg;
 	int status;
 
-	if (!run->gone_us && run->gateway && kill(run->gateway, 0))
+	if (!run->gone_us && run->gateway && process_is_gone(run->gateway))
 		run->gone_us = now_us();
 	if (run->child && waitpid(run->child, &status, WNOHANG) == run->child) {
 		run->child = 0;
@@ -74,20 +72,6 @@ void bench_cluster(pid_t *child, char *command, char *name)
 		fail("cannot run %s", arguments[0]);
 }
 
-pid_t bench_pid_of(const char *name)
-{
-	const char *run_dir = getenv("RUN_DIR");
-	char path[512];
-	int pid = 0;
-
-	snprintf(path, sizeof(path), "%s/pids/%s", run_dir ? run_dir : ".run", name);
-	FILE *file = fopen(path, "r");
-	if (!file || fscanf(file, "%d", &pid) != 1)
-		fail("%s does not name a process", path);
-	fclose(file);
-	return pid;
-}
-
 static void play(struct run *run, char *command, char *name)
 {
 	loop_run(now_us() + BEFORE_US, tick, never, run);
@@ -104,17 +88,21 @@ static void play(struct run *run, char *command, char *name)
 
 static json_t *report(const struct run *run)
 {
+	bool is_drain = run->gateway != 0;
+	json_t *exit_s = is_drain ? report_time("exit", run->started_us, run->gone_us, "after SIGTERM") : json_null();
+	json_t *restart_s = report_time(is_drain ? "up again" : "took", run->started_us, run->ended_us,
+	                                is_drain ? "after SIGTERM" : "for all processes");
 	json_t *groups = json_array();
 
+	if (run->failed)
+		printf("  which failed\n");
 	for (unsigned i = 0; i < run->groups; i++) {
 		json_t *moved = movers_report(&run->movers[i]);
 
 		json_array_append_new(
 			groups, json_pack("{s:o, s:o}", "moved", moved, "messages", trickle_report(&run->trickles[i])));
 	}
-	return json_pack("{s:f, s:f, s:b, s:o}", "exit_s",
-	                 run->gone_us ? (double)(run->gone_us - run->started_us) / 1e6 : 0.0, "restart_s",
-	                 (double)(run->ended_us - run->started_us) / 1e6, "failed", run->failed, "groups", groups);
+	return json_pack("{s:o, s:o, s:b, s:o}", "exit_s", exit_s, "restart_s", restart_s, "failed", run->failed, "groups", groups);
 }
 
 static json_t *run_groups(unsigned groups, unsigned users, double rate, char *command, char *name)
@@ -130,15 +118,9 @@ static json_t *run_groups(unsigned groups, unsigned users, double rate, char *co
 		trickle_begin(&trickles[i], rate / groups, &movers[i]);
 	}
 	if (name)
-		run.gateway = bench_pid_of(name);
+		run.gateway = processes_find(name);
 	play(&run, command, name);
-	if (name)
-		printf("\ndrain: %u users, %.0f messages/s\n  exit       %10.2f s after SIGTERM, up again after %.2f s\n",
-		       users, rate, (double)(run.gone_us - run.started_us) / 1e6,
-		       (double)(run.ended_us - run.started_us) / 1e6);
-	else
-		printf("\nrolling: %u users, %.0f messages/s\n  took       %10.2f s%s\n", users, rate,
-		       (double)(run.ended_us - run.started_us) / 1e6, run.failed ? ", and failed" : "");
+	printf("\n%s: %u users, %.0f messages/s\n", name ? "drain" : "rolling", users, rate);
 	json_t *result = report(&run);
 	for (unsigned i = 0; i < groups; i++) {
 		trickle_release(&trickles[i]);

@@ -1,47 +1,12 @@
 #include "tests/bench/process_memory.h"
 
-#include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/bench/loop.h"
+#include "tests/bench/processes.h"
 
-static int read_pid(const char *folder, const char *name)
-{
-	char path[4096 + 300];
-	int pid = -1;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	FILE *file = fopen(path, "r");
-	if (file && fscanf(file, "%d", &pid) != 1)
-		pid = -1;
-	if (file)
-		fclose(file);
-	return pid;
-}
-
-/* Calls `visit` for each process that has a pid file. */
-static void for_each_process(void (*visit)(void *arg, const char *name, int pid), void *arg)
-{
-	const char *run = getenv("RUN_DIR");
-	struct dirent *entry;
-	char pids[4000];
-
-	snprintf(pids, sizeof(pids), "%s/pids", run && *run ? run : ".run");
-	DIR *folder = opendir(pids);
-	if (!folder)
-		fail("no %s: is the cluster up (make up)?", pids);
-	while ((entry = readdir(folder))) {
-		int pid = *entry->d_name == '.' ? -1 : read_pid(pids, entry->d_name);
-
-		if (pid > 0)
-			visit(arg, entry->d_name, pid);
-	}
-	closedir(folder);
-}
-
-static void read_sizes(void *arg, const char *name, int pid)
+static void read_sizes(void *arg, const char *name, pid_t pid)
 {
 	struct process_memory *memory = arg;
 	char path[64], line[256];
@@ -63,10 +28,10 @@ static void read_sizes(void *arg, const char *name, int pid)
 void process_memory_read(struct process_memory *memory)
 {
 	*memory = (struct process_memory){ 0 };
-	for_each_process(read_sizes, memory);
+	processes_visit(read_sizes, memory);
 }
 
-static void forget_most(void *arg, const char *name, int pid)
+static void forget_most(void *arg, const char *name, pid_t pid)
 {
 	char path[64];
 	(void)arg, (void)name;
@@ -81,7 +46,7 @@ static void forget_most(void *arg, const char *name, int pid)
 
 void process_memory_forget(void)
 {
-	for_each_process(forget_most, NULL);
+	processes_visit(forget_most, NULL);
 }
 
 static const struct process_size *find(const struct process_memory *memory, const char *name)

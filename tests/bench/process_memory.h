@@ -18,7 +18,7 @@ struct process_memory {
 	} processes[PROCESSES_MAX];
 };
 
-/* Reads RUN_DIR/pids, as usage_read() does. */
+/* Of every process that processes_visit() finds. */
 void process_memory_read(struct process_memory *memory);
 
 /* The most starts anew from what it is now; without effect on processes of other users. */

@@ -11,6 +11,16 @@ json_t *report_latency(const char *title, const struct latency *latency)
 	return json_pack("{s:f, s:f, s:f, s:f, s:f}", "p50", p50, "p95", p95, "p99", p99, "p999", p999, "max", max);
 }
 
+json_t *report_time(const char *title, uint64_t from_us, uint64_t to_us, const char *what)
+{
+	if (!to_us) {
+		printf("  %-10s was not seen (%s)\n", title, what);
+		return json_null();
+	}
+	printf("  %-10s %10.2f s %s\n", title, (double)(to_us - from_us) / 1e6, what);
+	return json_real((double)(to_us - from_us) / 1e6);
+}
+
 json_t *report_cpu(const struct usage *before, const struct usage *after, uint64_t deliveries, double seconds)
 {
 	double millions = (double)deliveries / 1e6, own = after->own_cpu_s - before->own_cpu_s, total = own;

@@ -19,7 +19,7 @@ struct usage {
 	double own_cpu_s; /* of this tool */
 };
 
-/* Reads RUN_DIR/pids (RUN_DIR from the environment, .run without). */
+/* Of every process that processes_visit() finds. */
 void usage_read(struct usage *usage);
 
 /* The service's row; NULL if it does not run. */

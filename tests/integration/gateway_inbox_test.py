@@ -175,6 +175,19 @@ async def test_what_comes_before_hello_follows_it(g):
     await client.expect("pong")
 
 
+@scenario()
+async def test_what_is_appended_while_the_route_is_being_bound_is_read(g):
+    """The head is that of the bind: whoever appended before it found no route."""
+    epoch = g.router.inbox("alice")[0]
+    g.router.gate.clear()
+    client = await g.open(epoch=epoch_text(epoch), offset="0")
+    await g.becomes(lambda: g.router.received)
+    appended(g, 2)
+    g.router.gate.set()
+    assert (await client.expect("hello"))["head"] == "2"
+    assert await client.offsets(2) == [1, 2]
+
+
 @scenario(ws_workers=1)
 async def test_a_client_that_says_too_much_before_hello_is_closed(g):
     g.im.admit_gate.clear()

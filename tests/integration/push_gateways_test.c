@@ -353,6 +353,40 @@ static void a_gateway_that_stands_still_gets_the_numbers_of_what_is_over_its_lim
 	turn_until_count(&scene->worker, &scene->done, GATEWAY_MAX_IN_FLIGHT + 5);
 }
 
+static void on_node_changed(void *arg, err_t err, bool was_out)
+{
+	(void)was_out;
+	assert_int_equal(err, OK);
+	*(bool *)arg = true;
+}
+
+static bool is_known_dead(void *arg)
+{
+	return gateway_is_dead(arg);
+}
+
+static bool is_known_alive(void *arg)
+{
+	return !gateway_is_dead(arg);
+}
+
+static void a_gateway_that_is_listed_again_under_its_epoch_is_dead_no_more(void **state)
+{
+	struct scene *scene = *state;
+	struct gateway *gateway = gateways_get(scene->gateways, str_from(scene->node.name), scene->node.epoch);
+	bool is_removed = false, is_renewed = false;
+
+	assert_false(gateway_is_dead(gateway));
+	node_remove(scene->redis, str_from(scene->node.name), scene->node.epoch, on_node_changed, &is_removed);
+	turn_until(&scene->worker, is_known_dead, gateway);
+	node_renew(scene->redis, &scene->node, on_node_changed, &is_renewed);
+	turn_until(&scene->worker, is_known_alive, gateway);
+	assert_true(is_removed && is_renewed);
+	node_remove(scene->redis, str_from(scene->node.name), scene->node.epoch, NULL, NULL);
+	turn_until(&scene->worker, is_known_dead, gateway);
+	gateway_unref(gateway);
+}
+
 static int make_redis(void **state)
 {
 	(void)state;
@@ -379,6 +413,7 @@ int main(void)
 			a_gateway_that_stands_still_gets_the_numbers_of_what_is_over_its_limit_once_it_goes_on, open_patient_scene,
 			close_scene),
 		GATEWAY_TEST(a_gateway_that_dies_after_it_was_given_up_leaves_nothing_under_way),
+		GATEWAY_TEST(a_gateway_that_is_listed_again_under_its_epoch_is_dead_no_more),
 	};
 	return cmocka_run_group_tests(tests, make_redis, remove_redis);
 }

@@ -1,0 +1,83 @@
+#ifndef SKEIN_TESTS_PUSH_FIXTURE_H
+#define SKEIN_TESTS_PUSH_FIXTURE_H
+
+#include <stdint.h>
+#include <libpq-fe.h>
+
+#include "base/clock.h"
+#include "push/conversations.h"
+#include "servers.h"
+
+/*
+ * The conversations of push against a real Redis and a real PostgreSQL. Nobody is connected, so a message is done with once
+ * it stands in the inboxes, which is where the tests look.
+ */
+
+#define FINISHED_MAX 2048
+
+extern struct real_server redis_server, pg_server;
+
+struct push {
+	struct worker worker;
+	struct redis *redis;
+	struct pg *pg;
+	struct rpc_client *rpc;
+	struct node_list *nodes;
+	struct gateways *gateways;
+	struct member_cache *members;
+	struct conversations *conversations; /* remember four */
+	char conversation[80], alice[32], bob[32], group[32]; /* each test's own; the first is alice's and bob's */
+	int64_t finished[FINISHED_MAX]; /* offsets, as they were done with */
+	unsigned finished_count;
+	PGconn *locker; /* holds a lock on the groups */
+	unsigned unknown_count; /* seqs that PostgreSQL does not have */
+	uint64_t unknown_seq; /* the last */
+};
+
+/* A program's tests: PUSH_TEST(name) each, between make_servers() and remove_servers() for all. */
+#define PUSH_TEST(name) cmocka_unit_test_setup_teardown(name, open_push, close_push)
+
+int make_servers(void **state); /* with the tables */
+int remove_servers(void **state);
+int open_push(void **state);
+int close_push(void **state);
+
+/* ---- saying what comes ---- */
+
+#define NOW_MS clock_wall_ms()
+#define LONG_AGO_MS (NOW_MS - 600000)
+
+/* A record of partition 3: a message of alice's. */
+void take(struct push *push, const char *conversation, uint64_t seq, int64_t offset);
+
+/* Waits until everything that came is done with. */
+void settle(struct push *push);
+
+/* Rows of messages in PostgreSQL, the first ones of now. */
+void store_rows(struct push *push, unsigned from, unsigned to);
+void store_rows_of(struct push *push, const char *conversation, unsigned from, unsigned to, uint64_t time);
+
+/* The group, of alice and bob. */
+void store_group(struct push *push);
+void query(const char *sql);
+
+/* From lock to unlock nobody can find out the members of a group. */
+void lock_groups(struct push *push);
+void unlock_groups(struct push *push);
+
+/* A command of Redis, waited for; what it returns is not looked at. */
+void command(struct push *push, const struct str *args, unsigned count);
+
+/* Redis remembers that the conversation was dispatched up to here. */
+void set_dispatched(struct push *push, const char *seq);
+
+/* ---- looking at what is there ---- */
+
+/* The seqs in the inbox: " 1 2 3". */
+void assert_inbox(struct push *push, const char *uid, const char *seqs);
+void assert_inbox_range(struct push *push, const char *uid, unsigned from, unsigned to);
+
+/* Up to where Redis remembers the conversation as dispatched; 0: it does not know it. */
+void assert_dispatched(struct push *push, const char *conversation, uint64_t seq);
+
+#endif
