@@ -148,6 +148,8 @@ void gauge_set(struct gauge *gauge, int64_t value)
 
 void gauge_add(struct gauge *gauge, int64_t n)
 {
+	if (!gauge)
+		return;
 	atomic_fetch_add_explicit(&gauge->value, n, memory_order_relaxed);
 }
 

@@ -34,7 +34,7 @@ void metrics_gauge_fn(const char *name, const char *help, const char *labels,
 void counter_add(struct counter *counter, uint64_t n);
 uint64_t counter_value(const struct counter *counter);
 void gauge_set(struct gauge *gauge, int64_t value);
-void gauge_add(struct gauge *gauge, int64_t n);
+void gauge_add(struct gauge *gauge, int64_t n); /* NULL: nowhere */
 int64_t gauge_value(const struct gauge *gauge);
 void histogram_observe(struct histogram *histogram, uint64_t duration_us);
 

@@ -80,9 +80,11 @@ void http_connection_notify(void *cls, struct MHD_Connection *conn, void **socke
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		*socket_context = connection_new(server, conn);
 		server->connections++;
+		gauge_add(server->options.connection_gauge, 1);
 	} else {
 		connection_free(*socket_context);
 		server->connections--;
+		gauge_add(server->options.connection_gauge, -1);
 	}
 }
 
@@ -320,6 +322,7 @@ static bool handle(struct http_request *request)
 	request->whole_since_us = clock_mono_us();
 	request->state = HTTP_HANDLING;
 	request->server->pending++;
+	gauge_add(request->server->options.pending_gauge, 1);
 	dispatch(request);
 	if (request->state == HTTP_HANDLING) {
 		request->state = HTTP_SLEEPING;

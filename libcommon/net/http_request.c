@@ -146,8 +146,10 @@ static void answer(struct http_request *request, int status, const char *type, s
 	}
 	request->state = HTTP_ANSWERED;
 	server->answering++;
-	if (was_handled)
+	if (was_handled) {
 		server->pending--;
+		gauge_add(server->options.pending_gauge, -1);
+	}
 	if (was_sleeping) {
 		MHD_resume_connection(request->conn);
 		server->has_answers = true;

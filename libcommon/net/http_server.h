@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/metrics.h"
 #include "base/str.h"
 #include "loop/worker.h"
 
@@ -44,6 +45,7 @@ struct http_server_options {
 	unsigned max_connections; /* of this worker, as the next one */
 	unsigned max_connections_per_address; /* 0: no cap */
 	unsigned max_pending; /* requests whose handler owes an answer; 503 to what is over; 0: no cap */
+	struct gauge *connection_gauge, *pending_gauge; /* of those, over all workers; may be NULL */
 	/*
 	 * At least 1; kept to within a second. The longest silence of a client, and
 	 * the time in which the first line of a request must come (counted from the

@@ -518,7 +518,8 @@ err_t pg_new(struct pg **out, struct worker *worker, const struct pg_options *op
 	pg->worker = worker;
 	pg->options = *options;
 	pg->uri = str_dup(str_from(options->uri));
-	requests_init(&pg->requests, worker, options->max_waiting, options->timeout_ms);
+	requests_init(&pg->requests, worker, options->max_waiting, options->timeout_ms,
+	              options->waiting_gauge);
 	pg->requests.end = end_query;
 	pg->requests.free = free_query;
 	pg->open_handles = 1;

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/metrics.h"
 #include "loop/worker.h"
 
 /*
@@ -41,6 +42,7 @@ struct pg_options {
 	const char *uri; /* postgresql://... */
 	unsigned connections;
 	unsigned max_waiting; /* queries not answered yet, over all connections */
+	struct gauge *waiting_gauge; /* of those; may be NULL */
 	uint64_t timeout_ms; /* of one query, waiting included */
 	const struct pg_statement *statements; /* lives as long as the pool */
 	size_t statement_count;

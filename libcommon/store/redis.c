@@ -329,7 +329,8 @@ err_t redis_new(struct redis **out, struct worker *worker, const struct redis_op
 		return ERR_BAD_CONFIG;
 	}
 	redis->worker = worker;
-	requests_init(&redis->requests, worker, options->max_waiting, options->timeout_ms);
+	requests_init(&redis->requests, worker, options->max_waiting, options->timeout_ms,
+	              options->waiting_gauge);
 	redis->requests.end = end_command;
 	redis->requests.free = free_command;
 	pipeline_init(&redis->pipeline, &redis->requests, on_stalled);

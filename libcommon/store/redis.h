@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/metrics.h"
 #include "base/str.h"
 #include "loop/worker.h"
 
@@ -33,7 +34,8 @@ struct redis;
 
 struct redis_options {
 	const char *uri; /* redis://[[user]:password@]host[:port][/db]; %XX in user and password, IPv6 as [::1] */
-	unsigned max_waiting;
+	unsigned max_waiting; /* commands not answered yet */
+	struct gauge *waiting_gauge; /* of those; may be NULL */
 	uint64_t timeout_ms; /* of one command, waiting included */
 };
 

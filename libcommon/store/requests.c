@@ -27,9 +27,15 @@ static void on_refuse(uv_idle_t *refuse)
 		uv_idle_stop(refuse);
 }
 
-void requests_init(struct requests *requests, struct worker *worker, unsigned max_open, uint64_t timeout_ms)
+void requests_init(struct requests *requests, struct worker *worker, unsigned max_open, uint64_t timeout_ms,
+                   struct gauge *open_gauge)
 {
-	*requests = (struct requests){ .worker = worker, .max_open = max_open, .timeout_ms = timeout_ms };
+	*requests = (struct requests){
+		.worker = worker,
+		.max_open = max_open,
+		.timeout_ms = timeout_ms,
+		.open_gauge = open_gauge,
+	};
 	list_init(&requests->refused);
 	uv_idle_init(&worker->loop, &requests->refuse); /* never fails */
 	requests->refuse.data = requests;
@@ -43,12 +49,19 @@ void requests_close(struct requests *requests, uv_close_cb closed)
 	uv_close((uv_handle_t *)&requests->refuse, closed);
 }
 
+static void change_open(struct requests *requests, int by)
+{
+	requests->open += (unsigned)by;
+	gauge_add(requests->open_gauge, by);
+}
+
 bool requests_admit(struct requests *requests, struct request *request)
 {
 	request->is_ended = false;
 	request->deadline_ms = clock_mono_ms() + requests->timeout_ms;
 	list_init(&request->link);
-	if (requests->open++ < requests->max_open)
+	change_open(requests, 1);
+	if (requests->open <= requests->max_open)
 		return true;
 	requests_refuse(requests, request);
 	return false;
@@ -66,7 +79,7 @@ void requests_end(struct requests *requests, struct request *request, err_t err)
 	if (request->is_ended)
 		return;
 	request->is_ended = true;
-	requests->open--;
+	change_open(requests, -1);
 	requests->end(request, err);
 }
 

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "base/list.h"
+#include "base/metrics.h"
 #include "loop/worker.h"
 
 /*
@@ -33,13 +34,15 @@ struct requests {
 	uint64_t timeout_ms; /* of each request: so the oldest always has the first deadline */
 	unsigned max_open;
 	unsigned open; /* given and not ended */
+	struct gauge *open_gauge; /* may be NULL */
 	struct list refused; /* to be ended on the loop's next turn */
 	uv_idle_t refuse; /* runs while some are */
 	void (*end)(struct request *request, err_t err); /* tells the caller, who may give more requests */
 	void (*free)(struct request *request);
 };
 
-void requests_init(struct requests *requests, struct worker *worker, unsigned max_open, uint64_t timeout_ms);
+void requests_init(struct requests *requests, struct worker *worker, unsigned max_open, uint64_t timeout_ms,
+                   struct gauge *open_gauge);
 
 /* Ends what is refused. `closed` gets the handle `refuse` on a later turn; no request may be given any more. */
 void requests_close(struct requests *requests, uv_close_cb closed);

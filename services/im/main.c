@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/random.h"
 #include "im/api.h"
 #include "im/app.h"
@@ -64,11 +65,17 @@ static err_t open_stores(struct app *app)
 		.uri = config->pg_uri,
 		.connections = (unsigned)config->pg_connections,
 		.max_waiting = 20000,
+		.waiting_gauge = metrics_gauge("skein_im_postgres_waiting", "Statements that PostgreSQL has not answered.", NULL),
 		.timeout_ms = (uint64_t)config->send_timeout_ms,
 		.statements = statements,
 		.statement_count = STATEMENT_COUNT,
 	};
-	const struct redis_options redis = { .uri = config->redis_uri, .max_waiting = 20000, .timeout_ms = 2000 };
+	const struct redis_options redis = {
+		.uri = config->redis_uri,
+		.max_waiting = 20000,
+		.waiting_gauge = metrics_gauge("skein_im_redis_waiting", "Commands that Redis has not answered.", NULL),
+		.timeout_ms = 2000,
+	};
 	const struct kafka_producer_options kafka = {
 		.brokers = config->kafka_brokers,
 		.client_id = config->common.node_name,
@@ -137,6 +144,8 @@ static err_t open_servers(struct app *app)
 		.max_connections = (unsigned)config->http_connections,
 		.max_connections_per_address = (unsigned)config->http_connections_per_address,
 		.max_pending = (unsigned)config->limits_requests,
+		.connection_gauge = metrics_gauge("skein_im_http_connections", "Open HTTP connections.", NULL),
+		.pending_gauge = metrics_gauge("skein_im_http_requests_waiting", "HTTP requests that are not answered.", NULL),
 		.idle_timeout_s = (unsigned)(config->http_idle_timeout_ms / 1000),
 		.routes = routes,
 		.route_count = ARRAY_LEN(routes),

@@ -201,6 +201,7 @@ static err_t open_stores(struct app *app)
 		.uri = app->config.pg_uri,
 		.connections = (unsigned)app->config.pg_connections,
 		.max_waiting = 10000,
+		.waiting_gauge = metrics_gauge("skein_push_postgres_waiting", "Statements that PostgreSQL has not answered.", NULL),
 		.timeout_ms = (uint64_t)app->config.pg_timeout_ms,
 		.statements = statements,
 		.statement_count = ARRAY_LEN(statements),
@@ -208,6 +209,7 @@ static err_t open_stores(struct app *app)
 	const struct redis_options redis_options = {
 		.uri = app->config.redis_uri,
 		.max_waiting = (unsigned)app->config.redis_max_waiting,
+		.waiting_gauge = metrics_gauge("skein_push_redis_waiting", "Commands that Redis has not answered.", NULL),
 		.timeout_ms = (uint64_t)app->config.redis_timeout_ms,
 	};
 

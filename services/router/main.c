@@ -85,13 +85,6 @@ static void reload(void *arg)
 		log_set_level((enum log_level)app->config.common.log_level);
 }
 
-static int64_t read_redis_waiting(void *arg)
-{
-	struct app *app = arg;
-
-	return app->redis ? redis_waiting(app->redis) : 0;
-}
-
 static int64_t read_kicks_waiting(void *arg)
 {
 	struct app *app = arg;
@@ -101,7 +94,6 @@ static int64_t read_kicks_waiting(void *arg)
 
 static void add_gauges(struct app *app)
 {
-	metrics_gauge_fn("skein_router_redis_waiting", "Commands that Redis has not answered.", NULL, read_redis_waiting, app);
 	metrics_gauge_fn("skein_router_kicks_waiting", "Orders to close connections that are not through.", NULL,
 	                 read_kicks_waiting, app);
 }
@@ -111,6 +103,7 @@ static err_t open_ways_out(struct app *app)
 	const struct redis_options redis_options = {
 		.uri = app->config.redis_uri,
 		.max_waiting = (unsigned)app->config.redis_max_waiting,
+		.waiting_gauge = metrics_gauge("skein_router_redis_waiting", "Commands that Redis has not answered.", NULL),
 		.timeout_ms = (uint64_t)app->config.redis_timeout_ms,
 	};
 

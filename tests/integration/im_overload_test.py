@@ -3,6 +3,7 @@ import asyncio
 import pathlib
 import socket
 import sys
+import threading
 import time
 import unittest
 import urllib.parse
@@ -175,6 +176,30 @@ class Overload(unittest.TestCase):
         await load.rest()
         self.assertEqual(set(load.statuses), {200})
         self.assertLessEqual(load.slowest(), 0.5)
+
+    def test_requests_over_their_limit_are_refused_at_once_and_all_that_waits_is_counted(self):
+        im = Im(SERVERS, name="im-few", limits__requests="2")
+        self.addCleanup(im.kill)
+        for uid in ("few-a", "few-b"):
+            im.client(uid).post("/v1/auth/refresh")
+        statuses = []
+        senders = [threading.Thread(target=lambda key=key: statuses.append(im.client("few-a").send(key, "user:few-b").status))
+                   for key in "12"]
+        with SERVERS.session() as session:
+            session.run("begin; lock table message in exclusive mode;")
+            for sender in senders:
+                sender.start()
+            await_that(lambda: im.metric("skein_im_http_requests_waiting") == 2, "two wait")
+            await_that(lambda: im.metric("skein_im_postgres_waiting") > 0, "their statement waits")
+            answer = im.client("few-a").get("/v1/endpoints")
+            self.assertEqual((answer.status, answer.json["code"]), (503, "unavailable"))
+            self.assertIn(answer.headers["retry-after"], RETRY_AFTER)
+            self.assertGreaterEqual(im.metric("skein_im_http_connections"), 2)
+        for sender in senders:
+            sender.join()
+        self.assertEqual(statuses, [200, 200])
+        await_that(lambda: im.metric("skein_im_http_requests_waiting") == 0, "nothing waits")
+        self.assertEqual(im.metric("skein_im_redis_waiting"), 0)
 
     def test_what_waits_for_push_counts_too_as_long_as_push_gets_on(self):
         redis, client = Redis(SERVERS.redis), self.im.client("push-a")

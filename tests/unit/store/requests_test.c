@@ -104,7 +104,7 @@ static int set_up(void **state)
 	clock_replace(&source);
 	f.stalls = 0;
 	assert_int_equal(worker_init(&f.worker, "test"), OK);
-	requests_init(&f.requests, &f.worker, 4, TIMEOUT_MS);
+	requests_init(&f.requests, &f.worker, 4, TIMEOUT_MS, NULL);
 	f.requests.end = end_ask;
 	f.requests.free = free_ask;
 	pipeline_init(&f.pipeline, &f.requests, note_stall);
