@@ -566,8 +566,3 @@ bool pg_is_connected(const struct pg *pg)
 	}
 	return false;
 }
-
-unsigned pg_waiting(const struct pg *pg)
-{
-	return pg->requests.open;
-}

@@ -101,9 +101,6 @@ void pg_query(struct pg *pg, uint64_t lane, unsigned statement, struct pg_params
 /* At least one connection is up and prepared. */
 bool pg_is_connected(const struct pg *pg);
 
-/* Queries given and not answered, for admission and metrics. */
-unsigned pg_waiting(const struct pg *pg);
-
 /* "23505" of a refused query, "" if there is none. */
 const char *pg_sqlstate(const PGresult *result);
 

@@ -391,11 +391,6 @@ bool redis_is_connected(const struct redis *redis)
 	return redis->is_ready;
 }
 
-unsigned redis_waiting(const struct redis *redis)
-{
-	return redis->requests.open;
-}
-
 struct str redis_reply_str(const redisReply *reply)
 {
 	if (reply && (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS))

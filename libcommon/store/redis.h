@@ -81,7 +81,6 @@ const char *redis_generation(const struct redis *redis);
 void redis_on_new_generation(struct redis *redis, void (*changed)(void *arg), void *arg);
 
 bool redis_is_connected(const struct redis *redis);
-unsigned redis_waiting(const struct redis *redis);
 
 /* The text of a string or status reply; empty for anything else. */
 struct str redis_reply_str(const redisReply *reply);

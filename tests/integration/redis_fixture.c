@@ -36,9 +36,10 @@ static void on_done(void *arg, err_t err, const redisReply *reply)
 
 void redis_fixture_open_uri(struct redis_fixture *f, const char *uri, unsigned max_waiting)
 {
-	const struct redis_options options = { .uri = uri, .max_waiting = max_waiting, .timeout_ms = REDIS_TIMEOUT_MS };
-
-	*f = (struct redis_fixture){ .given = 0 };
+	*f = (struct redis_fixture){ .waiting = metrics_gauge("test_redis_waiting", "Commands that are not answered.", NULL) };
+	const struct redis_options options = {
+		.uri = uri, .max_waiting = max_waiting, .waiting_gauge = f->waiting, .timeout_ms = REDIS_TIMEOUT_MS,
+	};
 	assert_int_equal(worker_init(&f->worker, "test"), OK);
 	assert_int_equal(redis_new(&f->redis, &f->worker, &options), OK);
 }

@@ -12,6 +12,7 @@
 struct redis_fixture {
 	struct worker worker;
 	struct redis *redis;
+	struct gauge *waiting;
 	unsigned given, ended;
 	unsigned ended_with[ERR_COUNT];
 	bool is_in_call;

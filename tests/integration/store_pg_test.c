@@ -55,6 +55,7 @@ static struct real_server server = { .kind = REAL_POSTGRES, .extra = { "fsync", 
 struct fixture {
 	struct worker worker;
 	struct pg *pg;
+	struct gauge *waiting;
 	unsigned given, ended;
 	unsigned ended_with[ERR_COUNT];
 	bool is_in_call;
@@ -117,7 +118,7 @@ static void query_text(struct fixture *f, struct call *call, unsigned statement,
 static void turn_until_all_ended(struct fixture *f)
 {
 	turn_until_count(&f->worker, &f->ended, f->given);
-	assert_int_equal(pg_waiting(f->pg), 0);
+	assert_int_equal(gauge_value(f->waiting), 0);
 }
 
 static bool is_connected(void *arg)
@@ -132,12 +133,11 @@ static bool is_disconnected(void *arg)
 
 static void open_pool(struct fixture *f, unsigned connections, unsigned max_waiting)
 {
+	*f = (struct fixture){ .waiting = metrics_gauge("test_pg_waiting", "Queries that are not answered.", NULL) };
 	const struct pg_options options = {
-		.uri = server.uri, .connections = connections, .max_waiting = max_waiting, .timeout_ms = TIMEOUT_MS,
-		.statements = statements, .statement_count = STATEMENTS,
+		.uri = server.uri, .connections = connections, .max_waiting = max_waiting, .waiting_gauge = f->waiting,
+		.timeout_ms = TIMEOUT_MS, .statements = statements, .statement_count = STATEMENTS,
 	};
-
-	*f = (struct fixture){ .given = 0 };
 	assert_int_equal(worker_init(&f->worker, "test"), OK);
 	assert_int_equal(pg_new(&f->pg, &f->worker, &options), OK);
 }
@@ -524,7 +524,8 @@ static void what_is_over_the_limit_is_refused_and_memory_stays_bounded(void **st
 	for (int i = 0; i < 2000; i++) {
 		query_text(&f, &calls[i], DO_FAIL, body);
 		uv_run(&f.worker.loop, UV_RUN_NOWAIT);
-		assert_in_range(pg_waiting(f.pg), 0, 101);
+		assert_int_equal(gauge_value(f.waiting), f.given - f.ended);
+		assert_in_range(gauge_value(f.waiting), 0, 101);
 	}
 	assert_in_range(allocated_bytes() - MIN(before, allocated_bytes()), 0, 100 * (sizeof(body) + 2000));
 	assert_true(f.ended >= 1800);
