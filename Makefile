@@ -15,8 +15,9 @@ JOBS = $(if $(filter -j% --jobs%,$(MAKEFLAGS)),,-j$(shell nproc))
 SHELL := /bin/bash
 
 include mk/flags.mk
+include mk/layers.mk
 include mk/build.mk
-include $(filter-out mk/flags.mk mk/build.mk,$(sort $(wildcard mk/*.mk)))
+include $(filter-out mk/flags.mk mk/layers.mk mk/build.mk,$(sort $(wildcard mk/*.mk)))
 
 .PHONY: help
 help: ## list these targets

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/ident.h"
-#include "base/json.h"
+#include "base/text/ident.h"
+#include "base/text/json.h"
 #include "base/mem.h"
 
 #define MAX_MESSAGES 1000 /* of a page; we ask for less */

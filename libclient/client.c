@@ -1,7 +1,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/ident.h"
+#include "base/text/ident.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "libclient/client.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/ident.h"
+#include "base/text/ident.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "libclient/client.h"

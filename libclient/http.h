@@ -1,7 +1,7 @@
 #ifndef SKEIN_LIBCLIENT_HTTP_H
 #define SKEIN_LIBCLIENT_HTTP_H
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "libclient/curl_loop.h"
 #include "libclient/skein_client.h"
 

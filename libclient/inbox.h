@@ -6,7 +6,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
-#include "base/str.h"
+#include "base/text/str.h"
 
 /*
  * Hands each message over once, in order of its conversation, and knows what to

@@ -7,7 +7,7 @@
 /*
  * Whether and where to be connected. Pure: no I/O and no clock; whoever drives
  * it tells what happens and does what life_take() says until it says NOTHING.
- * docs/client.md draws it.
+ * docs/build/client.md draws it.
  *
  *   FINDING    asks one base URL after the other for the gateways
  *   OPENING    tries one gateway after the other, up to its `hello`

@@ -6,7 +6,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
-#include "base/str.h"
+#include "base/text/str.h"
 
 /*
  * Sends that wait for their answers. Those to one user or group go out one after

@@ -9,7 +9,7 @@
 
 /*
  * A client of Skein: one user on one device, connected as long as there is a
- * way, with each message handed over once and in order (docs/client.md).
+ * way, with each message handed over once and in order (docs/build/client.md).
  *
  *   struct skein_net *net = skein_net_new(uv_default_loop(), NULL);
  *   const char *bases[] = { "https://im.example.org" };
@@ -71,7 +71,7 @@ enum skein_reason {
 	SKEIN_UNAUTHENTICATED, /* the token is not taken, and there is no on_token_needed */
 };
 
-/* The answer to a send. `code` is NULL when it was stored, else what docs/protocol.md names, or "closed". */
+/* The answer to a send. `code` is NULL when it was stored, else what docs/build/protocol.md names, or "closed". */
 struct skein_sent {
 	const char *client_msg_id;
 	const char *code, *detail;

@@ -4,7 +4,7 @@
 #include <strings.h>
 
 #include "base/random.h"
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 
 #define FINAL 0x80
 #define MASKED 0x80

@@ -1,26 +1,23 @@
-# What is compiled into what. A layer of libcommon, the generated protocol code and each service (without its
-# main.c) become an archive; a binary links its main.c with the archives it may use. Order of LAYERS is the order
-# in which they may include each other: upward never.
+# What is compiled into what. Each layer of libcommon, the generated protocol code and each service (without its
+# main.c) becomes an archive; a binary links its main.c with the archives it may use.
 
 # One word a step; V=1 shows the commands.
 Q := $(if $(V),,@)
 say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@echo "  $(1)  $(2)")
-
-LAYERS := base loop net store rpc
-SERVICES := gateway im router push
 
 PROTOS := $(wildcard proto/*.proto)
 GEN_C := $(PROTOS:%.proto=$(OUT)/gen/%.pb-c.c)
 GEN_H := $(GEN_C:.c=.h)
 
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
-layer_sources = $(wildcard libcommon/$(1)/*.c)
-service_sources = $(filter-out %/main.c,$(wildcard services/$(1)/*.c))
+layer_sources = $(wildcard libcommon/$(1)/*.c libcommon/$(1)/*/*.c)
+service_sources = $(filter-out %/main.c,$(wildcard services/$(1)/*.c services/$(1)/*/*.c))
 
 PROTO_LIB := $(OUT)/lib/libproto.a
 LAYER_LIBS := $(foreach l,$(LAYERS),$(OUT)/lib/lib$(l).a)
 # The linker reads archives once, left to right: users before what they use.
-COMMON_LIBS := $(OUT)/lib/librpc.a $(OUT)/lib/libstore.a $(OUT)/lib/libnet.a $(OUT)/lib/libloop.a $(OUT)/lib/libbase.a $(PROTO_LIB)
+reversed = $(if $(1),$(call reversed,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
+COMMON_LIBS := $(foreach l,$(call reversed,$(LAYERS)),$(OUT)/lib/lib$(l).a) $(PROTO_LIB)
 
 BINARIES := $(SERVICES:%=$(BIN)/%) $(BIN)/skeinctl
 
@@ -34,29 +31,29 @@ $(OUT)/gen/proto/%.pb-c.c $(OUT)/gen/proto/%.pb-c.h &: proto/%.proto
 	@mkdir -p $(OUT)/gen
 	$(Q)protoc-c --proto_path=. --c_out=$(OUT)/gen $<
 
-# All of proto/ described, compiled in for gRPC reflection (proto/descriptor_set.h).
+# All of proto/ described, compiled in for gRPC reflection (rpc/server/descriptor_set.h).
 $(OUT)/gen/proto/descriptor_set.c: $(PROTOS)
 	@mkdir -p $(@D)
 	$(Q)protoc --proto_path=. --include_imports --descriptor_set_out=$(@:.c=.bin) $^
-	@{ echo '#include "proto/descriptor_set.h"'; echo 'const unsigned char proto_descriptor_set[] = {'; \
+	@{ echo '#include "rpc/server/descriptor_set.h"'; echo 'const unsigned char proto_descriptor_set[] = {'; \
 	   od -An -v -tu1 -w32 $(@:.c=.bin) | sed 's/ *\([0-9]\+\)/\1,/g'; echo '};'; \
 	   echo 'const size_t proto_descriptor_set_len = sizeof(proto_descriptor_set);'; } > $@
 
 # Every compilation may include generated headers: they come first, once.
-$(OUT)/obj/%.o: %.c $(OUT)/flags | $(GEN_H)
+$(OUT)/obj/%.o: %.c $(OUT)/flags | $(GEN_H) $(INCLUDE_VIEWS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(call includes_of,$<) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # Generated code is not ours to keep free of warnings.
 $(OUT)/obj/gen/%.o: $(OUT)/gen/%.c $(OUT)/flags | $(GEN_H)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-error -w $(CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(INCLUDE_ALL) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-error -w $(CFLAGS) -MMD -MP -c $< -o $@
 
 # Rebuild everything when the compiler or its flags change.
 $(OUT)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS)' > $@
+	@echo '$(CC) $(INCLUDE_ALL) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(INCLUDE_ALL) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS)' > $@
 FORCE:
 
 define archive
@@ -92,7 +89,7 @@ $(foreach s,$(SERVICES),$(eval $(call service_rule,$(s))))
 # base inside, which exports skein_* only.
 CLIENT_LIB := $(OUT)/lib/libskeinclient.a
 
-$(OUT)/lib/libclient.a: $(call objects,$(wildcard libclient/*.c))
+$(OUT)/lib/libclient.a: $(call objects,$(wildcard libclient/*.c libclient/*/*.c))
 	$(archive)
 
 $(CLIENT_LIB): $(OUT)/lib/libclient.a $(OUT)/lib/libbase.a
@@ -101,7 +98,7 @@ $(CLIENT_LIB): $(OUT)/lib/libclient.a $(OUT)/lib/libbase.a
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $(@:.a=.o)
 
-$(BIN)/skeinctl: $(call objects,$(wildcard tools/skeinctl/*.c)) $(CLIENT_LIB) $(COMMON_LIBS)
+$(BIN)/skeinctl: $(call objects,$(wildcard tools/skeinctl/*.c tools/skeinctl/*/*.c)) $(CLIENT_LIB) $(COMMON_LIBS)
 	$(link)
 
 # The version is compiled into one object only, and again when it changes.

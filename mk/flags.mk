@@ -10,7 +10,7 @@ OBJCOPY := objcopy
 PACKAGES := libuv libwebsockets libmicrohttpd rdkafka hiredis libpq libprotobuf-c jansson openssl libcurl
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
-CPPFLAGS := -D_GNU_SOURCE -Ilibcommon -Iservices -I. -I$(OUT)/gen $(addprefix -isystem ,$(shell pkg-config --cflags-only-I $(PACKAGES) 2>/dev/null | sed 's/-I//g'))
+CPPFLAGS := -D_GNU_SOURCE $(addprefix -isystem ,$(shell pkg-config --cflags-only-I $(PACKAGES) 2>/dev/null | sed 's/-I//g'))
 CFLAGS_ALL := -std=gnu11 -g -fno-omit-frame-pointer -fPIE $(WARNINGS)
 LDFLAGS_ALL := -pie -pthread
 LIBS := -lwebsockets -lmicrohttpd -lrdkafka -lhiredis -lpq -lprotobuf-c -lgrpc -lgpr -ljansson -luv -lssl -lcrypto -lcurl -lm -lpthread

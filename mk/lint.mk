@@ -15,17 +15,17 @@ fmt: ## lay the C files out as .clang-format says
 lint-headers: $(LINT_HEADERS:%=$(OUT)/lint/headers/%)
 lint-tidy: $(LINT_SOURCES:%=$(OUT)/lint/tidy/%)
 
-$(OUT)/lint/headers/%.h: %.h $(OUT)/flags | $(GEN_H)
+$(OUT)/lint/headers/%.h: %.h $(OUT)/flags | $(GEN_H) $(INCLUDE_VIEWS)
 	@mkdir -p $(@D)
-	@echo '#include "$<"' | $(CC) $(CPPFLAGS) $(CFLAGS_ALL) -x c -fsyntax-only -
-	@echo '#include "$<"' | $(CC) $(CPPFLAGS) -x c -MM -MP -MT $@ -MF $@.d -
+	@echo '#include "$(abspath $<)"' | $(CC) $(call includes_of,$<) $(CPPFLAGS) $(CFLAGS_ALL) -x c -fsyntax-only -
+	@echo '#include "$(abspath $<)"' | $(CC) $(call includes_of,$<) $(CPPFLAGS) -x c -MM -MP -MT $@ -MF $@.d -
 	@touch $@
 
-$(OUT)/lint/tidy/%.c: %.c .clang-tidy $(OUT)/flags | $(GEN_H)
+$(OUT)/lint/tidy/%.c: %.c .clang-tidy $(OUT)/flags | $(GEN_H) $(INCLUDE_VIEWS)
 	@mkdir -p $(@D)
-	@clang-tidy --quiet $< -- $(CPPFLAGS) -std=gnu11 $(filter-out -Werror,$(WARNINGS)) -DSKEIN_VERSION='"lint"' \
+	@clang-tidy --quiet $< -- $(call includes_of,$<) $(CPPFLAGS) -std=gnu11 $(filter-out -Werror,$(WARNINGS)) -DSKEIN_VERSION='"lint"' \
 		>$@.out 2>/dev/null || { cat $@.out; exit 1; }
-	@$(CC) $(CPPFLAGS) -MM -MP -MT $@ -MF $@.d $<
+	@$(CC) $(call includes_of,$<) $(CPPFLAGS) -MM -MP -MT $@ -MF $@.d $<
 	@touch $@
 
 -include $(shell find $(OUT)/lint -name '*.d' 2>/dev/null)
@@ -34,6 +34,6 @@ print-configuration: $(SERVICES:%=$(BIN)/%)
 	@cat mk/configuration-head.md
 	@for service in $(SERVICES); do $(BIN)/$$service --config-markdown || exit 1; done
 
-docs: ## write docs/configuration.md anew from the services' own tables
+docs: ## write docs/operate/configuration.md anew from the services' own tables
 	@$(MAKE) $(JOBS) all
-	@$(MAKE) -s print-configuration > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
+	@$(MAKE) -s print-configuration > docs/operate/configuration.md.new && mv docs/operate/configuration.md.new docs/operate/configuration.md

@@ -3,9 +3,9 @@
 
 MIGRATIONS := $(sort $(wildcard deploy/migrations/[0-9][0-9][0-9]_*.sql))
 
-$(OUT)/gen/im/migrations.c: $(MIGRATIONS) deploy/migrations mk/migrations.mk
+$(OUT)/gen/im/db/migrations.c: $(MIGRATIONS) deploy/migrations mk/migrations.mk
 	@mkdir -p $(@D)
-	@{ echo '#include "im/migrations.h"'; \
+	@{ echo '#include "im/db/migrations.h"'; \
 	   echo 'const struct migration migrations[] = {'; \
 	   for file in $(MIGRATIONS); do \
 	     name=$$(basename $$file .sql); \
@@ -16,4 +16,4 @@ $(OUT)/gen/im/migrations.c: $(MIGRATIONS) deploy/migrations mk/migrations.mk
 	   echo '};'; \
 	   echo 'const size_t migration_count = sizeof(migrations) / sizeof(migrations[0]);'; } > $@
 
-$(OUT)/lib/libim.a: $(OUT)/obj/gen/im/migrations.o
+$(OUT)/lib/libim.a: $(OUT)/obj/gen/im/db/migrations.o

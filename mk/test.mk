@@ -1,7 +1,7 @@
 # Tests. A unit test is tests/unit/PART/NAME_test.c: PART is a layer of libcommon or a service, and the test links what
 # that part may use, and the other sources beside it (what the tests of a part share). `make unit TEST=base/list` runs one.
 
-UNIT_SOURCES := $(wildcard tests/unit/*/*_test.c)
+UNIT_SOURCES := $(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c)
 UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/tests/unit/%)
 TEST ?=
 UNIT_CHOSEN := $(if $(TEST),$(foreach t,$(TEST),$(filter $(OUT)/tests/unit/$(t)%,$(UNIT_TESTS))),$(UNIT_TESTS))
@@ -11,10 +11,13 @@ libs_of_loop := loop base
 libs_of_net := net loop base
 libs_of_store := store loop base
 libs_of_rpc := rpc loop base
+libs_of_message := message base
+libs_of_cluster := cluster message store loop base
+libs_of_deliver := deliver cluster message rpc store loop base
 libs_of_libclient := client base
-$(foreach s,$(SERVICES),$(eval libs_of_$(s) := $(s) rpc store net loop base))
+$(foreach s,$(SERVICES),$(eval libs_of_$(s) := $(s) deliver cluster message rpc store net loop base))
 
-shared_by_tests_of = $(call objects,$(filter-out %_test.c,$(wildcard tests/unit/$(1)/*.c)))
+shared_by_tests_of = $(call objects,$(filter-out %_test.c,$(wildcard tests/unit/$(1)/*.c tests/unit/$(1)/*/*.c)))
 
 define unit_rule
 $(OUT)/tests/unit/$(1)/%_test: $(OUT)/obj/tests/unit/$(1)/%_test.o $(call shared_by_tests_of,$(1)) $(foreach l,$(libs_of_$(1)),$(OUT)/lib/lib$(l).a) $(PROTO_LIB)

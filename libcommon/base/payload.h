@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/str.h"
+#include "base/text/str.h"
 
 /*
  * Bytes that many share and nobody changes: one allocation, an atomic count of

@@ -1,3 +1,3 @@
-#include "base/config.h"
+#include "base/config/config.h"
 
 const char skein_version[] = SKEIN_VERSION;

@@ -1,4 +1,4 @@
-#include "rpc/wire.h"
+#include "base/wire.h"
 
 #define FIELD_NUMBER_MAX ((1u << 29) - 1)
 

@@ -1,11 +1,11 @@
-#ifndef SKEIN_RPC_WIRE_H
-#define SKEIN_RPC_WIRE_H
+#ifndef SKEIN_BASE_WIRE_H
+#define SKEIN_BASE_WIRE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "base/str.h"
+#include "base/text/buf.h"
+#include "base/text/str.h"
 
 /*
  * Inside rpc/ only: the protobuf wire format, as far as health checks and

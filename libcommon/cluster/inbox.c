@@ -1,14 +1,14 @@
-#include "store/inbox.h"
+#include "cluster/inbox.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include "base/ident.h"
-#include "base/log.h"
+#include "base/text/ident.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/sabotage.h"
-#include "store/user_script.h"
+#include "cluster/user_script.h"
 
 #define EPOCH_DIGITS (INBOX_EPOCH_TEXT - 1)
 #define EPOCH_MAX ((1ull << 4 * EPOCH_DIGITS) - 1)

@@ -1,13 +1,13 @@
-#ifndef SKEIN_STORE_INBOX_H
-#define SKEIN_STORE_INBOX_H
+#ifndef SKEIN_CLUSTER_INBOX_H
+#define SKEIN_CLUSTER_INBOX_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "base/config.h"
-#include "base/str.h"
-#include "store/redis.h"
+#include "base/text/buf.h"
+#include "base/config/config.h"
+#include "base/text/str.h"
+#include "store/redis/redis.h"
 
 /*
  * A user's inbox in Redis: a list of references whose entries are numbered
@@ -18,7 +18,7 @@
  *   im:inbox:{uid}:meta   hash: g (run_id of the Redis process that made it), n (number of the newest entry), e (epoch),
  *                         a and t (the mark of the cap by age: a number, and when it was the newest),
  *                         x (when its life was last extended)
- *   im:route:{uid}        hash: device -> route (store/routes.h)
+ *   im:route:{uid}        hash: device -> route (cluster/routes.h)
  *
  * An inbox that is missing, or whose g is not the run_id the caller is
  * connected to, is made anew under a fresh epoch before anything else (design

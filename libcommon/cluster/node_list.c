@@ -1,11 +1,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/ident.h"
+#include "base/text/ident.h"
 #include "base/list.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "store/node_record.h"
+#include "cluster/node_record.h"
 
 /*
  * One read is HGETALL of im:nodes, then HGETALL of each node's own key in one pipeline. Only a read that got all its

@@ -1,9 +1,9 @@
-#include "store/node_record.h"
+#include "cluster/node_record.h"
 
 #include <assert.h>
 #include <stdio.h>
 
-#include "base/ident.h"
+#include "base/text/ident.h"
 
 void node_key_fill(struct node_key *key, struct str name)
 {

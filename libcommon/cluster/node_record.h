@@ -1,9 +1,9 @@
-#ifndef SKEIN_STORE_NODE_RECORD_H
-#define SKEIN_STORE_NODE_RECORD_H
+#ifndef SKEIN_CLUSTER_NODE_RECORD_H
+#define SKEIN_CLUSTER_NODE_RECORD_H
 
-#include "base/buf.h"
-#include "store/decimal.h"
-#include "store/nodes.h"
+#include "base/text/buf.h"
+#include "base/text/decimal.h"
+#include "cluster/nodes.h"
 
 /*
  * How nodes stand in Redis. Internal to store.

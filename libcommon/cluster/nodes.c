@@ -1,12 +1,12 @@
-#include "store/nodes.h"
+#include "cluster/nodes.h"
 
 #include <assert.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "store/decimal.h"
-#include "store/node_record.h"
+#include "base/text/decimal.h"
+#include "cluster/node_record.h"
 
 /*
  * A registration takes two steps, because the two keys may live on two Redis nodes: im:nodes gives the epoch (and

@@ -1,12 +1,12 @@
-#ifndef SKEIN_STORE_NODES_H
-#define SKEIN_STORE_NODES_H
+#ifndef SKEIN_CLUSTER_NODES_H
+#define SKEIN_CLUSTER_NODES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/map.h"
-#include "base/str.h"
-#include "store/redis.h"
+#include "base/text/str.h"
+#include "store/redis/redis.h"
 
 /*
  * The gateways that live. Each has a key im:node:{name} with a life of

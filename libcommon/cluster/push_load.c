@@ -1,7 +1,7 @@
-#include "store/push_load.h"
+#include "cluster/push_load.h"
 
 #include "base/mem.h"
-#include "store/decimal.h"
+#include "base/text/decimal.h"
 
 #define LOAD_KEY STR("im:push:load")
 

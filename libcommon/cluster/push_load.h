@@ -1,7 +1,7 @@
-#ifndef SKEIN_STORE_PUSH_LOAD_H
-#define SKEIN_STORE_PUSH_LOAD_H
+#ifndef SKEIN_CLUSTER_PUSH_LOAD_H
+#define SKEIN_CLUSTER_PUSH_LOAD_H
 
-#include "store/redis.h"
+#include "store/redis/redis.h"
 
 /*
  * How long messages wait for their delivery, as every push process sees it of its

@@ -1,13 +1,13 @@
-#include "store/routes.h"
+#include "cluster/routes.h"
 
 #include <assert.h>
 
-#include "base/ident.h"
-#include "base/log.h"
+#include "base/text/ident.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/sabotage.h"
-#include "store/decimal.h"
-#include "store/user_script.h"
+#include "base/text/decimal.h"
+#include "cluster/user_script.h"
 
 /*
  * ARGV[7] device, ARGV[8] route, ARGV[9] its beginning that names the connection, ARGV[10] life, ARGV[11] which of the

@@ -1,17 +1,17 @@
-#ifndef SKEIN_STORE_ROUTES_H
-#define SKEIN_STORE_ROUTES_H
+#ifndef SKEIN_CLUSTER_ROUTES_H
+#define SKEIN_CLUSTER_ROUTES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "base/str.h"
-#include "store/inbox.h"
-#include "store/redis.h"
+#include "base/text/buf.h"
+#include "base/text/str.h"
+#include "cluster/inbox.h"
+#include "store/redis/redis.h"
 
 /*
  * Where a user is connected. im:route:{uid} is a hash device -> route; a route
- * counts only if its node lives under the same epoch (store/nodes.h). Every
+ * counts only if its node lives under the same epoch (cluster/nodes.h). Every
  * change compares the connection id, so that a late unbind of an old connection
  * never removes the route of a newer one. A bind that comes after the unbind of
  * its own connection (it lay in a router that stood still, or in a line that was

@@ -1,4 +1,4 @@
-#include "store/user_script.h"
+#include "cluster/user_script.h"
 
 #include <assert.h>
 

@@ -1,8 +1,8 @@
-#ifndef SKEIN_STORE_USER_SCRIPT_H
-#define SKEIN_STORE_USER_SCRIPT_H
+#ifndef SKEIN_CLUSTER_USER_SCRIPT_H
+#define SKEIN_CLUSTER_USER_SCRIPT_H
 
-#include "store/decimal.h"
-#include "store/inbox.h"
+#include "base/text/decimal.h"
+#include "cluster/inbox.h"
 
 /* What the scripts over one user's keys share: the keys, and making the inbox. Internal to store. */
 

@@ -1,4 +1,4 @@
-#include "push/delivery_ids.h"
+#include "deliver/delivery_ids.h"
 
 #include <assert.h>
 

@@ -1,4 +1,4 @@
-#include "push/fanout_plan.h"
+#include "deliver/fanout_plan.h"
 
 #include <stdlib.h>
 

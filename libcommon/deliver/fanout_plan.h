@@ -1,5 +1,5 @@
-#ifndef SKEIN_PUSH_FANOUT_PLAN_H
-#define SKEIN_PUSH_FANOUT_PLAN_H
+#ifndef SKEIN_DELIVER_FANOUT_PLAN_H
+#define SKEIN_DELIVER_FANOUT_PLAN_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,11 +1,11 @@
-#ifndef SKEIN_PUSH_GATEWAY_H
-#define SKEIN_PUSH_GATEWAY_H
+#ifndef SKEIN_DELIVER_GATEWAY_H
+#define SKEIN_DELIVER_GATEWAY_H
 
 #include "base/map.h"
-#include "base/metrics.h"
-#include "push/delivery_ids.h"
-#include "push/gateways.h"
-#include "push/notes.h"
+#include "base/telemetry/metrics.h"
+#include "deliver/delivery_ids.h"
+#include "deliver/gateways.h"
+#include "deliver/notes.h"
 
 /*
  * Inside these files only: one gateway, and all of them. Thread: the worker's.

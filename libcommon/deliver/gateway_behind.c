@@ -1,9 +1,9 @@
 #include <assert.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "push/gateway.h"
+#include "deliver/gateway.h"
 
 #define NOTES_A_DELIVERY 1000
 #define WATCH_MS 250

@@ -1,6 +1,6 @@
 #include "base/clock.h"
-#include "base/log.h"
-#include "push/gateway.h"
+#include "base/telemetry/log.h"
+#include "deliver/gateway.h"
 
 #define STREAM_MAX_QUEUED (4u << 20)
 #define FULL_RETRY_MS 20

@@ -1,11 +1,11 @@
-#include "push/gateways.h"
+#include "deliver/gateways.h"
 
 #include <assert.h>
 #include <stdio.h>
 
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "push/gateway.h"
+#include "deliver/gateway.h"
 
 /* ---- life of a gateway: unknown -> alive -> dead, or unknown -> dead ---- */
 

@@ -1,16 +1,16 @@
-#ifndef SKEIN_PUSH_GATEWAYS_H
-#define SKEIN_PUSH_GATEWAYS_H
+#ifndef SKEIN_DELIVER_GATEWAYS_H
+#define SKEIN_DELIVER_GATEWAYS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/list.h"
 #include "base/payload.h"
-#include "base/str.h"
+#include "base/text/str.h"
 #include "loop/worker.h"
 #include "proto/delivery.pb-c.h"
-#include "rpc/rpc_client.h"
-#include "store/nodes.h"
+#include "rpc/client/rpc_client.h"
+#include "cluster/nodes.h"
 
 /*
  * The gateways that push streams to. A gateway is a registration: a name with

@@ -1,4 +1,4 @@
-#include "push/notes.h"
+#include "deliver/notes.h"
 
 #include "base/macros.h"
 #include "base/mem.h"

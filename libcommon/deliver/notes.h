@@ -1,5 +1,5 @@
-#ifndef SKEIN_PUSH_NOTES_H
-#define SKEIN_PUSH_NOTES_H
+#ifndef SKEIN_DELIVER_NOTES_H
+#define SKEIN_DELIVER_NOTES_H
 
 #include <stdbool.h>
 #include <stddef.h>

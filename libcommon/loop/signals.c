@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/telemetry/log.h"
 
 static void on_terminate(uv_signal_t *handle, int number)
 {

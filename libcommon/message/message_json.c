@@ -1,6 +1,6 @@
-#include "net/message_json.h"
+#include "message/message_json.h"
 
-#include "base/json.h"
+#include "base/text/json.h"
 
 static void put_number_if_set(struct buf *out, const char *key, uint64_t number)
 {

@@ -1,9 +1,9 @@
-#ifndef SKEIN_NET_MESSAGE_JSON_H
-#define SKEIN_NET_MESSAGE_JSON_H
+#ifndef SKEIN_MESSAGE_MESSAGE_JSON_H
+#define SKEIN_MESSAGE_MESSAGE_JSON_H
 
 #include <stdbool.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "proto/client.pb-c.h"
 
 /*

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "base/base64.h"
-#include "base/json.h"
-#include "base/log.h"
+#include "base/text/base64.h"
+#include "base/text/json.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 
 /*

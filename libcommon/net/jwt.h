@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/error.h"
-#include "base/str.h"
+#include "base/text/str.h"
 
 /*
  * JSON Web Tokens in compact form (contract section 5). The algorithm belongs

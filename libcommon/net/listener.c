@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
-#include "base/str.h"
+#include "base/telemetry/log.h"
+#include "base/text/str.h"
 
 #define BACKLOG 1024
 

@@ -6,7 +6,7 @@
 #include <uv.h>
 
 #include "base/list.h"
-#include "base/metrics.h"
+#include "base/telemetry/metrics.h"
 #include "loop/worker.h"
 
 /*

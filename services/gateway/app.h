@@ -3,19 +3,19 @@
 
 #include <stdatomic.h>
 
-#include "gateway/ack_window.h"
+#include "gateway/queues/ack_window.h"
 #include "gateway/config.h"
 #include "gateway/gateway_metrics.h"
-#include "gateway/leaving.h"
-#include "gateway/out_queue.h"
-#include "gateway/registration.h"
-#include "gateway/route_link.h"
-#include "gateway/ws_worker.h"
+#include "gateway/drain/leaving.h"
+#include "gateway/queues/out_queue.h"
+#include "gateway/router/registration.h"
+#include "gateway/router/route_link.h"
+#include "gateway/worker/ws_worker.h"
 #include "loop/signals.h"
-#include "net/internal_server.h"
+#include "net/http/internal_server.h"
 #include "net/jwt.h"
-#include "rpc/rpc_client.h"
-#include "rpc/rpc_server.h"
+#include "rpc/client/rpc_client.h"
+#include "rpc/server/rpc_server.h"
 
 /*
  * All of one gateway process: the main worker, which talks to router, and the

@@ -1,6 +1,6 @@
 #include "gateway/config.h"
 
-#include "gateway/conn_table.h"
+#include "gateway/worker/conn_table.h"
 
 #define OPTION(member) offsetof(struct gateway_config, member)
 

@@ -1,7 +1,7 @@
 #ifndef SKEIN_GATEWAY_CONFIG_H
 #define SKEIN_GATEWAY_CONFIG_H
 
-#include "base/config.h"
+#include "base/config/config.h"
 
 struct gateway_config {
 	struct config_common common;

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "base/metrics.h"
+#include "base/telemetry/metrics.h"
 
 /* What a gateway counts. Made once, at start; used from any thread. */
 

@@ -1,11 +1,11 @@
 /* gateway: the clients' WebSocket connections. This file wires; README.md says which file does what. */
 
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "gateway/app.h"
-#include "gateway/delivery.h"
-#include "gateway/kick_api.h"
-#include "proto/descriptor_set.h"
+#include "gateway/push/delivery.h"
+#include "gateway/router/kick_api.h"
+#include "rpc/server/descriptor_set.h"
 
 #define DELIVER_MAX_MESSAGE (16 << 20)
 #define CHECK_TIMEOUT_MS 900

@@ -1,7 +1,7 @@
 #ifndef SKEIN_IM_API_H
 #define SKEIN_IM_API_H
 
-#include "net/http_server.h"
+#include "net/http/http_server.h"
 
 /* The handlers of contract section 3, a file per resource: users_api.c and so on. `arg` is the struct app. */
 

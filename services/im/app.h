@@ -1,24 +1,24 @@
 #ifndef SKEIN_IM_APP_H
 #define SKEIN_IM_APP_H
 
-#include "im/access.h"
-#include "im/batcher.h"
+#include "im/http/access.h"
+#include "im/entries/batcher.h"
 #include "im/config.h"
-#include "im/kicks.h"
-#include "im/overload.h"
-#include "im/passwords.h"
-#include "im/revocations.h"
-#include "im/sync.h"
-#include "im/takeover.h"
-#include "im/users_seen.h"
+#include "im/tokens/kicks.h"
+#include "im/overload/overload.h"
+#include "im/accounts/password_pool.h"
+#include "im/tokens/revocation_feed.h"
+#include "im/sync/sync.h"
+#include "im/takeover/takeover.h"
+#include "im/accounts/known_users.h"
 #include "loop/signals.h"
-#include "net/http_server.h"
-#include "net/internal_server.h"
+#include "net/http/http_server.h"
+#include "net/http/internal_server.h"
 #include "net/jwt.h"
-#include "rpc/rpc_client.h"
-#include "rpc/rpc_server.h"
-#include "store/nodes.h"
-#include "store/redis.h"
+#include "rpc/client/rpc_client.h"
+#include "rpc/server/rpc_server.h"
+#include "cluster/nodes.h"
+#include "store/redis/redis.h"
 
 /* All of one im process. Everything runs on the one worker, the main thread. */
 struct app {
@@ -42,13 +42,13 @@ struct app {
 	struct overload overload;
 	struct message_cache messages;
 	struct sync sync;
-	struct users_seen users_seen;
-	struct revocations revocations;
+	struct known_users known_users;
+	struct revocation_feed revocations;
 	struct kicks kicks;
-	struct recent send_rates; /* user_rates.h */
+	struct user_lru send_rates; /* user_rates.h */
 	struct counter *rate_limited;
-	struct recent login_rates, logout_rates;
-	struct passwords passwords;
+	struct user_lru login_rates, logout_rates;
+	struct password_pool passwords;
 	struct access access;
 	bool is_probing; /* a readiness record is on its way to Kafka */
 	struct timer drain_timer;

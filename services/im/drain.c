@@ -1,7 +1,7 @@
 #include "im/drain.h"
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "im/app.h"
 
 #define POLL_MS 20
@@ -15,11 +15,11 @@ static void on_all_closed(void *arg)
 
 	sync_release(&app->sync);
 	message_cache_release(&app->messages);
-	users_seen_release(&app->users_seen);
-	recent_release(&app->send_rates);
-	recent_release(&app->login_rates);
-	recent_release(&app->logout_rates);
-	revocations_release(&app->revocations);
+	known_users_release(&app->known_users);
+	user_lru_release(&app->send_rates);
+	user_lru_release(&app->login_rates);
+	user_lru_release(&app->logout_rates);
+	revocation_feed_release(&app->revocations);
 	jwt_keys_free(app->keys);
 	signals_close(&app->signals);
 	worker_stop(&app->worker);
@@ -85,7 +85,7 @@ static void on_drain_timer(struct timer *timer)
 		worker_arm(&app->worker, &app->drain_timer, clock_mono_ms() + POLL_MS);
 		return;
 	}
-	revocations_stop(&app->revocations);
+	revocation_feed_stop(&app->revocations);
 	kicks_close(&app->kicks);
 	overload_stop(&app->overload);
 	rpc_channel_close(app->routers);

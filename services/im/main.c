@@ -3,18 +3,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/log.h"
-#include "base/metrics.h"
+#include "base/telemetry/log.h"
+#include "base/telemetry/metrics.h"
 #include "base/random.h"
 #include "im/api.h"
 #include "im/app.h"
 #include "im/drain.h"
-#include "im/migrate.h"
+#include "im/db/migrate.h"
 #include "im/readiness.h"
-#include "im/rpc_api.h"
-#include "im/statements.h"
-#include "im/user_rates.h"
-#include "proto/descriptor_set.h"
+#include "im/rpc/rpc_api.h"
+#include "im/db/statements.h"
+#include "im/accounts/user_rates.h"
+#include "rpc/server/descriptor_set.h"
 
 static const struct http_route routes[] = {
 	{ "POST", "/v1/messages", messages_api_send },
@@ -113,14 +113,14 @@ static void init_parts(struct app *app)
 	struct admission admission;
 
 	app->gateways = node_list_new(app->redis, &app->worker);
-	users_seen_init(&app->users_seen, app->pg);
+	known_users_init(&app->known_users, app->pg);
 	user_rates_init(&app->send_rates);
 	app->rate_limited = batcher_refusal_counter("reason=\"rate\"");
 	user_rates_init(&app->login_rates);
 	user_rates_init(&app->logout_rates);
 	kicks_init(&app->kicks, &app->worker, app->routers);
-	revocations_start(&app->revocations, &app->worker, app->pg, on_revoked, app);
-	passwords_init(&app->passwords, &app->worker);
+	revocation_feed_start(&app->revocations, &app->worker, app->pg, on_revoked, app);
+	password_pool_init(&app->passwords, &app->worker);
 	access_init(&app->access, routes, ARRAY_LEN(routes));
 	lease_keeper_start(&app->lease_keeper, &app->worker, app->pg, config->common.node_name,
 	                   (unsigned)config->lease_life_ms);

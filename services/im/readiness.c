@@ -2,8 +2,8 @@
 
 #include "base/mem.h"
 #include "im/app.h"
-#include "im/migrate.h"
-#include "im/statements.h"
+#include "im/db/migrate.h"
+#include "im/db/statements.h"
 
 static void on_postgres(void *arg, err_t err, const PGresult *result)
 {
@@ -75,5 +75,5 @@ void readiness_revocations(struct readiness_run *run, void *arg)
 {
 	const struct app *app = arg;
 
-	readiness_done(run, revocations_are_loaded(&app->revocations) ? OK : ERR_UNAVAILABLE);
+	readiness_done(run, revocation_feed_are_loaded(&app->revocations) ? OK : ERR_UNAVAILABLE);
 }

@@ -1,7 +1,7 @@
 #ifndef SKEIN_IM_READINESS_H
 #define SKEIN_IM_READINESS_H
 
-#include "net/internal_server.h"
+#include "net/http/internal_server.h"
 
 /* What im depends on, really asked: for /readyz. `arg` is the struct app. */
 

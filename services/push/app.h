@@ -3,17 +3,17 @@
 
 #include "loop/signals.h"
 #include "loop/worker.h"
-#include "net/internal_server.h"
+#include "net/http/internal_server.h"
 #include "push/config.h"
-#include "push/conversations.h"
-#include "push/gateways.h"
-#include "push/load_report.h"
-#include "push/recipients.h"
-#include "rpc/rpc_client.h"
-#include "store/kafka.h"
-#include "store/nodes.h"
-#include "store/pg.h"
-#include "store/redis.h"
+#include "push/order/conversations.h"
+#include "deliver/gateways.h"
+#include "push/intake/load_report.h"
+#include "push/recipients/recipients.h"
+#include "rpc/client/rpc_client.h"
+#include "store/kafka/kafka.h"
+#include "cluster/nodes.h"
+#include "store/pg/pg.h"
+#include "store/redis/redis.h"
 
 struct intake;
 

@@ -1,8 +1,8 @@
 #ifndef SKEIN_PUSH_CONFIG_H
 #define SKEIN_PUSH_CONFIG_H
 
-#include "base/config.h"
-#include "store/inbox.h"
+#include "base/config/config.h"
+#include "cluster/inbox.h"
 
 struct push_config {
 	struct config_common common;

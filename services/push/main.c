@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/metrics.h"
+#include "base/telemetry/log.h"
+#include "base/telemetry/metrics.h"
 #include "push/app.h"
-#include "push/gap.h"
-#include "push/intake.h"
+#include "push/order/gap.h"
+#include "push/intake/intake.h"
 
 static const struct pg_statement statements[] = {
 	[STATEMENT_PING] = { "push_ping", "select 1" },

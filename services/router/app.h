@@ -3,14 +3,14 @@
 
 #include "loop/signals.h"
 #include "loop/worker.h"
-#include "net/internal_server.h"
+#include "net/http/internal_server.h"
 #include "router/config.h"
-#include "router/gateway_calls.h"
-#include "rpc/rpc_client.h"
-#include "rpc/rpc_server.h"
-#include "store/inbox.h"
-#include "store/nodes.h"
-#include "store/redis.h"
+#include "router/kick/gateway_calls.h"
+#include "rpc/client/rpc_client.h"
+#include "rpc/server/rpc_server.h"
+#include "cluster/inbox.h"
+#include "cluster/nodes.h"
+#include "store/redis/redis.h"
 
 /* All of one router process. Everything runs on the one worker, the main thread. */
 struct app {

@@ -1,8 +1,8 @@
 #ifndef SKEIN_ROUTER_CONFIG_H
 #define SKEIN_ROUTER_CONFIG_H
 
-#include "base/config.h"
-#include "store/inbox.h"
+#include "base/config/config.h"
+#include "cluster/inbox.h"
 
 struct router_config {
 	struct config_common common;

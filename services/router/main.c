@@ -1,12 +1,12 @@
 /* router: the only maker of routes. This file wires; README.md says which file does what. */
 
-#include "base/log.h"
-#include "base/metrics.h"
-#include "proto/descriptor_set.h"
+#include "base/telemetry/log.h"
+#include "base/telemetry/metrics.h"
+#include "rpc/server/descriptor_set.h"
 #include "router/app.h"
-#include "router/kick_api.h"
-#include "router/nodes_api.h"
-#include "router/routes_api.h"
+#include "router/kick/kick_api.h"
+#include "router/nodes/nodes_api.h"
+#include "router/bind/routes_api.h"
 
 static const struct rpc_method methods[] = {
 	{ .path = "/skein.v1.Router/RegisterNode", .unary = nodes_api_register },

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/str.h"
+#include "base/text/str.h"
 #include "tests/bench/latency.h"
 #include "tests/bench/usage.h"
 #include "tests/bench/ws_peer.h"

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "tests/bench/loop.h"
 
 /* A keep-alive connection that has one request under way at most. */

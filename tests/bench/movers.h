@@ -4,7 +4,7 @@
 #include "tests/bench/bench.h"
 
 /*
- * Users that come back, as docs/client.md says: told to move they open a connection at the time to where they were
+ * Users that come back, as docs/build/client.md says: told to move they open a connection at the time to where they were
  * told, and keep the one that they have until the new one has said hello; closed or lost they wait at random and try
  * the gateways, the one they were on first. They go on from where they were, and what comes a second time is counted,
  * not taken.

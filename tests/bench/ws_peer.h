@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "tests/bench/loop.h"
 
 #define WS_NOBODY (-1) /* nobody listens there */

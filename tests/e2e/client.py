@@ -220,7 +220,7 @@ class User:
         return await self._post_patiently("/v1/messages/batch", at, {"messages": messages})
 
     async def insist(self, message, within_s=30):
-        """As docs/protocol.md tells a client: the same request, at one im after the other, until there is an answer."""
+        """As docs/build/protocol.md tells a client: the same request, at one im after the other, until there is an answer."""
         deadline = time.monotonic() + within_s
         for at in itertools.cycle(range(len(cluster.HTTP))):
             with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):

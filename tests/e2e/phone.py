@@ -1,4 +1,4 @@
-"""A client as docs/client.md says one is written: it connects, syncs, acks, comes back, and never misses a message.
+"""A client as docs/build/client.md says one is written: it connects, syncs, acks, comes back, and never misses a message.
 
 It keeps what it was given in the order in which it came (`messages`), each once, and fails on what the contract does not
 allow. It shares nothing with libclient/, so that the two do not agree on the same mistake.

@@ -8,7 +8,7 @@ from client import text_of
 from phone import Phone
 
 RECEIVERS = 16  # so many conversations lie on the partitions of both
-# What an idle machine needs is in docs/reliability.md; here only what would be wrong anywhere.
+# What an idle machine needs is in docs/operate/reliability.md; here only what would be wrong anywhere.
 RESTART_WAIT_S, KILL_WAIT_S = 10, 20
 
 

@@ -1,8 +1,8 @@
-#include "gateway/client_frame.h"
+#include "gateway/wire/client_frame.h"
 
-#include "base/ident.h"
+#include "base/text/ident.h"
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 #include "proto/im.pb-c.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,6 +1,6 @@
-#include "gateway/fanout.h"
+#include "gateway/wire/fanout.h"
 
-#include "base/json.h"
+#include "base/text/json.h"
 #include "base/mem.h"
 #include "proto/client.pb-c.h"
 #include "tests/fuzz/fuzz.h"

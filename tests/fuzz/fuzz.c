@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 
 /* What a target makes the log say is written, but nobody reads it. */

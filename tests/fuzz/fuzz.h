@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/str.h"
+#include "base/text/str.h"
 
 /*
  * What a fuzz target is: one function that takes any bytes, gives them to a

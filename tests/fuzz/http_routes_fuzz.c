@@ -1,4 +1,4 @@
-#include "net/http_routes.h"
+#include "net/http/http_routes.h"
 
 #include "base/macros.h"
 #include "tests/fuzz/fuzz.h"

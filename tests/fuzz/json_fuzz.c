@@ -1,4 +1,4 @@
-#include "base/json.h"
+#include "base/text/json.h"
 
 #include "base/macros.h"
 #include "tests/fuzz/fuzz.h"

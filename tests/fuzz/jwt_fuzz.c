@@ -3,9 +3,9 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "base/base64.h"
-#include "base/ident.h"
-#include "base/json.h"
+#include "base/text/base64.h"
+#include "base/text/ident.h"
+#include "base/text/json.h"
 #include "base/mem.h"
 #include "tests/fuzz/fuzz.h"
 

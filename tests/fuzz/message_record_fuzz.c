@@ -1,7 +1,7 @@
-#include "base/ident.h"
+#include "base/text/ident.h"
 #include "base/mem.h"
-#include "push/dead_letters.h"
-#include "push/intake.h"
+#include "push/intake/dead_letters.h"
+#include "push/intake/intake.h"
 #include "tests/fuzz/fuzz.h"
 
 /*

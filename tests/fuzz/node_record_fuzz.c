@@ -1,4 +1,4 @@
-#include "store/node_record.h"
+#include "cluster/node_record.h"
 
 #include "base/macros.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,4 +1,4 @@
-#include "store/redis_uri.h"
+#include "store/redis/redis_uri.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -1,7 +1,7 @@
-#include "rpc/reflection.h"
+#include "rpc/server/reflection.h"
 
-#include "proto/descriptor_set.h"
-#include "rpc/wire.h"
+#include "rpc/server/descriptor_set.h"
+#include "base/wire.h"
 #include "tests/fuzz/fuzz.h"
 
 /*

@@ -1,8 +1,8 @@
-#include "base/ident.h"
+#include "base/text/ident.h"
 #include "proto/router.pb-c.h"
 #include "router/app.h"
-#include "router/routes_api.h"
-#include "store/routes.h"
+#include "router/bind/routes_api.h"
+#include "cluster/routes.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/streams.h"
 

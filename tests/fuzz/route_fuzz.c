@@ -1,6 +1,6 @@
-#include "store/routes.h"
+#include "cluster/routes.h"
 
-#include "base/ident.h"
+#include "base/text/ident.h"
 #include "tests/fuzz/fuzz.h"
 
 /* A route as it stands in Redis: one that parses is written as one that parses to the same. */

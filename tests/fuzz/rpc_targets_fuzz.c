@@ -1,4 +1,4 @@
-#include "rpc/rpc_targets.h"
+#include "rpc/client/rpc_targets.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -1,6 +1,6 @@
-#include "im/send_request.h"
+#include "im/messages/send_request.h"
 
-#include "gateway/client_frame.h"
+#include "gateway/wire/client_frame.h"
 #include "tests/fuzz/fuzz.h"
 
 /*

@@ -1,8 +1,8 @@
 #ifndef SKEIN_TESTS_FUZZ_STREAMS_H
 #define SKEIN_TESTS_FUZZ_STREAMS_H
 
-#include "base/buf.h"
-#include "rpc/rpc_server.h"
+#include "base/text/buf.h"
+#include "rpc/server/rpc_server.h"
 
 /*
  * A stream without gRPC for the handlers of one: include it once, in a target

@@ -1,4 +1,4 @@
-#include "im/sync_request.h"
+#include "im/sync/sync_request.h"
 #include "base/mem.h"
 #include "tests/fuzz/fuzz.h"
 

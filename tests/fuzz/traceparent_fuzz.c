@@ -1,4 +1,4 @@
-#include "im/trace_context.h"
+#include "im/http/trace_context.h"
 
 #include "base/macros.h"
 #include "tests/fuzz/fuzz.h"

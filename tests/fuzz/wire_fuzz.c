@@ -1,4 +1,4 @@
-#include "rpc/wire.h"
+#include "base/wire.h"
 
 #include "tests/fuzz/fuzz.h"
 

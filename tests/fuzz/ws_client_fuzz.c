@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 #include "libclient/ws.h"
 #include "tests/fuzz/fuzz.h"
 

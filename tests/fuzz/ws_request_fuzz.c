@@ -1,6 +1,6 @@
-#include "net/ws_request.h"
+#include "net/ws/ws_request.h"
 
-#include "base/ident.h"
+#include "base/text/ident.h"
 #include "base/macros.h"
 #include "tests/fuzz/fuzz.h"
 

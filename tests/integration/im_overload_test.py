@@ -46,7 +46,7 @@ class Redis:
         return line[1:].strip()
 
     def report(self, name, wait_ms):
-        """What a push process says (store/push_load.h)."""
+        """What a push process says (cluster/push_load.h)."""
         script = ("local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
                   "return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. '|' .. string.format('%.0f', now))")
         self.call("EVAL", script, 1, "im:push:load", name, wait_ms)

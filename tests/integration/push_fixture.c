@@ -12,8 +12,8 @@
 
 #include "base/mem.h"
 #include "base/random.h"
-#include "push/gap.h"
-#include "store/pg.h"
+#include "push/order/gap.h"
+#include "store/pg/pg.h"
 #include "store_fixture.h"
 
 struct real_server redis_server = { .kind = REAL_REDIS }, pg_server = { .kind = REAL_POSTGRES };

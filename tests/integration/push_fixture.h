@@ -5,7 +5,7 @@
 #include <libpq-fe.h>
 
 #include "base/clock.h"
-#include "push/conversations.h"
+#include "push/order/conversations.h"
 #include "servers.h"
 
 /*

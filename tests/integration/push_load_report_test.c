@@ -7,10 +7,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/clock.h"
-#include "base/metrics.h"
-#include "push/load_report.h"
+#include "base/telemetry/metrics.h"
+#include "push/intake/load_report.h"
 #include "redis_fixture.h"
 
 #define LOAD_KEY "im:push:load"

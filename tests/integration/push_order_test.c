@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "base/metrics.h"
-#include "push/gap.h"
-#include "push/pending.h"
+#include "base/telemetry/metrics.h"
+#include "push/order/gap.h"
+#include "push/order/pending.h"
 #include "push_fixture.h"
 #include "store_fixture.h"
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "store/push_load.h"
+#include "cluster/push_load.h"
 
 #define ARGS_MAX 12
 

@@ -2,7 +2,7 @@
 #define SKEIN_TESTS_REDIS_FIXTURE_H
 
 #include "servers.h"
-#include "store/redis.h"
+#include "store/redis/redis.h"
 #include "store_fixture.h"
 
 /* A Redis client on a worker of its own, and commands that must end exactly once and never inside the call. */
@@ -46,7 +46,7 @@ void redis_fixture_await_down(struct redis_fixture *f);
 /* One command, waited for; the test fails if the command does. */
 int64_t redis_fixture_number(struct redis_fixture *f, const char *command, const char *key);
 
-/* The wait that push reports, as im reads it (store/push_load.h). */
+/* The wait that push reports, as im reads it (cluster/push_load.h). */
 unsigned redis_fixture_push_load(struct redis_fixture *f);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "base/macros.h"
 #include "base/mem.h"
-#include "proto/descriptor_set.h"
+#include "rpc/server/descriptor_set.h"
 #include "rpc_fixture.h"
 
 #define PORT 25060

@@ -8,8 +8,8 @@
 #include <uv.h>
 
 #include "loop/worker.h"
-#include "rpc/rpc_client.h"
-#include "rpc/rpc_server.h"
+#include "rpc/client/rpc_client.h"
+#include "rpc/server/rpc_server.h"
 
 /*
  * What the rpc tests share: a server and a client, each on a worker of its own,

@@ -10,8 +10,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "base/buf.h"
-#include "base/log.h"
+#include "base/text/buf.h"
+#include "base/telemetry/log.h"
 #include "base/macros.h"
 #include "base/mem.h"
 #include "rpc_fixture.h"

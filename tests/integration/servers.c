@@ -25,7 +25,7 @@
 #include "base/clock.h"
 #include "base/macros.h"
 #include "base/random.h"
-#include "base/str.h"
+#include "base/text/str.h"
 
 #define FIRST_PORT 24000
 #define PORTS 1000

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "redis_fixture.h"
-#include "store/inbox.h"
+#include "cluster/inbox.h"
 
 #define UID STR("alice")
 #define INBOX "im:inbox:{alice}"

@@ -13,7 +13,7 @@
 #include <librdkafka/rdkafka_mock.h>
 
 #include "base/clock.h"
-#include "store/kafka.h"
+#include "store/kafka/kafka.h"
 #include "store_fixture.h"
 
 #define TOPIC "records"

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "servers.h"
-#include "store/kafka_producer.h"
+#include "store/kafka/kafka_producer.h"
 #include "store_fixture.h"
 
 #define PARTITIONS 4

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "redis_fixture.h"
-#include "store/nodes.h"
+#include "cluster/nodes.h"
 
 static struct real_server server = { .kind = REAL_REDIS };
 

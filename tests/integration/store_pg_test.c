@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "servers.h"
-#include "store/pg.h"
+#include "store/pg/pg.h"
 #include "store_fixture.h"
 
 #define TIMEOUT_MS 1500

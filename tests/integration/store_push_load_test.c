@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "redis_fixture.h"
-#include "store/push_load.h"
+#include "cluster/push_load.h"
 
 static struct real_server server = { .kind = REAL_REDIS };
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "redis_fixture.h"
-#include "store/routes.h"
+#include "cluster/routes.h"
 
 #define UID STR("bob")
 #define PHONE STR("phone")

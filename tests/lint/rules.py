@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Rules that a compiler does not know: banned functions, who may include whom, guards, length of lines.
+"""Rules that a compiler does not know: banned functions, circles of includes, guards, length of lines.
 
 rules.py RULE FILE... prints file:line: what is wrong, and fails when there is something.
 """
@@ -33,17 +33,6 @@ BANNED = {
 # malloc and its family are for base/mem.c, which knows what to do when there is none left.
 NOT_IN_PRODUCTION = {name: "base/mem.h" for name in ("malloc", "calloc", "realloc", "strdup", "strndup", "asprintf")}
 
-LAYERS = {
-    "base": {"base"},
-    "loop": {"base", "loop"},
-    "net": {"base", "loop", "net", "proto"},
-    "store": {"base", "loop", "store", "proto"},
-    "rpc": {"base", "loop", "rpc", "proto"},
-}
-# What applications link: of ours, what has no I/O.
-CLIENT = {"base", "libclient"}
-EVERY_LAYER = {"base", "loop", "net", "store", "rpc", "proto"}
-
 OURS = ("libcommon/", "libclient/", "services/")
 
 COMMENT_OR_STRING = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
@@ -69,30 +58,74 @@ def banned(path, text):
             yield number, f"{name}() has no place in a service; use {NOT_IN_PRODUCTION[name]}"
 
 
-def owner(path):
-    """Which part a file belongs to, and what that part may include; None: anything."""
-    parts = path.split("/")
-    if parts[0] == "libcommon":
-        return parts[1], LAYERS[parts[1]]
-    if parts[0] == "services":
-        return parts[1], EVERY_LAYER | {parts[1]}
-    if parts[0] == "libclient":
-        return "libclient", CLIENT
-    return None, None
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.MULTILINE)
 
 
-def layers(path, text):
-    part, allowed = owner(path)
-    if not allowed:
-        return
+def includes(text):
+    """Line and name of each of our own headers that a file includes."""
     comments_gone = re.sub(r"/\*.*?\*/", lambda m: re.sub(r"[^\n]", " ", m.group()), text, flags=re.DOTALL)
-    for match in re.finditer(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', comments_gone, re.MULTILINE):
-        included = match.group(1)
-        number = comments_gone.count("\n", 0, match.start()) + 1
-        if "/" not in included:
-            yield number, f'"{included}": write the part it belongs to, "{part}/{included}"'
-        elif included.split("/")[0] not in allowed:
-            yield number, f'{part} may not include "{included}", only {", ".join(sorted(allowed))}'
+    for match in INCLUDE.finditer(comments_gone):
+        yield comments_gone.count("\n", 0, match.start()) + 1, match.group(1)
+
+
+def full_includes(path, text):
+    """An include names the folder too: the compiler's include path then decides whether the layer may see it."""
+    if path.startswith(OURS):
+        for number, included in includes(text):
+            if "/" not in included:
+                yield number, f'"{included}": write the folder it belongs to'
+
+
+def module_of(path):
+    """thing.h and thing.c are one module; its name is the way it is included."""
+    inside = path.removeprefix("libcommon/").removeprefix("services/")
+    return inside.rsplit(".", 1)[0]
+
+
+def circles_in(graph):
+    """Groups of nodes of which each reaches the others (Tarjan)."""
+    index, low, stack, found = {}, {}, [], []
+
+    def visit(node):
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in graph.get(node, ()):
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            group = stack[stack.index(node):]
+            del stack[stack.index(node):]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for node in sorted(graph):
+        if node not in index:
+            visit(node)
+    return found
+
+
+def all_circles(paths):
+    """Circles of includes between modules, and between the folders of a part. A service's own folder (main.c, app.h) wires
+    the others and does not count as one of them."""
+    modules, folders = {}, {}
+    for path in paths:
+        if not path.startswith(OURS):
+            continue
+        module = module_of(path)
+        for _, included in includes(pathlib.Path(path).read_text()):
+            other = included.removesuffix(".h")
+            if other == module:
+                continue
+            modules.setdefault(module, set()).add(other)
+            ours, theirs = module.rsplit("/", 1)[0], other.rsplit("/", 1)[0]
+            if ours != theirs and "/" in ours and "/" in theirs:
+                folders.setdefault(ours, set()).add(theirs)
+    for kind, graph in (("files", modules), ("folders", folders)):
+        for group in circles_in(graph):
+            yield f"{kind} that include each other in a circle: {', '.join(group)}"
 
 
 def guards(path, text):
@@ -117,10 +150,14 @@ def lines(path, text):
         yield text.count("\n") + 1, "no newline at the end"
 
 
-RULES = {"banned": banned, "layers": layers, "guards": guards, "lines": lines}
+RULES = {"banned": banned, "full-includes": full_includes, "guards": guards, "lines": lines}
 
 
 def main():
+    if sys.argv[1] == "circles":
+        found = list(all_circles(sys.argv[2:]))
+        print("\n".join(found))
+        return bool(found)
     rule, failed = RULES[sys.argv[1]], 0
     for path in sys.argv[2:]:
         for number, problem in rule(path, pathlib.Path(path).read_text()):

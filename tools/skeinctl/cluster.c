@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/ident.h"
+#include "base/text/ident.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "net/jwt.h"

@@ -1,11 +1,11 @@
-#include "base/config.h"
+#include "base/config/config.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/config_value.h"
-#include "base/log.h"
+#include "base/config/config_value.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 
 #define FILE_SIZE_MAX (1 << 20)

@@ -1,5 +1,5 @@
-#ifndef SKEIN_BASE_CONFIG_H
-#define SKEIN_BASE_CONFIG_H
+#ifndef SKEIN_BASE_CONFIG_CONFIG_H
+#define SKEIN_BASE_CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 /*
  * Configuration is a table. Each option names a member of a service's own
  * struct; from the same row come parsing, validation, --help, the environment
- * variable and docs/configuration.md.
+ * variable and docs/operate/configuration.md.
  *
  * Sources, the later wins: the fallback, the file (--config FILE, lines of
  * `name = value`), the environment (`http.listen` is SKEIN_HTTP_LISTEN), the
@@ -76,7 +76,7 @@ err_t config_reload(const struct config_table *table, void *target) MUST_CHECK;
 /* Frees the texts. */
 void config_release(const struct config_table *table, void *target);
 
-/* The table as a section of docs/configuration.md, on stdout. */
+/* The table as a section of docs/operate/configuration.md, on stdout. */
 void config_print_markdown(const struct config_table *table);
 
 /*

@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "base/config_value.h"
+#include "base/config/config_value.h"
 
 #define COLUMN_GAP 2
 

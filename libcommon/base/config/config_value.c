@@ -1,9 +1,9 @@
-#include "base/config_value.h"
+#include "base/config/config_value.h"
 
 #include <assert.h>
 
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 
 struct unit {
 	const char *name;

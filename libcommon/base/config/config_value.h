@@ -1,8 +1,8 @@
-#ifndef SKEIN_BASE_CONFIG_VALUE_H
-#define SKEIN_BASE_CONFIG_VALUE_H
+#ifndef SKEIN_BASE_CONFIG_CONFIG_VALUE_H
+#define SKEIN_BASE_CONFIG_CONFIG_VALUE_H
 
-#include "base/buf.h"
-#include "base/config.h"
+#include "base/text/buf.h"
+#include "base/config/config.h"
 
 /* What one option's text means; for the files of config only. */
 struct config_value {

@@ -1,11 +1,11 @@
-#include "base/log.h"
+#include "base/telemetry/log.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log_line.h"
+#include "base/telemetry/log_line.h"
 #include "base/macros.h"
 
 #define WINDOW_COUNT_BITS 8

@@ -1,12 +1,12 @@
-#ifndef SKEIN_BASE_LOG_H
-#define SKEIN_BASE_LOG_H
+#ifndef SKEIN_BASE_TELEMETRY_LOG_H
+#define SKEIN_BASE_TELEMETRY_LOG_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
-#include "base/str.h"
+#include "base/text/str.h"
 
 /*
  * Structured log: one event a line, on stderr, as `key=value` or JSON.

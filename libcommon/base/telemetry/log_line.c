@@ -1,11 +1,11 @@
-#include "base/log_line.h"
+#include "base/telemetry/log_line.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "base/macros.h"
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 
 /* For `suppressed`, `truncated` and the end of the line, which must always fit. */
 #define TAIL_SIZE 64

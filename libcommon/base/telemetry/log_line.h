@@ -1,7 +1,7 @@
-#ifndef SKEIN_BASE_LOG_LINE_H
-#define SKEIN_BASE_LOG_LINE_H
+#ifndef SKEIN_BASE_TELEMETRY_LOG_LINE_H
+#define SKEIN_BASE_TELEMETRY_LOG_LINE_H
 
-#include "base/log.h"
+#include "base/telemetry/log.h"
 
 /*
  * How a line of the log is written down; only log.c needs it. Begin, event,

@@ -1,4 +1,4 @@
-#include "base/metrics.h"
+#include "base/telemetry/metrics.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -8,7 +8,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "base/metrics_process.h"
+#include "base/telemetry/metrics_process.h"
 
 /*
  * Metrics of one name are a family: they share the help text and are written

@@ -1,9 +1,9 @@
-#ifndef SKEIN_BASE_METRICS_H
-#define SKEIN_BASE_METRICS_H
+#ifndef SKEIN_BASE_TELEMETRY_METRICS_H
+#define SKEIN_BASE_TELEMETRY_METRICS_H
 
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 
 /*
  * The registry of metrics, read as Prometheus text. A metric is made once, at

@@ -1,4 +1,4 @@
-#include "base/metrics_process.h"
+#include "base/telemetry/metrics_process.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
-#ifndef SKEIN_BASE_METRICS_PROCESS_H
-#define SKEIN_BASE_METRICS_PROCESS_H
+#ifndef SKEIN_BASE_TELEMETRY_METRICS_PROCESS_H
+#define SKEIN_BASE_TELEMETRY_METRICS_PROCESS_H
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 
 /* What the kernel knows about this process, under the names that Prometheus's own clients use; from /proc. */
 void metrics_write_process(struct buf *out);

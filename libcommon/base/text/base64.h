@@ -1,7 +1,7 @@
-#ifndef SKEIN_BASE_BASE64_H
-#define SKEIN_BASE_BASE64_H
+#ifndef SKEIN_BASE_TEXT_BASE64_H
+#define SKEIN_BASE_TEXT_BASE64_H
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/error.h"
 
 /* base64url without padding (RFC 4648 section 5), as JWT writes it. */

@@ -1,12 +1,12 @@
-#ifndef SKEIN_BASE_BUF_H
-#define SKEIN_BASE_BUF_H
+#ifndef SKEIN_BASE_TEXT_BUF_H
+#define SKEIN_BASE_TEXT_BUF_H
 
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/macros.h"
-#include "base/str.h"
+#include "base/text/str.h"
 
 /*
  * A growing byte buffer. `{0}` is an empty one; buf_release() gives its memory

@@ -1,9 +1,9 @@
-#ifndef SKEIN_STORE_DECIMAL_H
-#define SKEIN_STORE_DECIMAL_H
+#ifndef SKEIN_BASE_TEXT_DECIMAL_H
+#define SKEIN_BASE_TEXT_DECIMAL_H
 
 #include <stdint.h>
 
-#include "base/str.h"
+#include "base/text/str.h"
 
 /* Room for any number, and a terminator. */
 #define DECIMAL_SIZE 21

@@ -1,4 +1,4 @@
-#include "base/ident.h"
+#include "base/text/ident.h"
 
 #include <assert.h>
 

@@ -1,10 +1,10 @@
-#ifndef SKEIN_BASE_IDENT_H
-#define SKEIN_BASE_IDENT_H
+#ifndef SKEIN_BASE_TEXT_IDENT_H
+#define SKEIN_BASE_TEXT_IDENT_H
 
 #include <stdbool.h>
 
-#include "base/str.h"
-#include "base/utf8.h"
+#include "base/text/str.h"
+#include "base/text/utf8.h"
 
 /* The forms of contract section 1. */
 

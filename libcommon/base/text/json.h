@@ -1,13 +1,13 @@
-#ifndef SKEIN_BASE_JSON_H
-#define SKEIN_BASE_JSON_H
+#ifndef SKEIN_BASE_TEXT_JSON_H
+#define SKEIN_BASE_TEXT_JSON_H
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/error.h"
-#include "base/ident.h"
+#include "base/text/ident.h"
 
 /*
  * JSON from outside, read strictly (one object, valid UTF-8, no duplicate keys,

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/json.h"
+#include "base/text/json.h"
 
 /* RFC 8259: the quote, the backslash and the control characters below the blank; all else stands for itself. */
 static bool must_be_escaped(char c)

@@ -1,5 +1,5 @@
-#ifndef SKEIN_BASE_STR_H
-#define SKEIN_BASE_STR_H
+#ifndef SKEIN_BASE_TEXT_STR_H
+#define SKEIN_BASE_TEXT_STR_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
-#ifndef SKEIN_BASE_UTF8_H
-#define SKEIN_BASE_UTF8_H
+#ifndef SKEIN_BASE_TEXT_UTF8_H
+#define SKEIN_BASE_TEXT_UTF8_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/str.h"
+#include "base/text/str.h"
 
 /* Well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool utf8_is_valid(struct str s);

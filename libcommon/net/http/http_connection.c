@@ -4,9 +4,9 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "net/http_internal.h"
+#include "net/http/http_internal.h"
 
 /*
  * A connection's life, as libmicrohttpd tells it: notify(started), then for each

@@ -1,14 +1,14 @@
-#ifndef SKEIN_NET_HTTP_INTERNAL_H
-#define SKEIN_NET_HTTP_INTERNAL_H
+#ifndef SKEIN_NET_HTTP_HTTP_INTERNAL_H
+#define SKEIN_NET_HTTP_HTTP_INTERNAL_H
 
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <uv.h>
 
 #include "base/list.h"
-#include "net/http_routes.h"
-#include "net/http_server.h"
-#include "net/http_uri.h"
+#include "net/http/http_routes.h"
+#include "net/http/http_server.h"
+#include "net/http/http_uri.h"
 
 /* What the files of the HTTP server share; nobody else includes it. */
 

@@ -1,9 +1,9 @@
 #include <assert.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "net/http_internal.h"
+#include "net/http/http_internal.h"
 
 struct str http_request_method(const struct http_request *request)
 {

@@ -1,4 +1,4 @@
-#include "net/http_routes.h"
+#include "net/http/http_routes.h"
 
 #include <assert.h>
 

@@ -1,10 +1,10 @@
-#ifndef SKEIN_NET_HTTP_ROUTES_H
-#define SKEIN_NET_HTTP_ROUTES_H
+#ifndef SKEIN_NET_HTTP_HTTP_ROUTES_H
+#define SKEIN_NET_HTTP_HTTP_ROUTES_H
 
 #include <stddef.h>
 
-#include "base/buf.h"
-#include "net/http_server.h"
+#include "base/text/buf.h"
+#include "net/http/http_server.h"
 
 /*
  * The table of routes, prepared for lookup: a scan that skips nearly every route

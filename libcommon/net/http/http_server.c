@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "net/http_internal.h"
+#include "net/http/http_internal.h"
 #include "net/listener.h"
 
 /*

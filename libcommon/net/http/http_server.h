@@ -1,14 +1,14 @@
-#ifndef SKEIN_NET_HTTP_SERVER_H
-#define SKEIN_NET_HTTP_SERVER_H
+#ifndef SKEIN_NET_HTTP_HTTP_SERVER_H
+#define SKEIN_NET_HTTP_HTTP_SERVER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/error.h"
-#include "base/metrics.h"
-#include "base/str.h"
+#include "base/telemetry/metrics.h"
+#include "base/text/str.h"
 #include "loop/worker.h"
 
 /*

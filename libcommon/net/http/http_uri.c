@@ -1,6 +1,6 @@
-#include "net/http_uri.h"
+#include "net/http/http_uri.h"
 
-#include "base/ident.h"
+#include "base/text/ident.h"
 
 static int hex_value(char c)
 {

@@ -1,10 +1,10 @@
-#ifndef SKEIN_NET_HTTP_URI_H
-#define SKEIN_NET_HTTP_URI_H
+#ifndef SKEIN_NET_HTTP_HTTP_URI_H
+#define SKEIN_NET_HTTP_HTTP_URI_H
 
 #include <stdbool.h>
 
-#include "base/buf.h"
-#include "base/str.h"
+#include "base/text/buf.h"
+#include "base/text/str.h"
 
 /*
  * The parts of a request's target. What is decoded is checked: `%` with two hex

@@ -1,12 +1,12 @@
-#include "net/internal_server.h"
+#include "net/http/internal_server.h"
 
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/text/json.h"
 #include "base/list.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "base/metrics.h"
-#include "net/http_server.h"
+#include "base/telemetry/metrics.h"
+#include "net/http/http_server.h"
 
 struct slot {
 	struct internal_server *server;

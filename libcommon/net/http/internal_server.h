@@ -1,5 +1,5 @@
-#ifndef SKEIN_NET_INTERNAL_SERVER_H
-#define SKEIN_NET_INTERNAL_SERVER_H
+#ifndef SKEIN_NET_HTTP_INTERNAL_SERVER_H
+#define SKEIN_NET_HTTP_INTERNAL_SERVER_H
 
 #include <stddef.h>
 #include <stdint.h>

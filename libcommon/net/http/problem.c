@@ -1,8 +1,8 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#include "base/json.h"
-#include "net/http_internal.h"
+#include "base/text/json.h"
+#include "net/http/http_internal.h"
 
 /* "not_found" as people write it: "Not found". */
 static void title_of(const char *code, char *out, size_t size)

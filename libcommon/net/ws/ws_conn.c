@@ -1,13 +1,13 @@
-#include "net/ws_internal.h"
+#include "net/ws/ws_internal.h"
 
 #include <errno.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "base/utf8.h"
-#include "net/ws_frame.h"
+#include "base/text/utf8.h"
+#include "net/ws/ws_frame.h"
 
 /*
  * Frames leave through LWS_WRITE_RAW: what the caller encoded goes out as it

@@ -1,4 +1,4 @@
-#include "net/ws_frame.h"
+#include "net/ws/ws_frame.h"
 
 #include <string.h>
 

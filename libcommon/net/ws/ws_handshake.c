@@ -1,4 +1,4 @@
-#include "net/ws_internal.h"
+#include "net/ws/ws_internal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "net/http_server.h"
-#include "net/ws_request.h"
+#include "net/http/http_server.h"
+#include "net/ws/ws_request.h"
 
 /*
  * A handshake owns its socket from the accept until it is handed to lws or,

@@ -1,15 +1,15 @@
-#ifndef SKEIN_NET_WS_INTERNAL_H
-#define SKEIN_NET_WS_INTERNAL_H
+#ifndef SKEIN_NET_WS_WS_INTERNAL_H
+#define SKEIN_NET_WS_WS_INTERNAL_H
 
 #include <libwebsockets.h>
 #include <netinet/in.h>
 #include <stdalign.h>
 #include <uv.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/list.h"
 #include "base/map.h"
-#include "net/ws_server.h"
+#include "net/ws/ws_server.h"
 
 /*
  * What the files of the WebSocket server share; nobody else includes it. A

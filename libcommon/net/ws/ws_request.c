@@ -1,4 +1,4 @@
-#include "net/ws_request.h"
+#include "net/ws/ws_request.h"
 
 #include <stddef.h>
 #include <strings.h>

@@ -1,13 +1,13 @@
-#ifndef SKEIN_NET_WS_REQUEST_H
-#define SKEIN_NET_WS_REQUEST_H
+#ifndef SKEIN_NET_WS_WS_REQUEST_H
+#define SKEIN_NET_WS_WS_REQUEST_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/error.h"
-#include "base/str.h"
-#include "net/http_uri.h"
+#include "base/text/str.h"
+#include "net/http/http_uri.h"
 
 /*
  * The head of an HTTP request that wants to become a WebSocket: everything up

@@ -1,4 +1,4 @@
-#include "net/ws_internal.h"
+#include "net/ws/ws_internal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "net/listener.h"
 

@@ -1,13 +1,13 @@
-#include "rpc/rpc_client.h"
+#include "rpc/client/rpc_client.h"
 
 #include <assert.h>
 #include <grpc/grpc_security.h>
 
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "rpc/rpc_args.h"
-#include "rpc/rpc_client_parts.h"
-#include "rpc/rpc_targets.h"
+#include "rpc/core/rpc_args.h"
+#include "rpc/client/rpc_client_parts.h"
+#include "rpc/client/rpc_targets.h"
 
 err_t rpc_client_new(struct rpc_client **out)
 {

@@ -1,13 +1,13 @@
-#ifndef SKEIN_RPC_RPC_CLIENT_H
-#define SKEIN_RPC_RPC_CLIENT_H
+#ifndef SKEIN_RPC_CLIENT_RPC_CLIENT_H
+#define SKEIN_RPC_CLIENT_RPC_CLIENT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
-#include "base/str.h"
+#include "base/text/str.h"
 #include "loop/worker.h"
-#include "rpc/rpc_server.h" /* struct rpc_stream and its functions */
+#include "rpc/server/rpc_server.h" /* struct rpc_stream and its functions */
 
 /*
  * The client's side. A `struct rpc_client` is a completion queue with its

@@ -1,7 +1,7 @@
 #include "base/mem.h"
-#include "rpc/rpc_client_parts.h"
-#include "rpc/rpc_message.h"
-#include "rpc/rpc_status.h"
+#include "rpc/client/rpc_client_parts.h"
+#include "rpc/core/rpc_message.h"
+#include "rpc/core/rpc_status.h"
 
 /* Longer deadlines are cut: gRPC's arithmetic has limits. */
 #define TIMEOUT_MAX_MS (24ull * 3600 * 1000)

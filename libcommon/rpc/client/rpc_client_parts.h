@@ -1,12 +1,12 @@
-#ifndef SKEIN_RPC_RPC_CLIENT_PARTS_H
-#define SKEIN_RPC_RPC_CLIENT_PARTS_H
+#ifndef SKEIN_RPC_CLIENT_RPC_CLIENT_PARTS_H
+#define SKEIN_RPC_CLIENT_RPC_CLIENT_PARTS_H
 
 #include <grpc/grpc.h>
 #include <stdatomic.h>
 
 #include "base/list.h"
-#include "rpc/rpc_client.h"
-#include "rpc/rpc_queue.h"
+#include "rpc/client/rpc_client.h"
+#include "rpc/core/rpc_queue.h"
 
 /*
  * Inside rpc/ only: what the client's files share. rpc_client.c owns clients

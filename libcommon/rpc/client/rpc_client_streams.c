@@ -1,11 +1,11 @@
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "rpc/rpc_client_parts.h"
-#include "rpc/rpc_message.h"
-#include "rpc/rpc_status.h"
-#include "rpc/rpc_stream.h"
+#include "rpc/client/rpc_client_parts.h"
+#include "rpc/core/rpc_message.h"
+#include "rpc/core/rpc_status.h"
+#include "rpc/core/rpc_stream.h"
 
 /*
  * A client's stream lives through many calls: open (wait for a connection, send

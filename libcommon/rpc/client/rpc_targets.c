@@ -1,4 +1,4 @@
-#include "rpc/rpc_targets.h"
+#include "rpc/client/rpc_targets.h"
 
 #include <arpa/inet.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
-#ifndef SKEIN_RPC_RPC_TARGETS_H
-#define SKEIN_RPC_RPC_TARGETS_H
+#ifndef SKEIN_RPC_CLIENT_RPC_TARGETS_H
+#define SKEIN_RPC_CLIENT_RPC_TARGETS_H
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/error.h"
 
 /*

@@ -1,11 +1,11 @@
-#include "rpc/merge_queue.h"
+#include "rpc/core/merge_queue.h"
 
 #include <assert.h>
 #include <grpc/slice.h>
 
 #include "base/macros.h"
 #include "base/mem.h"
-#include "rpc/rpc_message.h"
+#include "rpc/core/rpc_message.h"
 
 struct merge_chunk {
 	struct merge_chunk *next;

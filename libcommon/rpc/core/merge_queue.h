@@ -1,11 +1,11 @@
-#ifndef SKEIN_RPC_MERGE_QUEUE_H
-#define SKEIN_RPC_MERGE_QUEUE_H
+#ifndef SKEIN_RPC_CORE_MERGE_QUEUE_H
+#define SKEIN_RPC_CORE_MERGE_QUEUE_H
 
 #include <grpc/byte_buffer.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/str.h"
+#include "base/text/str.h"
 
 /*
  * Inside rpc/ only: what waits on a stream for the write under way to end.

@@ -1,4 +1,4 @@
-#include "rpc/rpc_args.h"
+#include "rpc/core/rpc_args.h"
 
 #include <assert.h>
 #include <limits.h>

@@ -1,5 +1,5 @@
-#ifndef SKEIN_RPC_RPC_ARGS_H
-#define SKEIN_RPC_RPC_ARGS_H
+#ifndef SKEIN_RPC_CORE_RPC_ARGS_H
+#define SKEIN_RPC_CORE_RPC_ARGS_H
 
 #include <grpc/grpc.h>
 #include <stddef.h>

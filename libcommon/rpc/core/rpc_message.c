@@ -1,4 +1,4 @@
-#include "rpc/rpc_message.h"
+#include "rpc/core/rpc_message.h"
 
 #include <grpc/byte_buffer_reader.h>
 

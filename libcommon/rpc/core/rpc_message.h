@@ -1,10 +1,10 @@
-#ifndef SKEIN_RPC_RPC_MESSAGE_H
-#define SKEIN_RPC_RPC_MESSAGE_H
+#ifndef SKEIN_RPC_CORE_RPC_MESSAGE_H
+#define SKEIN_RPC_CORE_RPC_MESSAGE_H
 
 #include <grpc/byte_buffer.h>
 #include <grpc/grpc.h>
 
-#include "base/str.h"
+#include "base/text/str.h"
 
 /* Inside rpc/ only: between gRPC's slices and buffers and `struct str`. */
 

@@ -1,10 +1,10 @@
-#include "rpc/rpc_queue.h"
+#include "rpc/core/rpc_queue.h"
 
 #include <grpc/support/log.h>
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "base/log.h"
+#include "base/telemetry/log.h"
 
 void *rpc_tag_arm(struct rpc_tag *tag, rpc_tag_fn complete)
 {

@@ -1,5 +1,5 @@
-#ifndef SKEIN_RPC_RPC_QUEUE_H
-#define SKEIN_RPC_RPC_QUEUE_H
+#ifndef SKEIN_RPC_CORE_RPC_QUEUE_H
+#define SKEIN_RPC_CORE_RPC_QUEUE_H
 
 #include <grpc/grpc.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "rpc/rpc_status.h"
+#include "rpc/core/rpc_status.h"
 
 #include <grpc/status.h>
 

@@ -1,10 +1,10 @@
-#ifndef SKEIN_RPC_RPC_STATUS_H
-#define SKEIN_RPC_RPC_STATUS_H
+#ifndef SKEIN_RPC_CORE_RPC_STATUS_H
+#define SKEIN_RPC_CORE_RPC_STATUS_H
 
 #include <stdbool.h>
 
 #include "base/error.h"
-#include "base/str.h"
+#include "base/text/str.h"
 
 /*
  * Inside rpc/ only: how an error travels. The gRPC status is what any client

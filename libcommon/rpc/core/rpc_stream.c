@@ -1,11 +1,11 @@
-#include "rpc/rpc_stream.h"
+#include "rpc/core/rpc_stream.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "rpc/rpc_message.h"
-#include "rpc/rpc_status.h"
+#include "rpc/core/rpc_message.h"
+#include "rpc/core/rpc_status.h"
 
 /*
  * Every change of a stream is made the same way: under the lock the change is

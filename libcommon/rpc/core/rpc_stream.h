@@ -1,5 +1,5 @@
-#ifndef SKEIN_RPC_RPC_STREAM_H
-#define SKEIN_RPC_RPC_STREAM_H
+#ifndef SKEIN_RPC_CORE_RPC_STREAM_H
+#define SKEIN_RPC_CORE_RPC_STREAM_H
 
 #include <grpc/grpc.h>
 #include <stdatomic.h>
@@ -7,9 +7,9 @@
 #include <uv.h>
 
 #include "loop/worker.h"
-#include "rpc/merge_queue.h"
-#include "rpc/rpc_queue.h"
-#include "rpc/rpc_server.h"
+#include "rpc/core/merge_queue.h"
+#include "rpc/core/rpc_queue.h"
+#include "rpc/server/rpc_server.h"
 
 /*
  * Inside rpc/ only: the half of a stream that server and client share. A side

@@ -1,8 +1,8 @@
-#include "rpc/reflection.h"
+#include "rpc/server/reflection.h"
 
 #include <grpc/status.h>
 
-#include "rpc/wire.h"
+#include "base/wire.h"
 
 /* Field numbers of google/protobuf/descriptor.proto. */
 #define SET_FILE 1

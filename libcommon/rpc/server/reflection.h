@@ -1,9 +1,9 @@
-#ifndef SKEIN_RPC_REFLECTION_H
-#define SKEIN_RPC_REFLECTION_H
+#ifndef SKEIN_RPC_SERVER_REFLECTION_H
+#define SKEIN_RPC_SERVER_REFLECTION_H
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/error.h"
-#include "base/str.h"
+#include "base/text/str.h"
 
 /*
  * Inside rpc/ only: what grpc.reflection.v1alpha.ServerReflection answers, from

@@ -1,15 +1,15 @@
-#include "rpc/rpc_server.h"
+#include "rpc/server/rpc_server.h"
 
 #include <assert.h>
 #include <grpc/grpc_security.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "rpc/merge_queue.h"
-#include "rpc/reflection.h"
-#include "rpc/rpc_args.h"
-#include "rpc/rpc_server_parts.h"
+#include "rpc/core/merge_queue.h"
+#include "rpc/server/reflection.h"
+#include "rpc/core/rpc_args.h"
+#include "rpc/server/rpc_server_parts.h"
 
 /* Of one connection: a client with more calls under way waits with the rest. */
 #define MAX_STREAMS_OF_CONNECTION 16384

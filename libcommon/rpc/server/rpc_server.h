@@ -1,12 +1,12 @@
-#ifndef SKEIN_RPC_RPC_SERVER_H
-#define SKEIN_RPC_RPC_SERVER_H
+#ifndef SKEIN_RPC_SERVER_RPC_SERVER_H
+#define SKEIN_RPC_SERVER_RPC_SERVER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
-#include "base/str.h"
+#include "base/text/str.h"
 #include "loop/worker.h"
 
 /*

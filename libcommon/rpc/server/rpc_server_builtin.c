@@ -1,7 +1,7 @@
-#include "base/log.h"
-#include "rpc/reflection.h"
-#include "rpc/rpc_server_parts.h"
-#include "rpc/wire.h"
+#include "base/telemetry/log.h"
+#include "rpc/server/reflection.h"
+#include "rpc/server/rpc_server_parts.h"
+#include "base/wire.h"
 
 /* grpc/health/v1/health.proto */
 #define HEALTH_REQUEST_SERVICE 1

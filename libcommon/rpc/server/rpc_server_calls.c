@@ -1,9 +1,9 @@
 #include <assert.h>
 
 #include "base/mem.h"
-#include "rpc/rpc_message.h"
-#include "rpc/rpc_server_parts.h"
-#include "rpc/rpc_status.h"
+#include "rpc/core/rpc_message.h"
+#include "rpc/server/rpc_server_parts.h"
+#include "rpc/core/rpc_status.h"
 
 struct rpc_call {
 	struct rpc_tag replied;

@@ -1,12 +1,12 @@
-#ifndef SKEIN_RPC_RPC_SERVER_PARTS_H
-#define SKEIN_RPC_RPC_SERVER_PARTS_H
+#ifndef SKEIN_RPC_SERVER_RPC_SERVER_PARTS_H
+#define SKEIN_RPC_SERVER_RPC_SERVER_PARTS_H
 
 #include <grpc/grpc.h>
 #include <stdatomic.h>
 
 #include "base/list.h"
-#include "rpc/rpc_queue.h"
-#include "rpc/rpc_server.h"
+#include "rpc/core/rpc_queue.h"
+#include "rpc/server/rpc_server.h"
 
 /* Inside rpc/ only: what the server's files share. rpc_server.c owns its life, each other file one kind of call. */
 

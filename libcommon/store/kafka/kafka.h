@@ -1,12 +1,12 @@
-#ifndef SKEIN_STORE_KAFKA_H
-#define SKEIN_STORE_KAFKA_H
+#ifndef SKEIN_STORE_KAFKA_KAFKA_H
+#define SKEIN_STORE_KAFKA_KAFKA_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
-#include "base/str.h"
+#include "base/text/str.h"
 #include "loop/worker.h"
 
 /*

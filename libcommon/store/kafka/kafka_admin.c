@@ -2,10 +2,10 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "base/buf.h"
-#include "store/kafka_client.h"
+#include "base/text/buf.h"
+#include "store/kafka/kafka_client.h"
 
 #define RETRY_MS 200
 

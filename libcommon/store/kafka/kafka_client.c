@@ -1,9 +1,9 @@
-#include "store/kafka_client.h"
+#include "store/kafka/kafka_client.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/telemetry/log.h"
 
 /* librdkafka's levels are those of syslog. */
 #define LEVEL_WARNING 4

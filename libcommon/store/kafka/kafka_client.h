@@ -1,9 +1,9 @@
-#ifndef SKEIN_STORE_KAFKA_CLIENT_H
-#define SKEIN_STORE_KAFKA_CLIENT_H
+#ifndef SKEIN_STORE_KAFKA_KAFKA_CLIENT_H
+#define SKEIN_STORE_KAFKA_KAFKA_CLIENT_H
 
 #include <librdkafka/rdkafka.h>
 
-#include "store/kafka.h"
+#include "store/kafka/kafka.h"
 
 /* What producer, consumer and checks share: making a handle, and hearing from its threads on the loop. Internal to store. */
 

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "store/kafka_client.h"
+#include "store/kafka/kafka_client.h"
 
 /*
  * Records, rebalances and errors all come through one queue of librdkafka's, polled one by one: a record that was taken

@@ -1,4 +1,4 @@
-#include "store/kafka_producer.h"
+#include "store/kafka/kafka_producer.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -6,9 +6,9 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/list.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "store/kafka_client.h"
+#include "store/kafka/kafka_client.h"
 
 /*
  * librdkafka keeps the records, tries without end and delivers in order, until its idempotence breaks (a "fatal" error,

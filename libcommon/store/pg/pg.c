@@ -1,13 +1,13 @@
-#include "store/pg.h"
+#include "store/pg/pg.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/backoff.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "store/pg_result.h"
+#include "store/pg/pg_result.h"
 #include "store/requests.h"
 
 /*

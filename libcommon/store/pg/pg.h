@@ -1,13 +1,13 @@
-#ifndef SKEIN_STORE_PG_H
-#define SKEIN_STORE_PG_H
+#ifndef SKEIN_STORE_PG_PG_H
+#define SKEIN_STORE_PG_PG_H
 
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/error.h"
-#include "base/metrics.h"
+#include "base/telemetry/metrics.h"
 #include "loop/worker.h"
 
 /*

@@ -2,7 +2,7 @@
 #include <endian.h>
 #include <limits.h>
 
-#include "store/pg.h"
+#include "store/pg/pg.h"
 
 /* The server's binary formats: numbers in network order; an array is its header, then length and bytes of each element. */
 

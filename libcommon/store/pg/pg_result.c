@@ -1,9 +1,9 @@
-#include "store/pg_result.h"
+#include "store/pg/pg_result.h"
 
 #include <assert.h>
 #include <endian.h>
 
-#include "base/log.h"
+#include "base/telemetry/log.h"
 
 const char *pg_sqlstate(const PGresult *result)
 {

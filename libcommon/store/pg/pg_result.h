@@ -1,7 +1,7 @@
-#ifndef SKEIN_STORE_PG_RESULT_H
-#define SKEIN_STORE_PG_RESULT_H
+#ifndef SKEIN_STORE_PG_PG_RESULT_H
+#define SKEIN_STORE_PG_PG_RESULT_H
 
-#include "store/pg.h"
+#include "store/pg/pg.h"
 
 /*
  * What the server's answer means. Internal to store.

@@ -1,15 +1,15 @@
-#include "store/redis.h"
+#include "store/redis/redis.h"
 
 #include <assert.h>
 
 #include "base/backoff.h"
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "store/decimal.h"
-#include "store/redis_command.h"
-#include "store/redis_link.h"
+#include "base/text/decimal.h"
+#include "store/redis/redis_command.h"
+#include "store/redis/redis_link.h"
 
 /*
  * Commands only queue up; twice a turn, before and after the loop looks at its sockets, what is queued goes out in one

@@ -1,5 +1,5 @@
-#ifndef SKEIN_STORE_REDIS_H
-#define SKEIN_STORE_REDIS_H
+#ifndef SKEIN_STORE_REDIS_REDIS_H
+#define SKEIN_STORE_REDIS_REDIS_H
 
 #include <hiredis/hiredis.h>
 #include <stdatomic.h>
@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "base/metrics.h"
-#include "base/str.h"
+#include "base/telemetry/metrics.h"
+#include "base/text/str.h"
 #include "loop/worker.h"
 
 /*

@@ -1,10 +1,10 @@
-#include "store/redis_command.h"
+#include "store/redis/redis_command.h"
 
 #include <assert.h>
 #include <openssl/sha.h>
 #include <pthread.h>
 
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 
 /* "$", 20 digits, CR LF, and CR LF behind the bytes. */

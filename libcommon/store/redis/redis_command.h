@@ -1,7 +1,7 @@
-#ifndef SKEIN_STORE_REDIS_COMMAND_H
-#define SKEIN_STORE_REDIS_COMMAND_H
+#ifndef SKEIN_STORE_REDIS_REDIS_COMMAND_H
+#define SKEIN_STORE_REDIS_REDIS_COMMAND_H
 
-#include "store/redis.h"
+#include "store/redis/redis.h"
 #include "store/requests.h"
 
 /*

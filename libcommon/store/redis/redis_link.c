@@ -1,10 +1,10 @@
-#include "store/redis_link.h"
+#include "store/redis/redis_link.h"
 
 #include <assert.h>
 
 #include "base/mem.h"
-#include "store/decimal.h"
-#include "store/redis_command.h"
+#include "base/text/decimal.h"
+#include "store/redis/redis_command.h"
 
 /*
  * The protocol is hiredis's (its reader); its asynchronous client is not used: it resolves names on the loop, and

@@ -1,9 +1,9 @@
-#ifndef SKEIN_STORE_REDIS_LINK_H
-#define SKEIN_STORE_REDIS_LINK_H
+#ifndef SKEIN_STORE_REDIS_REDIS_LINK_H
+#define SKEIN_STORE_REDIS_REDIS_LINK_H
 
-#include "base/buf.h"
-#include "store/redis.h"
-#include "store/redis_uri.h"
+#include "base/text/buf.h"
+#include "store/redis/redis.h"
+#include "store/redis/redis_uri.h"
 
 /*
  * One connection to Redis, from looking up the name to its end. Knows bytes and

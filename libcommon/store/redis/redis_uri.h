@@ -1,10 +1,10 @@
-#ifndef SKEIN_STORE_REDIS_URI_H
-#define SKEIN_STORE_REDIS_URI_H
+#ifndef SKEIN_STORE_REDIS_REDIS_URI_H
+#define SKEIN_STORE_REDIS_REDIS_URI_H
 
 #include <stdbool.h>
 
-#include "base/buf.h"
-#include "base/str.h"
+#include "base/text/buf.h"
+#include "base/text/str.h"
 
 /* Where a Redis is and how to be let in. Internal to store. */
 struct redis_uri {

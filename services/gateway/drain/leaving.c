@@ -1,7 +1,7 @@
-#include "gateway/leaving.h"
+#include "gateway/drain/leaving.h"
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "gateway/app.h"
 #include "proto/router.pb-c.h"
 

@@ -1,10 +1,10 @@
-#include "gateway/delivery.h"
+#include "gateway/push/delivery.h"
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "gateway/app.h"
-#include "gateway/session.h"
+#include "gateway/session/session.h"
 #include "proto/delivery.pb-c.h"
 
 /* A target that was not simply queued. */

@@ -1,7 +1,7 @@
-#ifndef SKEIN_GATEWAY_DELIVERY_H
-#define SKEIN_GATEWAY_DELIVERY_H
+#ifndef SKEIN_GATEWAY_PUSH_DELIVERY_H
+#define SKEIN_GATEWAY_PUSH_DELIVERY_H
 
-#include "rpc/rpc_server.h"
+#include "rpc/server/rpc_server.h"
 
 /*
  * The Deliver stream of push. A batch is read on the thread of the rpc queue,

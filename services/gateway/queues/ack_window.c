@@ -1,4 +1,4 @@
-#include "gateway/ack_window.h"
+#include "gateway/queues/ack_window.h"
 
 #include <string.h>
 

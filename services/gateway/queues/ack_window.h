@@ -1,5 +1,5 @@
-#ifndef SKEIN_GATEWAY_ACK_WINDOW_H
-#define SKEIN_GATEWAY_ACK_WINDOW_H
+#ifndef SKEIN_GATEWAY_QUEUES_ACK_WINDOW_H
+#define SKEIN_GATEWAY_QUEUES_ACK_WINDOW_H
 
 #include <stdbool.h>
 #include <stdint.h>

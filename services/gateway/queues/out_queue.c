@@ -1,4 +1,4 @@
-#include "gateway/out_queue.h"
+#include "gateway/queues/out_queue.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-#ifndef SKEIN_GATEWAY_OUT_QUEUE_H
-#define SKEIN_GATEWAY_OUT_QUEUE_H
+#ifndef SKEIN_GATEWAY_QUEUES_OUT_QUEUE_H
+#define SKEIN_GATEWAY_QUEUES_OUT_QUEUE_H
 
 #include <stdbool.h>
 #include <stddef.h>

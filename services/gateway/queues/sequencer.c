@@ -1,4 +1,4 @@
-#include "gateway/sequencer.h"
+#include "gateway/queues/sequencer.h"
 
 #include <string.h>
 

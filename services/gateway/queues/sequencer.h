@@ -1,5 +1,5 @@
-#ifndef SKEIN_GATEWAY_SEQUENCER_H
-#define SKEIN_GATEWAY_SEQUENCER_H
+#ifndef SKEIN_GATEWAY_QUEUES_SEQUENCER_H
+#define SKEIN_GATEWAY_QUEUES_SEQUENCER_H
 
 #include <stdbool.h>
 #include <stdint.h>

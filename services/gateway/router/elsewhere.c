@@ -1,10 +1,10 @@
-#include "gateway/elsewhere.h"
+#include "gateway/router/elsewhere.h"
 
 #include <stdlib.h>
 
 #include "base/macros.h"
 #include "base/mem.h"
-#include "base/str.h"
+#include "base/text/str.h"
 
 void elsewhere_add(struct elsewhere *elsewhere, const char *url, uint64_t connections)
 {

@@ -1,5 +1,5 @@
-#ifndef SKEIN_GATEWAY_ELSEWHERE_H
-#define SKEIN_GATEWAY_ELSEWHERE_H
+#ifndef SKEIN_GATEWAY_ROUTER_ELSEWHERE_H
+#define SKEIN_GATEWAY_ROUTER_ELSEWHERE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
-#include "gateway/kick_api.h"
+#include "gateway/router/kick_api.h"
 
-#include "base/ident.h"
+#include "base/text/ident.h"
 #include "base/mem.h"
 #include "gateway/app.h"
-#include "gateway/session.h"
+#include "gateway/session/session.h"
 #include "proto/delivery.pb-c.h"
 
 #define REASON_MAX 123 /* what a close frame holds */

@@ -1,7 +1,7 @@
-#ifndef SKEIN_GATEWAY_KICK_API_H
-#define SKEIN_GATEWAY_KICK_API_H
+#ifndef SKEIN_GATEWAY_ROUTER_KICK_API_H
+#define SKEIN_GATEWAY_ROUTER_KICK_API_H
 
-#include "base/str.h"
+#include "base/text/str.h"
 
 struct rpc_call;
 

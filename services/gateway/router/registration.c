@@ -1,10 +1,10 @@
-#include "gateway/registration.h"
+#include "gateway/router/registration.h"
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "gateway/app.h"
 #include "proto/router.pb-c.h"
-#include "store/nodes.h"
+#include "cluster/nodes.h"
 
 #define RENEWAL_MS 3000
 #define CALL_TIMEOUT_MS 2000

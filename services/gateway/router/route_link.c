@@ -1,10 +1,10 @@
-#include "gateway/route_link.h"
+#include "gateway/router/route_link.h"
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "gateway/app.h"
-#include "gateway/session.h"
+#include "gateway/session/session.h"
 #include "proto/router.pb-c.h"
 
 #define ROUTES_PATH "/skein.v1.Router/Routes"

@@ -1,5 +1,5 @@
-#ifndef SKEIN_GATEWAY_ROUTE_LINK_H
-#define SKEIN_GATEWAY_ROUTE_LINK_H
+#ifndef SKEIN_GATEWAY_ROUTER_ROUTE_LINK_H
+#define SKEIN_GATEWAY_ROUTER_ROUTE_LINK_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 #include "base/map.h"
 #include "base/timer_wheel.h"
 #include "loop/worker.h"
-#include "rpc/rpc_client.h"
+#include "rpc/client/rpc_client.h"
 
 /*
  * The stream of changes of routes to router, one for the process, on the main

@@ -1,10 +1,10 @@
-#include "gateway/im_call.h"
+#include "gateway/session/im_call.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "gateway/app.h"
-#include "gateway/session.h"
+#include "gateway/session/session.h"
 
 #define PAUSE_MS 50 /* the first one, at most; each next one may be twice as long */
 

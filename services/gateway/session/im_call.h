@@ -1,10 +1,10 @@
-#ifndef SKEIN_GATEWAY_IM_CALL_H
-#define SKEIN_GATEWAY_IM_CALL_H
+#ifndef SKEIN_GATEWAY_SESSION_IM_CALL_H
+#define SKEIN_GATEWAY_SESSION_IM_CALL_H
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/error.h"
 #include "base/list.h"
-#include "base/str.h"
+#include "base/text/str.h"
 #include "base/timer_wheel.h"
 
 /*

@@ -1,15 +1,15 @@
-#include "gateway/session.h"
+#include "gateway/session/session.h"
 
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/sabotage.h"
 #include "gateway/app.h"
-#include "gateway/handshake.h"
-#include "store/inbox.h" /* the text form of an epoch */
+#include "gateway/wire/handshake.h"
+#include "cluster/inbox.h" /* the text form of an epoch */
 
 #define OPENING_TIMEOUT_MS 8000 /* im has IM_CALL_TIMEOUT_MS; a router may be found not to answer on the way */
 

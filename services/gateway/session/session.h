@@ -1,19 +1,19 @@
-#ifndef SKEIN_GATEWAY_SESSION_H
-#define SKEIN_GATEWAY_SESSION_H
+#ifndef SKEIN_GATEWAY_SESSION_SESSION_H
+#define SKEIN_GATEWAY_SESSION_SESSION_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/list.h"
 #include "base/rate_limit.h"
 #include "base/timer_wheel.h"
-#include "gateway/ack_window.h"
-#include "gateway/fanout.h"
-#include "gateway/out_queue.h"
-#include "gateway/sequencer.h"
+#include "gateway/queues/ack_window.h"
+#include "gateway/wire/fanout.h"
+#include "gateway/queues/out_queue.h"
+#include "gateway/queues/sequencer.h"
 #include "net/jwt.h"
-#include "net/ws_server.h"
+#include "net/ws/ws_server.h"
 
 /*
  * One client's connection, embedded in the WebSocket server's. Its way:

@@ -1,6 +1,6 @@
 #include "base/mem.h"
-#include "gateway/im_call.h"
-#include "gateway/session.h"
+#include "gateway/session/im_call.h"
+#include "gateway/session/session.h"
 #include "proto/im.pb-c.h"
 
 /*

@@ -1,6 +1,6 @@
 #include "base/sabotage.h"
 #include "gateway/app.h"
-#include "gateway/session.h"
+#include "gateway/session/session.h"
 
 /* What the sequencer may hold for one connection. */
 #define HELD_MAX 64

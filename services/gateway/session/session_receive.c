@@ -1,9 +1,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "gateway/app.h"
-#include "gateway/client_frame.h"
-#include "gateway/im_call.h"
-#include "gateway/session.h"
+#include "gateway/wire/client_frame.h"
+#include "gateway/session/im_call.h"
+#include "gateway/session/session.h"
 #include "proto/im.pb-c.h"
 
 /* What a client may send before hello. It has no reason to send much. */

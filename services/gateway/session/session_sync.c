@@ -1,9 +1,9 @@
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "gateway/app.h"
-#include "gateway/im_call.h"
-#include "gateway/session.h"
+#include "gateway/session/im_call.h"
+#include "gateway/session/session.h"
 #include "proto/im.pb-c.h"
 
 /*

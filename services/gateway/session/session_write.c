@@ -2,8 +2,8 @@
 
 #include "base/mem.h"
 #include "gateway/app.h"
-#include "gateway/session.h"
-#include "store/inbox.h" /* the text form of an epoch */
+#include "gateway/session/session.h"
+#include "cluster/inbox.h" /* the text form of an epoch */
 
 /*
  * Frames wait as references until the turn of the loop ends; then all that a

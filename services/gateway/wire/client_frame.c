@@ -1,12 +1,12 @@
-#include "gateway/client_frame.h"
+#include "gateway/wire/client_frame.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/ident.h"
-#include "base/json.h"
+#include "base/text/ident.h"
+#include "base/text/json.h"
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 #include "proto/im.pb-c.h"
 
 #define MENTIONS_MAX 50

@@ -1,11 +1,11 @@
-#ifndef SKEIN_GATEWAY_CLIENT_FRAME_H
-#define SKEIN_GATEWAY_CLIENT_FRAME_H
+#ifndef SKEIN_GATEWAY_WIRE_CLIENT_FRAME_H
+#define SKEIN_GATEWAY_WIRE_CLIENT_FRAME_H
 
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/error.h"
-#include "gateway/server_frame.h"
+#include "gateway/wire/server_frame.h"
 
 /*
  * What clients send, read strictly from either subprotocol. Forms and types are

@@ -1,12 +1,12 @@
-#include "gateway/fanout.h"
+#include "gateway/wire/fanout.h"
 
-#include "base/buf.h"
-#include "base/json.h"
-#include "base/log.h"
+#include "base/text/buf.h"
+#include "base/text/json.h"
+#include "base/telemetry/log.h"
 #include "base/macros.h"
 #include "base/mem.h"
-#include "base/utf8.h"
-#include "net/message_json.h"
+#include "base/text/utf8.h"
+#include "message/message_json.h"
 
 /*
  *   JSON      {"type":"message","offset":"  17  ","message":{...}}

@@ -1,11 +1,11 @@
-#ifndef SKEIN_GATEWAY_FANOUT_H
-#define SKEIN_GATEWAY_FANOUT_H
+#ifndef SKEIN_GATEWAY_WIRE_FANOUT_H
+#define SKEIN_GATEWAY_WIRE_FANOUT_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "base/str.h"
-#include "gateway/server_frame.h"
+#include "base/text/str.h"
+#include "gateway/wire/server_frame.h"
 
 /*
  * One message on its way to many connections: its frame, encoded once for each

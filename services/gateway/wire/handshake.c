@@ -1,10 +1,10 @@
-#include "gateway/handshake.h"
+#include "gateway/wire/handshake.h"
 
 #include "base/clock.h"
-#include "base/ident.h"
-#include "base/log.h"
-#include "base/utf8.h"
-#include "store/inbox.h" /* the text form of an epoch */
+#include "base/text/ident.h"
+#include "base/telemetry/log.h"
+#include "base/text/utf8.h"
+#include "cluster/inbox.h" /* the text form of an epoch */
 
 #define EPOCH_CHARACTERS 15
 #define OFFSET_DIGITS 20

@@ -1,9 +1,9 @@
-#ifndef SKEIN_GATEWAY_HANDSHAKE_H
-#define SKEIN_GATEWAY_HANDSHAKE_H
+#ifndef SKEIN_GATEWAY_WIRE_HANDSHAKE_H
+#define SKEIN_GATEWAY_WIRE_HANDSHAKE_H
 
 #include "base/error.h"
 #include "net/jwt.h"
-#include "net/ws_server.h"
+#include "net/ws/ws_server.h"
 
 /* What a client says when it asks for a connection: contract section 4. */
 

@@ -1,8 +1,8 @@
-#include "gateway/server_frame.h"
+#include "gateway/wire/server_frame.h"
 
 #include <assert.h>
 
-#include "base/json.h"
+#include "base/text/json.h"
 
 const char *const subprotocol_names[SUBPROTOCOL_COUNT] = { "skein.v1.json", "skein.v1.proto" };
 

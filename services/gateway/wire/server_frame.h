@@ -1,8 +1,8 @@
-#ifndef SKEIN_GATEWAY_SERVER_FRAME_H
-#define SKEIN_GATEWAY_SERVER_FRAME_H
+#ifndef SKEIN_GATEWAY_WIRE_SERVER_FRAME_H
+#define SKEIN_GATEWAY_WIRE_SERVER_FRAME_H
 
 #include "base/payload.h"
-#include "net/ws_frame.h"
+#include "net/ws/ws_frame.h"
 #include "proto/client.pb-c.h"
 
 /*

@@ -1,4 +1,4 @@
-#include "gateway/conn_table.h"
+#include "gateway/worker/conn_table.h"
 
 #include <assert.h>
 #include <stddef.h>

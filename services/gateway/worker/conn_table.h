@@ -1,5 +1,5 @@
-#ifndef SKEIN_GATEWAY_CONN_TABLE_H
-#define SKEIN_GATEWAY_CONN_TABLE_H
+#ifndef SKEIN_GATEWAY_WORKER_CONN_TABLE_H
+#define SKEIN_GATEWAY_WORKER_CONN_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,14 +1,14 @@
-#include "gateway/ws_worker.h"
+#include "gateway/worker/ws_worker.h"
 
 #include <assert.h>
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "gateway/app.h"
-#include "gateway/im_call.h"
-#include "gateway/session.h"
+#include "gateway/session/im_call.h"
+#include "gateway/session/session.h"
 
 /* Each route is renewed once in this time, a third of its life in router. */
 #define RENEWAL_ROUND_S 30

@@ -1,12 +1,12 @@
-#ifndef SKEIN_GATEWAY_WS_WORKER_H
-#define SKEIN_GATEWAY_WS_WORKER_H
+#ifndef SKEIN_GATEWAY_WORKER_WS_WORKER_H
+#define SKEIN_GATEWAY_WORKER_WS_WORKER_H
 
 #include <stdatomic.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/list.h"
-#include "gateway/conn_table.h"
+#include "gateway/worker/conn_table.h"
 #include "loop/worker.h"
 
 /*

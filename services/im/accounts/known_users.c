@@ -1,30 +1,30 @@
-#include "im/users_seen.h"
+#include "im/accounts/known_users.h"
 
 #include "base/mem.h"
-#include "im/statements.h"
+#include "im/db/statements.h"
 
 struct admission {
-	struct users_seen *seen;
-	users_seen_done done;
+	struct known_users *seen;
+	known_users_done done;
 	void *arg;
 	size_t len;
 	char uid[];
 };
 
-void users_seen_init(struct users_seen *seen, struct pg *pg)
+void known_users_init(struct known_users *seen, struct pg *pg)
 {
 	seen->pg = pg;
-	recent_init(&seen->users, USERS_SEEN_MAX, sizeof(struct recent_entry));
+	user_lru_init(&seen->users, USERS_SEEN_MAX, sizeof(struct user_lru_entry));
 }
 
-void users_seen_release(struct users_seen *seen)
+void known_users_release(struct known_users *seen)
 {
-	recent_release(&seen->users);
+	user_lru_release(&seen->users);
 }
 
-bool users_seen_has(struct users_seen *seen, struct str uid)
+bool known_users_has(struct known_users *seen, struct str uid)
 {
-	return recent_find(&seen->users, uid);
+	return user_lru_find(&seen->users, uid);
 }
 
 static err_t verdict(err_t err, const PGresult *result)
@@ -40,12 +40,12 @@ static void on_touched(void *arg, err_t err, const PGresult *result)
 
 	err = verdict(err, result);
 	if (!err)
-		recent_make(&admission->seen->users, str_of(admission->uid, admission->len));
+		user_lru_make(&admission->seen->users, str_of(admission->uid, admission->len));
 	admission->done(admission->arg, err);
 	mem_free(admission);
 }
 
-void users_seen_admit(struct users_seen *seen, struct str uid, struct str token_id, users_seen_done done, void *arg)
+void known_users_admit(struct known_users *seen, struct str uid, struct str token_id, known_users_done done, void *arg)
 {
 	struct admission *admission = mem_alloc(sizeof(*admission) + uid.len);
 	struct pg_params params = { 0 };

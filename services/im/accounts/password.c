@@ -1,11 +1,11 @@
-#include "im/password.h"
+#include "im/accounts/password.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/base64.h"
+#include "base/text/base64.h"
 #include "base/random.h"
 
 #define SALT_BYTES 16

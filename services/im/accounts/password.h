@@ -1,9 +1,9 @@
-#ifndef SKEIN_IM_PASSWORD_H
-#define SKEIN_IM_PASSWORD_H
+#ifndef SKEIN_IM_ACCOUNTS_PASSWORD_H
+#define SKEIN_IM_ACCOUNTS_PASSWORD_H
 
 #include <stdbool.h>
 
-#include "base/str.h"
+#include "base/text/str.h"
 
 /*
  * Passwords as they are stored: scrypt (N = 2^14, r = 8, p = 1: about 50 ms and

@@ -1,4 +1,4 @@
-#include "im/passwords.h"
+#include "im/accounts/password_pool.h"
 
 #include <openssl/crypto.h>
 
@@ -6,7 +6,7 @@
 
 struct password_work {
 	uv_work_t work;
-	struct passwords *passwords;
+	struct password_pool *passwords;
 	char password[PASSWORD_MAX_BYTES];
 	size_t password_len;
 	char text[PASSWORD_TEXT_SIZE];
@@ -16,9 +16,9 @@ struct password_work {
 	void *arg;
 };
 
-void passwords_init(struct passwords *passwords, struct worker *worker)
+void password_pool_init(struct password_pool *passwords, struct worker *worker)
 {
-	*passwords = (struct passwords){ .worker = worker };
+	*passwords = (struct password_pool){ .worker = worker };
 }
 
 static void run(uv_work_t *work)
@@ -47,7 +47,7 @@ static void on_done(uv_work_t *work, int status)
 }
 
 /* NULL when too many wait. */
-static struct password_work *new_work(struct passwords *passwords, struct str password, void *arg)
+static struct password_work *new_work(struct password_pool *passwords, struct str password, void *arg)
 {
 	if (passwords->waiting >= PASSWORDS_MAX_WAITING || password.len > PASSWORD_MAX_BYTES)
 		return NULL;
@@ -60,7 +60,7 @@ static struct password_work *new_work(struct passwords *passwords, struct str pa
 	return job;
 }
 
-err_t passwords_hash(struct passwords *passwords, struct str password, void (*done)(void *arg, const char *text), void *arg)
+err_t password_pool_hash(struct password_pool *passwords, struct str password, void (*done)(void *arg, const char *text), void *arg)
 {
 	struct password_work *job = new_work(passwords, password, arg);
 
@@ -71,8 +71,8 @@ err_t passwords_hash(struct passwords *passwords, struct str password, void (*do
 	return OK;
 }
 
-err_t passwords_match(struct passwords *passwords, struct str text, struct str password,
-                      void (*done)(void *arg, bool matches), void *arg)
+err_t password_pool_match(struct password_pool *passwords, struct str text, struct str password,
+                          void (*done)(void *arg, bool matches), void *arg)
 {
 	struct password_work *job = new_work(passwords, password, arg);
 

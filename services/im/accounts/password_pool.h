@@ -1,7 +1,7 @@
-#ifndef SKEIN_IM_PASSWORDS_H
-#define SKEIN_IM_PASSWORDS_H
+#ifndef SKEIN_IM_ACCOUNTS_PASSWORD_POOL_H
+#define SKEIN_IM_ACCOUNTS_PASSWORD_POOL_H
 
-#include "im/password.h"
+#include "im/accounts/password.h"
 #include "loop/worker.h"
 
 /*
@@ -12,19 +12,19 @@
 
 #define PASSWORDS_MAX_WAITING 16
 
-struct passwords {
+struct password_pool {
 	struct worker *worker;
 	unsigned waiting;
 };
 
-void passwords_init(struct passwords *passwords, struct worker *worker);
+void password_pool_init(struct password_pool *passwords, struct worker *worker);
 
 /* ERR_UNAVAILABLE when too many wait; else `done` follows. The password is copied, and wiped afterwards. */
-err_t passwords_hash(struct passwords *passwords, struct str password, void (*done)(void *arg, const char *text),
-                     void *arg) MUST_CHECK;
+err_t password_pool_hash(struct password_pool *passwords, struct str password, void (*done)(void *arg, const char *text),
+                         void *arg) MUST_CHECK;
 
 /* `text` may be empty (there is no such user): that takes as long, and does not match. */
-err_t passwords_match(struct passwords *passwords, struct str text, struct str password,
-                      void (*done)(void *arg, bool matches), void *arg) MUST_CHECK;
+err_t password_pool_match(struct password_pool *passwords, struct str text, struct str password,
+                          void (*done)(void *arg, bool matches), void *arg) MUST_CHECK;
 
 #endif

@@ -1,21 +1,21 @@
-#include "im/user_rates.h"
+#include "im/accounts/user_rates.h"
 
 #include "base/rate_limit.h"
 
 struct user_rate {
-	struct recent_entry entry;
+	struct user_lru_entry entry;
 	struct rate_limit bucket;
 };
 
-void user_rates_init(struct recent *rates)
+void user_rates_init(struct user_lru *rates)
 {
-	recent_init(rates, USER_RATES_MAX, sizeof(struct user_rate));
+	user_lru_init(rates, USER_RATES_MAX, sizeof(struct user_rate));
 }
 
-bool user_rates_take(struct recent *rates, struct str uid, double per_second, double burst, uint64_t now_ms,
+bool user_rates_take(struct user_lru *rates, struct str uid, double per_second, double burst, uint64_t now_ms,
                      uint64_t *wait_ms)
 {
-	struct user_rate *rate = container_of(recent_make(rates, uid), struct user_rate, entry);
+	struct user_rate *rate = container_of(user_lru_make(rates, uid), struct user_rate, entry);
 
 	if (rate_limit_take(&rate->bucket, per_second, burst, now_ms))
 		return true;

@@ -1,13 +1,13 @@
 #include "im/api.h"
-#include "im/auth.h"
+#include "im/http/auth.h"
 
 #include "base/clock.h"
-#include "base/json.h"
-#include "base/log.h"
+#include "base/text/json.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "im/statements.h"
-#include "im/user_rates.h"
+#include "im/db/statements.h"
+#include "im/accounts/user_rates.h"
 
 /* Attempts to log in of one user: a person's fingers, and nobody's dictionary. */
 #define LOGIN_BURST 10
@@ -129,7 +129,7 @@ void users_api_register(struct http_request *request, void *arg)
 	} else {
 		struct attempt *attempt = attempt_new(app, request, uid);
 		buf_append_str(&attempt->name, name);
-		err_t err = passwords_hash(&app->passwords, password, on_hashed, attempt);
+		err_t err = password_pool_hash(&app->passwords, password, on_hashed, attempt);
 		if (err)
 			fail(attempt, err, NULL, "too many registrations and logins at once");
 	}
@@ -162,7 +162,7 @@ static void on_password(void *arg, err_t err, const PGresult *result)
 	}
 	if (PQntuples(result) == 1 && !pg_bool(result, 0, 1))
 		text = pg_text(result, 0, 0);
-	err = passwords_match(&attempt->app->passwords, text, str_from(attempt->password), on_matched, attempt);
+	err = password_pool_match(&attempt->app->passwords, text, str_from(attempt->password), on_matched, attempt);
 	if (err)
 		fail(attempt, err, NULL, "too many registrations and logins at once");
 }

@@ -1,7 +1,7 @@
 #include "im/api.h"
-#include "im/auth.h"
+#include "im/http/auth.h"
 
-#include "base/json.h"
+#include "base/text/json.h"
 
 #define NODES_MAX 1024
 

@@ -1,11 +1,11 @@
-#include "im/migrate.h"
+#include "im/db/migrate.h"
 
 #include <stdio.h>
 
-#include "base/log.h"
-#include "im/migrations.h"
-#include "store/kafka.h"
-#include "store/pg.h"
+#include "base/telemetry/log.h"
+#include "im/db/migrations.h"
+#include "store/kafka/kafka.h"
+#include "store/pg/pg.h"
 
 /* Among all advisory locks of this database. */
 #define LOCK "select pg_advisory_lock(20000, 0)"

@@ -1,5 +1,5 @@
-#ifndef SKEIN_IM_MIGRATE_H
-#define SKEIN_IM_MIGRATE_H
+#ifndef SKEIN_IM_DB_MIGRATE_H
+#define SKEIN_IM_DB_MIGRATE_H
 
 #include "base/error.h"
 #include "im/config.h"

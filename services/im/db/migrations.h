@@ -1,5 +1,5 @@
-#ifndef SKEIN_IM_MIGRATIONS_H
-#define SKEIN_IM_MIGRATIONS_H
+#ifndef SKEIN_IM_DB_MIGRATIONS_H
+#define SKEIN_IM_DB_MIGRATIONS_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "im/statements.h"
+#include "im/db/statements.h"
 
 /*
  * What a user may read of a conversation: one row, joined to what is read, so that an empty conversation still has its

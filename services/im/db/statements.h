@@ -1,7 +1,7 @@
-#ifndef SKEIN_IM_STATEMENTS_H
-#define SKEIN_IM_STATEMENTS_H
+#ifndef SKEIN_IM_DB_STATEMENTS_H
+#define SKEIN_IM_DB_STATEMENTS_H
 
-#include "store/pg.h"
+#include "store/pg/pg.h"
 
 /* Every statement of im, prepared on each connection. Their parameters and columns are in statements.c. */
 enum statement {

@@ -1,9 +1,9 @@
 #include "im/api.h"
-#include "im/auth.h"
+#include "im/http/auth.h"
 
-#include "base/json.h"
+#include "base/text/json.h"
 #include "base/mem.h"
-#include "im/gateway_order.h"
+#include "im/endpoints/gateway_order.h"
 
 #define GATEWAYS_MAX 256
 #define RETRY_MIN_MS 500

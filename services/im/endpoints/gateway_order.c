@@ -1,4 +1,4 @@
-#include "im/gateway_order.h"
+#include "im/endpoints/gateway_order.h"
 
 #include <stdlib.h>
 

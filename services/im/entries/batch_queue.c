@@ -1,4 +1,4 @@
-#include "im/batch_queue.h"
+#include "im/entries/batch_queue.h"
 
 #include <assert.h>
 #include <stdlib.h>

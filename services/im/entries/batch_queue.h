@@ -1,7 +1,7 @@
-#ifndef SKEIN_IM_BATCH_QUEUE_H
-#define SKEIN_IM_BATCH_QUEUE_H
+#ifndef SKEIN_IM_ENTRIES_BATCH_QUEUE_H
+#define SKEIN_IM_ENTRIES_BATCH_QUEUE_H
 
-#include "im/send.h"
+#include "im/entries/entry.h"
 
 /*
  * What waits in one lane of the batcher, in the order in which it came, and how

@@ -1,11 +1,11 @@
-#include "im/batcher.h"
+#include "im/entries/batcher.h"
 
 #include <assert.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/metrics.h"
-#include "im/statements.h"
+#include "base/telemetry/log.h"
+#include "base/telemetry/metrics.h"
+#include "im/db/statements.h"
 
 /* How long a lane rests after a batch that failed. */
 #define RETRY_MS 100

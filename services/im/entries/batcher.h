@@ -1,14 +1,14 @@
-#ifndef SKEIN_IM_BATCHER_H
-#define SKEIN_IM_BATCHER_H
+#ifndef SKEIN_IM_ENTRIES_BATCHER_H
+#define SKEIN_IM_ENTRIES_BATCHER_H
 
 #include <uv.h>
 
-#include "im/batch_queue.h"
-#include "im/lease_keeper.h"
-#include "im/message_cache.h"
-#include "im/publisher.h"
-#include "im/queue_wait.h"
-#include "store/pg.h"
+#include "im/entries/batch_queue.h"
+#include "im/lease/lease_keeper.h"
+#include "im/stored/message_cache.h"
+#include "im/entries/publisher.h"
+#include "im/entries/queue_wait.h"
+#include "store/pg/pg.h"
 
 /*
  * Sends on their way into the database, many by one statement (im_send() in

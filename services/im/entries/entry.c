@@ -1,6 +1,6 @@
-#include "im/send.h"
+#include "im/entries/entry.h"
 
-#include "base/ident.h"
+#include "base/text/ident.h"
 #include "base/mem.h"
 
 /* Where the next text of the allocation goes. */

@@ -1,14 +1,14 @@
-#ifndef SKEIN_IM_SEND_H
-#define SKEIN_IM_SEND_H
+#ifndef SKEIN_IM_ENTRIES_ENTRY_H
+#define SKEIN_IM_ENTRIES_ENTRY_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
 #include "base/list.h"
-#include "base/str.h"
-#include "im/send_request.h"
-#include "im/watermark.h"
+#include "base/text/str.h"
+#include "im/messages/send_request.h"
+#include "im/lease/watermark.h"
 
 /* What became of a send. */
 struct send_result {

@@ -1,10 +1,10 @@
-#include "im/publisher.h"
+#include "im/entries/publisher.h"
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "base/metrics.h"
-#include "im/migrate.h"
+#include "base/telemetry/metrics.h"
+#include "im/db/migrate.h"
 #include "proto/record.pb-c.h"
 
 #define RECORD_VERSION 1

@@ -1,12 +1,12 @@
-#ifndef SKEIN_IM_PUBLISHER_H
-#define SKEIN_IM_PUBLISHER_H
+#ifndef SKEIN_IM_ENTRIES_PUBLISHER_H
+#define SKEIN_IM_ENTRIES_PUBLISHER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "im/send.h"
-#include "im/stored_message.h"
-#include "store/kafka.h"
+#include "im/entries/entry.h"
+#include "im/stored/stored_message.h"
+#include "store/kafka/kafka.h"
 
 /*
  * Stored messages on their way into Kafka. What is stored must be publishable,

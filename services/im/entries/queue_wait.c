@@ -1,4 +1,4 @@
-#include "im/queue_wait.h"
+#include "im/entries/queue_wait.h"
 
 #include "base/macros.h"
 

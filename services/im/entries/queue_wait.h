@@ -1,5 +1,5 @@
-#ifndef SKEIN_IM_QUEUE_WAIT_H
-#define SKEIN_IM_QUEUE_WAIT_H
+#ifndef SKEIN_IM_ENTRIES_QUEUE_WAIT_H
+#define SKEIN_IM_ENTRIES_QUEUE_WAIT_H
 
 #include <stdbool.h>
 #include <stdint.h>

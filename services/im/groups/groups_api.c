@@ -1,10 +1,10 @@
 #include "im/api.h"
-#include "im/auth.h"
+#include "im/http/auth.h"
 
-#include "base/json.h"
+#include "base/text/json.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "im/statements.h"
+#include "im/db/statements.h"
 
 #define GID_DIGITS 20
 

@@ -1,9 +1,9 @@
-#include "im/access.h"
+#include "im/http/access.h"
 
 #include <assert.h>
 
-#include "base/buf.h"
-#include "base/log.h"
+#include "base/text/buf.h"
+#include "base/telemetry/log.h"
 
 static void make_metrics(struct access_metrics *metrics, const char *route)
 {

@@ -1,8 +1,8 @@
-#ifndef SKEIN_IM_ACCESS_H
-#define SKEIN_IM_ACCESS_H
+#ifndef SKEIN_IM_HTTP_ACCESS_H
+#define SKEIN_IM_HTTP_ACCESS_H
 
-#include "base/metrics.h"
-#include "net/http_server.h"
+#include "base/telemetry/metrics.h"
+#include "net/http/http_server.h"
 
 /* One debug line and the metrics of each HTTP request. */
 

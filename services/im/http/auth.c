@@ -1,7 +1,7 @@
-#include "im/auth.h"
+#include "im/http/auth.h"
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 
 /* A request whose user this process has not met yet. */
@@ -24,7 +24,7 @@ static err_t verify(const struct app *app, struct http_request *request, struct 
 
 	struct str token = jwt_from_authorization(http_request_header(request, "Authorization"));
 	err_t err = jwt_verify(app->keys, token, clock_wall_ms(), &claims, &why);
-	if (!err && !revocations_are_loaded(&app->revocations))
+	if (!err && !revocation_feed_are_loaded(&app->revocations))
 		return ERR_UNAVAILABLE;
 	if (err || revoked_tokens_have_token(&app->revocations.tokens, token)) {
 		log_debug("token refused", LOG_TEXT("reason", why), LOG_STR("request", http_request_id(request)));
@@ -58,7 +58,7 @@ static void admit_first(struct app *app, struct http_request *request, const str
 
 	*pending = (struct pending){ .app = app, .request = request, .handle = handle, .caller = *caller };
 	pending->caller.uid.ptr = pending->caller.text;
-	users_seen_admit(&app->users_seen, pending->caller.uid, STR(""), on_admitted, pending);
+	known_users_admit(&app->known_users, pending->caller.uid, STR(""), on_admitted, pending);
 }
 
 void auth_require(struct app *app, struct http_request *request, authenticated_handler handle)
@@ -70,7 +70,7 @@ void auth_require(struct app *app, struct http_request *request, authenticated_h
 		auth_refuse(request);
 	else if (err)
 		http_respond_problem(request, err, NULL, NULL);
-	else if (users_seen_has(&app->users_seen, caller.uid))
+	else if (known_users_has(&app->known_users, caller.uid))
 		handle(app, request, &caller);
 	else
 		admit_first(app, request, &caller, handle);

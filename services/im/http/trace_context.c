@@ -1,4 +1,4 @@
-#include "im/trace_context.h"
+#include "im/http/trace_context.h"
 
 /* version-traceid-parentid-flags, in lowercase hexadecimal; a later version may have more after a dash. */
 static const char pattern[] = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";

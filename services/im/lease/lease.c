@@ -1,4 +1,4 @@
-#include "im/lease.h"
+#include "im/lease/lease.h"
 
 static uint64_t renew_ms(const struct lease *lease)
 {

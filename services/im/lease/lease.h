@@ -1,5 +1,5 @@
-#ifndef SKEIN_IM_LEASE_H
-#define SKEIN_IM_LEASE_H
+#ifndef SKEIN_IM_LEASE_LEASE_H
+#define SKEIN_IM_LEASE_LEASE_H
 
 #include <stdbool.h>
 #include <stdint.h>

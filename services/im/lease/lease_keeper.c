@@ -1,9 +1,9 @@
-#include "im/lease_keeper.h"
+#include "im/lease/lease_keeper.h"
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/metrics.h"
-#include "im/statements.h"
+#include "base/telemetry/log.h"
+#include "base/telemetry/metrics.h"
+#include "im/db/statements.h"
 
 static int64_t read_is_held(void *arg)
 {

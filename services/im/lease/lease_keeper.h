@@ -1,11 +1,11 @@
-#ifndef SKEIN_IM_LEASE_KEEPER_H
-#define SKEIN_IM_LEASE_KEEPER_H
+#ifndef SKEIN_IM_LEASE_LEASE_KEEPER_H
+#define SKEIN_IM_LEASE_LEASE_KEEPER_H
 
 #include "base/msgid.h"
-#include "im/lease.h"
-#include "im/watermark.h"
+#include "im/lease/lease.h"
+#include "im/lease/watermark.h"
 #include "loop/worker.h"
-#include "store/pg.h"
+#include "store/pg/pg.h"
 
 /*
  * Holds a node number in PostgreSQL for as long as the process lives: leases

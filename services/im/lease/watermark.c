@@ -1,4 +1,4 @@
-#include "im/watermark.h"
+#include "im/lease/watermark.h"
 
 #include <assert.h>
 

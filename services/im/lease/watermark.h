@@ -1,5 +1,5 @@
-#ifndef SKEIN_IM_WATERMARK_H
-#define SKEIN_IM_WATERMARK_H
+#ifndef SKEIN_IM_LEASE_WATERMARK_H
+#define SKEIN_IM_LEASE_WATERMARK_H
 
 #include <stdbool.h>
 #include <stddef.h>

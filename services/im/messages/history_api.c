@@ -1,10 +1,10 @@
 #include "im/api.h"
-#include "im/auth.h"
+#include "im/http/auth.h"
 
-#include "base/json.h"
+#include "base/text/json.h"
 #include "base/mem.h"
-#include "im/statements.h"
-#include "net/message_json.h"
+#include "im/db/statements.h"
+#include "message/message_json.h"
 
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 200

@@ -1,11 +1,11 @@
 #include "im/api.h"
-#include "im/auth.h"
+#include "im/http/auth.h"
 
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/text/json.h"
 #include "base/mem.h"
-#include "im/sends.h"
-#include "im/trace_context.h"
+#include "im/messages/send_submit.h"
+#include "im/http/trace_context.h"
 
 #define BATCH_REQUEST_MAX 100
 
@@ -48,7 +48,7 @@ static void post(struct app *app, struct http_request *request, const struct cal
 
 	json_t *root = json_read(http_request_body(request), &error);
 	send_request_from_json(&send, root, &error);
-	sends_submit(app, caller->uid, &send, trace_of(request), on_sent, request, &error, &wait_ms);
+	send_submit(app, caller->uid, &send, trace_of(request), on_sent, request, &error, &wait_ms);
 	if (error.err) {
 		if (wait_ms)
 			http_set_retry_after(request, (unsigned)(wait_ms / 1000 + 1));
@@ -135,7 +135,7 @@ static void submit_item(struct app *app, struct batch_item *item, const json_t *
 	if (!json_is_object(object))
 		json_fail(&error, ERR_INVALID_ARGUMENT, "messages", "each of messages must be an object");
 	send_request_from_json(&send, object, &error);
-	sends_submit(app, uid, &send, trace, on_item_sent, item, &error, &wait_ms);
+	send_submit(app, uid, &send, trace, on_item_sent, item, &error, &wait_ms);
 	send_request_release(&send);
 	if (error.err) {
 		put_problem(item, error.err, error.field, error.detail);

@@ -1,4 +1,4 @@
-#include "im/send_request.h"
+#include "im/messages/send_request.h"
 
 #include "base/macros.h"
 

@@ -1,7 +1,7 @@
-#ifndef SKEIN_IM_SEND_REQUEST_H
-#define SKEIN_IM_SEND_REQUEST_H
+#ifndef SKEIN_IM_MESSAGES_SEND_REQUEST_H
+#define SKEIN_IM_MESSAGES_SEND_REQUEST_H
 
-#include "base/json.h"
+#include "base/text/json.h"
 #include "proto/im.pb-c.h"
 
 /*

@@ -1,7 +1,7 @@
-#include "im/sends.h"
+#include "im/messages/send_submit.h"
 
 #include "base/clock.h"
-#include "im/user_rates.h"
+#include "im/accounts/user_rates.h"
 
 static bool is_over_rate(struct app *app, struct str uid, uint64_t *wait_ms)
 {
@@ -12,8 +12,8 @@ static bool is_over_rate(struct app *app, struct str uid, uint64_t *wait_ms)
 	                        clock_mono_ms(), wait_ms);
 }
 
-void sends_submit(struct app *app, struct str uid, const struct send_request *request, struct str traceparent,
-                  send_done done, void *arg, struct json_error *error, uint64_t *wait_ms)
+void send_submit(struct app *app, struct str uid, const struct send_request *request, struct str traceparent,
+                 send_done done, void *arg, struct json_error *error, uint64_t *wait_ms)
 {
 	*wait_ms = 0;
 	if (error->err)

@@ -1,5 +1,5 @@
-#ifndef SKEIN_IM_SENDS_H
-#define SKEIN_IM_SENDS_H
+#ifndef SKEIN_IM_MESSAGES_SEND_SUBMIT_H
+#define SKEIN_IM_MESSAGES_SEND_SUBMIT_H
 
 #include "im/app.h"
 
@@ -8,7 +8,7 @@
  * the same for HTTP and gRPC. `done` is called later, unless there is an error
  * already or this finds one; `wait_ms` is how long who is refused has to wait.
  */
-void sends_submit(struct app *app, struct str uid, const struct send_request *request, struct str traceparent,
-                  send_done done, void *arg, struct json_error *error, uint64_t *wait_ms);
+void send_submit(struct app *app, struct str uid, const struct send_request *request, struct str traceparent,
+                 send_done done, void *arg, struct json_error *error, uint64_t *wait_ms);
 
 #endif

@@ -1,4 +1,4 @@
-#include "im/admission.h"
+#include "im/overload/admission.h"
 
 #include <assert.h>
 

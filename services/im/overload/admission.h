@@ -1,5 +1,5 @@
-#ifndef SKEIN_IM_ADMISSION_H
-#define SKEIN_IM_ADMISSION_H
+#ifndef SKEIN_IM_OVERLOAD_ADMISSION_H
+#define SKEIN_IM_OVERLOAD_ADMISSION_H
 
 #include <stdbool.h>
 #include <stdint.h>

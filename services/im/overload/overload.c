@@ -1,7 +1,7 @@
-#include "im/overload.h"
+#include "im/overload/overload.h"
 
 #include "base/clock.h"
-#include "base/metrics.h"
+#include "base/telemetry/metrics.h"
 
 /* What push last said holds for so long when Redis does not answer any more. */
 #define DELIVERY_LIFE_MS 500

@@ -1,9 +1,9 @@
-#ifndef SKEIN_IM_OVERLOAD_H
-#define SKEIN_IM_OVERLOAD_H
+#ifndef SKEIN_IM_OVERLOAD_OVERLOAD_H
+#define SKEIN_IM_OVERLOAD_OVERLOAD_H
 
-#include "im/admission.h"
-#include "im/batcher.h"
-#include "store/push_load.h"
+#include "im/overload/admission.h"
+#include "im/entries/batcher.h"
+#include "cluster/push_load.h"
 
 /*
  * Refuses sends before any work is spent on them while the system is overloaded:

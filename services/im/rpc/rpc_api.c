@@ -1,9 +1,9 @@
-#include "im/rpc_api.h"
+#include "im/rpc/rpc_api.h"
 
 #include "base/mem.h"
-#include "im/sends.h"
-#include "im/sync_request.h"
-#include "im/trace_context.h"
+#include "im/messages/send_submit.h"
+#include "im/sync/sync_request.h"
+#include "im/http/trace_context.h"
 #include "proto/im.pb-c.h"
 
 /* A send whose user this process has not met yet. */
@@ -38,8 +38,8 @@ static void submit(struct app *app, struct rpc_call *call, const Skein__V1__Send
 	uint64_t wait_ms;
 
 	send_request_from_proto(&send, message, (size_t)app->config.limits_body, &error);
-	sends_submit(app, str_from(message->from), &send, traceparent_or_none(rpc_call_traceparent(call)), on_sent, call, &error,
-	             &wait_ms);
+	send_submit(app, str_from(message->from), &send, traceparent_or_none(rpc_call_traceparent(call)), on_sent, call, &error,
+	            &wait_ms);
 	send_request_release(&send);
 	if (error.err)
 		rpc_reply_error(call, error.err, error.detail);
@@ -69,10 +69,10 @@ void rpc_api_send(struct rpc_call *call, struct str request, void *arg)
 
 	if (!message || !ident_is_valid(str_from(message->from))) {
 		rpc_reply_error(call, ERR_INVALID_ARGUMENT, message ? "from is not a uid" : "not a SendRequest");
-	} else if (!users_seen_has(&app->users_seen, str_from(message->from))) {
+	} else if (!known_users_has(&app->known_users, str_from(message->from))) {
 		struct pending_send *pending = MEM_NEW(struct pending_send);
 		*pending = (struct pending_send){ app, call, message };
-		users_seen_admit(&app->users_seen, str_from(message->from), STR(""), on_sender_admitted, pending);
+		known_users_admit(&app->known_users, str_from(message->from), STR(""), on_sender_admitted, pending);
 		return;
 	} else {
 		submit(app, call, message);
@@ -105,7 +105,7 @@ void rpc_api_admit(struct rpc_call *call, struct str request, void *arg)
 	else if (revoked_tokens_have(&app->revocations.tokens, token_id))
 		rpc_reply_error(call, ERR_UNAUTHENTICATED, NULL);
 	else
-		users_seen_admit(&app->users_seen, str_from(message->uid), token_id, on_admitted, call);
+		known_users_admit(&app->known_users, str_from(message->uid), token_id, on_admitted, call);
 	if (message)
 		skein__v1__admit_request__free_unpacked(message, NULL);
 }

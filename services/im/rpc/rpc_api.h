@@ -1,7 +1,7 @@
-#ifndef SKEIN_IM_RPC_API_H
-#define SKEIN_IM_RPC_API_H
+#ifndef SKEIN_IM_RPC_RPC_API_H
+#define SKEIN_IM_RPC_RPC_API_H
 
-#include "rpc/rpc_server.h"
+#include "rpc/server/rpc_server.h"
 
 /* The methods of proto/im.proto: what gateways ask. `arg` is the struct app. */
 

@@ -1,4 +1,4 @@
-#include "im/message_cache.h"
+#include "im/stored/message_cache.h"
 
 /* What a message costs besides its own allocation: the allocator's header, its share of the table. */
 #define OVERHEAD 32

@@ -1,7 +1,7 @@
-#ifndef SKEIN_IM_MESSAGE_CACHE_H
-#define SKEIN_IM_MESSAGE_CACHE_H
+#ifndef SKEIN_IM_STORED_MESSAGE_CACHE_H
+#define SKEIN_IM_STORED_MESSAGE_CACHE_H
 
-#include "im/stored_message.h"
+#include "im/stored/stored_message.h"
 
 /*
  * The messages that this im stored or read lately, by (conversation, seq), so

@@ -1,9 +1,9 @@
-#include "im/message_reader.h"
+#include "im/stored/message_reader.h"
 
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "base/metrics.h"
-#include "im/statements.h"
+#include "base/telemetry/metrics.h"
+#include "im/db/statements.h"
 
 struct lookup {
 	struct message_reader *reader;

@@ -1,8 +1,8 @@
-#ifndef SKEIN_IM_MESSAGE_READER_H
-#define SKEIN_IM_MESSAGE_READER_H
+#ifndef SKEIN_IM_STORED_MESSAGE_READER_H
+#define SKEIN_IM_STORED_MESSAGE_READER_H
 
-#include "im/message_cache.h"
-#include "store/pg.h"
+#include "im/stored/message_cache.h"
+#include "store/pg/pg.h"
 
 /*
  * Brings messages by their names: from the cache, else from PostgreSQL, all that

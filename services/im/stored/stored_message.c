@@ -1,8 +1,8 @@
-#include "im/stored_message.h"
+#include "im/stored/stored_message.h"
 
 #include "base/mem.h"
-#include "im/send.h"
-#include "store/inbox.h"
+#include "im/entries/entry.h"
+#include "cluster/inbox.h"
 
 /* Where the next text of the allocation goes. */
 static char *place_text(char **at, struct str text)

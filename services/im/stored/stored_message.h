@@ -1,5 +1,5 @@
-#ifndef SKEIN_IM_STORED_MESSAGE_H
-#define SKEIN_IM_STORED_MESSAGE_H
+#ifndef SKEIN_IM_STORED_STORED_MESSAGE_H
+#define SKEIN_IM_STORED_STORED_MESSAGE_H
 
 #include "base/list.h"
 #include "base/map.h"

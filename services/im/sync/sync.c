@@ -1,8 +1,8 @@
-#include "im/sync.h"
+#include "im/sync/sync.h"
 
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "base/metrics.h"
+#include "base/telemetry/metrics.h"
 
 struct sync_call {
 	struct sync *sync;

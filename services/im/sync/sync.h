@@ -1,8 +1,8 @@
-#ifndef SKEIN_IM_SYNC_H
-#define SKEIN_IM_SYNC_H
+#ifndef SKEIN_IM_SYNC_SYNC_H
+#define SKEIN_IM_SYNC_SYNC_H
 
-#include "im/message_reader.h"
-#include "store/inbox.h"
+#include "im/stored/message_reader.h"
+#include "cluster/inbox.h"
 
 /*
  * What a user's inbox holds after a position, for GET /v1/sync and im.Sync alike:

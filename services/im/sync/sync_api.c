@@ -1,10 +1,10 @@
 #include "im/api.h"
-#include "im/auth.h"
+#include "im/http/auth.h"
 
 #include "base/mem.h"
-#include "im/statements.h"
-#include "im/sync_request.h"
-#include "net/message_json.h"
+#include "im/db/statements.h"
+#include "im/sync/sync_request.h"
+#include "message/message_json.h"
 
 /* A sync while its page is being read; after a reset, while the conversations are. */
 struct pending_sync {

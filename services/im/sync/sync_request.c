@@ -1,4 +1,4 @@
-#include "im/sync_request.h"
+#include "im/sync/sync_request.h"
 
 #define EPOCH_CHARACTERS 15
 #define OFFSET_DIGITS 20

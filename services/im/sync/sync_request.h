@@ -1,8 +1,8 @@
-#ifndef SKEIN_IM_SYNC_REQUEST_H
-#define SKEIN_IM_SYNC_REQUEST_H
+#ifndef SKEIN_IM_SYNC_SYNC_REQUEST_H
+#define SKEIN_IM_SYNC_SYNC_REQUEST_H
 
-#include "base/json.h"
-#include "store/inbox.h"
+#include "base/text/json.h"
+#include "cluster/inbox.h"
 
 /* What a client asks of its inbox, read and validated (contract section 3) from the query of GET /v1/sync. */
 

@@ -1,4 +1,4 @@
-#include "im/id_walk.h"
+#include "im/takeover/id_walk.h"
 
 #include <assert.h>
 

@@ -1,5 +1,5 @@
-#ifndef SKEIN_IM_ID_WALK_H
-#define SKEIN_IM_ID_WALK_H
+#ifndef SKEIN_IM_TAKEOVER_ID_WALK_H
+#define SKEIN_IM_TAKEOVER_ID_WALK_H
 
 #include <stdbool.h>
 #include <stdint.h>

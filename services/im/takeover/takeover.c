@@ -1,10 +1,10 @@
-#include "im/takeover.h"
+#include "im/takeover/takeover.h"
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/metrics.h"
+#include "base/telemetry/log.h"
+#include "base/telemetry/metrics.h"
 #include "base/random.h"
-#include "im/statements.h"
+#include "im/db/statements.h"
 
 /* Between two looks, with jitter. */
 #define LOOK_MIN_MS 700

@@ -1,9 +1,9 @@
-#ifndef SKEIN_IM_TAKEOVER_H
-#define SKEIN_IM_TAKEOVER_H
+#ifndef SKEIN_IM_TAKEOVER_TAKEOVER_H
+#define SKEIN_IM_TAKEOVER_TAKEOVER_H
 
-#include "im/id_walk.h"
-#include "im/lease_keeper.h"
-#include "im/publisher.h"
+#include "im/takeover/id_walk.h"
+#include "im/lease/lease_keeper.h"
+#include "im/entries/publisher.h"
 
 /*
  * Looks after the node numbers of those who died, left in haste or stood still

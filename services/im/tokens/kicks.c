@@ -1,7 +1,7 @@
-#include "im/kicks.h"
+#include "im/tokens/kicks.h"
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "proto/router.pb-c.h"
 

@@ -1,9 +1,9 @@
-#ifndef SKEIN_IM_KICKS_H
-#define SKEIN_IM_KICKS_H
+#ifndef SKEIN_IM_TOKENS_KICKS_H
+#define SKEIN_IM_TOKENS_KICKS_H
 
 #include "base/list.h"
-#include "im/revocations.h"
-#include "rpc/rpc_client.h"
+#include "im/tokens/revocation_feed.h"
+#include "rpc/client/rpc_client.h"
 
 /*
  * Closes connections that were opened with a revoked token: router is asked

@@ -1,8 +1,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "im/api.h"
-#include "im/auth.h"
-#include "im/user_rates.h"
+#include "im/http/auth.h"
+#include "im/accounts/user_rates.h"
 
 /* Tokens that one user may revoke: each is remembered by every im until it expires. */
 #define LOGOUT_BURST 50
@@ -40,7 +40,7 @@ static void log_out(struct app *app, struct http_request *request, const struct 
 		return;
 	(void)str_copy(revocation.uid, sizeof(revocation.uid), caller->uid);
 	jwt_token_id(jwt_from_authorization(http_request_header(request, "Authorization")), revocation.token_id);
-	revocations_revoke(&app->revocations, &revocation, on_revoked, request);
+	revocation_feed_revoke(&app->revocations, &revocation, on_revoked, request);
 }
 
 void logout_api_log_out(struct http_request *request, void *arg)

@@ -1,11 +1,11 @@
-#include "im/revocations.h"
+#include "im/tokens/revocation_feed.h"
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "base/metrics.h"
+#include "base/telemetry/metrics.h"
 #include "base/random.h"
-#include "im/statements.h"
+#include "im/db/statements.h"
 
 #define READ_MS 500
 #define PAGE_ROWS 1000
@@ -21,12 +21,12 @@
 
 static int64_t read_count(void *arg)
 {
-	const struct revocations *r = arg;
+	const struct revocation_feed *r = arg;
 
 	return (int64_t)r->tokens.by_id.len;
 }
 
-static void wake_in(struct revocations *r, uint64_t ms)
+static void wake_in(struct revocation_feed *r, uint64_t ms)
 {
 	worker_arm(r->worker, &r->timer, clock_mono_ms() + ms);
 }
@@ -35,13 +35,13 @@ static void wake_in(struct revocations *r, uint64_t ms)
 
 enum column { COLUMN_HORIZON, COLUMN_SERVER, COLUMN_TX, COLUMN_TOKEN_ID, COLUMN_UID, COLUMN_EXPIRES, COLUMN_AGE_MS };
 
-static void learn(struct revocations *r, const struct revocation *revocation)
+static void learn(struct revocation_feed *r, const struct revocation *revocation)
 {
 	if (revoked_tokens_add(&r->tokens, revocation->token_id, revocation->expires_ms))
 		r->learned(r->arg, revocation);
 }
 
-static void take_row(struct revocations *r, const PGresult *result, int row)
+static void take_row(struct revocation_feed *r, const PGresult *result, int row)
 {
 	struct revocation revocation = { .expires_ms = (uint64_t)pg_i64(result, row, COLUMN_EXPIRES) };
 	struct str id = pg_text(result, row, COLUMN_TOKEN_ID);
@@ -55,7 +55,7 @@ static void take_row(struct revocations *r, const PGresult *result, int row)
 		(void)revoked_tokens_add(&r->tokens, revocation.token_id, revocation.expires_ms);
 }
 
-static void begin_at(struct revocations *r, int64_t tx, struct str after)
+static void begin_at(struct revocation_feed *r, int64_t tx, struct str after)
 {
 	r->from_tx = tx;
 	buf_clear(&r->after);
@@ -63,7 +63,7 @@ static void begin_at(struct revocations *r, int64_t tx, struct str after)
 }
 
 /* A page of a read; there is at least one row, which tells horizon and server. */
-static void take_page(struct revocations *r, const PGresult *result)
+static void take_page(struct revocation_feed *r, const PGresult *result)
 {
 	int rows = PQntuples(result);
 
@@ -84,7 +84,7 @@ static void take_page(struct revocations *r, const PGresult *result)
 
 static void on_read(void *arg, err_t err, const PGresult *result)
 {
-	struct revocations *r = arg;
+	struct revocation_feed *r = arg;
 
 	if (r->is_stopped)
 		return;
@@ -104,7 +104,7 @@ static void on_read(void *arg, err_t err, const PGresult *result)
 	wake_in(r, !err && r->is_in_pages ? 0 : READ_MS);
 }
 
-static void read_page(struct revocations *r)
+static void read_page(struct revocation_feed *r)
 {
 	struct pg_params params = { 0 };
 
@@ -124,7 +124,7 @@ static void on_cleaned(void *arg, err_t err, const PGresult *result)
 	(void)result;
 }
 
-static void forget_expired(struct revocations *r)
+static void forget_expired(struct revocation_feed *r)
 {
 	uint64_t now_ms = clock_mono_ms(), expired_ms = clock_wall_ms() - SPARE_MS;
 	struct pg_params params = { 0 };
@@ -142,7 +142,7 @@ static void forget_expired(struct revocations *r)
 
 static void on_timer(struct timer *timer)
 {
-	struct revocations *r = container_of(timer, struct revocations, timer);
+	struct revocation_feed *r = container_of(timer, struct revocation_feed, timer);
 
 	forget_expired(r);
 	read_page(r);
@@ -151,7 +151,7 @@ static void on_timer(struct timer *timer)
 /* ---- revoking ---- */
 
 struct revoking {
-	struct revocations *all;
+	struct revocation_feed *all;
 	struct revocation revocation;
 	revoked_done done;
 	void *arg;
@@ -171,7 +171,7 @@ static void on_stored(void *arg, err_t err, const PGresult *result)
 	mem_free(revoking);
 }
 
-void revocations_revoke(struct revocations *r, const struct revocation *revocation, revoked_done done, void *arg)
+void revocation_feed_revoke(struct revocation_feed *r, const struct revocation *revocation, revoked_done done, void *arg)
 {
 	struct revoking *revoking = MEM_NEW(struct revoking);
 	struct pg_params params = { 0 };
@@ -185,10 +185,10 @@ void revocations_revoke(struct revocations *r, const struct revocation *revocati
 
 /* ---- life ---- */
 
-void revocations_start(struct revocations *r, struct worker *worker, struct pg *pg,
-                       void (*learned)(void *arg, const struct revocation *revocation), void *arg)
+void revocation_feed_start(struct revocation_feed *r, struct worker *worker, struct pg *pg,
+                           void (*learned)(void *arg, const struct revocation *revocation), void *arg)
 {
-	*r = (struct revocations){ .worker = worker, .pg = pg, .learned = learned, .arg = arg };
+	*r = (struct revocation_feed){ .worker = worker, .pg = pg, .learned = learned, .arg = arg };
 	revoked_tokens_init(&r->tokens);
 	timer_init(&r->timer, on_timer);
 	r->forget_ms = clock_mono_ms() + FORGET_EVERY_MS;
@@ -197,13 +197,13 @@ void revocations_start(struct revocations *r, struct worker *worker, struct pg *
 	wake_in(r, 0);
 }
 
-void revocations_stop(struct revocations *r)
+void revocation_feed_stop(struct revocation_feed *r)
 {
 	r->is_stopped = true;
 	worker_cancel(r->worker, &r->timer);
 }
 
-void revocations_release(struct revocations *r)
+void revocation_feed_release(struct revocation_feed *r)
 {
 	revoked_tokens_release(&r->tokens);
 	buf_release(&r->after);

@@ -1,9 +1,9 @@
-#ifndef SKEIN_IM_REVOCATIONS_H
-#define SKEIN_IM_REVOCATIONS_H
+#ifndef SKEIN_IM_TOKENS_REVOCATION_FEED_H
+#define SKEIN_IM_TOKENS_REVOCATION_FEED_H
 
-#include "im/revoked_tokens.h"
+#include "im/tokens/revoked_tokens.h"
 #include "loop/worker.h"
-#include "store/pg.h"
+#include "store/pg/pg.h"
 
 /*
  * Which tokens are revoked, by whichever im: all of them in memory, loaded
@@ -18,7 +18,7 @@
  * another time is read from the beginning.
  *
  * The same read could carry users who were disabled: what is learned here has
- * to be forgotten in users_seen.h and kicked. Thread: the worker's.
+ * to be forgotten in known_users.h and kicked. Thread: the worker's.
  */
 
 struct revocation {
@@ -27,7 +27,7 @@ struct revocation {
 	uint64_t expires_ms;
 };
 
-struct revocations {
+struct revocation_feed {
 	struct worker *worker;
 	struct pg *pg;
 	struct revoked_tokens tokens;
@@ -45,15 +45,15 @@ struct revocations {
 };
 
 /* `learned` is called for each revocation of the last half minute, an own one included, once. */
-void revocations_start(struct revocations *revocations, struct worker *worker, struct pg *pg,
-                       void (*learned)(void *arg, const struct revocation *revocation), void *arg);
+void revocation_feed_start(struct revocation_feed *revocations, struct worker *worker, struct pg *pg,
+                           void (*learned)(void *arg, const struct revocation *revocation), void *arg);
 
 /* Nothing is asked any more; before pg_close(). */
-void revocations_stop(struct revocations *revocations);
-void revocations_release(struct revocations *revocations);
+void revocation_feed_stop(struct revocation_feed *revocations);
+void revocation_feed_release(struct revocation_feed *revocations);
 
 /* Once true, always true. Before, nobody can say which token is good. */
-static inline bool revocations_are_loaded(const struct revocations *revocations)
+static inline bool revocation_feed_are_loaded(const struct revocation_feed *revocations)
 {
 	return revocations->are_loaded;
 }
@@ -62,6 +62,6 @@ static inline bool revocations_are_loaded(const struct revocations *revocations)
 typedef void (*revoked_done)(void *arg, err_t err);
 
 /* Stores it; afterwards this process refuses the token, and the others do within a second. */
-void revocations_revoke(struct revocations *revocations, const struct revocation *revocation, revoked_done done, void *arg);
+void revocation_feed_revoke(struct revocation_feed *revocations, const struct revocation *revocation, revoked_done done, void *arg);
 
 #endif

@@ -1,4 +1,4 @@
-#include "im/revoked_tokens.h"
+#include "im/tokens/revoked_tokens.h"
 
 #include "base/macros.h"
 #include "base/mem.h"

@@ -1,10 +1,10 @@
-#include "push/append_run.h"
+#include "push/inboxes/append_run.h"
 
 #include <assert.h>
 
 #include "base/backoff.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 
 static void issue(struct append_run *run);

@@ -1,14 +1,14 @@
-#ifndef SKEIN_PUSH_APPEND_RUN_H
-#define SKEIN_PUSH_APPEND_RUN_H
+#ifndef SKEIN_PUSH_INBOXES_APPEND_RUN_H
+#define SKEIN_PUSH_INBOXES_APPEND_RUN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "loop/worker.h"
-#include "push/gateways.h"
-#include "push/outgoing.h"
-#include "store/inbox.h"
+#include "deliver/gateways.h"
+#include "push/inboxes/outgoing.h"
+#include "cluster/inbox.h"
 
 /*
  * Writes a batch of messages of one conversation into the inboxes of their

@@ -1,9 +1,9 @@
-#include "push/outgoing.h"
+#include "push/inboxes/outgoing.h"
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "store/routes.h"
+#include "cluster/routes.h"
 
 /* The part of a message that goes to one gateway. */
 struct part {

@@ -1,16 +1,16 @@
-#ifndef SKEIN_PUSH_OUTGOING_H
-#define SKEIN_PUSH_OUTGOING_H
+#ifndef SKEIN_PUSH_INBOXES_OUTGOING_H
+#define SKEIN_PUSH_INBOXES_OUTGOING_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/list.h"
 #include "proto/record.pb-c.h"
-#include "push/fanout_plan.h"
-#include "push/gateways.h"
-#include "push/recipients.h"
-#include "store/inbox.h"
+#include "deliver/fanout_plan.h"
+#include "deliver/gateways.h"
+#include "push/recipients/recipients.h"
+#include "cluster/inbox.h"
 
 /*
  * One message on its way out: from its Kafka record (or its row in PostgreSQL)

@@ -1,13 +1,13 @@
-#include "push/dead_letters.h"
+#include "push/intake/dead_letters.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/list.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "base/metrics.h"
+#include "base/telemetry/metrics.h"
 
 #define HELD_MAX 1000u
 #define HELD_MAX_BYTES (16u << 20)

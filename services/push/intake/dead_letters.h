@@ -1,17 +1,17 @@
-#ifndef SKEIN_PUSH_DEAD_LETTERS_H
-#define SKEIN_PUSH_DEAD_LETTERS_H
+#ifndef SKEIN_PUSH_INTAKE_DEAD_LETTERS_H
+#define SKEIN_PUSH_INTAKE_DEAD_LETTERS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
 #include "loop/worker.h"
-#include "store/kafka.h"
+#include "store/kafka/kafka.h"
 
 /*
  * Records that push cannot use, parked on a topic of their own with key, value
  * and headers, so that the partition goes on and an operator can look at them:
- * docs/operations.md. What was wrong and where the record stood is added in
+ * docs/operate/operations.md. What was wrong and where the record stood is added in
  * headers. A letter is tried until Kafka has it; a value that is too large for
  * the topic is left out (the headers say where it is).
  *

@@ -1,12 +1,12 @@
-#include "push/intake.h"
+#include "push/intake/intake.h"
 
-#include "base/ident.h"
-#include "base/log.h"
+#include "base/text/ident.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "base/metrics.h"
+#include "base/telemetry/metrics.h"
 #include "base/sabotage.h"
-#include "push/dead_letters.h"
-#include "push/offset_tracker.h"
+#include "push/intake/dead_letters.h"
+#include "push/intake/offset_tracker.h"
 
 struct partition {
 	struct offset_tracker tracker;

@@ -1,11 +1,11 @@
-#ifndef SKEIN_PUSH_INTAKE_H
-#define SKEIN_PUSH_INTAKE_H
+#ifndef SKEIN_PUSH_INTAKE_INTAKE_H
+#define SKEIN_PUSH_INTAKE_INTAKE_H
 
 #include <stdint.h>
 
 #include "base/error.h"
-#include "push/conversations.h"
-#include "store/kafka.h"
+#include "push/order/conversations.h"
+#include "store/kafka/kafka.h"
 
 /*
  * Takes records from Kafka and gives their messages to the conversations, within

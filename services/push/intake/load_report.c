@@ -1,8 +1,8 @@
-#include "push/load_report.h"
+#include "push/intake/load_report.h"
 
 #include "base/clock.h"
-#include "base/metrics.h"
-#include "store/push_load.h"
+#include "base/telemetry/metrics.h"
+#include "cluster/push_load.h"
 
 static int64_t read_wait(void *arg)
 {

@@ -1,14 +1,14 @@
-#ifndef SKEIN_PUSH_LOAD_REPORT_H
-#define SKEIN_PUSH_LOAD_REPORT_H
+#ifndef SKEIN_PUSH_INTAKE_LOAD_REPORT_H
+#define SKEIN_PUSH_INTAKE_LOAD_REPORT_H
 
 #include "loop/worker.h"
-#include "push/conversations.h"
-#include "push/delivery_wait.h"
-#include "push/intake.h"
-#include "store/redis.h"
+#include "push/order/conversations.h"
+#include "push/order/delivery_wait.h"
+#include "push/intake/intake.h"
+#include "store/redis/redis.h"
 
 /*
- * Tells im, through Redis (store/push_load.h), how far behind this push is; ten
+ * Tells im, through Redis (cluster/push_load.h), how far behind this push is; ten
  * times a second while messages get delivered, and nothing while none is: an old report
  * ends by itself. Thread: the worker's.
  */

@@ -1,4 +1,4 @@
-#include "push/offset_tracker.h"
+#include "push/intake/offset_tracker.h"
 
 #include "base/mem.h"
 

@@ -1,5 +1,5 @@
-#ifndef SKEIN_PUSH_OFFSET_TRACKER_H
-#define SKEIN_PUSH_OFFSET_TRACKER_H
+#ifndef SKEIN_PUSH_INTAKE_OFFSET_TRACKER_H
+#define SKEIN_PUSH_INTAKE_OFFSET_TRACKER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,12 +1,12 @@
-#ifndef SKEIN_PUSH_CONV_H
-#define SKEIN_PUSH_CONV_H
+#ifndef SKEIN_PUSH_ORDER_CONV_H
+#define SKEIN_PUSH_ORDER_CONV_H
 
-#include "base/ident.h"
+#include "base/text/ident.h"
 #include "base/map.h"
-#include "base/metrics.h"
-#include "push/append_run.h"
-#include "push/conversations.h"
-#include "push/pending.h"
+#include "base/telemetry/metrics.h"
+#include "push/inboxes/append_run.h"
+#include "push/order/conversations.h"
+#include "push/order/pending.h"
 
 /*
  * Inside conversations.c and conv_gap.c only: one conversation, and all of them.

@@ -1,8 +1,8 @@
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/sabotage.h"
-#include "push/conv.h"
-#include "push/gap.h"
+#include "push/order/conv.h"
+#include "push/order/gap.h"
 
 #define GAP_READ_MAX 200
 

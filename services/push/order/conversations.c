@@ -1,10 +1,10 @@
-#include "push/conversations.h"
+#include "push/order/conversations.h"
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/sabotage.h"
-#include "push/conv.h"
+#include "push/order/conv.h"
 
 /* ---- life ---- */
 

@@ -1,18 +1,18 @@
-#ifndef SKEIN_PUSH_CONVERSATIONS_H
-#define SKEIN_PUSH_CONVERSATIONS_H
+#ifndef SKEIN_PUSH_ORDER_CONVERSATIONS_H
+#define SKEIN_PUSH_ORDER_CONVERSATIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "loop/worker.h"
-#include "push/delivery_wait.h"
-#include "push/gateways.h"
-#include "push/outgoing.h"
-#include "push/progress.h"
-#include "push/recipients.h"
-#include "store/inbox.h"
-#include "store/pg.h"
-#include "store/redis.h"
+#include "push/order/delivery_wait.h"
+#include "deliver/gateways.h"
+#include "push/inboxes/outgoing.h"
+#include "push/order/progress.h"
+#include "push/recipients/recipients.h"
+#include "cluster/inbox.h"
+#include "store/pg/pg.h"
+#include "store/redis/redis.h"
 
 /*
  * Each conversation's messages, in the order of their seq, whatever the order
@@ -40,8 +40,8 @@ struct conversations_options {
 	struct worker *worker;
 	struct redis *redis;
 	struct pg *pg;
-	unsigned progress_statement; /* PROGRESS_SQL (push/progress.h) among the pool's */
-	unsigned gap_statement; /* GAP_SQL (push/gap.h) among the pool's */
+	unsigned progress_statement; /* PROGRESS_SQL (push/order/progress.h) among the pool's */
+	unsigned gap_statement; /* GAP_SQL (push/order/gap.h) among the pool's */
 	struct gateways *gateways;
 	struct member_cache *members;
 	struct inbox_limits inbox_limits;

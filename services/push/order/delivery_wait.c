@@ -1,4 +1,4 @@
-#include "push/delivery_wait.h"
+#include "push/order/delivery_wait.h"
 
 #include "base/macros.h"
 

@@ -1,5 +1,5 @@
-#ifndef SKEIN_PUSH_DELIVERY_WAIT_H
-#define SKEIN_PUSH_DELIVERY_WAIT_H
+#ifndef SKEIN_PUSH_ORDER_DELIVERY_WAIT_H
+#define SKEIN_PUSH_ORDER_DELIVERY_WAIT_H
 
 #include <stdbool.h>
 #include <stddef.h>

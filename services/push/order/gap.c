@@ -1,9 +1,9 @@
-#include "push/gap.h"
+#include "push/order/gap.h"
 
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "store/pg.h"
+#include "store/pg/pg.h"
 
 #define MENTIONS_MAX 64
 

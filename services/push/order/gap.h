@@ -1,5 +1,5 @@
-#ifndef SKEIN_PUSH_GAP_H
-#define SKEIN_PUSH_GAP_H
+#ifndef SKEIN_PUSH_ORDER_GAP_H
+#define SKEIN_PUSH_ORDER_GAP_H
 
 #include <libpq-fe.h>
 #include <stdint.h>

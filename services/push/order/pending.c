@@ -1,4 +1,4 @@
-#include "push/pending.h"
+#include "push/order/pending.h"
 
 #include "base/macros.h"
 

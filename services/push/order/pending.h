@@ -1,12 +1,12 @@
-#ifndef SKEIN_PUSH_PENDING_H
-#define SKEIN_PUSH_PENDING_H
+#ifndef SKEIN_PUSH_ORDER_PENDING_H
+#define SKEIN_PUSH_ORDER_PENDING_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/list.h"
-#include "push/outgoing.h"
+#include "push/inboxes/outgoing.h"
 
 /*
  * The messages of one conversation that wait for their turn, by seq. A

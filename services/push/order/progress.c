@@ -1,8 +1,8 @@
-#include "push/progress.h"
+#include "push/order/progress.h"
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/macros.h"
 
 #define LIFE_S "86400"

@@ -1,12 +1,12 @@
-#ifndef SKEIN_PUSH_PROGRESS_H
-#define SKEIN_PUSH_PROGRESS_H
+#ifndef SKEIN_PUSH_ORDER_PROGRESS_H
+#define SKEIN_PUSH_ORDER_PROGRESS_H
 
 #include <stdint.h>
 
 #include "base/error.h"
 #include "loop/worker.h"
-#include "store/pg.h"
-#include "store/redis.h"
+#include "store/pg/pg.h"
+#include "store/redis/redis.h"
 
 /*
  * How far a conversation was dispatched, for whoever owns its partition next.

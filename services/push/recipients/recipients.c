@@ -1,12 +1,12 @@
-#include "push/recipients.h"
+#include "push/recipients/recipients.h"
 
 #include <stdlib.h>
 
 #include "base/list.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "base/metrics.h"
+#include "base/telemetry/metrics.h"
 
 #define REDIS_LIFE_S "604800"
 #define MAX_MEMBERS 200000

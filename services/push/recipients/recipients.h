@@ -1,13 +1,13 @@
-#ifndef SKEIN_PUSH_RECIPIENTS_H
-#define SKEIN_PUSH_RECIPIENTS_H
+#ifndef SKEIN_PUSH_RECIPIENTS_RECIPIENTS_H
+#define SKEIN_PUSH_RECIPIENTS_RECIPIENTS_H
 
 #include <stdint.h>
 
 #include "base/error.h"
-#include "base/ident.h"
+#include "base/text/ident.h"
 #include "loop/worker.h"
-#include "store/pg.h"
-#include "store/redis.h"
+#include "store/pg/pg.h"
+#include "store/redis/redis.h"
 
 /*
  * Who gets a message. For a group: the members at the version of its membership

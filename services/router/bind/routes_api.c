@@ -1,13 +1,13 @@
-#include "router/routes_api.h"
+#include "router/bind/routes_api.h"
 
-#include "base/ident.h"
-#include "base/log.h"
+#include "base/text/ident.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "base/metrics.h"
+#include "base/telemetry/metrics.h"
 #include "proto/router.pb-c.h"
 #include "router/app.h"
-#include "router/kick_api.h"
-#include "store/routes.h"
+#include "router/kick/kick_api.h"
+#include "cluster/routes.h"
 
 /* A change while Redis works on it. */
 struct pending_change {

@@ -1,7 +1,7 @@
-#ifndef SKEIN_ROUTER_ROUTES_API_H
-#define SKEIN_ROUTER_ROUTES_API_H
+#ifndef SKEIN_ROUTER_BIND_ROUTES_API_H
+#define SKEIN_ROUTER_BIND_ROUTES_API_H
 
-#include "rpc/rpc_server.h"
+#include "rpc/server/rpc_server.h"
 
 struct app;
 

@@ -1,10 +1,10 @@
-#include "router/gateway_calls.h"
+#include "router/kick/gateway_calls.h"
 
 #include "base/clock.h"
 #include "base/list.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "base/metrics.h"
+#include "base/telemetry/metrics.h"
 #include "proto/delivery.pb-c.h"
 
 #define KICK_PATH "/skein.v1.Gateway/Kick"

@@ -1,8 +1,8 @@
-#ifndef SKEIN_ROUTER_GATEWAY_CALLS_H
-#define SKEIN_ROUTER_GATEWAY_CALLS_H
+#ifndef SKEIN_ROUTER_KICK_GATEWAY_CALLS_H
+#define SKEIN_ROUTER_KICK_GATEWAY_CALLS_H
 
-#include "rpc/rpc_client.h"
-#include "store/nodes.h"
+#include "rpc/client/rpc_client.h"
+#include "cluster/nodes.h"
 
 /*
  * What router asks of gateways: to close connections. There is a channel to

@@ -1,12 +1,12 @@
-#include "router/kick_api.h"
+#include "router/kick/kick_api.h"
 
 #include <stdlib.h>
 
-#include "base/ident.h"
+#include "base/text/ident.h"
 #include "base/mem.h"
 #include "proto/router.pb-c.h"
 #include "router/app.h"
-#include "store/routes.h"
+#include "cluster/routes.h"
 
 #define TOKEN_ID_BYTES 16
 #define REASON_MAX 123 /* what a close frame holds */

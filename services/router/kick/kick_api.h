@@ -1,7 +1,7 @@
-#ifndef SKEIN_ROUTER_KICK_API_H
-#define SKEIN_ROUTER_KICK_API_H
+#ifndef SKEIN_ROUTER_KICK_KICK_API_H
+#define SKEIN_ROUTER_KICK_KICK_API_H
 
-#include "base/str.h"
+#include "base/text/str.h"
 
 struct app;
 struct device_route;

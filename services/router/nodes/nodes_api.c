@@ -1,11 +1,11 @@
-#include "router/nodes_api.h"
+#include "router/nodes/nodes_api.h"
 
-#include "base/ident.h"
-#include "base/log.h"
+#include "base/text/ident.h"
+#include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "proto/router.pb-c.h"
 #include "router/app.h"
-#include "store/nodes.h"
+#include "cluster/nodes.h"
 
 #define OTHERS_MAX 256 /* that a draining gateway is told of */
 

@@ -1,7 +1,7 @@
-#ifndef SKEIN_ROUTER_NODES_API_H
-#define SKEIN_ROUTER_NODES_API_H
+#ifndef SKEIN_ROUTER_NODES_NODES_API_H
+#define SKEIN_ROUTER_NODES_NODES_API_H
 
-#include "base/str.h"
+#include "base/text/str.h"
 
 struct rpc_call;
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "store/user_script.h"
+#include "cluster/user_script.h"
 
 static void an_epoch_is_fifteen_digits_and_read_back(void **state)
 {

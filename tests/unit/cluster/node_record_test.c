@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "store/node_record.h"
+#include "cluster/node_record.h"
 
 #define FIELDS_MAX 20
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "store/routes.h"
+#include "cluster/routes.h"
 
 static void a_route_is_read_as_it_was_written(void **state)
 {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "push/fanout_plan.h"
+#include "deliver/fanout_plan.h"
 
 static const struct fanout_gateway all_alive[] = { { true }, { true }, { true } };
 

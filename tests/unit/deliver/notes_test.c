@@ -7,7 +7,7 @@
 
 #include "base/macros.h"
 #include "base/mem.h"
-#include "push/notes.h"
+#include "deliver/notes.h"
 
 static void add(struct notes *notes, uint64_t conn, uint64_t epoch, uint64_t offset)
 {

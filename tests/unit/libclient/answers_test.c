@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/mem.h"
 #include "libclient/answers.h"
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <uv.h>
 
-#include "base/base64.h"
+#include "base/text/base64.h"
 #include "base/macros.h"
 #include "net/jwt.h"
 

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/config.h"
-#include "base/log.h"
+#include "base/config/config.h"
+#include "base/telemetry/log.h"
 #include "base/macros.h"
 #include "tests/unit/base/captured.h"
 

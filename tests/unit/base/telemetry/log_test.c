@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/macros.h"
 
 /* The log goes into a socket that keeps the writes apart: a line in two writes would come out as two. */

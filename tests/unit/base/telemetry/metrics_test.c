@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/metrics.h"
+#include "base/telemetry/metrics.h"
 
 /* The registry as text; each call forgets the last one's. */
 static const char *all_text(void)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base/base64.h"
+#include "base/text/base64.h"
 #include "base/macros.h"
 #include "base/random.h"
 

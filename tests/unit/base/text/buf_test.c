@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 
 static void an_empty_one_has_text_and_can_be_released_twice(void **state)
 {

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "base/json.h"
+#include "base/text/json.h"
 #include "base/macros.h"
 #include "tests/unit/base/seeded.h"
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "base/text/json.h"
 #include "base/macros.h"
 #include "tests/unit/base/seeded.h"
 

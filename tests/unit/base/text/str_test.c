@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "base/macros.h"
-#include "base/str.h"
+#include "base/text/str.h"
 
 static void equal_compares_bytes_and_length(void **state)
 {

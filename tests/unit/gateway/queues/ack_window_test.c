@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/macros.h"
-#include "gateway/ack_window.h"
+#include "gateway/queues/ack_window.h"
 
 static const struct ack_limits limits = { .max_messages = 4, .max_bytes = 1000, .timeout_ms = 10 };
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "gateway/out_queue.h"
+#include "gateway/queues/out_queue.h"
 
 static const struct out_limits wide = { .max_bytes = 1u << 30, .max_entries = 1u << 20 };
 

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/macros.h"
-#include "base/str.h"
-#include "gateway/ack_window.h"
-#include "gateway/sequencer.h"
+#include "base/text/str.h"
+#include "gateway/queues/ack_window.h"
+#include "gateway/queues/sequencer.h"
 
 /*
  * The rules of design section 2 at work: an inbox, one client with one connection

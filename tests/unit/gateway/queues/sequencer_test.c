@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/macros.h"
-#include "gateway/sequencer.h"
+#include "gateway/queues/sequencer.h"
 
 /*
  * Most of this file plays every sequence of up to PLAY_LENGTH events against the machine and watches what a client

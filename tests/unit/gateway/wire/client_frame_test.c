@@ -10,7 +10,7 @@
 
 #include "base/macros.h"
 #include "base/mem.h"
-#include "gateway/client_frame.h"
+#include "gateway/wire/client_frame.h"
 #include "proto/im.pb-c.h"
 
 #define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"

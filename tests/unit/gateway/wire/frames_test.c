@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/text/json.h"
 #include "base/mem.h"
-#include "gateway/fanout.h"
-#include "gateway/server_frame.h"
+#include "gateway/wire/fanout.h"
+#include "gateway/wire/server_frame.h"
 
 /* Frames are read back by parsers that know nothing of how they were made: jansson and protobuf-c. */
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/macros.h"
-#include "im/password.h"
+#include "im/accounts/password.h"
 
 static void a_hash_matches_its_password_only(void **state)
 {

@@ -8,13 +8,13 @@
 
 #include <stdio.h>
 
-#include "im/user_rates.h"
+#include "im/accounts/user_rates.h"
 
 #define NOW 5000
 
 static void each_user_has_a_bucket_of_its_own(void **state)
 {
-	struct recent rates;
+	struct user_lru rates;
 	uint64_t wait_ms = 0;
 	(void)state;
 
@@ -25,44 +25,44 @@ static void each_user_has_a_bucket_of_its_own(void **state)
 	assert_int_equal(wait_ms, 500);
 	assert_true(user_rates_take(&rates, STR("bob"), 2, 3, NOW, &wait_ms));
 	assert_true(user_rates_take(&rates, STR("alice"), 2, 3, NOW + 500, &wait_ms));
-	recent_release(&rates);
+	user_lru_release(&rates);
 }
 
 static void who_was_not_met_for_longest_makes_room(void **state)
 {
-	struct recent recent;
+	struct user_lru recent;
 	(void)state;
 
-	recent_init(&recent, 3, sizeof(struct recent_entry));
-	recent_make(&recent, STR("a"));
-	recent_make(&recent, STR("b"));
-	recent_make(&recent, STR("c"));
-	assert_non_null(recent_find(&recent, STR("a")));
-	recent_make(&recent, STR("d"));
-	assert_null(recent_find(&recent, STR("b")));
-	assert_non_null(recent_find(&recent, STR("a")));
-	assert_non_null(recent_find(&recent, STR("c")));
-	struct recent_entry *entry = recent_find(&recent, STR("d"));
-	assert_ptr_equal(recent_make(&recent, STR("d")), entry);
-	recent_release(&recent);
+	user_lru_init(&recent, 3, sizeof(struct user_lru_entry));
+	user_lru_make(&recent, STR("a"));
+	user_lru_make(&recent, STR("b"));
+	user_lru_make(&recent, STR("c"));
+	assert_non_null(user_lru_find(&recent, STR("a")));
+	user_lru_make(&recent, STR("d"));
+	assert_null(user_lru_find(&recent, STR("b")));
+	assert_non_null(user_lru_find(&recent, STR("a")));
+	assert_non_null(user_lru_find(&recent, STR("c")));
+	struct user_lru_entry *entry = user_lru_find(&recent, STR("d"));
+	assert_ptr_equal(user_lru_make(&recent, STR("d")), entry);
+	user_lru_release(&recent);
 }
 
 static void no_more_are_kept_than_allowed(void **state)
 {
-	struct recent recent;
+	struct user_lru recent;
 	(void)state;
 
-	recent_init(&recent, 100, sizeof(struct recent_entry));
+	user_lru_init(&recent, 100, sizeof(struct user_lru_entry));
 	for (int i = 0; i < 1000; i++) {
 		char uid[16];
 		int len = snprintf(uid, sizeof(uid), "user%d", i);
-		recent_make(&recent, str_of(uid, (size_t)len));
+		user_lru_make(&recent, str_of(uid, (size_t)len));
 		assert_in_range(recent.users.len, 1, 100);
 	}
-	assert_non_null(recent_find(&recent, STR("user999")));
-	assert_non_null(recent_find(&recent, STR("user900")));
-	assert_null(recent_find(&recent, STR("user899")));
-	recent_release(&recent);
+	assert_non_null(user_lru_find(&recent, STR("user999")));
+	assert_non_null(user_lru_find(&recent, STR("user900")));
+	assert_null(user_lru_find(&recent, STR("user899")));
+	user_lru_release(&recent);
 }
 
 int main(void)

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "im/gateway_order.h"
+#include "im/endpoints/gateway_order.h"
 
 #define GATEWAYS 4
 

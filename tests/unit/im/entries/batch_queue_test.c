@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "im/batch_queue.h"
+#include "im/entries/batch_queue.h"
 
 static struct send *make(const char *sender, const char *to, const char *key)
 {

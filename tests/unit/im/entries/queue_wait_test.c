@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "im/queue_wait.h"
+#include "im/entries/queue_wait.h"
 
 /* 64 sends in 16 ms: 4 a millisecond. */
 static struct queue_wait at_four_a_millisecond(void)

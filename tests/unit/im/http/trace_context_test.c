@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/macros.h"
-#include "im/trace_context.h"
+#include "im/http/trace_context.h"
 
 static void a_well_formed_traceparent_is_passed_on(void **state)
 {

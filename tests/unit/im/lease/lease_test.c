@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "im/lease.h"
+#include "im/lease/lease.h"
 
 #define START 1000000
 #define LIFE_MS 10000

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "im/watermark.h"
+#include "im/lease/watermark.h"
 
 static void it_stands_below_the_oldest_open_id(void **state)
 {

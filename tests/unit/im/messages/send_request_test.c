@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/macros.h"
-#include "im/send_request.h"
+#include "im/messages/send_request.h"
 
 /* A good send; the tables below replace or add single fields of it. */
 #define KEY "\"client_msg_id\":\"k1\""

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 
 #include "base/macros.h"
-#include "im/admission.h"
-#include "im/queue_wait.h"
+#include "im/overload/admission.h"
+#include "im/entries/queue_wait.h"
 
 #define STORE_TARGET_MS 100
 #define DELIVERY_TARGET_MS 150

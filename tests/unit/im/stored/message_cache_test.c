@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "im/message_cache.h"
+#include "im/stored/message_cache.h"
 
 static struct stored_message *make(uint64_t seq)
 {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "im/sync_request.h"
+#include "im/sync/sync_request.h"
 
 #define EPOCH "0123456789abcde"
 

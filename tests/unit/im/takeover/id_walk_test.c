@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "im/id_walk.h"
+#include "im/takeover/id_walk.h"
 
 #define MS (1ull << 22)
 #define DAY_MS (24ull * 3600 * 1000)

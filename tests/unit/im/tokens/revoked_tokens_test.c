@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "im/revoked_tokens.h"
+#include "im/tokens/revoked_tokens.h"
 
 #define TOKEN STR("aGVhZA.cGF5bG9hZA.c2lnbmF0dXJl")
 

@@ -4,8 +4,8 @@
 #include <jansson.h>
 #include <uv.h>
 
-#include "base/buf.h"
-#include "net/http_server.h"
+#include "base/text/buf.h"
+#include "net/http/http_server.h"
 
 #include "http_client.h"
 

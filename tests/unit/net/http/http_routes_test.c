@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "base/macros.h"
-#include "net/http_routes.h"
-#include "net/http_uri.h"
+#include "net/http/http_routes.h"
+#include "net/http/http_uri.h"
 
 static void handle(struct http_request *request, void *arg)
 {

@@ -10,11 +10,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/log.h"
+#include "base/telemetry/log.h"
 #include "base/macros.h"
 #include "base/mem.h"
-#include "base/metrics.h"
-#include "net/internal_server.h"
+#include "base/telemetry/metrics.h"
+#include "net/http/internal_server.h"
 
 #include "http_client.h"
 

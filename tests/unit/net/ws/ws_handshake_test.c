@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/clock.h"
 #include "ws_client.h"
 #include "ws_rig.h"

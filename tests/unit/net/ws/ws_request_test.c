@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/macros.h"
-#include "net/ws_request.h"
+#include "net/ws/ws_request.h"
 
 /* What every good request has; further fields go in front of the last two characters. */
 #define GOOD(more) \

@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <time.h>
 
-#include "base/buf.h"
-#include "net/ws_frame.h"
+#include "base/text/buf.h"
+#include "net/ws/ws_frame.h"
 
 #define PATIENCE_S 30
 

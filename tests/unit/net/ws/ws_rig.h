@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-#include "net/ws_server.h"
+#include "net/ws/ws_server.h"
 
 /*
  * A WebSocket server on a thread of its own, for a test that talks to it over

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "push/offset_tracker.h"
+#include "push/intake/offset_tracker.h"
 
 static void the_end_of_the_finished_prefix_may_be_committed(void **state)
 {

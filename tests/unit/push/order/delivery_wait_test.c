@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "push/delivery_wait.h"
+#include "push/order/delivery_wait.h"
 
 /* An interval in which `count` messages ended, each after took_ms. */
 static unsigned interval(struct delivery_wait *wait, unsigned count, unsigned took_ms, size_t in_flight, size_t untaken)

@@ -8,7 +8,7 @@
 
 #include "base/macros.h"
 #include "base/mem.h"
-#include "push/pending.h"
+#include "push/order/pending.h"
 
 #define VERSION 7
 #define PLACE(seq) ((int64_t)(1000 + (seq)))

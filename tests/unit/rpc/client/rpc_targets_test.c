@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "rpc/rpc_targets.h"
+#include "rpc/client/rpc_targets.h"
 
 static void a_list_becomes_one_target(void **state)
 {

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "base/buf.h"
+#include "base/text/buf.h"
 #include "base/macros.h"
 #include "base/random.h"
-#include "rpc/merge_queue.h"
-#include "rpc/rpc_message.h"
+#include "rpc/core/merge_queue.h"
+#include "rpc/core/rpc_message.h"
 
 /* Takes one write, appends its bytes to `out`, and returns their number. */
 static size_t take(struct merge_queue *queue, struct buf *out)

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "rpc/rpc_status.h"
+#include "rpc/core/rpc_status.h"
 
 static err_t travelled(err_t err)
 {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "store/pg.h"
+#include "store/pg/pg.h"
 
 #define assert_param(p, number, bytes) assert_bytes(p, number, bytes, sizeof(bytes) - 1)
 

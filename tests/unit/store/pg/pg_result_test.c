@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "store/pg_result.h"
+#include "store/pg/pg_result.h"
 
 /* A result of one cell, as it would have come. */
 static PGresult *cell(const char *bytes, int len)

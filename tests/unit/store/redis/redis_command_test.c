@@ -7,7 +7,7 @@
 #include <uv.h>
 
 #include "base/mem.h"
-#include "store/redis_command.h"
+#include "store/redis/redis_command.h"
 
 static void a_command_stands_as_the_server_reads_it(void **state)
 {

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "store/redis_uri.h"
+#include "store/redis/redis_uri.h"
 
 static void each_part_of_a_uri_is_found(void **state)
 {
