@@ -172,6 +172,11 @@ void pipeline_push(struct pipeline *pipeline, struct request *request)
 		worker_arm(pipeline->requests->worker, &pipeline->timer, request->deadline_ms);
 }
 
+struct request *pipeline_oldest(const struct pipeline *pipeline)
+{
+	return first_of(&pipeline->sent);
+}
+
 struct request *pipeline_next(const struct pipeline *pipeline)
 {
 	return first_of(&pipeline->waiting);
@@ -183,6 +188,7 @@ void pipeline_mark_sent(struct pipeline *pipeline, struct request *request)
 		pipeline->progress_ms = clock_mono_ms();
 	list_remove(&request->link);
 	list_push_back(&pipeline->sent, &request->link);
+	pipeline->sent_len++;
 	if (!pipeline->oldest_open && !request->is_ended)
 		pipeline->oldest_open = request;
 }
@@ -195,6 +201,7 @@ struct request *pipeline_take_answered(struct pipeline *pipeline)
 		find_oldest_open(pipeline, request->link.next);
 	list_remove(&request->link);
 	pipeline->len--;
+	pipeline->sent_len--;
 	pipeline->progress_ms = clock_mono_ms();
 	return request;
 }
@@ -237,6 +244,7 @@ static void end_all(struct pipeline *pipeline, struct list *list, err_t err)
 void pipeline_lose(struct pipeline *pipeline)
 {
 	pipeline->oldest_open = NULL;
+	pipeline->sent_len = 0;
 	end_all(pipeline, &pipeline->sent, ERR_OUTCOME_UNKNOWN);
 }
 

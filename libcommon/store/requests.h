@@ -63,6 +63,7 @@ struct pipeline {
 	struct list sent; /* in the order in which answers come */
 	struct request *oldest_open; /* the first of `sent` whose caller does not know, or NULL */
 	unsigned len; /* of both */
+	unsigned sent_len;
 	uint64_t progress_ms; /* when the last answer came, or the first of `sent` went */
 	struct timer timer;
 	void (*stalled)(struct pipeline *pipeline); /* give the connection up; may be NULL when nothing is ever sent */
@@ -71,6 +72,9 @@ struct pipeline {
 void pipeline_init(struct pipeline *pipeline, struct requests *requests, void (*stalled)(struct pipeline *pipeline));
 
 void pipeline_push(struct pipeline *pipeline, struct request *request);
+
+/* The one whose answer comes next, or NULL. */
+struct request *pipeline_oldest(const struct pipeline *pipeline);
 
 /* The next to be sent, or NULL. */
 struct request *pipeline_next(const struct pipeline *pipeline);

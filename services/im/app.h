@@ -4,6 +4,7 @@
 #include "im/http/access.h"
 #include "im/entries/batcher.h"
 #include "im/config.h"
+#include "im/db/pg_pools.h"
 #include "im/tokens/kicks.h"
 #include "im/overload/overload.h"
 #include "im/accounts/password_pool.h"
@@ -25,7 +26,7 @@ struct app {
 	struct im_config config;
 	struct worker worker;
 	struct signals signals;
-	struct pg *pg;
+	struct pg_pools pg;
 	struct redis *redis;
 	struct node_list *gateways;
 	struct kafka_producer *producer;

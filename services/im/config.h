@@ -13,6 +13,8 @@ struct im_config {
 	char *grpc_listen;
 	char *pg_uri;
 	int64_t pg_connections;
+	int64_t pg_calls_in_flight;
+	int64_t pg_statement_timeout_ms;
 	char *redis_uri;
 	struct inbox_config inbox;
 	char *kafka_brokers;

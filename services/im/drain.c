@@ -52,7 +52,7 @@ static void on_client_closed(void *arg)
 {
 	struct app *app = arg;
 
-	pg_close(app->pg, on_pg_closed, app);
+	pg_pools_close(&app->pg, on_pg_closed, app);
 }
 
 static void on_given_back(void *arg)

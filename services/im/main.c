@@ -12,7 +12,6 @@
 #include "im/db/migrate.h"
 #include "im/readiness.h"
 #include "im/rpc/rpc_api.h"
-#include "im/db/statements.h"
 #include "im/accounts/user_rates.h"
 #include "rpc/server/descriptor_set.h"
 
@@ -61,15 +60,6 @@ static void on_revoked(void *arg, const struct revocation *revocation)
 static err_t open_stores(struct app *app)
 {
 	const struct im_config *config = &app->config;
-	const struct pg_options pg = {
-		.uri = config->pg_uri,
-		.connections = (unsigned)config->pg_connections,
-		.max_waiting = 20000,
-		.waiting_gauge = metrics_gauge("skein_im_postgres_waiting", "Statements that PostgreSQL has not answered.", NULL),
-		.timeout_ms = (uint64_t)config->send_timeout_ms,
-		.statements = statements,
-		.statement_count = STATEMENT_COUNT,
-	};
 	const struct redis_options redis = {
 		.uri = config->redis_uri,
 		.max_waiting = 20000,
@@ -83,7 +73,7 @@ static err_t open_stores(struct app *app)
 		.max_waiting_bytes = (uint64_t)config->kafka_max_waiting_bytes,
 	};
 
-	err_t err = pg_new(&app->pg, &app->worker, &pg);
+	err_t err = pg_pools_open(&app->pg, &app->worker, config);
 	if (!err)
 		err = redis_new(&app->redis, &app->worker, &redis);
 	if (!err)
@@ -103,7 +93,7 @@ static void init_parts(struct app *app)
 {
 	const struct im_config *config = &app->config;
 	const struct batcher_options options = {
-		.lanes = (unsigned)MIN(config->batch_lanes, config->pg_connections),
+		.lanes = (unsigned)config->batch_lanes,
 		.batch_max = (unsigned)config->batch_max,
 		.max_waiting = (unsigned)config->send_max_waiting,
 		.timeout_ms = (uint64_t)config->send_timeout_ms,
@@ -113,23 +103,24 @@ static void init_parts(struct app *app)
 	struct admission admission;
 
 	app->gateways = node_list_new(app->redis, &app->worker);
-	known_users_init(&app->known_users, app->pg);
+	known_users_init(&app->known_users, app->pg.calls);
 	user_rates_init(&app->send_rates);
 	app->rate_limited = batcher_refusal_counter("reason=\"rate\"");
 	user_rates_init(&app->login_rates);
 	user_rates_init(&app->logout_rates);
 	kicks_init(&app->kicks, &app->worker, app->routers);
-	revocation_feed_start(&app->revocations, &app->worker, app->pg, on_revoked, app);
+	revocation_feed_start(&app->revocations, &app->worker, app->pg.control, on_revoked, app);
 	password_pool_init(&app->passwords, &app->worker);
 	access_init(&app->access, routes, ARRAY_LEN(routes));
-	lease_keeper_start(&app->lease_keeper, &app->worker, app->pg, config->common.node_name,
+	lease_keeper_start(&app->lease_keeper, &app->worker, app->pg.control, config->common.node_name,
 	                   (unsigned)config->lease_life_ms);
 	publisher_init(&app->publisher, app->producer, &app->lease_keeper.watermark, (unsigned)config->kafka_max_waiting,
 	               (uint64_t)config->kafka_max_waiting_bytes);
 	message_cache_init(&app->messages, (size_t)config->cache_messages);
-	sync_init(&app->sync, app->redis, &inbox_limits, app->pg, &app->messages);
-	batcher_init(&app->batcher, &app->worker, app->pg, &app->lease_keeper, &app->publisher, &options);
-	takeover_start(&app->takeover, &app->worker, app->pg, &app->lease_keeper, &app->publisher, config->common.node_name);
+	sync_init(&app->sync, app->redis, &inbox_limits, app->pg.calls, &app->messages);
+	batcher_init(&app->batcher, &app->worker, app->pg.sends, &app->lease_keeper, &app->publisher, &options);
+	takeover_start(&app->takeover, &app->worker, app->pg.control, &app->lease_keeper, &app->publisher,
+	               config->common.node_name);
 	admission_init(&admission, (unsigned)config->admission_store_target_ms, (unsigned)config->admission_delivery_target_ms,
 	               (unsigned)config->admission_free_rate, random_u64());
 	overload_start(&app->overload, &app->worker, app->redis, &app->batcher, &admission);

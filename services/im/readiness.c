@@ -3,7 +3,11 @@
 #include "base/mem.h"
 #include "im/app.h"
 #include "im/db/migrate.h"
-#include "im/db/statements.h"
+
+static const struct pg_statement readiness_ping = {
+	"ping",
+	"select 1",
+};
 
 static void on_postgres(void *arg, err_t err, const PGresult *result)
 {
@@ -15,7 +19,7 @@ void readiness_postgres(struct readiness_run *run, void *arg)
 {
 	struct app *app = arg;
 
-	pg_query(app->pg, PG_ANY_LANE, STATEMENT_PING, NULL, on_postgres, run);
+	pg_query(app->pg.control, PG_ANY_LANE, &readiness_ping, NULL, on_postgres, run);
 }
 
 static void on_redis(void *arg, err_t err, const redisReply *reply)

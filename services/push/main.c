@@ -9,12 +9,7 @@
 #include "push/order/gap.h"
 #include "push/intake/intake.h"
 
-static const struct pg_statement statements[] = {
-	[STATEMENT_PING] = { "push_ping", "select 1" },
-	[STATEMENT_MEMBERS] = { "push_members", MEMBERS_SQL },
-	[STATEMENT_GAP] = { "push_gap", GAP_SQL },
-	[STATEMENT_PROGRESS] = { "push_progress", PROGRESS_SQL },
-};
+static const struct pg_statement push_ping = { "push_ping", "select 1" };
 
 /* ---- readiness ---- */
 
@@ -42,7 +37,7 @@ static void check_pg(struct readiness_run *run, void *arg)
 {
 	struct app *app = arg;
 
-	pg_query(app->pg, PG_ANY_LANE, STATEMENT_PING, NULL, on_pg_pong, run);
+	pg_query(app->pg, PG_ANY_LANE, &push_ping, NULL, on_pg_pong, run);
 }
 
 static void on_topic_seen(void *arg, err_t err)
@@ -203,8 +198,6 @@ static err_t open_stores(struct app *app)
 		.max_waiting = 10000,
 		.waiting_gauge = metrics_gauge("skein_push_postgres_waiting", "Statements that PostgreSQL has not answered.", NULL),
 		.timeout_ms = (uint64_t)app->config.pg_timeout_ms,
-		.statements = statements,
-		.statement_count = ARRAY_LEN(statements),
 	};
 	const struct redis_options redis_options = {
 		.uri = app->config.redis_uri,
@@ -240,8 +233,7 @@ static err_t open_flow(struct app *app)
 
 	app->nodes = node_list_new(app->redis, &app->worker);
 	app->gateways = gateways_new(&app->worker, app->rpc, app->nodes, (uint64_t)app->config.gateway_give_up_ms);
-	app->members = member_cache_new(&app->worker, app->redis, app->pg, STATEMENT_MEMBERS,
-	                                (uint64_t)app->config.max_members);
+	app->members = member_cache_new(&app->worker, app->redis, app->pg, (uint64_t)app->config.max_members);
 	err_t err = intake_new(&app->intake, &app->worker, app->redis, &intake_options);
 	if (err)
 		return err;
@@ -249,8 +241,6 @@ static err_t open_flow(struct app *app)
 		.worker = &app->worker,
 		.redis = app->redis,
 		.pg = app->pg,
-		.progress_statement = STATEMENT_PROGRESS,
-		.gap_statement = STATEMENT_GAP,
 		.gateways = app->gateways,
 		.members = app->members,
 		.inbox_limits = inbox_limits_of(&app->config.inbox),

@@ -190,7 +190,7 @@ class Overload(unittest.TestCase):
             for sender in senders:
                 sender.start()
             await_that(lambda: im.metric("skein_im_http_requests_waiting") == 2, "two wait")
-            await_that(lambda: im.metric("skein_im_postgres_waiting") > 0, "their statement waits")
+            await_that(lambda: im.metric('skein_im_postgres_waiting{class="sends"}') > 0, "their statement waits")
             answer = im.client("few-a").get("/v1/endpoints")
             self.assertEqual((answer.status, answer.json["code"]), (503, "unavailable"))
             self.assertIn(answer.headers["retry-after"], RETRY_AFTER)

@@ -18,12 +18,6 @@
 
 struct real_server redis_server = { .kind = REAL_REDIS }, pg_server = { .kind = REAL_POSTGRES };
 
-static const struct pg_statement statements[] = {
-	{ "members", MEMBERS_SQL },
-	{ "gap", GAP_SQL },
-	{ "progress", PROGRESS_SQL },
-};
-
 /* ---- the servers ---- */
 
 static void apply_schema(void)
@@ -93,8 +87,6 @@ int open_push(void **state)
 		.connections = 1,
 		.max_waiting = 100,
 		.timeout_ms = 3000,
-		.statements = statements,
-		.statement_count = ARRAY_LEN(statements),
 	};
 	char name[9];
 
@@ -109,15 +101,13 @@ int open_push(void **state)
 	assert_int_equal(rpc_client_new(&push->rpc), OK);
 	push->nodes = node_list_new(push->redis, &push->worker);
 	push->gateways = gateways_new(&push->worker, push->rpc, push->nodes, 30000);
-	push->members = member_cache_new(&push->worker, push->redis, push->pg, 0, 1000);
+	push->members = member_cache_new(&push->worker, push->redis, push->pg, 1000);
 	static struct delivery_wait wait;
 	const struct conversations_options options = {
 		.wait = &wait,
 		.worker = &push->worker,
 		.redis = push->redis,
 		.pg = push->pg,
-		.progress_statement = 2,
-		.gap_statement = 1,
 		.gateways = push->gateways,
 		.members = push->members,
 		.inbox_limits = { .max_entries = 100000, .max_age_s = 3600, .expire_s = 3600 },

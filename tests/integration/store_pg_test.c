@@ -24,6 +24,7 @@ enum {
 	DO_TERMINATE_OTHERS,
 	DO_ALL_OF_SHAPE,
 	DO_NAME_SESSION,
+	DO_COUNT_PREPARED,
 	STATEMENTS
 };
 
@@ -38,6 +39,7 @@ static const struct pg_statement statements[STATEMENTS] = {
 	[DO_TERMINATE_OTHERS] = { "terminate", "select pg_terminate_backend(pid) from pg_stat_activity "
 	                                       "where pid <> pg_backend_pid() and backend_type = 'client backend'" },
 	[DO_ALL_OF_SHAPE] = { "all_of_shape", "select * from shape" },
+	[DO_COUNT_PREPARED] = { "count_prepared", "select count(*) from pg_prepared_statements" },
 	[DO_NAME_SESSION] = { "name_session", "select pg_backend_pid()::bigint" },
 };
 
@@ -94,7 +96,7 @@ static void query(struct fixture *f, struct call *call, uint64_t lane, unsigned 
 	call->fixture = f;
 	f->given++;
 	f->is_in_call = true;
-	pg_query(f->pg, lane, statement, params, on_done, call);
+	pg_query(f->pg, lane, &statements[statement], params, on_done, call);
 	f->is_in_call = false;
 }
 
@@ -131,15 +133,21 @@ static bool is_disconnected(void *arg)
 	return !is_connected(arg);
 }
 
-static void open_pool(struct fixture *f, unsigned connections, unsigned max_waiting)
+static void open_pool_with(struct fixture *f, const struct pg_options *chosen)
 {
+	struct pg_options options = *chosen;
+
 	*f = (struct fixture){ .waiting = metrics_gauge("test_pg_waiting", "Queries that are not answered.", NULL) };
-	const struct pg_options options = {
-		.uri = server.uri, .connections = connections, .max_waiting = max_waiting, .waiting_gauge = f->waiting,
-		.timeout_ms = TIMEOUT_MS, .statements = statements, .statement_count = STATEMENTS,
-	};
+	options.uri = server.uri;
+	options.waiting_gauge = f->waiting;
+	options.timeout_ms = TIMEOUT_MS;
 	assert_int_equal(worker_init(&f->worker, "test"), OK);
 	assert_int_equal(pg_new(&f->pg, &f->worker, &options), OK);
+}
+
+static void open_pool(struct fixture *f, unsigned connections, unsigned max_waiting)
+{
+	open_pool_with(f, &(struct pg_options){ .connections = connections, .max_waiting = max_waiting });
 }
 
 static void close_pool(struct fixture *f)
@@ -469,20 +477,77 @@ static void an_administrator_who_ends_a_session_ends_no_pool(void **state)
 
 /* ---- the schema ---- */
 
-static void a_schema_that_is_not_there_yet_is_waited_for(void **state)
+static void a_statement_on_a_schema_that_is_not_there_yet_fails_alone_and_works_later(void **state)
 {
-	struct call call = { 0 };
+	struct call put = { 0 }, echo = { 0 }, again = { 0 };
 	struct fixture f;
 	(void)state;
 
 	execute("alter table thing rename to other");
 	open_pool(&f, 1, MAX_WAITING);
-	turn_for(&f.worker, 500);
-	assert_false(pg_is_connected(f.pg));
-	execute("alter table other rename to thing");
-	query_number(&f, &call, 0, DO_ECHO, 4);
+	query_number(&f, &put, 0, DO_PUT, 4001);
+	query_number(&f, &echo, 0, DO_ECHO, 4);
 	turn_until_all_ended(&f);
-	assert_int_equal(call.err, OK);
+	assert_int_equal(put.err, ERR_UNAVAILABLE);
+	assert_int_equal(echo.number, 4);
+	execute("alter table other rename to thing");
+	query_number(&f, &again, 0, DO_PUT, 4001);
+	turn_until_all_ended(&f);
+	assert_int_equal(again.err, OK);
+	close_pool(&f);
+}
+
+static void a_connection_prepares_a_statement_once(void **state)
+{
+	struct call calls[3] = { 0 }, counted = { 0 };
+	struct fixture f;
+	(void)state;
+
+	open_pool(&f, 1, MAX_WAITING);
+	for (int i = 0; i < 3; i++)
+		query_number(&f, &calls[i], 0, DO_ECHO, i);
+	query(&f, &counted, 0, DO_COUNT_PREPARED, NULL);
+	turn_until_all_ended(&f);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(calls[i].number, i);
+	assert_int_equal(counted.number, 2); /* echo, and the one that counts */
+	close_pool(&f);
+}
+
+static void what_is_over_max_sent_is_not_lost_with_the_connection(void **state)
+{
+	struct call first = { 0 }, slow = { 0 }, echoes[4] = { 0 };
+	struct fixture f;
+	(void)state;
+
+	open_pool_with(&f, &(struct pg_options){ .connections = 1, .max_waiting = MAX_WAITING, .max_sent = 2 });
+	query_number(&f, &first, 0, DO_ECHO, 0);
+	turn_until_all_ended(&f);
+	query_number(&f, &slow, 0, DO_SLEEP, 20);
+	for (int i = 0; i < 4; i++)
+		query_number(&f, &echoes[i], 0, DO_ECHO, i);
+	execute(statements[DO_TERMINATE_OTHERS].sql);
+	turn_until_all_ended(&f);
+	assert_int_not_equal(slow.err, OK);
+	assert_int_equal(echoes[0].err, ERR_OUTCOME_UNKNOWN);
+	for (int i = 1; i < 4; i++)
+		assert_int_equal(echoes[i].err, OK);
+	close_pool(&f);
+}
+
+static void a_statement_that_takes_too_long_is_cancelled_by_the_server(void **state)
+{
+	struct call slow = { 0 }, behind = { 0 };
+	struct fixture f;
+	(void)state;
+
+	open_pool_with(&f, &(struct pg_options){ .connections = 1, .max_waiting = MAX_WAITING, .statement_timeout_ms = 100 });
+	query_number(&f, &slow, 0, DO_SLEEP, 20);
+	query_number(&f, &behind, 0, DO_ECHO, 7);
+	turn_until_all_ended(&f);
+	assert_int_equal(slow.err, ERR_UNAVAILABLE);
+	assert_string_equal(slow.sqlstate, "57014");
+	assert_int_equal(behind.number, 7);
 	close_pool(&f);
 }
 
@@ -600,7 +665,10 @@ int main(void)
 		cmocka_unit_test(a_server_that_hangs_is_given_up_after_the_timeout),
 		cmocka_unit_test(a_slow_query_does_not_bring_down_its_connection),
 		cmocka_unit_test(an_administrator_who_ends_a_session_ends_no_pool),
-		cmocka_unit_test(a_schema_that_is_not_there_yet_is_waited_for),
+		cmocka_unit_test(a_statement_on_a_schema_that_is_not_there_yet_fails_alone_and_works_later),
+		cmocka_unit_test(a_connection_prepares_a_statement_once),
+		cmocka_unit_test(what_is_over_max_sent_is_not_lost_with_the_connection),
+		cmocka_unit_test(a_statement_that_takes_too_long_is_cancelled_by_the_server),
 		cmocka_unit_test(a_schema_that_changes_costs_no_more_than_a_new_connection),
 		cmocka_unit_test(what_is_over_the_limit_is_refused_and_memory_stays_bounded),
 		cmocka_unit_test(closing_ends_everything_once_and_refuses_what_comes_of_it),

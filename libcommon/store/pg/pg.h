@@ -13,8 +13,12 @@
 /*
  * PostgreSQL from one loop: a few connections in libpq's pipeline mode, each
  * query sent at once behind those before it, each with a sync of its own so
- * that one error fails one query. Statements are prepared by name on every
- * connection. A lost connection comes back by itself (backoff 50 ms - 1 s).
+ * that one error fails one query. A statement is an object beside the code that
+ * uses it; a connection prepares it with its first query. A lost connection
+ * comes back by itself (backoff 50 ms - 1 s).
+ *
+ * Statements that must not wait for each other belong to pools of their own: a
+ * storm of reads with max_sent and statement_timeout_ms delays no send.
  *
  * A lane picks the connection: queries of one lane run in the order in which
  * they were given, on one connection, as long as it lives. PG_ANY_LANE takes
@@ -33,6 +37,7 @@
 
 struct pg;
 
+/* Static, with a name that no other statement of the process has. */
 struct pg_statement {
 	const char *name;
 	const char *sql;
@@ -44,8 +49,8 @@ struct pg_options {
 	unsigned max_waiting; /* queries not answered yet, over all connections */
 	struct gauge *waiting_gauge; /* of those; may be NULL */
 	uint64_t timeout_ms; /* of one query, waiting included */
-	const struct pg_statement *statements; /* lives as long as the pool */
-	size_t statement_count;
+	unsigned max_sent; /* queries on one connection that the server has not answered; 0: no cap */
+	unsigned statement_timeout_ms; /* after it the server cancels a statement (ERR_UNAVAILABLE); 0: it never does */
 };
 
 #define PG_ANY_LANE UINT64_MAX
@@ -95,10 +100,11 @@ err_t pg_new(struct pg **out, struct worker *worker, const struct pg_options *op
  */
 void pg_close(struct pg *pg, void (*closed)(void *arg), void *arg);
 
-/* `statement` is an index into options.statements. Takes `params` (may be NULL) over. */
-void pg_query(struct pg *pg, uint64_t lane, unsigned statement, struct pg_params *params, pg_done done, void *arg);
+/* Takes `params` (may be NULL) over. */
+void pg_query(struct pg *pg, uint64_t lane, const struct pg_statement *statement, struct pg_params *params, pg_done done,
+              void *arg);
 
-/* At least one connection is up and prepared. */
+/* At least one connection is up. */
 bool pg_is_connected(const struct pg *pg);
 
 /* "23505" of a refused query, "" if there is none. */

@@ -1,7 +1,16 @@
 #include "im/accounts/known_users.h"
 
 #include "base/mem.h"
-#include "im/db/statements.h"
+
+/* uid, token id or NULL -> whether the user is disabled, or the token revoked */
+static const struct pg_statement known_users_touch = {
+	"account_touch",
+	"with made as (insert into account (uid, name)"
+	" select $1::text, $1::text where not exists (select from account where uid = $1::text)"
+	" on conflict do nothing)"
+	" select exists (select from account where uid = $1::text and is_disabled)"
+	" or exists (select from revoked_token where token_id = $2::bytea)",
+};
 
 struct admission {
 	struct known_users *seen;
@@ -57,5 +66,5 @@ void known_users_admit(struct known_users *seen, struct str uid, struct str toke
 		pg_put_text(&params, token_id);
 	else
 		pg_put_null(&params);
-	pg_query(seen->pg, PG_ANY_LANE, STATEMENT_ACCOUNT_TOUCH, &params, on_touched, admission);
+	pg_query(seen->pg, PG_ANY_LANE, &known_users_touch, &params, on_touched, admission);
 }

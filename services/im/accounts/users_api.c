@@ -6,8 +6,20 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "im/db/statements.h"
 #include "im/accounts/user_rates.h"
+
+/* uid, name, password -> created_at; no row when the uid is taken */
+static const struct pg_statement users_register = {
+	"account_register",
+	"insert into account (uid, name, password) values ($1::text, $2::text, $3::text)"
+	" on conflict do nothing returning created_at",
+};
+
+/* uid -> password, is_disabled */
+static const struct pg_statement users_password = {
+	"account_password",
+	"select password, is_disabled from account where uid = $1::text",
+};
 
 /* Attempts to log in of one user: a person's fingers, and nobody's dictionary. */
 #define LOGIN_BURST 10
@@ -108,7 +120,7 @@ static void on_hashed(void *arg, const char *text)
 	pg_put_text(&params, str_from(attempt->uid));
 	pg_put_text(&params, buf_str(&attempt->name));
 	pg_put_text(&params, str_from(text));
-	pg_query(attempt->app->pg, PG_ANY_LANE, STATEMENT_ACCOUNT_REGISTER, &params, on_registered, attempt);
+	pg_query(attempt->app->pg.calls, PG_ANY_LANE, &users_register, &params, on_registered, attempt);
 }
 
 void users_api_register(struct http_request *request, void *arg)
@@ -172,7 +184,7 @@ static void look_up(struct attempt *attempt)
 	struct pg_params params = { 0 };
 
 	pg_put_text(&params, str_from(attempt->uid));
-	pg_query(attempt->app->pg, PG_ANY_LANE, STATEMENT_ACCOUNT_PASSWORD, &params, on_password, attempt);
+	pg_query(attempt->app->pg.calls, PG_ANY_LANE, &users_password, &params, on_password, attempt);
 }
 
 static bool may_try(struct app *app, struct http_request *request, struct str uid)

@@ -5,7 +5,14 @@
 #include "base/clock.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
-#include "im/db/statements.h"
+
+/* as im_send() in deploy/migrations -> ord, status, msg_id, seq, time, duplicate, member_version */
+static const struct pg_statement batcher_send_statement = {
+	"send",
+	"select ord, status, msg_id, seq, time, duplicate, member_version from im_send($1::integer, $2::bigint,"
+	" $3::bigint, $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[],"
+	" $11::text[], $12::text[], $13::bigint[], $14::text[])",
+};
 
 /* How long a lane rests after a batch that failed. */
 #define RETRY_MS 100
@@ -326,7 +333,7 @@ static void start_batch(struct lane *lane)
 	put_batch(&params, &batcher->keeper->lease, &lane->batch);
 	counter_add(batcher->batches, 1);
 	lane->started_us = clock_mono_us();
-	pg_query(batcher->pg, lane->index, STATEMENT_SEND, &params, on_batch_done, lane);
+	pg_query(batcher->pg, lane->index, &batcher_send_statement, &params, on_batch_done, lane);
 }
 
 static void on_retry(struct timer *timer)

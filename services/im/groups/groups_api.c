@@ -4,7 +4,12 @@
 #include "base/text/json.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "im/db/statements.h"
+
+/* gid, name, owner, join, history, members -> unknown, member_count */
+static const struct pg_statement group_create = {
+	"group_create",
+	"select unknown, member_count from im_group_create($1::text, $2::text, $3::text, $4::text, $5::text, $6::text[])",
+};
 
 #define GID_DIGITS 20
 
@@ -124,7 +129,7 @@ static void create(struct app *app, struct http_request *request, const struct c
 		creation_free(creation);
 		return;
 	}
-	pg_query(app->pg, PG_ANY_LANE, STATEMENT_GROUP_CREATE, &params, on_created, creation);
+	pg_query(app->pg.calls, PG_ANY_LANE, &group_create, &params, on_created, creation);
 }
 
 void groups_api_create(struct http_request *request, void *arg)

@@ -3,7 +3,28 @@
 #include "base/clock.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
-#include "im/db/statements.h"
+
+/* node, epoch, watermark, life in ms -> a row if the lease is ours */
+const struct pg_statement lease_renew_statement = {
+	"lease_renew",
+	"update node_lease set watermark = greatest(watermark, $3::bigint),"
+	" expires_at = clock_timestamp() + $4::integer * interval '1 ms'"
+	" where node = $1::integer and epoch = $2::bigint returning node",
+};
+
+/* node, epoch, watermark, whether nothing is left to publish */
+const struct pg_statement lease_give_back_statement = {
+	"lease_give_back",
+	"update node_lease set watermark = greatest(watermark, $3::bigint), expires_at = clock_timestamp(),"
+	" owner = case when $4::boolean then null else owner end"
+	" where node = $1::integer and epoch = $2::bigint",
+};
+
+/* owner, life in ms -> node, epoch, watermark; no row when all numbers are held */
+static const struct pg_statement lease_keeper_take = {
+	"lease_take",
+	"select node, epoch, watermark from im_lease_take($1::text, $2::integer)",
+};
 
 static int64_t read_is_held(void *arg)
 {
@@ -43,7 +64,7 @@ static void take(struct lease_keeper *keeper)
 
 	pg_put_text(&params, str_from(keeper->owner));
 	pg_put_i32(&params, (int32_t)keeper->lease.life_ms);
-	pg_query(keeper->pg, PG_ANY_LANE, STATEMENT_LEASE_TAKE, &params, on_taken, keeper);
+	pg_query(keeper->pg, PG_ANY_LANE, &lease_keeper_take, &params, on_taken, keeper);
 }
 
 static void lose(struct lease_keeper *keeper)
@@ -93,7 +114,7 @@ static void renew(struct lease_keeper *keeper)
 		move_to_present(keeper);
 	put_lease(keeper, &params);
 	pg_put_i32(&params, (int32_t)keeper->lease.life_ms);
-	pg_query(keeper->pg, PG_ANY_LANE, STATEMENT_LEASE_RENEW, &params, on_renewed, keeper);
+	pg_query(keeper->pg, PG_ANY_LANE, &lease_renew_statement, &params, on_renewed, keeper);
 }
 
 static void end(struct lease_keeper *keeper)
@@ -119,7 +140,7 @@ static void give_back(struct lease_keeper *keeper)
 
 	put_lease(keeper, &params);
 	pg_put_bool(&params, watermark_is_settled(&keeper->watermark));
-	pg_query(keeper->pg, PG_ANY_LANE, STATEMENT_LEASE_GIVE_BACK, &params, on_given_back, keeper);
+	pg_query(keeper->pg, PG_ANY_LANE, &lease_give_back_statement, &params, on_given_back, keeper);
 }
 
 static void leave(struct lease_keeper *keeper)

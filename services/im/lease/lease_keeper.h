@@ -32,6 +32,9 @@ struct lease_keeper {
 };
 
 /* Leases as soon as PostgreSQL answers. `owner` is this process's name; it outlives the keeper. */
+/* Also of whoever looks after another im's number: their parameters are in lease_keeper.c. */
+extern const struct pg_statement lease_renew_statement, lease_give_back_statement;
+
 void lease_keeper_start(struct lease_keeper *keeper, struct worker *worker, struct pg *pg, const char *owner,
                         unsigned life_ms);
 

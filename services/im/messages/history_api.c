@@ -3,8 +3,41 @@
 
 #include "base/text/json.h"
 #include "base/mem.h"
-#include "im/db/statements.h"
 #include "message/message_json.h"
+
+/*
+ * What a user may read of a conversation: one row, joined to what is read, so that an empty conversation still has its
+ * verdict. $1 uid, $2 conversation, $3 the other user or NULL, $4 the group or NULL.
+ */
+#define WITH_ACCESS \
+	"with access as (select case" \
+	" when a.uid is null and g.gid is null or g.dissolved_at is not null then 'not_found'" \
+	" when g.gid is not null and m.uid is null then 'not_member'" \
+	" else 'ok' end as verdict," \
+	" case when g.history_mode = 'since_join' then m.since_seq else 0 end as since_seq" \
+	" from (select $1::text as uid, $3::text as peer, $4::text as gid) as q" \
+	" left join account a on a.uid = q.peer" \
+	" left join chat_group g on g.gid = q.gid" \
+	" left join group_member m on m.gid = q.gid and m.uid = q.uid) "
+
+#define READ_HISTORY(range) \
+	WITH_ACCESS \
+	"select verdict, seq, msg_id, sender, type, body, time, reply_to, array_to_string(mentions, ',')," \
+	" case when sender = $1 then client_msg_id end" \
+	" from access left join lateral" \
+	" (select * from message where verdict = 'ok' and conversation_id = $2::text and seq > since_seq and " range \
+	" limit $6::integer) as m on true order by seq"
+
+/* uid, conversation, peer, group, bound, limit -> verdict, then a message or NULLs */
+static const struct pg_statement history_after = {
+	"history_after",
+	READ_HISTORY("seq > $5::bigint order by seq"),
+};
+
+static const struct pg_statement history_before = {
+	"history_before",
+	READ_HISTORY("seq < $5::bigint order by seq desc"),
+};
 
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 200
@@ -177,7 +210,7 @@ static void read_history(struct app *app, struct http_request *request, const st
 	put_text_or_null(&params, !is_direct, conversation.first);
 	pg_put_i64(&params, history.bound);
 	pg_put_i32(&params, (int32_t)history.limit + 1);
-	pg_query(app->pg, PG_ANY_LANE, history.is_forward ? STATEMENT_HISTORY_AFTER : STATEMENT_HISTORY_BEFORE, &params,
+	pg_query(app->pg.calls, PG_ANY_LANE, history.is_forward ? &history_after : &history_before, &params,
 	         on_read, kept);
 }
 

@@ -3,7 +3,17 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/telemetry/metrics.h"
-#include "im/db/statements.h"
+
+/* conversations, seqs, bytes -> a message or NULLs for each, in order, until the bodies of those before are so large */
+static const struct pg_statement message_reader_messages = {
+	"messages",
+	"select ord, seq, msg_id, sender, type, body, time, reply_to, array_to_string(mentions, ','), client_msg_id"
+	" from (select w.ord, m.*, sum(octet_length(m.body)) over (order by w.ord rows between unbounded preceding"
+	" and 1 preceding) as before"
+	" from unnest($1::text[], $2::bigint[]) with ordinality as w (conversation, number, ord) left join lateral"
+	" (select * from message where conversation_id = w.conversation and seq = w.number limit 1) as m on true) as found"
+	" where coalesce(before, 0) < $3::bigint order by ord",
+};
 
 struct lookup {
 	struct message_reader *reader;
@@ -155,7 +165,7 @@ static void ask(struct lookup *lookup)
 		pg_array_i64(&params, (int64_t)lookup->readings[i].wanted->seq);
 	pg_array_end(&params);
 	pg_put_i64(&params, MESSAGE_PAGE_BYTES);
-	pg_query(lookup->reader->pg, PG_ANY_LANE, STATEMENT_MESSAGES, &params, on_rows, lookup);
+	pg_query(lookup->reader->pg, PG_ANY_LANE, &message_reader_messages, &params, on_rows, lookup);
 }
 
 /* Only for what was begun earlier, so that nobody waits for ever; NULL if nobody like that is reading it. */

@@ -2,9 +2,14 @@
 #include "im/http/auth.h"
 
 #include "base/mem.h"
-#include "im/db/statements.h"
 #include "im/sync/sync_request.h"
 #include "message/message_json.h"
+
+/* as im_conversations() in deploy/migrations -> id, last_seq, own_seq */
+static const struct pg_statement sync_conversations = {
+	"conversations",
+	"select id, last_seq, own_seq from im_conversations($1::text)",
+};
 
 /* A sync while its page is being read; after a reset, while the conversations are. */
 struct pending_sync {
@@ -107,7 +112,7 @@ static void on_page(void *arg, err_t err, const struct sync_page *page)
 	if (page->is_reset) {
 		struct pg_params params = { 0 };
 		pg_put_text(&params, pending->caller.uid);
-		pg_query(pending->app->pg, PG_ANY_LANE, STATEMENT_CONVERSATIONS, &params, on_conversations, pending);
+		pg_query(pending->app->pg.calls, PG_ANY_LANE, &sync_conversations, &params, on_conversations, pending);
 		return;
 	}
 	buf_append_char(&pending->body, '}');

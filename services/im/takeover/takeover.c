@@ -4,7 +4,19 @@
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 #include "base/random.h"
-#include "im/db/statements.h"
+
+/* caretaker, own node or -1, life in ms -> node, epoch, owner, watermark, last; no row: nobody to look after */
+static const struct pg_statement takeover_begin = {
+	"lease_take_over",
+	"select node, epoch, owner, watermark, last from im_lease_take_over($1::text, $2::integer, $3::integer)",
+};
+
+/* as im_unpublished() in deploy/migrations */
+static const struct pg_statement takeover_unpublished = {
+	"unpublished",
+	"select is_whole, msg_id, conversation_id, seq, sender, client_msg_id, type, body, time, reply_to, mentions,"
+	" member_version from im_unpublished($1::integer, $2::bigint, $3::bigint, $4::integer, $5::bigint)",
+};
 
 /* Between two looks, with jitter. */
 #define LOOK_MIN_MS 700
@@ -70,7 +82,7 @@ static void renew_if_due(struct takeover *takeover)
 	takeover->asked_watermark = takeover->walk.after;
 	put_ward(takeover, &params);
 	pg_put_i32(&params, (int32_t)takeover->ward.life_ms);
-	pg_query(takeover->pg, PG_ANY_LANE, STATEMENT_LEASE_RENEW, &params, on_renewed, takeover);
+	pg_query(takeover->pg, PG_ANY_LANE, &lease_renew_statement, &params, on_renewed, takeover);
 }
 
 static void on_given_back(void *arg, err_t err, const PGresult *result)
@@ -95,7 +107,7 @@ static void give_back(struct takeover *takeover)
 
 	put_ward(takeover, &params);
 	pg_put_bool(&params, id_walk_is_over(&takeover->walk));
-	pg_query(takeover->pg, PG_ANY_LANE, STATEMENT_LEASE_GIVE_BACK, &params, on_given_back, takeover);
+	pg_query(takeover->pg, PG_ANY_LANE, &lease_give_back_statement, &params, on_given_back, takeover);
 }
 
 /* A renewal that is under way must not come to the next ward. */
@@ -213,7 +225,7 @@ static void next_page(struct takeover *takeover)
 	pg_put_i64(&params, (int64_t)id_walk_upto(&takeover->walk));
 	pg_put_i32(&params, PAGE_MESSAGES);
 	pg_put_i64(&params, PAGE_BYTES);
-	pg_query(takeover->pg, PG_ANY_LANE, STATEMENT_UNPUBLISHED, &params, on_page, takeover);
+	pg_query(takeover->pg, PG_ANY_LANE, &takeover_unpublished, &params, on_page, takeover);
 }
 
 /* ---- looking ---- */
@@ -251,7 +263,7 @@ static void look(struct takeover *takeover)
 	pg_put_text(&params, str_from(takeover->name));
 	pg_put_i32(&params, own->has_number ? own->node : -1);
 	pg_put_i32(&params, (int32_t)takeover->ward.life_ms);
-	pg_query(takeover->pg, PG_ANY_LANE, STATEMENT_LEASE_TAKE_OVER, &params, on_looked, takeover);
+	pg_query(takeover->pg, PG_ANY_LANE, &takeover_begin, &params, on_looked, takeover);
 }
 
 /* When no number is left, one comes back only if somebody is looked after. */

@@ -5,7 +5,33 @@
 #include "base/mem.h"
 #include "base/telemetry/metrics.h"
 #include "base/random.h"
-#include "im/db/statements.h"
+
+/* token id, uid, expires_at -> a row unless it was revoked before */
+static const struct pg_statement revocation_feed_store = {
+	"token_revoke",
+	"insert into revoked_token (token_id, uid, expires_at) values ($1::bytea, $2::text, $3::bigint)"
+	" on conflict do nothing returning expires_at",
+};
+
+/*
+ * tx, token id, limit: what follows there -> horizon, server, tx, token_id, uid, expires_at, age in ms; one row with
+ * horizon and server when there is nothing
+ */
+static const struct pg_statement revocation_feed_read = {
+	"revoked_read",
+	"select horizon, server, tx, token_id, uid, expires_at, now_ms() - revoked_at"
+	" from (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as horizon,"
+	" (extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint as server) as q"
+	" left join lateral (select tx::text::bigint as tx, token_id, uid, expires_at, revoked_at from revoked_token t"
+	" where (t.tx, t.token_id) > ($1::bigint::text::xid8, $2::bytea) and expires_at > now_ms() - 60000"
+	" order by t.tx, t.token_id limit $3::integer) as r on true order by r.tx, r.token_id",
+};
+
+/* expired before */
+static const struct pg_statement revocation_feed_clean = {
+	"revoked_clean",
+	"delete from revoked_token where expires_at < $1::bigint",
+};
 
 #define READ_MS 500
 #define PAGE_ROWS 1000
@@ -111,7 +137,7 @@ static void read_page(struct revocation_feed *r)
 	pg_put_i64(&params, r->from_tx);
 	pg_put_text(&params, buf_str(&r->after));
 	pg_put_i32(&params, PAGE_ROWS);
-	pg_query(r->pg, PG_ANY_LANE, STATEMENT_REVOKED_READ, &params, on_read, r);
+	pg_query(r->pg, PG_ANY_LANE, &revocation_feed_read, &params, on_read, r);
 }
 
 /* ---- forgetting ---- */
@@ -136,7 +162,7 @@ static void forget_expired(struct revocation_feed *r)
 	if (now_ms >= r->clean_ms) {
 		r->clean_ms = now_ms + CLEAN_EVERY_MS / 2 + random_below(CLEAN_EVERY_MS);
 		pg_put_i64(&params, (int64_t)expired_ms);
-		pg_query(r->pg, PG_ANY_LANE, STATEMENT_REVOKED_CLEAN, &params, on_cleaned, NULL);
+		pg_query(r->pg, PG_ANY_LANE, &revocation_feed_clean, &params, on_cleaned, NULL);
 	}
 }
 
@@ -180,7 +206,7 @@ void revocation_feed_revoke(struct revocation_feed *r, const struct revocation *
 	pg_put_text(&params, str_of(revocation->token_id, JWT_TOKEN_ID_BYTES));
 	pg_put_text(&params, str_from(revocation->uid));
 	pg_put_i64(&params, (int64_t)revocation->expires_ms);
-	pg_query(r->pg, PG_ANY_LANE, STATEMENT_TOKEN_REVOKE, &params, on_stored, revoking);
+	pg_query(r->pg, PG_ANY_LANE, &revocation_feed_store, &params, on_stored, revoking);
 }
 
 /* ---- life ---- */

@@ -4,6 +4,13 @@
 #include "push/order/conv.h"
 #include "push/order/gap.h"
 
+/* $1 conversation, $2 and $3 the seqs around the gap, $4 how many at most */
+static const struct pg_statement gap_messages = {
+	"push_gap",
+	"select seq, msg_id, sender, client_msg_id, type, body, time, reply_to, mentions from message "
+	"where conversation_id = $1 and seq > $2 and seq < $3 order by seq limit $4",
+};
+
 #define GAP_READ_MAX 200
 
 bool conv_has_gap(const struct conv *conv)
@@ -95,7 +102,7 @@ static void read_gap(struct conv *conv)
 	pg_put_i64(&params, GAP_READ_MAX);
 	conv->is_filling = true;
 	log_debug("reading a gap", LOG_TEXT("conversation", conv->id), LOG_U64("after", after), LOG_U64("before", before));
-	pg_query(conv->all->options.pg, PG_ANY_LANE, conv->all->options.gap_statement, &params, on_gap_read, conv);
+	pg_query(conv->all->options.pg, PG_ANY_LANE, &gap_messages, &params, on_gap_read, conv);
 }
 
 void conv_read_gap(struct conv *conv)

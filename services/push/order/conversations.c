@@ -434,7 +434,7 @@ struct conversations *conversations_new(const struct conversations_options *opti
 	all->options = *options;
 	map_init(&all->by_id, key_of);
 	list_init(&all->idle);
-	progress_start(&all->progress, options->worker, options->redis, options->pg, options->progress_statement);
+	progress_start(&all->progress, options->worker, options->redis, options->pg);
 	return with_metrics(all);
 }
 

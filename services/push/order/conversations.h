@@ -40,8 +40,6 @@ struct conversations_options {
 	struct worker *worker;
 	struct redis *redis;
 	struct pg *pg;
-	unsigned progress_statement; /* PROGRESS_SQL (push/order/progress.h) among the pool's */
-	unsigned gap_statement; /* GAP_SQL (push/order/gap.h) among the pool's */
 	struct gateways *gateways;
 	struct member_cache *members;
 	struct inbox_limits inbox_limits;

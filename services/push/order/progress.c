@@ -5,6 +5,14 @@
 #include "base/telemetry/log.h"
 #include "base/macros.h"
 
+/* $1 conversation, $2 the seq of the oldest that came, $3 a time: the last seq before it that was stored before that. */
+static const struct pg_statement progress_stored = {
+	"push_progress",
+	"select coalesce((select seq from message where conversation_id = $1 and seq < least($2::bigint, "
+	"1 + (select max(seq) from message where conversation_id = $1)) and time < $3::bigint "
+	"order by seq desc limit 1), 0)",
+};
+
 #define LIFE_S "86400"
 #define LIFE_MS UINT64_C(86400000)
 
@@ -72,7 +80,7 @@ static void on_since(void *arg, err_t err, const redisReply *reply)
 	pg_put_text(&params, str_from(query->conversation_id));
 	pg_put_i64(&params, (int64_t)query->first_seq);
 	pg_put_i64(&params, (int64_t)MAX(day_ms, since_ms - MIN(since_ms, PROGRESS_SLACK_MS)));
-	pg_query(query->progress->pg, PG_ANY_LANE, query->progress->statement, &params, on_stored_read, query);
+	pg_query(query->progress->pg, PG_ANY_LANE, &progress_stored, &params, on_stored_read, query);
 }
 
 static void on_mark_read(void *arg, err_t err, const redisReply *reply)
@@ -118,10 +126,9 @@ static void on_look(struct timer *timer)
 	worker_arm(progress->worker, timer, clock_mono_ms() + PROGRESS_LOOK_MS);
 }
 
-void progress_start(struct progress *progress, struct worker *worker, struct redis *redis, struct pg *pg,
-                    unsigned statement)
+void progress_start(struct progress *progress, struct worker *worker, struct redis *redis, struct pg *pg)
 {
-	*progress = (struct progress){ .worker = worker, .redis = redis, .pg = pg, .statement = statement };
+	*progress = (struct progress){ .worker = worker, .redis = redis, .pg = pg };
 	timer_init(&progress->look, on_look);
 	worker_arm(worker, &progress->look, clock_mono_ms());
 }

@@ -27,17 +27,10 @@
 #define PROGRESS_LOOK_MS 2000
 #define PROGRESS_SLACK_MS 5000
 
-/* $1 conversation, $2 the seq of the oldest that came, $3 a time: the last seq before it that was stored before that. */
-#define PROGRESS_SQL                                                                                      \
-	"select coalesce((select seq from message where conversation_id = $1 and seq < least($2::bigint, " \
-	"1 + (select max(seq) from message where conversation_id = $1)) and time < $3::bigint "            \
-	"order by seq desc limit 1), 0)"
-
 struct progress {
 	struct worker *worker;
 	struct redis *redis;
 	struct pg *pg;
-	unsigned statement; /* PROGRESS_SQL among the pool's */
 	struct timer look;
 };
 
@@ -50,9 +43,7 @@ struct progress_query {
 	void *arg;
 };
 
-/* `statement`: PROGRESS_SQL among the pool's. */
-void progress_start(struct progress *progress, struct worker *worker, struct redis *redis, struct pg *pg,
-                    unsigned statement);
+void progress_start(struct progress *progress, struct worker *worker, struct redis *redis, struct pg *pg);
 
 /* No more looking; questions under way are answered. */
 void progress_stop(struct progress *progress);

@@ -8,6 +8,13 @@
 #include "base/mem.h"
 #include "base/telemetry/metrics.h"
 
+/* $1 gid: the version of the membership, and the members. No row for a group that is not there. */
+static const struct pg_statement recipients_members = {
+	"push_members",
+	"select g.member_version, coalesce(array_agg(m.uid) filter (where m.uid is not null), '{}') "
+	"from chat_group g left join group_member m on m.gid = g.gid where g.gid = $1 group by g.gid",
+};
+
 #define REDIS_LIFE_S "604800"
 #define MAX_MEMBERS 200000
 
@@ -65,7 +72,6 @@ struct member_cache {
 	struct worker *worker;
 	struct redis *redis;
 	struct pg *pg;
-	unsigned statement;
 	uint64_t max_members, members;
 	struct map groups;
 	struct list recent;
@@ -77,8 +83,7 @@ static struct str key_of(const struct map_node *node)
 	return str_from(container_of(node, struct group, link)->gid);
 }
 
-struct member_cache *member_cache_new(struct worker *worker, struct redis *redis, struct pg *pg, unsigned statement,
-                                      uint64_t max_members)
+struct member_cache *member_cache_new(struct worker *worker, struct redis *redis, struct pg *pg, uint64_t max_members)
 {
 	const char *name = "skein_push_member_lookups_total", *help = "Lookups of a group's members, by who answered.";
 	struct member_cache *cache = MEM_NEW(struct member_cache);
@@ -86,7 +91,6 @@ struct member_cache *member_cache_new(struct worker *worker, struct redis *redis
 	cache->worker = worker;
 	cache->redis = redis;
 	cache->pg = pg;
-	cache->statement = statement;
 	cache->max_members = max_members;
 	map_init(&cache->groups, key_of);
 	list_init(&cache->recent);
@@ -205,7 +209,7 @@ static void ask_pg(struct lookup *lookup)
 	struct pg_params params = { 0 };
 
 	pg_put_text(&params, str_from(lookup->gid));
-	pg_query(lookup->cache->pg, PG_ANY_LANE, lookup->cache->statement, &params, on_pg_members, lookup);
+	pg_query(lookup->cache->pg, PG_ANY_LANE, &recipients_members, &params, on_pg_members, lookup);
 }
 
 /* What Redis holds, or NULL if that is nothing usable. */

@@ -32,15 +32,9 @@ struct recipients *recipients_of_direct(const struct conversation *conversation)
 
 struct member_cache;
 
-/* Holds up to max_members uids over all groups. `statement` is MEMBERS_SQL among the pool's. */
-struct member_cache *member_cache_new(struct worker *worker, struct redis *redis, struct pg *pg, unsigned statement,
-                                      uint64_t max_members);
+/* Holds up to max_members uids over all groups. */
+struct member_cache *member_cache_new(struct worker *worker, struct redis *redis, struct pg *pg, uint64_t max_members);
 void member_cache_free(struct member_cache *cache);
-
-/* $1 gid: the version of the membership, and the members. No row for a group that is not there. */
-#define MEMBERS_SQL \
-	"select g.member_version, coalesce(array_agg(m.uid) filter (where m.uid is not null), '{}') " \
-	"from chat_group g left join group_member m on m.gid = g.gid where g.gid = $1 group by g.gid"
 
 /*
  * `done` gets a reference, maybe from inside this call. ERR_NOT_FOUND: no such group (nobody gets it). Any other error is
