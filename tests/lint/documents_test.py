@@ -1,0 +1,50 @@
+"""The check of links and paths finds what is broken, and passes what is right."""
+import documents
+
+
+def links(tmp_path, text):
+    path = tmp_path / "page.md"
+    path.write_text(text)
+    documents.anchors.cache_clear()
+    return list(documents.broken_links(path, text))
+
+
+def paths(text, folder=documents.ROOT):
+    return sorted(documents.missing_paths(folder, text))
+
+
+def test_a_link_to_a_missing_file_is_found(tmp_path):
+    assert links(tmp_path, "[there](nowhere.md)") == ["the link to nowhere.md leads nowhere"]
+
+
+def test_a_link_to_a_missing_heading_is_found(tmp_path):
+    assert links(tmp_path, "# One\n[there](#two)") == ["the link to #two: page.md has no such heading"]
+
+
+def test_a_heading_inside_a_code_block_is_no_anchor(tmp_path):
+    assert len(links(tmp_path, "```sh\n# two\n```\n[there](#two)")) == 1
+
+
+def test_links_to_files_headings_and_other_hosts_pass(tmp_path):
+    (tmp_path / "other.md").write_text("## Who is it, really?\n")
+    assert not links(tmp_path, "# Here\n[a](other.md#who-is-it-really) [b](#here) [c](https://example.com/x) [d](page.md)")
+
+
+def test_a_missing_path_is_found_however_it_is_written():
+    assert paths("`services/im/nothing.c`") == ["there is no services/im/nothing.c"]
+    assert paths("see tests/none/README.md.") == ["there is no tests/none/README.md"]
+    assert paths("`im/http/nothing.h`") == ["there is no im/http/nothing.h"]
+    assert paths("`no_such_file.c`") == ["no folder has a file no_such_file.c"]
+
+
+def test_each_alternative_of_a_path_is_looked_up():
+    assert paths("libcommon/{base,nothing}/") == ["there is no libcommon/nothing/"]
+
+
+def test_existing_paths_globs_and_placeholders_pass():
+    assert not paths("`services/im/main.c`, libcommon/{base,loop}/, `net/jwt.h`, tests/lint/*.py, tests/fuzz/NAME_fuzz.c, `main.c`")
+
+
+def test_a_path_may_start_at_the_folder_of_its_document():
+    assert not paths("`lib/settings.sh`", documents.ROOT / "deploy" / "local")
+    assert paths("`lib/settings.sh`") == ["there is no lib/settings.sh"]
