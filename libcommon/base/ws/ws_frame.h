@@ -1,5 +1,5 @@
-#ifndef SKEIN_NET_WS_WS_FRAME_H
-#define SKEIN_NET_WS_WS_FRAME_H
+#ifndef SKEIN_BASE_WS_WS_FRAME_H
+#define SKEIN_BASE_WS_WS_FRAME_H
 
 #include <stddef.h>
 #include <stdint.h>

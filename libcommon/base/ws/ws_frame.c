@@ -1,4 +1,4 @@
-#include "net/ws/ws_frame.h"
+#include "base/ws/ws_frame.h"
 
 #include <string.h>
 

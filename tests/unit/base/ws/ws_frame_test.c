@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "net/ws/ws_frame.h"
+#include "base/ws/ws_frame.h"
 
 static void expect_header(enum ws_opcode opcode, uint64_t len, const void *bytes, size_t header_len)
 {
