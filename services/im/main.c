@@ -16,17 +16,17 @@
 #include "rpc/server/descriptor_set.h"
 
 static const struct http_route routes[] = {
-	{ "POST", "/v1/messages", messages_api_send },
-	{ "POST", "/v1/messages/batch", messages_api_send_batch },
-	{ "GET", "/v1/conversations/{id}/messages", history_api_read },
-	{ "GET", "/v1/sync", sync_api_read },
-	{ "GET", "/v1/endpoints", endpoints_api_list },
-	{ "GET", "/v1/admin/nodes", admin_api_nodes },
-	{ "POST", "/v1/groups", groups_api_create },
-	{ "POST", "/v1/users", users_api_register },
-	{ "POST", "/v1/auth/login", users_api_login },
-	{ "POST", "/v1/auth/refresh", users_api_refresh },
-	{ "POST", "/v1/auth/logout", logout_api_log_out },
+	{ "POST", "/v1/messages", messages_api_send, NULL },
+	{ "POST", "/v1/messages/batch", messages_api_send_batch, NULL },
+	{ "GET", "/v1/conversations/{id}/messages", history_api_read, NULL },
+	{ "GET", "/v1/sync", sync_api_read, NULL },
+	{ "GET", "/v1/endpoints", endpoints_api_list, NULL },
+	{ "GET", "/v1/admin/nodes", admin_api_nodes, NULL },
+	{ "POST", "/v1/groups", groups_api_create, NULL },
+	{ "POST", "/v1/users", users_api_register, NULL },
+	{ "POST", "/v1/auth/login", users_api_login, NULL },
+	{ "POST", "/v1/auth/refresh", users_api_refresh, NULL },
+	{ "POST", "/v1/auth/logout", logout_api_log_out, NULL },
 };
 
 static const struct rpc_method methods[] = {

@@ -6,15 +6,15 @@
 /* "METHOD path": what is found, put together again from pattern and parameters, is the path; 405 and Allow agree. */
 
 static const struct http_route table[] = {
-	{ "GET", "/", NULL },
-	{ "GET", "/v1/users/me", NULL },
-	{ "PATCH", "/v1/users/me", NULL },
-	{ "GET", "/v1/users/{uid}", NULL },
-	{ "DELETE", "/v1/users/{uid}", NULL },
-	{ "POST", "/v1/groups", NULL },
-	{ "PUT", "/v1/groups/{gid}/members/{uid}/role", NULL },
-	{ "POST", "/v1/groups/{gid}/{what}/{uid}/accept", NULL },
-	{ "GET", "/{any}", NULL },
+	{ "GET", "/", NULL, NULL },
+	{ "GET", "/v1/users/me", NULL, NULL },
+	{ "PATCH", "/v1/users/me", NULL, NULL },
+	{ "GET", "/v1/users/{uid}", NULL, NULL },
+	{ "DELETE", "/v1/users/{uid}", NULL, NULL },
+	{ "POST", "/v1/groups", NULL, NULL },
+	{ "PUT", "/v1/groups/{gid}/members/{uid}/role", NULL, NULL },
+	{ "POST", "/v1/groups/{gid}/{what}/{uid}/accept", NULL, NULL },
+	{ "GET", "/{any}", NULL, NULL },
 };
 
 static const struct http_routes *our_routes(void)

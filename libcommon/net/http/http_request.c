@@ -20,6 +20,11 @@ struct str http_request_route(const struct http_request *request)
 	return request->match.route ? str_from(request->match.route->path) : STR("");
 }
 
+const void *http_request_call(const struct http_request *request)
+{
+	return request->match.route ? request->match.route->call : NULL;
+}
+
 struct str http_request_body(const struct http_request *request)
 {
 	return buf_str(&request->body);

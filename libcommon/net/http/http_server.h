@@ -31,11 +31,19 @@ struct http_request;
 
 typedef void (*http_handler)(struct http_request *request, void *arg);
 
-/* Where several routes match, the first in the table wins. GET serves HEAD too. */
+/*
+ * One row of a service's table. Where several routes match a request, the first in the table wins. GET serves HEAD too.
+ * A path that only other methods have is answered 405.
+ *
+ * `call` is the service's own and opaque here: a service whose endpoints share one dispatcher points `handle` to it and
+ * `call` to what describes the endpoint; the dispatcher finds it by http_request_call(). NULL where it is not needed.
+ */
 struct http_route {
 	const char *method; /* "POST" */
-	const char *path; /* "/v1/conversations/{id}/messages": a parameter is one segment, decoded, not empty */
+	const char *path; /* "/v1/groups/{gid}/members/{uid}": a parameter is one segment, decoded, not empty; at most
+	                     12 segments */
 	http_handler handle;
+	const void *call;
 };
 
 struct http_server_options {
@@ -82,6 +90,7 @@ void http_server_close(struct http_server *server, void (*closed)(void *arg), vo
 struct str http_request_method(const struct http_request *request);
 struct str http_request_path(const struct http_request *request); /* not decoded */
 struct str http_request_route(const struct http_request *request); /* the pattern that matched, or empty */
+const void *http_request_call(const struct http_request *request); /* the `call` of the route that matched, or NULL */
 struct str http_request_body(const struct http_request *request);
 struct str http_request_id(const struct http_request *request);
 struct str http_request_header(const struct http_request *request, const char *name);

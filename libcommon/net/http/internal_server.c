@@ -149,9 +149,9 @@ static void answer_metrics(struct http_request *request, void *arg)
 }
 
 static const struct http_route routes[] = {
-	{ "GET", "/healthz", answer_health },
-	{ "GET", "/readyz", answer_ready },
-	{ "GET", "/metrics", answer_metrics },
+	{ "GET", "/healthz", answer_health, NULL },
+	{ "GET", "/readyz", answer_ready, NULL },
+	{ "GET", "/metrics", answer_metrics, NULL },
 };
 
 err_t internal_server_new(struct internal_server **out, struct worker *worker, const char *listen,

@@ -7,7 +7,7 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/text/utf8.h"
-#include "net/ws/ws_frame.h"
+#include "base/ws/ws_frame.h"
 
 /*
  * Frames leave through LWS_WRITE_RAW: what the caller encoded goes out as it

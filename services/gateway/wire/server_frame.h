@@ -2,7 +2,7 @@
 #define SKEIN_GATEWAY_WIRE_SERVER_FRAME_H
 
 #include "base/payload.h"
-#include "net/ws/ws_frame.h"
+#include "base/ws/ws_frame.h"
 #include "proto/client.pb-c.h"
 
 /*

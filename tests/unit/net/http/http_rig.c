@@ -41,6 +41,26 @@ static void describe(struct http_request *request, void *arg)
 	http_respond_text(request, 200, "text/plain", &body);
 }
 
+/* One dispatcher for a table of calls, each known by its name. */
+struct named_call {
+	const char *name;
+};
+
+static const struct named_call member_role = { "member role" }, member_remove = { "member remove" },
+			       group_patch = { "group patch" };
+
+/* Says which call of the table it serves: "name|gid|uid|body". */
+static void dispatch(struct http_request *request, void *arg)
+{
+	const struct named_call *call = http_request_call(request);
+	struct buf body = { 0 };
+
+	(void)arg;
+	buf_printf(&body, "%s|%.*s|%.*s|%.*s", call->name, STR_ARG(http_request_param(request, 0)),
+	           STR_ARG(http_request_param(request, 1)), STR_ARG(http_request_body(request)));
+	http_respond_text(request, 200, "text/plain", &body);
+}
+
 struct errand {
 	struct task task;
 	struct http_request *request;
@@ -121,15 +141,18 @@ static void note_finished(const struct http_request *request, int status, uint64
 }
 
 static const struct http_route routes[] = {
-	{ "POST", "/echo", echo },
-	{ "GET", "/echo", echo },
-	{ "POST", "/later", later },
-	{ "GET", "/timer", answer_by_timer },
-	{ "POST", "/held", hold },
-	{ "GET", "/large", answer_large },
-	{ "GET", "/problem/{code}", refuse },
-	{ "GET", "/things/{thing}/parts/{part}", describe },
-	{ "DELETE", "/things/{thing}/parts/{part}", describe },
+	{ "POST", "/echo", echo, NULL },
+	{ "GET", "/echo", echo, NULL },
+	{ "POST", "/later", later, NULL },
+	{ "GET", "/timer", answer_by_timer, NULL },
+	{ "POST", "/held", hold, NULL },
+	{ "GET", "/large", answer_large, NULL },
+	{ "GET", "/problem/{code}", refuse, NULL },
+	{ "GET", "/things/{thing}/parts/{part}", describe, NULL },
+	{ "DELETE", "/things/{thing}/parts/{part}", describe, NULL },
+	{ "PUT", "/groups/{gid}/members/{uid}/role", dispatch, &member_role },
+	{ "DELETE", "/groups/{gid}/members/{uid}", dispatch, &member_remove },
+	{ "PATCH", "/groups/{gid}", dispatch, &group_patch },
 };
 
 /* Starting and stopping. */

@@ -19,6 +19,8 @@
  *   GET /large            LARGE_ANSWER bytes
  *   GET /problem/{code}   that problem; with ?wait Retry-After: 17
  *   GET DELETE /things/{thing}/parts/{part}   "method|path|route|thing|part|q|address"
+ *   PUT /groups/{gid}/members/{uid}/role, DELETE /groups/{gid}/members/{uid}, PATCH /groups/{gid}
+ *                         one dispatcher for all three: "name of the route's call|gid|uid|body"
  */
 
 #define MAX_BODY 1000

@@ -16,17 +16,19 @@ static void handle(struct http_request *request, void *arg)
 }
 
 static const struct http_route table[] = {
-	{ "GET", "/", handle },
-	{ "POST", "/v1/messages", handle },
-	{ "POST", "/v1/messages/batch", handle },
-	{ "PATCH", "/v1/users/me", handle },
-	{ "GET", "/v1/users/{uid}", handle },
-	{ "GET", "/v1/conversations/{id}/messages", handle },
-	{ "POST", "/v1/conversations/{id}/messages/{seq}/recall", handle },
-	{ "DELETE", "/v1/conversations/{id}", handle },
-	{ "PATCH", "/v1/conversations/{id}", handle },
-	{ "GET", "/v1/conversations/first/twice", handle },
-	{ "GET", "/v1/conversations/{id}/{part}", handle },
+	{ "GET", "/", handle, NULL },
+	{ "POST", "/v1/messages", handle, NULL },
+	{ "POST", "/v1/messages/batch", handle, NULL },
+	{ "PATCH", "/v1/users/me", handle, NULL },
+	{ "GET", "/v1/users/{uid}", handle, NULL },
+	{ "GET", "/v1/conversations/{id}/messages", handle, NULL },
+	{ "POST", "/v1/conversations/{id}/messages/{seq}/recall", handle, NULL },
+	{ "DELETE", "/v1/conversations/{id}", handle, NULL },
+	{ "PATCH", "/v1/conversations/{id}", handle, NULL },
+	{ "GET", "/v1/conversations/first/twice", handle, NULL },
+	{ "GET", "/v1/conversations/{id}/{part}", handle, NULL },
+	{ "DELETE", "/v1/groups/{gid}/members/{uid}", handle, NULL },
+	{ "PUT", "/v1/groups/{gid}/members/{uid}/role", handle, NULL },
 };
 
 static struct http_routes *routes;
@@ -79,6 +81,8 @@ static void a_path_is_found_with_its_parameters_in_order(void **state)
 	assert_finds("GET", "/v1/users/a%2Fb", "/v1/users/{uid}", "a%2Fb|");
 	assert_finds("POST", "/v1/conversations/g:x/messages/17/recall",
 	             "/v1/conversations/{id}/messages/{seq}/recall", "g:x|17|");
+	assert_finds("DELETE", "/v1/groups/g1/members/role", "/v1/groups/{gid}/members/{uid}", "g1|role|");
+	assert_finds("PUT", "/v1/groups/g1/members/role/role", "/v1/groups/{gid}/members/{uid}/role", "g1|role|");
 }
 
 static void head_is_served_by_get(void **state)

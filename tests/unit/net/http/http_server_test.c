@@ -196,6 +196,65 @@ static void a_badly_encoded_parameter_or_query_is_400_and_named(void **state)
 	assert_problem(request, 400, "invalid_argument", NULL);
 }
 
+static void one_dispatcher_serves_a_table_of_calls_by_the_routes_call(void **state)
+{
+	(void)state;
+	assert_answer("PUT /groups/g%2F1/members/%E6%90%9C/role HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nadmin",
+	              "member role|g/1|\xe6\x90\x9c|admin");
+	assert_answer("DELETE /groups/g1/members/bob HTTP/1.1\r\n" HOST "\r\n", "member remove|g1|bob|");
+	assert_answer("PATCH /groups/g1 HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\nname", "group patch|g1||name");
+}
+
+static void put_patch_and_delete_take_bodies_announced_and_chunked(void **state)
+{
+	static const struct {
+		const char *line, *answer;
+	} cases[] = {
+		{ "PUT /groups/g1/members/bob/role", "member role|g1|bob|" },
+		{ "PATCH /groups/g1", "group patch|g1||" },
+		{ "DELETE /groups/g1/members/bob", "member remove|g1|bob|" },
+	};
+	char request[256], answer[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(answer, sizeof(answer), "%sabc", cases[i].answer);
+		snprintf(request, sizeof(request), "%s HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc", cases[i].line);
+		assert_answer(request, answer);
+		snprintf(request, sizeof(request),
+		         "%s HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n", cases[i].line);
+		assert_answer(request, answer);
+		snprintf(request, sizeof(request), "%s HTTP/1.1\r\n" HOST "\r\n", cases[i].line);
+		assert_answer(request, cases[i].answer);
+		snprintf(request, sizeof(request), "%s HTTP/1.1\r\n" HOST "Content-Length: %d\r\n\r\n", cases[i].line,
+		         MAX_BODY + 1);
+		assert_problem(request, 413, "too_large", NULL);
+	}
+}
+
+static void a_known_path_with_parameters_and_another_method_is_405_with_allow(void **state)
+{
+	static const struct {
+		const char *line, *allow;
+	} cases[] = {
+		{ "GET /groups/g1/members/bob/role", "PUT" },
+		{ "POST /groups/g1/members/bob", "DELETE" },
+		{ "DELETE /groups/g%20x", "PATCH" },
+		{ "PATCH /things/x/parts/y", "GET, HEAD, DELETE" },
+	};
+	char request[256];
+	struct reply reply;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(request, sizeof(request), "%s HTTP/1.1\r\n" HOST "\r\n", cases[i].line);
+		http_ask(rig->port, request, &reply);
+		json_decref(read_problem(&reply, 405, "method_not_allowed"));
+		assert_header(&reply, "Allow", cases[i].allow);
+		reply_free(&reply);
+	}
+}
+
 static void a_request_outlives_its_client_until_it_is_answered(void **state)
 {
 	struct linger reset = { .l_onoff = 1 };
@@ -382,6 +441,9 @@ int main(void)
 		TEST(an_unknown_path_is_404_and_another_method_405_with_allow),
 		TEST(parameters_and_query_reach_the_handler_decoded),
 		TEST(a_badly_encoded_parameter_or_query_is_400_and_named),
+		TEST(one_dispatcher_serves_a_table_of_calls_by_the_routes_call),
+		TEST(put_patch_and_delete_take_bodies_announced_and_chunked),
+		TEST(a_known_path_with_parameters_and_another_method_is_405_with_allow),
 		TEST(a_request_outlives_its_client_until_it_is_answered),
 		TEST(problems_say_what_and_where),
 		TEST(a_problem_in_a_buffer_is_one_json_object),

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/text/buf.h"
-#include "net/ws/ws_frame.h"
+#include "base/ws/ws_frame.h"
 
 #define PATIENCE_S 30
 

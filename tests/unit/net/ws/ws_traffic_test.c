@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "net/ws/ws_frame.h"
+#include "base/ws/ws_frame.h"
 #include "ws_client.h"
 #include "ws_rig.h"
 

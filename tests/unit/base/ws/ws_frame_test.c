@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-#include "net/ws/ws_frame.h"
+#include "base/macros.h"
+#include "base/ws/ws_frame.h"
 
 static void expect_header(enum ws_opcode opcode, uint64_t len, const void *bytes, size_t header_len)
 {
@@ -86,6 +87,63 @@ static void a_reason_is_not_cut_inside_a_character(void **state)
 	assert_int_equal(ws_close_frame(out, 1000, reason), 124);
 }
 
+static void a_clients_frame_is_the_servers_with_the_mask_behind_its_header(void **state)
+{
+	static const unsigned char mask[WS_MASK_LEN] = { 1, 2, 4, 8 };
+	static const uint64_t lengths[] = { 0, 125, 126, 65535, 65536 };
+	unsigned char plain[WS_HEADER_MAX], masked[WS_MASKED_HEADER_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		size_t len = ws_frame_header(plain, WS_BINARY, lengths[i]);
+
+		assert_int_equal(ws_masked_frame_header(masked, WS_BINARY, lengths[i], mask), len + 4);
+		assert_int_equal(masked[1], plain[1] | 0x80);
+		assert_memory_equal(masked + 2, plain + 2, len - 2);
+		assert_memory_equal(masked + len, mask, sizeof(mask));
+	}
+}
+
+static void a_mask_goes_on_where_the_last_piece_ended(void **state)
+{
+	static const unsigned char mask[WS_MASK_LEN] = { 0x11, 0x22, 0x33, 0x44 };
+	char whole[40], pieces[40];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(whole); i++)
+		whole[i] = (char)(i ^ mask[i % 4]);
+	for (size_t split = 0; split <= sizeof(pieces); split++) {
+		for (size_t i = 0; i < sizeof(pieces); i++)
+			pieces[i] = (char)i;
+		ws_mask(pieces, split, mask, 0);
+		ws_mask(pieces + split, sizeof(pieces) - split, mask, split);
+		assert_memory_equal(pieces, whole, sizeof(whole));
+	}
+	ws_mask(pieces, sizeof(pieces), mask, 0);
+	assert_int_equal(pieces[39], 39);
+}
+
+static void a_clients_frames_are_appended_whole(void **state)
+{
+	static const unsigned char mask[WS_MASK_LEN] = { 0x20, 0, 0, 0 };
+	struct buf out = { 0 };
+
+	(void)state;
+	ws_put_masked_frame(&out, WS_TEXT, STR("ABCDE"), mask);
+	assert_int_equal(out.len, 11);
+	assert_memory_equal(out.ptr, "\x81\x85\x20\0\0\0aBCDe", 11);
+	buf_clear(&out);
+	ws_put_masked_close(&out, 1000, "bye", mask);
+	assert_int_equal(out.len, 11);
+	assert_memory_equal(out.ptr, "\x88\x85\x20\0\0\0\x23\xe8"
+	                             "byE",
+	                    11);
+	buf_clear(&out);
+	ws_put_masked_close(&out, WS_NO_CODE, "said nothing", mask);
+	assert_int_equal(out.len, 6);
+	buf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -94,6 +152,9 @@ int main(void)
 		cmocka_unit_test(a_close_frame_without_a_code_is_empty),
 		cmocka_unit_test(a_long_reason_is_cut_to_what_a_control_frame_holds),
 		cmocka_unit_test(a_reason_is_not_cut_inside_a_character),
+		cmocka_unit_test(a_clients_frame_is_the_servers_with_the_mask_behind_its_header),
+		cmocka_unit_test(a_mask_goes_on_where_the_last_piece_ended),
+		cmocka_unit_test(a_clients_frames_are_appended_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
