@@ -3,7 +3,7 @@
 
 #include "base/text/buf.h"
 #include "base/text/decimal.h"
-#include "cluster/nodes.h"
+#include "cluster/node_registry.h"
 
 /*
  * How nodes stand in Redis. Internal to store.

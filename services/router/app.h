@@ -9,7 +9,7 @@
 #include "rpc/client/rpc_client.h"
 #include "rpc/server/rpc_server.h"
 #include "cluster/inbox.h"
-#include "cluster/nodes.h"
+#include "cluster/node_registry.h"
 #include "store/redis/redis.h"
 
 /* All of one router process. Everything runs on the one worker, the main thread. */

@@ -1,7 +1,7 @@
 #ifndef SKEIN_IM_ENDPOINTS_GATEWAY_ORDER_H
 #define SKEIN_IM_ENDPOINTS_GATEWAY_ORDER_H
 
-#include "cluster/nodes.h"
+#include "cluster/node_registry.h"
 
 /*
  * Where a user should connect, best first: gateways that drain are left out,

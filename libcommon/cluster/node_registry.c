@@ -1,4 +1,4 @@
-#include "cluster/nodes.h"
+#include "cluster/node_registry.h"
 
 #include <assert.h>
 

@@ -1,5 +1,5 @@
-#ifndef SKEIN_CLUSTER_NODES_H
-#define SKEIN_CLUSTER_NODES_H
+#ifndef SKEIN_CLUSTER_NODE_REGISTRY_H
+#define SKEIN_CLUSTER_NODE_REGISTRY_H
 
 #include <stdbool.h>
 #include <stdint.h>
