@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "rpc/client/rpc_client_parts.h"
+#include "rpc/client/rpc_channel.h"
 #include "rpc/core/rpc_message.h"
 #include "rpc/core/rpc_status.h"
 

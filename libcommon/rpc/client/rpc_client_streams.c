@@ -2,10 +2,10 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "rpc/client/rpc_client_parts.h"
+#include "rpc/client/rpc_channel.h"
 #include "rpc/core/rpc_message.h"
 #include "rpc/core/rpc_status.h"
-#include "rpc/core/rpc_stream.h"
+#include "rpc/core/stream_core.h"
 
 /*
  * A client's stream lives through many calls: open (wait for a connection, send

@@ -9,7 +9,7 @@
 #include "rpc/core/merge_queue.h"
 #include "rpc/server/reflection.h"
 #include "rpc/core/rpc_args.h"
-#include "rpc/server/rpc_server_parts.h"
+#include "rpc/server/rpc_server_state.h"
 
 /* Of one connection: a client with more calls under way waits with the rest. */
 #define MAX_STREAMS_OF_CONNECTION 16384

@@ -1,6 +1,6 @@
 #include "base/telemetry/log.h"
 #include "rpc/server/reflection.h"
-#include "rpc/server/rpc_server_parts.h"
+#include "rpc/server/rpc_server_state.h"
 #include "base/wire.h"
 
 /* grpc/health/v1/health.proto */

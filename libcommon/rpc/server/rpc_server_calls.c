@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "rpc/core/rpc_message.h"
-#include "rpc/server/rpc_server_parts.h"
+#include "rpc/server/rpc_server_state.h"
 #include "rpc/core/rpc_status.h"
 
 struct rpc_call {

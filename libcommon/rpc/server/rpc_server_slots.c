@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "rpc/server/rpc_server_parts.h"
+#include "rpc/server/rpc_server_state.h"
 
 /*
  * A call reaches us only through a request that was posted for its method

@@ -1,7 +1,7 @@
 #include "base/mem.h"
-#include "rpc/server/rpc_server_parts.h"
+#include "rpc/server/rpc_server_state.h"
 #include "rpc/core/rpc_status.h"
-#include "rpc/core/rpc_stream.h"
+#include "rpc/core/stream_core.h"
 
 /* What may wait unsent on one stream. */
 #define MAX_QUEUED (8u << 20)

@@ -1,5 +1,5 @@
-#ifndef SKEIN_RPC_CORE_RPC_STREAM_H
-#define SKEIN_RPC_CORE_RPC_STREAM_H
+#ifndef SKEIN_RPC_CORE_STREAM_CORE_H
+#define SKEIN_RPC_CORE_STREAM_CORE_H
 
 #include <grpc/grpc.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
-#ifndef SKEIN_RPC_CLIENT_RPC_CLIENT_PARTS_H
-#define SKEIN_RPC_CLIENT_RPC_CLIENT_PARTS_H
+#ifndef SKEIN_RPC_CLIENT_RPC_CHANNEL_H
+#define SKEIN_RPC_CLIENT_RPC_CHANNEL_H
 
 #include <grpc/grpc.h>
 #include <stdatomic.h>

@@ -1,4 +1,4 @@
-#include "rpc/core/rpc_stream.h"
+#include "rpc/core/stream_core.h"
 
 #include <assert.h>
 #include <stdlib.h>

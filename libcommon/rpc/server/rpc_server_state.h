@@ -1,5 +1,5 @@
-#ifndef SKEIN_RPC_SERVER_RPC_SERVER_PARTS_H
-#define SKEIN_RPC_SERVER_RPC_SERVER_PARTS_H
+#ifndef SKEIN_RPC_SERVER_RPC_SERVER_STATE_H
+#define SKEIN_RPC_SERVER_RPC_SERVER_STATE_H
 
 #include <grpc/grpc.h>
 #include <stdatomic.h>

@@ -6,7 +6,7 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "rpc/core/rpc_args.h"
-#include "rpc/client/rpc_client_parts.h"
+#include "rpc/client/rpc_channel.h"
 #include "rpc/client/rpc_targets.h"
 
 err_t rpc_client_new(struct rpc_client **out)
