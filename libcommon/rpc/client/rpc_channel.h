@@ -5,14 +5,13 @@
 #include <stdatomic.h>
 
 #include "base/list.h"
-#include "rpc/client/rpc_client.h"
 #include "rpc/core/rpc_queue.h"
 
 /*
- * Inside rpc/ only: what the client's files share. rpc_client.c owns clients
- * and channels. Both are counted: a channel by its owner, its calls, its
- * streams and its watch, a client by its owner and its channels; the last one
- * out closes the queue.
+ * A client and its channels, as the files of this folder see them: rpc_channel.c
+ * owns both; calls and streams use a channel. Both are reference counted. A
+ * channel is held by its owner, its calls, its streams and its watch; a client
+ * by its owner and its channels. The last release closes the queue.
  */
 
 struct rpc_client {
@@ -31,17 +30,20 @@ struct rpc_channel {
 	atomic_uint open_streams;
 	atomic_bool is_up;
 	struct rpc_tag state_changed;
-	grpc_connectivity_state state; /* that the watch compares with; the queue's thread's */
+	grpc_connectivity_state state; /* the state that the watch compares with. Thread: the queue's */
 
 	uv_mutex_t lock;
-	struct list calls; /* guarded by lock */
+	struct list calls; /* of struct channel_call; guarded by lock */
 	bool is_closed; /* guarded by lock */
+};
+
+/* A unary call under way: closing the channel cancels it. */
+struct channel_call {
+	struct list link;
+	grpc_call *call;
 };
 
 void rpc_channel_ref(struct rpc_channel *channel);
 void rpc_channel_unref(struct rpc_channel *channel);
-
-/* rpc_client_calls.c. Under the channel's lock. */
-void rpc_client_calls_cancel(struct rpc_channel *channel);
 
 #endif

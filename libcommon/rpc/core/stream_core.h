@@ -9,28 +9,28 @@
 #include "loop/worker.h"
 #include "rpc/core/merge_queue.h"
 #include "rpc/core/rpc_queue.h"
-#include "rpc/server/rpc_server.h"
+#include "rpc/rpc_stream.h"
 
 /*
- * Inside rpc/ only: the half of a stream that server and client share. A side
- * embeds `struct rpc_stream`, starts the operations of its own (accepting,
- * status) and tells when they are over; sending, merging, receiving, flow
- * control and the order of the handlers' calls are here.
+ * The part of a stream that server and client have in common: sending, merging,
+ * receiving, flow control, and the order of the handlers' calls. A side (server
+ * or client) embeds `struct rpc_stream`, starts the operations that are its own
+ * (accepting, status) and reports their completion.
  *
- * One call of gRPC carries the stream at a time. It is over when every
- * operation started on it has completed (`pending` is 0), and only then it is
- * given back, so a completion never meets a stream that has moved on.
+ * One gRPC call at a time carries the stream. The call is given back only when
+ * every operation on it has completed (`pending` is 0), so a completion never
+ * meets a stream that already has its next call.
  */
 
-/* Received bytes that may wait for a busy loop before the stream stops reading, and the peer, in time, writing. */
+/* Received bytes that may wait for the loop. Above it the stream stops reading, so the peer's sends fill up in turn. */
 #define RPC_STREAM_BACKLOG_MAX (4u << 20)
 
 struct rpc_stream_side {
-	/* The peer will send no more. Thread: the handlers'. May be NULL. */
+	/* The peer will send no more. May be NULL. Thread: the handlers'. */
 	void (*peer_is_done)(struct rpc_stream *stream);
-	/* After `closed`: the call is gone. Thread: the handlers'. */
+	/* The call is over; `closed` was called. Thread: the handlers'. */
 	void (*down)(struct rpc_stream *stream);
-	/* The last reference is gone: frees what embeds the stream. Thread: any. */
+	/* The last reference was released: frees the struct that embeds the stream. Thread: any. */
 	void (*release)(struct rpc_stream *stream);
 };
 
@@ -41,7 +41,7 @@ struct rpc_backlog {
 
 enum rpc_stream_state {
 	RPC_STREAM_DOWN, /* sends are refused */
-	RPC_STREAM_OPENING, /* `opened` runs: what it sends comes first, so others are still refused */
+	RPC_STREAM_OPENING, /* `opened` runs: only its thread may send */
 	RPC_STREAM_UP,
 };
 
@@ -53,30 +53,30 @@ struct rpc_stream {
 	void *context;
 	struct worker *worker; /* NULL: the handlers run on the queue's thread */
 	size_t max_queued;
-	bool is_lockstep; /* reads the next message only after the answer to the last one has left; set before attaching */
-	bool is_silenced; /* no handler is called any more. Thread: the handlers' */
-	bool was_opened; /* `closed` is owed for it. Thread: the handlers' */
+	bool is_lockstep; /* the next message is read only after the answer to the last one has left; set before attaching */
+	bool is_silenced; /* the owner has closed the stream: no handler is called. Thread: the handlers' */
+	bool was_opened; /* `opened` was called and `closed` was not. Thread: the handlers' */
 
-	uv_mutex_t lock; /* for all below, but what belongs to an operation under way */
+	uv_mutex_t lock; /* guards the members below, except those of an operation under way (`outgoing`, `incoming`) */
 	grpc_call *call;
 	unsigned pending;
 	enum rpc_stream_state state;
 	uv_thread_t opener;
-	bool is_over; /* the call's last operation has completed: nothing new is started */
+	bool is_over; /* the call's last operation has completed: no new one is started */
 
 	struct merge_queue queue;
 	bool is_writing;
-	bool is_ending; /* server: the status follows what is queued */
+	bool is_ending; /* server: the status follows the queued messages */
 	bool has_sent_end;
 	err_t end_err;
 
 	struct rpc_backlog backlog;
-	size_t unhandled; /* messages received and not yet through the handler */
+	size_t unhandled; /* received messages that the handler has not seen */
 	size_t unhandled_bytes;
 	bool may_read;
 	bool is_reading;
 
-	/* What the handlers are still to be told, in this order around the backlog. */
+	/* Calls that the handlers are still to get: `opened`, the backlog, the end of reading, `closed`. */
 	bool owes_opened, owes_done, owes_closed;
 	err_t closed_err;
 	bool is_posted;
@@ -92,16 +92,16 @@ struct rpc_stream {
 void rpc_stream_init(struct rpc_stream *stream, const struct rpc_stream_side *side,
                      const struct rpc_stream_handlers *handlers, void *arg, struct worker *worker, size_t max_queued);
 
-/* After the last reference is gone: frees what init made. */
+/* Releases what init made; after the last reference was released. */
 void rpc_stream_release(struct rpc_stream *stream);
 
 /*
- * A new call, with `pending` operations that the side is about to start. One of
- * them is its last (the status, or the close): rpc_stream_set_over() follows it.
+ * A new call, on which the side is about to start `pending` operations. When the last of them (the status, or the close) has
+ * completed, the side calls rpc_stream_set_over().
  */
 void rpc_stream_attach(struct rpc_stream *stream, grpc_call *call, unsigned pending);
 
-/* The peer has taken the call: `opened` is due, reading and writing begin. Thread: the queue's. */
+/* The peer has accepted the call: `opened` is called, reading and writing begin. Thread: the queue's. */
 void rpc_stream_accepted(struct rpc_stream *stream);
 
 /* One of the side's operations has completed. Thread: the queue's. */
@@ -110,10 +110,10 @@ void rpc_stream_completed(struct rpc_stream *stream);
 /* The call's last operation has completed; `err` is for `closed`. Thread: the queue's. */
 void rpc_stream_set_over(struct rpc_stream *stream, err_t err);
 
-/* Server: no more sends; what is queued leaves, then the status. Thread: any. */
+/* Server: refuses further sends; the queued messages leave, then the status. Thread: any. */
 void rpc_stream_finish(struct rpc_stream *stream, err_t err);
 
-/* Drops what is queued and ends the call at once. Thread: any. */
+/* Drops the queued messages and ends the call now. Thread: any. */
 void rpc_stream_cancel(struct rpc_stream *stream, grpc_status_code status, const char *detail);
 
 #endif
