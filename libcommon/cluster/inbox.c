@@ -6,19 +6,15 @@
 #include "base/text/ident.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "base/random.h"
 #include "base/sabotage.h"
 #include "cluster/user_script.h"
 
-#define EPOCH_DIGITS (INBOX_EPOCH_TEXT - 1)
-#define EPOCH_MAX ((1ull << 4 * EPOCH_DIGITS) - 1)
-
-/* Lua's numbers are doubles: no inbox gets that far, and what is beyond compares as this does. */
+/* Lua's numbers are doubles. No inbox has so many entries, so a larger offset compares like this one. */
 #define OFFSET_MAX (1ull << 53)
 
 /*
- * ARGV[6] most entries before trimming, ARGV[7] how many to keep, then the entries. The list of an inbox that was empty, or
- * was evicted alone and begins again behind its old number, lives as long as the inbox does.
+ * ARGV[6] is the length from which the list is trimmed, ARGV[7] the length that is kept, then the entries. A list that is new
+ * (the inbox was empty, or Redis evicted the list alone) gets the same expiry as the meta hash.
  */
 #define APPEND_ARGS 7
 #define APPEND                                                                                                   \
@@ -36,7 +32,7 @@ static struct redis_script append_script = {
 	.source = APPEND "return { e, n - count + 1, routes }\n",
 };
 
-/* SABOTAGE_LOOKUP_FIRST: with the routes as they were at the append before. */
+/* SABOTAGE_LOOKUP_FIRST: answers the routes as they were at the previous append. */
 static struct redis_script lookup_first_script = {
 	.name = "inbox append, routes of before",
 	.source = APPEND "local before = KEYS[3] .. ':before'\n"
@@ -47,8 +43,8 @@ static struct redis_script lookup_first_script = {
 };
 
 /*
- * ARGV[7] epoch of the position, empty for none, ARGV[8] its offset, ARGV[9] limit. Answers the verdict as a number of
- * enum inbox_verdict. What the list does not hold below the head was trimmed, or evicted with it.
+ * ARGV[7] epoch of the position (empty: none), ARGV[8] its offset, ARGV[9] limit. The third part of the answer is a number of
+ * enum inbox_verdict. Entries below the head that the list does not hold were trimmed, or evicted with the list.
  */
 static struct redis_script read_script = {
 	.name = "inbox read",
@@ -63,41 +59,6 @@ static struct redis_script read_script = {
 	          "local first = after - trimmed\n"
 	          "return { e, n, 0, after, redis.call('LRANGE', KEYS[1], first, first + ARGV[9] - 1) }\n",
 };
-
-uint64_t inbox_fresh_epoch(void)
-{
-	uint64_t epoch;
-
-	do
-		epoch = random_u64() & EPOCH_MAX;
-	while (epoch == 0);
-	return epoch;
-}
-
-void inbox_epoch_text(char out[INBOX_EPOCH_TEXT], uint64_t epoch)
-{
-	for (int i = EPOCH_DIGITS - 1; i >= 0; i--, epoch >>= 4)
-		out[i] = "0123456789abcdef"[epoch & 15];
-	out[EPOCH_DIGITS] = '\0';
-}
-
-uint64_t inbox_epoch_parse(struct str text)
-{
-	uint64_t epoch = 0;
-
-	if (text.len != EPOCH_DIGITS)
-		return 0;
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
-		if (c >= '0' && c <= '9')
-			epoch = epoch << 4 | (uint64_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			epoch = epoch << 4 | (uint64_t)(c - 'a' + 10);
-		else
-			return 0;
-	}
-	return epoch;
-}
 
 void inbox_entry_write(struct buf *out, struct str conversation_id, uint64_t seq)
 {
@@ -114,15 +75,6 @@ bool inbox_entry_parse(struct str entry, struct str *conversation_id, uint64_t *
 	return conversation_parse(*conversation_id, &conversation) && str_to_u64(entry, seq) && *seq > 0;
 }
 
-struct inbox_limits inbox_limits_of(const struct inbox_config *config)
-{
-	return (struct inbox_limits){
-		.max_entries = (unsigned)config->max_entries,
-		.max_age_s = (uint64_t)config->max_age_ms / 1000,
-		.expire_s = (uint64_t)config->expire_ms / 1000,
-	};
-}
-
 struct append {
 	inbox_append_done done;
 	void *arg;
@@ -135,7 +87,7 @@ static void on_appended(void *arg, err_t err, const redisReply *reply)
 
 	if (err == OK && (!inbox_read_answer(reply, 3, &appended.epoch, &appended.offset) ||
 	                  reply->element[2]->type != REDIS_REPLY_ARRAY)) {
-		log_error("the answer of a script is not what it returns", LOG_TEXT("script", append_script.name));
+		log_error("unexpected answer of a script", LOG_TEXT("script", append_script.name));
 		err = ERR_INTERNAL;
 	}
 	if (err == OK)
@@ -194,7 +146,7 @@ static void on_read(void *arg, err_t err, const redisReply *reply)
 	struct inbox_page page = { 0 };
 
 	if (err == OK && !read_page(reply, &page)) {
-		log_error("the answer of a script is not what it returns", LOG_TEXT("script", read_script.name));
+		log_error("unexpected answer of a script", LOG_TEXT("script", read_script.name));
 		err = ERR_INTERNAL;
 	}
 	read->done(read->arg, err, err == OK ? &page : NULL);
@@ -213,7 +165,7 @@ void inbox_read(struct redis *redis, const struct inbox_limits *limits, struct s
 	user_keys_fill(&keys, uid);
 	inbox_args_fill(&args, limits);
 	if (position)
-		inbox_epoch_text(epoch, position->epoch <= EPOCH_MAX ? position->epoch : 0);
+		inbox_epoch_text(epoch, position->epoch <= INBOX_EPOCH_MAX ? position->epoch : 0);
 	const struct str all[] = {
 		args.args[0], args.args[1], args.args[2], args.args[3], args.args[4], args.args[5], str_from(epoch),
 		decimal(offset, position ? MIN(position->offset, OFFSET_MAX) : 0), decimal(most, limit),

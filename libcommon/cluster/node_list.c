@@ -1,8 +1,11 @@
+#include "cluster/node_list.h"
+
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/text/ident.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "cluster/node_record.h"
@@ -17,6 +20,7 @@
 #define FORGET_MS (24 * 3600 * 1000ull) /* of a dead node's last epoch */
 
 struct listed {
+	struct map_node link;
 	struct node node;
 	uint64_t seen_ms; /* monotonic, of the start of the last read that had it */
 	struct listed *next_retired;
@@ -62,12 +66,12 @@ struct waiter {
 
 static struct str name_of(const struct map_node *link)
 {
-	return str_from(container_of(link, struct node, link)->name);
+	return str_from(container_of(link, struct listed, link)->node.name);
 }
 
 static struct listed *listed_of(const struct map_node *link)
 {
-	return link ? container_of(link, struct listed, node.link) : NULL;
+	return link ? container_of(link, struct listed, link) : NULL;
 }
 
 static bool is_living(const struct listed *listed, uint64_t now_ms)
@@ -88,7 +92,7 @@ static void free_retired(struct node_list *list)
 
 static void retire(struct node_list *list, struct listed *listed)
 {
-	map_remove(&list->nodes, &listed->node.link);
+	map_remove(&list->nodes, &listed->link);
 	listed->next_retired = list->retired;
 	list->retired = listed;
 }
@@ -99,14 +103,12 @@ static bool put(struct node_list *list, const struct node *found, const struct n
 	struct listed *listed = listed_of(map_find(&list->nodes, str_from(found->name)));
 	bool is_new = !listed || listed->node.epoch != found->epoch;
 
-	if (!listed) {
+	if (listed) {
+		listed->node = *found;
+	} else {
 		listed = MEM_NEW(struct listed);
 		listed->node = *found;
-		map_put(&list->nodes, &listed->node.link);
-	} else {
-		struct map_node link = listed->node.link;
-		listed->node = *found;
-		listed->node.link = link;
+		map_put(&list->nodes, &listed->link);
 	}
 	listed->seen_ms = read->started_ms;
 	return is_new;

@@ -62,7 +62,6 @@ bool node_record_read(struct node *out, struct str name, const redisReply *reply
 	}
 	if (node.epoch == 0)
 		return false;
-	node.link = out->link;
 	*out = node;
 	return true;
 }

@@ -3,13 +3,16 @@
 
 #include "base/text/buf.h"
 #include "base/text/decimal.h"
-#include "cluster/nodes.h"
+#include "base/text/str.h"
+#include "cluster/node.h"
+#include "store/redis/redis_reply.h"
 
 /*
- * How nodes stand in Redis. Internal to store.
+ * How gateways are written down in Redis; used by node_registry.c and
+ * node_list.c.
  *
  *   im:node:{name}   hash: epoch, grpc, ws, cell, draining, connections, queue_bytes, lag_ms; lives NODE_LIFE_S
- *   im:nodes         hash: name -> "last epoch|when it was last seen"
+ *   im:nodes         hash: name -> "last epoch|time when it was last seen, ms"
  */
 #define NODES_KEY STR("im:nodes")
 
@@ -18,10 +21,10 @@ struct node_key {
 	char text[96];
 };
 
-/* `name` is valid. The struct may not be moved. */
+/* `name` is a valid ident. Do not copy the struct: `key` points into it. */
 void node_key_fill(struct node_key *key, struct str name);
 
-/* The node as fields and values for HSET; the struct may not be moved, and the node has to live as long. */
+/* The node as fields and values for HSET. Do not copy the struct; it points into itself and into the node. */
 #define NODE_RECORD_ARGS 14
 
 struct node_record {
@@ -32,7 +35,7 @@ struct node_record {
 
 void node_record_write(struct node_record *record, const struct node *node);
 
-/* From the answer to HGETALL; unknown fields are skipped. False if it is no node (any more). Does not touch `link`. */
+/* From the answer to HGETALL. Unknown fields are skipped. False if the key is missing or a field is invalid. */
 bool node_record_read(struct node *out, struct str name, const redisReply *reply);
 
 struct node_seen {

@@ -190,7 +190,7 @@ struct bind {
 static err_t check_bound(const redisReply *reply, struct route_bound *bound)
 {
 	if (!inbox_read_answer(reply, 3, &bound->inbox_epoch, &bound->inbox_head)) {
-		log_error("the answer of a script is not what it returns", LOG_TEXT("script", bind_script.name));
+		log_error("unexpected answer of a script", LOG_TEXT("script", bind_script.name));
 		return ERR_INTERNAL;
 	}
 	return reply->element[2]->type == REDIS_REPLY_ARRAY ? OK : ERR_FAILED_PRECONDITION;

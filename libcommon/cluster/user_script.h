@@ -2,9 +2,15 @@
 #define SKEIN_CLUSTER_USER_SCRIPT_H
 
 #include "base/text/decimal.h"
-#include "cluster/inbox.h"
+#include "base/text/str.h"
+#include "cluster/inbox_epoch.h"
+#include "cluster/inbox_limits.h"
+#include "store/redis/redis.h"
 
-/* What the scripts over one user's keys share: the keys, and making the inbox. Internal to store. */
+/*
+ * What the scripts over one user's keys share (inbox.c, routes.c): the keys,
+ * and the Lua pieces that make an inbox and keep it alive.
+ */
 
 #define UID_MAX 64
 #define USER_KEY_SIZE (UID_MAX + 32)
@@ -14,15 +20,15 @@ struct user_keys {
 	char inbox[USER_KEY_SIZE], meta[USER_KEY_SIZE], routes[USER_KEY_SIZE];
 };
 
-/* `uid` is valid. The struct may not be moved: `keys` points into it. */
+/* `uid` is a valid ident. Do not copy the struct: `keys` points into it. */
 void user_keys_fill(struct user_keys *keys, struct str uid);
 
 /*
- * The pieces of scripts that use the inbox. Times in the meta hash are compared as texts: seconds have ten digits until
- * 2286. One that lies ahead was written by a clock that is wrong, and counts as one that is old.
+ * Times in the meta hash are compared as texts: until 2286 seconds have ten digits. A time in the future was written by a
+ * wrong clock and counts as an old one.
  *
- * INBOX_MAKE comes first: makes the inbox anew if it is missing or of another generation. Afterwards `n` is the number of
- * its newest entry, `e` its epoch, `t` the time of its mark.
+ * INBOX_MAKE comes first in a script. It makes the inbox again if it is missing or of another generation. Afterwards `n` is
+ * the number of the newest entry, `e` the epoch and `t` the time of the mark (see INBOX_AGE).
  */
 #define INBOX_MAKE                                                                                               \
 	"local m = redis.call('HMGET', KEYS[2], 'g', 'n', 'e', 't')\n"                                           \
@@ -35,9 +41,11 @@ void user_keys_fill(struct user_keys *keys, struct str uid);
 	"end\n"
 
 /*
- * The cap by age. The mark is the number `a` that was the newest at the time `t`. When it is older than max_age, so is all
- * up to `a`: that goes, and there is a new mark. No append since then has found it old, so when it is twice as old, all
- * that there is came before it was old, and goes too. An entry stays for one to two max_age, as long as somebody comes by.
+ * The cap by age. The mark says that entry `a` was the newest one at the time `t`.
+ *  - The mark is older than max_age: so is every entry up to `a`. They are removed, and a new mark is set.
+ *  - The mark is older than twice max_age: the last script that ran INBOX_AGE saw a mark younger than max_age, so every entry
+ *    is older than max_age. All are removed.
+ * An entry therefore stays for one to two max_age, provided that somebody appends or reads.
  */
 #define INBOX_AGE                                                                                                \
 	"if not t or t < ARGV[5] or t > ARGV[3] then\n"                                                          \
@@ -51,8 +59,9 @@ void user_keys_fill(struct user_keys *keys, struct str uid);
 	"end\n"
 
 /*
- * For who reads or is connected, not who appends: the inbox lives on. `x` is the time of its last EXPIRE, so that most calls
- * need none: it is set again when half of inbox_limits.expire_s went by, to one and a half times that. Makes nothing.
+ * Extends the life of the inbox; for reads, binds and renewals, not for appends. `x` is the time of the last EXPIRE. EXPIRE
+ * runs again after half of inbox_limits.expire_s, with one and a half times expire_s, so most calls write nothing. A missing
+ * inbox is not made.
  */
 #define INBOX_KEEP                                                                                               \
 	"local x = redis.call('HGET', KEYS[2], 'x')\n"                                                           \
@@ -62,7 +71,7 @@ void user_keys_fill(struct user_keys *keys, struct str uid);
 	"  redis.call('EXPIRE', KEYS[2], ARGV[4])\n"                                                             \
 	"end\n"
 
-/* ARGV[1] to ARGV[6] of the above, ARGV[6] for INBOX_KEEP only; a script's own follow. */
+/* ARGV[1] to ARGV[6] of these pieces. ARGV[6] is for INBOX_KEEP only. The script's own arguments follow. */
 #define INBOX_ARGS 6
 
 struct inbox_args {
@@ -72,7 +81,7 @@ struct inbox_args {
 
 void inbox_args_fill(struct inbox_args *args, const struct inbox_limits *limits);
 
-/* Reads { epoch, n, ... } of a script's answer; false if it is not that. */
+/* Reads { epoch, n, ... } from an answer with that many elements. False if the answer has another form. */
 bool inbox_read_answer(const redisReply *reply, size_t elements, uint64_t *epoch, uint64_t *n);
 
 #endif

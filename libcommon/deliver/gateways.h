@@ -10,7 +10,7 @@
 #include "loop/worker.h"
 #include "proto/delivery.pb-c.h"
 #include "rpc/client/rpc_client.h"
-#include "cluster/nodes.h"
+#include "cluster/node_list.h"
 
 /*
  * The gateways that push streams to. A gateway is a registration: a name with

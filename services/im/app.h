@@ -18,7 +18,7 @@
 #include "net/jwt.h"
 #include "rpc/client/rpc_client.h"
 #include "rpc/server/rpc_server.h"
-#include "cluster/nodes.h"
+#include "cluster/node_list.h"
 #include "store/redis/redis.h"
 
 /* All of one im process. Everything runs on the one worker, the main thread. */

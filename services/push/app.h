@@ -11,7 +11,7 @@
 #include "push/recipients/recipients.h"
 #include "rpc/client/rpc_client.h"
 #include "store/kafka/kafka.h"
-#include "cluster/nodes.h"
+#include "cluster/node_list.h"
 #include "store/pg/pg.h"
 #include "store/redis/redis.h"
 

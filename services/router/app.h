@@ -8,8 +8,8 @@
 #include "router/kick/gateway_calls.h"
 #include "rpc/client/rpc_client.h"
 #include "rpc/server/rpc_server.h"
-#include "cluster/inbox.h"
-#include "cluster/nodes.h"
+#include "cluster/inbox_limits.h"
+#include "cluster/node_list.h"
 #include "store/redis/redis.h"
 
 /* All of one router process. Everything runs on the one worker, the main thread. */

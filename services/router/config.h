@@ -2,7 +2,7 @@
 #define SKEIN_ROUTER_CONFIG_H
 
 #include "base/config/config.h"
-#include "cluster/inbox.h"
+#include "cluster/inbox_limits.h"
 
 struct router_config {
 	struct config_common common;

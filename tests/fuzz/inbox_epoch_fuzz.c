@@ -1,4 +1,4 @@
-#include "cluster/inbox.h"
+#include "cluster/inbox_epoch.h"
 #include "tests/fuzz/fuzz.h"
 
 /* An epoch has one text and a text one epoch. */

@@ -17,7 +17,7 @@
 #include "rpc/client/rpc_client.h"
 #include "rpc/server/rpc_server.h"
 #include "servers.h"
-#include "cluster/nodes.h"
+#include "cluster/node_list.h"
 #include "store/redis/redis.h"
 #include "store_fixture.h"
 

@@ -7,7 +7,8 @@
 
 #include "base/clock.h"
 #include "redis_fixture.h"
-#include "cluster/nodes.h"
+#include "cluster/node_list.h"
+#include "cluster/node_registry.h"
 
 static struct real_server server = { .kind = REAL_REDIS };
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/config/config_help.h"
 #include "base/config/config_value.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"

@@ -1,10 +1,7 @@
 #ifndef SKEIN_BASE_CONFIG_CONFIG_H
 #define SKEIN_BASE_CONFIG_CONFIG_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
+#include "base/config/config_table.h"
 #include "base/error.h"
 
 /*
@@ -21,37 +18,6 @@
  * In the file, `#` at the start of a line or after a blank begins a comment; a
  * value in double quotes is what stands between them, as it is.
  */
-
-enum config_type {
-	CONFIG_BOOL, /* bool: true|false|on|off */
-	CONFIG_INT, /* int64_t */
-	CONFIG_BYTES, /* int64_t: 64, 16k, 4m, 1g */
-	CONFIG_DURATION, /* int64_t milliseconds: 0, 500ms, 10s, 5m, 2h, 7d */
-	CONFIG_TEXT, /* char *, owned by the configuration; never NULL; UTF-8 without control characters */
-	CONFIG_CHOICE, /* int64_t: the index in `choices` */
-};
-
-struct config_option {
-	const char *name; /* "pg.connections" */
-	enum config_type type;
-	size_t offset;
-	const char *fallback; /* as it would stand in the file; NULL: must be given */
-	int64_t min, max; /* numbers: the range; texts: the length. Both 0: any */
-	const char *choices; /* CONFIG_CHOICE: "per_device|per_platform|single" */
-	unsigned flags;
-	const char *help; /* one sentence */
-};
-
-#define CONFIG_RELOADABLE 1u /* takes effect on SIGHUP */
-#define CONFIG_SECRET 2u /* never shown */
-
-struct config_table {
-	const char *program; /* "im" */
-	const char *summary; /* one line for --help */
-	const struct config_option *options;
-	size_t option_count;
-	bool can_migrate; /* knows --migrate; for others it is an unknown option */
-};
 
 /* What the command line asked for. */
 enum config_action { CONFIG_RUN, CONFIG_EXIT, CONFIG_MIGRATE };
@@ -75,9 +41,6 @@ err_t config_reload(const struct config_table *table, void *target) MUST_CHECK;
 
 /* Frees the texts. */
 void config_release(const struct config_table *table, void *target);
-
-/* The table as a section of docs/operate/configuration.md, on stdout. */
-void config_print_markdown(const struct config_table *table);
 
 /*
  * What every service has. Embed `struct config_common common` in the service's

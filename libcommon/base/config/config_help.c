@@ -1,3 +1,5 @@
+#include "base/config/config_help.h"
+
 #include <stdio.h>
 
 #include "base/config/config_value.h"

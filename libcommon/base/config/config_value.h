@@ -1,10 +1,11 @@
 #ifndef SKEIN_BASE_CONFIG_CONFIG_VALUE_H
 #define SKEIN_BASE_CONFIG_CONFIG_VALUE_H
 
+#include "base/config/config_table.h"
+#include "base/error.h"
 #include "base/text/buf.h"
-#include "base/config/config.h"
 
-/* What one option's text means; for the files of config only. */
+/* The value of one option: parsing, comparing, storing and showing it. Only the files of this folder use it. */
 struct config_value {
 	bool is_set;
 	int64_t number; /* of every type but CONFIG_TEXT */
@@ -36,8 +37,5 @@ void config_write_type(struct buf *out, const struct config_option *option);
 
 /* SKEIN_HTTP_LISTEN */
 void config_write_environment_name(struct buf *out, const struct config_option *option);
-
-/* --help on stdout. */
-void config_print_help(const struct config_table *table);
 
 #endif

@@ -1,11 +1,15 @@
 #ifndef SKEIN_BASE_TELEMETRY_LOG_LINE_H
 #define SKEIN_BASE_TELEMETRY_LOG_LINE_H
 
-#include "base/telemetry/log.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/telemetry/log_field.h"
 
 /*
- * How a line of the log is written down; only log.c needs it. Begin, event,
- * fields, end: the end returns the line, terminated by the only line feed in it.
+ * Formats one line of the log into a buffer of its own; used by log.c only.
+ * Call begin, event, field (any number of times), end. The end returns the
+ * line; its last byte is the only line feed in it. Nothing is allocated.
  */
 struct log_line {
 	enum log_format format;

@@ -1,21 +1,21 @@
 #include "base/mem.h"
-#include "rpc/client/rpc_client_parts.h"
+#include "rpc/client/rpc_channel.h"
+#include "rpc/client/rpc_client.h"
 #include "rpc/core/rpc_message.h"
 #include "rpc/core/rpc_status.h"
 
-/* Longer deadlines are cut: gRPC's arithmetic has limits. */
+/* Longer timeouts are cut to this: gRPC's arithmetic overflows. */
 #define TIMEOUT_MAX_MS (24ull * 3600 * 1000)
 
 struct client_call {
 	struct rpc_tag over;
 	struct task task;
-	struct list link; /* in the channel's calls */
 	struct rpc_channel *channel;
 	struct worker *worker;
 	rpc_done done;
 	void *arg;
 
-	grpc_call *call;
+	struct channel_call open; /* in the channel's list until it is over */
 	grpc_metadata traceparent;
 	grpc_metadata_array initial, trailing;
 	grpc_byte_buffer *request, *response;
@@ -31,7 +31,7 @@ static void release(struct client_call *call)
 	grpc_byte_buffer_destroy(call->response);
 	grpc_slice_unref(call->traceparent.value);
 	grpc_slice_unref(call->details);
-	grpc_call_unref(call->call);
+	grpc_call_unref(call->open.call);
 	rpc_channel_unref(call->channel);
 	mem_free(call);
 }
@@ -41,7 +41,7 @@ static err_t error_of(const struct client_call *call, bool is_closed)
 	if (call->status == GRPC_STATUS_CANCELLED && is_closed)
 		return ERR_CLOSED;
 	if (call->status == GRPC_STATUS_OK && !call->response)
-		return ERR_INTERNAL; /* a success without a response: not a server of ours */
+		return ERR_INTERNAL; /* a success needs a response */
 	return rpc_status_error((int)call->status, rpc_metadata_find(&call->trailing, RPC_ERROR_KEY));
 }
 
@@ -52,7 +52,7 @@ static void run_done(struct task *task)
 	char detail[RPC_DETAIL_MAX + 1];
 
 	uv_mutex_lock(&call->channel->lock);
-	list_remove(&call->link);
+	list_remove(&call->open.link);
 	bool is_closed = call->channel->is_closed;
 	uv_mutex_unlock(&call->channel->lock);
 
@@ -69,7 +69,7 @@ static void on_over(struct rpc_tag *tag, bool ok)
 {
 	struct client_call *call = container_of(tag, struct client_call, over);
 
-	(void)ok; /* the status tells */
+	(void)ok; /* RECV_STATUS_ON_CLIENT never fails; the status tells the outcome */
 	worker_post(call->worker, &call->task);
 }
 
@@ -104,7 +104,7 @@ static void start(struct client_call *call, bool wait_for_ready, bool has_tracep
 	ops[5].data.recv_status_on_client.trailing_metadata = &call->trailing;
 	ops[5].data.recv_status_on_client.status = &call->status;
 	ops[5].data.recv_status_on_client.status_details = &call->details;
-	rpc_start(call->call, ops, ARRAY_LEN(ops), &call->over, on_over);
+	rpc_start(call->open.call, ops, ARRAY_LEN(ops), &call->over, on_over);
 }
 
 void rpc_call(struct rpc_channel *channel, struct worker *worker, const char *path, struct str request,
@@ -125,15 +125,9 @@ void rpc_call(struct rpc_channel *channel, struct worker *worker, const char *pa
 	call->traceparent.value = has_traceparent ? rpc_slice_copy(traceparent) : grpc_empty_slice();
 	grpc_metadata_array_init(&call->initial);
 	grpc_metadata_array_init(&call->trailing);
-	call->call = create(channel, path, timeout_ms);
+	call->open.call = create(channel, path, timeout_ms);
 	uv_mutex_lock(&channel->lock);
-	list_push_back(&channel->calls, &call->link);
+	list_push_back(&channel->calls, &call->open.link);
 	uv_mutex_unlock(&channel->lock);
 	start(call, wait_for_ready, has_traceparent);
-}
-
-void rpc_client_calls_cancel(struct rpc_channel *channel)
-{
-	list_for_each(link, &channel->calls)
-		grpc_call_cancel(container_of(link, struct client_call, link)->call, NULL);
 }

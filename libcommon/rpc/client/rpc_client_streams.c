@@ -2,15 +2,16 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "rpc/client/rpc_client_parts.h"
+#include "rpc/client/rpc_channel.h"
+#include "rpc/client/rpc_client.h"
 #include "rpc/core/rpc_message.h"
 #include "rpc/core/rpc_status.h"
-#include "rpc/core/rpc_stream.h"
+#include "rpc/core/stream_core.h"
 
 /*
- * A client's stream lives through many calls: open (wait for a connection, send
- * our headers, wait for theirs), up, over, pause, open again. Everything but
- * the completions happens on the worker's thread.
+ * A client's stream outlives its calls. Each call goes through: open (wait for a connection, send our headers, wait for the
+ * server's), up, over, pause; then the next call is made. Completions come on the queue's thread, everything else happens on
+ * the worker's.
  */
 
 #define PAUSE_MIN_MS 100
@@ -21,8 +22,8 @@ struct client_stream {
 	struct rpc_channel *channel;
 	const char *path;
 	struct timer pause;
-	bool is_pausing; /* no call is under way; the worker's thread's */
-	bool is_refused; /* the last call was over before it was accepted; the queue's thread's */
+	bool is_pausing; /* no call is under way. Thread: the worker's */
+	bool is_refused; /* the last call ended before it was accepted. Thread: the queue's */
 
 	struct rpc_tag answered, ended;
 	grpc_metadata_array initial, trailing;
@@ -35,7 +36,7 @@ static struct client_stream *of(struct rpc_stream *stream)
 	return container_of(stream, struct client_stream, stream);
 }
 
-/* The server's headers came. Those of a call that it refused lack the key: that is not accepting. */
+/* The server's headers came. The headers of a refused call lack the key RPC_STREAM_KEY. */
 static void on_answered(struct rpc_tag *tag, bool ok)
 {
 	struct client_stream *mine = container_of(tag, struct client_stream, answered);
@@ -49,7 +50,7 @@ static void on_answered(struct rpc_tag *tag, bool ok)
 	rpc_stream_completed(&mine->stream);
 }
 
-/* One line when it begins to fail, not one for each try. */
+/* Logs the first failure only, not each further try to open the stream. */
 static void log_end(const struct client_stream *mine, err_t err)
 {
 	char detail[RPC_DETAIL_MAX + 1];
@@ -66,7 +67,7 @@ static void on_ended(struct rpc_tag *tag, bool ok)
 	struct client_stream *mine = container_of(tag, struct client_stream, ended);
 	err_t err = rpc_status_error((int)mine->status, rpc_metadata_find(&mine->trailing, RPC_ERROR_KEY));
 
-	(void)ok; /* the status tells */
+	(void)ok; /* RECV_STATUS_ON_CLIENT never fails; the status tells the outcome */
 	log_end(mine, err);
 	mine->is_refused = true;
 	grpc_metadata_array_destroy(&mine->trailing);
@@ -113,7 +114,7 @@ static void on_pause_over(struct timer *timer)
 	open_call(mine);
 }
 
-/* The owner closed it and its last call is gone. */
+/* The owner has closed the stream and its last call is over. */
 static void leave(struct client_stream *mine)
 {
 	rpc_channel_unref(mine->channel);
@@ -158,7 +159,7 @@ struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, struct worker *w
 
 void rpc_stream_reopen(struct rpc_stream *stream)
 {
-	rpc_stream_cancel(stream, GRPC_STATUS_CANCELLED, "given up");
+	rpc_stream_cancel(stream, GRPC_STATUS_CANCELLED, "reopened");
 }
 
 void rpc_stream_close(struct rpc_stream *stream)

@@ -5,14 +5,13 @@
 #include "base/error.h"
 
 /*
- * Inside rpc/ only: a configured list of addresses as the target that gRPC
- * understands.
+ * Turns a configured list of addresses into a target URI of gRPC.
  *
  *   127.0.0.1:9201,127.0.0.1:9202     ipv4:127.0.0.1:9201,127.0.0.1:9202
  *   [::1]:9201,[::1]:9202             ipv6:[::1]:9201,[::1]:9202
  *   im.local:9201, dns:im.local:9201  dns:///im.local:9201
  *
- * One kind a list, and one name only. ERR_BAD_CONFIG for anything else.
+ * A list holds addresses of one kind, or one name. ERR_BAD_CONFIG for anything else.
  */
 err_t rpc_targets_uri(struct buf *uri, struct str targets) MUST_CHECK;
 

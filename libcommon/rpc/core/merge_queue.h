@@ -8,18 +8,17 @@
 #include "base/text/str.h"
 
 /*
- * Inside rpc/ only: what waits on a stream for the write under way to end.
- * Messages are copied one behind the other into chunks that gRPC then sends as
- * they are, so a message costs one copy however it is merged, and a write one
- * allocation for each MERGE_CHUNK bytes. A message never lies in two chunks: a
- * write is cut between messages, and each write is a message by itself.
+ * The messages of a stream that wait for the write under way. They are copied
+ * one behind the other into chunks, which gRPC sends without another copy: a
+ * message costs one copy, a write one allocation for each MERGE_CHUNK bytes. A
+ * message is never split between chunks, so a write ends between two messages
+ * and is a valid message itself. Only stream_core.c uses it.
  * Thread: any, one at a time.
  */
 
 /*
- * The most that is merged into one write. Larger ones are no faster, and a
- * receiver with the least limit allowed (rpc_server_options.max_message) must
- * take it.
+ * Bytes that are merged into one write at most. Larger writes are not faster, and every receiver must accept them: it is the
+ * least max_message of a server with streams.
  */
 #define MERGE_MAX (256 * 1024)
 
@@ -35,7 +34,7 @@ struct merge_queue {
 
 void merge_queue_init(struct merge_queue *queue);
 
-/* Drops what waits. */
+/* Drops all messages. */
 void merge_queue_clear(struct merge_queue *queue);
 
 static inline bool merge_queue_is_empty(const struct merge_queue *queue)
@@ -43,10 +42,10 @@ static inline bool merge_queue_is_empty(const struct merge_queue *queue)
 	return !queue->first;
 }
 
-/* `expects_more`: others will be merged with it; otherwise no room is left for them. */
+/* `expects_more`: leaves room in the chunk, because further messages are likely before the next write. */
 void merge_queue_append(struct merge_queue *queue, struct str message, bool expects_more);
 
-/* The next write: at most MERGE_MAX bytes, or a single larger message. The queue is not empty. */
+/* The next write: at most MERGE_MAX bytes, or one larger message. The queue must not be empty. */
 grpc_byte_buffer *merge_queue_take(struct merge_queue *queue);
 
 #endif

@@ -32,15 +32,15 @@ void rpc_args_common(struct rpc_args *args, size_t max_message)
 	rpc_args_int(args, GRPC_ARG_KEEPALIVE_TIME_MS, RPC_KEEPALIVE_MS);
 	rpc_args_int(args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, RPC_KEEPALIVE_TIMEOUT_MS);
 	rpc_args_int(args, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-	rpc_args_int(args, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0); /* no limit to what keepalive sends */
+	rpc_args_int(args, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0); /* keepalive pings are not limited */
 	/*
-	 * A fixed window instead of one that follows measured delay: twice the throughput of a merged stream, and a peer
-	 * that does not read takes 1 MiB in, not 4.
+	 * A fixed window instead of one that follows the measured delay: a merged stream is twice as fast, and a peer that
+	 * does not read buffers 1 MiB instead of 4.
 	 */
 	rpc_args_int(args, GRPC_ARG_HTTP2_BDP_PROBE, 0);
 	rpc_args_int(args, GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 1 << 20);
-	/* A compressed message is refused before it is unpacked: its size would be anybody's guess. */
+	/* A compressed message is refused: its unpacked size is unknown and would have to be bounded. */
 	rpc_args_int(args, GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1u << GRPC_COMPRESS_NONE);
 	rpc_args_int(args, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
-	rpc_args_int(args, GRPC_ARG_ENABLE_CHANNELZ, 0); /* costs, and nobody reads it */
+	rpc_args_int(args, GRPC_ARG_ENABLE_CHANNELZ, 0); /* costs CPU, and nothing reads it */
 }

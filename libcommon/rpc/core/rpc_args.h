@@ -4,7 +4,7 @@
 #include <grpc/grpc.h>
 #include <stddef.h>
 
-/* Inside rpc/ only: gRPC's channel arguments, and those that both ends must agree on. */
+/* A list of gRPC's channel arguments, and the arguments that server and client must agree on. */
 
 #define RPC_ARGS_MAX 24
 
@@ -13,7 +13,7 @@ struct rpc_args {
 	grpc_arg items[RPC_ARGS_MAX];
 };
 
-/* A peer that is silent that long is pinged; one that does not answer that long after is dead. */
+/* A silent peer is pinged after the first time, and its connection is closed if the pong takes longer than the second. */
 #define RPC_KEEPALIVE_MS 2000
 #define RPC_KEEPALIVE_TIMEOUT_MS 1000
 
@@ -22,7 +22,7 @@ void rpc_args_int(struct rpc_args *args, const char *key, int value);
 /* `key` and `value` live as long as `args`. */
 void rpc_args_text(struct rpc_args *args, const char *key, const char *value);
 
-/* What either end sets. `args` is zeroed before. */
+/* Adds the arguments of both ends. `args` is zeroed before. */
 void rpc_args_common(struct rpc_args *args, size_t max_message);
 
 #endif

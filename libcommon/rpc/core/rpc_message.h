@@ -6,7 +6,7 @@
 
 #include "base/text/str.h"
 
-/* Inside rpc/ only: between gRPC's slices and buffers and `struct str`. */
+/* Conversions between gRPC's slices and buffers and `struct str`. */
 
 static inline struct str rpc_slice_str(const grpc_slice *slice)
 {
@@ -22,7 +22,7 @@ grpc_byte_buffer *rpc_message_new(struct str bytes);
 /* The value of the first item of that key; empty without one. Belongs to the call. */
 struct str rpc_metadata_find(const grpc_metadata_array *metadata, const char *key);
 
-/* A received message in one piece: as it lies there, or a copy when it came in several slices. */
+/* A received message in one piece. It is copied only if gRPC received it in several slices. */
 struct rpc_message {
 	grpc_slice joined;
 	struct str bytes;

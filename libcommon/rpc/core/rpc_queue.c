@@ -23,7 +23,7 @@ void rpc_start(grpc_call *call, const grpc_op *ops, size_t count, struct rpc_tag
 	}
 }
 
-/* The library's own complaints become lines of our log. */
+/* gRPC's log lines become lines of our log. */
 static void log_of_library(gpr_log_func_args *args)
 {
 	if (args->severity == GPR_LOG_SEVERITY_ERROR)
@@ -93,7 +93,7 @@ static void on_end(struct task *task)
 
 void rpc_queue_close(struct rpc_queue *queue, struct worker *worker, void (*ended)(struct rpc_queue *queue))
 {
-	grpc_completion_queue *cq = queue->cq; /* the queue may be gone before shutdown() has returned */
+	grpc_completion_queue *cq = queue->cq; /* `queue` may be freed before shutdown() returns */
 
 	queue->ended = ended;
 	queue->end.run = on_end;

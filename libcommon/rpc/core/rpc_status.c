@@ -2,7 +2,7 @@
 
 #include <grpc/status.h>
 
-/* Some codes stand for several errors of ours (all that is "unavailable"): then the status tells more. */
+/* True if the code names one error. Several errors share the code "unavailable": there the status tells more. */
 static bool is_told_by_code(struct str code, int grpc_status, err_t *err)
 {
 	char text[32];
@@ -22,9 +22,9 @@ err_t rpc_status_error(int grpc_status, struct str code)
 	if (is_told_by_code(code, grpc_status, &err))
 		return err;
 	switch (grpc_status) {
-	case GRPC_STATUS_CANCELLED: /* by the server, which is going down */
+	case GRPC_STATUS_CANCELLED: /* by a server that shuts down */
 		return ERR_UNAVAILABLE;
-	case GRPC_STATUS_RESOURCE_EXHAUSTED: /* gRPC's own word for a message over the limit */
+	case GRPC_STATUS_RESOURCE_EXHAUSTED: /* gRPC uses it for a message over the limit */
 		return ERR_TOO_LARGE;
 	default:
 		return err_from_grpc_status(grpc_status);

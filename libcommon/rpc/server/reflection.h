@@ -6,14 +6,14 @@
 #include "base/text/str.h"
 
 /*
- * Inside rpc/ only: what grpc.reflection.v1alpha.ServerReflection answers, from
+ * The answers of grpc.reflection.v1alpha.ServerReflection, from
  * a serialized google.protobuf.FileDescriptorSet. Knows list_services,
  * file_by_filename and file_containing_symbol; the two requests about
- * extensions get an error response, as the protocol has it. The set is walked
- * for each request: this is for people with grpcurl.
+ * extensions get an error response, as the protocol says. Each request walks the
+ * whole set: reflection is for people with grpcurl, not for services.
  */
 
-/* A set that does not parse is ERR_INVALID_ARGUMENT: a broken build, found at start. */
+/* ERR_INVALID_ARGUMENT: the set does not parse, so the build is broken. For the start of a server. */
 err_t reflection_check(struct str descriptor_set) MUST_CHECK;
 
 /* Appends a ServerReflectionResponse. ERR_INVALID_ARGUMENT when `request` is no ServerReflectionRequest. */

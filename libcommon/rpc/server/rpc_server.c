@@ -7,11 +7,13 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "rpc/core/merge_queue.h"
-#include "rpc/server/reflection.h"
 #include "rpc/core/rpc_args.h"
-#include "rpc/server/rpc_server_parts.h"
+#include "rpc/server/reflection.h"
+#include "rpc/server/rpc_server_builtin.h"
+#include "rpc/server/rpc_server_slots.h"
+#include "rpc/server/rpc_server_streams.h"
 
-/* Of one connection: a client with more calls under way waits with the rest. */
+/* Calls under way on one connection. A client waits with its further calls. */
 #define MAX_STREAMS_OF_CONNECTION 16384
 
 static size_t max_message_of(const struct rpc_server_options *options)
@@ -29,19 +31,17 @@ static grpc_server *create(const struct rpc_server_options *options)
 	struct rpc_args args = { 0 };
 
 	rpc_args_common(&args, max_message_of(options));
-	/* Two processes on one port would share its connections, and nobody would notice. */
+	/* Otherwise two processes could listen on one port by mistake and share its connections. */
 	rpc_args_int(&args, GRPC_ARG_ALLOW_REUSEPORT, 0);
-	/* Without it the clients' keepalive is an offence: too_many_pings. */
+	/* Otherwise the server closes connections for the clients' keepalive pings (too_many_pings). */
 	rpc_args_int(&args, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, RPC_KEEPALIVE_MS / 4);
 	rpc_args_int(&args, GRPC_ARG_MAX_CONCURRENT_STREAMS, MAX_STREAMS_OF_CONNECTION);
 	rpc_args_int(&args, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 5000);
 	return grpc_server_create(&args.args, NULL);
 }
 
-static void register_endpoints(struct rpc_server *server)
+static void register_endpoints(struct rpc_server *server, const struct rpc_server_options *options)
 {
-	const struct rpc_server_options *options = &server->options;
-
 	server->endpoints = mem_zalloc((options->method_count + RPC_BUILTIN_MAX) * sizeof(*server->endpoints));
 	for (size_t i = 0; i < options->method_count; i++)
 		server->endpoints[i] =
@@ -80,6 +80,7 @@ static void free_server(struct rpc_server *server)
 	mem_free(server);
 }
 
+static void run_destroy(struct task *task);
 static void on_grace_over(struct timer *timer);
 
 err_t rpc_server_new(struct rpc_server **out, struct worker *worker, const struct rpc_server_options *options)
@@ -89,7 +90,8 @@ err_t rpc_server_new(struct rpc_server **out, struct worker *worker, const struc
 
 	struct rpc_server *server = MEM_NEW(struct rpc_server);
 	server->worker = worker;
-	server->options = *options;
+	server->descriptor_set = options->descriptor_set;
+	server->destroy.run = run_destroy;
 	server->is_serving = true;
 	server->holds = 1;
 	list_init(&server->streams);
@@ -101,7 +103,7 @@ err_t rpc_server_new(struct rpc_server **out, struct worker *worker, const struc
 	rpc_queue_init(&server->queue, "rpc-server");
 	server->grpc = create(options);
 	grpc_server_register_completion_queue(server->grpc, server->queue.cq, NULL);
-	register_endpoints(server);
+	register_endpoints(server, options);
 	err_t err = listen_on(server, options->listen);
 	if (err) {
 		grpc_server_destroy(server->grpc);
@@ -122,11 +124,11 @@ void rpc_server_set_serving(struct rpc_server *server, bool is_serving)
 }
 
 /*
- * The end, in the only order that does not abort: shutdown_and_notify, grace,
- * cancel_all_calls, the tag, destroy the server, shut the queue, drain it,
+ * gRPC aborts unless a server ends in this order: shutdown_and_notify, grace,
+ * cancel_all_calls, the tag, destroy the server, shut the queue down, drain it,
  * destroy it. The tag does not wait for calls that were cancelled and not yet
- * answered, and answering them on a queue that is shut aborts: so the server
- * is held (`holds`) by all that may still start something.
+ * answered, and answering on a queue that was shut down aborts, too. Therefore
+ * everything that may still start an operation holds the server.
  */
 
 static void on_queue_ended(struct rpc_queue *queue)
@@ -148,18 +150,10 @@ static void run_destroy(struct task *task)
 	rpc_queue_close(&server->queue, server->worker, on_queue_ended);
 }
 
-void rpc_server_let_go(struct rpc_server *server)
-{
-	if (atomic_fetch_sub_explicit(&server->holds, 1, memory_order_acq_rel) != 1)
-		return;
-	server->destroy.run = run_destroy;
-	worker_post(server->worker, &server->destroy);
-}
-
 static void on_stopped(struct rpc_tag *tag, bool ok)
 {
 	(void)ok; /* never false */
-	rpc_server_let_go(container_of(tag, struct rpc_server, stopped));
+	rpc_server_release(container_of(tag, struct rpc_server, stopped));
 }
 
 static void on_grace_over(struct timer *timer)

@@ -1,7 +1,7 @@
-#include "base/telemetry/log.h"
-#include "rpc/server/reflection.h"
-#include "rpc/server/rpc_server_parts.h"
+#include "rpc/server/rpc_server_builtin.h"
+
 #include "base/wire.h"
+#include "rpc/server/reflection.h"
 
 /* grpc/health/v1/health.proto */
 #define HEALTH_REQUEST_SERVICE 1
@@ -45,7 +45,7 @@ static void reflect(struct rpc_stream *stream, struct str request, void *arg)
 {
 	struct rpc_server *server = arg;
 	struct buf response = { 0 };
-	err_t err = reflection_answer(&response, server->options.descriptor_set, request);
+	err_t err = reflection_answer(&response, server->descriptor_set, request);
 
 	if (!err)
 		err = rpc_stream_send(stream, buf_str(&response));
@@ -71,9 +71,9 @@ static const struct rpc_method reflection = {
 size_t rpc_builtin_endpoints(struct rpc_server *server, struct rpc_endpoint *out)
 {
 	out[0] = (struct rpc_endpoint){ .server = server, .method = &health, .arg = server };
-	if (server->options.descriptor_set.len == 0)
+	if (server->descriptor_set.len == 0)
 		return 1;
-	/* Its answers are no batches: they must not be merged. */
+	/* Its messages are not batches, so they must not be merged. */
 	out[1] = (struct rpc_endpoint){ .server = server, .method = &reflection, .arg = server, .is_lockstep = true };
 	return 2;
 }

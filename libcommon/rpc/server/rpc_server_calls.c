@@ -1,8 +1,9 @@
+#include "rpc/server/rpc_server_calls.h"
+
 #include <assert.h>
 
 #include "base/mem.h"
 #include "rpc/core/rpc_message.h"
-#include "rpc/server/rpc_server_parts.h"
 #include "rpc/core/rpc_status.h"
 
 struct rpc_call {
@@ -14,22 +15,22 @@ struct rpc_call {
 	grpc_metadata_array metadata;
 	grpc_byte_buffer *request;
 	grpc_byte_buffer *response;
-	int is_cancelled; /* gRPC wants to tell it; nobody asks */
+	int is_cancelled; /* required by gRPC, not used */
 };
 
 static void on_replied(struct rpc_tag *tag, bool ok)
 {
 	struct rpc_call *call = container_of(tag, struct rpc_call, replied);
 
-	(void)ok; /* a caller that is gone needs no answer */
+	(void)ok; /* false: the caller is gone */
 	grpc_metadata_array_destroy(&call->metadata);
 	grpc_byte_buffer_destroy(call->response);
 	grpc_call_unref(call->call);
-	rpc_server_let_go(call->server);
+	rpc_server_release(call->server);
 	mem_free(call);
 }
 
-/* One batch from the first byte to the end of the call. */
+/* The whole answer and the end of the call in one batch. */
 static void reply(struct rpc_call *call, struct grpc_op_send_status_from_server status)
 {
 	grpc_op ops[4] = {
@@ -87,7 +88,7 @@ struct str rpc_call_traceparent(const struct rpc_call *call)
 static void handle(struct rpc_call *call)
 {
 	const struct rpc_endpoint *endpoint = call->endpoint;
-	grpc_byte_buffer *request = call->request; /* ours: the reply may come before the handler returns */
+	grpc_byte_buffer *request = call->request; /* kept here: the reply may free the call before the handler returns */
 	struct rpc_message message;
 
 	rpc_message_open(&message, request);

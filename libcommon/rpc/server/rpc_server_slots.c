@@ -1,15 +1,28 @@
+#include "rpc/server/rpc_server_slots.h"
+
 #include "base/mem.h"
-#include "rpc/server/rpc_server_parts.h"
+#include "rpc/server/rpc_server_calls.h"
+#include "rpc/server/rpc_server_streams.h"
 
 /*
- * A call reaches us only through a request that was posted for its method
- * before: a method without one keeps its callers waiting until their deadline.
- * So each has several, and each is posted again as soon as it is used.
+ * gRPC gives a call to a server only through a request that was posted for its
+ * method before. A method without a posted request lets its callers wait until
+ * their deadline. So each method has several requests, and each request is
+ * posted again as soon as a call has taken it.
  */
+
+/* Requests for each method. A burst of more calls than this waits until the queue's thread has posted the next ones. */
+#define UNARY_SLOTS 32
+#define STREAM_SLOTS 4
+#define UNKNOWN_METHOD_SLOTS 4
+
+/* Calls and streams open at once; further ones are refused with ERR_UNAVAILABLE. */
+#define CALLS_MAX 32768
+
 struct slot {
 	struct rpc_tag tag;
 	struct rpc_server *server;
-	const struct rpc_endpoint *endpoint; /* NULL: for methods that nobody registered */
+	const struct rpc_endpoint *endpoint; /* NULL: for unknown methods */
 	grpc_call *call;
 	gpr_timespec deadline;
 	grpc_metadata_array metadata;
@@ -49,7 +62,7 @@ static void begin(struct slot *slot)
 {
 	bool is_unary = slot->endpoint->method->unary;
 
-	if (atomic_load_explicit(&slot->server->holds, memory_order_relaxed) > RPC_SERVER_CALLS_MAX) {
+	if (atomic_load_explicit(&slot->server->holds, memory_order_relaxed) > CALLS_MAX) {
 		grpc_metadata_array_destroy(&slot->metadata);
 		grpc_byte_buffer_destroy(slot->request);
 		rpc_call_refuse(slot->server, slot->call, ERR_UNAVAILABLE, "too many calls at once");
@@ -66,7 +79,7 @@ static void release(struct slot *slot)
 	grpc_metadata_array_destroy(&slot->metadata);
 	if (!slot->endpoint)
 		grpc_call_details_destroy(&slot->details);
-	rpc_server_let_go(slot->server);
+	rpc_server_release(slot->server);
 	mem_free(slot);
 }
 
@@ -78,7 +91,7 @@ static void on_request(struct rpc_tag *tag, bool ok)
 		release(slot);
 		return;
 	}
-	atomic_fetch_add_explicit(&slot->server->holds, 1, memory_order_relaxed);
+	rpc_server_hold(slot->server);
 	if (slot->endpoint)
 		begin(slot);
 	else
@@ -93,7 +106,7 @@ static void add_slots(struct rpc_server *server, const struct rpc_endpoint *endp
 
 		slot->server = server;
 		slot->endpoint = endpoint;
-		atomic_fetch_add_explicit(&server->holds, 1, memory_order_relaxed);
+		rpc_server_hold(server);
 		post(slot);
 	}
 }
@@ -103,7 +116,7 @@ void rpc_slots_post(struct rpc_server *server)
 	for (size_t i = 0; i < server->endpoint_count; i++) {
 		const struct rpc_endpoint *endpoint = &server->endpoints[i];
 
-		add_slots(server, endpoint, endpoint->method->unary ? RPC_UNARY_SLOTS : RPC_STREAM_SLOTS);
+		add_slots(server, endpoint, endpoint->method->unary ? UNARY_SLOTS : STREAM_SLOTS);
 	}
-	add_slots(server, NULL, RPC_UNKNOWN_SLOTS);
+	add_slots(server, NULL, UNKNOWN_METHOD_SLOTS);
 }

@@ -1,9 +1,10 @@
-#include "base/mem.h"
-#include "rpc/server/rpc_server_parts.h"
-#include "rpc/core/rpc_status.h"
-#include "rpc/core/rpc_stream.h"
+#include "rpc/server/rpc_server_streams.h"
 
-/* What may wait unsent on one stream. */
+#include "base/mem.h"
+#include "rpc/core/rpc_status.h"
+#include "rpc/core/stream_core.h"
+
+/* Bytes that may wait unsent on one stream. */
 #define MAX_QUEUED (8u << 20)
 
 struct server_stream {
@@ -20,7 +21,7 @@ static struct server_stream *of(struct rpc_stream *stream)
 	return container_of(stream, struct server_stream, stream);
 }
 
-/* The peer said all it wanted to: so do we. */
+/* The client will send no more: the server ends the stream, too. */
 static void on_peer_is_done(struct rpc_stream *stream)
 {
 	rpc_stream_finish(stream, OK);
@@ -34,7 +35,7 @@ static void on_down(struct rpc_stream *stream)
 	uv_mutex_lock(&server->lock);
 	list_remove(&mine->link);
 	uv_mutex_unlock(&server->lock);
-	rpc_server_let_go(server);
+	rpc_server_release(server);
 	rpc_stream_unref(stream);
 }
 
@@ -54,11 +55,11 @@ static void on_ended(struct rpc_tag *tag, bool ok)
 {
 	struct server_stream *mine = container_of(tag, struct server_stream, ended);
 
-	(void)ok; /* the close is always told */
+	(void)ok; /* RECV_CLOSE_ON_SERVER never fails */
 	rpc_stream_set_over(&mine->stream, mine->is_cancelled ? ERR_CLOSED : mine->stream.end_err);
 }
 
-/* Our headers leave at once, for the client waits for them; the same batch then waits for the end. */
+/* The headers leave at once, because the client waits for them. The batch completes at the end of the call. */
 static void start_call(struct server_stream *mine, grpc_call *call)
 {
 	mine->greeting = (grpc_metadata){

@@ -12,18 +12,19 @@
 #include "store/redis/redis_link.h"
 
 /*
- * Commands only queue up; twice a turn, before and after the loop looks at its sockets, what is queued goes out in one
- * write. What the socket does not take holds back the commands behind it, where they can still end as "not executed".
+ * Giving a command only queues it. Twice a turn, before and after the loop polls its sockets, all queued commands go out in
+ * one write. If the socket does not take the whole write, later commands stay in the queue: they can still end as "not
+ * executed".
  *
- * When the server does not know a script, nothing more is sent until all that is on its way was answered; then the
- * scripts that were missing are loaded and their calls sent again, before what waits: calls of scripts stay in order.
+ * When the server does not know a script, sending stops until every sent command was answered. Then the missing scripts
+ * are loaded and their calls are sent again, ahead of the queue, so calls of scripts stay in order.
  */
 
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 1000
-#define CONNECT_TIMEOUT_MS 3000 /* up to ready */
+#define CONNECT_TIMEOUT_MS 3000 /* from the name lookup to the end of the greeting */
 #define SCRIPT_TRIES 3
-#define WRITE_SIZE 262144 /* gathered for one write, about */
+#define WRITE_SIZE 262144 /* bytes gathered for one write, at least one command */
 
 struct generation_hook {
 	struct generation_hook *next;
@@ -36,18 +37,18 @@ struct redis {
 	struct redis_uri uri;
 	struct requests requests;
 	struct pipeline pipeline;
-	struct redis_link *link; /* NULL between two tries */
-	bool is_ready; /* the link is */
-	bool is_stale; /* nothing more goes out on this link; another one is made when all is answered */
+	struct redis_link *link; /* NULL between two tries to connect */
+	bool is_ready; /* the greeting of `link` is over */
+	bool is_stale; /* the server became a replica: the link is replaced once every sent command was answered */
 	struct backoff backoff;
-	unsigned failures; /* since it was ready */
-	struct timer timer; /* without a link: the next try; before it is ready: it takes too long */
+	unsigned failures; /* since the link was ready last */
+	struct timer timer; /* without a link: the next try; before it is ready: CONNECT_TIMEOUT_MS */
 	char last_run_id[RUN_ID_LEN + 1];
 	struct generation_hook *hooks;
-	struct list unknown; /* calls of scripts that the server does not know, to be sent again */
+	struct list unknown; /* calls answered with NOSCRIPT, to be sent again */
 	uv_prepare_t before_poll;
 	uv_check_t after_poll;
-	unsigned open_handles; /* links count, until they are closed */
+	unsigned open_handles; /* of libuv, and links; the client is freed when all are closed */
 	bool is_closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -68,7 +69,7 @@ static void free_command(struct request *request)
 	mem_free(container_of(request, struct redis_command, request));
 }
 
-static void give(struct redis *redis, struct redis_command *command, redis_done done, void *arg)
+static void redis_give(struct redis *redis, struct redis_command *command, redis_done done, void *arg)
 {
 	command->done = done;
 	command->arg = arg;
@@ -84,7 +85,7 @@ void redis_command(struct redis *redis, const struct str *args, unsigned count, 
 {
 	const struct redis_args pieces[] = { { args, count } };
 
-	give(redis, redis_command_new(pieces, ARRAY_LEN(pieces)), done, arg);
+	redis_give(redis, redis_command_new(pieces, ARRAY_LEN(pieces)), done, arg);
 }
 
 void redis_eval(struct redis *redis, struct redis_script *script, const struct str *keys, unsigned key_count,
@@ -97,7 +98,7 @@ void redis_eval(struct redis *redis, struct redis_script *script, const struct s
 	const struct redis_args pieces[] = { { head, ARRAY_LEN(head) }, { keys, key_count }, { args, arg_count } };
 	struct redis_command *command = redis_command_new(pieces, ARRAY_LEN(pieces));
 	command->script = script;
-	give(redis, command, done, arg);
+	redis_give(redis, command, done, arg);
 }
 
 /* ---- sending ---- */
@@ -151,7 +152,7 @@ static struct redis_command *new_load(const struct redis_command *call)
 	struct redis_command *load = redis_command_new(pieces, ARRAY_LEN(pieces));
 
 	load->script = call->script;
-	/* Nobody waits for it: from the start it is like a command whose caller was told. */
+	/* It has no caller to tell. */
 	load->request.is_ended = true;
 	load->request.deadline_ms = call->request.deadline_ms;
 	return load;
@@ -166,7 +167,7 @@ static bool has_load(const struct list *loads, const struct redis_script *script
 	return false;
 }
 
-/* All that was on its way is answered: load the scripts that were missing and call them again. */
+/* Every sent command was answered: loads the missing scripts and sends their calls again. */
 static void call_again(struct redis *redis)
 {
 	struct list loads;
@@ -189,7 +190,7 @@ static void on_reply(void *arg, const redisReply *reply)
 	bool is_stale;
 
 	if (list_is_empty(&redis->pipeline.sent)) {
-		lose(redis, "connection to redis was lost", STR("an answer that nobody asked for"));
+		lose(redis, "connection to redis was lost", STR("a reply without a command"));
 		return;
 	}
 	struct request *request = pipeline_take_answered(&redis->pipeline);
@@ -213,7 +214,7 @@ static void on_all_read(void *arg)
 	if (!list_is_empty(&redis->pipeline.sent))
 		return;
 	if (redis->is_stale)
-		lose(redis, "connection to redis is made anew", STR("the server became a replica"));
+		lose(redis, "reconnecting to redis", STR("the server became a replica"));
 	else if (!list_is_empty(&redis->unknown))
 		call_again(redis);
 }
@@ -280,7 +281,7 @@ static void tear_down(struct redis *redis)
 	redis->is_ready = false;
 	redis->is_stale = false;
 	worker_cancel(redis->worker, &redis->timer);
-	/* Certainly not executed: they go on waiting. */
+	/* NOSCRIPT means that they were not executed: they wait for the next link. */
 	pipeline_put_back(&redis->pipeline, &redis->unknown);
 }
 
@@ -293,7 +294,7 @@ static void lose(void *arg, const char *event, struct str reason)
 {
 	struct redis *redis = arg;
 
-	/* A server that stays away need not be told of every second. */
+	/* Logged for the 1st, 2nd, 4th, 8th ... failure: a server that stays away does not fill the log. */
 	if (is_power_of_two(++redis->failures))
 		log_warn(event, LOG_TEXT("host", redis->uri.host), LOG_TEXT("port", redis->uri.port), LOG_STR("reason", reason),
 		         LOG_NUM("failures", redis->failures));
@@ -309,12 +310,12 @@ static void on_timer(struct timer *timer)
 	if (!redis->link)
 		connect_now(redis);
 	else
-		lose(redis, "connect to redis failed", STR("it took too long"));
+		lose(redis, "connect to redis failed", STR("timed out"));
 }
 
 static void on_stalled(struct pipeline *pipeline)
 {
-	lose(container_of(pipeline, struct redis, pipeline), "connection to redis was lost", STR("no answer in time"));
+	lose(container_of(pipeline, struct redis, pipeline), "connection to redis was lost", STR("no reply within the timeout"));
 }
 
 /* ---- the client ---- */
@@ -324,7 +325,7 @@ err_t redis_new(struct redis **out, struct worker *worker, const struct redis_op
 	struct redis *redis = MEM_NEW(struct redis);
 
 	if (!redis_uri_parse(&redis->uri, str_from(options->uri))) {
-		log_error("this is no redis URI: redis://[[user]:password@]host[:port][/db]");
+		log_error("invalid redis URI, expected redis://[[user]:password@]host[:port][/db]");
 		mem_free(redis);
 		return ERR_BAD_CONFIG;
 	}
@@ -342,7 +343,7 @@ err_t redis_new(struct redis **out, struct worker *worker, const struct redis_op
 	redis->before_poll.data = redis->after_poll.data = redis;
 	uv_prepare_start(&redis->before_poll, on_before_poll);
 	uv_check_start(&redis->after_poll, on_after_poll);
-	redis->open_handles = 3; /* these two and that of the requests */
+	redis->open_handles = 3; /* before_poll, after_poll and the one in `requests` */
 	connect_now(redis);
 	*out = redis;
 	return OK;
@@ -389,11 +390,4 @@ void redis_on_new_generation(struct redis *redis, void (*changed)(void *arg), vo
 bool redis_is_connected(const struct redis *redis)
 {
 	return redis->is_ready;
-}
-
-struct str redis_reply_str(const redisReply *reply)
-{
-	if (reply && (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS))
-		return str_of(reply->str, reply->len);
-	return (struct str){ NULL, 0 };
 }

@@ -1,88 +1,71 @@
 #ifndef SKEIN_STORE_REDIS_REDIS_H
 #define SKEIN_STORE_REDIS_REDIS_H
 
-#include <hiredis/hiredis.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/error.h"
 #include "base/telemetry/metrics.h"
 #include "base/text/str.h"
 #include "loop/worker.h"
+#include "store/redis/redis_reply.h"
+#include "store/redis/redis_script.h"
 
 /*
- * One pipelined connection to Redis from one loop. Commands given in one turn
- * of the loop leave in one write. A lost connection comes back by itself
- * (backoff 50 ms - 1 s); before it takes commands again the server's run_id is
- * read (redis_generation()), so that nothing is written into another Redis
- * process than the caller believes.
+ * One pipelined connection to Redis from one loop. The commands of one turn of
+ * the loop leave in one write. A lost connection is made again in the
+ * background (backoff 50 ms to 1 s). Each new connection reads the server's
+ * run_id first (redis_generation()), so that no command is executed by another
+ * Redis process than its caller believes.
  *
- * Every command ends in exactly one call of `done`, never from inside the call
+ * Each command ends in exactly one call of `done`, never from inside the call
  * that gave it:
- *   OK                    `reply` holds the answer (valid during the call)
- *   ERR_UNAVAILABLE       it was not executed: not connected in time, the queue was full, or the server cannot for
- *                         now (LOADING, READONLY, OOM ...)
- *   ERR_OUTCOME_UNKNOWN   sent, and the connection was lost or no answer came in time
- *   ERR_INTERNAL          the server answered an error (logged); `reply` is that error
+ *   OK                    `reply` is the answer; valid during the call
+ *   ERR_UNAVAILABLE       not executed: no connection in time, too many commands waiting, or an error of the server that
+ *                         passes (LOADING, READONLY, OOM ...)
+ *   ERR_OUTCOME_UNKNOWN   sent, but the connection was lost or the answer did not come in time
+ *   ERR_INTERNAL          the server answered with an error, which is logged; `reply` is that error
  *
- * Commands wait while the server is away, up to max_waiting and their time-out.
- * Thread: the worker's.
+ * While the server is away commands wait, at most max_waiting of them and each
+ * for timeout_ms at most. Thread: the worker's.
  */
 
 struct redis;
 
 struct redis_options {
 	const char *uri; /* redis://[[user]:password@]host[:port][/db]; %XX in user and password, IPv6 as [::1] */
-	unsigned max_waiting; /* commands not answered yet */
-	struct gauge *waiting_gauge; /* of those; may be NULL */
-	uint64_t timeout_ms; /* of one command, waiting included */
+	unsigned max_waiting; /* commands that have not ended; more are refused with ERR_UNAVAILABLE */
+	struct gauge *waiting_gauge; /* their number; may be NULL */
+	uint64_t timeout_ms; /* of one command, including the wait for a connection */
 };
 
-/*
- * A Lua script, called by its SHA; loaded again when the server does not know it (NOSCRIPT). Declare it static, one per
- * script, with its name and source.
- */
-struct redis_script {
-	const char *name; /* for logs */
-	const char *source;
-	atomic_bool has_sha; /* filled at first use, by whichever thread */
-	char sha[41];
-};
-
-typedef void (*redis_done)(void *arg, err_t err, const redisReply *reply);
-
-/* Connects in the background; succeeds even while the server is away. ERR_BAD_CONFIG, logged, when the URI is none. */
+/* Connects in the background, so it succeeds while the server is away. ERR_BAD_CONFIG, logged, for an invalid URI. */
 err_t redis_new(struct redis **out, struct worker *worker, const struct redis_options *options) MUST_CHECK;
 
-/* As pg_close(): what was not answered ends now, `closed` is called on a later turn. */
+/*
+ * Commands that have no answer end now: ERR_OUTCOME_UNKNOWN if they were sent, else ERR_UNAVAILABLE. `closed` is called on a
+ * later turn; nothing of the client is used after it.
+ */
 void redis_close(struct redis *redis, void (*closed)(void *arg), void *arg);
 
 /* Copies the arguments. `done` may be NULL. */
 void redis_command(struct redis *redis, const struct str *args, unsigned count, redis_done done, void *arg);
 
 /*
- * Calls a script: `keys` first, then `args`. A script that needs the generation
- * takes REDIS_GENERATION as an argument: it is replaced by the run_id of the
- * connection the command is actually sent on, also after a reconnect.
+ * Calls a script with `keys` and `args`, which are copied. An argument REDIS_GENERATION becomes the run_id of the server that
+ * the command is sent to, also when that is after a reconnect.
  */
 void redis_eval(struct redis *redis, struct redis_script *script, const struct str *keys, unsigned key_count,
                 const struct str *args, unsigned arg_count, redis_done done, void *arg);
 
-#define REDIS_GENERATION ((struct str){ "\0generation", 11 })
-
-/* The run_id of the server that is connected now; "" while none is. */
+/* The run_id of the connected server; "" without a connection. */
 const char *redis_generation(const struct redis *redis);
 
 /*
- * Called each time a connection is ready whose generation differs from the one before (not for the very first). Several
- * may ask; for as long as the client lives.
+ * `changed` is called each time a new connection reaches a server with another run_id than the last one; not for the first
+ * connection. Any number of callers may register. There is no way to unregister: `arg` lives as long as the client.
  */
 void redis_on_new_generation(struct redis *redis, void (*changed)(void *arg), void *arg);
 
 bool redis_is_connected(const struct redis *redis);
-
-/* The text of a string or status reply; empty for anything else. */
-struct str redis_reply_str(const redisReply *reply);
 
 #endif

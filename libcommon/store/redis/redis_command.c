@@ -1,8 +1,6 @@
 #include "store/redis/redis_command.h"
 
 #include <assert.h>
-#include <openssl/sha.h>
-#include <pthread.h>
 
 #include "base/telemetry/log.h"
 #include "base/mem.h"
@@ -88,34 +86,8 @@ struct str redis_command_name(const struct redis_command *command)
 	return str_cut(&rest, '\r');
 }
 
-static void compute_sha(struct redis_script *script)
-{
-	unsigned char sha[SHA_DIGEST_LENGTH];
-
-	SHA1((const unsigned char *)script->source, strlen(script->source), sha);
-	for (size_t i = 0; i < sizeof(sha); i++) {
-		script->sha[2 * i] = "0123456789abcdef"[sha[i] >> 4];
-		script->sha[2 * i + 1] = "0123456789abcdef"[sha[i] & 15];
-	}
-}
-
-void redis_script_prepare(struct redis_script *script)
-{
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-	if (atomic_load_explicit(&script->has_sha, memory_order_acquire))
-		return;
-	pthread_mutex_lock(&lock);
-	/* Another thread may have been first: once told, `sha` is not written any more. */
-	if (!atomic_load_explicit(&script->has_sha, memory_order_relaxed)) {
-		compute_sha(script);
-		atomic_store_explicit(&script->has_sha, true, memory_order_release);
-	}
-	pthread_mutex_unlock(&lock);
-}
-
-/* The server cannot for now; nothing was executed. */
-static const char *const passing[] = {
+/* The first word of errors that pass: nothing was executed, and a later try may succeed. */
+static const char *const passing_errors[] = {
 	"LOADING", "MASTERDOWN", "READONLY", "OOM", "BUSY", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "NOSCRIPT",
 };
 
@@ -126,7 +98,7 @@ static struct str first_word(const redisReply *error)
 	return str_cut(&rest, ' ');
 }
 
-/* Behind it the server would repeat arguments. */
+/* Without the arguments that the server repeats in its error: they may be private. */
 static struct str without_args(const redisReply *error)
 {
 	const char *args = strstr(error->str, ", with args");
@@ -141,8 +113,8 @@ err_t redis_classify(const struct redis_command *command, const redisReply *repl
 		return OK;
 	struct str word = first_word(reply);
 	*is_stale = str_equal(word, STR("READONLY"));
-	for (size_t i = 0; i < ARRAY_LEN(passing); i++) {
-		if (!str_equal(word, str_from(passing[i])))
+	for (size_t i = 0; i < ARRAY_LEN(passing_errors); i++) {
+		if (!str_equal(word, str_from(passing_errors[i])))
 			continue;
 		log_warn("redis refused a command for now", LOG_STR("command", redis_command_name(command)),
 		         LOG_STR("message", without_args(reply)));

@@ -1,15 +1,19 @@
 #ifndef SKEIN_STORE_REDIS_REDIS_COMMAND_H
 #define SKEIN_STORE_REDIS_REDIS_COMMAND_H
 
-#include "store/redis/redis.h"
+#include "base/text/str.h"
+#include "store/redis/redis_reply.h"
+#include "store/redis/redis_script.h"
 #include "store/requests.h"
 
 /*
- * A command as it goes over the wire, formatted once when it is given: it may
- * wait for its connection, and a script may have to be sent again. Only the
- * generation, of a fixed length, is filled in when it is sent. Internal to
- * store.
+ * A command in the protocol's own form (RESP), and what the server's answer to
+ * it means. It is formatted once, when it is given: it may wait for a
+ * connection, and a call of a script may be sent again. Only the generation,
+ * whose length is fixed, is filled in when the command is sent. Only redis.c
+ * and redis_link.c use this.
  */
+
 #define RUN_ID_LEN 40
 
 struct redis_command {
@@ -24,24 +28,21 @@ struct redis_command {
 	char bytes[];
 };
 
-/* Pieces of a command's arguments that follow one another. */
+/* A run of arguments; a command is made of several, so that callers need not copy them together. */
 struct redis_args {
 	const struct str *args;
 	unsigned count;
 };
 
-/* Zeroed but for the bytes. mem_free() it. */
+/* All members but those of the formatted command are zero. Free it with mem_free(). */
 struct redis_command *redis_command_new(const struct redis_args *pieces, unsigned piece_count);
 
 /* "HGETALL", or the script's name: for logs. */
 struct str redis_command_name(const struct redis_command *command);
 
-/* Fills `sha` at the first use. */
-void redis_script_prepare(struct redis_script *script);
-
 /*
- * What the server's answer means, logged if it is an error. `is_stale`: the server behind this connection became a replica.
- * An unknown script (redis_is_unknown_script()) is ERR_UNAVAILABLE: nothing was executed.
+ * The error that an answer stands for; it is logged if it is one. `is_stale` is set when the server has become a replica
+ * (READONLY). An unknown script (redis_is_unknown_script()) is ERR_UNAVAILABLE: nothing was executed.
  */
 err_t redis_classify(const struct redis_command *command, const redisReply *reply, bool *is_stale);
 bool redis_is_unknown_script(const redisReply *reply);

@@ -5,13 +5,14 @@
 #include "base/mem.h"
 #include "base/text/decimal.h"
 #include "store/redis/redis_command.h"
+#include "store/redis/redis_reply.h"
 
 /*
- * The protocol is hiredis's (its reader); its asynchronous client is not used: it resolves names on the loop, and
- * commands cannot be held back in it.
+ * Replies are parsed by hiredis's reader. Its asynchronous client is not used: it resolves names on the loop, and it cannot
+ * hold commands back.
  *
- * The greeting: AUTH, SELECT, PING (refused while the server loads its data) and INFO go out together; the last answer
- * has the run_id.
+ * The greeting is AUTH, SELECT, PING and INFO in one write. The server refuses PING while it loads its data. The answer to
+ * INFO has the run_id.
  */
 
 #define KEEPALIVE_S 30
@@ -30,7 +31,7 @@ struct redis_link {
 	struct buf out;
 	char *in;
 	unsigned try;
-	unsigned greetings; /* answers to them that are still to come */
+	unsigned greetings; /* answers to the greeting that have not come yet */
 	bool is_looking_up, is_writing, is_closing, has_failed;
 	bool is_tcp_open;
 	char run_id[RUN_ID_LEN + 1];
@@ -83,7 +84,7 @@ bool redis_link_write(struct redis_link *link)
 		buf_clear(&link->out);
 		return true;
 	}
-	/* What went wrong, if anything, uv_write() finds again and tells on_written(). */
+	/* If the socket failed, uv_write() meets the same error and on_written() gets it. */
 	written = MAX(written, 0);
 	rest = uv_buf_init(link->out.ptr + written, (unsigned)link->out.len - (unsigned)written);
 	link->is_writing = true;
@@ -109,13 +110,13 @@ static bool read_run_id(struct redis_link *link, struct str rest)
 static void take_greeting(struct redis_link *link, const redisReply *reply)
 {
 	if (reply->type == REDIS_REPLY_ERROR)
-		fail(link, "redis does not let us in", str_of(reply->str, reply->len));
+		fail(link, "redis refused the greeting", str_of(reply->str, reply->len));
 	else if (--link->greetings > 0)
 		return;
 	else if (read_run_id(link, redis_reply_str(reply)))
 		link->handlers->ready(link->arg);
 	else
-		fail(link, "redis does not let us in", STR("INFO has no run_id"));
+		fail(link, "redis refused the greeting", STR("INFO has no run_id"));
 }
 
 static void read_replies(struct redis_link *link)
@@ -203,7 +204,7 @@ static void on_connected(uv_connect_t *connect, int status)
 	greet(link);
 }
 
-/* A name may have several addresses: each try takes the next one. */
+/* Each try takes the next address of the name. */
 static const struct addrinfo *choose(const struct addrinfo *addresses, unsigned try)
 {
 	const struct addrinfo *chosen = addresses;
@@ -258,7 +259,7 @@ struct redis_link *redis_link_new(struct worker *worker, const struct redis_uri 
 	uv_tcp_init(&worker->loop, &link->tcp); /* makes no socket yet: never fails */
 	link->tcp.data = link;
 	link->is_tcp_open = true;
-	/* Fails only for arguments that a parsed URI does not have; the owner's time-out ends it then. */
+	/* Cannot fail for a parsed URI; if it did, the owner's connect timeout would end the link. */
 	link->is_looking_up = uv_getaddrinfo(&worker->loop, &link->lookup, on_looked_up, uri->host, uri->port, &hints) == 0;
 	return link;
 }

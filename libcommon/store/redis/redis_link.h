@@ -1,23 +1,26 @@
 #ifndef SKEIN_STORE_REDIS_REDIS_LINK_H
 #define SKEIN_STORE_REDIS_REDIS_LINK_H
 
+#include <hiredis/hiredis.h>
+
 #include "base/text/buf.h"
-#include "store/redis/redis.h"
+#include "loop/worker.h"
 #include "store/redis/redis_uri.h"
 
 /*
- * One connection to Redis, from looking up the name to its end. Knows bytes and
- * replies, not commands. Internal to store.
+ * One connection to Redis: name lookup, connecting, the greeting, reading and
+ * writing, the end. It moves bytes and replies; redis.c matches them with
+ * commands. Thread: the worker's.
  */
 struct redis_link;
 
 struct redis_link_handlers {
-	void (*ready)(void *arg); /* it is let in, and the server's data is loaded */
+	void (*ready)(void *arg); /* authenticated, and the server has loaded its data */
 	void (*reply)(void *arg, const redisReply *reply);
-	void (*read)(void *arg); /* those were all replies for now */
-	void (*written)(void *arg); /* what redis_link_write() could not take at once is out */
-	void (*failed)(void *arg, const char *event, struct str reason); /* at any time, once: close it */
-	void (*closed)(void *arg); /* on a later turn than redis_link_close(); nothing else is called after that */
+	void (*read)(void *arg); /* all replies that had arrived were given to `reply` */
+	void (*written)(void *arg); /* the rest of a write that the socket did not take at once has left */
+	void (*failed)(void *arg, const char *event, struct str reason); /* once, at any time: the owner closes the link */
+	void (*closed)(void *arg); /* on a later turn than redis_link_close(); the last call */
 };
 
 /*
@@ -27,17 +30,17 @@ struct redis_link_handlers {
 struct redis_link *redis_link_new(struct worker *worker, const struct redis_uri *uri, unsigned try,
                                   const struct redis_link_handlers *handlers, void *arg);
 
-/* From any of the handlers, too. */
+/* May be called from any handler. */
 void redis_link_close(struct redis_link *link);
 
-/* Of the server, once ready. */
+/* Of the server; valid after `ready`. */
 const char *redis_link_run_id(const struct redis_link *link);
 
-/* What redis_link_write() will write. Not while it is writing. */
+/* The buffer that redis_link_write() sends. Do not touch it while the link is writing. */
 struct buf *redis_link_out(struct redis_link *link);
 bool redis_link_is_writing(const struct redis_link *link);
 
-/* True if the socket took all of it; else it goes on by itself. */
+/* True if the socket took all bytes. Otherwise the rest follows by itself, and `written` is called. */
 bool redis_link_write(struct redis_link *link);
 
 #endif

@@ -4,7 +4,7 @@
 #include "base/telemetry/log.h"
 #include "gateway/app.h"
 #include "proto/router.pb-c.h"
-#include "cluster/nodes.h"
+#include "cluster/node.h"
 
 #define RENEWAL_MS 3000
 #define CALL_TIMEOUT_MS 2000

@@ -9,7 +9,7 @@
 #include "base/sabotage.h"
 #include "gateway/app.h"
 #include "gateway/wire/handshake.h"
-#include "cluster/inbox.h" /* the text form of an epoch */
+#include "cluster/inbox_epoch.h"
 
 #define OPENING_TIMEOUT_MS 8000 /* im has IM_CALL_TIMEOUT_MS; a router may be found not to answer on the way */
 

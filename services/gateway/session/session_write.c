@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "gateway/app.h"
 #include "gateway/session/session.h"
-#include "cluster/inbox.h" /* the text form of an epoch */
+#include "cluster/inbox_epoch.h"
 
 /*
  * Frames wait as references until the turn of the loop ends; then all that a

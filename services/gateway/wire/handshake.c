@@ -4,7 +4,7 @@
 #include "base/text/ident.h"
 #include "base/telemetry/log.h"
 #include "base/text/utf8.h"
-#include "cluster/inbox.h" /* the text form of an epoch */
+#include "cluster/inbox_epoch.h"
 
 #define EPOCH_CHARACTERS 15
 #define OFFSET_DIGITS 20

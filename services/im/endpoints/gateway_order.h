@@ -1,7 +1,10 @@
 #ifndef SKEIN_IM_ENDPOINTS_GATEWAY_ORDER_H
 #define SKEIN_IM_ENDPOINTS_GATEWAY_ORDER_H
 
-#include "cluster/nodes.h"
+#include <stddef.h>
+
+#include "base/text/str.h"
+#include "cluster/node.h"
 
 /*
  * Where a user should connect, best first: gateways that drain are left out,

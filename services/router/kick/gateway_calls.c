@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/telemetry/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/telemetry/metrics.h"
 #include "proto/delivery.pb-c.h"

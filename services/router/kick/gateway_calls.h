@@ -2,7 +2,7 @@
 #define SKEIN_ROUTER_KICK_GATEWAY_CALLS_H
 
 #include "rpc/client/rpc_client.h"
-#include "cluster/nodes.h"
+#include "cluster/node_list.h"
 
 /*
  * What router asks of gateways: to close connections. There is a channel to

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "proto/router.pb-c.h"
 #include "router/app.h"
-#include "cluster/nodes.h"
+#include "cluster/node_registry.h"
 
 #define OTHERS_MAX 256 /* that a draining gateway is told of */
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/config/config.h"
+#include "base/config/config_help.h"
 #include "base/telemetry/log.h"
 #include "base/macros.h"
 #include "tests/unit/base/captured.h"

@@ -1,13 +1,13 @@
-#include "rpc/client/rpc_client.h"
+#include "rpc/client/rpc_channel.h"
 
 #include <assert.h>
 #include <grpc/grpc_security.h>
 
 #include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "rpc/core/rpc_args.h"
-#include "rpc/client/rpc_client_parts.h"
+#include "rpc/client/rpc_client.h"
 #include "rpc/client/rpc_targets.h"
+#include "rpc/core/rpc_args.h"
 
 err_t rpc_client_new(struct rpc_client **out)
 {
@@ -70,7 +70,7 @@ static grpc_channel *create(const char *uri)
 	rpc_args_int(&args, GRPC_ARG_ENABLE_HTTP_PROXY, 0);
 	rpc_args_int(&args, GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
 	rpc_args_int(&args, GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
-	/* In spite of its name this is how long one attempt to connect may take. */
+	/* In spite of its name this is the timeout of one attempt to connect. */
 	rpc_args_int(&args, GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
 	rpc_args_int(&args, GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 1000);
 	rpc_args_int(&args, GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
@@ -95,9 +95,9 @@ static void note_state(struct rpc_channel *channel, grpc_connectivity_state stat
 }
 
 /*
- * A watch is always armed, and each look asks to connect: without it a channel
- * that lost its peer waits for the next call before it tries again. Closing the
- * channel changes its state a last time. Under the lock.
+ * Keeps a watch on the channel's state. Each look at the state also asks gRPC to connect: otherwise a channel that lost its
+ * peer would wait for the next call before it tries again. Closing the channel changes its state for the last time and so
+ * ends the watch. The caller holds the lock.
  */
 static void on_state_changed(struct rpc_tag *tag, bool ok);
 
@@ -111,7 +111,7 @@ static void on_state_changed(struct rpc_tag *tag, bool ok)
 {
 	struct rpc_channel *channel = container_of(tag, struct rpc_channel, state_changed);
 
-	(void)ok; /* there is no deadline to fail by */
+	(void)ok; /* false only after a deadline, and there is none */
 	uv_mutex_lock(&channel->lock);
 	bool is_closed = channel->is_closed;
 	if (!is_closed) {
@@ -129,7 +129,7 @@ err_t rpc_channel_new(struct rpc_channel **out, struct rpc_client *client, const
 
 	if (rpc_targets_uri(&uri, str_from(targets))) {
 		buf_release(&uri);
-		log_error("not a list of grpc addresses", LOG_TEXT("targets", targets));
+		log_error("invalid list of grpc addresses", LOG_TEXT("targets", targets));
 		return ERR_BAD_CONFIG;
 	}
 	struct rpc_channel *channel = MEM_NEW(struct rpc_channel);
@@ -138,7 +138,7 @@ err_t rpc_channel_new(struct rpc_channel **out, struct rpc_client *client, const
 		mem_free(channel);
 		return ERR_NO_MEMORY;
 	}
-	channel->refs = 2; /* the owner's and the watch's */
+	channel->refs = 2; /* of the owner and the watch */
 	channel->client = client;
 	channel->targets = str_dup(str_from(targets));
 	list_init(&channel->calls);
@@ -159,7 +159,8 @@ void rpc_channel_close(struct rpc_channel *channel)
 	assert(channel->open_streams == 0);
 	uv_mutex_lock(&channel->lock);
 	channel->is_closed = true;
-	rpc_client_calls_cancel(channel);
+	list_for_each(link, &channel->calls)
+		grpc_call_cancel(container_of(link, struct channel_call, link)->call, NULL);
 	uv_mutex_unlock(&channel->lock);
 	grpc_channel_destroy(channel->grpc);
 	rpc_channel_unref(channel);

@@ -1,4 +1,4 @@
-#include "rpc/core/rpc_stream.h"
+#include "rpc/core/stream_core.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -8,19 +8,18 @@
 #include "rpc/core/rpc_status.h"
 
 /*
- * Every change of a stream is made the same way: under the lock the change is
- * noted and what_next() decides which operations can start now; after the lock
- * start() starts them. Starting one is a system call at times, so it does not
- * happen under the lock: senders on other threads go on appending meanwhile.
- * What keeps the call alive then is `pending`, counted up when the operation is
- * decided.
+ * Every change of a stream is made in the same way. Under the lock the change is
+ * noted, and what_next() decides which operations can start now. After the lock
+ * start() starts them: that may be a system call, and other threads must be able
+ * to append messages meanwhile. An operation counts in `pending` from the
+ * decision on, which keeps the call alive.
  *
- * Handlers are called by deliver() only, on one thread, in order: opened,
- * messages, closed. What it finds due it takes under the lock and works off
- * without it.
+ * Handlers are called by deliver() only, on one thread, in the order opened,
+ * messages, closed. It takes all due calls under the lock and makes them without
+ * it.
  */
 
-/* What an empty message costs besides its bytes, so that the backlog's limit holds for small ones too. */
+/* Counted for each received message besides its bytes, so that the backlog's limit also bounds small messages. */
 #define MESSAGE_OVERHEAD 256
 
 struct next {
@@ -77,7 +76,7 @@ size_t rpc_stream_queued(const struct rpc_stream *stream)
 	return atomic_load_explicit(&stream->queued, memory_order_relaxed);
 }
 
-/* Under the lock. A lockstep stream has at most one message and its answer on the way. */
+/* Under the lock. A lockstep stream handles one message, and sends its answer, before it reads the next. */
 static bool has_room_to_read(const struct rpc_stream *stream)
 {
 	if (stream->is_lockstep)
@@ -199,7 +198,7 @@ static void give_back_call(struct rpc_stream *stream)
 	bool wakes = must_wake(stream);
 	uv_mutex_unlock(&stream->lock);
 
-	/* In this order: a server that is closing is done with its last call, and then its streams must be told already. */
+	/* In this order: releasing the last call ends a closing server, and by then `closed` must be on its way. */
 	if (wakes)
 		wake(stream);
 	grpc_call_unref(call);
@@ -230,7 +229,7 @@ static void on_written(struct rpc_tag *tag, bool ok)
 	atomic_fetch_sub_explicit(&stream->queued, stream->outgoing_bytes, memory_order_relaxed);
 	stream->outgoing_bytes = 0;
 	if (!ok)
-		drop_queue(stream); /* the end of the call follows */
+		drop_queue(stream); /* the call is broken; its end follows */
 	complete_and_unlock(stream, false);
 	if (sent)
 		grpc_byte_buffer_destroy(sent);
@@ -250,7 +249,7 @@ static void on_read(struct rpc_tag *tag, bool ok)
 	struct rpc_stream *stream = container_of(tag, struct rpc_stream, read);
 	grpc_byte_buffer *message = stream->incoming;
 
-	(void)ok; /* a read that failed has no message, like one at the end */
+	(void)ok; /* a failed read has no message, like the last one */
 	stream->incoming = NULL;
 	uv_mutex_lock(&stream->lock);
 	stream->is_reading = false;
@@ -415,7 +414,7 @@ static void settle(struct rpc_stream *stream, struct rpc_backlog *due, size_t by
 	stream->unhandled_bytes -= bytes;
 	due->count = 0;
 	if (!stream->backlog.messages) {
-		stream->backlog = *due; /* its memory serves again */
+		stream->backlog = *due; /* reuses its memory */
 		due->messages = NULL;
 	}
 	struct next next = what_next(stream);

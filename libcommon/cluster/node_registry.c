@@ -1,4 +1,4 @@
-#include "cluster/nodes.h"
+#include "cluster/node_registry.h"
 
 #include <assert.h>
 
@@ -9,8 +9,9 @@
 #include "cluster/node_record.h"
 
 /*
- * A registration takes two steps, because the two keys may live on two Redis nodes: im:nodes gives the epoch (and
- * remembers it when the node is long dead), then the node's own key is written, unless a later epoch is there by now.
+ * A registration takes two steps, because the two keys may be on two nodes of a Redis cluster. First im:nodes gives the epoch
+ * and remembers it beyond the life of the registration. Then the gateway's own key is written, unless a later epoch has been
+ * written meanwhile.
  */
 
 /* KEYS[1] im:nodes; ARGV[1] name. */
@@ -18,7 +19,7 @@
 	"local old = redis.call('HGET', KEYS[1], ARGV[1]) or ''\n"             \
 	"local last = tonumber(string.match(old, '^%d+') or 0)\n"
 
-/* ARGV[2] now. Answers the epoch as it stands there: in text, since Lua would write 1.7e12. */
+/* ARGV[2] now. The epoch is formatted here and answered as text: Lua's tostring() would write 1.7e12. */
 static struct redis_script draw_script = {
 	.name = "node draw epoch",
 	.source = LAST_EPOCH
@@ -27,7 +28,7 @@ static struct redis_script draw_script = {
 	          "return epoch\n",
 };
 
-/* ARGV[2] epoch, ARGV[3] what to write unless there is a later one. */
+/* ARGV[2] epoch, ARGV[3] the new value, written unless a later epoch is there. */
 static struct redis_script touch_script = {
 	.name = "node touch",
 	.source = LAST_EPOCH
@@ -66,7 +67,7 @@ static struct redis_script remove_script = {
 struct change {
 	struct redis *redis;
 	struct node node;
-	node_registered_done registered; /* of a registration, else NULL */
+	node_registered_done registered; /* NULL unless this is a registration */
 	node_renewed_done renewed; /* may be NULL */
 	void *arg;
 };
@@ -108,7 +109,7 @@ static void write_node(struct change *change, struct redis_script *script, redis
 	struct node_key key;
 	struct str args[2 + NODE_RECORD_ARGS] = { STR("8000") };
 
-	_Static_assert(NODE_LIFE_S == 8, "the life above is this one in milliseconds");
+	_Static_assert(NODE_LIFE_S == 8, "ARGV[1] above is NODE_LIFE_S in milliseconds");
 	node_record_write(&record, &change->node);
 	args[1] = record.epoch;
 	memcpy(args + 2, record.args, sizeof(record.args));
@@ -123,7 +124,7 @@ static void on_drawn(void *arg, err_t err, const redisReply *reply)
 	struct change *change = arg;
 
 	if (err == OK && !str_to_u64(redis_reply_str(reply), &change->node.epoch)) {
-		log_error("the answer of a script is not what it returns", LOG_TEXT("script", draw_script.name));
+		log_error("unexpected answer of a script", LOG_TEXT("script", draw_script.name));
 		err = ERR_INTERNAL;
 	}
 	if (err == OK)
@@ -145,10 +146,7 @@ void node_register(struct redis *redis, const struct node *node, node_registered
 
 /* ---- renew ---- */
 
-/*
- * Notes in im:nodes that the node was seen; puts it there again if Redis forgot it. Nobody waits for it: the next
- * renewal does it again.
- */
+/* Notes in im:nodes that the node was seen, also after Redis forgot it. No retry: the next renewal does it again. */
 static void touch(struct redis *redis, const struct node *node)
 {
 	char epoch[DECIMAL_SIZE];
