@@ -58,8 +58,7 @@ void gateway_note(struct gateway *gateway, struct delivery *delivery, const Skei
 	gateway->refs++;
 	delivery->gateway = gateway;
 	delivery->batch = NULL;
-	notes_add(&gateway->notes, content->own);
-	notes_add(&gateway->notes, content->others);
+	notes_add(&gateway->notes, content->audience);
 	list_init(&delivery->link);
 	list_push_back(&gateway->noted, &delivery->link);
 	counter_add(gateway->all->noted, 1);
@@ -86,18 +85,24 @@ static void on_told(struct delivery *delivery)
 
 static void tell(struct gateway *gateway, struct telling *telling)
 {
-	Skein__V1__Delivery content = SKEIN__V1__DELIVERY__INIT;
+	Skein__V1__Delivery content;
+	Skein__V1__Audience audience = SKEIN__V1__AUDIENCE__INIT;
 	Skein__V1__Targets targets = SKEIN__V1__TARGETS__INIT;
+	Skein__V1__Connections noted = SKEIN__V1__CONNECTIONS__INIT;
 	struct note_delivery *made = MEM_NEW(struct note_delivery);
 
-	notes_take(&gateway->notes, NOTES_A_DELIVERY, &targets);
-	content.others = &targets;
+	notes_take(&gateway->notes, NOTES_A_DELIVERY, &noted);
+	skein__v1__delivery__init(&content);
+	targets.others = &noted;
+	audience.who_case = SKEIN__V1__AUDIENCE__WHO_TARGETS;
+	audience.targets = &targets;
+	content.audience = &audience;
 	made->telling = telling;
 	made->delivery.gone = ignore_gone;
 	made->delivery.done = on_told;
 	telling->open++;
 	gateway_send(gateway, &made->delivery, &content);
-	mem_free(targets.conns);
+	mem_free(noted.conns);
 }
 
 void gateway_catch_up(struct gateway *gateway)
@@ -130,10 +135,8 @@ static void note_batch(struct gateway *gateway, struct str packed)
 	Skein__V1__DeliverBatch *batch = skein__v1__deliver_batch__unpack(NULL, packed.len, (const uint8_t *)packed.ptr);
 
 	assert(batch); /* gateway_send() made it */
-	for (size_t i = 0; i < batch->n_deliveries; i++) {
-		notes_add(&gateway->notes, batch->deliveries[i]->own);
-		notes_add(&gateway->notes, batch->deliveries[i]->others);
-	}
+	for (size_t i = 0; i < batch->n_deliveries; i++)
+		notes_add(&gateway->notes, batch->deliveries[i]->audience);
 	skein__v1__deliver_batch__free_unpacked(batch, NULL);
 }
 
@@ -145,8 +148,9 @@ static void on_probe_answered(struct delivery *probe)
 
 static void send_probe(struct gateway *gateway)
 {
-	Skein__V1__Delivery nothing = SKEIN__V1__DELIVERY__INIT;
+	Skein__V1__Delivery nothing;
 
+	skein__v1__delivery__init(&nothing);
 	gateway->probe.gone = ignore_gone;
 	gateway->probe.done = on_probe_answered;
 	gateway_send(gateway, &gateway->probe, &nothing);

@@ -56,34 +56,43 @@ static struct note *note_of(struct notes *notes, uint64_t conn)
 	return note;
 }
 
-void notes_add(struct notes *notes, const Skein__V1__Targets *targets)
+static void add_connections(struct notes *notes, const Skein__V1__Connections *numbered)
 {
-	for (size_t i = 0; targets && i < targets->n_conns; i++) {
-		struct note *note = note_of(notes, targets->conns[i]);
+	for (size_t i = 0; numbered && i < numbered->n_offsets; i++) {
+		struct note *note = note_of(notes, numbered->conns[i]);
+		uint64_t offset = numbered->offsets[i], epoch = numbered->epochs[i];
 
 		if (!note)
 			continue;
-		note->offset = note->epoch == targets->epochs[i] ? MAX(note->offset, targets->offsets[i]) : targets->offsets[i];
-		note->epoch = targets->epochs[i];
+		note->offset = note->epoch == epoch ? MAX(note->offset, offset) : offset;
+		note->epoch = epoch;
 	}
 }
 
-void notes_take(struct notes *notes, size_t max, Skein__V1__Targets *targets)
+void notes_add(struct notes *notes, const Skein__V1__Audience *audience)
+{
+	if (!audience || audience->who_case != SKEIN__V1__AUDIENCE__WHO_TARGETS)
+		return;
+	add_connections(notes, audience->targets->own);
+	add_connections(notes, audience->targets->others);
+}
+
+void notes_take(struct notes *notes, size_t max, Skein__V1__Connections *to)
 {
 	size_t count = MIN(max, notes->count);
 
-	targets->conns = mem_alloc(3 * count * sizeof(uint64_t));
-	targets->offsets = targets->conns + count;
-	targets->epochs = targets->offsets + count;
-	targets->n_conns = targets->n_offsets = targets->n_epochs = count;
+	to->conns = mem_alloc(3 * count * sizeof(uint64_t));
+	to->offsets = to->conns + count;
+	to->epochs = to->offsets + count;
+	to->n_conns = to->n_offsets = to->n_epochs = count;
 	struct map_node *node = map_first(&notes->by_conn);
 	for (size_t i = 0; i < count; i++) {
 		struct note *note = container_of(node, struct note, link);
 
 		node = map_next(&notes->by_conn, node);
-		targets->conns[i] = note->conn;
-		targets->offsets[i] = note->offset;
-		targets->epochs[i] = note->epoch;
+		to->conns[i] = note->conn;
+		to->offsets[i] = note->offset;
+		to->epochs[i] = note->epoch;
 		forget(notes, note);
 	}
 }

@@ -26,10 +26,10 @@ struct notes {
 void notes_init(struct notes *notes);
 void notes_release(struct notes *notes);
 
-/* `targets` may be NULL. */
-void notes_add(struct notes *notes, const Skein__V1__Targets *targets);
+/* Of an audience without numbers, or none (NULL), nothing is noted. */
+void notes_add(struct notes *notes, const Skein__V1__Audience *audience);
 
-/* Takes up to `max` connections out, into `targets`, whose arrays are in one allocation: mem_free(targets->conns). */
-void notes_take(struct notes *notes, size_t max, Skein__V1__Targets *targets);
+/* Takes up to `max` connections out, into `to`, whose arrays are in one allocation: mem_free(to->conns). */
+void notes_take(struct notes *notes, size_t max, Skein__V1__Connections *to);
 
 #endif

@@ -11,18 +11,23 @@
 
 static void add(struct notes *notes, uint64_t conn, uint64_t epoch, uint64_t offset)
 {
+	Skein__V1__Connections one = SKEIN__V1__CONNECTIONS__INIT;
 	Skein__V1__Targets targets = SKEIN__V1__TARGETS__INIT;
+	Skein__V1__Audience audience = SKEIN__V1__AUDIENCE__INIT;
 
-	targets.conns = &conn;
-	targets.epochs = &epoch;
-	targets.offsets = &offset;
-	targets.n_conns = targets.n_epochs = targets.n_offsets = 1;
-	notes_add(notes, &targets);
+	one.conns = &conn;
+	one.epochs = &epoch;
+	one.offsets = &offset;
+	one.n_conns = one.n_epochs = one.n_offsets = 1;
+	targets.others = &one;
+	audience.who_case = SKEIN__V1__AUDIENCE__WHO_TARGETS;
+	audience.targets = &targets;
+	notes_add(notes, &audience);
 }
 
 static void assert_only(struct notes *notes, uint64_t conn, uint64_t epoch, uint64_t offset)
 {
-	Skein__V1__Targets targets = SKEIN__V1__TARGETS__INIT;
+	Skein__V1__Connections targets = SKEIN__V1__CONNECTIONS__INIT;
 
 	notes_take(notes, 10, &targets);
 	assert_int_equal(targets.n_conns, 1);
@@ -71,7 +76,7 @@ static void each_connection_is_taken_once_however_many_at_a_time(void **state)
 	for (uint64_t conn = 0; conn < ARRAY_LEN(is_taken); conn++)
 		add(&notes, conn, 1, conn + 1);
 	while (notes.count) {
-		Skein__V1__Targets targets = SKEIN__V1__TARGETS__INIT;
+		Skein__V1__Connections targets = SKEIN__V1__CONNECTIONS__INIT;
 
 		notes_take(&notes, 7, &targets);
 		assert_in_range(targets.n_conns, 1, 7);
@@ -84,6 +89,29 @@ static void each_connection_is_taken_once_however_many_at_a_time(void **state)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(is_taken); i++)
 		assert_true(is_taken[i]);
+	notes_release(&notes);
+}
+
+static void of_an_audience_without_numbers_nothing_is_noted(void **state)
+{
+	struct notes notes;
+	uint64_t conn = 7;
+	Skein__V1__Connections one = SKEIN__V1__CONNECTIONS__INIT;
+	Skein__V1__Targets targets = SKEIN__V1__TARGETS__INIT;
+	Skein__V1__Audience audience = SKEIN__V1__AUDIENCE__INIT;
+	(void)state;
+
+	notes_init(&notes);
+	one.conns = &conn;
+	one.n_conns = 1;
+	targets.own = &one;
+	audience.who_case = SKEIN__V1__AUDIENCE__WHO_TARGETS;
+	audience.targets = &targets;
+	notes_add(&notes, &audience);
+	audience.who_case = SKEIN__V1__AUDIENCE__WHO_ROOM;
+	audience.room = "lobby";
+	notes_add(&notes, &audience);
+	assert_int_equal(notes.count, 0);
 	notes_release(&notes);
 }
 
@@ -116,6 +144,7 @@ int main(void)
 		cmocka_unit_test(of_a_connection_the_highest_number_is_kept),
 		cmocka_unit_test(an_inbox_that_was_made_anew_begins_anew),
 		cmocka_unit_test(each_connection_is_taken_once_however_many_at_a_time),
+		cmocka_unit_test(of_an_audience_without_numbers_nothing_is_noted),
 		cmocka_unit_test(what_is_not_taken_is_freed),
 		cmocka_unit_test(of_more_connections_than_a_gateway_holds_nothing_is_kept),
 	};
