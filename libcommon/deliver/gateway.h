@@ -5,7 +5,7 @@
 #include "base/telemetry/metrics.h"
 #include "deliver/delivery_ids.h"
 #include "deliver/gateways.h"
-#include "deliver/notes.h"
+#include "deliver/missed_offsets.h"
 
 /*
  * Inside these files only: one gateway, and all of them. Thread: the worker's.
@@ -53,7 +53,7 @@ struct gateway {
 	bool is_behind;
 	bool is_given_up; /* so far behind that nobody waits for it but the probe */
 	struct delivery probe;
-	struct notes notes;
+	struct missed_offsets missed;
 	struct list noted; /* deliveries whose numbers are among the notes */
 };
 

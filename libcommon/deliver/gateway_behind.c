@@ -58,7 +58,7 @@ void gateway_note(struct gateway *gateway, struct delivery *delivery, const Skei
 	gateway->refs++;
 	delivery->gateway = gateway;
 	delivery->batch = NULL;
-	notes_add(&gateway->notes, content->audience);
+	missed_offsets_add(&gateway->missed, content->audience);
 	list_init(&delivery->link);
 	list_push_back(&gateway->noted, &delivery->link);
 	counter_add(gateway->all->noted, 1);
@@ -91,7 +91,7 @@ static void tell(struct gateway *gateway, struct telling *telling)
 	Skein__V1__Connections noted = SKEIN__V1__CONNECTIONS__INIT;
 	struct note_delivery *made = MEM_NEW(struct note_delivery);
 
-	notes_take(&gateway->notes, NOTES_A_DELIVERY, &noted);
+	missed_offsets_take(&gateway->missed, NOTES_A_DELIVERY, &noted);
 	skein__v1__delivery__init(&content);
 	targets.others = &noted;
 	audience.who_case = SKEIN__V1__AUDIENCE__WHO_TARGETS;
@@ -110,14 +110,14 @@ void gateway_catch_up(struct gateway *gateway)
 	if (!gateway->is_behind || gateway->is_given_up || gateway->state != GATEWAY_ALIVE ||
 	    gateway->in_flight > GATEWAY_MAX_IN_FLIGHT / 2 || gateway->in_flight_bytes > GATEWAY_MAX_BYTES / 2)
 		return;
-	log_info("gateway catches up", LOG_TEXT("gateway", gateway->name), LOG_NUM("connections", gateway->notes.count));
+	log_info("gateway catches up", LOG_TEXT("gateway", gateway->name), LOG_NUM("connections", gateway->missed.count));
 	end_behind(gateway);
-	if (!gateway->notes.count)
+	if (!gateway->missed.count)
 		return;
 	struct telling *telling = MEM_NEW(struct telling);
 	list_init(&telling->noted);
 	list_splice_back(&telling->noted, &gateway->noted);
-	while (gateway->notes.count)
+	while (gateway->missed.count)
 		tell(gateway, telling);
 }
 
@@ -136,7 +136,7 @@ static void note_batch(struct gateway *gateway, struct str packed)
 
 	assert(batch); /* gateway_send() made it */
 	for (size_t i = 0; i < batch->n_deliveries; i++)
-		notes_add(&gateway->notes, batch->deliveries[i]->audience);
+		missed_offsets_add(&gateway->missed, batch->deliveries[i]->audience);
 	skein__v1__deliver_batch__free_unpacked(batch, NULL);
 }
 
@@ -214,7 +214,7 @@ void gateway_keep_watch(struct gateway *gateway)
 void gateway_behind_init(struct gateway *gateway)
 {
 	list_init(&gateway->noted);
-	notes_init(&gateway->notes);
+	missed_offsets_init(&gateway->missed);
 	timer_init(&gateway->watch, on_watch);
 }
 
@@ -222,5 +222,5 @@ void gateway_behind_release(struct gateway *gateway)
 {
 	assert(list_is_empty(&gateway->noted));
 	worker_cancel(gateway->all->worker, &gateway->watch);
-	notes_release(&gateway->notes);
+	missed_offsets_release(&gateway->missed);
 }

@@ -25,7 +25,7 @@
  * A gateway that does not answer (frozen, half cut off, too slow) must not take
  * push's memory, nor the others' turn. With GATEWAY_MAX_IN_FLIGHT deliveries (or
  * GATEWAY_MAX_BYTES) unanswered it is behind: of what comes then only the numbers
- * are noted (notes.h). Once half of them are answered it is told these, in
+ * are noted (missed_offsets.h). Once half of them are answered it is told these, in
  * deliveries without a message: its connections notice the hole and read it from
  * the inbox. What was noted is done when that is answered.
  *

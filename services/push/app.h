@@ -20,7 +20,7 @@ struct intake;
 /* The statements of push, in the order of the table in main.c. */
 enum push_statement { STATEMENT_PING,
 	              STATEMENT_MEMBERS,
-	              STATEMENT_GAP,
+	              STATEMENT_STORED_MESSAGES,
 	              STATEMENT_PROGRESS };
 
 /* All of one push process. Everything runs on the one worker, the main thread. */

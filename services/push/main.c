@@ -6,13 +6,13 @@
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 #include "push/app.h"
-#include "push/order/gap.h"
+#include "push/order/stored_messages.h"
 #include "push/intake/intake.h"
 
 static const struct pg_statement statements[] = {
 	[STATEMENT_PING] = { "push_ping", "select 1" },
 	[STATEMENT_MEMBERS] = { "push_members", MEMBERS_SQL },
-	[STATEMENT_GAP] = { "push_gap", GAP_SQL },
+	[STATEMENT_STORED_MESSAGES] = { "push_gap", STORED_MESSAGES_SQL },
 	[STATEMENT_PROGRESS] = { "push_progress", PROGRESS_SQL },
 };
 
@@ -250,7 +250,7 @@ static err_t open_flow(struct app *app)
 		.redis = app->redis,
 		.pg = app->pg,
 		.progress_statement = STATEMENT_PROGRESS,
-		.gap_statement = STATEMENT_GAP,
+		.stored_messages_statement = STATEMENT_STORED_MESSAGES,
 		.gateways = app->gateways,
 		.members = app->members,
 		.inbox_limits = inbox_limits_of(&app->config.inbox),

@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
-#include "push/order/gap.h"
+#include "push/order/stored_messages.h"
 #include "store/pg/pg.h"
 #include "store_fixture.h"
 
@@ -20,7 +20,7 @@ struct real_server redis_server = { .kind = REAL_REDIS }, pg_server = { .kind = 
 
 static const struct pg_statement statements[] = {
 	{ "members", MEMBERS_SQL },
-	{ "gap", GAP_SQL },
+	{ "gap", STORED_MESSAGES_SQL },
 	{ "progress", PROGRESS_SQL },
 };
 
@@ -117,7 +117,7 @@ int open_push(void **state)
 		.redis = push->redis,
 		.pg = push->pg,
 		.progress_statement = 2,
-		.gap_statement = 1,
+		.stored_messages_statement = 1,
 		.gateways = push->gateways,
 		.members = push->members,
 		.inbox_limits = { .max_entries = 100000, .max_age_s = 3600, .expire_s = 3600 },

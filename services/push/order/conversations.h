@@ -41,7 +41,7 @@ struct conversations_options {
 	struct redis *redis;
 	struct pg *pg;
 	unsigned progress_statement; /* PROGRESS_SQL (push/order/progress.h) among the pool's */
-	unsigned gap_statement; /* GAP_SQL (push/order/gap.h) among the pool's */
+	unsigned stored_messages_statement; /* STORED_MESSAGES_SQL (push/order/stored_messages.h) among the pool's */
 	struct gateways *gateways;
 	struct member_cache *members;
 	struct inbox_limits inbox_limits;
@@ -78,7 +78,7 @@ void conversations_drop_partition(struct conversations *conversations, int32_t p
 
 struct conversations_load {
 	size_t messages, bytes; /* not answered yet, but for those: */
-	size_t slim; /* of which only the place is kept (pending.h, gateways.h), about 300 bytes each */
+	size_t slim; /* of which only the place is kept (reorder_buffer.h, gateways.h), about 300 bytes each */
 	size_t known; /* conversations */
 };
 

@@ -1,5 +1,5 @@
-#ifndef SKEIN_DELIVER_NOTES_H
-#define SKEIN_DELIVER_NOTES_H
+#ifndef SKEIN_DELIVER_MISSED_OFFSETS_H
+#define SKEIN_DELIVER_MISSED_OFFSETS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,24 +12,24 @@
  * What a gateway that is behind will be told instead of messages: for each
  * connection the highest number its inbox has under the epoch noted last. About
  * 64 bytes a connection, however many messages there were, and for no more than
- * NOTES_MAX connections, which is more than a gateway holds: one that is left out
+ * MISSED_OFFSETS_MAX connections, which is more than a gateway holds: one that is left out
  * notices the hole with its next message. Pure: no I/O.
  */
 
-#define NOTES_MAX (1u << 20)
+#define MISSED_OFFSETS_MAX (1u << 20)
 
-struct notes {
+struct missed_offsets {
 	struct map by_conn;
 	size_t count;
 };
 
-void notes_init(struct notes *notes);
-void notes_release(struct notes *notes);
+void missed_offsets_init(struct missed_offsets *missed);
+void missed_offsets_release(struct missed_offsets *missed);
 
 /* Of an audience without numbers, or none (NULL), nothing is noted. */
-void notes_add(struct notes *notes, const Skein__V1__Audience *audience);
+void missed_offsets_add(struct missed_offsets *missed, const Skein__V1__Audience *audience);
 
 /* Takes up to `max` connections out, into `to`, whose arrays are in one allocation: mem_free(to->conns). */
-void notes_take(struct notes *notes, size_t max, Skein__V1__Connections *to);
+void missed_offsets_take(struct missed_offsets *missed, size_t max, Skein__V1__Connections *to);
 
 #endif
