@@ -118,7 +118,7 @@ static void write_entries(struct inbox_writer *run, const struct list *batch)
 }
 
 void inbox_writer_start(struct inbox_writer *run, const struct list *batch, void (*done)(struct inbox_writer *run, void *arg),
-                      void *arg)
+                        void *arg)
 {
 	run->batch = batch;
 	run->done = done;

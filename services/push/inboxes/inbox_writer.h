@@ -53,7 +53,7 @@ struct inbox_writer {
  * comes once, later or from inside the call (nobody to write to).
  */
 void inbox_writer_start(struct inbox_writer *run, const struct list *batch, void (*done)(struct inbox_writer *run, void *arg),
-                      void *arg);
+                        void *arg);
 
 /* Gives up: for the end of the process, once nothing is under way. Fine on a run that never started. */
 void inbox_writer_abort(struct inbox_writer *run);

@@ -35,7 +35,8 @@ static Skein__V1__MessageRecord *copy(const Skein__V1__MessageRecord *record)
 	return made;
 }
 
-Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row, const char *conversation_id, uint64_t member_version)
+Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row, const char *conversation_id,
+                                                uint64_t member_version)
 {
 	Skein__V1__MessageRecord record = SKEIN__V1__MESSAGE_RECORD__INIT;
 	Skein__V1__Message message = SKEIN__V1__MESSAGE__INIT;

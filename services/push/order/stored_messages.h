@@ -14,7 +14,8 @@
 	"where conversation_id = $1 and seq > $2 and seq < $3 order by seq limit $4"
 
 /* A row of it as the record that im would have produced. Free with skein__v1__message_record__free_unpacked(). */
-Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row, const char *conversation_id, uint64_t member_version);
+Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row, const char *conversation_id,
+                                                uint64_t member_version);
 
 /* Of its first row; UINT64_MAX if there is none. */
 uint64_t stored_messages_first_seq(const PGresult *result);
