@@ -1,98 +1,116 @@
 #ifndef SKEIN_DELIVER_GATEWAY_H
 #define SKEIN_DELIVER_GATEWAY_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/map.h"
-#include "base/telemetry/metrics.h"
-#include "deliver/delivery_ids.h"
-#include "deliver/gateways.h"
-#include "deliver/notes.h"
+#include "base/text/str.h"
+#include "deliver/delivery.h"
+#include "deliver/gateway_stream.h"
+#include "deliver/missed_offsets.h"
 
 /*
- * Inside these files only: one gateway, and all of them. Thread: the worker's.
+ * One gateway that push streams to: a registration, that is a name with an
+ * epoch. The same name under another epoch is another gateway.
  *
- *   gateways.c        which there are, and the life of each
- *   gateway_stream.c  what is sent to it, and its answers
- *   gateway_behind.c  what it gets instead while it is behind, or given up
+ * A delivery given to a gateway ends in exactly one `done`: when the gateway has
+ * answered it, or when the gateway is dead (no longer in the node list). In
+ * between it is sent again whenever the stream had to be opened anew; the gateway
+ * drops repeats by their number.
+ *
+ * A gateway that does not answer (frozen, half cut off, too slow) must take
+ * neither push's memory nor the other gateways' turn. With GATEWAY_MAX_IN_FLIGHT
+ * messages (or GATEWAY_MAX_BYTES) unanswered it is behind: of later messages only
+ * the numbers are noted (missed_offsets.h). Once half are answered the gateway is
+ * told these numbers in deliveries without a message: its connections notice the
+ * hole and read it from the inbox. A noted delivery is done when the gateway has
+ * answered that.
+ *
+ * A gateway that leaves a delivery unanswered for give_up_ms is given up, whatever
+ * state its stream is in: all its deliveries are done, and what is noted later is
+ * done within WATCH_MS. The numbers stay. An empty delivery, the probe, is sent
+ * on a new stream every give_up_ms; when the gateway answers it, it is told the
+ * numbers as above. So a registered gateway that does not work holds back no
+ * Kafka offset for longer than give_up_ms.
+ *
+ * Events have a window of their own, GATEWAY_MAX_EVENTS or GATEWAY_MAX_EVENT_BYTES,
+ * and are refused when it is full or the gateway is behind: gateway_tell().
+ *
+ * Thread: the worker's.
  */
 
-struct gateways {
-	struct worker *worker;
-	struct rpc_client *client;
-	struct node_list *nodes;
-	struct map by_key;
-	struct delivery_ids ids;
+#define GATEWAY_MAX_IN_FLIGHT 1000u
+#define GATEWAY_MAX_BYTES (8u << 20)
+#define GATEWAY_MAX_EVENTS 500u
+#define GATEWAY_MAX_EVENT_BYTES (1u << 20)
+
+/* What all gateways of a process share; the owner is gateways.c. */
+struct gateway_context {
+	struct delivery_streams streams;
 	uint64_t give_up_ms;
-	unsigned in_flight;
-	struct counter *sent, *resent, *gone, *lagging, *undeliverable, *noted, *given_up, *unexpected;
-	struct gauge *open, *open_bytes, *behind;
+	struct counter *undeliverable, *noted, *given_up;
+	struct gauge *behind;
+	void (*unused)(struct gateway *gateway); /* the last reference is gone: removes and frees it */
 };
 
 enum gateway_state {
-	GATEWAY_UNKNOWN, /* not in our list; being looked up */
+	GATEWAY_UNKNOWN, /* not in the node list as we know it; being looked up */
 	GATEWAY_ALIVE,
-	GATEWAY_DEAD, /* out of it, until it is there again: it stood still, and was not replaced */
+	GATEWAY_DEAD, /* not in the node list. It may come back under the same epoch: then its process was only frozen */
 };
 
+enum gateway_pace {
+	GATEWAY_KEEPS_UP,
+	GATEWAY_BEHIND, /* gets numbers instead of messages */
+	GATEWAY_GIVEN_UP, /* the same, and nothing but the probe waits for its answer */
+};
+
+/* For gateway.c and gateways.c; others use the functions below. */
 struct gateway {
 	struct map_node link;
-	struct gateways *all;
+	struct gateway_context *context;
 	char key[96]; /* "name epoch" */
 	char name[65];
 	uint64_t epoch;
 	enum gateway_state state;
+	enum gateway_pace pace;
 	unsigned refs;
-	struct rpc_channel *channel;
-	struct rpc_stream *stream;
-	bool is_up;
-	struct list waiting; /* deliveries to be sent */
-	struct list sent; /* and sent, not answered */
-	unsigned in_flight; /* in these two */
-	size_t in_flight_bytes;
-	struct timer retry;
-	struct timer watch; /* while anything of it is under way */
-	bool is_behind;
-	bool is_given_up; /* so far behind that nobody waits for it but the probe */
+	struct gateway_stream stream;
+	struct missed_offsets missed;
+	struct list noted; /* deliveries whose numbers are among `missed` */
 	struct delivery probe;
-	struct notes notes;
-	struct list noted; /* deliveries whose numbers are among the notes */
+	struct timer watch; /* armed while anything is unanswered or noted */
 };
 
-/* ---- gateway_stream.c ---- */
+struct gateway *gateway_new(struct gateway_context *context, struct str name, uint64_t epoch, const char *key);
+void gateway_free(struct gateway *gateway);
+void gateway_ref(struct gateway *gateway);
+void gateway_unref(struct gateway *gateway);
 
-void gateway_stream_init(struct gateway *gateway);
+/* The transitions of `state`. An alive gateway holds a reference to itself. Dying ends all deliveries. */
+void gateway_come_alive(struct gateway *gateway, const char *address);
+void gateway_die(struct gateway *gateway);
+void gateway_doubt(struct gateway *gateway); /* dead, but a route names it: to be looked up again */
 
-/* Opens the channel and the stream; says why if it cannot. */
-err_t gateway_connect(struct gateway *gateway, const char *address) MUST_CHECK;
+bool gateway_is_dead(const struct gateway *gateway);
+struct str gateway_name(const struct gateway *gateway);
+uint64_t gateway_epoch(const struct gateway *gateway);
 
-/* Closes both. Nothing under way ends by that. */
-void gateway_hang_up(struct gateway *gateway);
+/*
+ * Sends a message to a gateway that is not dead (`content`: id and node_epoch are filled in here), or notes its numbers:
+ * then delivery->is_noted. `gone` and `done` never come from inside this call.
+ */
+void gateway_deliver(struct gateway *gateway, struct delivery *delivery, Skein__V1__Delivery *content);
 
-/* The delivery is under way from here on, with a reference to the gateway. */
-void gateway_send(struct gateway *gateway, struct delivery *delivery, Skein__V1__Delivery *content);
+enum gateway_told {
+	TOLD, /* the gateway has taken it */
+	TOLD_NOT_DEAD, /* not taken: the gateway is dead */
+	TOLD_NOT_BEHIND, /* not taken: it is behind */
+	TOLD_NOT_FULL, /* not taken: too many events are unanswered */
+};
 
-/* The one end of a delivery that is under way. May free its gateway. */
-void delivery_finish(struct delivery *delivery);
-
-/* All deliveries under way, in their order. They go on counting until each is finished. */
-void gateway_take_under_way(struct gateway *gateway, struct list *to);
-
-/* ---- gateway_behind.c ---- */
-
-void gateway_behind_init(struct gateway *gateway);
-void gateway_behind_release(struct gateway *gateway);
-
-void gateway_fall_behind(struct gateway *gateway);
-
-/* Keeps the numbers of a delivery; it is done once they were told. */
-void gateway_note(struct gateway *gateway, struct delivery *delivery, const Skein__V1__Delivery *content);
-
-/* A delivery ended: tells the numbers if few enough are left. */
-void gateway_catch_up(struct gateway *gateway);
-
-/* Looks again and again whether it answers, while anything of it is under way. */
-void gateway_keep_watch(struct gateway *gateway);
-
-/* It is dead: what was noted is done, and it is not behind any more. */
-void gateway_end_noted(struct gateway *gateway);
+/* The same for an event: sent, or not taken; then it stays the caller's and neither `gone` nor `done` comes. */
+enum gateway_told gateway_tell(struct gateway *gateway, struct delivery *delivery, Skein__V1__Delivery *content) MUST_CHECK;
 
 #endif

@@ -1,61 +1,102 @@
+#include "deliver/gateway_stream.h"
+
 #include "base/clock.h"
+#include "base/macros.h"
+#include "base/payload.h"
 #include "base/telemetry/log.h"
-#include "deliver/gateway.h"
 
 #define STREAM_MAX_QUEUED (4u << 20)
 #define FULL_RETRY_MS 20
 
-/* ---- the end of a delivery ---- */
-
-static void account(struct gateway *gateway, int deliveries, int64_t bytes)
+void delivery_streams_init(struct delivery_streams *all, struct worker *worker, struct rpc_client *client)
 {
-	gateway->in_flight += (unsigned)deliveries;
-	gateway->in_flight_bytes += (size_t)bytes;
-	gateway->all->in_flight += (unsigned)deliveries;
-	gauge_add(gateway->all->open, deliveries);
-	gauge_add(gateway->all->open_bytes, bytes);
+	*all = (struct delivery_streams){ .worker = worker, .client = client };
+	delivery_ids_init(&all->ids);
+	all->sent = metrics_counter("skein_push_deliveries_sent_total", "Records sent to gateways.", NULL);
+	all->resent = metrics_counter("skein_push_deliveries_resent_total",
+	                              "Records to be sent again after a stream broke.", NULL);
+	all->gone = metrics_counter("skein_push_targets_gone_total", "Connections a gateway did not have any more.", NULL);
+	all->lagging = metrics_counter("skein_push_targets_lagging_total",
+	                               "Connections that could not take a message at once.", NULL);
+	all->unexpected = metrics_counter("skein_push_answers_unexpected_total",
+	                                  "Answers of gateways that fit no delivery: late, given twice, or nonsense.", NULL);
+	all->open = metrics_gauge("skein_push_deliveries_in_flight", "Records that gateways have not answered.", NULL);
+	all->open_bytes = metrics_gauge("skein_push_deliveries_in_flight_bytes", "Their bytes.", NULL);
 }
 
-void delivery_finish(struct delivery *delivery)
+void delivery_streams_release(struct delivery_streams *all)
 {
-	struct gateway *gateway = delivery->gateway;
+	delivery_ids_release(&all->ids);
+}
 
+/* ---- what is unanswered ---- */
+
+static void stream_account(struct gateway_stream *stream, const struct delivery *delivery, int sign)
+{
+	struct delivery_load *load = delivery->is_event ? &stream->event_load : &stream->message_load;
+	int64_t bytes = sign * (int64_t)payload_str(delivery->batch).len;
+
+	load->count += (unsigned)sign;
+	load->bytes += (size_t)bytes;
+	stream->all->in_flight += (unsigned)sign;
+	gauge_add(stream->all->open, sign);
+	gauge_add(stream->all->open_bytes, bytes);
+}
+
+/* The delivery is in no list and has no number from here on. */
+static void stream_take(struct gateway_stream *stream, struct delivery *delivery)
+{
 	list_remove(&delivery->link);
-	delivery_ids_give_back(&gateway->all->ids, delivery->id);
-	account(gateway, -1, -(int64_t)payload_str(delivery->batch).len);
-	payload_unref(delivery->batch);
-	delivery->batch = NULL;
-	delivery->done(delivery);
-	gateway_catch_up(gateway);
-	gateway_unref(gateway);
+	delivery_ids_give_back(&stream->all->ids, delivery->id);
+	stream_account(stream, delivery, -1);
 }
 
-void gateway_take_under_way(struct gateway *gateway, struct list *to)
+static struct delivery *stream_first(const struct list *list)
+{
+	return list_is_empty(list) ? NULL : container_of(list->next, struct delivery, link);
+}
+
+struct delivery *gateway_stream_oldest(const struct gateway_stream *stream)
+{
+	struct delivery *oldest = stream_first(&stream->sent);
+
+	if (!oldest)
+		oldest = stream_first(&stream->messages);
+	return oldest ? oldest : stream_first(&stream->events);
+}
+
+void gateway_stream_take_all(struct gateway_stream *stream, struct list *to)
 {
 	list_init(to);
-	list_splice_back(to, &gateway->sent);
-	list_splice_back(to, &gateway->waiting);
+	for (struct delivery *delivery; (delivery = gateway_stream_oldest(stream));) {
+		stream_take(stream, delivery);
+		list_push_back(to, &delivery->link);
+	}
 }
 
 /* ---- sending ---- */
 
-static void pump(struct gateway *gateway)
+static void stream_pump(struct gateway_stream *stream)
 {
-	while (gateway->is_up && !list_is_empty(&gateway->waiting)) {
-		struct delivery *next = container_of(gateway->waiting.next, struct delivery, link);
-		err_t err = rpc_stream_send(gateway->stream, payload_str(next->batch));
+	while (stream->is_up) {
+		struct delivery *next = stream_first(&stream->messages);
 
+		if (!next)
+			next = stream_first(&stream->events);
+		if (!next)
+			return;
+		err_t err = rpc_stream_send(stream->rpc, payload_str(next->batch));
 		if (err == ERR_FULL)
-			worker_arm(gateway->all->worker, &gateway->retry, clock_mono_ms() + FULL_RETRY_MS);
+			worker_arm(stream->all->worker, &stream->retry, clock_mono_ms() + FULL_RETRY_MS);
 		if (err)
 			return;
 		list_remove(&next->link);
-		list_push_back(&gateway->sent, &next->link);
-		counter_add(gateway->all->sent, 1);
+		list_push_back(&stream->sent, &next->link);
+		counter_add(stream->all->sent, 1);
 	}
 }
 
-static struct payload *pack(Skein__V1__Delivery *content)
+static struct payload *stream_pack(Skein__V1__Delivery *content)
 {
 	Skein__V1__DeliverBatch batch = SKEIN__V1__DELIVER_BATCH__INIT;
 
@@ -66,145 +107,164 @@ static struct payload *pack(Skein__V1__Delivery *content)
 	return payload;
 }
 
-void gateway_send(struct gateway *gateway, struct delivery *delivery, Skein__V1__Delivery *content)
+void gateway_stream_send(struct gateway_stream *stream, struct delivery *delivery, Skein__V1__Delivery *content)
 {
-	gateway->refs++;
-	delivery->gateway = gateway;
-	delivery->id = delivery_ids_take(&gateway->all->ids, delivery);
+	delivery->stream = stream;
+	delivery->id = delivery_ids_take(&stream->all->ids, delivery);
 	delivery->since_ms = clock_mono_ms();
 	content->id = delivery->id;
-	content->node_epoch = gateway->epoch;
-	delivery->batch = pack(content);
-	account(gateway, 1, (int64_t)payload_str(delivery->batch).len);
-	list_push_back(&gateway->waiting, &delivery->link);
-	gateway_keep_watch(gateway);
-	pump(gateway);
+	delivery->batch = stream_pack(content);
+	stream_account(stream, delivery, 1);
+	list_push_back(delivery->is_event ? &stream->events : &stream->messages, &delivery->link);
+	stream_pump(stream);
 }
 
-static void on_retry(struct timer *timer)
+static void stream_on_retry(struct timer *timer)
 {
-	pump(container_of(timer, struct gateway, retry));
-}
-
-/* ---- the stream ---- */
-
-static void on_opened(struct rpc_stream *stream, void *arg)
-{
-	struct gateway *gateway = arg;
-
-	(void)stream;
-	gateway->is_up = true;
-	log_info("stream to gateway is up", LOG_TEXT("gateway", gateway->name));
-	pump(gateway);
-}
-
-static void on_closed(struct rpc_stream *stream, err_t err, void *arg)
-{
-	struct gateway *gateway = arg;
-	struct list again;
-
-	(void)stream;
-	if (gateway->is_up)
-		log_warn("stream to gateway is down", LOG_TEXT("gateway", gateway->name), LOG_ERR(err));
-	gateway->is_up = false;
-	/* What was sent and not answered goes out again, before what waits. */
-	list_init(&again);
-	list_splice_back(&again, &gateway->sent);
-	list_for_each(link, &again)
-		counter_add(gateway->all->resent, 1);
-	list_splice_back(&again, &gateway->waiting);
-	list_splice_back(&gateway->waiting, &again);
+	stream_pump(container_of(timer, struct gateway_stream, retry));
 }
 
 /* ---- answers ---- */
 
-static struct delivery *find_of(struct gateway *gateway, uint64_t id)
+static struct delivery *stream_find(struct gateway_stream *stream, uint64_t id)
 {
-	struct delivery *delivery = delivery_ids_find(&gateway->all->ids, id);
+	struct delivery *delivery = delivery_ids_find(&stream->all->ids, id);
 
-	if (delivery && delivery->gateway == gateway)
+	if (delivery && delivery->stream == stream)
 		return delivery;
-	counter_add(gateway->all->unexpected, 1);
+	counter_add(stream->all->unexpected, 1);
 	return NULL;
 }
 
-static void take_exception(struct gateway *gateway, const Skein__V1__Exception *exception)
+static void stream_take_exception(struct gateway_stream *stream, const Skein__V1__Exception *exception)
 {
-	struct delivery *delivery = find_of(gateway, exception->id);
+	struct delivery *delivery = stream_find(stream, exception->id);
 
 	if (!delivery)
 		return;
 	if (exception->verdict == SKEIN__V1__VERDICT__GONE) {
-		counter_add(gateway->all->gone, 1);
+		counter_add(stream->all->gone, 1);
 		delivery->gone(delivery, exception->conn);
 	} else {
-		counter_add(gateway->all->lagging, 1);
+		counter_add(stream->all->lagging, 1);
 	}
 }
 
-static void on_answers(struct rpc_stream *stream, struct str message, void *arg)
+static void stream_take_answers(struct gateway_stream *stream, const Skein__V1__DeliverAnswers *answers)
 {
-	struct gateway *gateway = arg;
+	void (*answered)(struct delivery * delivery) = stream->answered;
+	struct list done;
+
+	list_init(&done);
+	for (size_t i = 0; i < answers->n_exceptions; i++)
+		stream_take_exception(stream, answers->exceptions[i]);
+	for (size_t i = 0; i < answers->n_done; i++) {
+		struct delivery *delivery = stream_find(stream, answers->done[i]);
+
+		if (!delivery)
+			continue;
+		stream_take(stream, delivery);
+		list_push_back(&done, &delivery->link);
+	}
+	for (struct list *link; (link = list_pop_front(&done));)
+		answered(container_of(link, struct delivery, link)); /* the last one may free the stream */
+}
+
+static void stream_on_message(struct rpc_stream *rpc, struct str message, void *arg)
+{
+	struct gateway_stream *stream = arg;
 	Skein__V1__DeliverAnswers *answers =
 		skein__v1__deliver_answers__unpack(NULL, message.len, (const uint8_t *)message.ptr);
 
-	(void)stream;
+	(void)rpc;
 	if (!answers) {
-		counter_add(gateway->all->unexpected, 1);
-		log_warn("a gateway answered something that is not DeliverAnswers", LOG_TEXT("gateway", gateway->name),
+		counter_add(stream->all->unexpected, 1);
+		log_warn("a gateway answered something that is not DeliverAnswers", LOG_TEXT("gateway", stream->name),
 		         LOG_NUM("bytes", message.len));
 		return;
 	}
-	gateway->refs++; /* the last delivery may be all that holds a dead one */
-	for (size_t i = 0; i < answers->n_exceptions; i++)
-		take_exception(gateway, answers->exceptions[i]);
-	for (size_t i = 0; i < answers->n_done; i++) {
-		struct delivery *delivery = find_of(gateway, answers->done[i]);
-
-		if (delivery)
-			delivery_finish(delivery);
-	}
+	stream_take_answers(stream, answers);
 	skein__v1__deliver_answers__free_unpacked(answers, NULL);
-	gateway_unref(gateway);
+}
+
+/* ---- opening and closing ---- */
+
+static void stream_on_opened(struct rpc_stream *rpc, void *arg)
+{
+	struct gateway_stream *stream = arg;
+
+	(void)rpc;
+	stream->is_up = true;
+	log_info("stream to gateway is up", LOG_TEXT("gateway", stream->name));
+	stream_pump(stream);
+}
+
+/* Each delivery goes back to the front of its own kind, before those that were never sent. */
+static void stream_send_again(struct gateway_stream *stream)
+{
+	while (!list_is_empty(&stream->sent)) {
+		struct delivery *last = container_of(stream->sent.prev, struct delivery, link);
+
+		list_remove(&last->link);
+		list_push_front(last->is_event ? &stream->events : &stream->messages, &last->link);
+		counter_add(stream->all->resent, 1);
+	}
+}
+
+static void stream_on_closed(struct rpc_stream *rpc, err_t err, void *arg)
+{
+	struct gateway_stream *stream = arg;
+
+	(void)rpc;
+	if (stream->is_up)
+		log_warn("stream to gateway is down", LOG_TEXT("gateway", stream->name), LOG_ERR(err));
+	stream->is_up = false;
+	stream_send_again(stream);
 }
 
 static const struct rpc_stream_handlers stream_handlers = {
-	.opened = on_opened,
-	.message = on_answers,
-	.closed = on_closed,
+	.opened = stream_on_opened,
+	.message = stream_on_message,
+	.closed = stream_on_closed,
 };
 
-/* ---- up and down ---- */
-
-void gateway_stream_init(struct gateway *gateway)
+void gateway_stream_init(struct gateway_stream *stream, struct delivery_streams *all, const char *name,
+                         void (*answered)(struct delivery *delivery))
 {
-	list_init(&gateway->waiting);
-	list_init(&gateway->sent);
-	timer_init(&gateway->retry, on_retry);
+	*stream = (struct gateway_stream){ .all = all, .name = name, .answered = answered };
+	list_init(&stream->messages);
+	list_init(&stream->events);
+	list_init(&stream->sent);
+	timer_init(&stream->retry, stream_on_retry);
 }
 
-err_t gateway_connect(struct gateway *gateway, const char *address)
+err_t gateway_stream_open(struct gateway_stream *stream, const char *address)
 {
-	err_t err = rpc_channel_new(&gateway->channel, gateway->all->client, address);
+	err_t err = rpc_channel_new(&stream->channel, stream->all->client, address);
 
 	if (err) {
-		log_error("cannot open a channel to a gateway", LOG_TEXT("gateway", gateway->name), LOG_TEXT("address", address),
+		log_error("cannot open a channel to a gateway", LOG_TEXT("gateway", stream->name), LOG_TEXT("address", address),
 		          LOG_ERR(err));
 		return err;
 	}
-	gateway->stream = rpc_stream_open(gateway->channel, gateway->all->worker, "/skein.v1.Gateway/Deliver",
-	                                  &stream_handlers, STREAM_MAX_QUEUED, gateway);
+	stream->rpc = rpc_stream_open(stream->channel, stream->all->worker, "/skein.v1.Gateway/Deliver", &stream_handlers,
+	                              STREAM_MAX_QUEUED, stream);
 	return OK;
 }
 
-void gateway_hang_up(struct gateway *gateway)
+void gateway_stream_reopen(struct gateway_stream *stream)
 {
-	gateway->is_up = false;
-	worker_cancel(gateway->all->worker, &gateway->retry);
-	if (gateway->stream)
-		rpc_stream_close(gateway->stream);
-	if (gateway->channel)
-		rpc_channel_close(gateway->channel);
-	gateway->stream = NULL;
-	gateway->channel = NULL;
+	rpc_stream_reopen(stream->rpc);
+}
+
+void gateway_stream_close(struct gateway_stream *stream)
+{
+	stream->is_up = false;
+	worker_cancel(stream->all->worker, &stream->retry);
+	if (stream->rpc)
+		rpc_stream_close(stream->rpc);
+	if (stream->channel)
+		rpc_channel_close(stream->channel);
+	stream->rpc = NULL;
+	stream->channel = NULL;
 }

@@ -6,7 +6,7 @@
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 #include "push/app.h"
-#include "push/order/gap.h"
+#include "push/order/stored_messages.h"
 #include "push/intake/intake.h"
 
 static const struct pg_statement push_ping = { "push_ping", "select 1" };

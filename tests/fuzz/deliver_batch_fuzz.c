@@ -24,12 +24,21 @@ static struct app *our_app(void)
 }
 
 /* How many exceptions there have to be, and whether each is for a connection of that delivery. */
-static size_t count_targets(const Skein__V1__Targets *targets)
+static const Skein__V1__Targets *targets_of(const Skein__V1__Delivery *delivery)
+{
+	static const Skein__V1__Targets none = SKEIN__V1__TARGETS__INIT;
+	bool has_targets = delivery->content_case != SKEIN__V1__DELIVERY__CONTENT_EVENT && delivery->audience &&
+	                   delivery->audience->who_case == SKEIN__V1__AUDIENCE__WHO_TARGETS;
+
+	return has_targets ? delivery->audience->targets : &none;
+}
+
+static size_t count_targets(const Skein__V1__Connections *targets)
 {
 	return targets ? targets->n_conns : 0;
 }
 
-static bool is_among(uint64_t conn, const Skein__V1__Targets *targets)
+static bool is_among(uint64_t conn, const Skein__V1__Connections *targets)
 {
 	for (size_t i = 0; i < count_targets(targets); i++)
 		if (targets->conns[i] == conn)
@@ -40,10 +49,10 @@ static bool is_among(uint64_t conn, const Skein__V1__Targets *targets)
 static bool is_asked(const Skein__V1__Exception *exception, const Skein__V1__DeliverBatch *batch)
 {
 	for (size_t i = 0; i < batch->n_deliveries; i++) {
-		const Skein__V1__Delivery *delivery = batch->deliveries[i];
+		const Skein__V1__Targets *targets = targets_of(batch->deliveries[i]);
 
-		if (delivery->id == exception->id &&
-		    (is_among(exception->conn, delivery->others) || is_among(exception->conn, delivery->own)))
+		if (batch->deliveries[i]->id == exception->id &&
+		    (is_among(exception->conn, targets->others) || is_among(exception->conn, targets->own)))
 			return true;
 	}
 	return false;
@@ -53,14 +62,16 @@ static void check_answers(const Skein__V1__DeliverBatch *batch)
 {
 	Skein__V1__DeliverAnswers *answers =
 		skein__v1__deliver_answers__unpack(NULL, peer.sent.len, (const uint8_t *)peer.sent.ptr);
-	size_t targets = 0;
+	size_t count = 0;
 
 	CHECK(answers && answers->n_done == batch->n_deliveries);
 	for (size_t i = 0; i < batch->n_deliveries; i++) {
+		const Skein__V1__Targets *targets = targets_of(batch->deliveries[i]);
+
 		CHECK(answers->done[i] == batch->deliveries[i]->id);
-		targets += count_targets(batch->deliveries[i]->others) + count_targets(batch->deliveries[i]->own);
+		count += count_targets(targets->others) + count_targets(targets->own);
 	}
-	CHECK(answers->n_exceptions == targets);
+	CHECK(answers->n_exceptions == count);
 	for (size_t i = 0; i < answers->n_exceptions; i++) {
 		CHECK(answers->exceptions[i]->verdict != SKEIN__V1__VERDICT__QUEUED);
 		CHECK(is_asked(answers->exceptions[i], batch));

@@ -380,33 +380,52 @@ CLIENT_FRAME = {
 NODE_EPOCH = 0x0101010101010101
 
 
-def targets(conns, offsets=None, epochs=None):
-    """proto/delivery.proto, Targets."""
+def connections(conns, offsets=None, epochs=None):
+    """proto/audience.proto, Connections."""
     return (fixed_numbers(1, conns) + numbers(2, offsets or range(1, len(conns) + 1)) +
             fixed_numbers(3, epochs or [5] * len(conns)))
 
 
-def delivery(ident=1, epoch=NODE_EPOCH, shown=None, more=b""):
-    """proto/delivery.proto, DeliverBatch with one Delivery."""
-    return text(1, number(1, ident) + fixed(2, epoch) + text(3, shown or message()) + more)
+def own(conns, **more):
+    """proto/audience.proto, Audience of Targets, as it stands in a Delivery."""
+    return text(3, text(1, text(1, connections(conns, **more))))
 
+
+def others(conns, **more):
+    return text(3, text(1, text(2, connections(conns, **more))))
+
+
+def delivery(to=b"", ident=1, epoch=NODE_EPOCH, shown=None, more=b""):
+    """proto/delivery.proto, DeliverBatch with one Delivery."""
+    return text(1, number(1, ident) + fixed(2, epoch) + to + text(4, message() if shown is None else shown) + more)
+
+
+EVENT = text(5, text(1, "typing") + text(2, '{"uid":"alice"}'))
 
 DELIVER_BATCH = {
-    "to-others": delivery(more=text(4, targets([1, 2**64 - 1]))),
-    "to-own": delivery(more=text(5, targets([3])) + text(6, "k-1")),
-    "to-both": delivery(more=text(4, targets([1])) + text(5, targets([1])) + text(6, "k-1")),
-    "several": b"".join(delivery(i, more=text(4, targets([i]))) for i in range(1, 4)),
-    "same-id-twice": delivery(more=text(4, targets([1]))) * 2,
+    "to-others": delivery(others([1, 2**64 - 1])),
+    "to-own": delivery(own([3]), more=text(6, "k-1")),
+    "to-both": delivery(own([1]) + others([1]), more=text(6, "k-1")),
+    "several": b"".join(delivery(others([i]), i) for i in range(1, 4)),
+    "same-id-twice": delivery(others([1])) * 2,
     "to-nobody": delivery(),
-    "other-registration": delivery(epoch=1, more=text(4, targets([1])) + text(5, targets([2]))),
-    "lists-of-different-lengths": delivery(more=text(4, targets([1, 2], offsets=[1]))),
-    "offset-zero-and-too-great": delivery(more=text(4, targets([1, 2], offsets=[0, 2**64 - 1], epochs=[0, 1]))),
-    "not-a-message": delivery(shown=b"\xff", more=text(4, targets([1]))),
-    "message-without-seq": delivery(shown=message(seq=0), more=text(4, targets([1]))),
+    "other-registration": delivery(others([1]) + own([2]), epoch=1),
+    "lists-of-different-lengths": delivery(others([1, 2], offsets=[1])),
+    "offset-zero-and-too-great": delivery(others([1, 2], offsets=[0, 2**64 - 1], epochs=[0, 1])),
+    "not-a-message": delivery(others([1]), shown=b"\xff"),
+    "message-without-seq": delivery(others([1]), shown=message(seq=0)),
+    "numbers-without-a-message": delivery(others([1]), shown=b""),
+    "event": text(1, number(1, 1) + fixed(2, NODE_EPOCH) + text(3, text(1, text(2, fixed_numbers(1, [1, 2])))) + EVENT),
+    "event-with-numbers": delivery(others([1]), more=EVENT),
+    "to-users": delivery(text(3, text(2, text(1, "alice") + text(1, "bob")))),
+    "to-a-group": delivery(text(3, text(3, text(1, "crew") + number(2, 7)))),
+    "to-a-room": delivery(text(3, text(4, "lobby"))),
+    "two-audiences": delivery(others([1]) + text(3, text(4, "lobby"))),
+    "empty-audience": delivery(text(3, b"")),
     "empty-delivery": text(1, b""),
     "empty": b"",
-    "of-a-later-version": delivery(more=text(4, targets([1])) + number(99, 1)),
-    "cut": delivery(more=text(4, targets([1])))[:-1],
+    "of-a-later-version": delivery(others([1]), more=number(99, 1)),
+    "cut": delivery(others([1]))[:-1],
 }
 
 
@@ -438,15 +457,18 @@ FANOUT = {
 }
 
 
-def record(shown=None, version=1):
+def record(shown=None, version=1, more=b""):
     """proto/record.proto, MessageRecord."""
-    return number(1, version) + text(2, shown or message()) + number(3, 7) + text(4, f"00-{TRACE}")
+    return number(1, version) + text(2, shown or message()) + number(3, 7) + text(4, f"00-{TRACE}") + more
 
 
 MESSAGE_RECORD = {
     "of-a-group": record(),
     "of-two": record(message("u:alice:bob")),
     "everything": record(WHOLE_MESSAGE),
+    "of-a-change-of-members": record(more=text(5, text(1, "bob") + text(1, "carol") + text(2, "dave"))),
+    "of-a-change-of-nobody": record(more=text(5, b"")),
+    "of-members-that-are-no-uids": record(more=text(5, text(1, "a b") + text(2, "") + text(2, "x" * 65))),
     "of-a-room": record(message("r:lobby")),
     "no-conversation": record(message("alice")),
     "no-seq": record(message(seq=0)),

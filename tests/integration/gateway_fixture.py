@@ -32,10 +32,10 @@ def load_protocols():
     protos = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "proto").glob("*.proto"))
     subprocess.run(["protoc", f"--proto_path={ROOT}", f"--python_out={folder.name}", *protos], cwd=ROOT, check=True)
     sys.path.insert(0, folder.name)
-    return folder, *(importlib.import_module(f"proto.{name}_pb2") for name in ("client", "delivery", "im", "router"))
+    return folder, *(importlib.import_module(f"proto.{name}_pb2") for name in ("audience", "client", "delivery", "im", "router"))
 
 
-_folder, client_pb, delivery_pb, im_pb, router_pb = load_protocols()
+_folder, audience_pb, client_pb, delivery_pb, im_pb, router_pb = load_protocols()
 
 
 def free_port():
@@ -232,14 +232,15 @@ class Push:
 
     def delivery(self, others=(), own=(), seq=1, client_msg_id="", node_epoch=77, message=None, text="hi"):
         """Targets are (conn, offset, epoch)."""
-        def targets(items):
-            return delivery_pb.Targets(conns=[t[0] for t in items], offsets=[t[1] for t in items],
-                                       epochs=[t[2] for t in items])
+        def connections(items):
+            return audience_pb.Connections(conns=[t[0] for t in items], offsets=[t[1] for t in items],
+                                           epochs=[t[2] for t in items]) if items else None
         self.last_id += 1
         if message is None:
             message = text_message(seq, text).SerializeToString()
-        return delivery_pb.Delivery(id=self.last_id, node_epoch=node_epoch, message=message, client_msg_id=client_msg_id,
-                                    others=targets(others) if others else None, own=targets(own) if own else None)
+        targets = audience_pb.Targets(own=connections(own), others=connections(others))
+        return delivery_pb.Delivery(id=self.last_id, node_epoch=node_epoch, audience=audience_pb.Audience(targets=targets),
+                                    message=message, client_msg_id=client_msg_id)
 
     async def send(self, *deliveries):
         """Delivers them in one batch and waits for all answers: {delivery id: {conn: verdict}} of the exceptions."""

@@ -50,7 +50,7 @@ async def test_each_target_gets_its_verdict(g):
 async def test_malformed_deliveries_are_answered_and_harm_no_other(g):
     client, push = await g.connect(), g.push()
     lists = push.delivery([client.at(1)])
-    lists.others.offsets.append(2)
+    lists.audience.targets.others.offsets.append(2)
     garbage = push.delivery([client.at(2)], message=b"\xff\xff")
     empty = push.delivery([client.at(2)], message=b"")
     nothing = push.delivery([client.at(0), (client.conn, 1, 0), (client.conn, 1 << 63, client.epoch)])

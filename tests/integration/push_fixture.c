@@ -12,8 +12,9 @@
 
 #include "base/mem.h"
 #include "base/random.h"
-#include "push/order/gap.h"
+#include "push/order/stored_messages.h"
 #include "store/pg/pg.h"
+#include "store/pg/pg_conn.h"
 #include "store_fixture.h"
 
 struct real_server redis_server = { .kind = REAL_REDIS }, pg_server = { .kind = REAL_POSTGRES };

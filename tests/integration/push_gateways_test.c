@@ -13,6 +13,7 @@
 #include "base/macros.h"
 #include "base/mem.h"
 #include "base/telemetry/metrics.h"
+#include "cluster/node_registry.h"
 #include "deliver/gateways.h"
 #include "rpc/client/rpc_client.h"
 #include "rpc/server/rpc_server.h"
@@ -84,12 +85,14 @@ static void talk_nonsense(struct rpc_stream *stream, uint64_t id)
 
 static void take(struct scene *scene, const Skein__V1__Delivery *delivery)
 {
+	const Skein__V1__Connections *others = delivery->audience ? delivery->audience->targets->others : NULL;
+
 	if (delivery->message.len)
 		scene->messages++;
-	for (size_t i = 0; !delivery->message.len && delivery->others && i < delivery->others->n_conns; i++) {
-		uint64_t *told = &scene->told[delivery->others->conns[i]];
+	for (size_t i = 0; !delivery->message.len && others && i < others->n_conns; i++) {
+		uint64_t *told = &scene->told[others->conns[i]];
 
-		*told = MAX(*told, delivery->others->offsets[i]);
+		*told = MAX(*told, others->offsets[i]);
 	}
 }
 
@@ -214,17 +217,24 @@ static void on_done(struct delivery *delivery)
 /* A message for a connection, whose number in the inbox is `offset`; whether it was only noted. */
 static bool deliver(struct scene *scene, uint64_t conn, uint64_t offset)
 {
-	Skein__V1__Delivery content = SKEIN__V1__DELIVERY__INIT;
-	Skein__V1__Targets others = SKEIN__V1__TARGETS__INIT;
+	Skein__V1__Delivery content;
+	Skein__V1__Audience audience = SKEIN__V1__AUDIENCE__INIT;
+	Skein__V1__Targets targets = SKEIN__V1__TARGETS__INIT;
+	Skein__V1__Connections others = SKEIN__V1__CONNECTIONS__INIT;
 	uint64_t epoch = 1;
 	struct part *part = &scene->parts[scene->part_count++];
 	struct gateway *gateway = gateways_get(scene->gateways, str_from(scene->node.name), scene->node.epoch);
 
+	skein__v1__delivery__init(&content);
 	others.conns = &conn;
 	others.offsets = &offset;
 	others.epochs = &epoch;
 	others.n_conns = others.n_offsets = others.n_epochs = 1;
-	content.others = &others;
+	targets.others = &others;
+	audience.who_case = SKEIN__V1__AUDIENCE__WHO_TARGETS;
+	audience.targets = &targets;
+	content.audience = &audience;
+	content.content_case = SKEIN__V1__DELIVERY__CONTENT_MESSAGE;
 	content.message = (ProtobufCBinaryData){ .data = (uint8_t *)"hi", .len = 2 };
 	part->scene = scene;
 	part->delivery.gone = on_gone;

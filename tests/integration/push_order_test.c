@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "base/telemetry/metrics.h"
-#include "push/order/gap.h"
-#include "push/order/pending.h"
+#include "push/order/stored_messages.h"
+#include "push/order/reorder_buffer.h"
 #include "push_fixture.h"
 #include "store_fixture.h"
 
@@ -141,7 +141,7 @@ static bool has_one_finished(void *arg)
 static void a_stuck_conversation_takes_bounded_room_and_holds_up_no_other(void **state)
 {
 	struct push *push = *state;
-	const unsigned last = PENDING_MAX + 500;
+	const unsigned last = REORDER_MAX + 500;
 	char conversation[80];
 
 	store_group(push);
@@ -152,7 +152,7 @@ static void a_stuck_conversation_takes_bounded_room_and_holds_up_no_other(void *
 		take(push, conversation, seq, 10 + (int64_t)seq);
 	struct conversations_load load = conversations_load(push->conversations);
 	assert_int_equal(load.messages + load.slim, last);
-	assert_true(load.messages <= PENDING_MAX + 1); /* and the one whose recipients are looked for */
+	assert_true(load.messages <= REORDER_MAX + 1); /* and the one whose recipients are looked for */
 	take(push, "u:x:y", 1, 5000);
 	turn_until(&push->worker, has_one_finished, push);
 	assert_int_equal(push->finished[0], 5000);

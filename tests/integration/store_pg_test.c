@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "servers.h"
 #include "store/pg/pg.h"
+#include "store/pg/pg_conn.h"
 #include "store_fixture.h"
 
 #define TIMEOUT_MS 1500

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/telemetry/metrics.h"
 #include "loop/worker.h"
+#include "store/pg/pg_result.h"
 
 /*
  * PostgreSQL from one loop: a few connections in libpq's pipeline mode, each
@@ -106,22 +107,5 @@ void pg_query(struct pg *pg, uint64_t lane, const struct pg_statement *statement
 
 /* At least one connection is up. */
 bool pg_is_connected(const struct pg *pg);
-
-/* "23505" of a refused query, "" if there is none. */
-const char *pg_sqlstate(const PGresult *result);
-
-/* Results come in the binary format; these read one cell. A NULL is 0 / false / an empty str with ptr NULL. */
-struct str pg_text(const PGresult *result, int row, int column);
-int64_t pg_i64(const PGresult *result, int row, int column); /* int2, int4, int8 */
-bool pg_bool(const PGresult *result, int row, int column);
-
-/* Reads text[] of one cell into `out`, at most `max` elements; returns how many. */
-size_t pg_text_array(const PGresult *result, int row, int column, struct str *out, size_t max);
-
-/*
- * A connection of one's own, blocking, for start-up work (migrations). NULL with the reason logged if it fails.
- * PQfinish() it.
- */
-PGconn *pg_connect_blocking(const char *uri);
 
 #endif

@@ -255,3 +255,14 @@ void pg_conn_stop(struct pg_conn *conn)
 {
 	pg_conn_tear_down(conn);
 }
+
+PGconn *pg_connect_blocking(const char *uri)
+{
+	PGconn *conn = PQconnectdb(uri);
+
+	if (PQstatus(conn) == CONNECTION_OK)
+		return conn;
+	log_error("connect to postgresql failed", LOG_STR("reason", pg_first_line(PQerrorMessage(conn))));
+	PQfinish(conn);
+	return NULL;
+}

@@ -66,4 +66,10 @@ void pg_conn_lose(struct pg_conn *conn, const char *event, struct str reason);
 /* Loses it on the loop's next turn: for a caller that must not end queries now. */
 void pg_conn_break(struct pg_conn *conn);
 
+/*
+ * A connection of one's own, blocking, for start-up work (migrations). NULL with the reason logged if it fails.
+ * PQfinish() it.
+ */
+PGconn *pg_connect_blocking(const char *uri);
+
 #endif

@@ -156,14 +156,3 @@ size_t pg_text_array(const PGresult *result, int row, int column, struct str *ou
 	}
 	return count;
 }
-
-PGconn *pg_connect_blocking(const char *uri)
-{
-	PGconn *conn = PQconnectdb(uri);
-
-	if (PQstatus(conn) == CONNECTION_OK)
-		return conn;
-	log_error("connect to postgresql failed", LOG_STR("reason", pg_first_line(PQerrorMessage(conn))));
-	PQfinish(conn);
-	return NULL;
-}

@@ -1,10 +1,29 @@
 #ifndef SKEIN_STORE_PG_PG_RESULT_H
 #define SKEIN_STORE_PG_PG_RESULT_H
 
-#include "store/pg/pg.h"
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/text/str.h"
+
+/* Reading the answers of PostgreSQL. */
+
+/* "23505" of a refused query, "" if there is none. */
+const char *pg_sqlstate(const PGresult *result);
+
+/* Results come in the binary format; these read one cell. A NULL is 0 / false / an empty str with ptr NULL. */
+struct str pg_text(const PGresult *result, int row, int column);
+int64_t pg_i64(const PGresult *result, int row, int column); /* int2, int4, int8 */
+bool pg_bool(const PGresult *result, int row, int column);
+
+/* Reads text[] of one cell into `out`, at most `max` elements; returns how many. */
+size_t pg_text_array(const PGresult *result, int row, int column, struct str *out, size_t max);
 
 /*
- * What the server's answer means. Internal to store.
+ * For store/pg only: what the server's answer means.
  *
  * `is_stale`: this connection will not do any more (its statements are gone or planned for another schema, or it leads to
  * a server that went read-only); the statement was not executed.

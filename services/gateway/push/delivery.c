@@ -30,6 +30,7 @@ struct part {
 };
 
 struct plan {
+	const Skein__V1__Connections *own, *others; /* NULL: none */
 	struct fanout *fanout; /* NULL: it cannot be read */
 	bool is_to_deliver;
 };
@@ -136,17 +137,17 @@ static void leave(struct run *run)
 /* Connections lie anywhere in memory: this many targets ahead, theirs is asked for. */
 #define PREFETCH_AHEAD 6
 
-static bool is_numbered(const Skein__V1__Targets *targets, size_t i)
+static bool is_numbered(const Skein__V1__Connections *targets, size_t i)
 {
 	return targets->epochs[i] && targets->offsets[i] && targets->offsets[i] <= SEQUENCER_MAX_OFFSET;
 }
 
-static size_t target_count(const Skein__V1__Targets *targets)
+static size_t target_count(const Skein__V1__Connections *targets)
 {
 	return targets ? targets->n_conns : 0;
 }
 
-static void deliver_to(struct part *part, uint32_t delivery, const Skein__V1__Targets *targets, enum audience audience,
+static void deliver_to(struct part *part, uint32_t delivery, const Skein__V1__Connections *targets, enum audience audience,
                        struct fanout_share *share, uint64_t now_ms)
 {
 	const struct conn_table *table = &part->w->table;
@@ -187,14 +188,13 @@ static void deliver_part(struct task *task)
 	uint64_t now_ms = clock_mono_ms();
 
 	for (size_t i = 0; i < run->batch->n_deliveries; i++) {
-		const Skein__V1__Delivery *delivery = run->batch->deliveries[i];
 		const struct plan *plan = &run->plans[i];
 
 		if (!plan->is_to_deliver)
 			continue;
 		struct fanout_share *share = plan->fanout ? fanout_share_new(plan->fanout) : NULL;
-		deliver_to(part, (uint32_t)i, delivery->others, AUDIENCE_OTHERS, share, now_ms);
-		deliver_to(part, (uint32_t)i, delivery->own, AUDIENCE_OWN, share, now_ms);
+		deliver_to(part, (uint32_t)i, plan->others, AUDIENCE_OTHERS, share, now_ms);
+		deliver_to(part, (uint32_t)i, plan->own, AUDIENCE_OWN, share, now_ms);
 		if (share)
 			fanout_share_unref(share);
 	}
@@ -204,19 +204,19 @@ static void deliver_part(struct task *task)
 
 /* ---- taking a batch apart: on the queue's thread ---- */
 
-static bool is_well_formed(const Skein__V1__Targets *targets)
+static bool is_well_formed(const Skein__V1__Connections *targets)
 {
 	return !targets || (targets->n_conns == targets->n_offsets && targets->n_conns == targets->n_epochs);
 }
 
-static void all_are(struct run *run, uint32_t delivery, const Skein__V1__Targets *targets, enum verdict verdict)
+static void all_are(struct run *run, uint32_t delivery, const Skein__V1__Connections *targets, enum verdict verdict)
 {
 	for (size_t i = 0; i < target_count(targets); i++)
 		add_exception(&run->exceptions, delivery, targets->conns[i], verdict);
 }
 
 /* Which workers have targets here; those that nobody has get their verdict. */
-static void look_at_targets(struct run *run, uint32_t delivery, const Skein__V1__Targets *targets)
+static void look_at_targets(struct run *run, uint32_t delivery, const Skein__V1__Connections *targets)
 {
 	for (size_t i = 0; i < target_count(targets); i++) {
 		unsigned worker = conn_worker(targets->conns[i]);
@@ -236,33 +236,47 @@ static void count_malformed(struct run *run, uint64_t id, const char *why)
 	log_error("malformed delivery", LOG_U64("id", id), LOG_TEXT("why", why));
 }
 
+static struct str message_of(const Skein__V1__Delivery *delivery)
+{
+	if (delivery->content_case != SKEIN__V1__DELIVERY__CONTENT_MESSAGE)
+		return (struct str){ 0 };
+	return str_of(delivery->message.data, delivery->message.len);
+}
+
 static void make_plan(struct run *run, uint32_t index)
 {
 	const Skein__V1__Delivery *delivery = run->batch->deliveries[index];
+	const Skein__V1__Audience *audience = delivery->audience;
+	struct str message = message_of(delivery);
 	struct plan *plan = &run->plans[index];
 
-	if (!is_well_formed(delivery->others) || !is_well_formed(delivery->own)) {
+	if (delivery->content_case == SKEIN__V1__DELIVERY__CONTENT_EVENT)
+		return; /* events are not shown yet: done, to nobody */
+	if (audience && audience->who_case == SKEIN__V1__AUDIENCE__WHO_TARGETS) {
+		plan->own = audience->targets->own;
+		plan->others = audience->targets->others;
+	}
+	if (!is_well_formed(plan->others) || !is_well_formed(plan->own)) {
 		count_malformed(run, delivery->id, "lists of different lengths");
-		all_are(run, index, delivery->others, VERDICT_LAGGING);
-		all_are(run, index, delivery->own, VERDICT_LAGGING);
+		all_are(run, index, plan->others, VERDICT_LAGGING);
+		all_are(run, index, plan->own, VERDICT_LAGGING);
 		return;
 	}
 	if (delivery->node_epoch != atomic_load(&run->app->node_epoch)) {
-		all_are(run, index, delivery->others, VERDICT_GONE);
-		all_are(run, index, delivery->own, VERDICT_GONE);
+		all_are(run, index, plan->others, VERDICT_GONE);
+		all_are(run, index, plan->own, VERDICT_GONE);
 		return;
 	}
-	plan->is_to_deliver = target_count(delivery->others) || target_count(delivery->own);
+	plan->is_to_deliver = target_count(plan->others) || target_count(plan->own);
 	if (!plan->is_to_deliver)
 		return;
-	if (delivery->message.len)
-		plan->fanout = fanout_new(str_of(delivery->message.data, delivery->message.len), target_count(delivery->own) > 0,
-		                          str_from(delivery->client_msg_id));
+	if (message.len)
+		plan->fanout = fanout_new(message, target_count(plan->own) > 0, str_from(delivery->client_msg_id));
 	/* Without it connections are told the number all the same: they notice the hole, and read it from the inbox. */
-	if (!plan->fanout && delivery->message.len)
+	if (!plan->fanout && message.len)
 		count_malformed(run, delivery->id, "the message cannot be shown");
-	look_at_targets(run, index, delivery->others);
-	look_at_targets(run, index, delivery->own);
+	look_at_targets(run, index, plan->others);
+	look_at_targets(run, index, plan->own);
 }
 
 static struct run *run_new(struct app *app, struct rpc_stream *stream, Skein__V1__DeliverBatch *batch)

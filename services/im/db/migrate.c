@@ -6,6 +6,7 @@
 #include "im/db/migrations.h"
 #include "store/kafka/kafka.h"
 #include "store/pg/pg.h"
+#include "store/pg/pg_conn.h"
 
 /* Among all advisory locks of this database. */
 #define LOCK "select pg_advisory_lock(20000, 0)"

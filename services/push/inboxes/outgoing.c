@@ -183,7 +183,7 @@ static void on_done(struct delivery *delivery)
 }
 
 /* Points a wire list at targets first .. first + count - 1; the three arrays are in one allocation. */
-static void fill_targets(Skein__V1__Targets *list, const struct fanout_target *targets, size_t count)
+static void fill_connections(Skein__V1__Connections *list, const struct fanout_target *targets, size_t count)
 {
 	list->conns = mem_alloc(3 * count * sizeof(uint64_t));
 	list->offsets = list->conns + count;
@@ -198,8 +198,10 @@ static void fill_targets(Skein__V1__Targets *list, const struct fanout_target *t
 
 static void send_part(struct outgoing *outgoing, const struct fanout_batch *batch, struct buf *message)
 {
-	Skein__V1__Delivery content = SKEIN__V1__DELIVERY__INIT;
-	Skein__V1__Targets own = SKEIN__V1__TARGETS__INIT, others = SKEIN__V1__TARGETS__INIT;
+	Skein__V1__Delivery content;
+	Skein__V1__Audience audience = SKEIN__V1__AUDIENCE__INIT;
+	Skein__V1__Targets to = SKEIN__V1__TARGETS__INIT;
+	Skein__V1__Connections own = SKEIN__V1__CONNECTIONS__INIT, others = SKEIN__V1__CONNECTIONS__INIT;
 	const struct fanout_target *targets = &outgoing->targets[batch->first];
 	struct part *part = MEM_NEW(struct part);
 
@@ -208,15 +210,20 @@ static void send_part(struct outgoing *outgoing, const struct fanout_batch *batc
 	part->count = batch->count;
 	part->delivery.gone = on_gone;
 	part->delivery.done = on_done;
+	skein__v1__delivery__init(&content);
+	audience.who_case = SKEIN__V1__AUDIENCE__WHO_TARGETS;
+	audience.targets = &to;
+	content.audience = &audience;
+	content.content_case = SKEIN__V1__DELIVERY__CONTENT_MESSAGE;
 	content.message = (ProtobufCBinaryData){ .data = (uint8_t *)message->ptr, .len = message->len };
 	if (batch->own_count) {
-		fill_targets(&own, targets, batch->own_count);
-		content.own = &own;
+		fill_connections(&own, targets, batch->own_count);
+		to.own = &own;
 		content.client_msg_id = outgoing->record->message->client_msg_id;
 	}
 	if (batch->count > batch->own_count) {
-		fill_targets(&others, targets + batch->own_count, batch->count - batch->own_count);
-		content.others = &others;
+		fill_connections(&others, targets + batch->own_count, batch->count - batch->own_count);
+		to.others = &others;
 	}
 	outgoing->awaited++;
 	gateway_deliver(outgoing->gateways[batch->gateway], &part->delivery, &content);

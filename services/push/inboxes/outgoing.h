@@ -15,7 +15,7 @@
 /*
  * One message on its way out: from its Kafka record (or its row in PostgreSQL)
  * to the answers of all gateways. Its owner moves it: conversations.c orders
- * it, append_run.c writes the inboxes and adds the connections it finds,
+ * it, inbox_writer.c writes the inboxes and adds the connections it finds,
  * outgoing_deliver() plans and sends. Thread: the worker's.
  */
 struct outgoing {

@@ -4,9 +4,9 @@
 #include "base/text/ident.h"
 #include "base/map.h"
 #include "base/telemetry/metrics.h"
-#include "push/inboxes/append_run.h"
+#include "push/inboxes/inbox_writer.h"
 #include "push/order/conversations.h"
-#include "push/order/pending.h"
+#include "push/order/reorder_buffer.h"
 
 /*
  * Inside conversations.c and conv_gap.c only: one conversation, and all of them.
@@ -50,10 +50,10 @@ struct conv {
 	uint64_t base; /* what `dispatched` was when this process began: up to here nothing was seen answered */
 	uint64_t saved; /* what the next owner of the partition would find */
 	struct progress_query loading;
-	struct pending pending; /* not begun */
+	struct reorder_buffer pending; /* not begun */
 	struct list batch;
 	struct list delivering;
-	struct append_run run;
+	struct inbox_writer run;
 	struct timer wait; /* for a gap, or before another try */
 	uint64_t batch_started_us;
 };

@@ -2,7 +2,7 @@
 #include "base/telemetry/log.h"
 #include "base/sabotage.h"
 #include "push/order/conv.h"
-#include "push/order/gap.h"
+#include "push/order/stored_messages.h"
 
 /* $1 conversation, $2 and $3 the seqs around the gap, $4 how many at most */
 static const struct pg_statement gap_messages = {
@@ -15,7 +15,7 @@ static const struct pg_statement gap_messages = {
 
 bool conv_has_gap(const struct conv *conv)
 {
-	const struct outgoing *first = pending_first(&conv->pending);
+	const struct outgoing *first = reorder_buffer_first(&conv->pending);
 
 	return first && (first->is_slim || first->seq > conv->dispatched + 1);
 }
@@ -33,7 +33,7 @@ static void discard_false(struct conv *conv, struct outgoing *first)
 {
 	struct conversations *all = conv->all;
 
-	pending_remove(&conv->pending, first);
+	reorder_buffer_remove(&conv->pending, first);
 	if (first->has_place && !conv->is_orphan)
 		all->options.unknown(all->options.arg, first);
 	conv_drop(conv, first);
@@ -42,8 +42,8 @@ static void discard_false(struct conv *conv, struct outgoing *first)
 static void take_row(struct conv *conv, const PGresult *result, int row, uint64_t member_version)
 {
 	struct conversations *all = conv->all;
-	struct outgoing *read = outgoing_new(gap_record(result, row, conv->id, member_version), all->options.redis);
-	enum pending_fill fill = pending_fill(&conv->pending, read);
+	struct outgoing *read = outgoing_new(stored_message_record(result, row, conv->id, member_version), all->options.redis);
+	enum reorder_buffer_fill fill = reorder_buffer_fill(&conv->pending, read);
 
 	if (fill == FILL_REFILLED) { /* the slim one counts as whole now, with these bytes */
 		all->slim--;
@@ -77,11 +77,11 @@ static void on_gap_read(void *arg, err_t err, const PGresult *result)
 	}
 	/* the missing records may have come meanwhile, or the partition went */
 	if (conv_has_gap(conv)) {
-		struct outgoing *first = pending_first(&conv->pending);
+		struct outgoing *first = reorder_buffer_first(&conv->pending);
 
-		if (gap_first_seq(result) > first->seq)
+		if (stored_messages_first_seq(result) > first->seq)
 			discard_false(conv, first);
-		else if (gap_first_seq(result) == first->seq && !first->is_slim)
+		else if (stored_messages_first_seq(result) == first->seq && !first->is_slim)
 			skip_lost(conv, first);
 		else
 			take_gap(conv, result, first);
@@ -91,7 +91,7 @@ static void on_gap_read(void *arg, err_t err, const PGresult *result)
 
 static void read_gap(struct conv *conv)
 {
-	const struct outgoing *first = pending_first(&conv->pending);
+	const struct outgoing *first = reorder_buffer_first(&conv->pending);
 	uint64_t after = MIN(conv->dispatched, first->seq - 1);
 	uint64_t before = first->is_slim ? first->seq + GAP_READ_MAX : first->seq + 1; /* is it there itself? */
 	struct pg_params params = { 0 };
@@ -107,7 +107,7 @@ static void read_gap(struct conv *conv)
 
 void conv_read_gap(struct conv *conv)
 {
-	const struct outgoing *first = pending_first(&conv->pending);
+	const struct outgoing *first = reorder_buffer_first(&conv->pending);
 
 	if (sabotaged(SABOTAGE_NO_GAP_READ) && !first->is_slim) {
 		conv->dispatched = first->seq - 1;

@@ -15,7 +15,7 @@ static struct str key_of(const struct map_node *node)
 
 static bool is_quiet(const struct conv *conv)
 {
-	return conv->stage == STAGE_IDLE && !conv->is_filling && !pending_first(&conv->pending) &&
+	return conv->stage == STAGE_IDLE && !conv->is_filling && !reorder_buffer_first(&conv->pending) &&
 	       list_is_empty(&conv->delivering);
 }
 
@@ -92,7 +92,7 @@ static void drop_all(struct conv *conv, struct list *messages)
 static void drop_pending(struct conv *conv)
 {
 	drop_all(conv, &conv->pending.messages);
-	pending_init(&conv->pending);
+	reorder_buffer_init(&conv->pending);
 }
 
 void conv_finish(struct conv *conv, struct outgoing *outgoing)
@@ -127,7 +127,7 @@ static void on_loaded(void *arg, err_t err, uint64_t seq)
 
 static void load_dispatched(struct conv *conv)
 {
-	const struct outgoing *first = pending_first(&conv->pending);
+	const struct outgoing *first = reorder_buffer_first(&conv->pending);
 
 	if (first->seq == 1) {
 		conv->is_known = true; /* a new conversation: nothing was before */
@@ -198,7 +198,7 @@ static void on_slimmed(struct outgoing *outgoing, void *arg)
 
 static const struct outgoing_handlers outgoing_handlers = { .delivered = on_delivered, .slimmed = on_slimmed };
 
-static void on_appended(struct append_run *run, void *arg)
+static void on_appended(struct inbox_writer *run, void *arg)
 {
 	struct conv *conv = arg;
 	struct list batch;
@@ -236,7 +236,7 @@ static void append_batch(struct conv *conv, struct recipients *recipients)
 	conv->run.redis = conv->all->options.redis;
 	conv->run.gateways = conv->all->options.gateways;
 	conv->run.limits = &conv->all->options.inbox_limits;
-	append_run_start(&conv->run, &conv->batch, on_appended, conv);
+	inbox_writer_start(&conv->run, &conv->batch, on_appended, conv);
 }
 
 /* Nobody is there to get it: the group is gone. */
@@ -315,14 +315,14 @@ static size_t form_batch(struct conv *conv)
 	size_t count = 0;
 	struct outgoing *first;
 
-	while ((first = pending_first(&conv->pending)) && count < APPEND_BATCH_MAX &&
+	while ((first = reorder_buffer_first(&conv->pending)) && count < APPEND_BATCH_MAX &&
 	       (first->seq <= conv->dispatched + 1 || sabotaged(SABOTAGE_NO_REORDER))) {
 		bool is_repeat = first->seq <= conv->dispatched && first->seq > conv->base &&
 		                 !sabotaged(SABOTAGE_NO_REORDER);
 
 		if (first->is_slim && !is_repeat)
 			break;
-		pending_remove(&conv->pending, first);
+		reorder_buffer_remove(&conv->pending, first);
 		if (is_repeat) {
 			take_repeat(conv, first);
 			continue;
@@ -341,7 +341,7 @@ void conv_advance(struct conv *conv)
 {
 	if (conv->stage != STAGE_IDLE || conv->is_filling)
 		return;
-	if (!pending_first(&conv->pending)) {
+	if (!reorder_buffer_first(&conv->pending)) {
 		rest(conv);
 		return;
 	}
@@ -353,9 +353,9 @@ void conv_advance(struct conv *conv)
 		worker_cancel(conv->all->options.worker, &conv->wait);
 		conv->batch_started_us = clock_mono_us();
 		resolve_batch(conv);
-	} else if (!pending_first(&conv->pending)) {
+	} else if (!reorder_buffer_first(&conv->pending)) {
 		rest(conv);
-	} else if ((pending_first(&conv->pending)->is_slim || conv->reads_on) && !timer_is_armed(&conv->wait)) {
+	} else if ((reorder_buffer_first(&conv->pending)->is_slim || conv->reads_on) && !timer_is_armed(&conv->wait)) {
 		conv->reads_on = false;
 		conv_read_gap(conv);
 	} else if (!timer_is_armed(&conv->wait)) {
@@ -374,7 +374,7 @@ static struct conv *conv_new(struct conversations *all, const char *id, int32_t 
 	(void)conversation_parse(str_from(conv->id), &conv->parsed); /* intake let nothing else through */
 	conv->partition = partition;
 	list_init(&conv->idle);
-	pending_init(&conv->pending);
+	reorder_buffer_init(&conv->pending);
 	list_init(&conv->batch);
 	list_init(&conv->delivering);
 	timer_init(&conv->wait, on_wait_over);
@@ -391,7 +391,7 @@ void conversations_take(struct conversations *all, struct outgoing *outgoing)
 		found ? container_of(found, struct conv, link) : conv_new(all, id, outgoing->partition);
 
 	list_remove(&conv->idle);
-	pending_add(&conv->pending, outgoing);
+	reorder_buffer_add(&conv->pending, outgoing);
 	conv_count_in(all, outgoing);
 	conv_advance(conv);
 }
@@ -450,7 +450,7 @@ void conversations_free(struct conversations *all)
 
 		drop_pending(conv);
 		drop_all(conv, &conv->batch);
-		append_run_abort(&conv->run);
+		inbox_writer_abort(&conv->run);
 		conv_free(conv);
 	}
 	map_release(&all->by_id);

@@ -76,7 +76,7 @@ void conversations_drop_partition(struct conversations *conversations, int32_t p
 
 struct conversations_load {
 	size_t messages, bytes; /* not answered yet, but for those: */
-	size_t slim; /* of which only the place is kept (pending.h, gateways.h), about 300 bytes each */
+	size_t slim; /* of which only the place is kept (reorder_buffer.h, gateways.h), about 300 bytes each */
 	size_t known; /* conversations */
 };
 

@@ -1,4 +1,4 @@
-#include "push/inboxes/append_run.h"
+#include "push/inboxes/inbox_writer.h"
 
 #include <assert.h>
 
@@ -7,9 +7,9 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 
-static void issue(struct append_run *run);
+static void issue(struct inbox_writer *run);
 
-static void release(struct append_run *run)
+static void release(struct inbox_writer *run)
 {
 	buf_release(&run->text);
 	mem_free(run->entries);
@@ -17,14 +17,14 @@ static void release(struct append_run *run)
 	run->jobs = NULL;
 }
 
-static void end(struct append_run *run)
+static void end(struct inbox_writer *run)
 {
 	release(run);
 	run->done(run, run->arg);
 }
 
 /* Everything that was issued has ended: done, or the failed ones once more after a pause. */
-static void settle(struct append_run *run)
+static void settle(struct inbox_writer *run)
 {
 	struct backoff backoff;
 	size_t left = 0;
@@ -47,15 +47,15 @@ static void settle(struct append_run *run)
 	worker_arm(run->worker, &run->retry, clock_mono_ms() + backoff_next_ms(&backoff));
 }
 
-static struct outgoing *first_of(const struct append_run *run)
+static struct outgoing *first_of(const struct inbox_writer *run)
 {
 	return container_of(run->batch->next, struct outgoing, link);
 }
 
 static void on_appended(void *arg, err_t err, const struct inbox_appended *appended)
 {
-	struct append_job *job = arg;
-	struct append_run *run = job->run;
+	struct inbox_write *job = arg;
+	struct inbox_writer *run = job->run;
 
 	run->under_way--;
 	if (!err) {
@@ -77,12 +77,12 @@ static void on_appended(void *arg, err_t err, const struct inbox_appended *appen
 		settle(run);
 }
 
-static void issue(struct append_run *run)
+static void issue(struct inbox_writer *run)
 {
 	const struct recipients *recipients = first_of(run)->recipients;
 
 	while (run->next < run->job_count && run->under_way < APPEND_WINDOW) {
-		struct append_job *job = &run->jobs[run->next++];
+		struct inbox_write *job = &run->jobs[run->next++];
 
 		run->under_way++;
 		inbox_append(run->redis, run->limits, recipients->uids[job->recipient], run->entries, run->entry_count,
@@ -92,11 +92,11 @@ static void issue(struct append_run *run)
 
 static void on_retry(struct timer *timer)
 {
-	issue(container_of(timer, struct append_run, retry));
+	issue(container_of(timer, struct inbox_writer, retry));
 }
 
 /* The text may move while it grows, so the entries point into it at the end. */
-static void write_entries(struct append_run *run, const struct list *batch)
+static void write_entries(struct inbox_writer *run, const struct list *batch)
 {
 	size_t count = 0;
 
@@ -117,8 +117,8 @@ static void write_entries(struct append_run *run, const struct list *batch)
 	run->entry_count = count;
 }
 
-void append_run_start(struct append_run *run, const struct list *batch, void (*done)(struct append_run *run, void *arg),
-                      void *arg)
+void inbox_writer_start(struct inbox_writer *run, const struct list *batch, void (*done)(struct inbox_writer *run, void *arg),
+                        void *arg)
 {
 	run->batch = batch;
 	run->done = done;
@@ -131,7 +131,7 @@ void append_run_start(struct append_run *run, const struct list *batch, void (*d
 	write_entries(run, batch);
 	run->jobs = mem_alloc(run->job_count * sizeof(*run->jobs));
 	for (uint32_t i = 0; i < run->job_count; i++)
-		run->jobs[i] = (struct append_job){ .run = run, .recipient = i };
+		run->jobs[i] = (struct inbox_write){ .run = run, .recipient = i };
 	run->next = run->under_way = 0;
 	run->has_failed = false;
 	run->tries = 0;
@@ -139,7 +139,7 @@ void append_run_start(struct append_run *run, const struct list *batch, void (*d
 	issue(run);
 }
 
-void append_run_abort(struct append_run *run)
+void inbox_writer_abort(struct inbox_writer *run)
 {
 	if (!run->jobs)
 		return;

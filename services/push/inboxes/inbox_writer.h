@@ -1,5 +1,5 @@
-#ifndef SKEIN_PUSH_INBOXES_APPEND_RUN_H
-#define SKEIN_PUSH_INBOXES_APPEND_RUN_H
+#ifndef SKEIN_PUSH_INBOXES_INBOX_WRITER_H
+#define SKEIN_PUSH_INBOXES_INBOX_WRITER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,13 +23,13 @@
 #define APPEND_WINDOW 2000
 #define APPEND_BATCH_MAX INBOX_APPEND_MAX
 
-struct append_job {
-	struct append_run *run;
+struct inbox_write {
+	struct inbox_writer *run;
 	uint32_t recipient;
 	bool has_failed;
 };
 
-struct append_run {
+struct inbox_writer {
 	struct worker *worker;
 	struct redis *redis;
 	struct gateways *gateways;
@@ -38,13 +38,13 @@ struct append_run {
 	struct buf text; /* what `entries` point into */
 	struct str *entries; /* of the batch's messages */
 	size_t entry_count;
-	struct append_job *jobs;
+	struct inbox_write *jobs;
 	size_t job_count, next; /* jobs[next] is the first that was not issued */
 	size_t under_way;
 	bool has_failed; /* some job has: nothing new is issued until all have ended */
 	struct timer retry;
 	unsigned tries;
-	void (*done)(struct append_run *run, void *arg);
+	void (*done)(struct inbox_writer *run, void *arg);
 	void *arg;
 };
 
@@ -52,10 +52,10 @@ struct append_run {
  * The one to APPEND_BATCH_MAX messages in `batch`, which stays as it is until `done`, have the same recipients, set. `done`
  * comes once, later or from inside the call (nobody to write to).
  */
-void append_run_start(struct append_run *run, const struct list *batch, void (*done)(struct append_run *run, void *arg),
-                      void *arg);
+void inbox_writer_start(struct inbox_writer *run, const struct list *batch, void (*done)(struct inbox_writer *run, void *arg),
+                        void *arg);
 
 /* Gives up: for the end of the process, once nothing is under way. Fine on a run that never started. */
-void append_run_abort(struct append_run *run);
+void inbox_writer_abort(struct inbox_writer *run);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "base/macros.h"
 #include "base/mem.h"
-#include "push/order/pending.h"
+#include "push/order/reorder_buffer.h"
 
 #define VERSION 7
 #define PLACE(seq) ((int64_t)(1000 + (seq)))
@@ -45,41 +45,41 @@ static struct outgoing *taken_message(uint64_t seq, size_t body_size)
 	return outgoing;
 }
 
-static struct outgoing *add(struct pending *pending, uint64_t seq)
+static struct outgoing *add(struct reorder_buffer *pending, uint64_t seq)
 {
 	struct outgoing *outgoing = taken_message(seq, 2);
 
-	pending_add(pending, outgoing);
+	reorder_buffer_add(pending, outgoing);
 	return outgoing;
 }
 
-static void add_up_to(struct pending *pending, uint64_t last)
+static void add_up_to(struct reorder_buffer *pending, uint64_t last)
 {
 	for (uint64_t seq = 1; seq <= last; seq++)
 		assert_false(add(pending, seq)->is_slim);
 }
 
-static void remove_first(struct pending *pending, uint64_t seq)
+static void remove_first(struct reorder_buffer *pending, uint64_t seq)
 {
-	struct outgoing *first = pending_first(pending);
+	struct outgoing *first = reorder_buffer_first(pending);
 
 	assert_non_null(first);
 	assert_int_equal(first->seq, seq);
-	pending_remove(pending, first);
+	reorder_buffer_remove(pending, first);
 	outgoing_free(first);
 }
 
 /* Nothing is left, and nothing is counted. */
-static void assert_empty(const struct pending *pending)
+static void assert_empty(const struct reorder_buffer *pending)
 {
-	assert_null(pending_first(pending));
+	assert_null(reorder_buffer_first(pending));
 	assert_int_equal(pending->whole, 0);
 	assert_int_equal(pending->whole_bytes, 0);
 }
 
-static void remove_all(struct pending *pending)
+static void remove_all(struct reorder_buffer *pending)
 {
-	for (struct outgoing *first; (first = pending_first(pending));)
+	for (struct outgoing *first; (first = reorder_buffer_first(pending));)
 		remove_first(pending, first->seq);
 	assert_empty(pending);
 }
@@ -96,10 +96,10 @@ static void assert_slim(const struct outgoing *outgoing, uint64_t seq)
 static void the_lowest_seq_is_first_however_they_come(void **state)
 {
 	static const uint64_t seqs[] = { 5, 2, 9, 1, 7, 3 }, in_order[] = { 1, 2, 3, 5, 7, 9 };
-	struct pending pending;
+	struct reorder_buffer pending;
 	(void)state;
 
-	pending_init(&pending);
+	reorder_buffer_init(&pending);
 	assert_empty(&pending);
 	for (size_t i = 0; i < ARRAY_LEN(seqs); i++)
 		add(&pending, seqs[i]);
@@ -110,15 +110,15 @@ static void the_lowest_seq_is_first_however_they_come(void **state)
 
 static void of_two_with_one_seq_the_one_that_came_first_is_first(void **state)
 {
-	struct pending pending;
+	struct reorder_buffer pending;
 	(void)state;
 
-	pending_init(&pending);
+	reorder_buffer_init(&pending);
 	add(&pending, 2);
 	struct outgoing *earlier = add(&pending, 1), *later = add(&pending, 1);
-	assert_ptr_equal(pending_first(&pending), earlier);
+	assert_ptr_equal(reorder_buffer_first(&pending), earlier);
 	remove_first(&pending, 1);
-	assert_ptr_equal(pending_first(&pending), later);
+	assert_ptr_equal(reorder_buffer_first(&pending), later);
 	remove_first(&pending, 1);
 	remove_first(&pending, 2);
 	assert_empty(&pending);
@@ -126,34 +126,34 @@ static void of_two_with_one_seq_the_one_that_came_first_is_first(void **state)
 
 static void behind_as_many_as_may_wait_a_message_is_only_its_place(void **state)
 {
-	struct pending pending;
+	struct reorder_buffer pending;
 	(void)state;
 
-	pending_init(&pending);
-	add_up_to(&pending, PENDING_MAX);
+	reorder_buffer_init(&pending);
+	add_up_to(&pending, REORDER_MAX);
 	size_t bytes = pending.whole_bytes;
-	assert_slim(add(&pending, PENDING_MAX + 1), PENDING_MAX + 1);
+	assert_slim(add(&pending, REORDER_MAX + 1), REORDER_MAX + 1);
 	assert_slim(add(&pending, 500), 500); /* between others, too */
-	assert_int_equal(pending.whole, PENDING_MAX);
+	assert_int_equal(pending.whole, REORDER_MAX);
 	assert_int_equal(pending.whole_bytes, bytes);
 	remove_all(&pending);
 }
 
 static void behind_as_many_bytes_as_may_wait_a_message_is_only_its_place(void **state)
 {
-	struct pending pending;
+	struct reorder_buffer pending;
 	uint64_t seq = 0;
 	(void)state;
 
-	pending_init(&pending);
-	while (pending.whole_bytes < PENDING_MAX_BYTES) {
-		struct outgoing *large = taken_message(++seq, PENDING_MAX_BYTES / 4);
+	reorder_buffer_init(&pending);
+	while (pending.whole_bytes < REORDER_MAX_BYTES) {
+		struct outgoing *large = taken_message(++seq, REORDER_MAX_BYTES / 4);
 		size_t before = pending.whole_bytes;
 
-		pending_add(&pending, large);
+		reorder_buffer_add(&pending, large);
 		assert_false(large->is_slim);
 		assert_int_equal(pending.whole_bytes, before + large->bytes);
-		assert_true(large->bytes > PENDING_MAX_BYTES / 4);
+		assert_true(large->bytes > REORDER_MAX_BYTES / 4);
 	}
 	assert_int_equal(seq, 4);
 	assert_slim(add(&pending, 5), 5);
@@ -163,37 +163,37 @@ static void behind_as_many_bytes_as_may_wait_a_message_is_only_its_place(void **
 
 static void one_that_comes_before_all_others_stays_whole_however_many_they_are(void **state)
 {
-	struct pending pending;
+	struct reorder_buffer pending;
 	(void)state;
 
-	pending_init(&pending);
-	for (uint64_t seq = 2; seq <= PENDING_MAX + 1; seq++)
+	reorder_buffer_init(&pending);
+	for (uint64_t seq = 2; seq <= REORDER_MAX + 1; seq++)
 		add(&pending, seq);
 	struct outgoing *next = add(&pending, 1);
 	assert_false(next->is_slim);
 	assert_non_null(next->record);
-	assert_ptr_equal(pending_first(&pending), next);
-	assert_int_equal(pending.whole, PENDING_MAX + 1);
+	assert_ptr_equal(reorder_buffer_first(&pending), next);
+	assert_int_equal(pending.whole, REORDER_MAX + 1);
 	remove_all(&pending);
 }
 
 static void a_message_that_is_only_its_place_gets_its_content_from_postgresql(void **state)
 {
-	struct pending pending;
+	struct reorder_buffer pending;
 	(void)state;
 
-	pending_init(&pending);
-	add_up_to(&pending, PENDING_MAX);
-	struct outgoing *slim = add(&pending, PENDING_MAX + 1), *read = read_message(PENDING_MAX + 1, 3);
+	reorder_buffer_init(&pending);
+	add_up_to(&pending, REORDER_MAX);
+	struct outgoing *slim = add(&pending, REORDER_MAX + 1), *read = read_message(REORDER_MAX + 1, 3);
 	size_t before = pending.whole_bytes;
-	assert_slim(slim, PENDING_MAX + 1);
-	assert_int_equal(pending_fill(&pending, read), FILL_REFILLED);
+	assert_slim(slim, REORDER_MAX + 1);
+	assert_int_equal(reorder_buffer_fill(&pending, read), FILL_REFILLED);
 	assert_false(slim->is_slim);
 	assert_string_equal(slim->record->message->body, "xxx");
-	assert_int_equal(slim->offset, PLACE(PENDING_MAX + 1));
+	assert_int_equal(slim->offset, PLACE(REORDER_MAX + 1));
 	assert_int_equal(slim->record->member_version, VERSION); /* of its own record, not of the one the gap was read for */
 	assert_int_equal(slim->bytes, read->bytes);
-	assert_int_equal(pending.whole, PENDING_MAX + 1);
+	assert_int_equal(pending.whole, REORDER_MAX + 1);
 	assert_int_equal(pending.whole_bytes, before + slim->bytes);
 	assert_null(read->record);
 	outgoing_free(read);
@@ -202,35 +202,35 @@ static void a_message_that_is_only_its_place_gets_its_content_from_postgresql(vo
 
 static void one_that_is_read_and_was_missing_takes_its_place(void **state)
 {
-	struct pending pending;
+	struct reorder_buffer pending;
 	(void)state;
 
-	pending_init(&pending);
+	reorder_buffer_init(&pending);
 	add(&pending, 1);
 	struct outgoing *three = add(&pending, 3), *two = read_message(2, 2), *four = read_message(4, 2);
-	assert_int_equal(pending_fill(&pending, four), FILL_NEW);
-	assert_int_equal(pending_fill(&pending, two), FILL_NEW);
+	assert_int_equal(reorder_buffer_fill(&pending, four), FILL_NEW);
+	assert_int_equal(reorder_buffer_fill(&pending, two), FILL_NEW);
 	assert_int_equal(pending.whole, 4);
 	remove_first(&pending, 1);
-	assert_ptr_equal(pending_first(&pending), two);
+	assert_ptr_equal(reorder_buffer_first(&pending), two);
 	remove_first(&pending, 2);
-	assert_ptr_equal(pending_first(&pending), three);
+	assert_ptr_equal(reorder_buffer_first(&pending), three);
 	remove_first(&pending, 3);
-	assert_ptr_equal(pending_first(&pending), four);
+	assert_ptr_equal(reorder_buffer_first(&pending), four);
 	remove_first(&pending, 4);
 	assert_empty(&pending);
 }
 
 static void one_that_is_read_and_is_there_already_changes_nothing(void **state)
 {
-	struct pending pending;
+	struct reorder_buffer pending;
 	(void)state;
 
-	pending_init(&pending);
+	reorder_buffer_init(&pending);
 	add(&pending, 1);
 	struct outgoing *there = add(&pending, 2), *read = read_message(2, 30);
 	size_t bytes = pending.whole_bytes;
-	assert_int_equal(pending_fill(&pending, read), FILL_USELESS);
+	assert_int_equal(reorder_buffer_fill(&pending, read), FILL_USELESS);
 	assert_non_null(read->record);
 	outgoing_free(read);
 	assert_string_equal(there->record->message->body, "xx");
@@ -243,20 +243,20 @@ static void one_that_is_read_and_is_there_already_changes_nothing(void **state)
 
 static void one_whole_message_that_leaves_makes_room_for_one_and_a_place_that_leaves_for_none(void **state)
 {
-	struct pending pending;
+	struct reorder_buffer pending;
 	(void)state;
 
-	pending_init(&pending);
-	add_up_to(&pending, PENDING_MAX);
-	struct outgoing *slim = add(&pending, PENDING_MAX + 1);
-	pending_remove(&pending, slim);
+	reorder_buffer_init(&pending);
+	add_up_to(&pending, REORDER_MAX);
+	struct outgoing *slim = add(&pending, REORDER_MAX + 1);
+	reorder_buffer_remove(&pending, slim);
 	outgoing_free(slim);
-	assert_int_equal(pending.whole, PENDING_MAX);
-	assert_slim(add(&pending, PENDING_MAX + 2), PENDING_MAX + 2);
+	assert_int_equal(pending.whole, REORDER_MAX);
+	assert_slim(add(&pending, REORDER_MAX + 2), REORDER_MAX + 2);
 	remove_first(&pending, 1);
-	assert_int_equal(pending.whole, PENDING_MAX - 1);
-	assert_false(add(&pending, PENDING_MAX + 3)->is_slim);
-	assert_slim(add(&pending, PENDING_MAX + 4), PENDING_MAX + 4);
+	assert_int_equal(pending.whole, REORDER_MAX - 1);
+	assert_false(add(&pending, REORDER_MAX + 3)->is_slim);
+	assert_slim(add(&pending, REORDER_MAX + 4), REORDER_MAX + 4);
 	remove_all(&pending);
 }
 

@@ -1,4 +1,4 @@
-#include "push/order/pending.h"
+#include "push/order/reorder_buffer.h"
 
 #include "base/macros.h"
 
@@ -7,44 +7,44 @@ static struct outgoing *outgoing_of(const struct list *link)
 	return container_of(link, struct outgoing, link);
 }
 
-void pending_init(struct pending *pending)
+void reorder_buffer_init(struct reorder_buffer *pending)
 {
 	list_init(&pending->messages);
 	pending->whole = pending->whole_bytes = 0;
 }
 
-struct outgoing *pending_first(const struct pending *pending)
+struct outgoing *reorder_buffer_first(const struct reorder_buffer *pending)
 {
 	return list_is_empty(&pending->messages) ? NULL : outgoing_of(pending->messages.next);
 }
 
-static void count_whole(struct pending *pending, const struct outgoing *outgoing)
+static void count_whole(struct reorder_buffer *pending, const struct outgoing *outgoing)
 {
 	pending->whole++;
 	pending->whole_bytes += outgoing->bytes;
 }
 
-static void uncount_whole(struct pending *pending, const struct outgoing *outgoing)
+static void uncount_whole(struct reorder_buffer *pending, const struct outgoing *outgoing)
 {
 	pending->whole--;
 	pending->whole_bytes -= outgoing->bytes;
 }
 
-void pending_add(struct pending *pending, struct outgoing *outgoing)
+void reorder_buffer_add(struct reorder_buffer *pending, struct outgoing *outgoing)
 {
 	struct list *at = &pending->messages;
-	bool is_full = pending->whole >= PENDING_MAX || pending->whole_bytes >= PENDING_MAX_BYTES;
+	bool is_full = pending->whole >= REORDER_MAX || pending->whole_bytes >= REORDER_MAX_BYTES;
 
 	while (at->prev != &pending->messages && outgoing_of(at->prev)->seq > outgoing->seq)
 		at = at->prev;
 	list_insert_before(at, &outgoing->link);
-	if (is_full && pending_first(pending) != outgoing)
+	if (is_full && reorder_buffer_first(pending) != outgoing)
 		outgoing_slim(outgoing);
 	else
 		count_whole(pending, outgoing);
 }
 
-enum pending_fill pending_fill(struct pending *pending, struct outgoing *outgoing)
+enum reorder_buffer_fill reorder_buffer_fill(struct reorder_buffer *pending, struct outgoing *outgoing)
 {
 	struct list *at = pending->messages.next;
 
@@ -63,7 +63,7 @@ enum pending_fill pending_fill(struct pending *pending, struct outgoing *outgoin
 	return FILL_NEW;
 }
 
-void pending_remove(struct pending *pending, struct outgoing *outgoing)
+void reorder_buffer_remove(struct reorder_buffer *pending, struct outgoing *outgoing)
 {
 	list_remove(&outgoing->link);
 	if (!outgoing->is_slim)

@@ -1,4 +1,4 @@
-#include "push/order/gap.h"
+#include "push/order/stored_messages.h"
 
 #include <stdlib.h>
 
@@ -35,7 +35,8 @@ static Skein__V1__MessageRecord *copy(const Skein__V1__MessageRecord *record)
 	return made;
 }
 
-Skein__V1__MessageRecord *gap_record(const PGresult *result, int row, const char *conversation_id, uint64_t member_version)
+Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row, const char *conversation_id,
+                                                uint64_t member_version)
 {
 	Skein__V1__MessageRecord record = SKEIN__V1__MESSAGE_RECORD__INIT;
 	Skein__V1__Message message = SKEIN__V1__MESSAGE__INIT;
@@ -65,7 +66,7 @@ Skein__V1__MessageRecord *gap_record(const PGresult *result, int row, const char
 	return made;
 }
 
-uint64_t gap_first_seq(const PGresult *result)
+uint64_t stored_messages_first_seq(const PGresult *result)
 {
 	return PQntuples(result) ? (uint64_t)pg_i64(result, 0, SEQ) : UINT64_MAX;
 }

@@ -1,0 +1,35 @@
+#ifndef SKEIN_DELIVER_MISSED_OFFSETS_H
+#define SKEIN_DELIVER_MISSED_OFFSETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/map.h"
+#include "proto/delivery.pb-c.h"
+
+/*
+ * What a gateway that is behind will be told instead of messages: for each
+ * connection the highest number its inbox has under the epoch noted last. About
+ * 64 bytes a connection, however many messages there were, and for no more than
+ * MISSED_OFFSETS_MAX connections, which is more than a gateway holds: one that is left out
+ * notices the hole with its next message. Pure: no I/O.
+ */
+
+#define MISSED_OFFSETS_MAX (1u << 20)
+
+struct missed_offsets {
+	struct map by_conn;
+	size_t count;
+};
+
+void missed_offsets_init(struct missed_offsets *missed);
+void missed_offsets_release(struct missed_offsets *missed);
+
+/* Of an audience without numbers, or none (NULL), nothing is noted. */
+void missed_offsets_add(struct missed_offsets *missed, const Skein__V1__Audience *audience);
+
+/* Takes up to `max` connections out, into `to`, whose arrays are in one allocation: mem_free(to->conns). */
+void missed_offsets_take(struct missed_offsets *missed, size_t max, Skein__V1__Connections *to);
+
+#endif
