@@ -6,6 +6,7 @@
 #include "im/config.h"
 #include "im/db/pg_pools.h"
 #include "im/tokens/kicks.h"
+#include "im/events/events.h"
 #include "im/overload/overload.h"
 #include "im/accounts/password_pool.h"
 #include "im/tokens/revocation_feed.h"
@@ -38,6 +39,7 @@ struct app {
 	struct jwt_keys *keys;
 	struct lease_keeper lease_keeper;
 	struct publisher publisher;
+	struct events events;
 	struct batcher batcher;
 	struct takeover takeover;
 	struct overload overload;

@@ -90,6 +90,7 @@ static void on_drain_timer(struct timer *timer)
 	overload_stop(&app->overload);
 	rpc_channel_close(app->routers);
 	publisher_stop(&app->publisher);
+	events_stop(&app->events);
 	kafka_producer_close(app->producer, left_ms(app), on_producer_closed, app);
 }
 

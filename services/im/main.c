@@ -33,6 +33,7 @@ static const struct rpc_method methods[] = {
 	{ .path = "/skein.v1.Im/Send", .unary = rpc_api_send },
 	{ .path = "/skein.v1.Im/Admit", .unary = rpc_api_admit },
 	{ .path = "/skein.v1.Im/Sync", .unary = rpc_api_sync },
+	{ .path = "/skein.v1.Im/Delivered", .unary = rpc_api_delivered },
 };
 
 static void on_http_finished(const struct http_request *request, int status, uint64_t duration_us, void *arg)
@@ -69,8 +70,8 @@ static err_t open_stores(struct app *app)
 	const struct kafka_producer_options kafka = {
 		.brokers = config->kafka_brokers,
 		.client_id = config->common.node_name,
-		.max_waiting = (unsigned)config->kafka_max_waiting,
-		.max_waiting_bytes = (uint64_t)config->kafka_max_waiting_bytes,
+		.max_waiting = (unsigned)config->kafka_max_waiting + EVENTS_MAX_WAITING,
+		.max_waiting_bytes = (uint64_t)config->kafka_max_waiting_bytes + EVENTS_MAX_WAITING_BYTES,
 	};
 
 	err_t err = pg_pools_open(&app->pg, &app->worker, config);
@@ -116,6 +117,7 @@ static void init_parts(struct app *app)
 	                   (unsigned)config->lease_life_ms);
 	publisher_init(&app->publisher, app->producer, &app->lease_keeper.watermark, (unsigned)config->kafka_max_waiting,
 	               (uint64_t)config->kafka_max_waiting_bytes);
+	events_init(&app->events, app->producer);
 	message_cache_init(&app->messages, (size_t)config->cache_messages);
 	sync_init(&app->sync, app->redis, &inbox_limits, app->pg.calls, &app->messages);
 	batcher_init(&app->batcher, &app->worker, app->pg.sends, &app->lease_keeper, &app->publisher, &options);

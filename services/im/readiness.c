@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "im/app.h"
-#include "im/db/migrate.h"
+#include "message/topics.h"
 
 static const struct pg_statement readiness_ping = {
 	"ping",

@@ -4,6 +4,7 @@
 
 #include "base/telemetry/log.h"
 #include "im/db/migrations.h"
+#include "message/topics.h"
 #include "store/kafka/kafka.h"
 #include "store/pg/pg.h"
 #include "store/pg/pg_conn.h"
@@ -114,6 +115,8 @@ static err_t create_topics(const struct im_config *config)
 		  .replication = (int)config->kafka_replication },
 		{ .name = TOPIC_DEAD, .partitions = 1, .replication = (int)config->kafka_replication,
 		  .config = "retention.ms=1209600000" },
+		{ .name = TOPIC_EVENT, .partitions = (int)config->kafka_partitions,
+		  .replication = (int)config->kafka_replication, .config = "retention.ms=600000" },
 		{ .name = TOPIC_PROBE, .partitions = 1, .replication = (int)config->kafka_replication,
 		  .config = "retention.ms=60000" },
 	};

@@ -4,7 +4,7 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/telemetry/metrics.h"
-#include "im/db/migrate.h"
+#include "message/topics.h"
 #include "proto/record.pb-c.h"
 
 #define RECORD_VERSION 1

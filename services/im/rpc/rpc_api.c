@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "im/messages/send_submit.h"
 #include "im/sync/sync_request.h"
+#include "im/events/receipts.h"
 #include "im/http/trace_context.h"
 #include "proto/im.pb-c.h"
 
@@ -179,4 +180,20 @@ void rpc_api_sync(struct rpc_call *call, struct str request, void *arg)
 	struct pending_page *pending = MEM_NEW(struct pending_page);
 	*pending = (struct pending_page){ call, message };
 	sync_read(&app->sync, str_from(message->uid), &position, message->limit, on_page, pending);
+}
+
+void rpc_api_delivered(struct rpc_call *call, struct str request, void *arg)
+{
+	struct app *app = arg;
+	Skein__V1__DeliveredRequest *message =
+		skein__v1__delivered_request__unpack(NULL, request.len, (const uint8_t *)request.ptr);
+
+	if (message && receipts_are_valid(message)) {
+		receipts_emit(&app->events, message);
+		rpc_reply(call, (struct str){ 0 }); /* DeliveredResponse has no fields */
+	} else {
+		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "a receipt names no message of its user");
+	}
+	if (message)
+		skein__v1__delivered_request__free_unpacked(message, NULL);
 }

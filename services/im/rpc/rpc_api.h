@@ -8,5 +8,6 @@
 void rpc_api_send(struct rpc_call *call, struct str request, void *arg);
 void rpc_api_admit(struct rpc_call *call, struct str request, void *arg);
 void rpc_api_sync(struct rpc_call *call, struct str request, void *arg);
+void rpc_api_delivered(struct rpc_call *call, struct str request, void *arg);
 
 #endif

@@ -1,0 +1,19 @@
+#ifndef SKEIN_IM_EVENTS_RECEIPTS_H
+#define SKEIN_IM_EVENTS_RECEIPTS_H
+
+#include "im/events/events.h"
+#include "proto/im.pb-c.h"
+
+/*
+ * Tells senders that their messages have arrived: a receipt of one side of a one-to-one conversation becomes a `delivered`
+ * event to the other side. Gateways send receipts (Im/Delivered) when a device acknowledges. Thread: the worker's.
+ */
+
+#define RECEIPTS_MAX 256 /* in one call */
+
+/* False when a receipt names no user, no one-to-one conversation of that user, or no seq; then nothing is emitted. */
+bool receipts_are_valid(const Skein__V1__DeliveredRequest *request);
+
+void receipts_emit(struct events *events, const Skein__V1__DeliveredRequest *request);
+
+#endif
