@@ -55,7 +55,7 @@ bool wire_next(struct str *rest, struct wire_field *field)
 		field->bytes.len = (size_t)len;
 		is_whole = skip(&at, len);
 		break;
-	default: /* groups are long gone */
+	default: /* groups are not supported */
 		return false;
 	}
 	if (is_whole)
@@ -96,9 +96,14 @@ void wire_put_varint(struct buf *out, uint32_t number, uint64_t value)
 	put_varint(out, value);
 }
 
-void wire_put_bytes(struct buf *out, uint32_t number, struct str bytes)
+void wire_put_bytes_head(struct buf *out, uint32_t number, size_t len)
 {
 	put_varint(out, (uint64_t)number << 3 | WIRE_BYTES);
-	put_varint(out, bytes.len);
+	put_varint(out, len);
+}
+
+void wire_put_bytes(struct buf *out, uint32_t number, struct str bytes)
+{
+	wire_put_bytes_head(out, number, bytes.len);
 	buf_append_str(out, bytes);
 }

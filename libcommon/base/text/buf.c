@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/text/decimal.h"
 
 #define FIRST_SIZE 64
 
@@ -62,14 +63,9 @@ void buf_append_char(struct buf *buf, char c)
 
 void buf_append_u64(struct buf *buf, uint64_t number)
 {
-	char digits[20];
-	size_t first = sizeof(digits);
+	char digits[DECIMAL_SIZE];
 
-	do {
-		digits[--first] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number);
-	buf_append(buf, digits + first, sizeof(digits) - first);
+	buf_append_str(buf, decimal(digits, number));
 }
 
 void buf_append_i64(struct buf *buf, int64_t number)

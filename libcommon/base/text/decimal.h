@@ -5,10 +5,10 @@
 
 #include "base/text/str.h"
 
-/* Room for any number, and a terminator. */
+/* Bytes for any number and a terminator. */
 #define DECIMAL_SIZE 21
 
-/* `number` in decimal, written to the end of `out`, which has to live as long. Internal to store. */
+/* `number` in decimal, terminated. It is written to the end of `out`, and the result points there. */
 static inline struct str decimal(char out[DECIMAL_SIZE], uint64_t number)
 {
 	size_t first = DECIMAL_SIZE - 1;

@@ -237,10 +237,7 @@ static void on_written(struct rpc_tag *tag, bool ok)
 
 static void push_backlog(struct rpc_backlog *backlog, grpc_byte_buffer *message)
 {
-	if (backlog->count == backlog->cap) {
-		backlog->cap = backlog->cap ? 2 * backlog->cap : 8;
-		backlog->messages = mem_resize(backlog->messages, backlog->cap * sizeof(*backlog->messages));
-	}
+	MEM_RESERVE_ONE(backlog->messages, backlog->count, backlog->cap, 8);
 	backlog->messages[backlog->count++] = message;
 }
 

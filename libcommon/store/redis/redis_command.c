@@ -4,8 +4,9 @@
 
 #include "base/telemetry/log.h"
 #include "base/mem.h"
+#include "base/text/decimal.h"
 
-/* "$", 20 digits, CR LF, and CR LF behind the bytes. */
+/* Bytes around an argument: "$", 20 digits, CR LF before it and CR LF behind it. */
 #define FRAMING 25
 
 static bool is_generation(struct str arg)
@@ -15,16 +16,12 @@ static bool is_generation(struct str arg)
 
 static char *put_number(char *at, char kind, size_t number)
 {
-	char digits[20];
-	size_t first = sizeof(digits);
+	char digits[DECIMAL_SIZE];
+	struct str text = decimal(digits, number);
 
-	do {
-		digits[--first] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number);
 	*at++ = kind;
-	memcpy(at, digits + first, sizeof(digits) - first);
-	at += sizeof(digits) - first;
+	memcpy(at, text.ptr, text.len);
+	at += text.len;
 	*at++ = '\r';
 	*at++ = '\n';
 	return at;

@@ -4,6 +4,7 @@
 
 #include "base/macros.h"
 #include "base/mem.h"
+#include "base/ring.h"
 
 /* The sizes of acked + 1, acked + 2 ... */
 struct ack_ring {
@@ -25,10 +26,9 @@ static struct ack_ring *ring_new(uint32_t capacity)
 static struct ack_ring *ring_double(struct ack_ring *old)
 {
 	struct ack_ring *ring = ring_new(2 * old->capacity);
-	uint32_t to_end = MIN(old->count, old->capacity - old->first);
 
-	memcpy(ring->sizes, &old->sizes[old->first], to_end * sizeof(old->sizes[0]));
-	memcpy(&ring->sizes[to_end], old->sizes, (old->count - to_end) * sizeof(old->sizes[0]));
+	ring_copy_doubled(ring->sizes, old->sizes, sizeof(old->sizes[0]), old->capacity, old->first);
+	ring->first = old->first;
 	ring->count = old->count;
 	ring->bytes = old->bytes;
 	mem_free(old);

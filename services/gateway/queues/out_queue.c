@@ -5,6 +5,7 @@
 
 #include "base/macros.h"
 #include "base/mem.h"
+#include "base/ring.h"
 
 #define FIRST_CAPACITY 16
 
@@ -19,10 +20,9 @@ static struct out_ring *ring_new(uint32_t capacity)
 static struct out_ring *ring_double(struct out_ring *old)
 {
 	struct out_ring *ring = ring_new(2 * old->capacity);
-	uint32_t to_end = MIN(old->count, old->capacity - old->first);
 
-	memcpy(ring->entries, &old->entries[old->first], to_end * sizeof(old->entries[0]));
-	memcpy(&ring->entries[to_end], old->entries, (old->count - to_end) * sizeof(old->entries[0]));
+	ring_copy_doubled(ring->entries, old->entries, sizeof(old->entries[0]), old->capacity, old->first);
+	ring->first = old->first;
 	ring->count = old->count;
 	ring->bytes = old->bytes;
 	mem_free(old);

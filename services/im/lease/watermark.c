@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "base/ring.h"
 
 #define FIRST_CAPACITY 1024
 
@@ -42,8 +43,7 @@ static void grow(struct watermark *watermark)
 
 	larger.capacity = watermark->capacity ? watermark->capacity * 2 : FIRST_CAPACITY;
 	larger.ring = mem_alloc(larger.capacity * sizeof(*larger.ring));
-	for (uint64_t place = watermark->first; place < watermark->next; place++)
-		*entry_at(&larger, place) = *entry_at(watermark, place);
+	ring_copy_doubled(larger.ring, watermark->ring, sizeof(*larger.ring), watermark->capacity, watermark->first);
 	mem_free(watermark->ring);
 	*watermark = larger;
 }

@@ -1,6 +1,7 @@
 #include "push/intake/offset_tracker.h"
 
 #include "base/mem.h"
+#include "base/ring.h"
 
 struct tracked_offset {
 	int64_t offset;
@@ -30,12 +31,10 @@ static void grow(struct offset_tracker *tracker)
 	size_t cap = tracker->cap ? tracker->cap * 2 : FIRST_CAP;
 	struct tracked_offset *ring = mem_alloc(cap * sizeof(*ring));
 
-	for (size_t i = 0; i < tracker->len; i++)
-		ring[i] = *entry(tracker, i);
+	ring_copy_doubled(ring, tracker->ring, sizeof(*ring), tracker->cap, tracker->first);
 	mem_free(tracker->ring);
 	tracker->ring = ring;
 	tracker->cap = cap;
-	tracker->first = 0;
 }
 
 void offset_tracker_begin(struct offset_tracker *tracker, int64_t offset)

@@ -46,6 +46,24 @@ static void resizing_keeps_the_content(void **state)
 	mem_free(ptr);
 }
 
+static void an_array_doubles_when_it_is_full(void **state)
+{
+	unsigned *items = NULL, count = 0, capacity = 0, growths = 0;
+	(void)state;
+
+	for (unsigned i = 0; i < 100; i++) {
+		unsigned before = capacity;
+		MEM_RESERVE_ONE(items, count, capacity, 3);
+		growths += capacity != before;
+		items[count++] = i;
+	}
+	assert_int_equal(capacity, 192);
+	assert_int_equal(growths, 7);
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(items[i], i);
+	mem_free(items);
+}
+
 static void running_out_ends_the_process_with_a_line_on_stderr(void **state)
 {
 	volatile size_t too_much = SIZE_MAX / 4;
@@ -81,6 +99,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_never_null),
 		cmocka_unit_test(zeroed_memory_is_zero),
 		cmocka_unit_test(resizing_keeps_the_content),
+		cmocka_unit_test(an_array_doubles_when_it_is_full),
 		cmocka_unit_test(running_out_ends_the_process_with_a_line_on_stderr),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,20 @@ static void what_is_written_is_read_back(void **state)
 	buf_release(&out);
 }
 
+static void a_head_and_the_bytes_behind_it_are_a_field(void **state)
+{
+	struct buf whole = { 0 }, pieces = { 0 };
+	(void)state;
+
+	wire_put_bytes(&whole, 15, STR("one two"));
+	wire_put_bytes_head(&pieces, 15, 7);
+	buf_append_text(&pieces, "one ");
+	buf_append_text(&pieces, "two");
+	assert_true(str_equal(buf_str(&whole), buf_str(&pieces)));
+	buf_release(&whole);
+	buf_release(&pieces);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +152,7 @@ int main(void)
 		cmocka_unit_test(what_is_malformed_is_not_read_and_not_valid),
 		cmocka_unit_test(the_last_of_several_is_found_unless_the_message_is_broken),
 		cmocka_unit_test(what_is_written_is_read_back),
+		cmocka_unit_test(a_head_and_the_bytes_behind_it_are_a_field),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
