@@ -1,6 +1,6 @@
 # The parts of the tree, and which of them a part may include.
 
-LAYERS := base loop net store rpc message cluster deliver
+LAYERS := base loop net service store rpc message cluster deliver
 SERVICES := gateway im router push
 
 # What a part may include, besides itself. The compiler enforces it: a part is compiled with build/include/PART as its only
@@ -8,15 +8,16 @@ SERVICES := gateway im router push
 may_include_base :=
 may_include_loop := base
 may_include_net := base loop
+may_include_service := base loop net
 may_include_store := base loop
 may_include_rpc := base loop
 may_include_message := base proto
 may_include_cluster := base loop store message proto
 may_include_deliver := base loop store rpc message cluster proto
-may_include_gateway := base loop net rpc message cluster proto
-may_include_im := base loop net store rpc message cluster proto
-may_include_router := base loop net store rpc message cluster proto
-may_include_push := base loop net store rpc message cluster deliver proto
+may_include_gateway := base loop net service rpc message cluster proto
+may_include_im := base loop net service store rpc message cluster proto
+may_include_router := base loop net service store rpc message cluster proto
+may_include_push := base loop net service store rpc message cluster deliver proto
 may_include_libclient := base
 
 INCLUDE_DIR := build/include

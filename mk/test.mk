@@ -6,16 +6,10 @@ UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(OUT)/tests/unit/%)
 TEST ?=
 UNIT_CHOSEN := $(if $(TEST),$(foreach t,$(TEST),$(filter $(OUT)/tests/unit/$(t)%,$(UNIT_TESTS))),$(UNIT_TESTS))
 
-libs_of_base := base
-libs_of_loop := loop base
-libs_of_net := net loop base
-libs_of_store := store loop base
-libs_of_rpc := rpc loop base
-libs_of_message := message base
-libs_of_cluster := cluster message store loop base
-libs_of_deliver := deliver cluster message rpc store loop base
+# The linker reads archives from left to right, so the users of a layer come before it.
+$(foreach l,$(LAYERS),$(eval libs_of_$(l) := $(call reversed,$(filter $(l) $(may_include_$(l)),$(LAYERS)))))
+$(foreach s,$(SERVICES),$(eval libs_of_$(s) := $(s) $(call reversed,$(LAYERS))))
 libs_of_libclient := client base
-$(foreach s,$(SERVICES),$(eval libs_of_$(s) := $(s) deliver cluster message rpc store net loop base))
 
 shared_by_tests_of = $(call objects,$(filter-out %_test.c,$(wildcard tests/unit/$(1)/*.c tests/unit/$(1)/*/*.c)))
 

@@ -1,15 +1,13 @@
 #ifndef SKEIN_PUSH_APP_H
 #define SKEIN_PUSH_APP_H
 
-#include "loop/signals.h"
-#include "loop/worker.h"
-#include "net/http/internal_server.h"
 #include "push/config.h"
 #include "push/order/conversations.h"
 #include "deliver/gateways.h"
 #include "push/intake/load_report.h"
 #include "push/recipients/recipients.h"
 #include "rpc/client/rpc_client.h"
+#include "service/service.h"
 #include "store/kafka/kafka.h"
 #include "cluster/node_list.h"
 #include "store/pg/pg.h"
@@ -17,11 +15,10 @@
 
 struct intake;
 
-/* All of one push process. Everything runs on the one worker, the main thread. */
+/* All of one push process. Everything runs on the main worker. */
 struct app {
+	struct service service;
 	struct push_config config;
-	struct worker worker;
-	struct signals signals;
 	struct pg *pg;
 	struct redis *redis;
 	struct node_list *nodes;
@@ -31,7 +28,6 @@ struct app {
 	struct conversations *conversations;
 	struct intake *intake;
 	struct load_report load_report;
-	struct internal_server *internal;
 	struct timer leave; /* while draining: looks whether all is answered */
 	uint64_t leave_by_ms;
 };

@@ -53,7 +53,7 @@ static void check_kafka(struct readiness_run *run, void *arg)
 		readiness_done(run, ERR_UNAVAILABLE);
 		return;
 	}
-	kafka_probe_topic(&app->worker, app->config.kafka_brokers, INTAKE_TOPIC, READINESS_TIMEOUT_MS, on_topic_seen, run);
+	kafka_probe_topic(&app->service.worker, app->config.kafka_brokers, INTAKE_TOPIC, READINESS_TIMEOUT_MS, on_topic_seen, run);
 }
 
 /* ---- metrics ---- */
@@ -109,13 +109,6 @@ static void offer_gauges(struct app *app)
 
 /* ---- leaving: stop taking, wait for what is under way, commit, then close what it needed ---- */
 
-static void on_all_closed(void *arg)
-{
-	struct app *app = arg;
-
-	worker_stop(&app->worker);
-}
-
 static void on_stores_closed(void *arg)
 {
 	struct app *app = arg;
@@ -123,8 +116,7 @@ static void on_stores_closed(void *arg)
 	conversations_free(app->conversations);
 	member_cache_free(app->members);
 	intake_free(app->intake);
-	signals_close(&app->signals);
-	internal_server_close(app->internal, on_all_closed, app);
+	service_leave(&app->service);
 }
 
 static void on_pg_closed(void *arg)
@@ -154,7 +146,7 @@ static void on_intake_closed(void *arg)
 	conversations_stop(app->conversations);
 	gateways_free(app->gateways);
 	node_list_free(app->nodes);
-	rpc_client_close(app->rpc, &app->worker, on_rpc_closed, app);
+	rpc_client_close(app->rpc, &app->service.worker, on_rpc_closed, app);
 }
 
 static void look_whether_all_is_answered(struct timer *timer)
@@ -164,7 +156,7 @@ static void look_whether_all_is_answered(struct timer *timer)
 	bool is_busy = conversations_in_flight(app->conversations) || intake_dead_letters(app->intake);
 
 	if (is_busy && clock_mono_ms() < app->leave_by_ms)
-		worker_arm(&app->worker, &app->leave, clock_mono_ms() + 20);
+		worker_arm(&app->service.worker, &app->leave, clock_mono_ms() + 20);
 	else
 		intake_close(app->intake, on_intake_closed, app);
 }
@@ -173,19 +165,10 @@ static void drain(void *arg)
 {
 	struct app *app = arg;
 
-	internal_server_drain(app->internal);
 	intake_stop(app->intake);
 	app->leave_by_ms = clock_mono_ms() + (uint64_t)app->config.drain_timeout_ms;
 	timer_init(&app->leave, look_whether_all_is_answered);
-	worker_arm(&app->worker, &app->leave, clock_mono_ms());
-}
-
-static void reload(void *arg)
-{
-	struct app *app = arg;
-
-	if (config_reload(&push_config_table, &app->config) == OK)
-		log_set_level((enum log_level)app->config.common.log_level);
+	worker_arm(&app->service.worker, &app->leave, clock_mono_ms());
 }
 
 /* ---- starting ---- */
@@ -206,9 +189,9 @@ static err_t open_stores(struct app *app)
 		.timeout_ms = (uint64_t)app->config.redis_timeout_ms,
 	};
 
-	err_t err = pg_new(&app->pg, &app->worker, &pg_options);
+	err_t err = pg_new(&app->pg, &app->service.worker, &pg_options);
 	if (!err)
-		err = redis_new(&app->redis, &app->worker, &redis_options);
+		err = redis_new(&app->redis, &app->service.worker, &redis_options);
 	if (!err)
 		err = rpc_client_new(&app->rpc);
 	return err;
@@ -231,14 +214,14 @@ static err_t open_flow(struct app *app)
 		},
 	};
 
-	app->nodes = node_list_new(app->redis, &app->worker);
-	app->gateways = gateways_new(&app->worker, app->rpc, app->nodes, (uint64_t)app->config.gateway_give_up_ms);
-	app->members = member_cache_new(&app->worker, app->redis, app->pg, (uint64_t)app->config.max_members);
-	err_t err = intake_new(&app->intake, &app->worker, app->redis, &intake_options);
+	app->nodes = node_list_new(app->redis, &app->service.worker);
+	app->gateways = gateways_new(&app->service.worker, app->rpc, app->nodes, (uint64_t)app->config.gateway_give_up_ms);
+	app->members = member_cache_new(&app->service.worker, app->redis, app->pg, (uint64_t)app->config.max_members);
+	err_t err = intake_new(&app->intake, &app->service.worker, app->redis, &intake_options);
 	if (err)
 		return err;
 	const struct conversations_options options = {
-		.worker = &app->worker,
+		.worker = &app->service.worker,
 		.redis = app->redis,
 		.pg = app->pg,
 		.gateways = app->gateways,
@@ -253,52 +236,39 @@ static err_t open_flow(struct app *app)
 	};
 	app->conversations = conversations_new(&options);
 	offer_gauges(app);
-	load_report_start(&app->load_report, &app->worker, app->redis, app->config.common.node_name, app->intake,
+	load_report_start(&app->load_report, &app->service.worker, app->redis, app->config.common.node_name, app->intake,
 	                  app->conversations);
 	return intake_start(app->intake, app->conversations);
 }
 
-static err_t start(struct app *app)
+static err_t start(void *arg)
 {
-	const struct readiness_check checks[] = {
-		{ .name = "postgres", .start = check_pg, .arg = app },
-		{ .name = "redis", .start = check_redis, .arg = app },
-		{ .name = "kafka", .start = check_kafka, .arg = app },
-	};
+	struct app *app = arg;
 
-	err_t err = worker_init(&app->worker, "main");
-	if (!err)
-		err = signals_init(&app->signals, &app->worker, drain, reload, app);
-	if (!err)
-		err = open_stores(app);
-	if (!err)
-		err = open_flow(app);
-	if (!err)
-		err = internal_server_new(&app->internal, &app->worker, app->config.common.internal_listen, checks,
-		                          ARRAY_LEN(checks));
-	return err;
+	err_t err = open_stores(app);
+	return err ? err : open_flow(app);
 }
+
+static struct app app;
+
+static const struct readiness_check checks[] = {
+	{ .name = "postgres", .start = check_pg, .arg = &app },
+	{ .name = "redis", .start = check_redis, .arg = &app },
+	{ .name = "kafka", .start = check_kafka, .arg = &app },
+};
+
+static const struct service_definition definition = {
+	.config_table = &push_config_table,
+	.config = &app.config,
+	.common = &app.config.common,
+	.app = &app,
+	.checks = checks,
+	.check_count = ARRAY_LEN(checks),
+	.start = start,
+	.drain = drain,
+};
 
 int main(int argc, char **argv)
 {
-	static struct app app;
-	enum config_action action;
-
-	if (config_load(&push_config_table, argc, argv, &app.config, &action))
-		return 2;
-	if (action != CONFIG_RUN)
-		return 0;
-	log_configure(app.config.common.node_name, (enum log_level)app.config.common.log_level,
-	              (enum log_format)app.config.common.log_format);
-	err_t err = start(&app);
-	if (err) {
-		log_error("could not start", LOG_ERR(err));
-		return 1;
-	}
-	log_info("push is up", LOG_TEXT("version", skein_version));
-	worker_run(&app.worker);
-	worker_join(&app.worker);
-	config_release(&push_config_table, &app.config);
-	log_info("push has left");
-	return 0;
+	return service_main(&app.service, &definition, argc, argv);
 }

@@ -1,6 +1,5 @@
 /* router: the only maker of routes. This file wires; README.md says which file does what. */
 
-#include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 #include "rpc/server/descriptor_set.h"
 #include "router/app.h"
@@ -32,14 +31,7 @@ static void check_redis(struct readiness_run *run, void *arg)
 	redis_command(app->redis, ping, 1, on_pong, run);
 }
 
-/* ---- leaving: calls first, then what they need ---- */
-
-static void on_all_closed(void *arg)
-{
-	struct app *app = arg;
-
-	worker_stop(&app->worker);
-}
+/* ---- leaving: calls first, then the clients that they use ---- */
 
 static void on_redis_closed(void *arg)
 {
@@ -48,8 +40,7 @@ static void on_redis_closed(void *arg)
 	app->redis = NULL;
 	gateway_calls_free(app->gateways);
 	app->gateways = NULL;
-	signals_close(&app->signals);
-	internal_server_close(app->internal, on_all_closed, app);
+	service_leave(&app->service);
 }
 
 static void on_client_closed(void *arg)
@@ -65,25 +56,18 @@ static void on_rpc_closed(void *arg)
 
 	gateway_calls_close(app->gateways);
 	node_list_free(app->nodes);
-	rpc_client_close(app->client, &app->worker, on_client_closed, app);
+	rpc_client_close(app->client, &app->service.worker, on_client_closed, app);
 }
 
 static void drain(void *arg)
 {
 	struct app *app = arg;
 
-	internal_server_drain(app->internal);
 	rpc_server_set_serving(app->rpc, false);
 	rpc_server_close(app->rpc, (uint64_t)app->config.drain_timeout_ms, on_rpc_closed, app);
 }
 
-static void reload(void *arg)
-{
-	struct app *app = arg;
-
-	if (config_reload(&router_config_table, &app->config) == OK)
-		log_set_level((enum log_level)app->config.common.log_level);
-}
+/* ---- starting ---- */
 
 static int64_t read_kicks_waiting(void *arg)
 {
@@ -98,7 +82,7 @@ static void add_gauges(struct app *app)
 	                 read_kicks_waiting, app);
 }
 
-static err_t open_ways_out(struct app *app)
+static err_t open_clients(struct app *app)
 {
 	const struct redis_options redis_options = {
 		.uri = app->config.redis_uri,
@@ -107,18 +91,19 @@ static err_t open_ways_out(struct app *app)
 		.timeout_ms = (uint64_t)app->config.redis_timeout_ms,
 	};
 
-	err_t err = redis_new(&app->redis, &app->worker, &redis_options);
+	err_t err = redis_new(&app->redis, &app->service.worker, &redis_options);
 	if (!err)
 		err = rpc_client_new(&app->client);
 	if (err)
 		return err;
-	app->nodes = node_list_new(app->redis, &app->worker);
-	app->gateways = gateway_calls_new(&app->worker, app->client, app->nodes);
+	app->nodes = node_list_new(app->redis, &app->service.worker);
+	app->gateways = gateway_calls_new(&app->service.worker, app->client, app->nodes);
 	return OK;
 }
 
-static err_t start(struct app *app)
+static err_t start(void *arg)
 {
+	struct app *app = arg;
 	const struct rpc_server_options rpc_options = {
 		.listen = app->config.grpc_listen,
 		.methods = methods,
@@ -127,44 +112,32 @@ static err_t start(struct app *app)
 		.max_message = 4 << 20,
 		.descriptor_set = str_of(proto_descriptor_set, proto_descriptor_set_len),
 	};
-	const struct readiness_check checks[] = { { .name = "redis", .start = check_redis, .arg = app } };
 
 	app->inbox_limits = inbox_limits_of(&app->config.inbox);
 	routes_api_init(app);
+	err_t err = open_clients(app);
+	if (err)
+		return err;
 	add_gauges(app);
-	err_t err = worker_init(&app->worker, "main");
-	if (!err)
-		err = signals_init(&app->signals, &app->worker, drain, reload, app);
-	if (!err)
-		err = open_ways_out(app);
-	if (!err)
-		err = rpc_server_new(&app->rpc, &app->worker, &rpc_options);
-	if (!err)
-		err = internal_server_new(&app->internal, &app->worker, app->config.common.internal_listen, checks,
-		                          ARRAY_LEN(checks));
-	return err;
+	return rpc_server_new(&app->rpc, &app->service.worker, &rpc_options);
 }
+
+static struct app app;
+
+static const struct readiness_check checks[] = { { .name = "redis", .start = check_redis, .arg = &app } };
+
+static const struct service_definition definition = {
+	.config_table = &router_config_table,
+	.config = &app.config,
+	.common = &app.config.common,
+	.app = &app,
+	.checks = checks,
+	.check_count = ARRAY_LEN(checks),
+	.start = start,
+	.drain = drain,
+};
 
 int main(int argc, char **argv)
 {
-	static struct app app;
-	enum config_action action;
-
-	if (config_load(&router_config_table, argc, argv, &app.config, &action))
-		return 2;
-	if (action != CONFIG_RUN)
-		return 0;
-	log_configure(app.config.common.node_name, (enum log_level)app.config.common.log_level,
-	              (enum log_format)app.config.common.log_format);
-	err_t err = start(&app);
-	if (err) {
-		log_error("could not start", LOG_ERR(err));
-		return 1;
-	}
-	log_info("router is up", LOG_TEXT("grpc", app.config.grpc_listen), LOG_TEXT("version", skein_version));
-	worker_run(&app.worker);
-	worker_join(&app.worker);
-	config_release(&router_config_table, &app.config);
-	log_info("router has left");
-	return 0;
+	return service_main(&app.service, &definition, argc, argv);
 }
