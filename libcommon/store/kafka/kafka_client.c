@@ -8,7 +8,7 @@
 /* librdkafka's levels are those of syslog. */
 #define LEVEL_WARNING 4
 
-/* A broker that comes back is found again within a second; one that hangs is given up after ten. */
+/* A broker that comes back is found within a second; a request to one that hangs is given up after ten. */
 static const struct kafka_setting common[] = {
 	{ "reconnect.backoff.ms", "50" },
 	{ "reconnect.backoff.max.ms", "1000" },
@@ -22,7 +22,7 @@ static const struct kafka_setting common[] = {
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *message)
 {
 	(void)rk;
-	/* A broker that just started says so to the first idempotent producer, which tries again. */
+	/* A broker that has just started answers so to the first idempotent producer, which tries again. */
 	if (strcasestr(message, "coordinator load in progress"))
 		return;
 	if (level <= LEVEL_WARNING)
@@ -33,11 +33,19 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
 
 void kafka_log_error(const char *topic, rd_kafka_resp_err_t err, const char *reason)
 {
-	/* Connections that fail, one by one. */
+	/* One for each connection that fails: librdkafka's log has them. */
 	if (err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__RESOLVE)
 		return;
 	log_warn("kafka client", LOG_TEXT("topic", topic ? topic : "-"), LOG_TEXT("code", rd_kafka_err2name(err)),
 	         LOG_TEXT("message", reason));
+}
+
+void kafka_log_failure(const char *event, const char *topic, rd_kafka_error_t *error)
+{
+	if (!error)
+		return;
+	log_error(event, LOG_TEXT("topic", topic), LOG_TEXT("reason", rd_kafka_error_string(error)));
+	rd_kafka_error_destroy(error);
 }
 
 static bool set(rd_kafka_conf_t *conf, const char *name, const char *value)
@@ -112,7 +120,7 @@ void kafka_wake_on(struct kafka_wake *wake, rd_kafka_queue_t *queue)
 	const eventfd_t one = 1;
 
 	rd_kafka_queue_io_event_enable(queue, wake->fd, &one, sizeof(one));
-	/* What is in it already. */
+	/* For the events that are in the queue already. */
 	kafka_wake_again(wake);
 }
 

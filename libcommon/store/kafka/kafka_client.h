@@ -5,25 +5,28 @@
 
 #include "store/kafka/kafka.h"
 
-/* What producer, consumer and checks share: making a handle, and hearing from its threads on the loop. Internal to store. */
+/* What producer, consumer and admin calls share: making a handle of librdkafka, and taking its events on the loop. */
 
 struct kafka_setting {
 	const char *name, *value;
 };
 
-/* With what is the same for all set; librdkafka's log goes to ours. NULL, logged, if a setting is refused. */
+/* A configuration with the common settings and these. librdkafka's log goes to ours. NULL, logged: a setting is invalid. */
 rd_kafka_conf_t *kafka_conf_new(const char *brokers, const char *client_id, const struct kafka_setting *settings, size_t count)
 	MUST_CHECK;
 
-/* Takes `conf` over. NULL, logged, if it fails. */
+/* Takes over `conf`. NULL, logged, if it fails. */
 rd_kafka_t *kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t *conf) MUST_CHECK;
 
-/* Logs what librdkafka tells, unless its log has it, too. `topic` may be NULL. */
+/* Logs and frees `error`, unless it is NULL. */
+void kafka_log_failure(const char *event, const char *topic, rd_kafka_error_t *error);
+
+/* Logs an error that librdkafka reports, unless its own log has it, too. `topic` may be NULL. */
 void kafka_log_error(const char *topic, rd_kafka_resp_err_t err, const char *reason);
 
 /*
- * Wakes the loop when something comes into an empty queue of librdkafka's: `serve` then takes out all there is, or asks
- * to be called again. Thread: the worker's.
+ * Wakes the loop when an event comes into an empty queue of librdkafka. `serve` then polls the queue until it is empty, or
+ * calls kafka_wake_again(). Thread: the worker's.
  */
 struct kafka_wake {
 	uv_poll_t poll;
@@ -37,7 +40,7 @@ void kafka_wake_off(rd_kafka_queue_t *queue);
 void kafka_wake_again(struct kafka_wake *wake);
 void kafka_wake_close(struct kafka_wake *wake, uv_close_cb closed);
 
-/* How much `serve` takes out before the loop looks at the others. */
+/* Events that `serve` polls before it lets the loop look at other handles. */
 #define KAFKA_EVENTS_A_TURN 256
 
 #endif
