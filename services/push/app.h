@@ -3,21 +3,9 @@
 
 #include "loop/signals.h"
 #include "loop/worker.h"
-#include "net/http/internal_server.h"
 #include "push/config.h"
-#include "push/order/conversations.h"
-#include "deliver/gateways.h"
-#include "push/intake/load_report.h"
-#include "push/recipients/recipients.h"
-#include "rpc/client/rpc_client.h"
-#include "store/kafka/kafka.h"
-#include "cluster/node_list.h"
-#include "store/pg/pg.h"
-#include "store/redis/redis.h"
 
-struct intake;
-
-/* All of one push process. Everything runs on the one worker, the main thread. */
+/* All of one push process. Everything runs on the one worker, the main thread. The parts know nothing of this file. */
 struct app {
 	struct push_config config;
 	struct worker worker;
@@ -30,9 +18,9 @@ struct app {
 	struct member_cache *members;
 	struct conversations *conversations;
 	struct intake *intake;
-	struct load_report load_report;
+	struct load_report *load_report;
 	struct internal_server *internal;
-	struct timer leave; /* while draining: looks whether all is answered */
+	struct timer leave; /* while draining: looks whether everything is answered */
 	uint64_t leave_by_ms;
 };
 
