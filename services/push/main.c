@@ -5,9 +5,18 @@
 #include "base/clock.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
+#include "cluster/node_list.h"
+#include "deliver/gateways.h"
+#include "net/http/internal_server.h"
 #include "push/app.h"
-#include "push/order/stored_messages.h"
 #include "push/intake/intake.h"
+#include "push/intake/load_report.h"
+#include "push/order/conversations.h"
+#include "push/recipients/member_cache.h"
+#include "rpc/client/rpc_client.h"
+#include "store/kafka/kafka.h"
+#include "store/pg/pg.h"
+#include "store/redis/redis.h"
 
 static const struct pg_statement push_ping = { "push_ping", "select 1" };
 
@@ -115,6 +124,7 @@ static void on_stores_closed(void *arg)
 
 	conversations_free(app->conversations);
 	member_cache_free(app->members);
+	load_report_free(app->load_report);
 	intake_free(app->intake);
 	service_leave(&app->service);
 }
@@ -142,7 +152,7 @@ static void on_intake_closed(void *arg)
 		log_warn("leaving with messages under way", LOG_U64("messages", conversations_in_flight(app->conversations)));
 		_exit(0);
 	}
-	load_report_stop(&app->load_report);
+	load_report_stop(app->load_report);
 	conversations_stop(app->conversations);
 	gateways_free(app->gateways);
 	node_list_free(app->nodes);
@@ -216,10 +226,11 @@ static err_t open_flow(struct app *app)
 
 	app->nodes = node_list_new(app->redis, &app->service.worker);
 	app->gateways = gateways_new(&app->service.worker, app->rpc, app->nodes, (uint64_t)app->config.gateway_give_up_ms);
-	app->members = member_cache_new(&app->service.worker, app->redis, app->pg, (uint64_t)app->config.max_members);
+	app->members = member_cache_new(app->pg, (uint64_t)app->config.max_members);
 	err_t err = intake_new(&app->intake, &app->service.worker, app->redis, &intake_options);
 	if (err)
 		return err;
+	app->load_report = load_report_new(&app->service.worker, app->redis, app->config.common.node_name, app->intake);
 	const struct conversations_options options = {
 		.worker = &app->service.worker,
 		.redis = app->redis,
@@ -228,7 +239,7 @@ static err_t open_flow(struct app *app)
 		.members = app->members,
 		.inbox_limits = inbox_limits_of(&app->config.inbox),
 		.max_conversations = (size_t)app->config.max_conversations,
-		.wait = &app->load_report.wait,
+		.wait = load_report_wait(app->load_report),
 		.finished = intake_finished,
 		.unknown = intake_unknown,
 		.eased = intake_eased,
@@ -236,8 +247,7 @@ static err_t open_flow(struct app *app)
 	};
 	app->conversations = conversations_new(&options);
 	offer_gauges(app);
-	load_report_start(&app->load_report, &app->service.worker, app->redis, app->config.common.node_name, app->intake,
-	                  app->conversations);
+	load_report_start(app->load_report, app->conversations);
 	return intake_start(app->intake, app->conversations);
 }
 

@@ -12,7 +12,10 @@
 
 #include "base/mem.h"
 #include "base/random.h"
-#include "push/order/stored_messages.h"
+#include "deliver/gateways.h"
+#include "push/inboxes/outgoing.h"
+#include "push/order/delivery_wait.h"
+#include "push/recipients/member_cache.h"
 #include "store/pg/pg.h"
 #include "store/pg/pg_conn.h"
 #include "store_fixture.h"
@@ -102,7 +105,7 @@ int open_push(void **state)
 	assert_int_equal(rpc_client_new(&push->rpc), OK);
 	push->nodes = node_list_new(push->redis, &push->worker);
 	push->gateways = gateways_new(&push->worker, push->rpc, push->nodes, 30000);
-	push->members = member_cache_new(&push->worker, push->redis, push->pg, 1000);
+	push->members = member_cache_new(push->pg, 1000);
 	static struct delivery_wait wait;
 	const struct conversations_options options = {
 		.wait = &wait,
@@ -151,8 +154,11 @@ int close_push(void **state)
 
 /* ---- what comes ---- */
 
-static Skein__V1__MessageRecord *record(const char *conversation, const char *from, uint64_t seq, uint64_t member_version)
+static Skein__V1__MessageRecord *record(const char *conversation, const char *from, uint64_t seq, uint64_t member_version,
+                                        const char *joined, const char *left)
 {
+	char *joined_list[] = { (char *)joined }, *left_list[] = { (char *)left };
+	Skein__V1__MembershipDelta delta = SKEIN__V1__MEMBERSHIP_DELTA__INIT;
 	Skein__V1__MessageRecord made = SKEIN__V1__MESSAGE_RECORD__INIT;
 	Skein__V1__Message message = SKEIN__V1__MESSAGE__INIT;
 	uint8_t packed[1024];
@@ -166,13 +172,26 @@ static Skein__V1__MessageRecord *record(const char *conversation, const char *fr
 	made.version = 1;
 	made.message = &message;
 	made.member_version = member_version;
+	delta.joined = joined_list;
+	delta.n_joined = joined ? 1 : 0;
+	delta.left = left_list;
+	delta.n_left = left ? 1 : 0;
+	if (joined || left)
+		made.membership = &delta;
 	size_t len = skein__v1__message_record__pack(&made, packed);
 	return skein__v1__message_record__unpack(NULL, len, packed);
 }
 
 void take(struct push *push, const char *conversation, uint64_t seq, int64_t offset)
 {
-	struct outgoing *outgoing = outgoing_new(record(conversation, push->alice, seq, 1), push->redis);
+	take_of_version(push, conversation, seq, offset, 0, NULL, NULL);
+}
+
+void take_of_version(struct push *push, const char *conversation, uint64_t seq, int64_t offset, uint64_t member_version,
+                     const char *joined, const char *left)
+{
+	Skein__V1__MessageRecord *made = record(conversation, push->alice, seq, member_version, joined, left);
+	struct outgoing *outgoing = outgoing_new(made, push->redis);
 
 	outgoing->has_place = true;
 	outgoing->partition = 3;
@@ -235,7 +254,7 @@ void lock_groups(struct push *push)
 {
 	push->locker = pg_connect_blocking(pg_server.uri);
 	assert_non_null(push->locker);
-	PQclear(PQexec(push->locker, "begin; lock table chat_group"));
+	PQclear(PQexec(push->locker, "begin; lock table chat_group, group_member"));
 }
 
 void unlock_groups(struct push *push)

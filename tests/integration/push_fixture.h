@@ -5,7 +5,9 @@
 #include <libpq-fe.h>
 
 #include "base/clock.h"
+#include "loop/worker.h"
 #include "push/order/conversations.h"
+#include "store/redis/redis.h"
 #include "servers.h"
 
 /*
@@ -49,6 +51,10 @@ int close_push(void **state);
 
 /* A record of partition 3: a message of alice's. */
 void take(struct push *push, const char *conversation, uint64_t seq, int64_t offset);
+
+/* The same with the version of the group's membership; who joined and who left (or NULL) by this entry. */
+void take_of_version(struct push *push, const char *conversation, uint64_t seq, int64_t offset, uint64_t member_version,
+                     const char *joined, const char *left);
 
 /* Waits until everything that came is done with. */
 void settle(struct push *push);

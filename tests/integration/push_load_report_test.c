@@ -11,6 +11,9 @@
 #include "base/clock.h"
 #include "base/telemetry/metrics.h"
 #include "push/intake/load_report.h"
+#include "push/order/delivery_wait.h"
+#include "push/intake/intake.h"
+#include "push/order/conversations.h"
 #include "redis_fixture.h"
 
 #define LOAD_KEY "im:push:load"
@@ -25,7 +28,8 @@
 #define WAIT_MS 1080
 
 static struct real_server server = { .kind = REAL_REDIS };
-static struct load_report report; /* the metric reads it as long as the process lives */
+static struct redis_fixture fixture;
+static struct load_report *report;
 static size_t in_flight;
 static int64_t untaken;
 
@@ -49,22 +53,21 @@ static void set_load(size_t now_in_flight, int64_t now_untaken)
 
 static int open_push(void **state)
 {
-	static struct redis_fixture fixture;
-
 	redis_fixture_open(&fixture, &server, 100);
 	redis_fixture_await_up(&fixture);
 	redis_fixture_number(&fixture, "DEL", LOAD_KEY);
 	set_load(0, 0);
-	load_report_start(&report, &fixture.worker, fixture.redis, "push-1", NULL, NULL);
+	report = load_report_new(&fixture.worker, fixture.redis, "push-1", NULL);
+	load_report_start(report, NULL);
 	*state = &fixture;
 	return 0;
 }
 
 static int close_push(void **state)
 {
-	load_report_stop(&report);
-	assert_false(timer_is_armed(&report.timer));
+	load_report_stop(report);
 	redis_fixture_close(*state);
+	load_report_free(report);
 	return 0;
 }
 
@@ -78,8 +81,8 @@ static bool is_interval_over(void *arg)
 static void get_on_for_an_interval(struct redis_fixture *f)
 {
 	for (int i = 0; i < ENDED; i++)
-		delivery_wait_ended(&report.wait, TOOK_US);
-	turn_until(&f->worker, is_interval_over, &report.wait);
+		delivery_wait_ended(load_report_wait(report), TOOK_US);
+	turn_until(&f->worker, is_interval_over, load_report_wait(report));
 }
 
 /* Several times, since the machine may stand still for as long as a report lives, and a new script comes late. */

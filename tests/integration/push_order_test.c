@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "base/telemetry/metrics.h"
-#include "push/order/stored_messages.h"
 #include "push/order/reorder_buffer.h"
+#include "push/order/timeline.h"
 #include "push_fixture.h"
 #include "store_fixture.h"
 
@@ -227,6 +227,32 @@ static void messages_that_come_while_the_members_are_looked_up_wait_for_them(voi
 	assert_int_equal(push->finished_count, 5);
 }
 
+static void a_message_is_for_the_members_as_of_its_version_though_others_come_and_go_in_the_same_breath(void **state)
+{
+	struct push *push = *state;
+	struct counter *from_pg = metrics_counter("skein_push_member_lookups_total", "", "from=\"postgres\"");
+	uint64_t before = counter_value(from_pg);
+	char conversation[80], carol[40];
+
+	snprintf(carol, sizeof(carol), "carol-%s", push->bob);
+	store_group(push);
+	snprintf(conversation, sizeof(conversation), "g:%s", push->group);
+	take(push, conversation, 1, 10);
+	settle(push);
+	take_of_version(push, conversation, 3, 12, 3, carol, NULL); /* all of these wait for 2 */
+	take_of_version(push, conversation, 4, 13, 3, NULL, NULL);
+	take_of_version(push, conversation, 5, 14, 5, NULL, push->bob);
+	take_of_version(push, conversation, 6, 15, 5, NULL, NULL);
+	take_of_version(push, conversation, 7, 16, 7, push->bob, carol);
+	take(push, conversation, 2, 11);
+	settle(push);
+	assert_inbox(push, push->alice, " 1 2 3 4 5 6 7");
+	assert_inbox(push, push->bob, " 1 2 3 4 7");
+	assert_inbox(push, carol, " 3 4 5 6");
+	assert_int_equal(push->finished_count, 7);
+	assert_int_equal(counter_value(from_pg) - before, 1);
+}
+
 static void a_group_that_is_not_there_holds_nothing_up(void **state)
 {
 	struct push *push = *state;
@@ -266,6 +292,7 @@ int main(void)
 		PUSH_TEST(a_note_to_oneself_has_one_inbox),
 		PUSH_TEST(members_of_a_group_are_asked_of_postgres_once_per_version),
 		PUSH_TEST(messages_that_come_while_the_members_are_looked_up_wait_for_them),
+		PUSH_TEST(a_message_is_for_the_members_as_of_its_version_though_others_come_and_go_in_the_same_breath),
 		PUSH_TEST(a_group_that_is_not_there_holds_nothing_up),
 		PUSH_TEST(a_partition_that_is_given_away_is_not_heard_of_again),
 	};

@@ -7,142 +7,142 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 
-static void issue(struct inbox_writer *run);
+static void inbox_writer_issue(struct inbox_writer *writer);
 
-static void release(struct inbox_writer *run)
+static void inbox_writer_free_writes(struct inbox_writer *writer)
 {
-	buf_release(&run->text);
-	mem_free(run->entries);
-	mem_free(run->jobs);
-	run->jobs = NULL;
+	buf_release(&writer->text);
+	mem_free(writer->entries);
+	mem_free(writer->writes);
+	writer->writes = NULL;
 }
 
-static void end(struct inbox_writer *run)
+static void inbox_writer_finish(struct inbox_writer *writer)
 {
-	release(run);
-	run->done(run, run->arg);
+	inbox_writer_free_writes(writer);
+	writer->done(writer, writer->arg);
 }
 
-/* Everything that was issued has ended: done, or the failed ones once more after a pause. */
-static void settle(struct inbox_writer *run)
+/* Every call that was issued has ended: all is written, or the failed calls are issued again after a pause. */
+static void inbox_writer_settle(struct inbox_writer *writer)
 {
 	struct backoff backoff;
 	size_t left = 0;
 
-	if (!run->has_failed && run->next == run->job_count) {
-		end(run);
+	if (!writer->has_failed && writer->next == writer->write_count) {
+		inbox_writer_finish(writer);
 		return;
 	}
-	for (size_t i = 0; i < run->job_count; i++) {
-		if (i < run->next && !run->jobs[i].has_failed)
+	for (size_t i = 0; i < writer->write_count; i++) {
+		if (i < writer->next && !writer->writes[i].has_failed)
 			continue;
-		run->jobs[left] = run->jobs[i];
-		run->jobs[left++].has_failed = false;
+		writer->writes[left] = writer->writes[i];
+		writer->writes[left++].has_failed = false;
 	}
-	run->job_count = left;
-	run->next = 0;
-	run->has_failed = false;
+	writer->write_count = left;
+	writer->next = 0;
+	writer->has_failed = false;
 	backoff_init(&backoff, 20, 1000);
-	backoff.tries = run->tries++;
-	worker_arm(run->worker, &run->retry, clock_mono_ms() + backoff_next_ms(&backoff));
+	backoff.tries = writer->tries++;
+	worker_arm(writer->worker, &writer->retry, clock_mono_ms() + backoff_next_ms(&backoff));
 }
 
-static struct outgoing *first_of(const struct inbox_writer *run)
+static struct outgoing *inbox_writer_first(const struct inbox_writer *writer)
 {
-	return container_of(run->batch->next, struct outgoing, link);
+	return container_of(writer->batch->next, struct outgoing, link);
 }
 
-static void on_appended(void *arg, err_t err, const struct inbox_appended *appended)
+static void inbox_writer_on_appended(void *arg, err_t err, const struct inbox_appended *appended)
 {
-	struct inbox_write *job = arg;
-	struct inbox_writer *run = job->run;
+	struct inbox_write *write = arg;
+	struct inbox_writer *writer = write->writer;
 
-	run->under_way--;
+	writer->under_way--;
 	if (!err) {
 		struct inbox_appended one = *appended;
 
-		list_for_each(link, run->batch) {
-			outgoing_add_routes(container_of(link, struct outgoing, link), run->gateways, job->recipient, &one);
+		list_for_each(link, writer->batch) {
+			outgoing_add_routes(container_of(link, struct outgoing, link), writer->gateways, write->recipient, &one);
 			one.offset++;
 		}
 	} else {
 		log_warn("append to an inbox failed, trying again", LOG_ERR(err),
-		         LOG_TEXT("conversation", first_of(run)->record->message->conversation_id),
-		         LOG_U64("seq", first_of(run)->seq), LOG_U64("messages", run->entry_count));
-		job->has_failed = run->has_failed = true;
+		         LOG_TEXT("conversation", inbox_writer_first(writer)->record->message->conversation_id),
+		         LOG_U64("seq", inbox_writer_first(writer)->seq), LOG_U64("messages", writer->entry_count));
+		write->has_failed = writer->has_failed = true;
 	}
-	if (!run->has_failed && run->next < run->job_count)
-		issue(run);
-	else if (!run->under_way)
-		settle(run);
+	if (!writer->has_failed && writer->next < writer->write_count)
+		inbox_writer_issue(writer);
+	else if (!writer->under_way)
+		inbox_writer_settle(writer);
 }
 
-static void issue(struct inbox_writer *run)
+static void inbox_writer_issue(struct inbox_writer *writer)
 {
-	const struct recipients *recipients = first_of(run)->recipients;
+	const struct recipients *recipients = inbox_writer_first(writer)->recipients;
 
-	while (run->next < run->job_count && run->under_way < APPEND_WINDOW) {
-		struct inbox_write *job = &run->jobs[run->next++];
+	while (writer->next < writer->write_count && writer->under_way < INBOX_WRITER_WINDOW) {
+		struct inbox_write *write = &writer->writes[writer->next++];
 
-		run->under_way++;
-		inbox_append(run->redis, run->limits, recipients->uids[job->recipient], run->entries, run->entry_count,
-		             on_appended, job);
+		writer->under_way++;
+		inbox_append(writer->redis, writer->limits, recipients->uids[write->recipient], writer->entries,
+		             writer->entry_count, inbox_writer_on_appended, write);
 	}
 }
 
-static void on_retry(struct timer *timer)
+static void inbox_writer_on_retry(struct timer *timer)
 {
-	issue(container_of(timer, struct inbox_writer, retry));
+	inbox_writer_issue(container_of(timer, struct inbox_writer, retry));
 }
 
 /* The text may move while it grows, so the entries point into it at the end. */
-static void write_entries(struct inbox_writer *run, const struct list *batch)
+static void inbox_writer_make_entries(struct inbox_writer *writer, const struct list *batch)
 {
 	size_t count = 0;
 
-	run->text = (struct buf){ 0 };
-	run->entries = mem_alloc(APPEND_BATCH_MAX * sizeof(*run->entries));
+	writer->text = (struct buf){ 0 };
+	writer->entries = mem_alloc(INBOX_WRITER_MAX * sizeof(*writer->entries));
 	list_for_each(link, batch) {
 		struct outgoing *outgoing = container_of(link, struct outgoing, link);
-		size_t before = run->text.len;
+		size_t before = writer->text.len;
 
-		assert(count < APPEND_BATCH_MAX);
+		assert(count < INBOX_WRITER_MAX);
 		outgoing_clear_targets(outgoing);
-		inbox_entry_write(&run->text, str_from(outgoing->record->message->conversation_id), outgoing->seq);
-		run->entries[count++].len = run->text.len - before;
+		inbox_entry_write(&writer->text, str_from(outgoing->record->message->conversation_id), outgoing->seq);
+		writer->entries[count++].len = writer->text.len - before;
 	}
-	const char *at = run->text.ptr;
-	for (size_t i = 0; i < count; at += run->entries[i++].len)
-		run->entries[i].ptr = at;
-	run->entry_count = count;
+	const char *at = writer->text.ptr;
+	for (size_t i = 0; i < count; at += writer->entries[i++].len)
+		writer->entries[i].ptr = at;
+	writer->entry_count = count;
 }
 
-void inbox_writer_start(struct inbox_writer *run, const struct list *batch, void (*done)(struct inbox_writer *run, void *arg),
-                        void *arg)
+void inbox_writer_start(struct inbox_writer *writer, const struct list *batch,
+                        void (*done)(struct inbox_writer *writer, void *arg), void *arg)
 {
-	run->batch = batch;
-	run->done = done;
-	run->arg = arg;
-	run->job_count = first_of(run)->recipients->count;
-	if (!run->job_count) {
-		done(run, arg);
+	writer->batch = batch;
+	writer->done = done;
+	writer->arg = arg;
+	writer->write_count = inbox_writer_first(writer)->recipients->count;
+	if (!writer->write_count) {
+		done(writer, arg);
 		return;
 	}
-	write_entries(run, batch);
-	run->jobs = mem_alloc(run->job_count * sizeof(*run->jobs));
-	for (uint32_t i = 0; i < run->job_count; i++)
-		run->jobs[i] = (struct inbox_write){ .run = run, .recipient = i };
-	run->next = run->under_way = 0;
-	run->has_failed = false;
-	run->tries = 0;
-	timer_init(&run->retry, on_retry);
-	issue(run);
+	inbox_writer_make_entries(writer, batch);
+	writer->writes = mem_alloc(writer->write_count * sizeof(*writer->writes));
+	for (uint32_t i = 0; i < writer->write_count; i++)
+		writer->writes[i] = (struct inbox_write){ .writer = writer, .recipient = i };
+	writer->next = writer->under_way = 0;
+	writer->has_failed = false;
+	writer->tries = 0;
+	timer_init(&writer->retry, inbox_writer_on_retry);
+	inbox_writer_issue(writer);
 }
 
-void inbox_writer_abort(struct inbox_writer *run)
+void inbox_writer_abort(struct inbox_writer *writer)
 {
-	if (!run->jobs)
+	if (!writer->writes)
 		return;
-	worker_cancel(run->worker, &run->retry);
-	release(run);
+	worker_cancel(writer->worker, &writer->retry);
+	inbox_writer_free_writes(writer);
 }

@@ -12,19 +12,20 @@
 
 /*
  * Writes a batch of messages of one conversation into the inboxes of their
- * recipients: one call a recipient for the whole batch, so that nothing that
- * becomes of Redis or its connection lets a later message stand before an
- * earlier one. What fails (Redis away, an answer lost) is tried again until it
- * is in: a recipient whose answer was lost may get the batch twice, never none.
+ * recipients and finds their connections. Each recipient gets one call for the
+ * whole batch, so no failure of Redis or its connection lets a later message
+ * stand before an earlier one. A call that fails (Redis away, an answer lost) is
+ * repeated until it succeeds: a recipient whose answer was lost may get the batch
+ * twice, but always gets it.
  *
- * At most APPEND_WINDOW calls are under way. Thread: the worker's.
+ * At most INBOX_WRITER_WINDOW calls are under way. Thread: the worker's.
  */
 
-#define APPEND_WINDOW 2000
-#define APPEND_BATCH_MAX INBOX_APPEND_MAX
+#define INBOX_WRITER_WINDOW 2000
+#define INBOX_WRITER_MAX INBOX_APPEND_MAX
 
 struct inbox_write {
-	struct inbox_writer *run;
+	struct inbox_writer *writer;
 	uint32_t recipient;
 	bool has_failed;
 };
@@ -38,24 +39,24 @@ struct inbox_writer {
 	struct buf text; /* what `entries` point into */
 	struct str *entries; /* of the batch's messages */
 	size_t entry_count;
-	struct inbox_write *jobs;
-	size_t job_count, next; /* jobs[next] is the first that was not issued */
+	struct inbox_write *writes; /* one for each recipient */
+	size_t write_count, next; /* writes[next] is the first that was not issued */
 	size_t under_way;
-	bool has_failed; /* some job has: nothing new is issued until all have ended */
+	bool has_failed; /* a write has: nothing new is issued until all have ended */
 	struct timer retry;
 	unsigned tries;
-	void (*done)(struct inbox_writer *run, void *arg);
+	void (*done)(struct inbox_writer *writer, void *arg);
 	void *arg;
 };
 
 /*
- * The one to APPEND_BATCH_MAX messages in `batch`, which stays as it is until `done`, have the same recipients, set. `done`
- * comes once, later or from inside the call (nobody to write to).
+ * Writes the 1 to INBOX_WRITER_MAX messages in `batch`, which have the same recipients. The list stays as it is until
+ * `done`, which comes once: later, or from inside the call if there are no recipients.
  */
-void inbox_writer_start(struct inbox_writer *run, const struct list *batch, void (*done)(struct inbox_writer *run, void *arg),
-                        void *arg);
+void inbox_writer_start(struct inbox_writer *writer, const struct list *batch,
+                        void (*done)(struct inbox_writer *writer, void *arg), void *arg);
 
-/* Gives up: for the end of the process, once nothing is under way. Fine on a run that never started. */
-void inbox_writer_abort(struct inbox_writer *run);
+/* For the end of the process, once no call is under way. Fine on a writer that never started. */
+void inbox_writer_abort(struct inbox_writer *writer);
 
 #endif

@@ -7,6 +7,8 @@
 #include "base/sabotage.h"
 #include "push/intake/dead_letters.h"
 #include "push/intake/offset_tracker.h"
+#include "push/inboxes/outgoing.h"
+#include "push/order/conversations.h"
 
 struct partition {
 	struct offset_tracker tracker;

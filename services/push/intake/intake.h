@@ -4,7 +4,6 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "push/order/conversations.h"
 #include "store/kafka/kafka.h"
 
 /*
@@ -13,6 +12,11 @@
  * all before it in the partition are answered. A record that cannot be used is
  * parked (dead_letters.h), and then counts as answered. Thread: the worker's.
  */
+struct conversations;
+struct outgoing;
+struct redis;
+struct worker;
+
 struct intake;
 
 #define INTAKE_TOPIC "im.message"

@@ -1,30 +1,30 @@
 #ifndef SKEIN_PUSH_INTAKE_LOAD_REPORT_H
 #define SKEIN_PUSH_INTAKE_LOAD_REPORT_H
 
-#include "loop/worker.h"
-#include "push/order/conversations.h"
-#include "push/order/delivery_wait.h"
-#include "push/intake/intake.h"
-#include "store/redis/redis.h"
+struct conversations;
+struct delivery_wait;
+struct intake;
+struct redis;
+struct worker;
 
 /*
- * Tells im, through Redis (cluster/push_load.h), how far behind this push is; ten
- * times a second while messages get delivered, and nothing while none is: an old report
- * ends by itself. Thread: the worker's.
+ * Tells im through Redis (cluster/push_load.h) how far behind this push is, ten
+ * times a second while messages get delivered. While none is delivered it writes
+ * nothing, and the last report expires by itself. Thread: the worker's.
  */
-struct load_report {
-	struct worker *worker;
-	struct redis *redis;
-	const char *name;
-	const struct intake *intake;
-	const struct conversations *conversations;
-	struct delivery_wait wait;
-	unsigned wait_ms; /* as of the last interval in which something was delivered */
-	struct timer timer;
-};
+struct load_report;
 
-void load_report_start(struct load_report *report, struct worker *worker, struct redis *redis, const char *name,
-                       const struct intake *intake, const struct conversations *conversations);
+/* `name` must stay valid. */
+struct load_report *load_report_new(struct worker *worker, struct redis *redis, const char *name, const struct intake *intake);
+void load_report_start(struct load_report *report, const struct conversations *conversations);
+
+/* Before Redis is closed. */
 void load_report_stop(struct load_report *report);
+
+/* When no message ends any more and nobody reads the metrics. */
+void load_report_free(struct load_report *report);
+
+/* Has to be told of each message that ended. */
+struct delivery_wait *load_report_wait(struct load_report *report);
 
 #endif

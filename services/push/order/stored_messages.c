@@ -2,11 +2,21 @@
 
 #include <stdlib.h>
 
+#include "base/macros.h"
 #include "base/mem.h"
-#include "store/pg/pg.h"
 
 #define MENTIONS_MAX 64
+#define CHANGED_MAX 10000 /* members that one entry names. Of one that names more, the members are read */
 
+/* The entries of conversation $1 between the seqs $2 and $3, at most $4. */
+static const struct pg_statement stored_messages = {
+	"push_stored_messages",
+	"select seq, msg_id, sender, client_msg_id, type, body, time, reply_to, mentions, null::bigint, null::bigint, "
+	"null::text[], null::text[] from message "
+	"where conversation_id = $1::text and seq > $2::bigint and seq < $3::bigint order by seq limit $4::integer",
+};
+
+/* What it returns. */
 enum column { SEQ,
 	      MSG_ID,
 	      SENDER,
@@ -15,16 +25,59 @@ enum column { SEQ,
 	      BODY,
 	      TIME,
 	      REPLY_TO,
-	      MENTIONS };
+	      MENTIONS,
+	      TARGET_SEQ,
+	      MEMBER_VERSION,
+	      JOINED,
+	      LEFT };
+
+void stored_messages_read(struct pg *pg, const struct stored_messages_range *range, pg_done done, void *arg)
+{
+	struct pg_params params = { 0 };
+
+	pg_put_text(&params, str_from(range->conversation_id));
+	pg_put_i64(&params, (int64_t)range->after);
+	pg_put_i64(&params, (int64_t)range->before);
+	pg_put_i32(&params, range->limit);
+	pg_query(pg, PG_ANY_LANE, &stored_messages, &params, done, arg);
+}
+
+uint64_t stored_messages_first_seq(const PGresult *result)
+{
+	return PQntuples(result) ? (uint64_t)pg_i64(result, 0, SEQ) : UINT64_MAX;
+}
+
+/* ---- a row ---- */
 
 /* libpq terminates every cell. */
-static char *cell(const PGresult *result, int row, enum column column)
+static char *stored_text(const PGresult *result, int row, enum column column)
 {
 	return PQgetisnull(result, row, column) ? (char *)protobuf_c_empty_string : PQgetvalue(result, row, column);
 }
 
-/* The same message on the heap: a row's cells live only as long as the result. */
-static Skein__V1__MessageRecord *copy(const Skein__V1__MessageRecord *record)
+/* Texts on the heap: the elements of a cell are not terminated. */
+static size_t stored_texts(const PGresult *result, int row, enum column column, size_t max, char ***out)
+{
+	max = MIN(max, (size_t)PQgetlength(result, row, (int)column) / sizeof(uint32_t)); /* an element takes more */
+	struct str *found = mem_alloc(max * sizeof(*found));
+	size_t count = pg_text_array(result, row, column, found, max);
+
+	*out = mem_alloc(count * sizeof(**out));
+	for (size_t i = 0; i < count; i++)
+		(*out)[i] = str_dup(found[i]);
+	mem_free(found);
+	return count;
+}
+
+static void stored_texts_free(char **texts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(texts[i]); /* str_dup() */
+	mem_free(texts);
+}
+
+/* The same record on the heap: a row's cells live only as long as the result. */
+static Skein__V1__MessageRecord *stored_copy(const Skein__V1__MessageRecord *record)
 {
 	size_t len = skein__v1__message_record__get_packed_size(record);
 	uint8_t *packed = mem_alloc(len);
@@ -35,38 +88,42 @@ static Skein__V1__MessageRecord *copy(const Skein__V1__MessageRecord *record)
 	return made;
 }
 
+/* The record without its lists, pointing into the row. */
+static void stored_fill(Skein__V1__MessageRecord *record, Skein__V1__Message *message, const PGresult *result, int row)
+{
+	message->seq = (uint64_t)pg_i64(result, row, SEQ);
+	message->msg_id = (uint64_t)pg_i64(result, row, MSG_ID);
+	message->from = stored_text(result, row, SENDER);
+	message->client_msg_id = stored_text(result, row, CLIENT_MSG_ID);
+	message->type = stored_text(result, row, TYPE);
+	message->body = stored_text(result, row, BODY);
+	message->time = (uint64_t)pg_i64(result, row, TIME);
+	message->reply_to = (uint64_t)pg_i64(result, row, REPLY_TO);
+	message->target_seq = (uint64_t)pg_i64(result, row, TARGET_SEQ);
+	record->version = 1;
+	record->message = message;
+	record->member_version = (uint64_t)pg_i64(result, row, MEMBER_VERSION);
+}
+
 Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row, const char *conversation_id,
                                                 uint64_t member_version)
 {
 	Skein__V1__MessageRecord record = SKEIN__V1__MESSAGE_RECORD__INIT;
+	Skein__V1__MembershipDelta delta = SKEIN__V1__MEMBERSHIP_DELTA__INIT;
 	Skein__V1__Message message = SKEIN__V1__MESSAGE__INIT;
-	struct str found[MENTIONS_MAX];
-	char *mentions[MENTIONS_MAX];
-	size_t count = pg_text_array(result, row, MENTIONS, found, MENTIONS_MAX);
 
-	for (size_t i = 0; i < count; i++)
-		mentions[i] = str_dup(found[i]);
 	message.conversation_id = (char *)conversation_id;
-	message.seq = (uint64_t)pg_i64(result, row, SEQ);
-	message.msg_id = (uint64_t)pg_i64(result, row, MSG_ID);
-	message.from = cell(result, row, SENDER);
-	message.client_msg_id = cell(result, row, CLIENT_MSG_ID);
-	message.type = cell(result, row, TYPE);
-	message.body = cell(result, row, BODY);
-	message.time = (uint64_t)pg_i64(result, row, TIME);
-	message.reply_to = (uint64_t)pg_i64(result, row, REPLY_TO);
-	message.mentions = mentions;
-	message.n_mentions = count;
-	record.version = 1;
-	record.message = &message;
-	record.member_version = member_version;
-	Skein__V1__MessageRecord *made = copy(&record);
-	for (size_t i = 0; i < count; i++)
-		free(mentions[i]);
+	stored_fill(&record, &message, result, row);
+	if (PQgetisnull(result, row, MEMBER_VERSION))
+		record.member_version = member_version;
+	message.n_mentions = stored_texts(result, row, MENTIONS, MENTIONS_MAX, &message.mentions);
+	delta.n_joined = stored_texts(result, row, JOINED, CHANGED_MAX + 1, &delta.joined);
+	delta.n_left = stored_texts(result, row, LEFT, CHANGED_MAX + 1, &delta.left);
+	if (delta.n_joined + delta.n_left && delta.n_joined <= CHANGED_MAX && delta.n_left <= CHANGED_MAX)
+		record.membership = &delta;
+	Skein__V1__MessageRecord *made = stored_copy(&record);
+	stored_texts_free(message.mentions, message.n_mentions);
+	stored_texts_free(delta.joined, delta.n_joined);
+	stored_texts_free(delta.left, delta.n_left);
 	return made;
-}
-
-uint64_t stored_messages_first_seq(const PGresult *result)
-{
-	return PQntuples(result) ? (uint64_t)pg_i64(result, 0, SEQ) : UINT64_MAX;
 }

@@ -1,41 +1,57 @@
 #include "push/recipients/recipients.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/list.h"
-#include "base/telemetry/log.h"
-#include "base/map.h"
+#include "base/macros.h"
 #include "base/mem.h"
-#include "base/telemetry/metrics.h"
 
-/* $1 gid: the version of the membership, and the members. No row for a group that is not there. */
-static const struct pg_statement recipients_members = {
-	"push_members",
-	"select g.member_version, coalesce(array_agg(m.uid) filter (where m.uid is not null), '{}') "
-	"from chat_group g left join group_member m on m.gid = g.gid where g.gid = $1 group by g.gid",
-};
+static int recipients_compare(const void *left, const void *right)
+{
+	const struct str *a = left, *b = right;
+	int order = memcmp(a->ptr, b->ptr, MIN(a->len, b->len));
 
-#define REDIS_LIFE_S "604800"
-#define MAX_MEMBERS 200000
+	return order ? order : (a->len > b->len) - (a->len < b->len);
+}
 
-/* ---- lists ---- */
+static size_t recipients_remove_repeats(struct str *sorted, size_t count)
+{
+	size_t kept = 0;
 
-static struct recipients *recipients_new(const struct str *uids, uint32_t count, uint64_t version)
+	for (size_t i = 0; i < count; i++)
+		if (!kept || !str_equal(sorted[kept - 1], sorted[i]))
+			sorted[kept++] = sorted[i];
+	return kept;
+}
+
+/* `sorted` has no repeats; its text is copied. */
+static struct recipients *recipients_make(const struct str *sorted, size_t count)
 {
 	size_t text = 0;
 
-	for (uint32_t i = 0; i < count; i++)
-		text += uids[i].len + 1;
+	for (size_t i = 0; i < count; i++)
+		text += sorted[i].len + 1;
 	struct recipients *made = mem_alloc(sizeof(*made) + count * sizeof(made->uids[0]) + text);
 	char *at = (char *)&made->uids[count];
 	made->refs = 1;
-	made->count = count;
-	made->member_version = version;
-	for (uint32_t i = 0; i < count; i++) {
-		(void)str_copy(at, uids[i].len + 1, uids[i]);
-		made->uids[i] = str_of(at, uids[i].len);
-		at += uids[i].len + 1;
+	made->count = (uint32_t)count;
+	for (size_t i = 0; i < count; i++) {
+		(void)str_copy(at, sorted[i].len + 1, sorted[i]);
+		made->uids[i] = str_of(at, sorted[i].len);
+		at += sorted[i].len + 1;
 	}
+	return made;
+}
+
+struct recipients *recipients_new(const struct str *uids, size_t count)
+{
+	struct str *sorted = mem_alloc(count * sizeof(*sorted));
+
+	if (count)
+		memcpy(sorted, uids, count * sizeof(*sorted));
+	qsort(sorted, count, sizeof(*sorted), recipients_compare);
+	struct recipients *made = recipients_make(sorted, recipients_remove_repeats(sorted, count));
+	mem_free(sorted);
 	return made;
 }
 
@@ -53,220 +69,68 @@ void recipients_unref(struct recipients *recipients)
 
 struct recipients *recipients_of_direct(const struct conversation *conversation)
 {
-	struct str uids[] = { conversation->first, conversation->second };
-	bool is_to_self = str_equal(uids[0], uids[1]);
+	const struct str sorted[] = { conversation->first, conversation->second };
+	bool is_to_self = str_equal(sorted[0], sorted[1]);
 
-	return recipients_new(uids, is_to_self ? 1 : 2, 0);
+	return recipients_make(sorted, is_to_self ? 1 : 2);
 }
 
-/* ---- the cache ---- */
-
-struct group {
-	struct map_node link;
-	struct list recent; /* in the cache's list, the latest used first */
-	char gid[65];
-	struct recipients *members;
-};
-
-struct member_cache {
-	struct worker *worker;
-	struct redis *redis;
-	struct pg *pg;
-	uint64_t max_members, members;
-	struct map groups;
-	struct list recent;
-	struct counter *hits, *from_redis, *from_pg;
-};
-
-static struct str key_of(const struct map_node *node)
+bool recipients_have(const struct recipients *recipients, struct str uid)
 {
-	return str_from(container_of(node, struct group, link)->gid);
+	return recipients->count &&
+	       bsearch(&uid, recipients->uids, recipients->count, sizeof(uid), recipients_compare) != NULL;
 }
 
-struct member_cache *member_cache_new(struct worker *worker, struct redis *redis, struct pg *pg, uint64_t max_members)
+/* ---- changes ---- */
+
+/* Sorted into `out`; false if it is not `count` different uids of which all, or none, are in `list`. */
+static bool recipients_sort_change(const struct recipients *list, char **uids, size_t count, bool are_in, struct str *out)
 {
-	const char *name = "skein_push_member_lookups_total", *help = "Lookups of a group's members, by who answered.";
-	struct member_cache *cache = MEM_NEW(struct member_cache);
-
-	cache->worker = worker;
-	cache->redis = redis;
-	cache->pg = pg;
-	cache->max_members = max_members;
-	map_init(&cache->groups, key_of);
-	list_init(&cache->recent);
-	cache->hits = metrics_counter(name, help, "from=\"cache\"");
-	cache->from_redis = metrics_counter(name, help, "from=\"redis\"");
-	cache->from_pg = metrics_counter(name, help, "from=\"postgres\"");
-	return cache;
-}
-
-static void forget(struct member_cache *cache, struct group *group)
-{
-	cache->members -= group->members->count;
-	map_remove(&cache->groups, &group->link);
-	list_remove(&group->recent);
-	recipients_unref(group->members);
-	mem_free(group);
-}
-
-void member_cache_free(struct member_cache *cache)
-{
-	while (!list_is_empty(&cache->recent))
-		forget(cache, container_of(cache->recent.next, struct group, recent));
-	map_release(&cache->groups);
-	mem_free(cache);
-}
-
-static struct group *find(struct member_cache *cache, struct str gid)
-{
-	struct map_node *node = map_find(&cache->groups, gid);
-
-	return node ? container_of(node, struct group, link) : NULL;
-}
-
-/* Keeps the newer of what is cached and what was read. */
-static void remember(struct member_cache *cache, struct str gid, struct recipients *members)
-{
-	struct group *group = find(cache, gid);
-
-	if (group && group->members->member_version >= members->member_version)
-		return;
-	if (group)
-		forget(cache, group);
-	group = MEM_NEW(struct group);
-	(void)str_copy(group->gid, sizeof(group->gid), gid);
-	group->members = recipients_ref(members);
-	map_put(&cache->groups, &group->link);
-	list_push_front(&cache->recent, &group->recent);
-	cache->members += members->count;
-	while (cache->members > cache->max_members && cache->recent.prev != &group->recent)
-		forget(cache, container_of(cache->recent.prev, struct group, recent));
-}
-
-/* ---- one lookup ---- */
-
-struct lookup {
-	struct member_cache *cache;
-	char gid[65];
-	uint64_t version;
-	recipients_found done;
-	void *arg;
-};
-
-static void end_lookup(struct lookup *lookup, err_t err, struct recipients *members)
-{
-	if (!err)
-		remember(lookup->cache, str_from(lookup->gid), members);
-	lookup->done(lookup->arg, err, members);
-	mem_free(lookup);
-}
-
-static struct buf redis_key(const struct lookup *lookup)
-{
-	struct buf key = { 0 };
-
-	buf_printf(&key, "im:group:members:{%s}", lookup->gid);
-	return key;
-}
-
-/* "version uid uid ..." */
-static void write_to_redis(const struct lookup *lookup, const struct recipients *members)
-{
-	struct buf key = redis_key(lookup), value = { 0 };
-
-	buf_append_u64(&value, members->member_version);
-	for (uint32_t i = 0; i < members->count; i++) {
-		buf_append_char(&value, ' ');
-		buf_append_str(&value, members->uids[i]);
+	for (size_t i = 0; i < count; i++) {
+		out[i] = str_from(uids[i]);
+		if (!ident_is_valid(out[i]) || recipients_have(list, out[i]) != are_in)
+			return false;
 	}
-	struct str args[] = { STR("SET"), buf_str(&key), buf_str(&value), STR("EX"), STR(REDIS_LIFE_S) };
-	redis_command(lookup->cache->redis, args, ARRAY_LEN(args), NULL, NULL);
-	buf_release(&key);
-	buf_release(&value);
+	qsort(out, count, sizeof(*out), recipients_compare);
+	return recipients_remove_repeats(out, count) == count;
 }
 
-static void on_pg_members(void *arg, err_t err, const PGresult *result)
+/* Merges: `before` without `left`, and `joined`. All are sorted. Returns how many. */
+static size_t recipients_merge(struct str *out, const struct recipients *before, const struct str *joined, size_t joined_count,
+                               const struct str *left, size_t left_count)
 {
-	struct lookup *lookup = arg;
+	size_t count = 0, next_joined = 0, next_left = 0;
 
-	if (!err && PQntuples(result) == 0)
-		err = ERR_NOT_FOUND;
-	if (err) {
-		end_lookup(lookup, err, NULL);
-		return;
+	for (uint32_t i = 0; i < before->count; i++) {
+		struct str uid = before->uids[i];
+
+		while (next_joined < joined_count && recipients_compare(&joined[next_joined], &uid) < 0)
+			out[count++] = joined[next_joined++];
+		if (next_left < left_count && str_equal(left[next_left], uid))
+			next_left++;
+		else
+			out[count++] = uid;
 	}
-	struct str *uids = mem_alloc(MAX_MEMBERS * sizeof(*uids));
-	size_t count = pg_text_array(result, 0, 1, uids, MAX_MEMBERS);
-	struct recipients *members = recipients_new(uids, (uint32_t)count, (uint64_t)pg_i64(result, 0, 0));
-	mem_free(uids);
-	counter_add(lookup->cache->from_pg, 1);
-	write_to_redis(lookup, members);
-	end_lookup(lookup, OK, members);
+	while (next_joined < joined_count)
+		out[count++] = joined[next_joined++];
+	return count;
 }
 
-static void ask_pg(struct lookup *lookup)
+struct recipients *recipients_changed(const struct recipients *before, const Skein__V1__MembershipDelta *delta)
 {
-	struct pg_params params = { 0 };
+	struct str *joined = mem_alloc(delta->n_joined * sizeof(*joined));
+	struct str *left = mem_alloc(delta->n_left * sizeof(*left));
+	struct recipients *made = NULL;
 
-	pg_put_text(&params, str_from(lookup->gid));
-	pg_query(lookup->cache->pg, PG_ANY_LANE, &recipients_members, &params, on_pg_members, lookup);
-}
+	if (recipients_sort_change(before, delta->joined, delta->n_joined, false, joined) &&
+	    recipients_sort_change(before, delta->left, delta->n_left, true, left)) {
+		struct str *merged = mem_alloc((before->count + delta->n_joined) * sizeof(*merged));
+		size_t count = recipients_merge(merged, before, joined, delta->n_joined, left, delta->n_left);
 
-/* What Redis holds, or NULL if that is nothing usable. */
-static struct recipients *parse_redis(struct str value)
-{
-	uint64_t version;
-	size_t count = 0;
-
-	if (!str_to_u64(str_cut(&value, ' '), &version) || !value.ptr)
-		return NULL;
-	struct str *uids = mem_alloc((value.len / 2 + 1) * sizeof(*uids));
-	while (value.ptr) {
-		uids[count] = str_cut(&value, ' ');
-		if (!ident_is_valid(uids[count])) {
-			mem_free(uids);
-			return NULL;
-		}
-		count++;
+		made = recipients_make(merged, count);
+		mem_free(merged);
 	}
-	struct recipients *members = recipients_new(uids, (uint32_t)count, version);
-	mem_free(uids);
-	return members;
-}
-
-static void on_redis_members(void *arg, err_t err, const redisReply *reply)
-{
-	struct lookup *lookup = arg;
-	struct recipients *members = err ? NULL : parse_redis(redis_reply_str(reply));
-
-	if (members && members->member_version >= lookup->version) {
-		counter_add(lookup->cache->from_redis, 1);
-		end_lookup(lookup, OK, members);
-		return;
-	}
-	recipients_unref(members);
-	ask_pg(lookup);
-}
-
-void member_cache_find(struct member_cache *cache, struct str gid, uint64_t version, recipients_found done, void *arg)
-{
-	struct group *group = find(cache, gid);
-
-	if (group && group->members->member_version >= version) {
-		list_remove(&group->recent);
-		list_push_front(&cache->recent, &group->recent);
-		counter_add(cache->hits, 1);
-		done(arg, OK, recipients_ref(group->members));
-		return;
-	}
-	struct lookup *lookup = MEM_NEW(struct lookup);
-	lookup->cache = cache;
-	(void)str_copy(lookup->gid, sizeof(lookup->gid), gid);
-	lookup->version = version;
-	lookup->done = done;
-	lookup->arg = arg;
-	struct buf key = redis_key(lookup);
-	struct str args[] = { STR("GET"), buf_str(&key) };
-	redis_command(cache->redis, args, ARRAY_LEN(args), on_redis_members, lookup);
-	buf_release(&key);
+	mem_free(joined);
+	mem_free(left);
+	return made;
 }

@@ -1,46 +1,41 @@
 #ifndef SKEIN_PUSH_RECIPIENTS_RECIPIENTS_H
 #define SKEIN_PUSH_RECIPIENTS_RECIPIENTS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include "base/error.h"
 #include "base/text/ident.h"
-#include "loop/worker.h"
-#include "store/pg/pg.h"
-#include "store/redis/redis.h"
+#include "base/text/str.h"
+#include "proto/record.pb-c.h"
 
 /*
- * Who gets a message. For a group: the members at the version of its membership
- * that the record carries, or at a later one. Asked in this order: this
- * process's cache, Redis (im:group:members:{gid}, 7 days), PostgreSQL. Thread:
- * the worker's.
+ * Who gets a message: a list of uids, each once, in the order of their bytes. It
+ * never changes, so messages under way and the member cache share it by
+ * references. Costs 16 bytes and the text for each uid. Pure: no I/O. Thread: the
+ * worker's.
  */
-
-/* A list of uids, shared by the messages that go to it. */
 struct recipients {
 	unsigned refs;
 	uint32_t count;
-	uint64_t member_version;
 	struct str uids[]; /* the text stands behind the array */
 };
 
+/* Copies the uids, sorts them and leaves repeats out. One reference is the caller's. */
+struct recipients *recipients_new(const struct str *uids, size_t count);
+
 struct recipients *recipients_ref(struct recipients *recipients);
-void recipients_unref(struct recipients *recipients);
+void recipients_unref(struct recipients *recipients); /* NULL is fine */
 
 /* The one or two sides of a one-to-one conversation. */
 struct recipients *recipients_of_direct(const struct conversation *conversation);
 
-struct member_cache;
-
-/* Holds up to max_members uids over all groups. */
-struct member_cache *member_cache_new(struct worker *worker, struct redis *redis, struct pg *pg, uint64_t max_members);
-void member_cache_free(struct member_cache *cache);
-
 /*
- * `done` gets a reference, maybe from inside this call. ERR_NOT_FOUND: no such group (nobody gets it). Any other error is
- * passing: ask again later.
+ * The list after a change of the membership, with a reference for the caller. NULL if the change does not fit: somebody
+ * joins who is there, leaves who is not, or is no uid. Then the list that the change was made to is another one.
  */
-typedef void (*recipients_found)(void *arg, err_t err, struct recipients *recipients);
-void member_cache_find(struct member_cache *cache, struct str gid, uint64_t version, recipients_found done, void *arg);
+struct recipients *recipients_changed(const struct recipients *before, const Skein__V1__MembershipDelta *delta);
+
+bool recipients_have(const struct recipients *recipients, struct str uid);
 
 #endif
