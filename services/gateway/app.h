@@ -6,7 +6,7 @@
 #include "gateway/queues/ack_window.h"
 #include "gateway/config.h"
 #include "gateway/gateway_metrics.h"
-#include "gateway/drain/leaving.h"
+#include "gateway/drain/drain.h"
 #include "gateway/queues/out_queue.h"
 #include "gateway/router/registration.h"
 #include "gateway/router/route_link.h"

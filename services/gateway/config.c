@@ -1,6 +1,6 @@
 #include "gateway/config.h"
 
-#include "gateway/worker/conn_table.h"
+#include "gateway/session/conn_table.h"
 
 #define OPTION(member) offsetof(struct gateway_config, member)
 

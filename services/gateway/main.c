@@ -3,8 +3,8 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "gateway/app.h"
-#include "gateway/push/delivery.h"
-#include "gateway/router/kick_api.h"
+#include "gateway/grpc/delivery.h"
+#include "gateway/grpc/kick.h"
 #include "rpc/server/descriptor_set.h"
 
 #define DELIVER_MAX_MESSAGE (16 << 20)

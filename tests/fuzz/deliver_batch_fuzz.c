@@ -1,5 +1,5 @@
 #include "gateway/app.h"
-#include "gateway/push/delivery.h"
+#include "gateway/grpc/delivery.h"
 #include "proto/delivery.pb-c.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/streams.h"

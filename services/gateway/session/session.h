@@ -9,7 +9,7 @@
 #include "base/rate_limit.h"
 #include "base/timer_wheel.h"
 #include "gateway/queues/ack_window.h"
-#include "gateway/wire/fanout.h"
+#include "gateway/wire/shared_frame.h"
 #include "gateway/queues/out_queue.h"
 #include "gateway/queues/sequencer.h"
 #include "net/jwt.h"

@@ -7,7 +7,7 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "gateway/app.h"
-#include "gateway/session/im_call.h"
+#include "gateway/im/im_call.h"
 #include "gateway/session/session.h"
 
 /* Each route is renewed once in this time, a third of its life in router. */

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/list.h"
-#include "gateway/worker/conn_table.h"
+#include "gateway/session/conn_table.h"
 #include "loop/worker.h"
 
 /*

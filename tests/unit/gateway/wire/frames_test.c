@@ -11,7 +11,7 @@
 
 #include "base/text/json.h"
 #include "base/mem.h"
-#include "gateway/wire/fanout.h"
+#include "gateway/wire/shared_frame.h"
 #include "gateway/wire/server_frame.h"
 
 /* Frames are read back by parsers that know nothing of how they were made: jansson and protobuf-c. */

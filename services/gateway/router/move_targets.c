@@ -1,4 +1,4 @@
-#include "gateway/router/elsewhere.h"
+#include "gateway/router/move_targets.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-#ifndef SKEIN_GATEWAY_PUSH_DELIVERY_H
-#define SKEIN_GATEWAY_PUSH_DELIVERY_H
+#ifndef SKEIN_GATEWAY_GRPC_DELIVERY_H
+#define SKEIN_GATEWAY_GRPC_DELIVERY_H
 
 #include "rpc/server/rpc_server.h"
 

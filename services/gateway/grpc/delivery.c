@@ -1,4 +1,4 @@
-#include "gateway/push/delivery.h"
+#include "gateway/grpc/delivery.h"
 
 #include "base/clock.h"
 #include "base/telemetry/log.h"

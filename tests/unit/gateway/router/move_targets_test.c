@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/macros.h"
-#include "gateway/router/elsewhere.h"
+#include "gateway/router/move_targets.h"
 
 static uint64_t share_of(const struct elsewhere *elsewhere, const char *url)
 {

@@ -1,4 +1,4 @@
-#include "gateway/worker/conn_table.h"
+#include "gateway/session/conn_table.h"
 
 #include <assert.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef SKEIN_GATEWAY_ROUTER_KICK_API_H
-#define SKEIN_GATEWAY_ROUTER_KICK_API_H
+#ifndef SKEIN_GATEWAY_GRPC_KICK_H
+#define SKEIN_GATEWAY_GRPC_KICK_H
 
 #include "base/text/str.h"
 

@@ -3,7 +3,7 @@
 #ifdef SKEIN_SABOTAGE
 
 #include "base/mem.h"
-#include "gateway/session/im_call.h"
+#include "gateway/im/im_call.h"
 #include "proto/im.pb-c.h"
 
 static void on_head(struct im_call *call, struct session *session, err_t err, struct str response, const char *detail)

@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "gateway/session/im_call.h"
+#include "gateway/im/im_call.h"
 #include "gateway/session/session.h"
 #include "proto/im.pb-c.h"
 

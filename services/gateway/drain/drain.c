@@ -1,4 +1,4 @@
-#include "gateway/drain/leaving.h"
+#include "gateway/drain/drain.h"
 
 #include "base/clock.h"
 #include "base/telemetry/log.h"

@@ -1,4 +1,4 @@
-#include "gateway/session/im_call.h"
+#include "gateway/im/im_call.h"
 
 #include "base/clock.h"
 #include "base/mem.h"

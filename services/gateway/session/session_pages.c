@@ -2,7 +2,7 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "gateway/app.h"
-#include "gateway/session/im_call.h"
+#include "gateway/im/im_call.h"
 #include "gateway/session/session.h"
 #include "proto/im.pb-c.h"
 

@@ -1,5 +1,5 @@
-#ifndef SKEIN_GATEWAY_WIRE_FANOUT_H
-#define SKEIN_GATEWAY_WIRE_FANOUT_H
+#ifndef SKEIN_GATEWAY_WIRE_SHARED_FRAME_H
+#define SKEIN_GATEWAY_WIRE_SHARED_FRAME_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,11 +1,11 @@
-#ifndef SKEIN_GATEWAY_DRAIN_LEAVING_H
-#define SKEIN_GATEWAY_DRAIN_LEAVING_H
+#ifndef SKEIN_GATEWAY_DRAIN_DRAIN_H
+#define SKEIN_GATEWAY_DRAIN_DRAIN_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/timer_wheel.h"
-#include "gateway/router/elsewhere.h"
+#include "gateway/router/move_targets.h"
 
 /*
  * The way out, step by step, each begun when the one before has ended or has

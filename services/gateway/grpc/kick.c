@@ -1,4 +1,4 @@
-#include "gateway/router/kick_api.h"
+#include "gateway/grpc/kick.h"
 
 #include "base/text/ident.h"
 #include "base/mem.h"

@@ -1,5 +1,5 @@
-#ifndef SKEIN_GATEWAY_SESSION_IM_CALL_H
-#define SKEIN_GATEWAY_SESSION_IM_CALL_H
+#ifndef SKEIN_GATEWAY_IM_IM_CALL_H
+#define SKEIN_GATEWAY_IM_IM_CALL_H
 
 #include "base/text/buf.h"
 #include "base/error.h"

@@ -1,4 +1,4 @@
-#include "gateway/wire/fanout.h"
+#include "gateway/wire/shared_frame.h"
 
 #include "base/text/json.h"
 #include "base/mem.h"
