@@ -1,6 +1,6 @@
 #include "gateway/config.h"
 
-#include "gateway/session/conn_table.h"
+#include "gateway/queues/conn_table.h"
 
 #define OPTION(member) offsetof(struct gateway_config, member)
 
@@ -52,6 +52,8 @@ static const struct config_option options[] = {
 	  "Without an ack for so long a client is pinged, after twice that sent everything again, after three times closed." },
 	{ "sync.timeout", CONFIG_DURATION, OPTION(sync_timeout_ms), "2s", 50, 60000, NULL, 0,
 	  "How long im may take to read a page of an inbox for a connection." },
+	{ "delivered.events", CONFIG_BOOL, OPTION(delivered_events), "on", 0, 0, NULL, 0,
+	  "Whether senders of one-to-one messages are told when a device of the recipient has acknowledged them." },
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "20s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long clients have to move to another gateway before the process ends." },
 };

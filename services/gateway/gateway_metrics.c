@@ -45,11 +45,35 @@ static void init_syncs(struct gateway_metrics *m)
 		                              "Pages of inboxes read for connections, by what became of it.", labels[i]);
 }
 
+static void init_events(struct gateway_metrics *m)
+{
+	static const char *const labels[EVENT_DROPS] = {
+		[EVENT_DROPPED_QUEUE] = "reason=\"queue\"",
+		[EVENT_DROPPED_NOT_LIVE] = "reason=\"not_live\"",
+	};
+
+	m->events = metrics_counter("skein_gateway_events_total", "Events from push that were queued, times their connections.", NULL);
+	for (int i = 0; i < EVENT_DROPS; i++)
+		m->events_dropped[i] = metrics_counter("skein_gateway_events_dropped_total",
+		                                       "Events that a connection did not get, by reason.", labels[i]);
+}
+
+static void init_receipts(struct gateway_metrics *m)
+{
+	const char *name = "skein_gateway_receipts_dropped_total", *help = "Delivered receipts that im was not told, by reason.";
+
+	m->receipts = metrics_counter("skein_gateway_receipts_total", "Delivered receipts that im took.", NULL);
+	m->receipts_dropped_full = metrics_counter(name, help, "reason=\"full\"");
+	m->receipts_dropped_im = metrics_counter(name, help, "reason=\"im\"");
+}
+
 void gateway_metrics_init(struct gateway_metrics *m)
 {
 	init_handshakes(m);
 	init_syncs(m);
 	init_closes(m);
+	init_events(m);
+	init_receipts(m);
 	m->frames_in = metrics_counter("skein_gateway_frames_in_total", "Messages from clients, of any type.", NULL);
 	m->bytes_in = metrics_counter("skein_gateway_bytes_in_total", "Bytes of messages from clients.", NULL);
 	m->frames_out = metrics_counter("skein_gateway_frames_out_total", "Frames written to clients, pings not counted.", NULL);

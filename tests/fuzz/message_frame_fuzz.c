@@ -1,4 +1,4 @@
-#include "gateway/wire/shared_frame.h"
+#include "gateway/wire/message_frame.h"
 
 #include "base/text/json.h"
 #include "base/mem.h"
@@ -76,14 +76,14 @@ static void check_proto(struct str payload, const Skein__V1__Message *message, s
 	skein__v1__server_frame__free_unpacked(frame, NULL);
 }
 
-static void check_frame(const struct fanout *fanout, enum audience audience, enum subprotocol subprotocol,
+static void check_frame(const struct shared_frame *shared, enum viewer viewer, enum subprotocol subprotocol,
                         const Skein__V1__Message *message, struct str client_msg_id)
 {
-	size_t max = fanout_frame_max(fanout, audience, subprotocol);
+	size_t max = message_frame_max(shared, viewer, subprotocol);
 	char *frame = mem_alloc(max);
-	size_t len = fanout_frame_write(frame, fanout, audience, subprotocol, OFFSET);
+	size_t len = message_frame_write(frame, shared, viewer, subprotocol, OFFSET);
 
-	CHECK(len <= max && len <= FANOUT_FRAME_MAX);
+	CHECK(len <= max && len <= SHARED_FRAME_MAX);
 	struct str payload = open_frame(str_of(frame, len), subprotocol_opcode(subprotocol));
 	if (subprotocol == SUBPROTOCOL_JSON)
 		check_json(payload, message, client_msg_id);
@@ -92,17 +92,17 @@ static void check_frame(const struct fanout *fanout, enum audience audience, enu
 	mem_free(frame);
 }
 
-static void check_frames(const struct fanout *fanout, struct str bytes, bool for_own, struct str client_msg_id)
+static void check_frames(const struct shared_frame *shared, struct str bytes, bool for_sender, struct str client_msg_id)
 {
 	Skein__V1__Message *message = skein__v1__message__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
 
 	CHECK(message);
 	for (int subprotocol = 0; subprotocol < SUBPROTOCOL_COUNT; subprotocol++) {
-		check_frame(fanout, AUDIENCE_OTHERS, subprotocol, message, STR(""));
-		if (for_own)
-			check_frame(fanout, AUDIENCE_OWN, subprotocol, message, client_msg_id);
+		check_frame(shared, VIEWER_OTHER, subprotocol, message, STR(""));
+		if (for_sender)
+			check_frame(shared, VIEWER_SENDER, subprotocol, message, client_msg_id);
 		else
-			CHECK(fanout->tails[AUDIENCE_OWN][subprotocol].len == 0);
+			CHECK(shared->tails[VIEWER_SENDER][subprotocol].len == 0);
 	}
 	skein__v1__message__free_unpacked(message, NULL);
 }
@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	static const size_t lengths[] = { 0, 1, 64, 70000 };
 	struct str input = str_of(bytes, len);
 	unsigned choice = fuzz_byte(&input);
-	bool for_own = choice & 1;
+	bool for_sender = choice & 1;
 	size_t key_len = lengths[choice >> 1 & 3], unknown_len = (choice >> 3 & 7) * 50000;
 	struct buf message = { 0 }, key = { 0 };
 
@@ -125,10 +125,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	}
 	memset(buf_reserve(&key, key_len), choice & 64 ? '"' : 'k', key_len);
 	key.len = key_len;
-	struct fanout *fanout = fanout_new(buf_str(&message), for_own, buf_str(&key));
-	if (fanout) {
-		check_frames(fanout, buf_str(&message), for_own, buf_str(&key));
-		fanout_unref(fanout);
+	struct shared_frame *shared = message_frame_new(buf_str(&message), for_sender, buf_str(&key));
+	if (shared) {
+		check_frames(shared, buf_str(&message), for_sender, buf_str(&key));
+		shared_frame_unref(shared);
 	}
 	buf_release(&message);
 	buf_release(&key);

@@ -8,46 +8,45 @@
 #include "gateway/router/move_targets.h"
 
 /*
- * The way out, step by step, each begun when the one before has ended or has
- * had its time:
+ * Empties the gateway before it ends, step by step. Each step begins when the one
+ * before has ended or has had its time:
  *
  *   ASKING    not ready any more, no new connections; router is asked where
  *             clients may go
  *   MOVING    clients are told when to reconnect, and where
- *   ANSWERING who is left is closed with 1001, unless im owes it the answer to
- *             a send: then when that has come
- *   CLOSING   everybody is
+ *   ANSWERING connections are closed with 1001, unless im owes them the answer to
+ *             a send: these when it has come
+ *   CLOSING   all connections are closed
  *   UNBINDING router takes the last routes out, and then the node
- *   ENDING    servers and channels, then the workers' threads, then the main loop
+ *   ENDED     app->take_down() was called
  *
  * Thread: the main worker's.
  */
 
 struct app;
 
-enum leaving_step {
-	LEAVING_NOT,
-	LEAVING_ASKING,
-	LEAVING_MOVING,
-	LEAVING_ANSWERING,
-	LEAVING_CLOSING,
-	LEAVING_UNBINDING,
-	LEAVING_ENDING,
+enum drain_step {
+	DRAIN_NOT,
+	DRAIN_ASKING,
+	DRAIN_MOVING,
+	DRAIN_ANSWERING,
+	DRAIN_CLOSING,
+	DRAIN_UNBINDING,
+	DRAIN_ENDED,
 };
 
-struct leaving {
+struct drain {
 	struct app *app;
 	struct timer timer; /* looks whether the step has ended */
 	uint64_t deadline_ms; /* of the step */
-	enum leaving_step step;
-	struct elsewhere elsewhere; /* does not change after ASKING */
-	unsigned servers_left;
+	enum drain_step step;
+	struct move_targets targets; /* does not change after ASKING: the workers read it */
 };
 
 /* SIGTERM: clients get drain.timeout to move. */
-void leaving_begin(struct app *app);
+void drain_begin(struct app *app);
 
 /* The node may not go on: clients are closed at once, and the process ends with 1. */
-void leaving_at_once(struct app *app);
+void drain_at_once(struct app *app);
 
 #endif

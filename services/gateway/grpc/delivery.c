@@ -1,332 +1,290 @@
 #include "gateway/grpc/delivery.h"
 
 #include "base/clock.h"
-#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "gateway/app.h"
-#include "gateway/session/session.h"
+#include "base/telemetry/log.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/grpc/service.h"
+#include "gateway/grpc/verdicts.h"
+#include "gateway/grpc/worker_run.h"
+#include "gateway/session/session_events.h"
+#include "gateway/wire/event_frame.h"
+#include "gateway/wire/message_frame.h"
+#include "gateway/worker/ws_worker.h"
 #include "proto/delivery.pb-c.h"
+#include "rpc/server/rpc_server.h"
 
-/* A target that was not simply queued. */
-struct exception {
-	uint64_t conn;
-	uint32_t delivery;
-	enum verdict verdict;
+/* What becomes of one delivery of a batch. */
+enum delivery_kind {
+	DELIVERY_NOTHING, /* every target has its verdict, or there are none */
+	DELIVERY_MESSAGE,
+	DELIVERY_EVENT,
 };
 
-struct exceptions {
-	struct exception *items;
-	size_t count, capacity;
-};
-
-/* What one worker has to do of a batch: what is its own among all targets. */
-struct part {
-	struct task task;
-	struct run *run;
-	struct ws_worker *w;
-	bool is_concerned; /* there is such a target */
-	size_t counts[3]; /* of its targets, by verdict */
-	struct exceptions exceptions;
-};
-
-struct plan {
+struct delivery_plan {
+	enum delivery_kind kind;
 	const Skein__V1__Connections *own, *others; /* NULL: none */
-	struct fanout *fanout; /* NULL: it cannot be read */
-	bool is_to_deliver;
+	struct shared_frame *frame; /* NULL: the message cannot be shown */
 };
 
-/* A batch on its way through the workers. */
-struct run {
-	struct app *app;
+/* A batch on its way through the workers, which read it where it is: each sees every target and takes its own. */
+struct delivery_batch {
+	const struct gateway_service *service;
 	struct rpc_stream *stream;
-	Skein__V1__DeliverBatch *batch; /* the workers read it where it is: a target is met by each, used by one */
-	atomic_uint open_parts; /* and one for who makes it */
-	struct plan *plans; /* of each delivery */
-	struct exceptions exceptions; /* known before any worker is asked */
-	struct part parts[];
+	Skein__V1__DeliverBatch *message;
+	struct delivery_plan *plans; /* of each delivery */
+	struct verdict_list *verdicts; /* of each worker, and the last one: known before any worker is asked */
+	struct worker_run run;
 };
 
-static void add_exception(struct exceptions *exceptions, uint32_t delivery, uint64_t conn, enum verdict verdict)
+static struct verdict_list *delivery_early_verdicts(const struct delivery_batch *batch)
 {
-	if (exceptions->count == exceptions->capacity) {
-		exceptions->capacity = exceptions->capacity ? 2 * exceptions->capacity : 8;
-		exceptions->items =
-			mem_resize(exceptions->items, exceptions->capacity * sizeof(exceptions->items[0]));
-	}
-	exceptions->items[exceptions->count++] =
-		(struct exception){ .conn = conn, .delivery = delivery, .verdict = verdict };
+	return &batch->verdicts[batch->service->worker_count];
 }
 
-/* ---- the answer: on the thread that is through last ---- */
+/* ---- the answer: on the thread of the last worker ---- */
 
-static size_t count_exceptions(const struct run *run)
+static void delivery_end(struct worker_run *run)
 {
-	size_t count = run->exceptions.count;
+	struct delivery_batch *batch = container_of(run, struct delivery_batch, run);
+	struct buf answer = { 0 };
 
-	for (unsigned i = 0; i < run->app->worker_count; i++)
-		count += run->parts[i].exceptions.count;
-	return count;
-}
-
-static size_t fill_exceptions(const struct run *run, const struct exceptions *from, Skein__V1__Exception *to)
-{
-	for (size_t i = 0; i < from->count; i++) {
-		skein__v1__exception__init(&to[i]);
-		to[i].id = run->batch->deliveries[from->items[i].delivery]->id;
-		to[i].conn = from->items[i].conn;
-		to[i].verdict = from->items[i].verdict == VERDICT_GONE ? SKEIN__V1__VERDICT__GONE : SKEIN__V1__VERDICT__LAGGING;
-	}
-	return from->count;
-}
-
-static void send_answer(const struct run *run)
-{
-	Skein__V1__DeliverAnswers answers = SKEIN__V1__DELIVER_ANSWERS__INIT;
-	size_t count = count_exceptions(run), filled;
-	uint64_t *ids = mem_alloc(run->batch->n_deliveries * sizeof(*ids));
-	Skein__V1__Exception *exceptions = mem_alloc(count * sizeof(*exceptions));
-	Skein__V1__Exception **pointers = mem_alloc(count * sizeof(*pointers));
-	struct buf bytes = { 0 };
-
-	filled = fill_exceptions(run, &run->exceptions, exceptions);
-	for (unsigned i = 0; i < run->app->worker_count; i++)
-		filled += fill_exceptions(run, &run->parts[i].exceptions, exceptions + filled);
-	for (size_t i = 0; i < count; i++)
-		pointers[i] = &exceptions[i];
-	answers.n_exceptions = count;
-	answers.exceptions = pointers;
-	for (size_t i = 0; i < run->batch->n_deliveries; i++)
-		ids[i] = run->batch->deliveries[i]->id;
-	answers.n_done = run->batch->n_deliveries;
-	answers.done = ids;
-	size_t len = skein__v1__deliver_answers__get_packed_size(&answers);
-	bytes.len = skein__v1__deliver_answers__pack(&answers, (uint8_t *)buf_reserve(&bytes, len));
-	err_t err = rpc_stream_send(run->stream, buf_str(&bytes));
+	verdicts_pack(&answer, batch->message, batch->verdicts, batch->service->worker_count + 1);
+	err_t err = rpc_stream_send(batch->stream, buf_str(&answer));
 	if (err && err != ERR_CLOSED) /* down: push delivers again on its next stream */
-		log_error("answer to push not sent", LOG_ERR(err), LOG_NUM("deliveries", answers.n_done));
-	buf_release(&bytes);
-	mem_free(ids);
-	mem_free(pointers);
-	mem_free(exceptions);
+		log_error("answer to push not sent", LOG_ERR(err), LOG_NUM("deliveries", batch->message->n_deliveries));
+	buf_release(&answer);
+	for (size_t i = 0; i < batch->message->n_deliveries; i++)
+		if (batch->plans[i].frame)
+			shared_frame_unref(batch->plans[i].frame);
+	for (unsigned i = 0; i <= batch->service->worker_count; i++)
+		verdict_list_release(&batch->verdicts[i]);
+	mem_free(batch->verdicts);
+	mem_free(batch->plans);
+	skein__v1__deliver_batch__free_unpacked(batch->message, NULL);
+	rpc_stream_unref(batch->stream);
+	mem_free(batch);
 }
 
-static void run_free(struct run *run)
-{
-	for (size_t i = 0; i < run->batch->n_deliveries; i++)
-		if (run->plans[i].fanout)
-			fanout_unref(run->plans[i].fanout);
-	for (unsigned i = 0; i < run->app->worker_count; i++)
-		mem_free(run->parts[i].exceptions.items);
-	mem_free(run->exceptions.items);
-	mem_free(run->plans);
-	skein__v1__deliver_batch__free_unpacked(run->batch, NULL);
-	rpc_stream_unref(run->stream);
-	mem_free(run);
-}
+/* ---- on each worker's thread ---- */
 
-static void leave(struct run *run)
-{
-	if (atomic_fetch_sub_explicit(&run->open_parts, 1, memory_order_acq_rel) > 1)
-		return;
-	send_answer(run);
-	run_free(run);
-}
+/* Connections lie anywhere in memory: the one of the target this many places ahead is fetched. */
+#define DELIVERY_PREFETCH_AHEAD 6
 
-/* ---- a part: on its worker's thread ---- */
+/* What one worker does of one delivery. */
+struct delivery_part {
+	struct ws_worker *w;
+	struct verdict_list *verdicts;
+	uint32_t delivery;
+	struct worker_frame *frame; /* NULL: the message cannot be shown */
+	uint64_t now_ms;
+	size_t *counts; /* of message targets, by verdict */
+};
 
-/* Connections lie anywhere in memory: this many targets ahead, theirs is asked for. */
-#define PREFETCH_AHEAD 6
-
-static bool is_numbered(const Skein__V1__Connections *targets, size_t i)
+static bool delivery_is_numbered(const Skein__V1__Connections *targets, size_t i)
 {
 	return targets->epochs[i] && targets->offsets[i] && targets->offsets[i] <= SEQUENCER_MAX_OFFSET;
 }
 
-static size_t target_count(const Skein__V1__Connections *targets)
+static size_t delivery_targets(const Skein__V1__Connections *targets)
 {
 	return targets ? targets->n_conns : 0;
 }
 
-static void deliver_to(struct part *part, uint32_t delivery, const Skein__V1__Connections *targets, enum audience audience,
-                       struct fanout_share *share, uint64_t now_ms)
+/* The session of a target; NULL: it is another worker's, or gone (and has its verdict then). */
+static struct session *delivery_find(const struct delivery_part *part, const Skein__V1__Connections *targets, size_t i)
 {
-	const struct conn_table *table = &part->w->table;
+	const struct conn_table *table = &part->w->home.table;
 
-	for (size_t i = 0; i < target_count(targets); i++) {
-		uint64_t conn = targets->conns[i];
+	if (i + DELIVERY_PREFETCH_AHEAD < targets->n_conns)
+		conn_table_prefetch(table, targets->conns[i + DELIVERY_PREFETCH_AHEAD]);
+	if (conn_worker(targets->conns[i]) != part->w->index)
+		return NULL;
+	struct session *session = conn_table_find(table, targets->conns[i]);
+	if (!session) {
+		part->counts[VERDICT_GONE]++;
+		verdict_list_add(part->verdicts, part->delivery, targets->conns[i], VERDICT_GONE);
+	}
+	return session;
+}
 
-		if (i + PREFETCH_AHEAD < targets->n_conns)
-			conn_table_prefetch(table, targets->conns[i + PREFETCH_AHEAD]);
-		if (conn_worker(conn) != part->w->index || !is_numbered(targets, i))
+static void delivery_message_to(const struct delivery_part *part, const Skein__V1__Connections *targets, enum viewer viewer)
+{
+	for (size_t i = 0; i < delivery_targets(targets); i++) {
+		struct session *session = delivery_is_numbered(targets, i) ? delivery_find(part, targets, i) : NULL;
+
+		if (!session)
 			continue;
-		struct session *session = conn_table_find(table, conn);
-		enum verdict verdict = VERDICT_GONE;
-		if (session)
-			verdict = session_deliver(session, targets->epochs[i], targets->offsets[i], share, audience, now_ms);
+		enum verdict verdict =
+			session_deliver(session, targets->epochs[i], targets->offsets[i], part->frame, viewer, part->now_ms);
 		part->counts[verdict]++;
 		if (verdict != VERDICT_QUEUED)
-			add_exception(&part->exceptions, delivery, conn, verdict);
+			verdict_list_add(part->verdicts, part->delivery, targets->conns[i], verdict);
 	}
 }
 
-static void count_targets(const struct part *part)
+/* A dropped event is counted where it is dropped: push need not know. */
+static void delivery_event_to(const struct delivery_part *part, const Skein__V1__Connections *targets)
 {
-	struct gateway_metrics *metrics = &part->run->app->metrics;
-	size_t gone = part->counts[VERDICT_GONE], lagging = part->counts[VERDICT_LAGGING];
+	for (size_t i = 0; i < delivery_targets(targets); i++) {
+		struct session *session = delivery_find(part, targets, i);
 
-	counter_add(metrics->deliveries, part->counts[VERDICT_QUEUED] + gone + lagging);
-	if (gone)
-		counter_add(metrics->gone, gone);
-	if (lagging)
-		counter_add(metrics->lagging, lagging);
+		if (session)
+			session_deliver_event(session, part->frame);
+	}
 }
 
-static void deliver_part(struct task *task)
+static void delivery_work(struct worker_run *run, struct ws_worker *w)
 {
-	struct part *part = container_of(task, struct part, task);
-	const struct run *run = part->run;
-	uint64_t now_ms = clock_mono_ms();
+	const struct delivery_batch *batch = container_of(run, struct delivery_batch, run);
+	struct gateway_metrics *metrics = batch->service->metrics;
+	size_t messages[3] = { 0 }, events[3] = { 0 };
+	struct delivery_part part = { .w = w, .verdicts = &batch->verdicts[w->index], .now_ms = clock_mono_ms() };
 
-	for (size_t i = 0; i < run->batch->n_deliveries; i++) {
-		const struct plan *plan = &run->plans[i];
+	for (size_t i = 0; i < batch->message->n_deliveries; i++) {
+		const struct delivery_plan *plan = &batch->plans[i];
 
-		if (!plan->is_to_deliver)
+		if (plan->kind == DELIVERY_NOTHING)
 			continue;
-		struct fanout_share *share = plan->fanout ? fanout_share_new(plan->fanout) : NULL;
-		deliver_to(part, (uint32_t)i, plan->others, AUDIENCE_OTHERS, share, now_ms);
-		deliver_to(part, (uint32_t)i, plan->own, AUDIENCE_OWN, share, now_ms);
-		if (share)
-			fanout_share_unref(share);
+		part.delivery = (uint32_t)i;
+		part.counts = plan->kind == DELIVERY_MESSAGE ? messages : events;
+		part.frame = plan->frame ? worker_frame_new(plan->frame) : NULL;
+		if (plan->kind == DELIVERY_MESSAGE) {
+			delivery_message_to(&part, plan->others, VIEWER_OTHER);
+			delivery_message_to(&part, plan->own, VIEWER_SENDER);
+		} else {
+			delivery_event_to(&part, plan->others);
+			delivery_event_to(&part, plan->own);
+		}
+		if (part.frame)
+			worker_frame_unref(part.frame);
 	}
-	count_targets(part);
-	leave(part->run);
+	counter_add(metrics->deliveries, messages[VERDICT_QUEUED] + messages[VERDICT_GONE] + messages[VERDICT_LAGGING]);
+	counter_add(metrics->gone, messages[VERDICT_GONE]);
+	counter_add(metrics->lagging, messages[VERDICT_LAGGING]);
 }
 
 /* ---- taking a batch apart: on the queue's thread ---- */
 
-static bool is_well_formed(const Skein__V1__Connections *targets)
+/* A message has numbers for all of its targets, an event has none. */
+static bool delivery_is_well_formed(const Skein__V1__Connections *targets, enum delivery_kind kind)
 {
-	return !targets || (targets->n_conns == targets->n_offsets && targets->n_conns == targets->n_epochs);
+	size_t wanted = kind == DELIVERY_MESSAGE ? delivery_targets(targets) : 0;
+
+	return !targets || (targets->n_offsets == wanted && targets->n_epochs == wanted);
 }
 
-static void all_are(struct run *run, uint32_t delivery, const Skein__V1__Connections *targets, enum verdict verdict)
+static void delivery_give_all(struct delivery_batch *batch, uint32_t index, enum verdict verdict)
 {
-	for (size_t i = 0; i < target_count(targets); i++)
-		add_exception(&run->exceptions, delivery, targets->conns[i], verdict);
+	const struct delivery_plan *plan = &batch->plans[index];
+
+	for (size_t i = 0; i < delivery_targets(plan->others); i++)
+		verdict_list_add(delivery_early_verdicts(batch), index, plan->others->conns[i], verdict);
+	for (size_t i = 0; i < delivery_targets(plan->own); i++)
+		verdict_list_add(delivery_early_verdicts(batch), index, plan->own->conns[i], verdict);
 }
 
-/* Which workers have targets here; those that nobody has get their verdict. */
-static void look_at_targets(struct run *run, uint32_t delivery, const Skein__V1__Connections *targets)
+/* Finds out which workers have targets; a target that no worker can have gets its verdict. */
+static void delivery_add_targets(struct delivery_batch *batch, uint32_t index, const Skein__V1__Connections *targets)
 {
-	for (size_t i = 0; i < target_count(targets); i++) {
-		unsigned worker = conn_worker(targets->conns[i]);
+	bool has_numbers = batch->plans[index].kind == DELIVERY_MESSAGE;
 
-		if (worker >= run->app->worker_count)
-			add_exception(&run->exceptions, delivery, targets->conns[i], VERDICT_GONE);
-		else if (!is_numbered(targets, i))
-			add_exception(&run->exceptions, delivery, targets->conns[i], VERDICT_LAGGING);
+	for (size_t i = 0; i < delivery_targets(targets); i++) {
+		uint64_t conn = targets->conns[i];
+
+		if (conn_worker(conn) >= batch->service->worker_count)
+			verdict_list_add(delivery_early_verdicts(batch), index, conn, VERDICT_GONE);
+		else if (has_numbers && !delivery_is_numbered(targets, i))
+			verdict_list_add(delivery_early_verdicts(batch), index, conn, VERDICT_LAGGING);
 		else
-			run->parts[worker].is_concerned = true;
+			(void)worker_run_add(&batch->run, conn);
 	}
 }
 
-static void count_malformed(struct run *run, uint64_t id, const char *why)
+static void delivery_count_malformed(const struct delivery_batch *batch, uint64_t id, const char *why)
 {
-	counter_add(run->app->metrics.malformed, 1);
+	counter_add(batch->service->metrics->malformed, 1);
 	log_error("malformed delivery", LOG_U64("id", id), LOG_TEXT("why", why));
 }
 
-static struct str message_of(const Skein__V1__Delivery *delivery)
+/* Encodes the frame. False: there is nothing to deliver. */
+static bool delivery_encode(const struct delivery_batch *batch, const Skein__V1__Delivery *delivery,
+                            struct delivery_plan *plan)
 {
-	if (delivery->content_case != SKEIN__V1__DELIVERY__CONTENT_MESSAGE)
-		return (struct str){ 0 };
-	return str_of(delivery->message.data, delivery->message.len);
+	bool has_message = delivery->content_case == SKEIN__V1__DELIVERY__CONTENT_MESSAGE && delivery->message.len;
+
+	if (plan->kind == DELIVERY_EVENT)
+		plan->frame = event_frame_new(delivery->event);
+	else if (has_message)
+		plan->frame = message_frame_new(str_of(delivery->message.data, delivery->message.len),
+		                                delivery_targets(plan->own) > 0, str_from(delivery->client_msg_id));
+	if (!plan->frame && (has_message || plan->kind == DELIVERY_EVENT))
+		delivery_count_malformed(batch, delivery->id, has_message ? "the message cannot be shown" : "not an event");
+	/* Without a frame a message's connections are told the number: they notice the hole and read it from the inbox. */
+	return plan->frame || plan->kind == DELIVERY_MESSAGE;
 }
 
-static void make_plan(struct run *run, uint32_t index)
+static void delivery_make_plan(struct delivery_batch *batch, uint32_t index)
 {
-	const Skein__V1__Delivery *delivery = run->batch->deliveries[index];
+	const Skein__V1__Delivery *delivery = batch->message->deliveries[index];
 	const Skein__V1__Audience *audience = delivery->audience;
-	struct str message = message_of(delivery);
-	struct plan *plan = &run->plans[index];
+	struct delivery_plan *plan = &batch->plans[index];
+	bool is_event = delivery->content_case == SKEIN__V1__DELIVERY__CONTENT_EVENT;
+	enum delivery_kind kind = is_event ? DELIVERY_EVENT : DELIVERY_MESSAGE;
 
-	if (delivery->content_case == SKEIN__V1__DELIVERY__CONTENT_EVENT)
-		return; /* events are not shown yet: done, to nobody */
 	if (audience && audience->who_case == SKEIN__V1__AUDIENCE__WHO_TARGETS) {
 		plan->own = audience->targets->own;
 		plan->others = audience->targets->others;
+	} else if (audience && audience->who_case != SKEIN__V1__AUDIENCE__WHO__NOT_SET) {
+		delivery_count_malformed(batch, delivery->id, "an audience that this gateway does not serve");
 	}
-	if (!is_well_formed(plan->others) || !is_well_formed(plan->own)) {
-		count_malformed(run, delivery->id, "lists of different lengths");
-		all_are(run, index, plan->others, VERDICT_LAGGING);
-		all_are(run, index, plan->own, VERDICT_LAGGING);
+	if (!delivery_is_well_formed(plan->others, kind) || !delivery_is_well_formed(plan->own, kind)) {
+		delivery_count_malformed(batch, delivery->id, "lists of different lengths");
+		if (!is_event)
+			delivery_give_all(batch, index, VERDICT_LAGGING);
 		return;
 	}
-	if (delivery->node_epoch != atomic_load(&run->app->node_epoch)) {
-		all_are(run, index, plan->others, VERDICT_GONE);
-		all_are(run, index, plan->own, VERDICT_GONE);
+	if (delivery->node_epoch != atomic_load(batch->service->node_epoch)) {
+		delivery_give_all(batch, index, VERDICT_GONE);
 		return;
 	}
-	plan->is_to_deliver = target_count(plan->others) || target_count(plan->own);
-	if (!plan->is_to_deliver)
+	if (!delivery_targets(plan->others) && !delivery_targets(plan->own))
 		return;
-	if (message.len)
-		plan->fanout = fanout_new(message, target_count(plan->own) > 0, str_from(delivery->client_msg_id));
-	/* Without it connections are told the number all the same: they notice the hole, and read it from the inbox. */
-	if (!plan->fanout && message.len)
-		count_malformed(run, delivery->id, "the message cannot be shown");
-	look_at_targets(run, index, plan->others);
-	look_at_targets(run, index, plan->own);
+	plan->kind = kind;
+	if (delivery_encode(batch, delivery, plan)) {
+		delivery_add_targets(batch, index, plan->others);
+		delivery_add_targets(batch, index, plan->own);
+	} else {
+		plan->kind = DELIVERY_NOTHING;
+	}
 }
 
-static struct run *run_new(struct app *app, struct rpc_stream *stream, Skein__V1__DeliverBatch *batch)
+static void delivery_on_batch(struct rpc_stream *stream, struct str bytes, void *arg)
 {
-	struct run *run = mem_zalloc(sizeof(*run) + app->worker_count * sizeof(run->parts[0]));
+	const struct gateway_service *service = arg;
+	Skein__V1__DeliverBatch *message =
+		skein__v1__deliver_batch__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
 
-	run->app = app;
-	run->stream = rpc_stream_ref(stream);
-	run->batch = batch;
-	run->plans = mem_zalloc(batch->n_deliveries * sizeof(run->plans[0]));
-	atomic_init(&run->open_parts, 1);
-	return run;
-}
-
-static void post_parts(struct run *run)
-{
-	for (unsigned i = 0; i < run->app->worker_count; i++) {
-		struct part *part = &run->parts[i];
-
-		if (!part->is_concerned)
-			continue;
-		part->run = run;
-		part->w = &run->app->workers[i];
-		part->task.run = deliver_part;
-		atomic_fetch_add_explicit(&run->open_parts, 1, memory_order_relaxed);
-		worker_post(&part->w->worker, &part->task);
-	}
-	leave(run);
-}
-
-static void on_batch(struct rpc_stream *stream, struct str message, void *arg)
-{
-	struct app *app = arg;
-	Skein__V1__DeliverBatch *batch =
-		skein__v1__deliver_batch__unpack(NULL, message.len, (const uint8_t *)message.ptr);
-
-	if (!batch) {
-		counter_add(app->metrics.malformed, 1);
-		log_error("push sent something that is not a DeliverBatch", LOG_NUM("bytes", message.len));
-		rpc_stream_end(stream, ERR_INVALID_ARGUMENT, "not a DeliverBatch"); /* whose deliveries nobody can answer */
+	if (!message) {
+		counter_add(service->metrics->malformed, 1);
+		log_error("push sent something that is not a DeliverBatch", LOG_NUM("bytes", bytes.len));
+		rpc_stream_end(stream, ERR_INVALID_ARGUMENT, "not a DeliverBatch"); /* its deliveries cannot be answered */
 		return;
 	}
-	if (!batch->n_deliveries) {
-		skein__v1__deliver_batch__free_unpacked(batch, NULL);
+	if (!message->n_deliveries) {
+		skein__v1__deliver_batch__free_unpacked(message, NULL);
 		return;
 	}
-	struct run *run = run_new(app, stream, batch);
-	for (size_t i = 0; i < batch->n_deliveries; i++)
-		make_plan(run, (uint32_t)i);
-	post_parts(run);
+	struct delivery_batch *batch = mem_zalloc(sizeof(*batch) + worker_run_size(service->worker_count));
+	batch->service = service;
+	batch->stream = rpc_stream_ref(stream);
+	batch->message = message;
+	batch->plans = mem_zalloc(message->n_deliveries * sizeof(batch->plans[0]));
+	batch->verdicts = mem_zalloc((service->worker_count + 1) * sizeof(batch->verdicts[0]));
+	worker_run_init(&batch->run, service, delivery_work, delivery_end);
+	for (size_t i = 0; i < message->n_deliveries; i++)
+		delivery_make_plan(batch, (uint32_t)i);
+	worker_run_start(&batch->run);
 }
 
-const struct rpc_stream_handlers delivery_handlers = { .message = on_batch };
+const struct rpc_stream_handlers delivery_handlers = { .message = delivery_on_batch };

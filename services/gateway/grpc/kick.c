@@ -1,60 +1,49 @@
 #include "gateway/grpc/kick.h"
 
-#include "base/text/ident.h"
 #include "base/mem.h"
-#include "gateway/app.h"
+#include "base/text/ident.h"
+#include "base/text/utf8.h"
+#include "gateway/grpc/service.h"
+#include "gateway/grpc/worker_run.h"
 #include "gateway/session/session.h"
+#include "gateway/worker/ws_worker.h"
 #include "proto/delivery.pb-c.h"
+#include "rpc/server/rpc_server.h"
 
-#define REASON_MAX 123 /* what a close frame holds */
+#define KICK_REASON_MAX 123 /* what a close frame holds */
 
-/* What one worker has to do of it. */
-struct part {
-	struct task task;
-	struct run *run;
-	struct ws_worker *w;
-	bool is_concerned;
-};
-
-/* An order on its way through the workers. */
-struct run {
+struct kick {
 	struct rpc_call *call;
 	Skein__V1__KickConnections *message; /* the workers read it where it is */
-	atomic_uint open_parts; /* and one for who makes it */
-	struct part parts[];
+	struct worker_run run;
 };
 
-/* ---- on the thread that is through last ---- */
-
-static void leave(struct run *run)
+/* On each worker's thread. */
+static void kick_work(struct worker_run *run, struct ws_worker *w)
 {
-	if (atomic_fetch_sub_explicit(&run->open_parts, 1, memory_order_acq_rel) > 1)
-		return;
-	rpc_reply(run->call, (struct str){ 0 }); /* KickedConnections has no fields */
-	skein__v1__kick_connections__free_unpacked(run->message, NULL);
-	mem_free(run);
-}
-
-/* ---- on each worker's thread ---- */
-
-static void kick_part(struct task *task)
-{
-	struct part *part = container_of(task, struct part, task);
-	const Skein__V1__KickConnections *message = part->run->message;
+	const Skein__V1__KickConnections *message = container_of(run, struct kick, run)->message;
 	struct str token_id = str_of(message->token_id.data, message->token_id.len);
 
 	for (size_t i = 0; i < message->n_conns; i++) {
-		struct session *session = conn_table_find(&part->w->table, message->conns[i]);
+		struct session *session = session_find(&w->home, message->conns[i]);
 
 		if (session && session_is_of(session, message->uid, token_id))
 			session_close(session, (uint16_t)message->code, message->reason);
 	}
-	leave(part->run);
+}
+
+static void kick_end(struct worker_run *run)
+{
+	struct kick *kick = container_of(run, struct kick, run);
+
+	rpc_reply(kick->call, (struct str){ 0 }); /* KickedConnections has no fields */
+	skein__v1__kick_connections__free_unpacked(kick->message, NULL);
+	mem_free(kick);
 }
 
 /* ---- on the queue's thread ---- */
 
-static const char *first_fault(const Skein__V1__KickConnections *message)
+static const char *kick_first_fault(const Skein__V1__KickConnections *message)
 {
 	struct str reason = str_from(message->reason);
 
@@ -64,33 +53,17 @@ static const char *first_fault(const Skein__V1__KickConnections *message)
 		return "token_id: not 16 bytes";
 	if (message->code < 4000 || message->code > 4999)
 		return "code: not from 4000 to 4999";
-	if (reason.len > REASON_MAX || !utf8_is_valid(reason))
+	if (reason.len > KICK_REASON_MAX || !utf8_is_valid(reason))
 		return "reason: not UTF-8 of at most 123 bytes";
 	return NULL;
 }
 
-static void post_parts(struct app *app, struct run *run)
+void kick_on_call(struct rpc_call *call, struct str request, void *arg)
 {
-	for (unsigned i = 0; i < app->worker_count; i++) {
-		struct part *part = &run->parts[i];
-
-		if (!part->is_concerned)
-			continue;
-		part->run = run;
-		part->w = &app->workers[i];
-		part->task.run = kick_part;
-		atomic_fetch_add_explicit(&run->open_parts, 1, memory_order_relaxed);
-		worker_post(&part->w->worker, &part->task);
-	}
-	leave(run);
-}
-
-void kick_api_kick(struct rpc_call *call, struct str request, void *arg)
-{
-	struct app *app = arg;
+	const struct gateway_service *service = arg;
 	Skein__V1__KickConnections *message =
 		skein__v1__kick_connections__unpack(NULL, request.len, (const uint8_t *)request.ptr);
-	const char *fault = message ? first_fault(message) : "not a KickConnections";
+	const char *fault = message ? kick_first_fault(message) : "not a KickConnections";
 
 	if (fault) {
 		rpc_reply_error(call, ERR_INVALID_ARGUMENT, fault);
@@ -98,14 +71,13 @@ void kick_api_kick(struct rpc_call *call, struct str request, void *arg)
 			skein__v1__kick_connections__free_unpacked(message, NULL);
 		return;
 	}
-	struct run *run = mem_zalloc(sizeof(*run) + app->worker_count * sizeof(run->parts[0]));
-	run->call = call;
-	run->message = message;
-	atomic_init(&run->open_parts, 1);
-	/* Of another registration: an id may have been another connection's. */
-	size_t count = message->node_epoch == atomic_load(&app->node_epoch) ? message->n_conns : 0;
+	struct kick *kick = mem_zalloc(sizeof(*kick) + worker_run_size(service->worker_count));
+	kick->call = call;
+	kick->message = message;
+	worker_run_init(&kick->run, service, kick_work, kick_end);
+	/* Under another registration an id may have been another connection's. */
+	size_t count = message->node_epoch == atomic_load(service->node_epoch) ? message->n_conns : 0;
 	for (size_t i = 0; i < count; i++)
-		if (conn_worker(message->conns[i]) < app->worker_count)
-			run->parts[conn_worker(message->conns[i])].is_concerned = true;
-	post_parts(app, run);
+		(void)worker_run_add(&kick->run, message->conns[i]);
+	worker_run_start(&kick->run);
 }

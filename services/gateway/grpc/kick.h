@@ -6,12 +6,12 @@
 struct rpc_call;
 
 /*
- * Router's order to close connections of a user: each worker concerned looks
- * for its own; the answer goes out when the last of them is through, so that
- * nothing is sent on those connections after it. Those that are not there, or
- * are another user's, or were opened with another token, are passed over.
- * `arg` is the struct app. Thread: the rpc queue's.
+ * Router's order to close connections of a user. Each worker concerned looks for
+ * its own; the answer is sent after the last of them has closed its connections,
+ * so that nothing is sent on them after it. Connections that are gone, belong to
+ * another user, or were opened with another token are passed over.
+ * `arg` is the struct gateway_service. Thread: the rpc queue's.
  */
-void kick_api_kick(struct rpc_call *call, struct str request, void *arg);
+void kick_on_call(struct rpc_call *call, struct str request, void *arg);
 
 #endif

@@ -1,38 +1,33 @@
+#include "gateway/im/admission.h"
+
 #include "base/mem.h"
-#include "gateway/im/im_call.h"
-#include "gateway/session/session.h"
 #include "proto/im.pb-c.h"
 
-/*
- * Who may be connected, and stay so. im is asked before the route is bound, so that a token that was revoked replaces
- * nobody's connection; a logout that comes in between kicks by the route, and once more a little later (im's kicks.c).
- * A kick finds nothing while Redis has forgotten the routes: who binds again is asked about again.
- */
+struct admission {
+	struct im_call call;
+	admission_answered answered;
+};
 
-static void on_admitted(struct im_call *call, struct session *session, err_t err, struct str response, const char *detail)
+static void admission_on_answer(struct im_call *call, struct session *session, err_t err, struct str response,
+                                const char *detail)
 {
-	(void)call;
 	(void)response;
 	(void)detail;
 	if (session)
-		session_admitted(session, err);
+		container_of(call, struct admission, call)->answered(session, err);
 }
 
-void session_ask_admission(struct session *session)
+void admission_ask(struct im_caller *caller, uint64_t conn, const char *uid, struct str token_id,
+                   admission_answered answered)
 {
 	Skein__V1__AdmitRequest request = SKEIN__V1__ADMIT_REQUEST__INIT;
-	struct im_call *call = MEM_NEW(struct im_call);
+	struct admission *admission = MEM_NEW(struct admission);
 	uint8_t bytes[128];
 
-	request.uid = (char *)session_uid(session);
-	request.token_id = (ProtobufCBinaryData){ sizeof(session->token_id), session->token_id };
+	request.uid = (char *)uid;
+	request.token_id = (ProtobufCBinaryData){ token_id.len, (uint8_t *)token_id.ptr };
 	size_t len = skein__v1__admit_request__pack(&request, bytes);
-	call->retries = IM_CALL_RETRIES;
-	im_call_start(call, session, "/skein.v1.Im/Admit", str_of(bytes, len), on_admitted);
-}
-
-bool session_is_of(const struct session *session, const char *uid, struct str token_id)
-{
-	return strcmp(session_uid(session), uid) == 0 &&
-	       (!token_id.len || str_equal(token_id, str_of(session->token_id, sizeof(session->token_id))));
+	admission->answered = answered;
+	admission->call.retries = IM_CALL_RETRIES;
+	im_call_start(&admission->call, caller, conn, "/skein.v1.Im/Admit", str_of(bytes, len), admission_on_answer);
 }

@@ -3,93 +3,103 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "gateway/app.h"
-#include "gateway/session/session.h"
+#include "base/telemetry/metrics.h"
+#include "gateway/queues/conn_table.h"
+#include "rpc/client/rpc_client.h"
 
-#define PAUSE_MS 50 /* the first one, at most; each next one may be twice as long */
+#define IM_CALL_PAUSE_MS 50 /* longest first pause; each next one may be twice as long */
 
-static void end(struct im_call *call, struct session *session, err_t err, struct str response, const char *detail)
+void im_caller_init(struct im_caller *caller, struct worker *worker, struct rpc_channel *channel,
+                    const struct conn_table *table, struct counter *repeats)
+{
+	*caller = (struct im_caller){
+		.worker = worker, .channel = channel, .table = table, .repeats = repeats, .budget = IM_CALL_BUDGET
+	};
+	list_init(&caller->pausing);
+}
+
+static void im_call_end(struct im_call *call, struct session *session, err_t err, struct str response, const char *detail)
 {
 	call->done(call, session, err, response, detail);
 	buf_release(&call->request);
 	mem_free(call);
 }
 
-static void ask(struct im_call *call, struct str request);
+static void im_call_ask(struct im_call *call, struct str request);
 
-static void on_pause_over(struct timer *timer)
+static void im_call_on_pause_over(struct timer *timer)
 {
 	struct im_call *call = container_of(timer, struct im_call, pause);
 
 	list_remove(&call->pausing);
-	if (conn_table_find(&call->home->table, call->conn))
-		ask(call, buf_str(&call->request));
+	if (conn_table_find(call->caller->table, call->conn))
+		im_call_ask(call, buf_str(&call->request));
 	else
-		end(call, NULL, ERR_CLOSED, STR(""), "");
+		im_call_end(call, NULL, ERR_CLOSED, STR(""), "");
 }
 
-static bool may_ask_again(struct im_call *call, uint64_t now_ms)
+static bool im_call_may_repeat(struct im_call *call, uint64_t now_ms)
 {
-	if (call->tries > call->retries || call->home->im_budget < 1 || now_ms >= call->deadline_ms)
+	if (call->tries > call->retries || call->caller->budget < 1 || now_ms >= call->deadline_ms)
 		return false;
-	call->home->im_budget -= 1;
+	call->caller->budget -= 1;
 	return true;
 }
 
-static void pause_before_next(struct im_call *call, uint64_t now_ms)
+static void im_call_pause(struct im_call *call, uint64_t now_ms)
 {
-	uint64_t pause_ms = 1 + random_below((uint64_t)PAUSE_MS << (call->tries - 1));
+	uint64_t pause_ms = 1 + random_below((uint64_t)IM_CALL_PAUSE_MS << (call->tries - 1));
 
-	counter_add(call->home->app->metrics.im_retries, 1);
-	list_push_back(&call->home->pausing_calls, &call->pausing);
-	worker_arm(&call->home->worker, &call->pause, MIN(now_ms + pause_ms, call->deadline_ms - 1));
+	counter_add(call->caller->repeats, 1);
+	list_push_back(&call->caller->pausing, &call->pausing);
+	worker_arm(call->caller->worker, &call->pause, MIN(now_ms + pause_ms, call->deadline_ms - 1));
 }
 
-static void on_done(void *arg, err_t err, struct str response, const char *detail)
+static void im_call_on_done(void *arg, err_t err, struct str response, const char *detail)
 {
 	struct im_call *call = arg;
-	struct session *session = conn_table_find(&call->home->table, call->conn);
+	struct im_caller *caller = call->caller;
+	struct session *session = conn_table_find(caller->table, call->conn);
 	uint64_t now_ms = clock_mono_ms();
 
 	if (!err)
-		call->home->im_budget = MIN(call->home->im_budget + 0.1, IM_CALL_BUDGET);
-	if (session && err == ERR_UNAVAILABLE && may_ask_again(call, now_ms))
-		pause_before_next(call, now_ms);
+		caller->budget = MIN(caller->budget + 0.1, IM_CALL_BUDGET);
+	if (session && err == ERR_UNAVAILABLE && im_call_may_repeat(call, now_ms))
+		im_call_pause(call, now_ms);
 	else
-		end(call, session, err, response, detail);
+		im_call_end(call, session, err, response, detail);
 }
 
-static void ask(struct im_call *call, struct str request)
+static void im_call_ask(struct im_call *call, struct str request)
 {
 	uint64_t now_ms = clock_mono_ms();
 
 	call->tries++;
-	rpc_call(call->home->app->im, &call->home->worker, call->path, request,
-	         call->deadline_ms > now_ms ? call->deadline_ms - now_ms : 1, true, STR(""), on_done, call);
+	rpc_call(call->caller->channel, call->caller->worker, call->path, request,
+	         call->deadline_ms > now_ms ? call->deadline_ms - now_ms : 1, true, STR(""), im_call_on_done, call);
 }
 
-void im_call_start(struct im_call *call, struct session *session, const char *path, struct str request,
-                   void (*done)(struct im_call *call, struct session *session, err_t err, struct str response,
-                                const char *detail))
+void im_call_start(struct im_call *call, struct im_caller *caller, uint64_t conn, const char *path, struct str request,
+                   im_call_done done)
 {
-	call->home = session->home;
-	call->conn = session->id;
+	call->caller = caller;
+	call->conn = conn;
 	call->done = done;
 	call->path = path;
 	call->deadline_ms = clock_mono_ms() + (call->timeout_ms ? call->timeout_ms : IM_CALL_TIMEOUT_MS);
-	timer_init(&call->pause, on_pause_over);
+	timer_init(&call->pause, im_call_on_pause_over);
 	list_init(&call->pausing);
 	if (call->retries)
 		buf_append_str(&call->request, request);
-	ask(call, request);
+	im_call_ask(call, request);
 }
 
-void im_calls_drop(struct ws_worker *home)
+void im_caller_drop(struct im_caller *caller)
 {
-	for (struct list *first; (first = list_pop_front(&home->pausing_calls));) {
+	for (struct list *first; (first = list_pop_front(&caller->pausing));) {
 		struct im_call *call = container_of(first, struct im_call, pausing);
 
-		worker_cancel(&home->worker, &call->pause);
-		end(call, NULL, ERR_CLOSED, STR(""), "");
+		worker_cancel(caller->worker, &call->pause);
+		im_call_end(call, NULL, ERR_CLOSED, STR(""), "");
 	}
 }

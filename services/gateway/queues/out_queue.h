@@ -19,8 +19,9 @@
 
 enum out_kind {
 	OUT_FRAME, /* struct payload: a frame of this connection's own */
-	OUT_MESSAGE, /* struct fanout_share: a message of somebody else */
-	OUT_OWN_MESSAGE, /* struct fanout_share: a message of this user */
+	OUT_MESSAGE, /* struct worker_frame: a message of another user */
+	OUT_OWN_MESSAGE, /* struct worker_frame: a message of this user */
+	OUT_EVENT, /* struct worker_frame: an event, without a number */
 };
 
 struct out_entry {

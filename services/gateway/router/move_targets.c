@@ -6,68 +6,68 @@
 #include "base/mem.h"
 #include "base/text/str.h"
 
-void elsewhere_add(struct elsewhere *elsewhere, const char *url, uint64_t connections)
+void move_targets_add(struct move_targets *targets, const char *url, uint64_t connections)
 {
-	struct other_gateway other = { .connections = MIN(connections, UINT32_MAX) };
+	struct move_target target = { .connections = MIN(connections, UINT32_MAX) };
 
-	if (elsewhere->count == ELSEWHERE_MAX)
+	if (targets->count == MOVE_TARGETS_MAX)
 		return;
 	if (!str_starts_with(str_from(url), STR("ws://")) && !str_starts_with(str_from(url), STR("wss://")))
 		return;
-	if (!str_copy(other.url, sizeof(other.url), str_from(url)))
+	if (!str_copy(target.url, sizeof(target.url), str_from(url)))
 		return;
-	elsewhere->others = mem_resize(elsewhere->others, (elsewhere->count + 1) * sizeof(other));
-	elsewhere->others[elsewhere->count++] = other;
+	targets->items = mem_resize(targets->items, (targets->count + 1) * sizeof(target));
+	targets->items[targets->count++] = target;
 }
 
-static int compare(const void *left, const void *right)
+static int move_target_compare(const void *left, const void *right)
 {
-	const struct other_gateway *a = left, *b = right;
+	const struct move_target *a = left, *b = right;
 
 	return a->connections < b->connections ? -1 : a->connections > b->connections;
 }
 
-/* Up to which number of connections the emptiest ones are filled, rounded up; `others` are in order. */
-static uint64_t level_of(const struct elsewhere *elsewhere, uint64_t moving)
+/* The number of connections up to which the emptiest gateways are filled, rounded up; the items are sorted. */
+static uint64_t move_targets_level(const struct move_targets *targets, uint64_t moving)
 {
 	uint64_t level = 0, sum = moving;
 
-	for (size_t i = 0; i < elsewhere->count; i++) {
-		sum += elsewhere->others[i].connections;
+	for (size_t i = 0; i < targets->count; i++) {
+		sum += targets->items[i].connections;
 		level = (sum + i) / (i + 1);
-		if (i + 1 < elsewhere->count && level <= elsewhere->others[i + 1].connections)
+		if (i + 1 < targets->count && level <= targets->items[i + 1].connections)
 			break;
 	}
 	return level;
 }
 
-void elsewhere_divide(struct elsewhere *elsewhere, uint64_t moving)
+void move_targets_divide(struct move_targets *targets, uint64_t moving)
 {
-	if (!elsewhere->count)
+	if (!targets->count)
 		return;
-	qsort(elsewhere->others, elsewhere->count, sizeof(*elsewhere->others), compare);
-	uint64_t level = level_of(elsewhere, MAX(moving, 1));
-	elsewhere->shares = 0;
-	for (size_t i = 0; i < elsewhere->count; i++) {
-		struct other_gateway *other = &elsewhere->others[i];
+	qsort(targets->items, targets->count, sizeof(*targets->items), move_target_compare);
+	uint64_t level = move_targets_level(targets, MAX(moving, 1));
+	targets->shares = 0;
+	for (size_t i = 0; i < targets->count; i++) {
+		struct move_target *target = &targets->items[i];
 
-		other->share = level > other->connections ? level - other->connections : 0;
-		elsewhere->shares += other->share;
+		target->share = level > target->connections ? level - target->connections : 0;
+		targets->shares += target->share;
 	}
 }
 
-const char *elsewhere_pick(const struct elsewhere *elsewhere, uint64_t draw)
+const char *move_targets_pick(const struct move_targets *targets, uint64_t draw)
 {
-	for (size_t i = 0; i < elsewhere->count; i++) {
-		if (draw < elsewhere->others[i].share)
-			return elsewhere->others[i].url;
-		draw -= elsewhere->others[i].share;
+	for (size_t i = 0; i < targets->count; i++) {
+		if (draw < targets->items[i].share)
+			return targets->items[i].url;
+		draw -= targets->items[i].share;
 	}
 	return NULL;
 }
 
-void elsewhere_release(struct elsewhere *elsewhere)
+void move_targets_release(struct move_targets *targets)
 {
-	mem_free(elsewhere->others);
-	*elsewhere = (struct elsewhere){ 0 };
+	mem_free(targets->items);
+	*targets = (struct move_targets){ 0 };
 }

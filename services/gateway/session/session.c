@@ -1,170 +1,139 @@
-#include <stdio.h>
+#include "gateway/session/session.h"
+
+#include <string.h>
 
 #include "base/mem.h"
-#include "gateway/app.h"
-#include "gateway/session/session.h"
-#include "cluster/inbox_epoch.h"
+#include "base/telemetry/log.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/session/opening.h"
+#include "gateway/wire/event_frame.h"
+#include "gateway/wire/message_frame.h"
+#include "loop/worker.h"
+#include "net/ws/ws_server.h"
 
-/*
- * Frames wait as references until the turn of the loop ends; then all that a
- * connection has is copied together and written in one system call. What the
- * socket does not take, it is asked again for when it can (`writable`).
- */
+bool session_is_of(const struct session *session, const char *uid, struct str token_id)
+{
+	return strcmp(session_uid(session), uid) == 0 &&
+	       (!token_id.len || str_equal(token_id, str_of(session->token_id, sizeof(session->token_id))));
+}
 
-static void let_go(const struct out_entry *entry)
+void session_ask_router(struct session *session, enum route_op op, route_answered answered)
+{
+	const struct route_request request = {
+		.op = op,
+		.conn = session->id,
+		.uid = session_uid(session),
+		.device = session_device(session),
+		.platform = session_platform(session),
+		.since_ms = session->since_ms,
+		.home = session->home->worker,
+		.answered = answered,
+		.arg = session->home,
+	};
+
+	if (op != ROUTE_NOTHING)
+		route_link_submit(session->home->routes, &request);
+}
+
+void session_wake_at(struct session *session, uint64_t deadline_ms)
+{
+	if (session->state == SESSION_LIVE && session->timer.deadline_ms > deadline_ms)
+		worker_arm(session->home->worker, &session->timer, deadline_ms);
+}
+
+/* ---- queueing ---- */
+
+static void session_let_go(const struct out_entry *entry)
 {
 	if (entry->kind == OUT_FRAME)
 		payload_unref(entry->ref);
 	else
-		fanout_share_unref(entry->ref);
+		worker_frame_unref(entry->ref);
 }
 
-static void pop(struct session *session)
+static void session_pop(struct session *session)
 {
 	struct out_entry entry = *out_queue_first(&session->out);
 
 	out_queue_pop(&session->out);
 	session->home->queue_bytes -= entry.bytes;
-	let_go(&entry);
+	session_let_go(&entry);
 }
 
-void session_drop_output(struct session *session)
+static void session_drop_output(struct session *session)
 {
 	while (!out_queue_is_empty(&session->out))
-		pop(session);
+		session_pop(session);
 	list_remove(&session->dirty);
 }
 
-/* ---- queueing ---- */
-
-static err_t append(struct session *session, const struct out_entry *entry)
+static err_t session_append(struct session *session, const struct out_entry *entry, const struct out_limits *limits)
 {
-	struct ws_worker *home = session->home;
-	const struct out_limits *limits = &home->app->out_limits;
+	struct session_home *home = session->home;
 
-	if (session->state != SESSION_LIVE) {
-		let_go(entry);
+	if (session->state != SESSION_LIVE)
 		return ERR_CLOSED;
-	}
 	err_t err = out_queue_append(&session->out, limits, entry);
 	if (err && !ws_is_blocked(session->conn)) {
-		/* Much in one turn is not a slow peer. */
+		/* A queue that one turn of the loop has filled does not mean a slow peer. */
 		session_flush(session);
 		err = out_queue_append(&session->out, limits, entry);
 	}
-	if (err) {
-		session_close(session, 4004, "too slow");
-		let_go(entry);
+	if (err)
 		return err;
-	}
 	home->queue_bytes += entry->bytes;
 	if (list_is_empty(&session->dirty) && !ws_is_blocked(session->conn))
 		list_push_back(&home->dirty, &session->dirty);
 	return OK;
 }
 
-err_t session_write_message(struct session *session, struct fanout_share *share, enum audience audience, uint64_t offset)
+err_t session_queue(struct session *session, const struct out_entry *entry)
 {
-	const struct out_entry entry = {
-		.ref = share,
-		.offset = offset,
-		.bytes = (uint32_t)fanout_frame_max(share->fanout, audience, session->subprotocol),
-		.kind = audience == AUDIENCE_OWN ? OUT_OWN_MESSAGE : OUT_MESSAGE,
-	};
+	err_t err = session_append(session, entry, &session->home->out_limits);
 
-	return append(session, &entry);
+	if (err == ERR_FULL)
+		session_close(session, 4004, "too slow");
+	if (err)
+		session_let_go(entry);
+	return err;
 }
 
-void session_write_frame(struct session *session, const Skein__V1__ServerFrame *frame)
+err_t session_queue_if_room(struct session *session, const struct out_entry *entry, const struct out_limits *limits)
 {
-	struct payload *payload = server_frame(session->subprotocol, frame);
-	const struct out_entry entry = { .ref = payload, .bytes = payload->len + WS_HEADER_MAX, .kind = OUT_FRAME };
+	err_t err = session_append(session, entry, limits);
 
-	/* One that cannot be queued closes the connection. */
-	(void)!append(session, &entry);
-}
-
-void session_write_error(struct session *session, const char *rid, const char *code, const char *message)
-{
-	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
-	Skein__V1__Error error = SKEIN__V1__ERROR__INIT;
-
-	error.rid = (char *)rid;
-	error.code = (char *)code;
-	error.message = (char *)message;
-	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_ERROR;
-	frame.error = &error;
-	session_write_frame(session, &frame);
-}
-
-void session_write_resync(struct session *session, uint64_t epoch)
-{
-	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
-	Skein__V1__Resync resync = SKEIN__V1__RESYNC__INIT;
-	char text[INBOX_EPOCH_TEXT];
-
-	inbox_epoch_text(text, epoch);
-	resync.epoch = text;
-	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_RESYNC;
-	frame.resync = &resync;
-	counter_add(session->home->app->metrics.resyncs, 1);
-	session_write_frame(session, &frame);
-}
-
-void session_write_sync_more(struct session *session, uint64_t next_offset)
-{
-	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
-	Skein__V1__SyncMore more = SKEIN__V1__SYNC_MORE__INIT;
-	char text[21];
-
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)next_offset);
-	more.next_offset = text;
-	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_SYNC_MORE;
-	frame.sync_more = &more;
-	session_write_frame(session, &frame);
-}
-
-void session_write_reconnect(struct session *session, uint64_t after_ms, const char *url)
-{
-	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
-	Skein__V1__Reconnect reconnect = SKEIN__V1__RECONNECT__INIT;
-
-	reconnect.after_ms = (uint32_t)after_ms;
-	if (url)
-		reconnect.url = (char *)url;
-	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_RECONNECT;
-	frame.reconnect = &reconnect;
-	session_write_frame(session, &frame);
+	if (err)
+		session_let_go(entry);
+	return err;
 }
 
 /* ---- writing ---- */
 
-static size_t write_entry(char *out, const struct session *session, const struct out_entry *entry)
+static size_t session_write_entry(char *out, const struct session *session, const struct out_entry *entry)
 {
-	if (entry->kind != OUT_FRAME) {
-		const struct fanout_share *share = entry->ref;
+	enum viewer viewer = entry->kind == OUT_OWN_MESSAGE ? VIEWER_SENDER : VIEWER_OTHER;
+	const struct worker_frame *frame = entry->ref;
 
-		return fanout_frame_write(out, share->fanout, entry->kind == OUT_OWN_MESSAGE ? AUDIENCE_OWN : AUDIENCE_OTHERS,
-		                          session->subprotocol, entry->offset);
-	}
+	if (entry->kind == OUT_MESSAGE || entry->kind == OUT_OWN_MESSAGE)
+		return message_frame_write(out, frame->shared, viewer, session->subprotocol, entry->offset);
+	if (entry->kind == OUT_EVENT)
+		return event_frame_write(out, frame->shared, session->subprotocol);
 	const struct payload *payload = entry->ref;
-	size_t header =
-		ws_frame_header((unsigned char *)out, subprotocol_opcode(session->subprotocol), payload->len);
-
+	size_t header = ws_frame_header((unsigned char *)out, subprotocol_opcode(session->subprotocol), payload->len);
 	memcpy(out + header, payload->bytes, payload->len);
 	return header + payload->len;
 }
 
 /* Moves what waits into the worker's scratch memory, as much as makes one write; at least one frame. */
-static size_t gather(struct session *session)
+static size_t session_gather(struct session *session)
 {
-	struct ws_worker *home = session->home;
+	struct session_home *home = session->home;
 	const struct out_entry *entry;
 	size_t len = 0;
 
-	while ((entry = out_queue_first(&session->out)) && (len == 0 || len + entry->bytes <= WS_WRITE_SIZE)) {
-		len += write_entry(home->scratch + len, session, entry);
-		pop(session);
+	while ((entry = out_queue_first(&session->out)) && (len == 0 || len + entry->bytes <= SESSION_WRITE_SIZE)) {
+		len += session_write_entry(home->scratch + len, session, entry);
+		session_pop(session);
 		home->frames_out++;
 	}
 	home->bytes_out += len;
@@ -175,9 +144,77 @@ void session_flush(struct session *session)
 {
 	list_remove(&session->dirty);
 	while (!out_queue_is_empty(&session->out) && !ws_is_blocked(session->conn)) {
-		if (ws_write(session->conn, session->home->scratch, gather(session))) {
-			session_drop_output(session); /* it is broken; `closed` follows */
+		if (ws_write(session->conn, session->home->scratch, session_gather(session))) {
+			session_drop_output(session); /* the connection is broken; the server calls `closed` next */
 			return;
 		}
 	}
+}
+
+/* ---- the end ---- */
+
+/* Nothing finds the connection by its id any more. */
+static void session_depart(struct session *session)
+{
+	struct session_home *home = session->home;
+
+	if (!session->id)
+		return;
+	session_ask_router(session, conn_route_end(&session->route), NULL);
+	conn_table_remove(&home->table, session->id);
+	session->id = 0;
+	worker_cancel(home->worker, &session->timer);
+	while (list_pop_front(&session->sends))
+		continue; /* their calls own them */
+	session->send_count = 0;
+	session_drop_output(session);
+	if (session->read)
+		inbox_read_free(session->read);
+	session->read = NULL;
+	sequencer_release(&session->sequencer);
+	ack_window_release(&session->window);
+	unacked_clear(&session->unacked);
+}
+
+static void session_give_up_opening(struct session *session, enum handshake_outcome outcome)
+{
+	if (!session->opening)
+		return;
+	counter_add(session->home->metrics->handshakes[outcome], 1);
+	opening_free(session->opening);
+	session->opening = NULL;
+}
+
+static enum handshake_outcome session_outcome_of(uint16_t code)
+{
+	switch (code) {
+	case 4002:
+		return HANDSHAKE_UNAUTHENTICATED;
+	case 1013:
+		return HANDSHAKE_UNAVAILABLE;
+	default:
+		return HANDSHAKE_LEFT;
+	}
+}
+
+void session_close(struct session *session, uint16_t code, const char *reason)
+{
+	if (!session_is_open(session))
+		return;
+	session_give_up_opening(session, session_outcome_of(code));
+	session_flush(session);
+	session->state = SESSION_CLOSING;
+	log_debug("connection closed", LOG_U64("conn", session->id), LOG_NUM("code", code), LOG_TEXT("reason", reason));
+	session_depart(session);
+	ws_close(session->conn, code, reason);
+}
+
+void session_release(struct session *session)
+{
+	session->state = SESSION_CLOSING;
+	session_give_up_opening(session, HANDSHAKE_LEFT);
+	session_depart(session);
+	mem_free(session->names);
+	session->names = NULL;
+	atomic_fetch_sub(session->home->connections, 1);
 }

@@ -2,76 +2,69 @@
 #define SKEIN_GATEWAY_WIRE_SHARED_FRAME_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
+#include <stdint.h>
 
 #include "base/text/str.h"
 #include "gateway/wire/server_frame.h"
 
 /*
- * One message on its way to many connections: its frame, encoded once for each
- * subprotocol, for others and for the sender's own connections. Of a frame only
- * the WebSocket header and the offset differ; they are written in front of the
- * shared rest when it is copied out.
+ * A frame that many connections get, encoded once for each subprotocol: a
+ * message (message_frame.h) or an event (event_frame.h).
  *
- * Made by one thread and shared read-only; the count of references is atomic. A
- * worker does not touch that for each connection: it keeps a fanout_share, whose
- * references are its own.
+ * One thread makes it, all workers read it. Its count of references is atomic;
+ * a worker does not touch that for each connection, it keeps a worker_frame,
+ * whose count is its own.
  */
 
-/* Of a whole frame: contract section 1. */
-#define FANOUT_FRAME_MAX (256 * 1024)
+/* Largest server frame: contract section 1. */
+#define SHARED_FRAME_MAX (256 * 1024)
 
-/* What may stand before the shared part, at most. */
-#define FANOUT_HEAD_MAX (WS_HEADER_MAX + 64)
+/* Whose connection gets a message: only the sender's see its client_msg_id. */
+enum viewer { VIEWER_OTHER, VIEWER_SENDER, VIEWER_COUNT };
 
-enum audience { AUDIENCE_OTHERS, AUDIENCE_OWN, AUDIENCE_COUNT };
+struct message_name; /* message_name.h */
 
-struct fanout {
+struct shared_frame {
 	atomic_uint refs;
-	struct str tails[AUDIENCE_COUNT][SUBPROTOCOL_COUNT]; /* into `bytes`; without own targets those are empty */
+	struct str tails[VIEWER_COUNT][SUBPROTOCOL_COUNT]; /* into `bytes`; what follows the part of each connection */
 	struct str client_msg_id; /* into `bytes` */
+	struct message_name *name; /* of a one-to-one message; NULL: nobody is told that it was delivered */
 	char bytes[];
 };
 
-/*
- * `message`: a serialized Message without client_msg_id. `for_own`: there are connections of the sender's, which see
- * it. NULL when it is none, or too large. One reference.
- */
-struct fanout *fanout_new(struct str message, bool for_own, struct str client_msg_id);
-struct fanout *fanout_ref(struct fanout *fanout);
-void fanout_unref(struct fanout *fanout);
+/* Where each tail ends in the bytes they are made of. A tail may be empty. */
+struct shared_frame_ends {
+	size_t tails[VIEWER_COUNT][SUBPROTOCOL_COUNT]; /* one after the other, in this order */
+	size_t client_msg_id;
+};
 
-/* Length of the whole frame on the wire, at most. */
-static inline size_t fanout_frame_max(const struct fanout *fanout, enum audience audience, enum subprotocol subprotocol)
-{
-	return FANOUT_HEAD_MAX + fanout->tails[audience][subprotocol].len;
-}
+/* Copies `bytes`. One reference. */
+struct shared_frame *shared_frame_new(struct str bytes, const struct shared_frame_ends *ends);
 
-/* Writes the whole frame; there must be room. Returns its length. */
-size_t fanout_frame_write(char *out, const struct fanout *fanout, enum audience audience, enum subprotocol subprotocol,
-                          uint64_t offset);
+struct shared_frame *shared_frame_ref(struct shared_frame *frame);
+void shared_frame_unref(struct shared_frame *frame);
 
-/* One worker's references, not atomic. Thread: the worker's. */
-struct fanout_share {
-	struct fanout *fanout;
+/* One worker's references to a frame. Thread: the worker's. */
+struct worker_frame {
+	struct shared_frame *shared;
 	unsigned refs;
 };
 
-/* Takes a reference to `fanout`; the share has one itself. */
-struct fanout_share *fanout_share_new(struct fanout *fanout);
+/* Takes a reference to `shared`; the caller has one to the result. */
+struct worker_frame *worker_frame_new(struct shared_frame *shared);
 
-static inline struct fanout_share *fanout_share_ref(struct fanout_share *share)
+static inline struct worker_frame *worker_frame_ref(struct worker_frame *frame)
 {
-	share->refs++;
-	return share;
+	frame->refs++;
+	return frame;
 }
 
-void fanout_share_free(struct fanout_share *share);
+void worker_frame_free(struct worker_frame *frame);
 
-static inline void fanout_share_unref(struct fanout_share *share)
+static inline void worker_frame_unref(struct worker_frame *frame)
 {
-	if (--share->refs == 0)
-		fanout_share_free(share);
+	if (--frame->refs == 0)
+		worker_frame_free(frame);
 }
 
 #endif

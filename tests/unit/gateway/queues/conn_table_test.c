@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "gateway/session/conn_table.h"
+#include "gateway/queues/conn_table.h"
 
 #define MANY 1000
 

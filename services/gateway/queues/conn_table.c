@@ -1,4 +1,4 @@
-#include "gateway/session/conn_table.h"
+#include "gateway/queues/conn_table.h"
 
 #include <assert.h>
 #include <stddef.h>
