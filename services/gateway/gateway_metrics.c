@@ -6,7 +6,7 @@ static const uint16_t close_codes[CLOSE_CODES - 1] = {
 	1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1013, 4001, 4002, 4003, 4004, 4005, 4006,
 };
 
-static void init_handshakes(struct gateway_metrics *m)
+static void gateway_metrics_init_handshakes(struct gateway_metrics *m)
 {
 	static const char *const labels[HANDSHAKE_OUTCOMES] = {
 		[HANDSHAKE_OK] = "outcome=\"ok\"",
@@ -22,7 +22,7 @@ static void init_handshakes(struct gateway_metrics *m)
 		                                   "Clients that asked for a connection, by what became of it.", labels[i]);
 }
 
-static void init_closes(struct gateway_metrics *m)
+static void gateway_metrics_init_closes(struct gateway_metrics *m)
 {
 	for (int i = 0; i < CLOSE_CODES; i++) {
 		char label[24] = "code=\"other\"";
@@ -33,7 +33,7 @@ static void init_closes(struct gateway_metrics *m)
 	}
 }
 
-static void init_syncs(struct gateway_metrics *m)
+static void gateway_metrics_init_syncs(struct gateway_metrics *m)
 {
 	static const char *const labels[SYNC_OUTCOMES] = {
 		[SYNC_READ] = "outcome=\"read\"",       [SYNC_MORE] = "outcome=\"more\"",       [SYNC_RESET] = "outcome=\"reset\"",
@@ -45,20 +45,21 @@ static void init_syncs(struct gateway_metrics *m)
 		                              "Pages of inboxes read for connections, by what became of it.", labels[i]);
 }
 
-static void init_events(struct gateway_metrics *m)
+static void gateway_metrics_init_events(struct gateway_metrics *m)
 {
 	static const char *const labels[EVENT_DROPS] = {
 		[EVENT_DROPPED_QUEUE] = "reason=\"queue\"",
 		[EVENT_DROPPED_NOT_LIVE] = "reason=\"not_live\"",
 	};
 
-	m->events = metrics_counter("skein_gateway_events_total", "Events from push that were queued, times their connections.", NULL);
+	m->events = metrics_counter("skein_gateway_events_total",
+	                            "Events from push that were queued, times their connections.", NULL);
 	for (int i = 0; i < EVENT_DROPS; i++)
 		m->events_dropped[i] = metrics_counter("skein_gateway_events_dropped_total",
 		                                       "Events that a connection did not get, by reason.", labels[i]);
 }
 
-static void init_receipts(struct gateway_metrics *m)
+static void gateway_metrics_init_receipts(struct gateway_metrics *m)
 {
 	const char *name = "skein_gateway_receipts_dropped_total", *help = "Delivered receipts that im was not told, by reason.";
 
@@ -69,11 +70,11 @@ static void init_receipts(struct gateway_metrics *m)
 
 void gateway_metrics_init(struct gateway_metrics *m)
 {
-	init_handshakes(m);
-	init_syncs(m);
-	init_closes(m);
-	init_events(m);
-	init_receipts(m);
+	gateway_metrics_init_handshakes(m);
+	gateway_metrics_init_syncs(m);
+	gateway_metrics_init_closes(m);
+	gateway_metrics_init_events(m);
+	gateway_metrics_init_receipts(m);
 	m->frames_in = metrics_counter("skein_gateway_frames_in_total", "Messages from clients, of any type.", NULL);
 	m->bytes_in = metrics_counter("skein_gateway_bytes_in_total", "Bytes of messages from clients.", NULL);
 	m->frames_out = metrics_counter("skein_gateway_frames_out_total", "Frames written to clients, pings not counted.", NULL);

@@ -18,7 +18,7 @@ struct verdict_list {
 		uint64_t conn;
 		uint32_t delivery; /* index in the batch */
 		enum verdict verdict;
-	} *items;
+	} * items;
 	size_t count, capacity;
 };
 

@@ -9,7 +9,7 @@
 #define NO_SLOT UINT32_MAX
 #define FIRST_CAPACITY 64
 
-static uint64_t make_id(const struct conn_table *table, uint32_t slot)
+static uint64_t conn_table_make_id(const struct conn_table *table, uint32_t slot)
 {
 	return (uint64_t)table->worker << 56 | (uint64_t)slot << 32 | table->slots[slot].generation;
 }
@@ -27,7 +27,7 @@ void conn_table_release(struct conn_table *table)
 	table->slot_count = table->capacity = 0;
 }
 
-static bool take_new_slot(struct conn_table *table, uint32_t *slot)
+static bool conn_table_take_new_slot(struct conn_table *table, uint32_t *slot)
 {
 	if (table->slot_count == CONN_SLOTS_MAX)
 		return false;
@@ -46,13 +46,13 @@ uint64_t conn_table_add(struct conn_table *table, void *conn)
 
 	if (slot != NO_SLOT)
 		table->first_free = table->slots[slot].next_free;
-	else if (!take_new_slot(table, &slot))
+	else if (!conn_table_take_new_slot(table, &slot))
 		return 0;
 	table->slots[slot].conn = conn;
 	if (++table->slots[slot].generation == 0)
 		table->slots[slot].generation = 1;
 	table->used++;
-	return make_id(table, slot);
+	return conn_table_make_id(table, slot);
 }
 
 void conn_table_remove(struct conn_table *table, uint64_t id)

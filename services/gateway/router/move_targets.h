@@ -19,7 +19,7 @@ struct move_targets {
 		char url[MOVE_TARGETS_URL_MAX + 1];
 		uint64_t connections;
 		uint64_t share; /* of the connections that move */
-	} *items;
+	} * items;
 	size_t count;
 	uint64_t shares; /* their sum */
 };

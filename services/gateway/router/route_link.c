@@ -354,7 +354,9 @@ static void route_link_on_down(struct rpc_stream *stream, err_t err, void *arg)
 
 void route_link_open(struct route_link *link, const struct route_link_setup *setup)
 {
-	static const struct rpc_stream_handlers handlers = { .opened = route_link_on_up, .message = route_link_on_answers, .closed = route_link_on_down };
+	static const struct rpc_stream_handlers handlers = { .opened = route_link_on_up,
+		                                             .message = route_link_on_answers,
+		                                             .closed = route_link_on_down };
 
 	link->setup = *setup;
 	timer_init(&link->watch, route_link_on_watch);

@@ -19,7 +19,7 @@ struct pending_send {
 };
 
 static void submit_write_ack(struct session *session, const struct pending_send *send,
-                           const Skein__V1__SendResponse *response)
+                             const Skein__V1__SendResponse *response)
 {
 	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
 	Skein__V1__Ack ack = SKEIN__V1__ACK__INIT;
@@ -47,7 +47,7 @@ static const char *submit_sentence_of(err_t err, const char *detail)
 }
 
 static void submit_write_answer(struct session *session, const struct pending_send *send, err_t err, struct str bytes,
-                              const char *detail)
+                                const char *detail)
 {
 	Skein__V1__SendResponse *response = NULL;
 
@@ -66,7 +66,7 @@ static void submit_write_answer(struct session *session, const struct pending_se
 }
 
 static void submit_on_answer(struct im_call *call, struct session *session, err_t err, struct str response,
-                           const char *detail)
+                             const char *detail)
 {
 	struct pending_send *send = container_of(call, struct pending_send, call);
 
@@ -86,7 +86,7 @@ static void submit_refuse(struct session *session, const struct client_frame *fr
 }
 
 void session_submit(struct session *session, const struct client_frame *frame,
-                  void (*answered)(struct session *session, uint64_t held_offset))
+                    void (*answered)(struct session *session, uint64_t held_offset))
 {
 	struct gateway_metrics *metrics = session->home->metrics;
 

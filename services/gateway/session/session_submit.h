@@ -23,7 +23,7 @@ struct session;
  * message that was held for it (0: none).
  */
 void session_submit(struct session *session, const struct client_frame *frame,
-                  void (*answered)(struct session *session, uint64_t held_offset));
+                    void (*answered)(struct session *session, uint64_t held_offset));
 
 /* The message of a send that has no answer yet: it must not overtake the answer. Remembers its offset. */
 bool session_awaits(struct session *session, struct str client_msg_id, uint64_t offset);

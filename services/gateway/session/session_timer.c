@@ -51,7 +51,8 @@ static void timer_on_fire(struct timer *timer)
 	uint64_t now_ms = clock_mono_ms();
 
 	if (session->opening && now_ms >= session->opening->deadline_ms)
-		session_close(session, 1013, session->route.state == CONN_ROUTE_NONE ? "im did not answer" : "router did not answer");
+		session_close(session, 1013,
+		              session->route.state == CONN_ROUTE_NONE ? "im did not answer" : "router did not answer");
 	else if (clock_wall_ms() >= session->expires_ms)
 		session_close(session, 4002, "the token has expired");
 	else if (now_ms >= session->heard_ms + (uint64_t)session->home->config->ws_silence_ms)

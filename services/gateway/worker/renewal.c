@@ -4,7 +4,8 @@
 #include "gateway/session/session_home.h"
 #include "gateway/session/session_route.h"
 
-/* Router had lost most of the routes that were renewed lately: Redis has forgotten, and there is no reason to wait for the round. */
+/* Router had lost most of the routes that were renewed lately: Redis has forgotten, and there is no reason to wait for
+ * the round. */
 static bool renewal_routes_were_forgotten(struct session_home *home)
 {
 	bool were = home->routes_lost > home->routes_kept;
