@@ -19,7 +19,7 @@ static void gateway_metrics_init_handshakes(struct gateway_metrics *m)
 
 	for (int i = 0; i < HANDSHAKE_OUTCOMES; i++)
 		m->handshakes[i] = metrics_counter("skein_gateway_handshakes_total",
-		                                   "Clients that asked for a connection, by what became of it.", labels[i]);
+		                                   "Handshakes of clients, by outcome.", labels[i]);
 }
 
 static void gateway_metrics_init_closes(struct gateway_metrics *m)
@@ -42,7 +42,7 @@ static void gateway_metrics_init_syncs(struct gateway_metrics *m)
 
 	for (int i = 0; i < SYNC_OUTCOMES; i++)
 		m->syncs[i] = metrics_counter("skein_gateway_syncs_total",
-		                              "Pages of inboxes read for connections, by what became of it.", labels[i]);
+		                              "Pages of inboxes read for connections, by outcome.", labels[i]);
 }
 
 static void gateway_metrics_init_events(struct gateway_metrics *m)
@@ -93,9 +93,9 @@ void gateway_metrics_init(struct gateway_metrics *m)
 	m->forgotten = metrics_counter("skein_gateway_forgotten_total",
 	                               "Deliveries left to be read from the inbox when their turn comes.", NULL);
 	m->window_stalls = metrics_counter("skein_gateway_window_stalls_total",
-	                                   "Times that a connection had as much without an ack as it may have.", NULL);
+	                                   "Times that an ack window was full.", NULL);
 	m->resends = metrics_counter("skein_gateway_resends_total",
-	                             "Times that what was without an ack for too long was sent again.", NULL);
+	                             "Times that messages in flight were sent again.", NULL);
 	m->resyncs = metrics_counter("skein_gateway_resyncs_total", "Clients told to read what they missed.", NULL);
 	m->malformed = metrics_counter("skein_gateway_malformed_total", "Deliveries that could not be read.", NULL);
 }

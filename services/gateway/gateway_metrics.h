@@ -17,7 +17,7 @@ enum handshake_outcome {
 	HANDSHAKE_OUTCOMES,
 };
 
-/* What became of reading an inbox for a connection. */
+/* Outcomes of reading an inbox for a connection. */
 enum sync_outcome {
 	SYNC_READ, /* a page came */
 	SYNC_MORE, /* and there is more than a connection is given: sync_more */

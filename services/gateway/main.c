@@ -5,6 +5,7 @@
 #include "gateway/app.h"
 #include "gateway/config.h"
 #include "gateway/drain/drain.h"
+#include "gateway/gateway_figures.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/grpc/delivery.h"
 #include "gateway/grpc/kick.h"
@@ -159,74 +160,6 @@ static void on_reload(void *arg)
 		log_set_level((enum log_level)app->config->common.log_level);
 }
 
-/* ---- figures ---- */
-
-static int64_t read_connections(void *arg)
-{
-	struct app *app = arg;
-
-	return atomic_load(&app->connections);
-}
-
-static int64_t read_queue_bytes(void *arg)
-{
-	struct app *app = arg;
-	int64_t bytes = 0;
-
-	for (unsigned i = 0; i < app->worker_count; i++)
-		bytes += (int64_t)ws_worker_queue_bytes(&app->workers[i]);
-	return bytes;
-}
-
-static int64_t read_reads(void *arg)
-{
-	struct app *app = arg;
-	int64_t count = 0;
-
-	for (unsigned i = 0; i < app->worker_count; i++)
-		count += ws_worker_reads(&app->workers[i]);
-	return count;
-}
-
-static int64_t read_route_changes(void *arg)
-{
-	struct app *app = arg;
-
-	return (int64_t)route_link_unanswered(app->routes);
-}
-
-static int64_t read_lag(void *arg)
-{
-	struct app *app = arg;
-
-	return (int64_t)atomic_load(&app->registration->lag_ms);
-}
-
-static void read_node_figures(struct node_figures *out, void *arg)
-{
-	struct app *app = arg;
-
-	*out = (struct node_figures){
-		.connections = atomic_load(&app->connections),
-		.queue_bytes = (uint64_t)read_queue_bytes(app),
-	};
-	for (unsigned i = 0; i < app->worker_count; i++) {
-		uint64_t lag_ms = ws_worker_take_lag_ms(&app->workers[i]); /* once: asking starts it anew */
-
-		out->lag_ms = MAX(out->lag_ms, lag_ms);
-	}
-}
-
-static void add_gauges(struct app *app)
-{
-	metrics_gauge_fn("skein_gateway_connections", "Connections, from a good handshake on.", NULL, read_connections, app);
-	metrics_gauge_fn("skein_gateway_queue_bytes", "Bytes that wait for clients.", NULL, read_queue_bytes, app);
-	metrics_gauge_fn("skein_gateway_reads_under_way", "Reads of inboxes that im has not answered.", NULL, read_reads, app);
-	metrics_gauge_fn("skein_gateway_route_changes", "Changes of routes that router has not answered.", NULL, read_route_changes,
-	                 app);
-	metrics_gauge_fn("skein_gateway_lag_ms", "Longest turn of a worker's loop before the last renewal.", NULL, read_lag, app);
-}
-
 /* ---- wiring ---- */
 
 static err_t start_workers(struct gateway *g)
@@ -304,7 +237,7 @@ static void open_router(struct gateway *g)
 		.channel = g->router,
 		.config = &g->config,
 		.node_epoch = &g->app.node_epoch,
-		.read_figures = read_node_figures,
+		.read_figures = gateway_figures_of_node,
 		.registered = on_registered,
 		.was_out = on_was_out,
 		.lost = on_lost,
@@ -339,7 +272,7 @@ static err_t start(struct gateway *g)
 		err = internal_server_new(&g->app.internal, &g->main, g->config.common.internal_listen, checks, ARRAY_LEN(checks));
 	if (err)
 		return err;
-	add_gauges(&g->app);
+	gateway_figures_add(&g->app);
 	open_router(g);
 	return OK;
 }

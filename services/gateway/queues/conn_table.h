@@ -69,7 +69,7 @@ static inline void *conn_table_find(const struct conn_table *table, uint64_t id)
 	return table->slots[slot].conn;
 }
 
-/* Fetches what finding it, and then using its first bytes, will touch. Any id. */
+/* Prefetches the first bytes of the connection, for a conn_table_find() soon after. Any id. */
 static inline void conn_table_prefetch(const struct conn_table *table, uint64_t id)
 {
 	uint32_t slot = conn_slot(id);

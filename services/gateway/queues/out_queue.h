@@ -8,13 +8,13 @@
 #include "base/error.h"
 
 /*
- * What waits to be written to one connection: references to frames, in order.
+ * References to the frames that wait to be written to one connection, in order.
  * 8 bytes while nothing waits; a ring of 24-byte entries, allocated by the first
  * one and freed with the last, otherwise. Limits are checked when something is
- * appended, so that a peer that does not read costs what they say and no more.
+ * appended: a peer that does not read costs no more than they say.
  *
- * The queue moves references, it does not count them: who appends gives one
- * away, who pops gets it.
+ * The queue moves references and does not count them: appending gives one away,
+ * popping returns it.
  */
 
 enum out_kind {

@@ -6,15 +6,15 @@
 #include "base/mem.h"
 
 /*
- * What is held is an array in the order of the numbers; before the start, when
- * records of two epochs may meet, in the order in which they came. It is short
- * (max_held) and exists only while something waits, so a memmove() is cheaper
- * than any cleverness.
+ * Held records are an array sorted by number; before the start, when records of
+ * two epochs may meet, in the order in which they came. The array is short
+ * (max_held) and exists only while a record waits, so memmove() is cheaper than a
+ * tree.
  *
  * What must stay true after each call: held numbers are >= next, <= reach and
  * different; reach >= next - 1; a hole has a deadline unless it is being filled
- * or all is paused. What is forgotten needs no more memory than `reach`: it is
- * below it and not held, so it is a hole.
+ * or all is paused. Forgotten records need no memory but `reach`: their numbers are
+ * below it and not held, so they are holes.
  */
 struct sequencer_hold {
 	unsigned first, count, capacity;
@@ -29,7 +29,7 @@ static struct sequencer_record *sequencer_front(const struct sequencer *s)
 	return s->hold ? &s->hold->records[s->hold->first] : NULL;
 }
 
-/* The first one held follows what was sent last. */
+/* The first held record has the number owed. */
 static bool sequencer_front_is_next(const struct sequencer *s)
 {
 	const struct sequencer_record *record = sequencer_front(s);
@@ -50,7 +50,7 @@ static void sequencer_note_hole(struct sequencer *s, uint64_t now_ms)
 		s->hole_deadline_ms = now_ms + s->rules->max_hole_ms;
 }
 
-/* From here on another number is missing, if any: it has its own time. */
+/* If a number is missing now, it is another one than before: its time starts anew. */
 static void sequencer_move_next(struct sequencer *s, uint64_t next)
 {
 	s->next = next;
@@ -93,13 +93,13 @@ static void sequencer_insert_at(struct sequencer *s, const struct sequencer_reco
 	hold->bytes += record->bytes;
 }
 
-/* Where it stands among those held; `is_held` when it is there already. */
+/* Where a number belongs in the array; `is_held`: it is in it already. */
 static unsigned sequencer_place_of(const struct sequencer *s, uint64_t offset, bool *is_held)
 {
 	const struct sequencer_hold *hold = s->hold;
 	unsigned at = hold ? hold->count : 0;
 
-	/* Most come behind all others. */
+	/* Most records come last. */
 	while (at > 0 && hold->records[hold->first + at - 1].offset > offset)
 		at--;
 	*is_held = at > 0 && hold->records[hold->first + at - 1].offset == offset;
@@ -128,7 +128,7 @@ static bool sequencer_is_full(const struct sequencer *s, const struct sequencer_
 	                   s->hold->bytes + (uint64_t)record->bytes > s->rules->max_held_bytes);
 }
 
-/* A record that comes before others leaves before them: those behind it go first. */
+/* A record with a lower number leaves earlier: room is made by dropping records with higher numbers. */
 static void sequencer_make_room(struct sequencer *s, const struct sequencer_record *record)
 {
 	while (sequencer_is_full(s, record)) {
@@ -158,7 +158,7 @@ static void sequencer_restart(struct sequencer *s, uint64_t epoch, uint64_t next
 static enum sequencer_action sequencer_hold_early(struct sequencer *s, const struct sequencer_record *record)
 {
 	if (s->owes_resync || sequencer_is_full(s, record)) {
-		/* The client is told as soon as it can be: what comes until then it reads itself. */
+		/* The client is told to resync as soon as it can be, and then reads these records itself. */
 		sequencer_let_go_of_all(s);
 		s->owes_resync = true;
 		return SEQUENCER_DROP;

@@ -101,7 +101,7 @@ static bool order_wants_receipt(const struct session *session, const struct mess
 	       strcmp(message_name_sender(name), session_uid(session)) != 0;
 }
 
-/* What goes out with a number waits for an ack, unless the client never sends one. */
+/* A numbered message waits for an ack, unless the client never sends one (ack=0). */
 static err_t order_send(struct session *session, struct worker_frame *frame, enum viewer viewer, uint64_t offset,
                         uint64_t now_ms)
 {
@@ -119,7 +119,7 @@ static err_t order_send(struct session *session, struct worker_frame *frame, enu
 	if (ack_window_messages(&session->window))
 		session_wake_at(session, ack_window_deadline(&session->window, limits));
 	if (ack_window_is_full(&session->window, limits)) {
-		/* What comes is forgotten until there is room. */
+		/* Until the window has room, messages that come are left in the inbox. */
 		counter_add(session->home->metrics->window_stalls, 1);
 		sequencer_pause(&session->sequencer);
 	}
@@ -129,7 +129,7 @@ static err_t order_send(struct session *session, struct worker_frame *frame, enu
 static void order_resync(struct session *session, uint64_t epoch, uint64_t now_ms)
 {
 	session_write_resync(session, epoch);
-	/* The client reads what it has not, whatever is in flight. */
+	/* The client reads all that it does not have: messages in flight need no ack. */
 	ack_window_restart(&session->window, sequencer_given_out(&session->sequencer));
 	if (session->sequencer.is_paused)
 		sequencer_resume(&session->sequencer, now_ms);

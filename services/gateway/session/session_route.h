@@ -6,8 +6,9 @@
  * again when the route was lost or is in doubt. Its states are those of
  * router/conn_route.h; the first BIND is session_open.c's.
  *
- * Whoever finds its route gone binds again *and reads again*: what was appended to
- * the inbox meanwhile found no connection. Thread: the session's worker.
+ * A session that finds its route gone binds again *and reads again*: messages
+ * appended to the inbox meanwhile found no connection. Thread: the session's
+ * worker.
  */
 
 struct session;

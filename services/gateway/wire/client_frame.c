@@ -187,7 +187,8 @@ static err_t client_frame_read_typed(const json_t *root, struct client_frame *ou
 	} else if (client_frame_is_one_of(name, not_served)) {
 		client_frame_read_rid(root, JSON_OPTIONAL, out, error);
 		if (!error->err)
-			return client_frame_fault(out, ERR_FAILED_PRECONDITION, "%.*s is not served by this version", STR_ARG(name));
+			return client_frame_fault(out, ERR_FAILED_PRECONDITION, "%.*s is not served by this version",
+			                          STR_ARG(name));
 	} else {
 		return client_frame_fault(out, ERR_PROTOCOL, "unknown type");
 	}
@@ -256,7 +257,7 @@ static err_t client_frame_read_json(struct client_frame *out, struct str text, c
 
 /* ---- protobuf ---- */
 
-/* What JSON's reader sees to by itself: protobuf-c takes any bytes for a text. */
+/* protobuf-c takes any bytes for a text; the JSON reader checks UTF-8 and NUL itself. */
 static const char *client_frame_first_bad_text(const Skein__V1__Send *send)
 {
 	const struct {
@@ -281,7 +282,8 @@ static err_t client_frame_check_proto_send(struct client_frame *out, const Skein
 	if (bad)
 		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.%s must be valid UTF-8", bad);
 	if (!client_msg_id_is_valid(str_from(send->client_msg_id)))
-		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.client_msg_id must be 1 to 64 printable ASCII characters");
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT,
+		                          "message.client_msg_id must be 1 to 64 printable ASCII characters");
 	if (!*send->to_user == !*send->to_group)
 		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.to must have either user or group");
 	if (*send->to_user && !ident_is_valid(str_from(send->to_user)))
@@ -306,7 +308,8 @@ static err_t client_frame_read_proto_send(struct client_frame *out, const Skein_
 
 	out->kind = CLIENT_SEND;
 	if (!client_frame_rid_is_valid(str_from(send->rid)))
-		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "rid must be 1 to %d printable ASCII characters", CLIENT_RID_MAX);
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "rid must be 1 to %d printable ASCII characters",
+		                          CLIENT_RID_MAX);
 	(void)str_copy(out->rid, sizeof(out->rid), str_from(send->rid));
 	err_t err = client_frame_check_proto_send(out, send);
 	if (err)
@@ -329,7 +332,8 @@ static err_t client_frame_read_proto_ack(struct client_frame *out, const Skein__
 {
 	out->kind = CLIENT_ACK;
 	if (!client_frame_offset_parse(str_from(ack->offset), &out->offset))
-		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "offset must be the decimal number of a message frame, as a string");
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT,
+		                          "offset must be the decimal number of a message frame, as a string");
 	return OK;
 }
 
