@@ -49,7 +49,7 @@ static const struct config_option options[] = {
 	{ "window.bytes", CONFIG_BYTES, OPTION(window_bytes), "128k", 1024, 1 << 30, NULL, 0,
 	  "The same in bytes; the message that reaches the limit is sent. Less than queue.bytes." },
 	{ "ack.timeout", CONFIG_DURATION, OPTION(ack_timeout_ms), "10s", 100, 3600000, NULL, 0,
-	  "A client that does not ack is pinged after this time, sent everything again after twice, and closed after three times." },
+	  "A client that does not ack is pinged after this time, sent all again after twice, closed after three times." },
 	{ "sync.timeout", CONFIG_DURATION, OPTION(sync_timeout_ms), "2s", 50, 60000, NULL, 0,
 	  "How long im may take to read a page of an inbox for a connection." },
 	{ "delivered.events", CONFIG_BOOL, OPTION(delivered_events), "on", 0, 0, NULL, 0,
