@@ -12,7 +12,7 @@ $(OUT)/tests/fuzz/$(1)_fuzz: private WRAPPED := $(3)
 endef
 STREAM_FUNCTIONS := rpc_stream_ref rpc_stream_unref rpc_stream_send rpc_stream_end
 $(eval $(call fuzz_of_service,client_frame,gateway))
-$(eval $(call fuzz_of_service,fanout,gateway))
+$(eval $(call fuzz_of_service,message_frame,gateway))
 $(eval $(call fuzz_of_service,deliver_batch,gateway,$(STREAM_FUNCTIONS)))
 $(eval $(call fuzz_of_service,send_request,im gateway))
 $(eval $(call fuzz_of_service,traceparent,im))

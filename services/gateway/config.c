@@ -1,6 +1,6 @@
 #include "gateway/config.h"
 
-#include "gateway/worker/conn_table.h"
+#include "gateway/queues/conn_table.h"
 
 #define OPTION(member) offsetof(struct gateway_config, member)
 
@@ -9,7 +9,7 @@ static const struct config_option options[] = {
 	{ "ws.listen", CONFIG_TEXT, OPTION(ws_listen), "0.0.0.0:8090", 3, 128, NULL, 0,
 	  "Address and port where clients open their WebSocket." },
 	{ "ws.url", CONFIG_TEXT, OPTION(ws_url), "ws://127.0.0.1:8090/ws", 5, 255, NULL, 0,
-	  "What clients are told to connect to: this gateway's WebSocket as it is reached from outside." },
+	  "This gateway's WebSocket URL as clients reach it." },
 	{ "ws.workers", CONFIG_INT, OPTION(ws_workers), "2", 1, CONN_WORKERS_MAX, NULL, 0,
 	  "Threads that serve connections." },
 	{ "ws.max_connections", CONFIG_INT, OPTION(ws_max_connections), "100000", 1, CONN_SLOTS_MAX, NULL, 0,
@@ -21,7 +21,7 @@ static const struct config_option options[] = {
 	{ "ws.heartbeat", CONFIG_DURATION, OPTION(ws_heartbeat_ms), "54s", 100, 3600000, NULL, 0,
 	  "Time between two pings to a client." },
 	{ "ws.silence", CONFIG_DURATION, OPTION(ws_silence_ms), "60s", 100, 3600000, NULL, 0,
-	  "A connection from which nothing came for so long is closed; more than ws.heartbeat." },
+	  "A connection that was silent for this long is closed; more than ws.heartbeat." },
 	{ "grpc.listen", CONFIG_TEXT, OPTION(grpc_listen), "127.0.0.1:9301", 3, 128, NULL, 0,
 	  "Address and port where push reaches this gateway." },
 	{ "grpc.advertise", CONFIG_TEXT, OPTION(grpc_advertise), "", 0, 127, NULL, 0,
@@ -45,13 +45,15 @@ static const struct config_option options[] = {
 	{ "queue.entries", CONFIG_INT, OPTION(queue_entries), "1000", 16, 1000000, NULL, 0,
 	  "Frames that may wait for one client; over it the connection is closed." },
 	{ "window.messages", CONFIG_INT, OPTION(window_messages), "256", 1, 65536, NULL, 0,
-	  "Messages that a client may have without an ack; over it the rest is left in its inbox until there is one." },
+	  "Messages in flight to a client without an ack. The rest is left in its inbox until the client acks." },
 	{ "window.bytes", CONFIG_BYTES, OPTION(window_bytes), "128k", 1024, 1 << 30, NULL, 0,
-	  "The same in bytes; the message that reaches it is sent. Less than queue.bytes." },
+	  "The same in bytes; the message that reaches the limit is sent. Less than queue.bytes." },
 	{ "ack.timeout", CONFIG_DURATION, OPTION(ack_timeout_ms), "10s", 100, 3600000, NULL, 0,
-	  "Without an ack for so long a client is pinged, after twice that sent everything again, after three times closed." },
+	  "A client that does not ack is pinged after this time, sent all again after twice, closed after three times." },
 	{ "sync.timeout", CONFIG_DURATION, OPTION(sync_timeout_ms), "2s", 50, 60000, NULL, 0,
 	  "How long im may take to read a page of an inbox for a connection." },
+	{ "delivered.events", CONFIG_BOOL, OPTION(delivered_events), "on", 0, 0, NULL, 0,
+	  "Whether senders of one-to-one messages are told when a device of the recipient has acknowledged them." },
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "20s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long clients have to move to another gateway before the process ends." },
 };

@@ -20,6 +20,7 @@ struct gateway_config {
 	int64_t queue_bytes, queue_entries;
 	int64_t window_messages, window_bytes;
 	int64_t ack_timeout_ms, sync_timeout_ms;
+	bool delivered_events;
 	int64_t drain_timeout_ms;
 };
 

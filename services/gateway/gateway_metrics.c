@@ -6,7 +6,7 @@ static const uint16_t close_codes[CLOSE_CODES - 1] = {
 	1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1013, 4001, 4002, 4003, 4004, 4005, 4006,
 };
 
-static void init_handshakes(struct gateway_metrics *m)
+static void gateway_metrics_init_handshakes(struct gateway_metrics *m)
 {
 	static const char *const labels[HANDSHAKE_OUTCOMES] = {
 		[HANDSHAKE_OK] = "outcome=\"ok\"",
@@ -19,10 +19,10 @@ static void init_handshakes(struct gateway_metrics *m)
 
 	for (int i = 0; i < HANDSHAKE_OUTCOMES; i++)
 		m->handshakes[i] = metrics_counter("skein_gateway_handshakes_total",
-		                                   "Clients that asked for a connection, by what became of it.", labels[i]);
+		                                   "Handshakes of clients, by outcome.", labels[i]);
 }
 
-static void init_closes(struct gateway_metrics *m)
+static void gateway_metrics_init_closes(struct gateway_metrics *m)
 {
 	for (int i = 0; i < CLOSE_CODES; i++) {
 		char label[24] = "code=\"other\"";
@@ -33,7 +33,7 @@ static void init_closes(struct gateway_metrics *m)
 	}
 }
 
-static void init_syncs(struct gateway_metrics *m)
+static void gateway_metrics_init_syncs(struct gateway_metrics *m)
 {
 	static const char *const labels[SYNC_OUTCOMES] = {
 		[SYNC_READ] = "outcome=\"read\"",       [SYNC_MORE] = "outcome=\"more\"",       [SYNC_RESET] = "outcome=\"reset\"",
@@ -42,14 +42,39 @@ static void init_syncs(struct gateway_metrics *m)
 
 	for (int i = 0; i < SYNC_OUTCOMES; i++)
 		m->syncs[i] = metrics_counter("skein_gateway_syncs_total",
-		                              "Pages of inboxes read for connections, by what became of it.", labels[i]);
+		                              "Pages of inboxes read for connections, by outcome.", labels[i]);
+}
+
+static void gateway_metrics_init_events(struct gateway_metrics *m)
+{
+	static const char *const labels[EVENT_DROPS] = {
+		[EVENT_DROPPED_QUEUE] = "reason=\"queue\"",
+		[EVENT_DROPPED_NOT_LIVE] = "reason=\"not_live\"",
+	};
+
+	m->events = metrics_counter("skein_gateway_events_total",
+	                            "Events from push that were queued, times their connections.", NULL);
+	for (int i = 0; i < EVENT_DROPS; i++)
+		m->events_dropped[i] = metrics_counter("skein_gateway_events_dropped_total",
+		                                       "Events that a connection did not get, by reason.", labels[i]);
+}
+
+static void gateway_metrics_init_receipts(struct gateway_metrics *m)
+{
+	const char *name = "skein_gateway_receipts_dropped_total", *help = "Delivered receipts that im was not told, by reason.";
+
+	m->receipts = metrics_counter("skein_gateway_receipts_total", "Delivered receipts that im took.", NULL);
+	m->receipts_dropped_full = metrics_counter(name, help, "reason=\"full\"");
+	m->receipts_dropped_im = metrics_counter(name, help, "reason=\"im\"");
 }
 
 void gateway_metrics_init(struct gateway_metrics *m)
 {
-	init_handshakes(m);
-	init_syncs(m);
-	init_closes(m);
+	gateway_metrics_init_handshakes(m);
+	gateway_metrics_init_syncs(m);
+	gateway_metrics_init_closes(m);
+	gateway_metrics_init_events(m);
+	gateway_metrics_init_receipts(m);
 	m->frames_in = metrics_counter("skein_gateway_frames_in_total", "Messages from clients, of any type.", NULL);
 	m->bytes_in = metrics_counter("skein_gateway_bytes_in_total", "Bytes of messages from clients.", NULL);
 	m->frames_out = metrics_counter("skein_gateway_frames_out_total", "Frames written to clients, pings not counted.", NULL);
@@ -68,9 +93,9 @@ void gateway_metrics_init(struct gateway_metrics *m)
 	m->forgotten = metrics_counter("skein_gateway_forgotten_total",
 	                               "Deliveries left to be read from the inbox when their turn comes.", NULL);
 	m->window_stalls = metrics_counter("skein_gateway_window_stalls_total",
-	                                   "Times that a connection had as much without an ack as it may have.", NULL);
+	                                   "Times that an ack window was full.", NULL);
 	m->resends = metrics_counter("skein_gateway_resends_total",
-	                             "Times that what was without an ack for too long was sent again.", NULL);
+	                             "Times that messages in flight were sent again.", NULL);
 	m->resyncs = metrics_counter("skein_gateway_resyncs_total", "Clients told to read what they missed.", NULL);
 	m->malformed = metrics_counter("skein_gateway_malformed_total", "Deliveries that could not be read.", NULL);
 }

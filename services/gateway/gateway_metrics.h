@@ -12,12 +12,12 @@ enum handshake_outcome {
 	HANDSHAKE_UNAUTHENTICATED,
 	HANDSHAKE_INVALID,
 	HANDSHAKE_FULL,
-	HANDSHAKE_UNAVAILABLE, /* im or router did not let it in */
-	HANDSHAKE_LEFT, /* the client went before hello */
+	HANDSHAKE_UNAVAILABLE, /* im or router did not answer, or the node takes nobody */
+	HANDSHAKE_LEFT, /* the client closed before hello */
 	HANDSHAKE_OUTCOMES,
 };
 
-/* What became of reading an inbox for a connection. */
+/* Outcomes of reading an inbox for a connection. */
 enum sync_outcome {
 	SYNC_READ, /* a page came */
 	SYNC_MORE, /* and there is more than a connection is given: sync_more */
@@ -25,6 +25,13 @@ enum sync_outcome {
 	SYNC_FAILED, /* no good answer, this time */
 	SYNC_TOO_FAR, /* not asked for: the client is told to resync */
 	SYNC_OUTCOMES,
+};
+
+/* Why a connection did not get an event. */
+enum event_drop {
+	EVENT_DROPPED_QUEUE, /* its queue is too full */
+	EVENT_DROPPED_NOT_LIVE, /* hello was not sent yet, or it is being closed */
+	EVENT_DROPS,
 };
 
 #define CLOSE_CODES 17
@@ -40,6 +47,9 @@ struct gateway_metrics {
 	struct counter *gone, *lagging, *duplicates, *held, *forgotten, *resyncs, *malformed;
 	struct counter *syncs[SYNC_OUTCOMES];
 	struct counter *window_stalls, *resends;
+	struct counter *events; /* targets: an event for a connection */
+	struct counter *events_dropped[EVENT_DROPS];
+	struct counter *receipts, *receipts_dropped_full, *receipts_dropped_im;
 };
 
 void gateway_metrics_init(struct gateway_metrics *metrics);

@@ -1,35 +1,70 @@
-/* gateway: the clients' WebSocket connections. This file wires; README.md says which file does what. */
+/* gateway: the clients' WebSocket connections. This file wires the parts; README.md says which file does what. */
 
-#include "base/telemetry/log.h"
 #include "base/mem.h"
+#include "base/telemetry/log.h"
 #include "gateway/app.h"
-#include "gateway/push/delivery.h"
-#include "gateway/router/kick_api.h"
+#include "gateway/config.h"
+#include "gateway/drain/drain.h"
+#include "gateway/gateway_figures.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/grpc/delivery.h"
+#include "gateway/grpc/kick.h"
+#include "gateway/grpc/service.h"
+#include "gateway/router/registration.h"
+#include "gateway/router/route_link.h"
+#include "gateway/worker/ws_orders.h"
+#include "gateway/worker/ws_worker.h"
+#include "loop/signals.h"
+#include "net/http/internal_server.h"
+#include "net/jwt.h"
+#include "rpc/client/rpc_client.h"
 #include "rpc/server/descriptor_set.h"
+#include "rpc/server/rpc_server.h"
 
 #define DELIVER_MAX_MESSAGE (16 << 20)
 #define CHECK_TIMEOUT_MS 900
 
+/* All that the process consists of. What several folders need of it is in `app`. */
+struct gateway {
+	struct app app;
+	struct gateway_config config;
+	struct gateway_metrics metrics;
+	struct gateway_service service;
+	struct jwt_keys *keys;
+	struct worker main;
+	struct signals signals;
+	struct rpc_client *client;
+	struct rpc_channel *im, *router;
+	struct rpc_channel *routes_channel; /* to router, for the stream of routes alone */
+	struct route_link routes;
+	struct registration registration;
+	struct drain drain;
+	unsigned servers_left; /* WebSocket servers to be closed */
+	struct task last_task; /* of the main worker's mailbox */
+};
+
+static struct gateway gateway;
+
 static const struct rpc_method methods[] = {
 	{ .path = "/skein.v1.Gateway/Deliver", .thread = RPC_ON_QUEUE, .stream = &delivery_handlers },
-	{ .path = "/skein.v1.Gateway/Kick", .thread = RPC_ON_QUEUE, .unary = kick_api_kick },
+	{ .path = "/skein.v1.Gateway/Kick", .thread = RPC_ON_QUEUE, .unary = kick_on_call },
 };
 
 /* ---- readiness ---- */
 
 static void check_router(struct readiness_run *run, void *arg)
 {
-	struct app *app = arg;
-	bool is_ok = app->registration.is_registered && route_link_is_up(&app->routes);
+	struct gateway *g = arg;
+	bool is_ok = g->registration.is_registered && route_link_is_up(&g->routes);
 
 	readiness_done(run, is_ok ? OK : ERR_UNAVAILABLE);
 }
 
 static void check_listening(struct readiness_run *run, void *arg)
 {
-	struct app *app = arg;
+	struct gateway *g = arg;
 
-	readiness_done(run, atomic_load(&app->is_listening) ? OK : ERR_UNAVAILABLE);
+	readiness_done(run, atomic_load(&g->app.is_listening) ? OK : ERR_UNAVAILABLE);
 }
 
 static void on_health(void *arg, err_t err, struct str response, const char *detail)
@@ -43,217 +78,299 @@ static void on_health(void *arg, err_t err, struct str response, const char *det
 
 static void check_im(struct readiness_run *run, void *arg)
 {
-	struct app *app = arg;
+	struct gateway *g = arg;
 
-	if (app->leaving.step != LEAVING_NOT) {
-		readiness_done(run, OK); /* the channel is about to go, and the service is not ready anyway */
+	if (g->drain.step != DRAIN_NOT) {
+		readiness_done(run, OK); /* the channel may be closed already, and the service is not ready anyway */
 		return;
 	}
-	rpc_call(app->im, &app->main, "/grpc.health.v1.Health/Check", STR(""), CHECK_TIMEOUT_MS, false, STR(""), on_health, run);
+	rpc_call(g->im, &g->main, "/grpc.health.v1.Health/Check", STR(""), CHECK_TIMEOUT_MS, false, STR(""), on_health, run);
 }
 
 /* ---- coming up: registered first, so that no connection is without a node ---- */
 
-static void on_listening(struct app *app, err_t err);
+static void on_listening(void *arg, err_t err);
 
 static void listen_on_next(struct app *app)
 {
 	if (app->listening_workers < app->worker_count)
-		ws_worker_listen(&app->workers[app->listening_workers], on_listening);
+		ws_worker_listen(&app->workers[app->listening_workers], on_listening, app);
 }
 
 /* One after the other: libwebsockets loads its event loop when a context is made, and not under a lock. */
-static void on_listening(struct app *app, err_t err)
+static void on_listening(void *arg, err_t err)
 {
+	struct app *app = arg;
+
 	if (err) {
-		log_error("cannot serve WebSockets", LOG_ERR(err), LOG_TEXT("listen", app->config.ws_listen));
-		leaving_at_once(app);
+		log_error("cannot serve WebSockets", LOG_ERR(err), LOG_TEXT("listen", app->config->ws_listen));
+		drain_at_once(app);
 		return;
 	}
 	app->listening_workers++;
-	if (app->leaving.step != LEAVING_NOT)
+	if (app->drain->step != DRAIN_NOT)
 		return;
 	listen_on_next(app);
 	if (app->listening_workers == app->worker_count) {
 		atomic_store(&app->is_listening, true);
-		log_info("gateway is ready", LOG_TEXT("ws", app->config.ws_listen), LOG_NUM("workers", app->worker_count));
+		log_info("gateway is ready", LOG_TEXT("ws", app->config->ws_listen), LOG_NUM("workers", app->worker_count));
 	}
 }
 
-static void on_registered(struct app *app)
+static void on_registered(void *arg)
 {
+	struct app *app = arg;
+
 	log_info("node registered", LOG_U64("epoch", atomic_load(&app->node_epoch)));
 	listen_on_next(app);
 }
 
+static void on_was_out(void *arg)
+{
+	struct app *app = arg;
+
+	for (unsigned i = 0; i < app->worker_count; i++)
+		renewal_doubt(&app->workers[i].renewal);
+}
+
+/* Nobody knows how long router was away: routes that expired meanwhile are bound again. */
+static void on_routes_opened(void *arg)
+{
+	struct app *app = arg;
+
+	for (unsigned i = 0; i < app->worker_count; i++)
+		renewal_hurry(&app->workers[i].renewal);
+}
+
+static void on_lost(void *arg)
+{
+	drain_at_once(arg);
+}
+
 static void on_terminate(void *arg)
 {
-	leaving_begin(arg);
+	drain_begin(arg);
 }
 
 static void on_reload(void *arg)
 {
 	struct app *app = arg;
 
-	if (config_reload(&gateway_config_table, &app->config) == OK)
-		log_set_level((enum log_level)app->config.common.log_level);
+	if (config_reload(&gateway_config_table, app->config) == OK)
+		log_set_level((enum log_level)app->config->common.log_level);
 }
 
 /* ---- wiring ---- */
 
-static int64_t read_connections(void *arg)
+static err_t start_workers(struct gateway *g)
 {
-	struct app *app = arg;
-
-	return atomic_load(&app->connections);
-}
-
-static int64_t read_queue_bytes(void *arg)
-{
-	struct app *app = arg;
-	int64_t bytes = 0;
-
-	for (unsigned i = 0; i < app->worker_count; i++)
-		bytes += (int64_t)ws_worker_queue_bytes(&app->workers[i]);
-	return bytes;
-}
-
-static int64_t read_reads(void *arg)
-{
-	struct app *app = arg;
-	int64_t count = 0;
-
-	for (unsigned i = 0; i < app->worker_count; i++)
-		count += ws_worker_reads(&app->workers[i]);
-	return count;
-}
-
-static int64_t read_route_changes(void *arg)
-{
-	struct app *app = arg;
-
-	return (int64_t)app->routes.by_id.len;
-}
-
-static int64_t read_lag(void *arg)
-{
-	struct app *app = arg;
-
-	return (int64_t)atomic_load(&app->registration.lag_ms);
-}
-
-static void add_gauges(struct app *app)
-{
-	metrics_gauge_fn("skein_gateway_connections", "Connections, from a good handshake on.", NULL, read_connections, app);
-	metrics_gauge_fn("skein_gateway_queue_bytes", "Bytes that wait for clients.", NULL, read_queue_bytes, app);
-	metrics_gauge_fn("skein_gateway_reads_under_way", "Reads of inboxes that im has not answered.", NULL, read_reads, app);
-	metrics_gauge_fn("skein_gateway_route_changes", "Changes of routes that router has not answered.", NULL, read_route_changes,
-	                 app);
-	metrics_gauge_fn("skein_gateway_lag_ms", "Longest turn of a worker's loop before the last renewal.", NULL, read_lag, app);
-}
-
-static err_t start_workers(struct app *app)
-{
+	struct app *app = &g->app;
 	err_t err = OK;
 
-	app->worker_count = (unsigned)app->config.ws_workers;
+	app->worker_count = (unsigned)g->config.ws_workers;
 	app->workers = mem_zalloc(app->worker_count * sizeof(*app->workers));
-	for (unsigned i = 0; i < app->worker_count && !err; i++)
-		err = ws_worker_init(&app->workers[i], app, i);
+	for (unsigned i = 0; i < app->worker_count && !err; i++) {
+		const struct ws_worker_setup setup = {
+			.index = i,
+			.main = &g->main,
+			.config = &g->config,
+			.metrics = &g->metrics,
+			.keys = g->keys,
+			.routes = &g->routes,
+			.im = g->im,
+			.connections = &app->connections,
+		};
+
+		err = ws_worker_init(&app->workers[i], &setup);
+	}
 	for (unsigned i = 0; i < app->worker_count && !err; i++)
 		err = ws_worker_start(&app->workers[i]);
 	return err;
 }
 
-static err_t start_rpc(struct app *app)
+static err_t start_clients(struct gateway *g)
 {
+	err_t err = rpc_client_new(&g->client);
+
+	if (!err)
+		err = rpc_channel_new(&g->im, g->client, g->config.im_targets);
+	if (!err)
+		err = rpc_channel_new(&g->router, g->client, g->config.router_targets);
+	if (!err)
+		err = rpc_channel_new(&g->routes_channel, g->client, g->config.router_targets);
+	return err;
+}
+
+static err_t start_server(struct gateway *g)
+{
+	g->service = (struct gateway_service){
+		.workers = g->app.workers,
+		.worker_count = g->app.worker_count,
+		.node_epoch = &g->app.node_epoch,
+		.metrics = &g->metrics,
+	};
 	const struct rpc_server_options options = {
-		.listen = app->config.grpc_listen,
+		.listen = g->config.grpc_listen,
 		.methods = methods,
 		.method_count = ARRAY_LEN(methods),
-		.arg = app,
+		.arg = &g->service,
 		.max_message = DELIVER_MAX_MESSAGE,
 		.descriptor_set = str_of(proto_descriptor_set, proto_descriptor_set_len),
 	};
 
-	err_t err = rpc_server_new(&app->server, &app->main, &options);
-	if (!err)
-		err = rpc_client_new(&app->client);
-	if (!err)
-		err = rpc_channel_new(&app->im, app->client, app->config.im_targets);
-	if (!err)
-		err = rpc_channel_new(&app->router, app->client, app->config.router_targets);
-	if (!err)
-		err = rpc_channel_new(&app->routes_channel, app->client, app->config.router_targets);
-	return err;
+	return rpc_server_new(&g->app.server, &g->main, &options);
 }
 
-static err_t start(struct app *app)
+static void open_router(struct gateway *g)
 {
-	const struct readiness_check checks[] = {
-		{ .name = "router", .start = check_router, .arg = app },
-		{ .name = "im", .start = check_im, .arg = app },
-		{ .name = "websocket", .start = check_listening, .arg = app },
+	const struct route_link_setup routes = {
+		.main = &g->main,
+		.channel = g->routes_channel,
+		.node = g->config.common.node_name,
+		.node_epoch = &g->app.node_epoch,
+		.changes_of_router = g->metrics.router_changes,
+		.opened = on_routes_opened,
+		.arg = &g->app,
+	};
+	const struct registration_setup registration = {
+		.main = &g->main,
+		.channel = g->router,
+		.config = &g->config,
+		.node_epoch = &g->app.node_epoch,
+		.read_figures = gateway_figures_of_node,
+		.registered = on_registered,
+		.was_out = on_was_out,
+		.lost = on_lost,
+		.arg = &g->app,
 	};
 
-	app->out_limits = (struct out_limits){
-		.max_bytes = (uint32_t)app->config.queue_bytes,
-		.max_entries = (uint32_t)app->config.queue_entries,
+	route_link_open(&g->routes, &routes);
+	registration_begin(&g->registration, &registration);
+}
+
+static err_t start(struct gateway *g)
+{
+	const struct readiness_check checks[] = {
+		{ .name = "router", .start = check_router, .arg = g },
+		{ .name = "im", .start = check_im, .arg = g },
+		{ .name = "websocket", .start = check_listening, .arg = g },
 	};
-	app->ack_limits = (struct ack_limits){
-		.max_messages = (uint32_t)app->config.window_messages,
-		.max_bytes = (uint32_t)app->config.window_bytes,
-		.timeout_ms = (uint64_t)app->config.ack_timeout_ms,
-	};
-	gateway_metrics_init(&app->metrics);
-	err_t err = jwt_keys_new(&app->keys, str_from(app->config.auth_secret));
+
+	gateway_metrics_init(&g->metrics);
+	err_t err = jwt_keys_new(&g->keys, str_from(g->config.auth_secret));
 	if (!err)
-		err = worker_init(&app->main, "main");
+		err = worker_init(&g->main, "main");
 	if (!err)
-		err = signals_init(&app->signals, &app->main, on_terminate, on_reload, app);
+		err = signals_init(&g->signals, &g->main, on_terminate, on_reload, &g->app);
 	if (!err)
-		err = start_workers(app);
+		err = start_clients(g);
 	if (!err)
-		err = start_rpc(app);
+		err = start_workers(g);
 	if (!err)
-		err = internal_server_new(&app->internal, &app->main, app->config.common.internal_listen, checks,
-		                          ARRAY_LEN(checks));
+		err = start_server(g);
+	if (!err)
+		err = internal_server_new(&g->app.internal, &g->main, g->config.common.internal_listen, checks, ARRAY_LEN(checks));
 	if (err)
 		return err;
-	add_gauges(app);
-	route_link_open(&app->routes, app);
-	registration_begin(&app->registration, app, on_registered, leaving_at_once);
+	gateway_figures_add(&g->app);
+	open_router(g);
 	return OK;
 }
 
-static void release(struct app *app)
+/* ---- taking down, in the reverse order: servers, channels, threads, then the main loop ---- */
+
+static void on_all_closed(void *arg)
 {
-	worker_join(&app->main);
-	mem_free(app->workers);
-	elsewhere_release(&app->leaving.elsewhere);
-	jwt_keys_free(app->keys);
-	config_release(&gateway_config_table, &app->config);
+	struct gateway *g = arg;
+
+	worker_stop(&g->main);
+}
+
+/* Nothing is posted to the main worker any more, and what was posted has run. */
+static void on_last_task(struct task *task)
+{
+	struct gateway *g = container_of(task, struct gateway, last_task);
+
+	signals_close(&g->signals);
+	internal_server_close(g->app.internal, on_all_closed, g);
+}
+
+static void on_client_closed(void *arg)
+{
+	struct gateway *g = arg;
+
+	for (unsigned i = 0; i < g->app.worker_count; i++)
+		ws_worker_end(&g->app.workers[i]);
+	g->last_task.run = on_last_task;
+	worker_post(&g->main, &g->last_task);
+}
+
+static void on_rpc_closed(void *arg)
+{
+	struct gateway *g = arg;
+
+	route_link_close(&g->routes);
+	rpc_channel_close(g->im);
+	rpc_channel_close(g->router);
+	rpc_channel_close(g->routes_channel);
+	rpc_client_close(g->client, &g->main, on_client_closed, g);
+}
+
+static void on_server_closed(void *arg, err_t err)
+{
+	struct gateway *g = arg;
+	(void)err;
+
+	if (--g->servers_left == 0)
+		rpc_server_close(g->app.server, 0, on_rpc_closed, g);
+}
+
+static void take_down(struct app *app)
+{
+	struct gateway *g = container_of(app, struct gateway, app);
+
+	g->servers_left = app->worker_count;
+	for (unsigned i = 0; i < app->worker_count; i++)
+		ws_worker_close_server(&app->workers[i], on_server_closed, g);
+}
+
+static void release(struct gateway *g)
+{
+	worker_join(&g->main);
+	mem_free(g->app.workers);
+	move_targets_release(&g->drain.targets);
+	jwt_keys_free(g->keys);
+	config_release(&gateway_config_table, &g->config);
 }
 
 int main(int argc, char **argv)
 {
-	static struct app app;
+	struct gateway *g = &gateway;
 	enum config_action action;
 
-	if (config_load(&gateway_config_table, argc, argv, &app.config, &action))
+	g->app = (struct app){
+		.config = &g->config,
+		.metrics = &g->metrics,
+		.main = &g->main,
+		.routes = &g->routes,
+		.registration = &g->registration,
+		.drain = &g->drain,
+		.take_down = take_down,
+	};
+	if (config_load(&gateway_config_table, argc, argv, &g->config, &action))
 		return 2;
 	if (action != CONFIG_RUN)
 		return 0;
-	log_configure(app.config.common.node_name, (enum log_level)app.config.common.log_level,
-	              (enum log_format)app.config.common.log_format);
-	err_t err = start(&app);
+	log_configure(g->config.common.node_name, (enum log_level)g->config.common.log_level,
+	              (enum log_format)g->config.common.log_format);
+	err_t err = start(g);
 	if (err) {
 		log_error("could not start", LOG_ERR(err));
 		return 1;
 	}
-	log_info("gateway is up", LOG_TEXT("grpc", app.config.grpc_listen), LOG_TEXT("version", skein_version));
-	worker_run(&app.main);
-	release(&app);
+	log_info("gateway is up", LOG_TEXT("grpc", g->config.grpc_listen), LOG_TEXT("version", skein_version));
+	worker_run(&g->main);
+	release(g);
 	log_info("gateway has left");
-	return app.exit_code;
+	return g->app.exit_code;
 }

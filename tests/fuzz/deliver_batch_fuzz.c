@@ -1,36 +1,56 @@
-#include "gateway/app.h"
-#include "gateway/push/delivery.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/grpc/delivery.h"
+#include "gateway/grpc/service.h"
+#include "gateway/wire/event_frame.h"
 #include "proto/delivery.pb-c.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/streams.h"
 
 /*
  * What push streams to a gateway. The gateway of this target has no workers, so
- * that every target is gone (or, in a malformed delivery, lagging): of each batch
- * that can be read every delivery is answered, and every target has a verdict.
+ * that every target is gone (or, in a malformed message delivery, lagging): of each
+ * batch that can be read every delivery is answered, and every target of a message
+ * or a good event has a verdict.
  */
 
 #define NODE_EPOCH 0x0101010101010101ull
 
-static struct app *our_app(void)
+static struct gateway_service *our_service(void)
 {
-	static struct app app;
+	static struct gateway_metrics metrics;
+	static atomic_uint_fast64_t node_epoch = NODE_EPOCH;
+	static struct gateway_service service = { .metrics = &metrics, .node_epoch = &node_epoch };
 
-	if (!app.metrics.malformed) {
-		gateway_metrics_init(&app.metrics);
-		atomic_init(&app.node_epoch, NODE_EPOCH);
-	}
-	return &app;
+	if (!metrics.malformed)
+		gateway_metrics_init(&metrics);
+	return &service;
 }
 
-/* How many exceptions there have to be, and whether each is for a connection of that delivery. */
+/* An event without numbers that has a frame; every other event is passed over. */
+static bool is_event_for(const Skein__V1__Delivery *delivery, const Skein__V1__Connections *targets)
+{
+	if (targets && (targets->n_offsets || targets->n_epochs))
+		return false;
+	if (delivery->node_epoch != NODE_EPOCH)
+		return true;
+	struct shared_frame *frame = event_frame_new(delivery->event);
+	if (frame)
+		shared_frame_unref(frame);
+	return frame;
+}
+
+/* The targets that must have a verdict. */
 static const Skein__V1__Targets *targets_of(const Skein__V1__Delivery *delivery)
 {
 	static const Skein__V1__Targets none = SKEIN__V1__TARGETS__INIT;
-	bool has_targets = delivery->content_case != SKEIN__V1__DELIVERY__CONTENT_EVENT && delivery->audience &&
-	                   delivery->audience->who_case == SKEIN__V1__AUDIENCE__WHO_TARGETS;
+	bool is_event = delivery->content_case == SKEIN__V1__DELIVERY__CONTENT_EVENT;
 
-	return has_targets ? delivery->audience->targets : &none;
+	if (!delivery->audience || delivery->audience->who_case != SKEIN__V1__AUDIENCE__WHO_TARGETS)
+		return &none;
+	const Skein__V1__Targets *targets = delivery->audience->targets;
+	if (is_event && (!is_event_for(delivery, targets->own) || !is_event_for(delivery, targets->others)))
+		return &none;
+	return targets;
 }
 
 static size_t count_targets(const Skein__V1__Connections *targets)
@@ -84,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	Skein__V1__DeliverBatch *batch = skein__v1__deliver_batch__unpack(NULL, len, bytes);
 
 	peer_begin();
-	delivery_handlers.message(PEER, str_of(bytes, len), our_app());
+	delivery_handlers.message(PEER, str_of(bytes, len), our_service());
 	CHECK(peer.refs == 0 && peer.has_ended == !batch);
 	CHECK(peer.sends == (batch && batch->n_deliveries ? 1 : 0));
 	if (peer.sends)

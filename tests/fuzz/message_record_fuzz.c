@@ -1,7 +1,9 @@
 #include "base/text/ident.h"
 #include "base/mem.h"
 #include "push/intake/dead_letters.h"
+#include "push/inboxes/outgoing.h"
 #include "push/intake/intake.h"
+#include "push/order/conversations.h"
 #include "tests/fuzz/fuzz.h"
 
 /*

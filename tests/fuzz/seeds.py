@@ -429,31 +429,31 @@ DELIVER_BATCH = {
 }
 
 
-def fanout(shown, for_own=False, key_length=0, unknown=0, key_is_escaped=False):
-    """The byte of choices, then the message: tests/fuzz/fanout_fuzz.c."""
+def message_frame(shown, for_own=False, key_length=0, unknown=0, key_is_escaped=False):
+    """The byte of choices, then the message: tests/fuzz/message_frame_fuzz.c."""
     return bytes([for_own | key_length << 1 | unknown << 3 | key_is_escaped << 6]) + shown
 
 
-FANOUT = {
-    "for-others": fanout(message()),
-    "for-own": fanout(message(), for_own=True, key_length=2),
-    "for-own-escaped": fanout(message(), for_own=True, key_length=2, key_is_escaped=True),
-    "for-own-without-key": fanout(message(), for_own=True),
-    "for-own-with-long-key": fanout(message(), for_own=True, key_length=3, key_is_escaped=True),
-    "everything": fanout(WHOLE_MESSAGE),
-    "long-frame": fanout(message(), for_own=True, key_length=1, unknown=5),
-    "too-long": fanout(message(), unknown=6),
-    "long-and-long-key": fanout(message(), for_own=True, key_length=3, unknown=4),
-    "no-body": fanout(message(body="")),
-    "body-is-no-object": fanout(message(body="[1]")),
-    "body-is-nearly-an-object": fanout(message(body='{"a":1}}')),
-    "text-to-escape": fanout(message(sender='a"\\\x01\u2028')),
-    "not-utf8": fanout(message(sender=b"\xc3")),
-    "no-seq": fanout(message(seq=0)),
-    "has-a-key-already": fanout(message(more=text(15, "k"))),
-    "empty-key-already": fanout(message(more=text(15, "")), for_own=True, key_length=2),
-    "of-a-later-version": fanout(message(more=number(99, 1))),
-    "cut": fanout(message()[:-1]),
+MESSAGE_FRAME = {
+    "for-others": message_frame(message()),
+    "for-own": message_frame(message(), for_own=True, key_length=2),
+    "for-own-escaped": message_frame(message(), for_own=True, key_length=2, key_is_escaped=True),
+    "for-own-without-key": message_frame(message(), for_own=True),
+    "for-own-with-long-key": message_frame(message(), for_own=True, key_length=3, key_is_escaped=True),
+    "everything": message_frame(WHOLE_MESSAGE),
+    "long-frame": message_frame(message(), for_own=True, key_length=1, unknown=5),
+    "too-long": message_frame(message(), unknown=6),
+    "long-and-long-key": message_frame(message(), for_own=True, key_length=3, unknown=4),
+    "no-body": message_frame(message(body="")),
+    "body-is-no-object": message_frame(message(body="[1]")),
+    "body-is-nearly-an-object": message_frame(message(body='{"a":1}}')),
+    "text-to-escape": message_frame(message(sender='a"\\\x01\u2028')),
+    "not-utf8": message_frame(message(sender=b"\xc3")),
+    "no-seq": message_frame(message(seq=0)),
+    "has-a-key-already": message_frame(message(more=text(15, "k"))),
+    "empty-key-already": message_frame(message(more=text(15, "")), for_own=True, key_length=2),
+    "of-a-later-version": message_frame(message(more=number(99, 1))),
+    "cut": message_frame(message()[:-1]),
 }
 
 
@@ -543,7 +543,7 @@ SEEDS = {
     "base64": BASE64,
     "client_frame": CLIENT_FRAME,
     "deliver_batch": DELIVER_BATCH,
-    "fanout": FANOUT,
+    "message_frame": MESSAGE_FRAME,
     "http_routes": HTTP_ROUTES,
     "http_uri": HTTP_URI,
     "ident": IDENT,

@@ -71,7 +71,7 @@ def unary(function, request):
 
 
 class Im:
-    """Answers Admit, Send and Sync; a test may replace `on_send` or `on_sync`, or close a gate to make calls wait.
+    """Answers Admit, Send, Sync and Delivered; a test may replace `on_send` or `on_sync`, or close a gate to make calls wait.
 
     An inbox holds what the router's says: entry n is the message of seq n, unless it stands in `entries`.
     """
@@ -88,6 +88,10 @@ class Im:
         self.admit_gate.set()
         self.refused = {}
         self.seq = 0
+        self.receipts = []  # of each call of Delivered: {(uid, conversation_id): seq}
+        self.delivered_gate = asyncio.Event()
+        self.delivered_gate.set()
+        self.delivered_status = None
 
     async def admit(self, request, context):
         self.admitted.append(request.uid)
@@ -127,13 +131,22 @@ class Im:
         self.syncs_waiting -= 1
         return await self.on_sync(request, context)
 
+    async def delivered(self, request, context):
+        self.receipts.append({(r.uid, r.conversation_id): r.seq for r in request.receipts})
+        assert len(self.receipts[-1]) == len(request.receipts) <= 256
+        await self.delivered_gate.wait()
+        if self.delivered_status:
+            await context.abort(self.delivered_status, "no")
+        return im_pb.DeliveredResponse()
+
     async def check(self, request, context):
         return b"\x08\x01"
 
     def handlers(self):
         return (grpc.method_handlers_generic_handler("skein.v1.Im", {
                     "Admit": unary(self.admit, im_pb.AdmitRequest), "Send": unary(self.send, im_pb.SendRequest),
-                    "Sync": unary(self.sync, im_pb.SyncRequest)}),
+                    "Sync": unary(self.sync, im_pb.SyncRequest),
+                    "Delivered": unary(self.delivered, im_pb.DeliveredRequest)}),
                 grpc.method_handlers_generic_handler("grpc.health.v1.Health", {
                     "Check": grpc.unary_unary_rpc_method_handler(self.check)}))
 
@@ -241,6 +254,12 @@ class Push:
         targets = audience_pb.Targets(own=connections(own), others=connections(others))
         return delivery_pb.Delivery(id=self.last_id, node_epoch=node_epoch, audience=audience_pb.Audience(targets=targets),
                                     message=message, client_msg_id=client_msg_id)
+
+    def event(self, *conns, kind="typing", node_epoch=77, targets=None, **body):
+        self.last_id += 1
+        targets = targets or audience_pb.Targets(others=audience_pb.Connections(conns=conns))
+        return delivery_pb.Delivery(id=self.last_id, node_epoch=node_epoch, audience=audience_pb.Audience(targets=targets),
+                                    event=client_pb.Event(kind=kind, body=json.dumps(body)))
 
     async def send(self, *deliveries):
         """Delivers them in one batch and waits for all answers: {delivery id: {conn: verdict}} of the exceptions."""

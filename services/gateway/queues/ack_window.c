@@ -15,7 +15,7 @@ struct ack_ring {
 
 #define FIRST_CAPACITY 4
 
-static struct ack_ring *ring_new(uint32_t capacity)
+static struct ack_ring *ack_window_ring_new(uint32_t capacity)
 {
 	struct ack_ring *ring = mem_alloc(sizeof(*ring) + capacity * sizeof(ring->sizes[0]));
 
@@ -23,9 +23,9 @@ static struct ack_ring *ring_new(uint32_t capacity)
 	return ring;
 }
 
-static struct ack_ring *ring_double(struct ack_ring *old)
+static struct ack_ring *ack_window_ring_double(struct ack_ring *old)
 {
-	struct ack_ring *ring = ring_new(2 * old->capacity);
+	struct ack_ring *ring = ack_window_ring_new(2 * old->capacity);
 
 	ring_copy_doubled(ring->sizes, old->sizes, sizeof(old->sizes[0]), old->capacity, old->first);
 	ring->first = old->first;
@@ -35,21 +35,21 @@ static struct ack_ring *ring_double(struct ack_ring *old)
 	return ring;
 }
 
-static void ring_push(struct ack_window *window, uint32_t bytes)
+static void ack_window_ring_push(struct ack_window *window, uint32_t bytes)
 {
 	struct ack_ring *ring = window->ring;
 
 	if (!ring)
-		ring = ring_new(FIRST_CAPACITY);
+		ring = ack_window_ring_new(FIRST_CAPACITY);
 	else if (ring->count == ring->capacity)
-		ring = ring_double(ring);
+		ring = ack_window_ring_double(ring);
 	ring->sizes[(ring->first + ring->count) & (ring->capacity - 1)] = bytes;
 	ring->count++;
 	ring->bytes += bytes;
 	window->ring = ring;
 }
 
-static void ring_pop(struct ack_window *window)
+static void ack_window_ring_pop(struct ack_window *window)
 {
 	struct ack_ring *ring = window->ring;
 
@@ -59,7 +59,7 @@ static void ring_pop(struct ack_window *window)
 		ack_window_release(window);
 }
 
-static void trust(struct ack_window *window, uint64_t now_ms)
+static void ack_window_trust(struct ack_window *window, uint64_t now_ms)
 {
 	window->since_ms = now_ms;
 	window->doubt = ACK_TRUSTED;
@@ -85,8 +85,8 @@ void ack_window_add(struct ack_window *window, uint64_t offset, uint32_t bytes, 
 	if (offset != ack_window_last(window) + 1)
 		ack_window_restart(window, offset - 1);
 	if (!window->ring)
-		trust(window, now_ms);
-	ring_push(window, bytes);
+		ack_window_trust(window, now_ms);
+	ack_window_ring_push(window, bytes);
 	window->last_bytes = bytes;
 }
 
@@ -95,10 +95,10 @@ bool ack_window_take(struct ack_window *window, uint64_t offset, uint64_t now_ms
 	bool is_progress = window->ring && offset > window->acked;
 
 	for (; window->ring && window->acked < offset; window->acked++)
-		ring_pop(window);
+		ack_window_ring_pop(window);
 	window->acked = MAX(window->acked, offset);
 	if (is_progress)
-		trust(window, now_ms);
+		ack_window_trust(window, now_ms);
 	return is_progress;
 }
 
@@ -141,7 +141,7 @@ void ack_window_ponged(struct ack_window *window)
 		window->doubt = ACK_PONGED;
 }
 
-static unsigned timeouts_to_wait(const struct ack_window *window)
+static unsigned ack_window_timeouts_to_wait(const struct ack_window *window)
 {
 	switch (window->doubt) {
 	case ACK_TRUSTED:
@@ -155,7 +155,7 @@ static unsigned timeouts_to_wait(const struct ack_window *window)
 
 uint64_t ack_window_deadline(const struct ack_window *window, const struct ack_limits *limits)
 {
-	return window->ring ? window->since_ms + timeouts_to_wait(window) * limits->timeout_ms : 0;
+	return window->ring ? window->since_ms + ack_window_timeouts_to_wait(window) * limits->timeout_ms : 0;
 }
 
 enum ack_step ack_window_step(struct ack_window *window, const struct ack_limits *limits, uint64_t now_ms)
@@ -163,7 +163,7 @@ enum ack_step ack_window_step(struct ack_window *window, const struct ack_limits
 	if (!window->ring || now_ms < ack_window_deadline(window, limits))
 		return ACK_NOTHING;
 	/* A step that comes late gives the client no less time for the next one. */
-	window->since_ms = now_ms - timeouts_to_wait(window) * limits->timeout_ms;
+	window->since_ms = now_ms - ack_window_timeouts_to_wait(window) * limits->timeout_ms;
 	switch (window->doubt) {
 	case ACK_TRUSTED:
 		window->doubt = ACK_PINGED;

@@ -5,15 +5,16 @@
 #include <stdint.h>
 
 /*
- * What was sent to one client and is not acknowledged yet (design section 5).
+ * The messages that one client was sent and has not acknowledged (design
+ * section 5).
  * A message is in flight from when it is queued until an ack reaches its
  * number. The window is full when one of its limits is reached, so that one
  * message always finds room, however large; it has room again when half of both
  * is free.
  *
  * Numbers in flight are dense: a number that does not follow the last one means
- * that the client was told to read what is between (resync, sync_more). Nothing
- * before it is waited for any more, the window counts from there.
+ * that the client was told to read the numbers between (resync, sync_more).
+ * Earlier messages no longer need an ack; the window counts from there.
  *
  * While something is in flight and no ack makes progress, doubt grows:
  *
@@ -37,7 +38,7 @@ struct ack_ring;
 
 struct ack_window {
 	struct ack_ring *ring; /* NULL while nothing is in flight */
-	uint64_t acked; /* up to here nothing is waited for: acknowledged, or left to the client to read */
+	uint64_t acked; /* numbers up to here need no ack: acknowledged, or left to the client to read */
 	uint64_t since_ms; /* the last progress */
 	uint32_t last_bytes; /* of the message that was added last */
 	uint8_t doubt; /* enum ack_doubt */
@@ -46,10 +47,10 @@ struct ack_window {
 /* A zeroed one is empty. */
 void ack_window_release(struct ack_window *window);
 
-/* Nothing is in flight; what comes next has a number above `acked`, perhaps of another inbox. */
+/* Empties the window; the next message has a number above `acked`, perhaps of another inbox. */
 void ack_window_restart(struct ack_window *window, uint64_t acked);
 
-/* A message was queued. One that the client has acknowledged before it was sent is not in flight. */
+/* A message was queued. A number that was acknowledged before (read over HTTP) is not in flight. */
 void ack_window_add(struct ack_window *window, uint64_t offset, uint32_t bytes, uint64_t now_ms);
 
 /* Everything up to `offset` was processed. True if that was progress. */
@@ -73,10 +74,10 @@ void ack_window_ponged(struct ack_window *window);
 /* When ack_window_step() is to be asked; 0: nothing is in flight. */
 uint64_t ack_window_deadline(const struct ack_window *window, const struct ack_limits *limits);
 
-/* What is to be done now; each step is said once. */
+/* The step that is due now; each is returned once. */
 enum ack_step ack_window_step(struct ack_window *window, const struct ack_limits *limits, uint64_t now_ms);
 
-/* All that is in flight has been sent again: the client has another timeout_ms. */
+/* All messages in flight were sent again: the client has another timeout_ms. */
 void ack_window_resent(struct ack_window *window, const struct ack_limits *limits, uint64_t now_ms);
 
 #endif

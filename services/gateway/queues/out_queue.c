@@ -9,7 +9,7 @@
 
 #define FIRST_CAPACITY 16
 
-static struct out_ring *ring_new(uint32_t capacity)
+static struct out_ring *out_queue_ring_new(uint32_t capacity)
 {
 	struct out_ring *ring = mem_alloc(sizeof(*ring) + capacity * sizeof(ring->entries[0]));
 
@@ -17,9 +17,9 @@ static struct out_ring *ring_new(uint32_t capacity)
 	return ring;
 }
 
-static struct out_ring *ring_double(struct out_ring *old)
+static struct out_ring *out_queue_ring_double(struct out_ring *old)
 {
-	struct out_ring *ring = ring_new(2 * old->capacity);
+	struct out_ring *ring = out_queue_ring_new(2 * old->capacity);
 
 	ring_copy_doubled(ring->entries, old->entries, sizeof(old->entries[0]), old->capacity, old->first);
 	ring->first = old->first;
@@ -34,11 +34,11 @@ err_t out_queue_append(struct out_queue *queue, const struct out_limits *limits,
 	struct out_ring *ring = queue->ring;
 
 	if (!ring)
-		ring = ring_new(FIRST_CAPACITY);
+		ring = out_queue_ring_new(FIRST_CAPACITY);
 	else if (ring->count >= limits->max_entries || ring->bytes + (uint64_t)entry->bytes > limits->max_bytes)
 		return ERR_FULL;
 	else if (ring->count == ring->capacity)
-		ring = ring_double(ring);
+		ring = out_queue_ring_double(ring);
 	ring->entries[(ring->first + ring->count) & (ring->capacity - 1)] = *entry;
 	ring->count++;
 	ring->bytes += entry->bytes;

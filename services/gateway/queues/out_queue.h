@@ -8,19 +8,20 @@
 #include "base/error.h"
 
 /*
- * What waits to be written to one connection: references to frames, in order.
+ * References to the frames that wait to be written to one connection, in order.
  * 8 bytes while nothing waits; a ring of 24-byte entries, allocated by the first
  * one and freed with the last, otherwise. Limits are checked when something is
- * appended, so that a peer that does not read costs what they say and no more.
+ * appended: a peer that does not read costs no more than they say.
  *
- * The queue moves references, it does not count them: who appends gives one
- * away, who pops gets it.
+ * The queue moves references and does not count them: appending gives one away,
+ * popping returns it.
  */
 
 enum out_kind {
 	OUT_FRAME, /* struct payload: a frame of this connection's own */
-	OUT_MESSAGE, /* struct fanout_share: a message of somebody else */
-	OUT_OWN_MESSAGE, /* struct fanout_share: a message of this user */
+	OUT_MESSAGE, /* struct worker_frame: a message of another user */
+	OUT_OWN_MESSAGE, /* struct worker_frame: a message of this user */
+	OUT_EVENT, /* struct worker_frame: an event, without a number */
 };
 
 struct out_entry {

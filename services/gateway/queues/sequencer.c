@@ -6,15 +6,15 @@
 #include "base/mem.h"
 
 /*
- * What is held is an array in the order of the numbers; before the start, when
- * records of two epochs may meet, in the order in which they came. It is short
- * (max_held) and exists only while something waits, so a memmove() is cheaper
- * than any cleverness.
+ * Held records are an array sorted by number; before the start, when records of
+ * two epochs may meet, in the order in which they came. The array is short
+ * (max_held) and exists only while a record waits, so memmove() is cheaper than a
+ * tree.
  *
  * What must stay true after each call: held numbers are >= next, <= reach and
  * different; reach >= next - 1; a hole has a deadline unless it is being filled
- * or all is paused. What is forgotten needs no more memory than `reach`: it is
- * below it and not held, so it is a hole.
+ * or all is paused. Forgotten records need no memory but `reach`: their numbers are
+ * below it and not held, so they are holes.
  */
 struct sequencer_hold {
 	unsigned first, count, capacity;
@@ -24,46 +24,46 @@ struct sequencer_hold {
 
 #define HOLD_CAPACITY 4
 
-static struct sequencer_record *front(const struct sequencer *s)
+static struct sequencer_record *sequencer_front(const struct sequencer *s)
 {
 	return s->hold ? &s->hold->records[s->hold->first] : NULL;
 }
 
-/* The first one held follows what was sent last. */
-static bool front_is_next(const struct sequencer *s)
+/* The first held record has the number owed. */
+static bool sequencer_front_is_next(const struct sequencer *s)
 {
-	const struct sequencer_record *record = front(s);
+	const struct sequencer_record *record = sequencer_front(s);
 
 	return record && record->offset == s->next;
 }
 
-static bool has_hole(const struct sequencer *s)
+static bool sequencer_has_hole(const struct sequencer *s)
 {
-	return s->epoch && !s->is_paused && s->next <= s->reach && !front_is_next(s);
+	return s->epoch && !s->is_paused && s->next <= s->reach && !sequencer_front_is_next(s);
 }
 
-static void note_hole(struct sequencer *s, uint64_t now_ms)
+static void sequencer_note_hole(struct sequencer *s, uint64_t now_ms)
 {
-	if (!has_hole(s))
+	if (!sequencer_has_hole(s))
 		s->hole_deadline_ms = 0;
 	else if (!s->hole_deadline_ms && !s->is_filling)
 		s->hole_deadline_ms = now_ms + s->rules->max_hole_ms;
 }
 
-/* From here on another number is missing, if any: it has its own time. */
-static void move_next(struct sequencer *s, uint64_t next)
+/* If a number is missing now, it is another one than before: its time starts anew. */
+static void sequencer_move_next(struct sequencer *s, uint64_t next)
 {
 	s->next = next;
 	s->reach = MAX(s->reach, next - 1);
 	s->hole_deadline_ms = 0;
 }
 
-static void hole_is_due(struct sequencer *s, uint64_t now_ms)
+static void sequencer_hole_is_due(struct sequencer *s, uint64_t now_ms)
 {
-	s->hole_deadline_ms = !s->is_filling && has_hole(s) ? MAX(now_ms, 1) : 0;
+	s->hole_deadline_ms = !s->is_filling && sequencer_has_hole(s) ? MAX(now_ms, 1) : 0;
 }
 
-static struct sequencer_hold *room_for_one(struct sequencer_hold *hold)
+static struct sequencer_hold *sequencer_room_for_one(struct sequencer_hold *hold)
 {
 	unsigned capacity = hold ? hold->capacity : 0;
 
@@ -82,9 +82,9 @@ static struct sequencer_hold *room_for_one(struct sequencer_hold *hold)
 	return hold;
 }
 
-static void insert_at(struct sequencer *s, const struct sequencer_record *record, unsigned at)
+static void sequencer_insert_at(struct sequencer *s, const struct sequencer_record *record, unsigned at)
 {
-	struct sequencer_hold *hold = s->hold = room_for_one(s->hold);
+	struct sequencer_hold *hold = s->hold = sequencer_room_for_one(s->hold);
 	struct sequencer_record *place = &hold->records[at];
 
 	memmove(place + 1, place, (hold->count - at) * sizeof(*place));
@@ -93,26 +93,26 @@ static void insert_at(struct sequencer *s, const struct sequencer_record *record
 	hold->bytes += record->bytes;
 }
 
-/* Where it stands among those held; `is_held` when it is there already. */
-static unsigned place_of(const struct sequencer *s, uint64_t offset, bool *is_held)
+/* Where a number belongs in the array; `is_held`: it is in it already. */
+static unsigned sequencer_place_of(const struct sequencer *s, uint64_t offset, bool *is_held)
 {
 	const struct sequencer_hold *hold = s->hold;
 	unsigned at = hold ? hold->count : 0;
 
-	/* Most come behind all others. */
+	/* Most records come last. */
 	while (at > 0 && hold->records[hold->first + at - 1].offset > offset)
 		at--;
 	*is_held = at > 0 && hold->records[hold->first + at - 1].offset == offset;
 	return at;
 }
 
-static void forget_hold(struct sequencer *s)
+static void sequencer_forget_hold(struct sequencer *s)
 {
 	mem_free(s->hold);
 	s->hold = NULL;
 }
 
-static void let_go_of_all(struct sequencer *s)
+static void sequencer_let_go_of_all(struct sequencer *s)
 {
 	struct sequencer_hold *hold = s->hold;
 
@@ -122,16 +122,16 @@ static void let_go_of_all(struct sequencer *s)
 	mem_free(hold);
 }
 
-static bool is_full(const struct sequencer *s, const struct sequencer_record *record)
+static bool sequencer_is_full(const struct sequencer *s, const struct sequencer_record *record)
 {
 	return s->hold && (s->hold->count >= s->rules->max_held ||
 	                   s->hold->bytes + (uint64_t)record->bytes > s->rules->max_held_bytes);
 }
 
-/* A record that comes before others leaves before them: those behind it go first. */
-static void make_room(struct sequencer *s, const struct sequencer_record *record)
+/* A record with a lower number leaves earlier: room is made by dropping records with higher numbers. */
+static void sequencer_make_room(struct sequencer *s, const struct sequencer_record *record)
 {
-	while (is_full(s, record)) {
+	while (sequencer_is_full(s, record)) {
 		struct sequencer_hold *hold = s->hold;
 		struct sequencer_record *last = &hold->records[hold->first + hold->count - 1];
 
@@ -140,51 +140,51 @@ static void make_room(struct sequencer *s, const struct sequencer_record *record
 		s->rules->let_go(last->item);
 		hold->bytes -= last->bytes;
 		if (--hold->count == 0)
-			forget_hold(s);
+			sequencer_forget_hold(s);
 	}
 }
 
-static void restart(struct sequencer *s, uint64_t epoch, uint64_t next)
+static void sequencer_restart(struct sequencer *s, uint64_t epoch, uint64_t next)
 {
-	let_go_of_all(s);
+	sequencer_let_go_of_all(s);
 	s->old_epoch = s->epoch;
 	s->epoch = epoch;
 	s->reach = 0;
-	move_next(s, next);
+	sequencer_move_next(s, next);
 	s->owes_resync = true;
 	s->is_paused = false;
 }
 
-static enum sequencer_action hold_early(struct sequencer *s, const struct sequencer_record *record)
+static enum sequencer_action sequencer_hold_early(struct sequencer *s, const struct sequencer_record *record)
 {
-	if (s->owes_resync || is_full(s, record)) {
-		/* The client is told as soon as it can be: what comes until then it reads itself. */
-		let_go_of_all(s);
+	if (s->owes_resync || sequencer_is_full(s, record)) {
+		/* The client is told to resync as soon as it can be, and then reads these records itself. */
+		sequencer_let_go_of_all(s);
 		s->owes_resync = true;
 		return SEQUENCER_DROP;
 	}
-	insert_at(s, record, s->hold ? s->hold->count : 0);
+	sequencer_insert_at(s, record, s->hold ? s->hold->count : 0);
 	return SEQUENCER_HOLD;
 }
 
 /* All but the plain case of sequencer_record(). */
-static enum sequencer_action hold_or_not(struct sequencer *s, const struct sequencer_record *record)
+static enum sequencer_action sequencer_hold_or_not(struct sequencer *s, const struct sequencer_record *record)
 {
 	bool is_held;
 
 	if (record->epoch != s->epoch) {
 		if (record->epoch == s->old_epoch)
 			return SEQUENCER_DROP;
-		restart(s, record->epoch, record->offset);
+		sequencer_restart(s, record->epoch, record->offset);
 	}
-	unsigned at = place_of(s, record->offset, &is_held);
+	unsigned at = sequencer_place_of(s, record->offset, &is_held);
 	if (record->offset < s->next || is_held)
 		return SEQUENCER_DROP;
 	s->reach = MAX(s->reach, record->offset);
-	make_room(s, record);
-	if (s->is_paused || is_full(s, record))
+	sequencer_make_room(s, record);
+	if (s->is_paused || sequencer_is_full(s, record))
 		return SEQUENCER_FORGET;
-	insert_at(s, record, at);
+	sequencer_insert_at(s, record, at);
 	return SEQUENCER_HOLD;
 }
 
@@ -195,7 +195,7 @@ void sequencer_init(struct sequencer *s, const struct sequencer_rules *rules)
 
 void sequencer_release(struct sequencer *s)
 {
-	let_go_of_all(s);
+	sequencer_let_go_of_all(s);
 }
 
 void sequencer_start(struct sequencer *s, uint64_t epoch, uint64_t next, uint64_t now_ms)
@@ -204,47 +204,47 @@ void sequencer_start(struct sequencer *s, uint64_t epoch, uint64_t next, uint64_
 
 	s->hold = NULL;
 	s->epoch = epoch;
-	move_next(s, next);
+	sequencer_move_next(s, next);
 	for (unsigned i = 0; early && i < early->count; i++) {
 		const struct sequencer_record *record = &early->records[early->first + i];
 
-		if (hold_or_not(s, record) != SEQUENCER_HOLD)
+		if (sequencer_hold_or_not(s, record) != SEQUENCER_HOLD)
 			s->rules->let_go(record->item);
 	}
 	mem_free(early);
-	note_hole(s, now_ms);
+	sequencer_note_hole(s, now_ms);
 }
 
 enum sequencer_action sequencer_record(struct sequencer *s, const struct sequencer_record *record, uint64_t now_ms)
 {
 	if (!s->epoch)
-		return hold_early(s, record);
+		return sequencer_hold_early(s, record);
 	if (!record->waits && sequencer_pass(s, record->epoch, record->offset))
 		return SEQUENCER_SEND;
 	if (record->epoch == s->epoch && record->offset == s->next && !record->waits && !s->owes_resync && !s->is_paused &&
-	    !front_is_next(s)) {
-		move_next(s, record->offset + 1);
+	    !sequencer_front_is_next(s)) {
+		sequencer_move_next(s, record->offset + 1);
 		if (s->next <= s->reach)
-			note_hole(s, now_ms);
+			sequencer_note_hole(s, now_ms);
 		return SEQUENCER_SEND;
 	}
-	enum sequencer_action action = hold_or_not(s, record);
-	note_hole(s, now_ms);
+	enum sequencer_action action = sequencer_hold_or_not(s, record);
+	sequencer_note_hole(s, now_ms);
 	return action;
 }
 
 void sequencer_learn(struct sequencer *s, uint64_t epoch, uint64_t head, uint64_t now_ms)
 {
 	if (!s->epoch) {
-		let_go_of_all(s);
+		sequencer_let_go_of_all(s);
 		s->owes_resync = true;
 		return;
 	}
 	if (epoch == s->epoch)
 		s->reach = MAX(s->reach, head);
 	else if (epoch != s->old_epoch)
-		restart(s, epoch, head + 1);
-	note_hole(s, now_ms);
+		sequencer_restart(s, epoch, head + 1);
+	sequencer_note_hole(s, now_ms);
 }
 
 void sequencer_begin_fill(struct sequencer *s)
@@ -258,12 +258,12 @@ void sequencer_fill_ended(struct sequencer *s, uint64_t now_ms)
 	if (!s->is_filling)
 		return;
 	s->is_filling = false;
-	hole_is_due(s, now_ms);
+	sequencer_hole_is_due(s, now_ms);
 }
 
 void sequencer_pause(struct sequencer *s)
 {
-	let_go_of_all(s);
+	sequencer_let_go_of_all(s);
 	s->is_paused = true;
 	s->hole_deadline_ms = 0;
 }
@@ -271,13 +271,13 @@ void sequencer_pause(struct sequencer *s)
 void sequencer_resume(struct sequencer *s, uint64_t now_ms)
 {
 	s->is_paused = false;
-	hole_is_due(s, now_ms);
+	sequencer_hole_is_due(s, now_ms);
 }
 
 void sequencer_skip(struct sequencer *s)
 {
-	let_go_of_all(s);
-	move_next(s, s->reach + 1);
+	sequencer_let_go_of_all(s);
+	sequencer_move_next(s, s->reach + 1);
 	s->owes_resync = true;
 	s->is_filling = false;
 }
@@ -285,32 +285,32 @@ void sequencer_skip(struct sequencer *s)
 void sequencer_let_pass(struct sequencer *s, uint64_t offset)
 {
 	bool is_held;
-	unsigned at = place_of(s, offset, &is_held);
+	unsigned at = sequencer_place_of(s, offset, &is_held);
 
 	if (is_held)
 		s->hold->records[s->hold->first + at - 1].waits = false;
 }
 
-static void remove_front(struct sequencer *s)
+static void sequencer_remove_front(struct sequencer *s)
 {
 	struct sequencer_hold *hold = s->hold;
 
-	hold->bytes -= front(s)->bytes;
+	hold->bytes -= sequencer_front(s)->bytes;
 	hold->first++;
 	if (--hold->count == 0)
-		forget_hold(s);
+		sequencer_forget_hold(s);
 }
 
 void sequencer_jump(struct sequencer *s, uint64_t next, uint64_t now_ms)
 {
 	if (next <= s->next)
 		return;
-	while (s->hold && front(s)->offset < next) {
-		s->rules->let_go(front(s)->item);
-		remove_front(s);
+	while (s->hold && sequencer_front(s)->offset < next) {
+		s->rules->let_go(sequencer_front(s)->item);
+		sequencer_remove_front(s);
 	}
-	move_next(s, next);
-	note_hole(s, now_ms);
+	sequencer_move_next(s, next);
+	sequencer_note_hole(s, now_ms);
 }
 
 enum sequencer_action sequencer_take(struct sequencer *s, uint64_t now_ms, struct sequencer_effect *effect)
@@ -324,20 +324,20 @@ enum sequencer_action sequencer_take(struct sequencer *s, uint64_t now_ms, struc
 	}
 	if (s->is_paused)
 		return SEQUENCER_NOTHING;
-	if (front_is_next(s)) {
-		if (front(s)->waits)
+	if (sequencer_front_is_next(s)) {
+		if (sequencer_front(s)->waits)
 			return SEQUENCER_NOTHING;
-		effect->record = *front(s);
-		move_next(s, effect->record.offset + 1);
-		remove_front(s);
-		note_hole(s, now_ms);
+		effect->record = *sequencer_front(s);
+		sequencer_move_next(s, effect->record.offset + 1);
+		sequencer_remove_front(s);
+		sequencer_note_hole(s, now_ms);
 		return SEQUENCER_SEND;
 	}
 	if (s->hole_deadline_ms && now_ms >= s->hole_deadline_ms) {
 		s->hole_deadline_ms = 0;
 		s->is_filling = true;
 		effect->from = s->next;
-		effect->to = s->hold ? front(s)->offset - 1 : s->reach;
+		effect->to = s->hold ? sequencer_front(s)->offset - 1 : s->reach;
 		return SEQUENCER_NEED_FILL;
 	}
 	return SEQUENCER_NOTHING;

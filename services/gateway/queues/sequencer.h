@@ -7,21 +7,21 @@
 /*
  * Puts the numbered records of one inbox in order for one connection (design
  * section 2). Several push processes, retries and takeovers may bring a record
- * late, twice or before its forerunner; what leaves here is in order, without a
- * hole and without a duplicate, or says that it is not (RESYNC).
+ * late, twice or before an earlier one. Records leave here in order, without a
+ * hole and without a duplicate; where that is not possible, RESYNC says so.
  *
  *   before the inbox is known    kept as it comes
  *   the number owed              sent
  *   a lower one                  dropped: the client has it
- *   a higher one                 held, until what is before it has come
- *   more than may be held        forgotten: it is in the inbox, and a hole
+ *   a higher one                 held, until the numbers before it have come
+ *   one over the limits          forgotten: it is in the inbox, and makes a hole here
  *   a hole that stays            NEED_FILL: whoever drives this reads it, or gives it up with sequencer_skip()
- *   another epoch                RESYNC with that one, and on from there
- *   anything while paused        forgotten, what is held too; resuming finds the hole
+ *   another epoch                RESYNC with that epoch; numbers go on from there
+ *   anything while paused        forgotten, and all held records too; resuming finds the hole
  *
- * Pure: no clock, no I/O. The driver feeds what happens and then does what
- * sequencer_take() says until it says NOTHING; reading a hole is feeding the
- * records that were read. A record is an item of the driver's, by reference.
+ * Pure: no clock, no I/O. The driver reports what happens and then does what
+ * sequencer_take() says until it says NOTHING. To fill a hole it feeds the records
+ * that it read from the inbox. A record is a reference to an item of the driver's.
  * 64 bytes while nothing is held.
  */
 
@@ -36,9 +36,9 @@ struct sequencer_record {
 	uint64_t epoch; /* of the inbox; never 0 */
 	uint64_t offset; /* 1 .. SEQUENCER_MAX_OFFSET */
 	void *item;
-	uint32_t bytes; /* what holding it costs */
+	uint32_t bytes; /* counted while it is held */
 	uint8_t tag; /* the driver's */
-	bool waits; /* it and what follows stay until sequencer_let_pass() */
+	bool waits; /* this record and later ones stay until sequencer_let_pass() */
 };
 
 #define SEQUENCER_MAX_OFFSET (UINT64_MAX >> 1)
@@ -76,10 +76,10 @@ struct sequencer {
 
 void sequencer_init(struct sequencer *sequencer, const struct sequencer_rules *rules);
 
-/* Lets go of what is held. */
+/* Gives all held items back. */
 void sequencer_release(struct sequencer *sequencer);
 
-/* The inbox is known: what came before is put in order, `next` is owed. Once. */
+/* The inbox is known and `next` is owed: records that came before are put in order. Once. */
 void sequencer_start(struct sequencer *sequencer, uint64_t epoch, uint64_t next, uint64_t now_ms);
 
 /* The plain case of sequencer_record(), which most records are: true if this one is owed and nothing else is to be done. */
@@ -102,22 +102,22 @@ enum sequencer_action sequencer_record(struct sequencer *sequencer, const struct
 /* The inbox reaches up to `head` under this epoch, whether its records come or not. Then sequencer_take(). */
 void sequencer_learn(struct sequencer *sequencer, uint64_t epoch, uint64_t head, uint64_t now_ms);
 
-/* The driver reads what is missing now, without having been told NEED_FILL. */
+/* The driver has begun to read the missing numbers without having been told NEED_FILL. */
 void sequencer_begin_fill(struct sequencer *sequencer);
 
-/* What was read has been fed, as far as it goes: what is still missing is a hole without further delay. Then sequencer_take(). */
+/* A read has ended and its records were fed: a number that is still missing is a hole at once. Then sequencer_take(). */
 void sequencer_fill_ended(struct sequencer *sequencer, uint64_t now_ms);
 
-/* The hole is given up, and what is held behind it with it: a RESYNC, and on behind all that is known. Then sequencer_take(). */
+/* Gives up the hole and all held records: RESYNC is owed, and the numbers go on behind the highest known. Then sequencer_take(). */
 void sequencer_skip(struct sequencer *sequencer);
 
-/* What is before `next` is the client's to read, and it knows. Then sequencer_take(). */
+/* The client was told to read the numbers before `next` itself. Then sequencer_take(). */
 void sequencer_jump(struct sequencer *sequencer, uint64_t next, uint64_t now_ms);
 
 /* Nothing is sent and nothing is held from now on. */
 void sequencer_pause(struct sequencer *sequencer);
 
-/* What was forgotten is a hole without further delay. Then sequencer_take(). */
+/* The forgotten numbers are a hole at once. Then sequencer_take(). */
 void sequencer_resume(struct sequencer *sequencer, uint64_t now_ms);
 
 /* The record that waits at `offset` may go. Then sequencer_take(). */

@@ -6,7 +6,6 @@
 #include <uv.h>
 
 #include "base/backoff.h"
-#include "base/error.h"
 
 /*
  * This gateway in router's list of nodes: registered at the start, as often as
@@ -14,12 +13,34 @@
  * of the registration stands in every route. Thread: the main worker's.
  */
 
-struct app;
+struct gateway_config;
+struct rpc_channel;
+struct worker;
 struct Skein__V1__Renewed; /* proto/router.proto */
 
+/* What router is told about the node. */
+struct node_figures {
+	uint64_t connections;
+	uint64_t queue_bytes;
+	uint64_t lag_ms; /* longest turn of a worker's loop since the last renewal */
+};
+
+/* What the registration is given; every function is called with `arg`. */
+struct registration_setup {
+	struct worker *main;
+	struct rpc_channel *channel; /* to router */
+	const struct gateway_config *config;
+	atomic_uint_fast64_t *node_epoch; /* set by the registration; 0 until then */
+	void (*read_figures)(struct node_figures *out, void *arg);
+	void (*registered)(void *arg); /* once */
+	void (*was_out)(void *arg); /* the node was out of the list for a while, and is in it again */
+	void (*lost)(void *arg); /* another process took the name */
+	void *arg;
+};
+
 struct registration {
-	struct app *app;
-	uv_timer_t timer; /* the next try, or the next renewal; an idle process need not turn its wheel for it */
+	struct registration_setup setup;
+	uv_timer_t timer; /* the next try or renewal; a uv timer, so that the wheel of an idle process can rest */
 	struct backoff backoff;
 	uint64_t asked_ms; /* when the call under way, or the last one, was begun */
 	uint64_t alive_ms; /* the same of the last one that succeeded: the node's key has lived NODE_LIFE_S from then on */
@@ -28,21 +49,18 @@ struct registration {
 	bool is_draining;
 	bool was_asked_draining; /* by the call under way, or the last one */
 	bool is_over; /* no calls any more */
-	atomic_uint_fast64_t lag_ms; /* as it was told last */
-	void (*registered)(struct app *app); /* once */
-	void (*lost)(struct app *app); /* another process took the name */
-	void (*told)(struct app *app, const struct Skein__V1__Renewed *renewed);
-	void (*removed)(struct app *app);
+	atomic_uint_fast64_t lag_ms; /* as router was told last */
+	void (*told)(const struct Skein__V1__Renewed *renewed, void *arg);
+	void (*removed)(void *arg);
 };
 
-void registration_begin(struct registration *registration, struct app *app, void (*registered)(struct app *app),
-                        void (*lost)(struct app *app));
+void registration_begin(struct registration *registration, const struct registration_setup *setup);
 
 /* From now on the node is shown as draining; `told` with each answer to that: where its clients may go. */
 void registration_drain(struct registration *registration,
-                        void (*told)(struct app *app, const struct Skein__V1__Renewed *renewed));
+                        void (*told)(const struct Skein__V1__Renewed *renewed, void *arg));
 
 /* Takes the node out of the list; `removed` in any case, after three seconds at most. */
-void registration_end(struct registration *registration, void (*removed)(struct app *app));
+void registration_end(struct registration *registration, void (*removed)(void *arg));
 
 #endif

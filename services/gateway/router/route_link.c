@@ -3,9 +3,11 @@
 #include "base/clock.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "gateway/app.h"
-#include "gateway/session/session.h"
+#include "base/telemetry/metrics.h"
+#include "base/text/buf.h"
+#include "loop/worker.h"
 #include "proto/router.pb-c.h"
+#include "rpc/client/rpc_client.h"
 
 #define ROUTES_PATH "/skein.v1.Router/Routes"
 
@@ -14,102 +16,120 @@
 #define CHANGES_IN_FLIGHT 8192
 #define MAX_QUEUED (8 << 20)
 
+struct route_change {
+	struct task task; /* on its way to the main worker, or back */
+	struct list link;
+	struct map_node by_id, by_conn;
+	struct route_link *route_link;
+	struct worker *home;
+	route_answered answered;
+	void *arg;
+	struct route_answer answer;
+	enum route_op op;
+	bool was_sent; /* on some stream: it may have been executed */
+	uint64_t id;
+	uint64_t sent_ms;
+	uint64_t since_ms;
+	const char *device, *platform; /* behind `uid` */
+	char uid[]; /* uid, device and platform, each with its terminator */
+};
+
 /* ---- keeping ---- */
 
-static struct str id_key(const struct map_node *node)
+static struct str route_link_id_key(const struct map_node *node)
 {
 	return str_of(&container_of(node, struct route_change, by_id)->id, sizeof(uint64_t));
 }
 
-static struct str conn_key(const struct map_node *node)
+static struct str route_link_conn_key(const struct map_node *node)
 {
-	return str_of(&container_of(node, struct route_change, by_conn)->conn, sizeof(uint64_t));
+	return str_of(&container_of(node, struct route_change, by_conn)->answer.conn, sizeof(uint64_t));
 }
 
-static struct route_change *bind_of(const struct route_link *link, uint64_t conn)
+static struct route_change *route_link_bind_of(const struct route_link *link, uint64_t conn)
 {
 	struct map_node *node = map_find(&link->binds, str_of(&conn, sizeof(conn)));
 
 	return node ? container_of(node, struct route_change, by_conn) : NULL;
 }
 
-static bool is_bind(const struct route_change *change)
+static bool route_link_is_bind(const struct route_change *change)
 {
 	return change->op == ROUTE_BIND || change->op == ROUTE_REBIND;
 }
 
-static void keep(struct route_link *link, struct route_change *change)
+static void route_link_keep(struct route_link *link, struct route_change *change)
 {
 	change->id = ++link->last_id;
 	map_put(&link->by_id, &change->by_id);
-	if (is_bind(change))
+	if (route_link_is_bind(change))
 		map_put(&link->binds, &change->by_conn);
 	list_push_back(&link->waiting, &change->link);
 }
 
-static void forget(struct route_link *link, struct route_change *change)
+static void route_link_forget(struct route_link *link, struct route_change *change)
 {
 	map_remove(&link->by_id, &change->by_id);
-	if (is_bind(change))
+	if (route_link_is_bind(change))
 		map_remove(&link->binds, &change->by_conn);
 	list_remove(&change->link);
 }
 
 /* ---- a router that does not answer ---- */
 
-static uint64_t patience_ms(const struct route_link *link)
+static uint64_t route_link_patience_ms(const struct route_link *link)
 {
 	unsigned doublings = link->given_up < 3 ? 0 : MIN(link->given_up - 2, 3);
 
 	return (uint64_t)ROUTE_ANSWER_MS << doublings;
 }
 
-static void give_up(struct route_link *link)
+static void route_link_give_up(struct route_link *link)
 {
 	link->given_up++;
-	counter_add(link->app->metrics.router_changes, 1);
+	counter_add(link->setup.changes_of_router, 1);
 	rpc_stream_reopen(link->stream);
 }
 
-static struct route_change *first_sent(const struct route_link *link)
+static struct route_change *route_link_first_sent(const struct route_link *link)
 {
 	return list_is_empty(&link->sent) ? NULL : container_of(link->sent.next, struct route_change, link);
 }
 
-static void watch_answers(struct route_link *link)
+static void route_link_watch_answers(struct route_link *link)
 {
-	struct route_change *first = first_sent(link);
+	struct route_change *first = route_link_first_sent(link);
 
 	if (link->is_up && first)
-		worker_arm(&link->app->main, &link->watch, first->sent_ms + patience_ms(link));
+		worker_arm(link->setup.main, &link->watch, first->sent_ms + route_link_patience_ms(link));
 }
 
 /* A router may take the call and never accept the stream. */
-static void watch_opening(struct route_link *link)
+static void route_link_watch_opening(struct route_link *link)
 {
-	worker_arm(&link->app->main, &link->watch, clock_mono_ms() + ROUTE_ANSWER_MS);
+	worker_arm(link->setup.main, &link->watch, clock_mono_ms() + ROUTE_ANSWER_MS);
 }
 
-static void on_watch(struct timer *timer)
+static void route_link_on_watch(struct timer *timer)
 {
 	struct route_link *link = container_of(timer, struct route_link, watch);
-	struct route_change *first = first_sent(link);
+	struct route_change *first = route_link_first_sent(link);
 	uint64_t now_ms = clock_mono_ms();
 
 	if (!link->is_up) {
 		rpc_stream_reopen(link->stream);
-		watch_opening(link);
+		route_link_watch_opening(link);
 		return;
 	}
 	if (!first)
 		return;
-	if (now_ms < first->sent_ms + patience_ms(link)) {
-		watch_answers(link);
+	if (now_ms < first->sent_ms + route_link_patience_ms(link)) {
+		route_link_watch_answers(link);
 		return;
 	}
 	log_warn("router does not answer, trying another one", LOG_NUM("unanswered", link->sent_count),
 	         LOG_NUM("after_ms", now_ms - first->sent_ms));
-	give_up(link);
+	route_link_give_up(link);
 }
 
 bool route_link_is_away(const struct route_link *link, uint64_t now_ms)
@@ -121,7 +141,7 @@ bool route_link_is_away(const struct route_link *link, uint64_t now_ms)
 
 /* ---- sending ---- */
 
-static void describe(const struct route_link *link, const struct route_change *change, Skein__V1__RouteChange *out)
+static void route_link_describe(const struct route_link *link, const struct route_change *change, Skein__V1__RouteChange *out)
 {
 	static const Skein__V1__RouteChange__Op ops[] = {
 		[ROUTE_BIND] = SKEIN__V1__ROUTE_CHANGE__OP__BIND,
@@ -135,19 +155,19 @@ static void describe(const struct route_link *link, const struct route_change *c
 	out->op = ops[change->op];
 	out->uid = (char *)change->uid;
 	out->device = (char *)change->device;
-	out->node = link->app->config.common.node_name;
-	out->node_epoch = atomic_load(&link->app->node_epoch);
-	out->conn = change->conn;
-	if (is_bind(change)) {
+	out->node = (char *)link->setup.node;
+	out->node_epoch = atomic_load(link->setup.node_epoch);
+	out->conn = change->answer.conn;
+	if (route_link_is_bind(change)) {
 		out->platform = (char *)change->platform;
 		out->since = change->since_ms;
-		/* One that was sent before may have been done, and replaced since. */
+		/* A BIND that was sent before may have been executed, and its route replaced since. */
 		out->again = change->op == ROUTE_REBIND || change->was_sent;
 	}
 }
 
-/* Packs the first ones that wait; returns how many. */
-static size_t pack_some(const struct route_link *link, struct buf *out)
+/* Packs the oldest changes that wait; returns how many. */
+static size_t route_link_pack_some(const struct route_link *link, struct buf *out)
 {
 	Skein__V1__RouteChanges batch = SKEIN__V1__ROUTE_CHANGES__INIT;
 	Skein__V1__RouteChange changes[CHANGES_PER_MESSAGE], *pointers[CHANGES_PER_MESSAGE];
@@ -155,7 +175,7 @@ static size_t pack_some(const struct route_link *link, struct buf *out)
 	list_for_each(at, &link->waiting) {
 		if (batch.n_changes == MIN(CHANGES_PER_MESSAGE, CHANGES_IN_FLIGHT - link->sent_count))
 			break;
-		describe(link, container_of(at, struct route_change, link), &changes[batch.n_changes]);
+		route_link_describe(link, container_of(at, struct route_change, link), &changes[batch.n_changes]);
 		pointers[batch.n_changes] = &changes[batch.n_changes];
 		batch.n_changes++;
 	}
@@ -165,14 +185,14 @@ static size_t pack_some(const struct route_link *link, struct buf *out)
 	return batch.n_changes;
 }
 
-static void send_waiting(struct route_link *link)
+static void route_link_send_waiting(struct route_link *link)
 {
 	struct buf bytes = { 0 };
 	uint64_t now_ms = clock_mono_ms();
 
 	while (link->is_up && !list_is_empty(&link->waiting) && link->sent_count < CHANGES_IN_FLIGHT) {
 		buf_clear(&bytes);
-		size_t count = pack_some(link, &bytes);
+		size_t count = route_link_pack_some(link, &bytes);
 		if (rpc_stream_send(link->stream, buf_str(&bytes)))
 			break; /* down: they go with the next stream */
 		link->sent_count += (unsigned)count;
@@ -185,100 +205,104 @@ static void send_waiting(struct route_link *link)
 		}
 	}
 	if (!timer_is_armed(&link->watch))
-		watch_answers(link);
+		route_link_watch_answers(link);
 	buf_release(&bytes);
 }
 
-static void on_flush(uv_prepare_t *flush)
+static void route_link_on_flush(uv_prepare_t *flush)
 {
 	struct route_link *link = flush->data;
 
 	if (!link->wants_flush)
 		return;
 	link->wants_flush = false;
-	send_waiting(link);
+	route_link_send_waiting(link);
 }
 
-/* A connection goes whose BIND is waiting: there is no use in sending it any more. */
-static void cancel_bind(struct route_link *link, struct route_change *bind)
+/* The connection is closed before its BIND was sent. */
+static void route_link_cancel_bind(struct route_link *link, struct route_change *bind)
 {
-	forget(link, bind);
+	route_link_forget(link, bind);
 	mem_free(bind);
 }
 
-static void take_in(struct task *task)
+static void route_link_take_in(struct task *task)
 {
 	struct route_change *change = container_of(task, struct route_change, task);
-	struct route_link *link = &change->app->routes;
-	struct route_change *bind = change->op == ROUTE_UNBIND ? bind_of(link, change->conn) : NULL;
+	struct route_link *link = change->route_link;
+	struct route_change *bind = change->op == ROUTE_UNBIND ? route_link_bind_of(link, change->answer.conn) : NULL;
 
 	if (!link->stream) {
 		mem_free(change); /* closed */
 		return;
 	}
-	/* Among `sent` it has an answer to come; among `waiting` it was sent at most on a stream that broke. */
+	/* A BIND in `sent` will be answered; one in `waiting` was never sent, or on a stream that broke. */
 	bool is_waiting = bind && !(link->is_up && bind->was_sent);
 	bool was_never_sent = is_waiting && !bind->was_sent;
 	if (is_waiting)
-		cancel_bind(link, bind);
+		route_link_cancel_bind(link, bind);
 	if (was_never_sent) {
 		mem_free(change);
 		return;
 	}
-	keep(link, change);
+	route_link_keep(link, change);
 	link->wants_flush = true;
 }
 
-void route_change_submit(struct ws_worker *home, enum route_op op, uint64_t conn, const char *uid, const char *device,
-                         const char *platform, uint64_t since_ms)
+void route_link_submit(struct route_link *link, const struct route_request *request)
 {
-	size_t uid_size = strlen(uid) + 1, device_size = strlen(device) + 1, platform_size = strlen(platform) + 1;
+	size_t uid_size = strlen(request->uid) + 1, device_size = strlen(request->device) + 1;
+	size_t platform_size = strlen(request->platform) + 1;
 	struct route_change *change = mem_zalloc(sizeof(*change) + uid_size + device_size + platform_size);
 
-	memcpy(change->uid, uid, uid_size);
-	change->device = memcpy(change->uid + uid_size, device, device_size);
-	change->platform = memcpy(change->uid + uid_size + device_size, platform, platform_size);
-	change->app = home->app;
-	change->home = home;
-	change->op = op;
-	change->conn = conn;
-	change->since_ms = since_ms;
-	change->task.run = take_in;
-	worker_post(&home->app->main, &change->task);
+	memcpy(change->uid, request->uid, uid_size);
+	change->device = memcpy(change->uid + uid_size, request->device, device_size);
+	change->platform = memcpy(change->uid + uid_size + device_size, request->platform, platform_size);
+	change->route_link = link;
+	change->home = request->home;
+	change->answered = request->answered;
+	change->arg = request->arg;
+	change->op = request->op;
+	change->answer.conn = request->conn;
+	change->since_ms = request->since_ms;
+	change->task.run = route_link_take_in;
+	worker_post(link->setup.main, &change->task);
 }
 
 /* ---- answers ---- */
 
-static void hand_back(struct task *task)
+static void route_link_hand_back(struct task *task)
 {
 	struct route_change *change = container_of(task, struct route_change, task);
-	struct session *session = conn_table_find(&change->home->table, change->conn);
 
-	if (session)
-		session_route_answered(session, change);
+	change->answered(&change->answer, change->arg);
 	mem_free(change);
 }
 
-static void take_answer(struct route_link *link, const Skein__V1__RouteAnswer *answer)
+static void route_link_take_answer(struct route_link *link, const Skein__V1__RouteAnswer *answer)
 {
 	struct map_node *node = map_find(&link->by_id, str_of(&answer->id, sizeof(answer->id)));
 
 	if (!node)
-		return; /* of a stream that broke: it was sent again, and answered */
+		return; /* the stream before this one broke: the change was sent again, and answered */
 	struct route_change *change = container_of(node, struct route_change, by_id);
 	if (change->was_sent)
 		link->sent_count--;
 	link->given_up = 0;
-	forget(link, change);
-	change->err = *answer->error ? err_from_code(answer->error) : OK;
-	change->kept = answer->kept;
-	change->inbox_epoch = answer->inbox_epoch;
-	change->inbox_head = answer->inbox_head;
-	change->task.run = hand_back;
-	worker_post(&change->home->worker, &change->task);
+	route_link_forget(link, change);
+	if (!change->answered) {
+		mem_free(change);
+		return;
+	}
+	change->answer.err = *answer->error ? err_from_code(answer->error) : OK;
+	change->answer.kept = answer->kept;
+	change->answer.inbox_epoch = answer->inbox_epoch;
+	change->answer.inbox_head = answer->inbox_head;
+	change->task.run = route_link_hand_back;
+	worker_post(change->home, &change->task);
 }
 
-static void on_answers(struct rpc_stream *stream, struct str message, void *arg)
+static void route_link_on_answers(struct rpc_stream *stream, struct str message, void *arg)
 {
 	struct route_link *link = arg;
 	Skein__V1__RouteAnswers *batch =
@@ -287,33 +311,31 @@ static void on_answers(struct rpc_stream *stream, struct str message, void *arg)
 
 	if (!batch) {
 		log_warn("router sent something that is not RouteAnswers", LOG_NUM("bytes", message.len));
-		give_up(link);
+		route_link_give_up(link);
 		return;
 	}
 	for (size_t i = 0; i < batch->n_answers; i++)
-		take_answer(link, batch->answers[i]);
+		route_link_take_answer(link, batch->answers[i]);
 	skein__v1__route_answers__free_unpacked(batch, NULL);
-	send_waiting(link);
+	route_link_send_waiting(link);
 }
 
 /* ---- the stream ---- */
 
-static void on_up(struct rpc_stream *stream, void *arg)
+static void route_link_on_up(struct rpc_stream *stream, void *arg)
 {
 	struct route_link *link = arg;
 	(void)stream;
 
 	link->is_up = true;
 	atomic_store(&link->down_since_ms, 0);
-	worker_cancel(&link->app->main, &link->watch);
+	worker_cancel(link->setup.main, &link->watch);
 	log_info("routes stream is up", LOG_NUM("waiting", link->by_id.len));
-	send_waiting(link);
-	/* Who knows how long it was away: what expired meanwhile is bound again. */
-	for (unsigned i = 0; i < link->app->worker_count; i++)
-		ws_worker_renew_soon(&link->app->workers[i]);
+	route_link_send_waiting(link);
+	link->setup.opened(link->setup.arg);
 }
 
-static void on_down(struct rpc_stream *stream, err_t err, void *arg)
+static void route_link_on_down(struct rpc_stream *stream, err_t err, void *arg)
 {
 	struct route_link *link = arg;
 	(void)stream;
@@ -323,29 +345,31 @@ static void on_down(struct rpc_stream *stream, err_t err, void *arg)
 		log_warn("routes stream is down", LOG_ERR(err), LOG_NUM("unanswered", link->sent_count));
 	}
 	link->is_up = false;
-	watch_opening(link);
+	route_link_watch_opening(link);
 	link->sent_count = 0;
-	/* What was sent came first: it goes first again. */
+	/* Sent changes are older than waiting ones: they go first again. */
 	list_splice_back(&link->sent, &link->waiting);
 	list_splice_back(&link->waiting, &link->sent);
 }
 
-void route_link_open(struct route_link *link, struct app *app)
+void route_link_open(struct route_link *link, const struct route_link_setup *setup)
 {
-	static const struct rpc_stream_handlers handlers = { .opened = on_up, .message = on_answers, .closed = on_down };
+	static const struct rpc_stream_handlers handlers = { .opened = route_link_on_up,
+		                                             .message = route_link_on_answers,
+		                                             .closed = route_link_on_down };
 
-	link->app = app;
-	timer_init(&link->watch, on_watch);
+	link->setup = *setup;
+	timer_init(&link->watch, route_link_on_watch);
 	atomic_store(&link->down_since_ms, clock_mono_ms());
 	list_init(&link->waiting);
 	list_init(&link->sent);
-	map_init(&link->by_id, id_key);
-	map_init(&link->binds, conn_key);
-	uv_prepare_init(&app->main.loop, &link->flush);
+	map_init(&link->by_id, route_link_id_key);
+	map_init(&link->binds, route_link_conn_key);
+	uv_prepare_init(&setup->main->loop, &link->flush);
 	link->flush.data = link;
-	uv_prepare_start(&link->flush, on_flush);
-	link->stream = rpc_stream_open(app->routes_channel, &app->main, ROUTES_PATH, &handlers, MAX_QUEUED, link);
-	watch_opening(link);
+	uv_prepare_start(&link->flush, route_link_on_flush);
+	link->stream = rpc_stream_open(setup->channel, setup->main, ROUTES_PATH, &handlers, MAX_QUEUED, link);
+	route_link_watch_opening(link);
 }
 
 void route_link_close(struct route_link *link)
@@ -354,7 +378,7 @@ void route_link_close(struct route_link *link)
 
 	rpc_stream_close(link->stream);
 	link->stream = NULL;
-	worker_cancel(&link->app->main, &link->watch);
+	worker_cancel(link->setup.main, &link->watch);
 	link->is_up = false;
 	list_splice_back(&link->waiting, &link->sent);
 	while ((first = list_pop_front(&link->waiting)))

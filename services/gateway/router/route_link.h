@@ -4,27 +4,27 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <uv.h>
 
+#include "base/error.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/timer_wheel.h"
-#include "loop/worker.h"
-#include "rpc/client/rpc_client.h"
+#include "gateway/router/conn_route.h"
 
 /*
  * The stream of changes of routes to router, one for the process, on the main
- * worker. A change is an object that travels: made by the worker of its
- * connection, handed to the main worker, sent, and with its answer handed back
- * to where it came from.
+ * worker. A change travels: the worker of its connection makes it, the main worker
+ * sends it, and its answer goes back to the worker it came from.
  *
- * When the stream breaks, what has no answer is sent again on the next one, in
- * order; router's scripts make that harmless. What waits is bounded by the
- * connections: each has at most one BIND and one RENEW under way, and a
- * connection that goes before its BIND was ever sent takes it along.
+ * When the stream breaks, the changes without an answer are sent again on the next
+ * one, in order; router's scripts make that harmless. The connections bound what
+ * waits: each has at most one BIND, REBIND or RENEW under way and one UNBIND. A
+ * connection that is closed before its BIND was sent takes the BIND along.
  *
- * A router that is there and does not answer, or not with RouteAnswers, is left
- * for the next one after ROUTE_ANSWER_MS; when that has not helped three times,
- * after twice that time, and so on.
+ * A router that does not answer within ROUTE_ANSWER_MS, or not with RouteAnswers,
+ * is left for the next one. When three have not answered, the time is doubled, up
+ * to eight times.
  */
 
 #define ROUTE_ANSWER_MS 2500 /* longer than router waits for its Redis */
@@ -32,39 +32,44 @@
 /* With no stream for so long, new connections are refused: nobody could bind them. */
 #define ROUTE_AWAY_MS 2000
 
-enum route_op {
-	ROUTE_BIND,
-	ROUTE_REBIND, /* its route was lost: yields to connections that came later */
-	ROUTE_UNBIND,
-	ROUTE_RENEW,
+struct counter;
+struct rpc_channel;
+struct rpc_stream;
+struct worker;
+
+struct route_answer {
+	uint64_t conn;
+	err_t err;
+	bool kept; /* RENEW, UNBIND: router had the route */
+	uint64_t inbox_epoch, inbox_head; /* BIND, REBIND */
 };
 
-struct app;
-struct ws_worker;
+typedef void (*route_answered)(const struct route_answer *answer, void *arg);
 
-struct route_change {
-	struct task task; /* on its way to the main worker, or back */
-	struct list link;
-	struct map_node by_id, by_conn;
-	struct app *app;
-	struct ws_worker *home;
-	enum route_op op;
-	bool was_sent; /* on some stream: it may have been executed */
-	uint64_t id;
-	uint64_t sent_ms;
+/* What a connection asks. The texts are copied. */
+struct route_request {
+	enum route_op op; /* not ROUTE_NOTHING */
 	uint64_t conn;
-	uint64_t since_ms; /* wall clock; of BIND, REBIND */
-	/* the answer */
-	err_t err;
-	bool kept; /* RENEW, UNBIND */
-	uint64_t inbox_epoch, inbox_head; /* BIND, REBIND */
-	/* uid, device and platform, each with its terminator */
-	const char *device, *platform;
-	char uid[];
+	const char *uid, *device, *platform;
+	uint64_t since_ms; /* wall clock; of BIND and REBIND */
+	struct worker *home; /* on its thread `answered` is called */
+	route_answered answered; /* NULL: nobody wants to know */
+	void *arg;
+};
+
+/* What the link is given. */
+struct route_link_setup {
+	struct worker *main;
+	struct rpc_channel *channel; /* to router, and nobody else's: a new stream goes to the next router */
+	const char *node; /* this gateway's name */
+	const atomic_uint_fast64_t *node_epoch;
+	struct counter *changes_of_router; /* streams given up because router did not answer */
+	void (*opened)(void *arg); /* a stream is up: routes may have expired while there was none */
+	void *arg;
 };
 
 struct route_link {
-	struct app *app;
+	struct route_link_setup setup;
 	struct rpc_stream *stream;
 	uv_prepare_t flush; /* once per turn of the loop */
 	struct list waiting; /* to be sent, in order */
@@ -80,8 +85,8 @@ struct route_link {
 	atomic_uint_fast64_t down_since_ms; /* 0 while it is up */
 };
 
-/* Thread, of all but route_link_is_away() and route_change_submit(): the main worker's. */
-void route_link_open(struct route_link *link, struct app *app);
+/* Thread, of all but route_link_is_away() and route_link_submit(): the main worker's. */
+void route_link_open(struct route_link *link, const struct route_link_setup *setup);
 
 /* Changes without an answer are dropped. The memory may go once the loop has turned. */
 void route_link_close(struct route_link *link);
@@ -94,17 +99,13 @@ static inline bool route_link_is_up(const struct route_link *link)
 /* No router has been there for a while. Thread: any. */
 bool route_link_is_away(const struct route_link *link, uint64_t now_ms);
 
-/* Nothing is waiting for an answer. */
-static inline bool route_link_is_idle(const struct route_link *link)
+/* Changes that router has not answered. */
+static inline size_t route_link_unanswered(const struct route_link *link)
 {
-	return link->by_id.len == 0;
+	return link->by_id.len;
 }
 
-/*
- * Makes a change and sends it off. Its answer comes as session_route_answered() on the thread of `home`. Copies the texts.
- * Thread: home's.
- */
-void route_change_submit(struct ws_worker *home, enum route_op op, uint64_t conn, const char *uid, const char *device,
-                         const char *platform, uint64_t since_ms);
+/* Sends a change off. The answer comes once, unless the link is closed before. Thread: any. */
+void route_link_submit(struct route_link *link, const struct route_request *request);
 
 #endif

@@ -1,486 +1,220 @@
 #include "gateway/session/session.h"
 
-#include <stdio.h>
+#include <string.h>
 
-#include "base/clock.h"
-#include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "base/random.h"
-#include "base/sabotage.h"
-#include "gateway/app.h"
-#include "gateway/wire/handshake.h"
-#include "cluster/inbox_epoch.h"
+#include "base/telemetry/log.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/session/opening.h"
+#include "gateway/wire/event_frame.h"
+#include "gateway/wire/message_frame.h"
+#include "loop/worker.h"
+#include "net/ws/ws_server.h"
 
-#define OPENING_TIMEOUT_MS 8000 /* im has IM_CALL_TIMEOUT_MS; a router may be found not to answer on the way */
-
-static struct gateway_metrics *metrics_of(const struct session *session)
+bool session_is_of(const struct session *session, const char *uid, struct str token_id)
 {
-	return &session->home->app->metrics;
+	return strcmp(session_uid(session), uid) == 0 &&
+	       (!token_id.len || str_equal(token_id, str_of(session->token_id, sizeof(session->token_id))));
 }
 
-/* ---- the handshake ---- */
-
-static void name_session(struct session *session, const struct handshake *handshake)
+void session_ask_router(struct session *session, enum route_op op, route_answered answered)
 {
-	struct buf names = { 0 };
+	const struct route_request request = {
+		.op = op,
+		.conn = session->id,
+		.uid = session_uid(session),
+		.device = session_device(session),
+		.platform = session_platform(session),
+		.since_ms = session->since_ms,
+		.home = session->home->worker,
+		.answered = answered,
+		.arg = session->home,
+	};
 
-	buf_append(&names, handshake->claims.uid, strlen(handshake->claims.uid) + 1);
-	session->device_at = (uint16_t)names.len;
-	buf_append(&names, handshake->device, strlen(handshake->device) + 1);
-	session->platform_at = (uint16_t)names.len;
-	buf_append(&names, handshake->platform, strlen(handshake->platform) + 1);
-	session->names = memcpy(mem_alloc(names.len), names.ptr, names.len);
-	buf_release(&names);
-}
-
-static struct opening *opening_new(const struct handshake *handshake)
-{
-	struct opening *opening = MEM_NEW(struct opening);
-
-	opening->has_position = handshake->has_position;
-	opening->client_epoch = handshake->epoch;
-	opening->client_offset = handshake->offset;
-	return opening;
-}
-
-static void opening_free(struct opening *opening)
-{
-	buf_release(&opening->early);
-	mem_free(opening);
-}
-
-static err_t take_place(struct app *app, const char **detail)
-{
-	if (atomic_fetch_add(&app->connections, 1) < (unsigned)app->config.ws_max_connections)
-		return OK;
-	atomic_fetch_sub(&app->connections, 1);
-	*detail = "this node has as many connections as it takes";
-	return ERR_UNAVAILABLE;
-}
-
-static bool may_take_in(const struct ws_worker *home, const char **detail)
-{
-	if (home->is_leaving)
-		*detail = "this node goes away";
-	else if (route_link_is_away(&home->app->routes, clock_mono_ms()))
-		*detail = "this node has no router at this moment";
-	else
-		return true;
-	return false;
-}
-
-static enum handshake_outcome outcome_of(err_t err)
-{
-	if (err == ERR_UNAUTHENTICATED)
-		return HANDSHAKE_UNAUTHENTICATED;
-	return err == ERR_INVALID_ARGUMENT ? HANDSHAKE_INVALID : HANDSHAKE_FULL;
-}
-
-static err_t on_accept(const struct ws_handshake *request, unsigned subprotocol, void *memory, const char **detail, void *arg)
-{
-	struct ws_worker *home = arg;
-	struct session *session = memory;
-	struct handshake handshake;
-
-	if (!may_take_in(home, detail)) {
-		counter_add(home->app->metrics.handshakes[HANDSHAKE_UNAVAILABLE], 1);
-		return ERR_UNAVAILABLE;
-	}
-	err_t err = handshake_read(&handshake, request, home->app->keys, detail);
-	if (!err)
-		err = take_place(home->app, detail);
-	if (err) {
-		counter_add(home->app->metrics.handshakes[outcome_of(err)], 1);
-		return err;
-	}
-	session->home = home;
-	session->subprotocol = (uint8_t)subprotocol;
-	session->expires_ms = handshake.claims.expires_ms;
-	session->never_acks = handshake.never_acks;
-	memcpy(session->token_id, handshake.token_id, sizeof(session->token_id));
-	session->opening = opening_new(&handshake);
-	name_session(session, &handshake);
-	list_init(&session->dirty);
-	list_init(&session->sends);
-	return OK;
-}
-
-/* ---- deadlines ---- */
-
-static uint64_t expiry_deadline(const struct session *session, uint64_t now_ms)
-{
-	uint64_t wall_ms = clock_wall_ms();
-
-	return session->expires_ms > wall_ms ? now_ms + (session->expires_ms - wall_ms) : now_ms;
-}
-
-static void arm(struct session *session, uint64_t now_ms)
-{
-	const struct gateway_config *config = &session->home->app->config;
-	uint64_t deadline = MIN(session->ping_ms, session->heard_ms + (uint64_t)config->ws_silence_ms);
-
-	deadline = MIN(deadline, expiry_deadline(session, now_ms));
-	deadline = MIN(deadline, session_watch_deadline(session));
-	if (session->opening)
-		deadline = MIN(deadline, session->opening->deadline_ms);
-	if (sequencer_deadline(&session->sequencer))
-		deadline = MIN(deadline, sequencer_deadline(&session->sequencer));
-	worker_arm(&session->home->worker, &session->timer, deadline);
-}
-
-void session_clock_was_set(struct session *session)
-{
-	if (session->state == SESSION_OPENING || session->state == SESSION_LIVE)
-		arm(session, clock_mono_ms());
+	if (op != ROUTE_NOTHING)
+		route_link_submit(session->home->routes, &request);
 }
 
 void session_wake_at(struct session *session, uint64_t deadline_ms)
 {
 	if (session->state == SESSION_LIVE && session->timer.deadline_ms > deadline_ms)
-		worker_arm(&session->home->worker, &session->timer, deadline_ms);
+		worker_arm(session->home->worker, &session->timer, deadline_ms);
 }
 
-static void ping(struct session *session, uint64_t now_ms)
+/* ---- queueing ---- */
+
+static void session_let_go(const struct out_entry *entry)
 {
-	ws_ping(session->conn);
-	session->ping_ms = now_ms + (uint64_t)session->home->app->config.ws_heartbeat_ms;
+	if (entry->kind == OUT_FRAME)
+		payload_unref(entry->ref);
+	else
+		worker_frame_unref(entry->ref);
 }
 
-static void on_timer(struct timer *timer)
+static void session_pop(struct session *session)
 {
-	struct session *session = container_of(timer, struct session, timer);
-	uint64_t now_ms = clock_mono_ms();
+	struct out_entry entry = *out_queue_first(&session->out);
 
-	if (session->opening && now_ms >= session->opening->deadline_ms)
-		session_close(session, 1013, session->is_binding ? "router did not answer" : "im did not answer");
-	else if (clock_wall_ms() >= session->expires_ms)
-		session_close(session, 4002, "the token has expired");
-	else if (now_ms >= session->heard_ms + (uint64_t)session->home->app->config.ws_silence_ms)
-		session_close(session, 1008, "silent for too long");
-	else if (now_ms >= session->ping_ms)
-		ping(session, now_ms);
-	if (session->state == SESSION_LIVE)
-		session_watch(session, now_ms);
-	if (session->state == SESSION_LIVE)
-		session_release(session, now_ms);
-	if (session->state == SESSION_OPENING || session->state == SESSION_LIVE)
-		arm(session, now_ms);
+	out_queue_pop(&session->out);
+	session->home->queue_bytes -= entry.bytes;
+	session_let_go(&entry);
 }
 
-/* ---- OPENING ---- */
-
-static void ask_router(struct session *session, enum route_op op)
+static void session_drop_output(struct session *session)
 {
-	route_change_submit(session->home, op, session->id, session_uid(session), session_device(session),
-	                    session_platform(session), session->since_ms);
+	while (!out_queue_is_empty(&session->out))
+		session_pop(session);
+	list_remove(&session->dirty);
 }
 
-static void bind_route(struct session *session, enum route_op op)
+static err_t session_append(struct session *session, const struct out_entry *entry, const struct out_limits *limits)
 {
-	session->has_route = true;
-	session->is_binding = true;
-	ask_router(session, op);
-}
+	struct session_home *home = session->home;
 
-static void on_opened(struct ws_conn *conn, void *memory, void *arg)
-{
-	struct session *session = memory;
-	struct ws_worker *home = arg;
-	uint64_t now_ms = clock_mono_ms();
-
-	session->conn = conn;
-	session->state = SESSION_OPENING;
-	session->since_ms = clock_wall_ms();
-	session->heard_ms = now_ms;
-	session->ping_ms = now_ms + 1 + random_below((uint64_t)home->app->config.ws_heartbeat_ms);
-	session->opening->deadline_ms = now_ms + OPENING_TIMEOUT_MS;
-	sequencer_init(&session->sequencer, &session_sequencer_rules);
-	timer_init(&session->timer, on_timer);
-	session->id = conn_table_add(&home->table, session);
-	if (!session->id) {
-		session_close(session, 1013, "this node is full");
-		return;
+	if (session->state != SESSION_LIVE)
+		return ERR_CLOSED;
+	err_t err = out_queue_append(&session->out, limits, entry);
+	if (err && !ws_is_blocked(session->conn)) {
+		/* A queue that one turn of the loop has filled does not mean a slow peer. */
+		session_flush(session);
+		err = out_queue_append(&session->out, limits, entry);
 	}
-	log_debug("connection opened", LOG_U64("conn", session->id), LOG_TEXT("uid", session_uid(session)),
-	          LOG_TEXT("device", session_device(session)), LOG_STR("address", ws_address(conn)));
-	session_ask_admission(session);
-	arm(session, now_ms);
+	if (err)
+		return err;
+	home->queue_bytes += entry->bytes;
+	if (list_is_empty(&session->dirty) && !ws_is_blocked(session->conn))
+		list_push_back(&home->dirty, &session->dirty);
+	return OK;
 }
 
-static void write_hello(struct session *session, const struct opening *opening)
+err_t session_queue(struct session *session, const struct out_entry *entry)
 {
-	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
-	Skein__V1__Hello hello = SKEIN__V1__HELLO__INIT;
-	const struct gateway_config *config = &session->home->app->config;
-	char conn[21], epoch[INBOX_EPOCH_TEXT], head[21];
+	err_t err = session_append(session, entry, &session->home->out_limits);
 
-	snprintf(conn, sizeof(conn), "%llu", (unsigned long long)session->id);
-	snprintf(head, sizeof(head), "%llu", (unsigned long long)opening->head);
-	inbox_epoch_text(epoch, opening->epoch);
-	hello.node = config->common.node_name;
-	hello.conn = conn;
-	hello.uid = (char *)session_uid(session);
-	hello.device = (char *)session_device(session);
-	hello.heartbeat_s = (uint32_t)MAX(1, config->ws_heartbeat_ms / 1000);
-	hello.epoch = epoch;
-	hello.head = head;
-	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_HELLO;
-	frame.hello = &hello;
-	session_write_frame(session, &frame);
+	if (err == ERR_FULL)
+		session_close(session, 4004, "too slow");
+	if (err)
+		session_let_go(entry);
+	return err;
 }
 
-/* Where the client says it is, is nowhere in this inbox. */
-static bool is_lost(const struct opening *opening)
+err_t session_queue_if_room(struct session *session, const struct out_entry *entry, const struct out_limits *limits)
 {
-	return opening->has_position &&
-	       (opening->client_epoch != opening->epoch || opening->client_offset > opening->head);
+	err_t err = session_append(session, entry, limits);
+
+	if (err)
+		session_let_go(entry);
+	return err;
 }
 
-/* The number up to which nothing is owed to the client. */
-static uint64_t first_position(const struct opening *opening)
+/* ---- writing ---- */
+
+static size_t session_write_entry(char *out, const struct session *session, const struct out_entry *entry)
 {
-	return opening->has_position && !is_lost(opening) ? opening->client_offset : opening->head;
+	enum viewer viewer = entry->kind == OUT_OWN_MESSAGE ? VIEWER_SENDER : VIEWER_OTHER;
+	const struct worker_frame *frame = entry->ref;
+
+	if (entry->kind == OUT_MESSAGE || entry->kind == OUT_OWN_MESSAGE)
+		return message_frame_write(out, frame->shared, viewer, session->subprotocol, entry->offset);
+	if (entry->kind == OUT_EVENT)
+		return event_frame_write(out, frame->shared, session->subprotocol);
+	const struct payload *payload = entry->ref;
+	size_t header = ws_frame_header((unsigned char *)out, subprotocol_opcode(session->subprotocol), payload->len);
+	memcpy(out + header, payload->bytes, payload->len);
+	return header + payload->len;
 }
 
-static void go_live(struct session *session)
+/* Moves what waits into the worker's scratch memory, as much as makes one write; at least one frame. */
+static size_t session_gather(struct session *session)
 {
-	struct opening *opening = session->opening;
-	uint64_t now_ms = clock_mono_ms();
+	struct session_home *home = session->home;
+	const struct out_entry *entry;
+	size_t len = 0;
 
-	session->opening = NULL;
-	session->state = SESSION_LIVE;
-	counter_add(metrics_of(session)->handshakes[HANDSHAKE_OK], 1);
-	write_hello(session, opening);
-	if (is_lost(opening))
-		session_write_resync(session, opening->epoch);
-	ack_window_restart(&session->window, first_position(opening));
-	sequencer_start(&session->sequencer, opening->epoch, first_position(opening) + 1, now_ms);
-	if (first_position(opening) < opening->head)
-		session_catch_up(session, opening->client_offset, opening->head);
-	session_release(session, now_ms);
-	session_receive_early(session, opening);
-	opening_free(opening);
-	session_tell_to_move(session);
-}
-
-/* ---- away ---- */
-
-void session_tell_to_move(struct session *session)
-{
-	const struct elsewhere *elsewhere = session->home->elsewhere;
-	uint64_t now_ms = clock_mono_ms(), until_ms = session->home->move_until_ms;
-
-	if (!elsewhere || session->state != SESSION_LIVE)
-		return;
-	const char *url = elsewhere->shares ? elsewhere_pick(elsewhere, random_below(elsewhere->shares)) : NULL;
-	session_write_reconnect(session, until_ms > now_ms ? random_below(until_ms - now_ms + 1) : 0, url);
-}
-
-void session_admitted(struct session *session, err_t err)
-{
-	session->needs_admission = err != OK;
-	if (err == ERR_UNAUTHENTICATED) {
-		session_close(session, 4002, "the user may not connect with this token");
-	} else if (session->state != SESSION_OPENING) {
-		return; /* asked again: the next renewal sees to it */
-	} else if (err) {
-		log_warn("im did not admit a user", LOG_TEXT("uid", session_uid(session)), LOG_ERR(err));
-		session_close(session, 1013, "im does not answer: try again");
-	} else if (sabotaged(SABOTAGE_SYNC_FIRST) && !session->opening->knows_head) {
-		session_read_head(session);
-	} else {
-		bind_route(session, ROUTE_BIND);
+	while ((entry = out_queue_first(&session->out)) && (len == 0 || len + entry->bytes <= SESSION_WRITE_SIZE)) {
+		len += session_write_entry(home->scratch + len, session, entry);
+		session_pop(session);
+		home->frames_out++;
 	}
+	home->bytes_out += len;
+	return len;
 }
 
-/* ---- the route ---- */
-
-static void on_first_bind(struct session *session, const struct route_change *change)
+void session_flush(struct session *session)
 {
-	struct opening *opening = session->opening;
-
-	if (change->err || !change->inbox_epoch || change->inbox_head >= SEQUENCER_MAX_OFFSET) {
-		log_warn("router did not bind a connection", LOG_TEXT("uid", session_uid(session)), LOG_ERR(change->err));
-		session_close(session, 1013, "router does not answer: try again");
-		return;
+	list_remove(&session->dirty);
+	while (!out_queue_is_empty(&session->out) && !ws_is_blocked(session->conn)) {
+		if (ws_write(session->conn, session->home->scratch, session_gather(session))) {
+			session_drop_output(session); /* the connection is broken; the server calls `closed` next */
+			return;
+		}
 	}
-	if (!opening->knows_head) {
-		opening->epoch = change->inbox_epoch;
-		opening->head = change->inbox_head;
-	}
-	go_live(session);
-}
-
-/* The route had been forgotten, or push took the node for dead: what was appended to the inbox in the meantime found nobody. */
-static void on_bound_again(struct session *session, const struct route_change *change)
-{
-	uint64_t now_ms = clock_mono_ms();
-
-	if (change->err == ERR_FAILED_PRECONDITION)
-		session_close(session, 4001, "a newer connection took its place");
-	if (change->err || !change->inbox_epoch || change->inbox_head >= SEQUENCER_MAX_OFFSET)
-		return; /* the next renewal tries again */
-	session->doubts_route = false;
-	session_ask_admission(session);
-	sequencer_learn(&session->sequencer, change->inbox_epoch, change->inbox_head, now_ms);
-	session_release(session, now_ms);
-}
-
-static void on_renewed(struct session *session, const struct route_change *change)
-{
-	if (change->err)
-		return;
-	ws_worker_note_renewal(session->home, change->kept);
-	if (!change->kept || session->doubts_route)
-		bind_route(session, ROUTE_REBIND);
-}
-
-void session_route_answered(struct session *session, const struct route_change *change)
-{
-	switch (change->op) {
-	case ROUTE_BIND:
-		session->is_binding = false;
-		if (session->state == SESSION_OPENING)
-			on_first_bind(session, change);
-		break;
-	case ROUTE_REBIND:
-		session->is_binding = false;
-		if (session->state == SESSION_LIVE)
-			on_bound_again(session, change);
-		break;
-	case ROUTE_RENEW:
-		session->is_renewing = false;
-		if (session->state == SESSION_LIVE)
-			on_renewed(session, change);
-		break;
-	case ROUTE_UNBIND:
-		break;
-	}
-}
-
-void session_renew(struct session *session)
-{
-	if (session->state != SESSION_LIVE || session->is_binding || session->is_renewing)
-		return;
-	if (session->needs_admission)
-		session_ask_admission(session);
-	if (session->doubts_route) {
-		bind_route(session, ROUTE_REBIND);
-		return;
-	}
-	session->is_renewing = true;
-	ask_router(session, ROUTE_RENEW);
 }
 
 /* ---- the end ---- */
 
 /* Nothing finds the connection by its id any more. */
-static void depart(struct session *session)
+static void session_depart(struct session *session)
 {
+	struct session_home *home = session->home;
+
 	if (!session->id)
 		return;
-	if (session->has_route)
-		ask_router(session, ROUTE_UNBIND);
-	conn_table_remove(&session->home->table, session->id);
+	session_ask_router(session, conn_route_end(&session->route), NULL);
+	conn_table_remove(&home->table, session->id);
 	session->id = 0;
-	worker_cancel(&session->home->worker, &session->timer);
-	session_forget_sends(session);
+	worker_cancel(home->worker, &session->timer);
+	while (list_pop_front(&session->sends))
+		continue; /* their calls own them */
+	session->send_count = 0;
 	session_drop_output(session);
-	session_forget_read(session);
+	if (session->read)
+		inbox_read_free(session->read);
+	session->read = NULL;
 	sequencer_release(&session->sequencer);
 	ack_window_release(&session->window);
+	unacked_clear(&session->unacked);
 }
 
-static void give_up_opening(struct session *session, enum handshake_outcome outcome)
+static void session_give_up_opening(struct session *session, enum handshake_outcome outcome)
 {
 	if (!session->opening)
 		return;
-	counter_add(metrics_of(session)->handshakes[outcome], 1);
+	counter_add(session->home->metrics->handshakes[outcome], 1);
 	opening_free(session->opening);
 	session->opening = NULL;
 }
 
+static enum handshake_outcome session_outcome_of(uint16_t code)
+{
+	switch (code) {
+	case 4002:
+		return HANDSHAKE_UNAUTHENTICATED;
+	case 1013:
+		return HANDSHAKE_UNAVAILABLE;
+	default:
+		return HANDSHAKE_LEFT;
+	}
+}
+
 void session_close(struct session *session, uint16_t code, const char *reason)
 {
-	if (session->state != SESSION_OPENING && session->state != SESSION_LIVE)
+	if (!session_is_open(session))
 		return;
-	if (code == 4002)
-		give_up_opening(session, HANDSHAKE_UNAUTHENTICATED);
-	else
-		give_up_opening(session, code == 1013 ? HANDSHAKE_UNAVAILABLE : HANDSHAKE_LEFT);
+	session_give_up_opening(session, session_outcome_of(code));
 	session_flush(session);
 	session->state = SESSION_CLOSING;
 	log_debug("connection closed", LOG_U64("conn", session->id), LOG_NUM("code", code), LOG_TEXT("reason", reason));
-	depart(session);
+	session_depart(session);
 	ws_close(session->conn, code, reason);
 }
 
-static void on_closed(struct ws_conn *conn, void *memory, uint16_t code, void *arg)
+void session_release(struct session *session)
 {
-	struct session *session = memory;
-	struct ws_worker *home = arg;
-	(void)conn;
-
-	if (session->state != SESSION_NEW)
-		gateway_metrics_closed(&home->app->metrics, code);
 	session->state = SESSION_CLOSING;
-	give_up_opening(session, HANDSHAKE_LEFT);
-	depart(session);
+	session_give_up_opening(session, HANDSHAKE_LEFT);
+	session_depart(session);
 	mem_free(session->names);
 	session->names = NULL;
-	atomic_fetch_sub(&home->app->connections, 1);
+	atomic_fetch_sub(session->home->connections, 1);
 }
-
-/* ---- what comes in ---- */
-
-static void on_message(struct ws_conn *conn, void *memory, bool is_binary, struct str message, void *arg)
-{
-	struct session *session = memory;
-	struct app *app = ((struct ws_worker *)arg)->app;
-	(void)conn;
-
-	if (session->state != SESSION_OPENING && session->state != SESSION_LIVE)
-		return;
-	counter_add(app->metrics.frames_in, 1);
-	counter_add(app->metrics.bytes_in, message.len);
-	if (is_binary != (session->subprotocol == SUBPROTOCOL_PROTO))
-		session_close(session, 1003, is_binary ? "this subprotocol is text" : "this subprotocol is binary");
-	else if (app->config.limits_enabled &&
-	         !rate_limit_take(&session->frames, (double)app->config.limits_frame_rate,
-	                          (double)app->config.limits_frame_burst, clock_mono_ms()))
-		session_close(session, 4006, "too many frames");
-	else
-		session_receive(session, message);
-}
-
-static void on_alive(struct ws_conn *conn, void *memory, void *arg)
-{
-	(void)conn;
-	(void)arg;
-	((struct session *)memory)->heard_ms = clock_mono_ms();
-}
-
-static void on_pong(struct ws_conn *conn, void *memory, struct str payload, void *arg)
-{
-	(void)conn;
-	(void)payload;
-	(void)arg;
-	ack_window_ponged(&((struct session *)memory)->window);
-}
-
-static void on_writable(struct ws_conn *conn, void *memory, void *arg)
-{
-	(void)conn;
-	(void)arg;
-	session_flush(memory);
-}
-
-const struct ws_handlers session_handlers = {
-	.accept = on_accept,
-	.opened = on_opened,
-	.message = on_message,
-	.alive = on_alive,
-	.pong = on_pong,
-	.writable = on_writable,
-	.closed = on_closed,
-};

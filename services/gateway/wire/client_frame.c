@@ -14,7 +14,7 @@
 #define OFFSET_MAX 20 /* digits */
 #define SEQ_MAX INT64_MAX
 
-static err_t PRINTF_LIKE(3, 4) fault(struct client_frame *out, err_t err, const char *format, ...)
+static err_t PRINTF_LIKE(3, 4) client_frame_fault(struct client_frame *out, err_t err, const char *format, ...)
 {
 	va_list args;
 
@@ -25,7 +25,7 @@ static err_t PRINTF_LIKE(3, 4) fault(struct client_frame *out, err_t err, const 
 }
 
 /* 1-64 printable ASCII characters; a blank is one. */
-static bool rid_is_valid(struct str rid)
+static bool client_frame_rid_is_valid(struct str rid)
 {
 	if (rid.len < 1 || rid.len > CLIENT_RID_MAX)
 		return false;
@@ -36,7 +36,7 @@ static bool rid_is_valid(struct str rid)
 }
 
 /* `text` is an offset: decimal digits. One that no inbox reaches is a number that was never given out. */
-static bool offset_parse(struct str text, uint64_t *offset)
+static bool client_frame_offset_parse(struct str text, uint64_t *offset)
 {
 	if (text.len < 1 || text.len > OFFSET_MAX)
 		return false;
@@ -48,7 +48,7 @@ static bool offset_parse(struct str text, uint64_t *offset)
 	return true;
 }
 
-static void pack_request(struct client_frame *out, const Skein__V1__SendRequest *request)
+static void client_frame_pack_request(struct client_frame *out, const Skein__V1__SendRequest *request)
 {
 	size_t len = skein__v1__send_request__get_packed_size(request);
 
@@ -58,12 +58,12 @@ static void pack_request(struct client_frame *out, const Skein__V1__SendRequest 
 /* ---- JSON ---- */
 
 /* A text of the message as protobuf-c wants it; JSON's strings are terminated and hold no NUL. */
-static char *proto_text(struct str text)
+static char *client_frame_proto_text(struct str text)
 {
 	return text.ptr ? (char *)text.ptr : (char *)protobuf_c_empty_string;
 }
 
-static void read_recipient(const json_t *message, Skein__V1__SendRequest *request, struct json_error *error)
+static void client_frame_read_recipient(const json_t *message, Skein__V1__SendRequest *request, struct json_error *error)
 {
 	json_t *to = json_object_field(message, "to", JSON_REQUIRED, error);
 
@@ -73,12 +73,13 @@ static void read_recipient(const json_t *message, Skein__V1__SendRequest *reques
 	json_prefix(error, "message.");
 	if (to && !user.ptr == !group.ptr)
 		json_fail(error, ERR_INVALID_ARGUMENT, "to", "message.to must have either user or group");
-	request->to_user = proto_text(user);
-	request->to_group = proto_text(group);
+	request->to_user = client_frame_proto_text(user);
+	request->to_group = client_frame_proto_text(group);
 }
 
 /* `texts` has room for MENTIONS_MAX. */
-static void read_mentions(const json_t *message, Skein__V1__SendRequest *request, char **texts, struct json_error *error)
+static void client_frame_read_mentions(const json_t *message, Skein__V1__SendRequest *request, char **texts,
+                                       struct json_error *error)
 {
 	json_t *mentions = json_array_field(message, "mentions", JSON_OPTIONAL, MENTIONS_MAX, error);
 
@@ -90,12 +91,12 @@ static void read_mentions(const json_t *message, Skein__V1__SendRequest *request
 			json_fail(error, ERR_INVALID_ARGUMENT, "mentions", "message.mentions must be a list of uids, or \"*\"");
 			return;
 		}
-		texts[request->n_mentions++] = proto_text(text);
+		texts[request->n_mentions++] = client_frame_proto_text(text);
 	}
 	request->mentions = texts;
 }
 
-static void read_message(const json_t *message, struct client_frame *out, const char *from, struct json_error *error)
+static void client_frame_read_message(const json_t *message, struct client_frame *out, const char *from, struct json_error *error)
 {
 	Skein__V1__SendRequest request = SKEIN__V1__SEND_REQUEST__INIT;
 	char *mentions[MENTIONS_MAX];
@@ -106,48 +107,49 @@ static void read_message(const json_t *message, struct client_frame *out, const 
 	if (client_msg_id.ptr && !client_msg_id_is_valid(client_msg_id))
 		json_fail(error, ERR_INVALID_ARGUMENT, "client_msg_id",
 		          "message.client_msg_id must be printable ASCII without a blank");
-	read_recipient(message, &request, error);
-	request.type = proto_text(json_text(message, "type", JSON_REQUIRED, 1, TYPE_MAX, error));
+	client_frame_read_recipient(message, &request, error);
+	request.type = client_frame_proto_text(json_text(message, "type", JSON_REQUIRED, 1, TYPE_MAX, error));
 	json_t *content = json_object_field(message, "body", JSON_OPTIONAL, error);
 	request.reply_to = (uint64_t)json_int(message, "reply_to", JSON_OPTIONAL, 1, SEQ_MAX, error);
-	read_mentions(message, &request, mentions, error);
+	client_frame_read_mentions(message, &request, mentions, error);
 	if (!error->err) {
 		if (content)
 			json_dump_compact(&body, content);
 		request.from = (char *)from;
-		request.client_msg_id = proto_text(client_msg_id);
+		request.client_msg_id = client_frame_proto_text(client_msg_id);
 		request.body = (char *)buf_text(&body);
-		pack_request(out, &request);
+		client_frame_pack_request(out, &request);
 		(void)str_copy(out->client_msg_id, sizeof(out->client_msg_id), client_msg_id);
 	}
 	buf_release(&body);
 }
 
-static void read_rid(const json_t *root, enum json_presence presence, struct client_frame *out, struct json_error *error)
+static void client_frame_read_rid(const json_t *root, enum json_presence presence, struct client_frame *out,
+                                  struct json_error *error)
 {
 	struct str rid = json_text(root, "rid", presence, 1, CLIENT_RID_MAX, error);
 
-	if (rid.ptr && !rid_is_valid(rid))
+	if (rid.ptr && !client_frame_rid_is_valid(rid))
 		json_fail(error, ERR_INVALID_ARGUMENT, "rid", "rid must be printable ASCII");
 	else if (rid.ptr)
 		(void)str_copy(out->rid, sizeof(out->rid), rid);
 }
 
-static void read_send(const json_t *root, struct client_frame *out, const char *from, struct json_error *error)
+static void client_frame_read_send(const json_t *root, struct client_frame *out, const char *from, struct json_error *error)
 {
 	out->kind = CLIENT_SEND;
-	read_rid(root, JSON_REQUIRED, out, error);
+	client_frame_read_rid(root, JSON_REQUIRED, out, error);
 	json_t *message = json_object_field(root, "message", JSON_REQUIRED, error);
 	if (message)
-		read_message(message, out, from, error);
+		client_frame_read_message(message, out, from, error);
 }
 
-static void read_ack(const json_t *root, struct client_frame *out, struct json_error *error)
+static void client_frame_read_ack(const json_t *root, struct client_frame *out, struct json_error *error)
 {
 	struct str offset = json_text(root, "offset", JSON_REQUIRED, 1, OFFSET_MAX, error);
 
 	out->kind = CLIENT_ACK;
-	if (offset.ptr && !offset_parse(offset, &out->offset))
+	if (offset.ptr && !client_frame_offset_parse(offset, &out->offset))
 		json_fail(error, ERR_INVALID_ARGUMENT, "offset",
 		          "offset must be the decimal number of a message frame, as a string");
 }
@@ -155,7 +157,7 @@ static void read_ack(const json_t *root, struct client_frame *out, struct json_e
 static const char *const served[] = { "ping", "send", "ack", NULL };
 static const char *const not_served[] = { "read", "typing", "join", "leave", "watch", NULL };
 
-static bool is_one_of(struct str name, const char *const *names)
+static bool client_frame_is_one_of(struct str name, const char *const *names)
 {
 	for (; *names; names++)
 		if (str_equal(name, str_from(*names)))
@@ -163,37 +165,38 @@ static bool is_one_of(struct str name, const char *const *names)
 	return false;
 }
 
-static struct str type_of(const json_t *root)
+static struct str client_frame_type_of(const json_t *root)
 {
 	const json_t *type = json_object_get(root, "type");
 
 	return str_of(json_string_value(type), json_string_length(type));
 }
 
-static err_t read_typed(const json_t *root, struct client_frame *out, const char *from, struct json_error *error)
+static err_t client_frame_read_typed(const json_t *root, struct client_frame *out, const char *from, struct json_error *error)
 {
-	struct str name = type_of(root);
+	struct str name = client_frame_type_of(root);
 
 	if (!name.ptr)
-		return fault(out, ERR_PROTOCOL, "a frame needs a type");
+		return client_frame_fault(out, ERR_PROTOCOL, "a frame needs a type");
 	if (str_equal(name, STR("ping"))) {
 		out->kind = CLIENT_PING;
 	} else if (str_equal(name, STR("send"))) {
-		read_send(root, out, from, error);
+		client_frame_read_send(root, out, from, error);
 	} else if (str_equal(name, STR("ack"))) {
-		read_ack(root, out, error);
-	} else if (is_one_of(name, not_served)) {
-		read_rid(root, JSON_OPTIONAL, out, error);
+		client_frame_read_ack(root, out, error);
+	} else if (client_frame_is_one_of(name, not_served)) {
+		client_frame_read_rid(root, JSON_OPTIONAL, out, error);
 		if (!error->err)
-			return fault(out, ERR_FAILED_PRECONDITION, "%.*s is not served by this version", STR_ARG(name));
+			return client_frame_fault(out, ERR_FAILED_PRECONDITION, "%.*s is not served by this version",
+			                          STR_ARG(name));
 	} else {
-		return fault(out, ERR_PROTOCOL, "unknown type");
+		return client_frame_fault(out, ERR_PROTOCOL, "unknown type");
 	}
-	return error->err ? fault(out, ERR_INVALID_ARGUMENT, "%s", error->detail) : OK;
+	return error->err ? client_frame_fault(out, ERR_INVALID_ARGUMENT, "%s", error->detail) : OK;
 }
 
 /* The number that ends at `end` becomes a 0, and blanks. */
-static void blank_number(struct buf *text, size_t end)
+static void client_frame_blank_number(struct buf *text, size_t end)
 {
 	size_t at = MIN(end, text->len);
 
@@ -204,7 +207,7 @@ static void blank_number(struct buf *text, size_t end)
 }
 
 /* jansson has no flag for real numbers out of range. A few of them are passed over; more are nobody's mistake. */
-static json_t *load_leniently(struct str text)
+static json_t *client_frame_load_leniently(struct str text)
 {
 	json_error_t cause = { 0 };
 	struct buf copy = { 0 };
@@ -215,7 +218,7 @@ static json_t *load_leniently(struct str text)
 		root = json_loadb(buf_text(&copy), copy.len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &cause);
 		if (root || json_error_code(&cause) != json_error_numeric_overflow)
 			break;
-		blank_number(&copy, (size_t)MAX(cause.position, 0));
+		client_frame_blank_number(&copy, (size_t)MAX(cause.position, 0));
 	}
 	buf_release(&copy);
 	return root;
@@ -225,36 +228,37 @@ static json_t *load_leniently(struct str text)
  * Too strict a reader for some JSON: a key twice, a number out of range, nested too deep. With a known type that is a bad
  * field, and no reason to close the connection.
  */
-static err_t refuse_json(struct client_frame *out, struct str text, const struct json_error *why)
+static err_t client_frame_refuse_json(struct client_frame *out, struct str text, const struct json_error *why)
 {
 	struct json_error ignored = { 0 };
-	json_t *root = load_leniently(text);
+	json_t *root = client_frame_load_leniently(text);
 	err_t err = ERR_PROTOCOL;
 
-	if (is_one_of(type_of(root), served) || is_one_of(type_of(root), not_served)) {
-		read_rid(root, JSON_OPTIONAL, out, &ignored);
+	if (client_frame_is_one_of(client_frame_type_of(root), served) ||
+	    client_frame_is_one_of(client_frame_type_of(root), not_served)) {
+		client_frame_read_rid(root, JSON_OPTIONAL, out, &ignored);
 		err = ERR_INVALID_ARGUMENT;
 	}
 	json_decref(root);
-	return fault(out, err, "%s", why->detail);
+	return client_frame_fault(out, err, "%s", why->detail);
 }
 
-static err_t read_json(struct client_frame *out, struct str text, const char *from)
+static err_t client_frame_read_json(struct client_frame *out, struct str text, const char *from)
 {
 	struct json_error error = { 0 };
 	json_t *root = json_read(text, &error);
 
 	if (!root)
-		return refuse_json(out, text, &error);
-	err_t err = read_typed(root, out, from, &error);
+		return client_frame_refuse_json(out, text, &error);
+	err_t err = client_frame_read_typed(root, out, from, &error);
 	json_decref(root);
 	return err;
 }
 
 /* ---- protobuf ---- */
 
-/* What JSON's reader sees to by itself: protobuf-c takes any bytes for a text. */
-static const char *first_bad_text(const Skein__V1__Send *send)
+/* protobuf-c takes any bytes for a text; the JSON reader checks UTF-8 and NUL itself. */
+static const char *client_frame_first_bad_text(const Skein__V1__Send *send)
 {
 	const struct {
 		const char *name, *text;
@@ -271,41 +275,43 @@ static const char *first_bad_text(const Skein__V1__Send *send)
 	return NULL;
 }
 
-static err_t check_proto_send(struct client_frame *out, const Skein__V1__Send *send)
+static err_t client_frame_check_proto_send(struct client_frame *out, const Skein__V1__Send *send)
 {
-	const char *bad = first_bad_text(send);
+	const char *bad = client_frame_first_bad_text(send);
 
 	if (bad)
-		return fault(out, ERR_INVALID_ARGUMENT, "message.%s must be valid UTF-8", bad);
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.%s must be valid UTF-8", bad);
 	if (!client_msg_id_is_valid(str_from(send->client_msg_id)))
-		return fault(out, ERR_INVALID_ARGUMENT, "message.client_msg_id must be 1 to 64 printable ASCII characters");
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT,
+		                          "message.client_msg_id must be 1 to 64 printable ASCII characters");
 	if (!*send->to_user == !*send->to_group)
-		return fault(out, ERR_INVALID_ARGUMENT, "message.to must have either user or group");
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.to must have either user or group");
 	if (*send->to_user && !ident_is_valid(str_from(send->to_user)))
-		return fault(out, ERR_INVALID_ARGUMENT, "message.to.user must be 1 to 64 of A-Z a-z 0-9 _ . -");
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.to.user must be 1 to 64 of A-Z a-z 0-9 _ . -");
 	if (*send->to_group && !ident_is_valid(str_from(send->to_group)))
-		return fault(out, ERR_INVALID_ARGUMENT, "message.to.group must be 1 to 64 of A-Z a-z 0-9 _ . -");
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.to.group must be 1 to 64 of A-Z a-z 0-9 _ . -");
 	if (!*send->type || strlen(send->type) > TYPE_MAX)
-		return fault(out, ERR_INVALID_ARGUMENT, "message.type must be 1 to %d bytes long", TYPE_MAX);
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.type must be 1 to %d bytes long", TYPE_MAX);
 	if (send->reply_to > SEQ_MAX)
-		return fault(out, ERR_INVALID_ARGUMENT, "message.reply_to is out of range");
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.reply_to is out of range");
 	if (send->n_mentions > MENTIONS_MAX)
-		return fault(out, ERR_INVALID_ARGUMENT, "message.mentions must have at most %d items", MENTIONS_MAX);
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.mentions must have at most %d items", MENTIONS_MAX);
 	for (size_t i = 0; i < send->n_mentions; i++)
 		if (!ident_is_valid(str_from(send->mentions[i])) && strcmp(send->mentions[i], "*") != 0)
-			return fault(out, ERR_INVALID_ARGUMENT, "message.mentions must be a list of uids, or \"*\"");
+			return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.mentions must be a list of uids, or \"*\"");
 	return OK;
 }
 
-static err_t read_proto_send(struct client_frame *out, const Skein__V1__Send *send, const char *from)
+static err_t client_frame_read_proto_send(struct client_frame *out, const Skein__V1__Send *send, const char *from)
 {
 	Skein__V1__SendRequest request = SKEIN__V1__SEND_REQUEST__INIT;
 
 	out->kind = CLIENT_SEND;
-	if (!rid_is_valid(str_from(send->rid)))
-		return fault(out, ERR_INVALID_ARGUMENT, "rid must be 1 to %d printable ASCII characters", CLIENT_RID_MAX);
+	if (!client_frame_rid_is_valid(str_from(send->rid)))
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "rid must be 1 to %d printable ASCII characters",
+		                          CLIENT_RID_MAX);
 	(void)str_copy(out->rid, sizeof(out->rid), str_from(send->rid));
-	err_t err = check_proto_send(out, send);
+	err_t err = client_frame_check_proto_send(out, send);
 	if (err)
 		return err;
 	request.from = (char *)from;
@@ -317,38 +323,39 @@ static err_t read_proto_send(struct client_frame *out, const Skein__V1__Send *se
 	request.reply_to = send->reply_to;
 	request.n_mentions = send->n_mentions;
 	request.mentions = send->mentions;
-	pack_request(out, &request);
+	client_frame_pack_request(out, &request);
 	(void)str_copy(out->client_msg_id, sizeof(out->client_msg_id), str_from(send->client_msg_id));
 	return OK;
 }
 
-static err_t read_proto_ack(struct client_frame *out, const Skein__V1__AckUpTo *ack)
+static err_t client_frame_read_proto_ack(struct client_frame *out, const Skein__V1__AckUpTo *ack)
 {
 	out->kind = CLIENT_ACK;
-	if (!offset_parse(str_from(ack->offset), &out->offset))
-		return fault(out, ERR_INVALID_ARGUMENT, "offset must be the decimal number of a message frame, as a string");
+	if (!client_frame_offset_parse(str_from(ack->offset), &out->offset))
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT,
+		                          "offset must be the decimal number of a message frame, as a string");
 	return OK;
 }
 
-static err_t read_proto(struct client_frame *out, struct str bytes, const char *from)
+static err_t client_frame_read_proto(struct client_frame *out, struct str bytes, const char *from)
 {
 	Skein__V1__ClientFrame *frame = skein__v1__client_frame__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
 	err_t err = OK;
 
 	if (!frame)
-		return fault(out, ERR_PROTOCOL, "this is not a ClientFrame");
+		return client_frame_fault(out, ERR_PROTOCOL, "this is not a ClientFrame");
 	switch (frame->frame_case) {
 	case SKEIN__V1__CLIENT_FRAME__FRAME_PING:
 		out->kind = CLIENT_PING;
 		break;
 	case SKEIN__V1__CLIENT_FRAME__FRAME_SEND:
-		err = read_proto_send(out, frame->send, from);
+		err = client_frame_read_proto_send(out, frame->send, from);
 		break;
 	case SKEIN__V1__CLIENT_FRAME__FRAME_ACK:
-		err = read_proto_ack(out, frame->ack);
+		err = client_frame_read_proto_ack(out, frame->ack);
 		break;
 	default:
-		err = fault(out, ERR_PROTOCOL, "unknown type");
+		err = client_frame_fault(out, ERR_PROTOCOL, "unknown type");
 	}
 	skein__v1__client_frame__free_unpacked(frame, NULL);
 	return err;
@@ -357,7 +364,8 @@ static err_t read_proto(struct client_frame *out, struct str bytes, const char *
 err_t client_frame_read(struct client_frame *out, enum subprotocol subprotocol, struct str bytes, const char *from)
 {
 	*out = (struct client_frame){ 0 };
-	return subprotocol == SUBPROTOCOL_JSON ? read_json(out, bytes, from) : read_proto(out, bytes, from);
+	return subprotocol == SUBPROTOCOL_JSON ? client_frame_read_json(out, bytes, from) :
+	                                         client_frame_read_proto(out, bytes, from);
 }
 
 void client_frame_release(struct client_frame *frame)

@@ -8,9 +8,9 @@
 #include "gateway/wire/server_frame.h"
 
 /*
- * What clients send, read strictly from either subprotocol. Forms and types are
- * checked here; whether a message makes sense (its type, its body, who may send
- * it where) is im's to say.
+ * Frames of clients, read strictly from either subprotocol. Forms and types are
+ * checked here; im decides whether a message makes sense (its type, its body, the
+ * sender's right to send it).
  */
 
 #define CLIENT_RID_MAX 64

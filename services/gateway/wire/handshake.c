@@ -9,7 +9,7 @@
 #define EPOCH_CHARACTERS 15
 #define OFFSET_DIGITS 20
 
-static err_t authenticate(struct handshake *out, const struct ws_handshake *request, const struct jwt_keys *keys)
+static err_t handshake_authenticate(struct handshake *out, const struct ws_handshake *request, const struct jwt_keys *keys)
 {
 	char in_query[JWT_MAX_BYTES + 1];
 	const char *why = "the token is given twice or too long";
@@ -31,34 +31,34 @@ static err_t authenticate(struct handshake *out, const struct ws_handshake *requ
 	return err;
 }
 
-static err_t bad(const char **detail, const char *sentence)
+static err_t handshake_bad(const char **detail, const char *sentence)
 {
 	*detail = sentence;
 	return ERR_INVALID_ARGUMENT;
 }
 
-static err_t read_device(struct handshake *out, const struct ws_handshake *request, const char **detail)
+static err_t handshake_read_device(struct handshake *out, const struct ws_handshake *request, const char **detail)
 {
 	int len = ws_query(request, "device", out->device, sizeof(out->device));
 
 	if (len == WS_QUERY_ABSENT)
-		return bad(detail, "device is required");
+		return handshake_bad(detail, "device is required");
 	if (len < 0 || !ident_is_valid(str_of(out->device, (size_t)len)))
-		return bad(detail, "device must be 1 to 64 of A-Z a-z 0-9 _ . -");
+		return handshake_bad(detail, "device must be 1 to 64 of A-Z a-z 0-9 _ . -");
 	len = ws_query(request, "platform", out->platform, sizeof(out->platform));
 	if (len == WS_QUERY_ABSENT)
-		return bad(detail, "platform is required");
+		return handshake_bad(detail, "platform is required");
 	if (len < 0 || !platform_is_valid(str_of(out->platform, (size_t)len)))
-		return bad(detail, "platform must be one of ios, android, web, desktop, mini, bot");
+		return handshake_bad(detail, "platform must be one of ios, android, web, desktop, mini, bot");
 	return OK;
 }
 
-static bool is_decimal(const char *text)
+static bool handshake_is_decimal(const char *text)
 {
 	return *text && strspn(text, "0123456789") == strlen(text);
 }
 
-static err_t read_position(struct handshake *out, const struct ws_handshake *request, const char **detail)
+static err_t handshake_read_position(struct handshake *out, const struct ws_handshake *request, const char **detail)
 {
 	char epoch[4 * EPOCH_CHARACTERS + 1], offset[OFFSET_DIGITS + 1];
 	int epoch_len = ws_query(request, "epoch", epoch, sizeof(epoch));
@@ -67,11 +67,11 @@ static err_t read_position(struct handshake *out, const struct ws_handshake *req
 	if (epoch_len == WS_QUERY_ABSENT && offset_len == WS_QUERY_ABSENT)
 		return OK;
 	if (epoch_len == WS_QUERY_ABSENT || offset_len == WS_QUERY_ABSENT)
-		return bad(detail, "epoch and offset go together");
+		return handshake_bad(detail, "epoch and offset go together");
 	if (epoch_len < 1 || utf8_length(str_of(epoch, (size_t)epoch_len)) > EPOCH_CHARACTERS)
-		return bad(detail, "epoch must be 1 to 15 characters");
-	if (offset_len < 1 || !is_decimal(offset))
-		return bad(detail, "offset must be 1 to 20 decimal digits");
+		return handshake_bad(detail, "epoch must be 1 to 15 characters");
+	if (offset_len < 1 || !handshake_is_decimal(offset))
+		return handshake_bad(detail, "offset must be 1 to 20 decimal digits");
 	out->has_position = true;
 	out->epoch = inbox_epoch_parse(str_of(epoch, (size_t)epoch_len));
 	if (!str_to_u64(str_of(offset, (size_t)offset_len), &out->offset))
@@ -79,7 +79,7 @@ static err_t read_position(struct handshake *out, const struct ws_handshake *req
 	return OK;
 }
 
-static err_t read_ack(struct handshake *out, const struct ws_handshake *request, const char **detail)
+static err_t handshake_read_ack(struct handshake *out, const struct ws_handshake *request, const char **detail)
 {
 	char ack[2];
 	int len = ws_query(request, "ack", ack, sizeof(ack));
@@ -87,7 +87,7 @@ static err_t read_ack(struct handshake *out, const struct ws_handshake *request,
 	if (len == WS_QUERY_ABSENT)
 		return OK;
 	if (len != 1 || (ack[0] != '0' && ack[0] != '1'))
-		return bad(detail, "ack must be 0 or 1");
+		return handshake_bad(detail, "ack must be 0 or 1");
 	out->never_acks = ack[0] == '0';
 	return OK;
 }
@@ -96,12 +96,12 @@ err_t handshake_read(struct handshake *out, const struct ws_handshake *request, 
                      const char **detail)
 {
 	*out = (struct handshake){ 0 };
-	err_t err = authenticate(out, request, keys);
+	err_t err = handshake_authenticate(out, request, keys);
 	if (!err)
-		err = read_device(out, request, detail);
+		err = handshake_read_device(out, request, detail);
 	if (!err)
-		err = read_position(out, request, detail);
+		err = handshake_read_position(out, request, detail);
 	if (!err)
-		err = read_ack(out, request, detail);
+		err = handshake_read_ack(out, request, detail);
 	return err;
 }

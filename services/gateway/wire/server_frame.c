@@ -6,80 +6,80 @@
 
 const char *const subprotocol_names[SUBPROTOCOL_COUNT] = { "skein.v1.json", "skein.v1.proto" };
 
-static void put_text(struct buf *out, const char *key, const char *text)
+static void server_frame_put_text(struct buf *out, const char *key, const char *text)
 {
 	json_put_field(out, key, str_from(text));
 }
 
-static void put_text_if_set(struct buf *out, const char *key, const char *text)
+static void server_frame_put_text_if_set(struct buf *out, const char *key, const char *text)
 {
 	if (*text)
-		put_text(out, key, text);
+		server_frame_put_text(out, key, text);
 }
 
-static void put_hello(struct buf *out, const Skein__V1__Hello *hello)
+static void server_frame_put_hello(struct buf *out, const Skein__V1__Hello *hello)
 {
-	put_text(out, "type", "hello");
-	put_text(out, "node", hello->node);
-	put_text(out, "conn", hello->conn);
-	put_text(out, "uid", hello->uid);
-	put_text(out, "device", hello->device);
+	server_frame_put_text(out, "type", "hello");
+	server_frame_put_text(out, "node", hello->node);
+	server_frame_put_text(out, "conn", hello->conn);
+	server_frame_put_text(out, "uid", hello->uid);
+	server_frame_put_text(out, "device", hello->device);
 	json_put_u64_field(out, "heartbeat_s", hello->heartbeat_s);
-	put_text(out, "epoch", hello->epoch);
-	put_text(out, "head", hello->head);
+	server_frame_put_text(out, "epoch", hello->epoch);
+	server_frame_put_text(out, "head", hello->head);
 }
 
-static void put_ack(struct buf *out, const Skein__V1__Ack *ack)
+static void server_frame_put_ack(struct buf *out, const Skein__V1__Ack *ack)
 {
-	put_text(out, "type", "ack");
-	put_text(out, "rid", ack->rid);
+	server_frame_put_text(out, "type", "ack");
+	server_frame_put_text(out, "rid", ack->rid);
 	json_put_id_field(out, "msg_id", ack->msg_id);
-	put_text(out, "conversation_id", ack->conversation_id);
+	server_frame_put_text(out, "conversation_id", ack->conversation_id);
 	json_put_u64_field(out, "seq", ack->seq);
 	json_put_u64_field(out, "time", ack->time);
 	json_put_bool_field(out, "duplicate", ack->duplicate);
 }
 
-static void put_error(struct buf *out, const Skein__V1__Error *error)
+static void server_frame_put_error(struct buf *out, const Skein__V1__Error *error)
 {
-	put_text(out, "type", "error");
-	put_text_if_set(out, "rid", error->rid);
-	put_text(out, "code", error->code);
-	put_text(out, "message", error->message);
+	server_frame_put_text(out, "type", "error");
+	server_frame_put_text_if_set(out, "rid", error->rid);
+	server_frame_put_text(out, "code", error->code);
+	server_frame_put_text(out, "message", error->message);
 }
 
-static void put_reconnect(struct buf *out, const Skein__V1__Reconnect *reconnect)
+static void server_frame_put_reconnect(struct buf *out, const Skein__V1__Reconnect *reconnect)
 {
-	put_text(out, "type", "reconnect");
+	server_frame_put_text(out, "type", "reconnect");
 	json_put_u64_field(out, "after_ms", reconnect->after_ms);
-	put_text_if_set(out, "url", reconnect->url);
+	server_frame_put_text_if_set(out, "url", reconnect->url);
 }
 
-static void put_frame(struct buf *out, const Skein__V1__ServerFrame *frame)
+static void server_frame_put_frame(struct buf *out, const Skein__V1__ServerFrame *frame)
 {
 	switch (frame->frame_case) {
 	case SKEIN__V1__SERVER_FRAME__FRAME_HELLO:
-		put_hello(out, frame->hello);
+		server_frame_put_hello(out, frame->hello);
 		break;
 	case SKEIN__V1__SERVER_FRAME__FRAME_ACK:
-		put_ack(out, frame->ack);
+		server_frame_put_ack(out, frame->ack);
 		break;
 	case SKEIN__V1__SERVER_FRAME__FRAME_ERROR:
-		put_error(out, frame->error);
+		server_frame_put_error(out, frame->error);
 		break;
 	case SKEIN__V1__SERVER_FRAME__FRAME_RESYNC:
-		put_text(out, "type", "resync");
-		put_text(out, "epoch", frame->resync->epoch);
+		server_frame_put_text(out, "type", "resync");
+		server_frame_put_text(out, "epoch", frame->resync->epoch);
 		break;
 	case SKEIN__V1__SERVER_FRAME__FRAME_SYNC_MORE:
-		put_text(out, "type", "sync_more");
-		put_text(out, "next_offset", frame->sync_more->next_offset);
+		server_frame_put_text(out, "type", "sync_more");
+		server_frame_put_text(out, "next_offset", frame->sync_more->next_offset);
 		break;
 	case SKEIN__V1__SERVER_FRAME__FRAME_RECONNECT:
-		put_reconnect(out, frame->reconnect);
+		server_frame_put_reconnect(out, frame->reconnect);
 		break;
 	case SKEIN__V1__SERVER_FRAME__FRAME_PONG:
-		put_text(out, "type", "pong");
+		server_frame_put_text(out, "type", "pong");
 		break;
 	default:
 		assert(!"a frame that is made here");
@@ -95,7 +95,7 @@ struct payload *server_frame(enum subprotocol subprotocol, const Skein__V1__Serv
 	}
 	struct buf json = { 0 };
 	buf_append_char(&json, '{');
-	put_frame(&json, frame);
+	server_frame_put_frame(&json, frame);
 	buf_append_char(&json, '}');
 	struct payload *payload = payload_new(buf_str(&json));
 	buf_release(&json);

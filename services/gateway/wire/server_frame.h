@@ -6,14 +6,14 @@
 #include "proto/client.pb-c.h"
 
 /*
- * Frames for one client: everything but messages (those are in fanout.h). The
- * protobuf structs are what both subprotocols are made from; in JSON the same
- * fields stand under the same names, beside `type`.
+ * Frames for one client: all but messages and events (message_frame.h,
+ * event_frame.h). Both subprotocols are made from the protobuf structs; in JSON the
+ * same fields stand under the same names, beside `type`.
  */
 
 enum subprotocol { SUBPROTOCOL_JSON, SUBPROTOCOL_PROTO, SUBPROTOCOL_COUNT };
 
-/* Their names in a handshake, in this order; the first is what a client gets that names none. */
+/* Their names in a handshake, in this order; a client that names none gets the first. */
 extern const char *const subprotocol_names[SUBPROTOCOL_COUNT];
 
 static inline enum ws_opcode subprotocol_opcode(enum subprotocol subprotocol)

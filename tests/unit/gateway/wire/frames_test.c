@@ -11,7 +11,7 @@
 
 #include "base/text/json.h"
 #include "base/mem.h"
-#include "gateway/wire/fanout.h"
+#include "gateway/wire/message_frame.h"
 #include "gateway/wire/server_frame.h"
 
 /* Frames are read back by parsers that know nothing of how they were made: jansson and protobuf-c. */
@@ -70,15 +70,15 @@ static void set_up_message(Skein__V1__Message *m)
 	m->n_mentions = 2;
 }
 
-static struct fanout *make_fanout(const Skein__V1__Message *m, bool for_own, const char *client_msg_id)
+static struct shared_frame *make_frame(const Skein__V1__Message *m, bool for_sender, const char *client_msg_id)
 {
 	size_t len = skein__v1__message__get_packed_size(m);
 	uint8_t *bytes = mem_alloc(len);
 
 	skein__v1__message__pack(m, bytes);
-	struct fanout *fanout = fanout_new(str_of(bytes, len), for_own, str_from(client_msg_id));
+	struct shared_frame *frame = message_frame_new(str_of(bytes, len), for_sender, str_from(client_msg_id));
 	mem_free(bytes);
-	return fanout;
+	return frame;
 }
 
 static const uint64_t offsets[] = { 1, 9, 10, 99, 12345, 4294967296, 9223372036854775807ull, 18446744073709551615ull };
@@ -88,13 +88,13 @@ static void offset_text(char out[21], uint64_t offset)
 	snprintf(out, 21, "%llu", (unsigned long long)offset);
 }
 
-static char wire[FANOUT_FRAME_MAX + 1024];
+static char wire[SHARED_FRAME_MAX + 1024];
 
-static struct str write_frame(const struct fanout *fanout, enum audience audience, enum subprotocol subprotocol, uint64_t offset)
+static struct str write_frame(const struct shared_frame *frame, enum viewer viewer, enum subprotocol subprotocol, uint64_t offset)
 {
-	size_t len = fanout_frame_write(wire, fanout, audience, subprotocol, offset);
+	size_t len = message_frame_write(wire, frame, viewer, subprotocol, offset);
 
-	assert_true(len <= fanout_frame_max(fanout, audience, subprotocol));
+	assert_true(len <= message_frame_max(frame, viewer, subprotocol));
 	return str_of(wire, len);
 }
 
@@ -137,18 +137,18 @@ static void a_message_reads_back_whole_with_each_connections_offset(void **state
 	(void)state;
 
 	set_up_message(&message);
-	struct fanout *fanout = make_fanout(&message, true, "key-1\"\\");
-	assert_non_null(fanout);
+	struct shared_frame *frame = make_frame(&message, true, "key-1\"\\");
+	assert_non_null(frame);
 	for (size_t i = 0; i < ARRAY_LEN(offsets); i++) {
 		char offset[21];
 
 		offset_text(offset, offsets[i]);
-		check_json(unwrap(write_frame(fanout, AUDIENCE_OTHERS, SUBPROTOCOL_JSON, offsets[i]), 1), offset, "(none)");
-		check_json(unwrap(write_frame(fanout, AUDIENCE_OWN, SUBPROTOCOL_JSON, offsets[i]), 1), offset, "key-1\"\\");
-		check_proto(unwrap(write_frame(fanout, AUDIENCE_OTHERS, SUBPROTOCOL_PROTO, offsets[i]), 2), offset, "");
-		check_proto(unwrap(write_frame(fanout, AUDIENCE_OWN, SUBPROTOCOL_PROTO, offsets[i]), 2), offset, "key-1\"\\");
+		check_json(unwrap(write_frame(frame, VIEWER_OTHER, SUBPROTOCOL_JSON, offsets[i]), 1), offset, "(none)");
+		check_json(unwrap(write_frame(frame, VIEWER_SENDER, SUBPROTOCOL_JSON, offsets[i]), 1), offset, "key-1\"\\");
+		check_proto(unwrap(write_frame(frame, VIEWER_OTHER, SUBPROTOCOL_PROTO, offsets[i]), 2), offset, "");
+		check_proto(unwrap(write_frame(frame, VIEWER_SENDER, SUBPROTOCOL_PROTO, offsets[i]), 2), offset, "key-1\"\\");
 	}
-	fanout_unref(fanout);
+	shared_frame_unref(frame);
 }
 
 static void frames_of_every_length_have_the_right_header(void **state)
@@ -165,26 +165,26 @@ static void frames_of_every_length_have_the_right_header(void **state)
 		if (len >= 8)
 			snprintf(body, len + 1, "{\"t\":\"%*s\"}", (int)(len - 8), "");
 		message.body = len >= 8 ? body : "";
-		struct fanout *fanout = make_fanout(&message, false, "");
-		assert_non_null(fanout);
-		struct str json = unwrap(write_frame(fanout, AUDIENCE_OTHERS, SUBPROTOCOL_JSON, 3), 1);
-		json_decref(parse(json));
-		struct str proto = unwrap(write_frame(fanout, AUDIENCE_OTHERS, SUBPROTOCOL_PROTO, 3), 2);
-		Skein__V1__ServerFrame *frame =
-			skein__v1__server_frame__unpack(NULL, proto.len, (const uint8_t *)proto.ptr);
+		struct shared_frame *frame = make_frame(&message, false, "");
 		assert_non_null(frame);
-		assert_string_equal(frame->message->body, message.body);
-		skein__v1__server_frame__free_unpacked(frame, NULL);
-		fanout_unref(fanout);
+		struct str json = unwrap(write_frame(frame, VIEWER_OTHER, SUBPROTOCOL_JSON, 3), 1);
+		json_decref(parse(json));
+		struct str proto = unwrap(write_frame(frame, VIEWER_OTHER, SUBPROTOCOL_PROTO, 3), 2);
+		Skein__V1__ServerFrame *read =
+			skein__v1__server_frame__unpack(NULL, proto.len, (const uint8_t *)proto.ptr);
+		assert_non_null(read);
+		assert_string_equal(read->message->body, message.body);
+		skein__v1__server_frame__free_unpacked(read, NULL);
+		shared_frame_unref(frame);
 	}
 	mem_free(body);
 }
 
 static void expect_refused(const Skein__V1__Message *message, const char *why)
 {
-	struct fanout *fanout = make_fanout(message, false, "");
+	struct shared_frame *frame = make_frame(message, false, "");
 
-	if (fanout)
+	if (frame)
 		fail_msg("shown although %s", why);
 }
 
@@ -208,11 +208,11 @@ static void a_message_that_cannot_be_shown_is_refused(void **state)
 	expect_refused(&bad, "its body is not UTF-8");
 	bad = good, bad.client_msg_id = "key";
 	expect_refused(&bad, "others would see the sender's key");
-	assert_null(fanout_new(STR("\xff\xff\xff"), false, STR("")));
-	assert_null(fanout_new(str_of(NULL, 0), false, STR("")));
+	assert_null(message_frame_new(STR("\xff\xff\xff"), false, STR("")));
+	assert_null(message_frame_new(str_of(NULL, 0), false, STR("")));
 
-	char *body = mem_zalloc(FANOUT_FRAME_MAX + 1);
-	memset(body, ' ', FANOUT_FRAME_MAX);
+	char *body = mem_zalloc(SHARED_FRAME_MAX + 1);
+	memset(body, ' ', SHARED_FRAME_MAX);
 	body[0] = '{';
 	body[1] = '}';
 	bad = good, bad.body = body;
@@ -223,25 +223,25 @@ static void a_message_that_cannot_be_shown_is_refused(void **state)
 static void no_frame_is_longer_than_a_frame_may_be(void **state)
 {
 	Skein__V1__Message message;
-	char *body = mem_zalloc(FANOUT_FRAME_MAX + 1), key[65] = "";
+	char *body = mem_zalloc(SHARED_FRAME_MAX + 1), key[65] = "";
 	unsigned shown = 0, refused = 0;
 	(void)state;
 
-	memset(body, ' ', FANOUT_FRAME_MAX);
+	memset(body, ' ', SHARED_FRAME_MAX);
 	memcpy(body, "{}", 2);
 	memset(key, '"', sizeof(key) - 1); /* what JSON escapes, the sender's own frame is longest */
 	set_up_message(&message);
 	message.body = body;
-	for (size_t len = FANOUT_FRAME_MAX; len > FANOUT_FRAME_MAX - 600; len -= 3) {
+	for (size_t len = SHARED_FRAME_MAX; len > SHARED_FRAME_MAX - 600; len -= 3) {
 		body[len] = '\0';
-		struct fanout *fanout = make_fanout(&message, true, key);
-		shown += fanout != NULL;
-		refused += fanout == NULL;
-		if (!fanout)
+		struct shared_frame *frame = make_frame(&message, true, key);
+		shown += frame != NULL;
+		refused += frame == NULL;
+		if (!frame)
 			continue;
-		assert_true(write_frame(fanout, AUDIENCE_OWN, SUBPROTOCOL_JSON, UINT64_MAX).len <= FANOUT_FRAME_MAX);
-		assert_true(write_frame(fanout, AUDIENCE_OWN, SUBPROTOCOL_PROTO, UINT64_MAX).len <= FANOUT_FRAME_MAX);
-		fanout_unref(fanout);
+		assert_true(write_frame(frame, VIEWER_SENDER, SUBPROTOCOL_JSON, UINT64_MAX).len <= SHARED_FRAME_MAX);
+		assert_true(write_frame(frame, VIEWER_SENDER, SUBPROTOCOL_PROTO, UINT64_MAX).len <= SHARED_FRAME_MAX);
+		shared_frame_unref(frame);
 	}
 	assert_true(shown > 0 && refused > 0);
 	mem_free(body);
@@ -256,33 +256,33 @@ static void what_a_later_version_adds_counts_in_the_protobuf_frame(void **state)
 	set_up_message(&message);
 	message.base.n_unknown_fields = 1;
 	message.base.unknown_fields = &field;
-	field.data = mem_zalloc(FANOUT_FRAME_MAX);
+	field.data = mem_zalloc(SHARED_FRAME_MAX);
 	memcpy(field.data, "\xfd\xff\x0f", 3); /* so many bytes follow */
-	field.len = FANOUT_FRAME_MAX;
+	field.len = SHARED_FRAME_MAX;
 	expect_refused(&message, "its protobuf frame is too large");
 	memcpy(field.data, "\xfd\xff\x0e", 3);
-	field.len = FANOUT_FRAME_MAX - (1 << 14);
-	struct fanout *fanout = make_fanout(&message, false, "");
-	assert_non_null(fanout);
-	fanout_unref(fanout);
+	field.len = SHARED_FRAME_MAX - (1 << 14);
+	struct shared_frame *frame = make_frame(&message, false, "");
+	assert_non_null(frame);
+	shared_frame_unref(frame);
 	mem_free(field.data);
 }
 
-static void shares_free_the_fanout_with_the_last_of_them(void **state)
+static void the_last_reference_of_a_worker_frees_the_shared_frame(void **state)
 {
 	Skein__V1__Message message;
 	(void)state;
 
 	set_up_message(&message);
-	struct fanout *fanout = make_fanout(&message, false, "");
-	struct fanout_share *one = fanout_share_new(fanout), *other = fanout_share_new(fanout);
-	assert_int_equal(atomic_load(&fanout->refs), 3);
-	fanout_share_ref(one);
-	fanout_share_unref(one);
-	fanout_share_unref(other);
-	fanout_unref(fanout);
-	assert_int_equal(atomic_load(&fanout->refs), 1);
-	fanout_share_unref(one); /* a sanitizer sees it, if this is not the end of it */
+	struct shared_frame *frame = make_frame(&message, false, "");
+	struct worker_frame *one = worker_frame_new(frame), *other = worker_frame_new(frame);
+	assert_int_equal(atomic_load(&frame->refs), 3);
+	worker_frame_ref(one);
+	worker_frame_unref(one);
+	worker_frame_unref(other);
+	shared_frame_unref(frame);
+	assert_int_equal(atomic_load(&frame->refs), 1);
+	worker_frame_unref(one); /* a sanitizer sees it, if this does not free both */
 }
 
 /* ---- the other frames ---- */
@@ -379,7 +379,7 @@ int main(void)
 		cmocka_unit_test(a_message_that_cannot_be_shown_is_refused),
 		cmocka_unit_test(no_frame_is_longer_than_a_frame_may_be),
 		cmocka_unit_test(what_a_later_version_adds_counts_in_the_protobuf_frame),
-		cmocka_unit_test(shares_free_the_fanout_with_the_last_of_them),
+		cmocka_unit_test(the_last_reference_of_a_worker_frees_the_shared_frame),
 		cmocka_unit_test(the_other_frames_have_the_fields_of_the_contract),
 		cmocka_unit_test(the_other_frames_read_back_from_protobuf),
 	};

@@ -1,0 +1,18 @@
+#ifndef SKEIN_GATEWAY_GATEWAY_FIGURES_H
+#define SKEIN_GATEWAY_GATEWAY_FIGURES_H
+
+/*
+ * Figures of the whole process, read when somebody asks: gauges for /metrics, and
+ * what router is told about the node. Thread: the main worker's.
+ */
+
+struct app;
+struct node_figures;
+
+/* Once, at the start. */
+void gateway_figures_add(struct app *app);
+
+/* For the registration; `arg` is the struct app. */
+void gateway_figures_of_node(struct node_figures *out, void *arg);
+
+#endif

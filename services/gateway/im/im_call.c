@@ -1,0 +1,105 @@
+#include "gateway/im/im_call.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "base/telemetry/metrics.h"
+#include "gateway/queues/conn_table.h"
+#include "rpc/client/rpc_client.h"
+
+#define IM_CALL_PAUSE_MS 50 /* longest first pause; each next one may be twice as long */
+
+void im_caller_init(struct im_caller *caller, struct worker *worker, struct rpc_channel *channel,
+                    const struct conn_table *table, struct counter *repeats)
+{
+	*caller = (struct im_caller){
+		.worker = worker, .channel = channel, .table = table, .repeats = repeats, .budget = IM_CALL_BUDGET
+	};
+	list_init(&caller->pausing);
+}
+
+static void im_call_end(struct im_call *call, struct session *session, err_t err, struct str response, const char *detail)
+{
+	call->done(call, session, err, response, detail);
+	buf_release(&call->request);
+	mem_free(call);
+}
+
+static void im_call_ask(struct im_call *call, struct str request);
+
+static void im_call_on_pause_over(struct timer *timer)
+{
+	struct im_call *call = container_of(timer, struct im_call, pause);
+
+	list_remove(&call->pausing);
+	if (conn_table_find(call->caller->table, call->conn))
+		im_call_ask(call, buf_str(&call->request));
+	else
+		im_call_end(call, NULL, ERR_CLOSED, STR(""), "");
+}
+
+static bool im_call_may_repeat(struct im_call *call, uint64_t now_ms)
+{
+	if (call->tries > call->retries || call->caller->budget < 1 || now_ms >= call->deadline_ms)
+		return false;
+	call->caller->budget -= 1;
+	return true;
+}
+
+static void im_call_pause(struct im_call *call, uint64_t now_ms)
+{
+	uint64_t pause_ms = 1 + random_below((uint64_t)IM_CALL_PAUSE_MS << (call->tries - 1));
+
+	counter_add(call->caller->repeats, 1);
+	list_push_back(&call->caller->pausing, &call->pausing);
+	worker_arm(call->caller->worker, &call->pause, MIN(now_ms + pause_ms, call->deadline_ms - 1));
+}
+
+static void im_call_on_done(void *arg, err_t err, struct str response, const char *detail)
+{
+	struct im_call *call = arg;
+	struct im_caller *caller = call->caller;
+	struct session *session = conn_table_find(caller->table, call->conn);
+	uint64_t now_ms = clock_mono_ms();
+
+	if (!err)
+		caller->budget = MIN(caller->budget + 0.1, IM_CALL_BUDGET);
+	if (session && err == ERR_UNAVAILABLE && im_call_may_repeat(call, now_ms))
+		im_call_pause(call, now_ms);
+	else
+		im_call_end(call, session, err, response, detail);
+}
+
+static void im_call_ask(struct im_call *call, struct str request)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	call->tries++;
+	rpc_call(call->caller->channel, call->caller->worker, call->path, request,
+	         call->deadline_ms > now_ms ? call->deadline_ms - now_ms : 1, true, STR(""), im_call_on_done, call);
+}
+
+void im_call_start(struct im_call *call, struct im_caller *caller, uint64_t conn, const char *path, struct str request,
+                   im_call_done done)
+{
+	call->caller = caller;
+	call->conn = conn;
+	call->done = done;
+	call->path = path;
+	call->deadline_ms = clock_mono_ms() + (call->timeout_ms ? call->timeout_ms : IM_CALL_TIMEOUT_MS);
+	timer_init(&call->pause, im_call_on_pause_over);
+	list_init(&call->pausing);
+	if (call->retries)
+		buf_append_str(&call->request, request);
+	im_call_ask(call, request);
+}
+
+void im_caller_drop(struct im_caller *caller)
+{
+	for (struct list *first; (first = list_pop_front(&caller->pausing));) {
+		struct im_call *call = container_of(first, struct im_call, pausing);
+
+		worker_cancel(caller->worker, &call->pause);
+		im_call_end(call, NULL, ERR_CLOSED, STR(""), "");
+	}
+}

@@ -1,0 +1,75 @@
+#ifndef SKEIN_GATEWAY_IM_IM_CALL_H
+#define SKEIN_GATEWAY_IM_IM_CALL_H
+
+#include "base/error.h"
+#include "base/list.h"
+#include "base/text/buf.h"
+#include "base/text/str.h"
+#include "base/timer_wheel.h"
+
+/*
+ * A call of im for a connection, answered on the thread of its worker. The
+ * connection may be gone by then: the call knows it by its id. Embed it as the
+ * first member in what the answer needs; that is freed after `done`.
+ *
+ * An im that dies or cannot serve costs its clients no error: a call that may be
+ * repeated is repeated, most likely at another im, after a short pause and until
+ * its deadline. Each worker has a budget of repeats, which good answers fill:
+ * while nothing is served, repeats must not multiply the load.
+ */
+
+struct conn_table;
+struct counter;
+struct rpc_channel;
+struct session;
+struct worker;
+
+#define IM_CALL_TIMEOUT_MS 5000 /* all repeats included */
+#define IM_CALL_RETRIES 4
+
+/* Calls that a worker may repeat; a good answer gives a tenth of one back. */
+#define IM_CALL_BUDGET 1000
+
+/* What the calls of one worker share. Thread: the worker's. */
+struct im_caller {
+	struct worker *worker;
+	struct rpc_channel *channel;
+	const struct conn_table *table;
+	struct counter *repeats;
+	struct list pausing; /* calls that wait to be repeated */
+	double budget; /* repeats left */
+};
+
+struct im_call;
+
+/* `session` is NULL when the connection is gone. */
+typedef void (*im_call_done)(struct im_call *call, struct session *session, err_t err, struct str response,
+                             const char *detail);
+
+struct im_call {
+	/* set by the caller before im_call_start() */
+	uint64_t timeout_ms; /* 0: IM_CALL_TIMEOUT_MS */
+	unsigned retries; /* repeats at most; 0 for a call that must not be executed twice */
+	/* private */
+	struct im_caller *caller;
+	uint64_t conn;
+	im_call_done done;
+	const char *path;
+	struct buf request; /* kept while it may be repeated */
+	uint64_t deadline_ms;
+	unsigned tries;
+	struct timer pause;
+	struct list pausing; /* in the caller's list */
+};
+
+void im_caller_init(struct im_caller *caller, struct worker *worker, struct rpc_channel *channel,
+                    const struct conn_table *table, struct counter *repeats);
+
+/* Ends the calls that pause; no connection is left. */
+void im_caller_drop(struct im_caller *caller);
+
+/* `call` is a zeroed object of the heap, `path` a literal; `request` is copied. */
+void im_call_start(struct im_call *call, struct im_caller *caller, uint64_t conn, const char *path, struct str request,
+                   im_call_done done);
+
+#endif

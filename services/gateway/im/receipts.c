@@ -1,0 +1,107 @@
+#include "gateway/im/receipts.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "proto/im.pb-c.h"
+
+struct receipt {
+	struct map_node by_key;
+	struct list in_order;
+	uint64_t seq;
+	size_t key_len;
+	size_t conversation_at; /* in the key */
+	char key[]; /* uid and conversation id, each with its terminator */
+};
+
+static struct str receipt_key(const struct map_node *node)
+{
+	const struct receipt *receipt = container_of(node, struct receipt, by_key);
+
+	return str_of(receipt->key, receipt->key_len);
+}
+
+void receipts_init(struct receipts *receipts)
+{
+	map_init(&receipts->by_key, receipt_key);
+	list_init(&receipts->order);
+}
+
+static struct receipt *receipts_pop(struct receipts *receipts)
+{
+	struct list *first = list_pop_front(&receipts->order);
+
+	if (!first)
+		return NULL;
+	struct receipt *receipt = container_of(first, struct receipt, in_order);
+	map_remove(&receipts->by_key, &receipt->by_key);
+	return receipt;
+}
+
+void receipts_release(struct receipts *receipts)
+{
+	struct receipt *receipt;
+
+	while ((receipt = receipts_pop(receipts)))
+		mem_free(receipt);
+	map_release(&receipts->by_key);
+}
+
+static struct receipt *receipt_new(const char *uid, const char *conversation_id)
+{
+	size_t uid_size = strlen(uid) + 1, conversation_size = strlen(conversation_id) + 1;
+	struct receipt *receipt = mem_zalloc(sizeof(*receipt) + uid_size + conversation_size);
+
+	receipt->key_len = uid_size + conversation_size;
+	receipt->conversation_at = uid_size;
+	memcpy(receipt->key, uid, uid_size);
+	memcpy(receipt->key + uid_size, conversation_id, conversation_size);
+	return receipt;
+}
+
+bool receipts_add(struct receipts *receipts, const char *uid, const char *conversation_id, uint64_t seq)
+{
+	struct receipt *receipt = receipt_new(uid, conversation_id);
+	struct map_node *known = map_find(&receipts->by_key, receipt_key(&receipt->by_key));
+
+	receipt->seq = seq;
+	if (known) {
+		struct receipt *older = container_of(known, struct receipt, by_key);
+
+		if (older->seq < seq)
+			older->seq = seq;
+		mem_free(receipt);
+		return true;
+	}
+	if (receipts_count(receipts) >= RECEIPTS_MAX) {
+		mem_free(receipt);
+		return false;
+	}
+	map_put(&receipts->by_key, &receipt->by_key);
+	list_push_back(&receipts->order, &receipt->in_order);
+	return true;
+}
+
+size_t receipts_take(struct receipts *receipts, struct buf *out)
+{
+	Skein__V1__DeliveredRequest request = SKEIN__V1__DELIVERED_REQUEST__INIT;
+	Skein__V1__Receipt shown[RECEIPTS_BATCH], *pointers[RECEIPTS_BATCH];
+	struct receipt *taken[RECEIPTS_BATCH];
+	size_t count = 0;
+
+	while (count < RECEIPTS_BATCH && (taken[count] = receipts_pop(receipts))) {
+		skein__v1__receipt__init(&shown[count]);
+		shown[count].uid = taken[count]->key;
+		shown[count].conversation_id = taken[count]->key + taken[count]->conversation_at;
+		shown[count].seq = taken[count]->seq;
+		pointers[count] = &shown[count];
+		count++;
+	}
+	request.n_receipts = count;
+	request.receipts = pointers;
+	size_t len = skein__v1__delivered_request__get_packed_size(&request);
+	out->len += skein__v1__delivered_request__pack(&request, (uint8_t *)buf_reserve(out, len));
+	for (size_t i = 0; i < count; i++)
+		mem_free(taken[i]);
+	return count;
+}

@@ -1,0 +1,82 @@
+#include "gateway/queues/unacked.h"
+
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/mem.h"
+
+struct unacked_entry {
+	uint64_t offset;
+	struct message_name *name;
+};
+
+struct unacked_ring {
+	uint64_t epoch;
+	uint32_t first, count, capacity; /* capacity is a power of two */
+	struct unacked_entry entries[];
+};
+
+#define UNACKED_FIRST_CAPACITY 4
+
+static struct unacked_ring *unacked_ring_new(uint64_t epoch, uint32_t capacity)
+{
+	struct unacked_ring *ring = mem_alloc(sizeof(*ring) + capacity * sizeof(ring->entries[0]));
+
+	*ring = (struct unacked_ring){ .epoch = epoch, .capacity = capacity };
+	return ring;
+}
+
+static struct unacked_ring *unacked_ring_double(struct unacked_ring *old)
+{
+	struct unacked_ring *ring = unacked_ring_new(old->epoch, 2 * old->capacity);
+
+	for (; ring->count < old->count; ring->count++)
+		ring->entries[ring->count] = old->entries[(old->first + ring->count) & (old->capacity - 1)];
+	mem_free(old);
+	return ring;
+}
+
+static struct message_name *unacked_pop(struct unacked *unacked)
+{
+	struct unacked_ring *ring = unacked->ring;
+	struct message_name *name = ring->entries[ring->first].name;
+
+	ring->first = (ring->first + 1) & (ring->capacity - 1);
+	if (--ring->count == 0) {
+		mem_free(ring);
+		unacked->ring = NULL;
+	}
+	return name;
+}
+
+void unacked_add(struct unacked *unacked, uint64_t epoch, uint64_t offset, struct message_name *name)
+{
+	if (unacked->ring && unacked->ring->epoch != epoch)
+		unacked_clear(unacked);
+	if (!unacked->ring)
+		unacked->ring = unacked_ring_new(epoch, UNACKED_FIRST_CAPACITY);
+	else if (unacked->ring->count == UNACKED_MAX)
+		message_name_unref(unacked_pop(unacked));
+	else if (unacked->ring->count == unacked->ring->capacity)
+		unacked->ring = unacked_ring_double(unacked->ring);
+	struct unacked_ring *ring = unacked->ring;
+	ring->entries[(ring->first + ring->count) & (ring->capacity - 1)] = (struct unacked_entry){ offset, name };
+	ring->count++;
+}
+
+struct message_name *unacked_take(struct unacked *unacked, uint64_t epoch, uint64_t offset)
+{
+	const struct unacked_ring *ring = unacked->ring;
+
+	if (ring && ring->epoch != epoch) {
+		unacked_clear(unacked);
+		return NULL;
+	}
+	return ring && ring->entries[ring->first].offset <= offset ? unacked_pop(unacked) : NULL;
+}
+
+void unacked_clear(struct unacked *unacked)
+{
+	while (unacked->ring)
+		message_name_unref(unacked_pop(unacked));
+}

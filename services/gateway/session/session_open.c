@@ -1,0 +1,270 @@
+#include "gateway/session/session_open.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "base/sabotage.h"
+#include "base/telemetry/log.h"
+#include "gateway/config.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/im/admission.h"
+#include "gateway/im/inbox_head.h"
+#include "gateway/router/move_targets.h"
+#include "gateway/session/opening.h"
+#include "gateway/session/session.h"
+#include "gateway/session/session_frames.h"
+#include "gateway/session/session_order.h"
+#include "gateway/session/session_pages.h"
+#include "gateway/session/session_receive.h"
+#include "gateway/session/session_timer.h"
+#include "gateway/wire/handshake.h"
+#include "gateway/wire/server_frame.h"
+
+/* ---- the handshake ---- */
+
+static void open_name(struct session *session, const struct handshake *handshake)
+{
+	struct buf names = { 0 };
+
+	buf_append(&names, handshake->claims.uid, strlen(handshake->claims.uid) + 1);
+	session->device_at = (uint16_t)names.len;
+	buf_append(&names, handshake->device, strlen(handshake->device) + 1);
+	session->platform_at = (uint16_t)names.len;
+	buf_append(&names, handshake->platform, strlen(handshake->platform) + 1);
+	session->names = memcpy(mem_alloc(names.len), names.ptr, names.len);
+	buf_release(&names);
+}
+
+static bool open_may_take_in(const struct session_home *home, const char **detail)
+{
+	if (home->takes_nobody)
+		*detail = "this node goes away";
+	else if (route_link_is_away(home->routes, clock_mono_ms()))
+		*detail = "this node has no router at this moment";
+	else
+		return true;
+	return false;
+}
+
+static enum handshake_outcome open_outcome_of(err_t err)
+{
+	if (err == ERR_UNAUTHENTICATED)
+		return HANDSHAKE_UNAUTHENTICATED;
+	return err == ERR_INVALID_ARGUMENT ? HANDSHAKE_INVALID : HANDSHAKE_FULL;
+}
+
+static err_t open_read_handshake(struct session_home *home, const struct ws_handshake *request, struct handshake *handshake,
+                                 const char **detail)
+{
+	err_t err = handshake_read(handshake, request, home->keys, detail);
+
+	if (err)
+		return err;
+	if (atomic_fetch_add(home->connections, 1) < (unsigned)home->config->ws_max_connections)
+		return OK;
+	atomic_fetch_sub(home->connections, 1);
+	*detail = "this node has as many connections as it takes";
+	return ERR_UNAVAILABLE;
+}
+
+static err_t open_on_accept(const struct ws_handshake *request, unsigned subprotocol, void *memory, const char **detail,
+                            void *arg)
+{
+	struct session_home *home = arg;
+	struct session *session = memory;
+	struct handshake handshake;
+
+	if (!open_may_take_in(home, detail)) {
+		counter_add(home->metrics->handshakes[HANDSHAKE_UNAVAILABLE], 1);
+		return ERR_UNAVAILABLE;
+	}
+	err_t err = open_read_handshake(home, request, &handshake, detail);
+	if (err) {
+		counter_add(home->metrics->handshakes[open_outcome_of(err)], 1);
+		return err;
+	}
+	session->home = home;
+	session->subprotocol = (uint8_t)subprotocol;
+	session->expires_ms = handshake.claims.expires_ms;
+	session->never_acks = handshake.never_acks;
+	memcpy(session->token_id, handshake.token_id, sizeof(session->token_id));
+	session->opening = opening_new(handshake.has_position, handshake.epoch, handshake.offset);
+	open_name(session, &handshake);
+	list_init(&session->dirty);
+	list_init(&session->sends);
+	return OK;
+}
+
+/* ---- live: hello, and what the client missed ---- */
+
+void session_tell_to_move(struct session *session)
+{
+	const struct move_targets *targets = session->home->targets;
+	uint64_t now_ms = clock_mono_ms(), until_ms = session->home->move_until_ms;
+
+	if (!targets || session->state != SESSION_LIVE)
+		return;
+	const char *url = targets->shares ? move_targets_pick(targets, random_below(targets->shares)) : NULL;
+	session_write_reconnect(session, until_ms > now_ms ? random_below(until_ms - now_ms + 1) : 0, url);
+}
+
+static void open_go_live(struct session *session)
+{
+	struct opening *opening = session->opening;
+	uint64_t now_ms = clock_mono_ms(), position = opening_first_position(opening);
+
+	session->opening = NULL;
+	session->state = SESSION_LIVE;
+	counter_add(session->home->metrics->handshakes[HANDSHAKE_OK], 1);
+	session_write_hello(session, opening);
+	if (opening_is_lost(opening))
+		session_write_resync(session, opening->epoch);
+	ack_window_restart(&session->window, position);
+	sequencer_start(&session->sequencer, opening->epoch, position + 1, now_ms);
+	if (position < opening->head)
+		session_catch_up(session, opening->client_offset, opening->head);
+	session_send_due(session, now_ms);
+	session_receive_early(session, opening);
+	opening_free(opening);
+	session_tell_to_move(session);
+}
+
+/* ---- opening: admitted, then bound ---- */
+
+static void open_on_bound(const struct route_answer *answer, void *home)
+{
+	struct session *session = session_find(home, answer->conn);
+
+	if (!session || session->state != SESSION_OPENING)
+		return;
+	struct opening *opening = session->opening;
+	bool is_bound = !answer->err && answer->inbox_epoch && answer->inbox_head < SEQUENCER_MAX_OFFSET;
+	conn_route_bound(&session->route, is_bound);
+	if (!is_bound) {
+		log_warn("router did not bind a connection", LOG_TEXT("uid", session_uid(session)), LOG_ERR(answer->err));
+		session_close(session, 1013, "router does not answer: try again");
+		return;
+	}
+	if (!opening->knows_head) {
+		opening->epoch = answer->inbox_epoch;
+		opening->head = answer->inbox_head;
+	}
+	open_go_live(session);
+}
+
+static void open_bind(struct session *session)
+{
+	session_ask_router(session, conn_route_bind(&session->route), open_on_bound);
+}
+
+static void open_on_head(struct session *session, uint64_t epoch, uint64_t head)
+{
+	if (session->state != SESSION_OPENING)
+		return;
+	session->opening->knows_head = epoch != 0;
+	session->opening->epoch = epoch;
+	session->opening->head = head;
+	open_bind(session);
+}
+
+static void open_on_admitted(struct session *session, err_t err)
+{
+	if (session->state != SESSION_OPENING)
+		return;
+	if (err == ERR_UNAUTHENTICATED) {
+		session_close(session, 4002, "the user may not connect with this token");
+	} else if (err) {
+		log_warn("im did not admit a user", LOG_TEXT("uid", session_uid(session)), LOG_ERR(err));
+		session_close(session, 1013, "im does not answer: try again");
+	} else if (sabotaged(SABOTAGE_SYNC_FIRST)) {
+		inbox_head_ask(&session->home->im, session->id, session_uid(session), open_on_head);
+	} else {
+		open_bind(session);
+	}
+}
+
+static void open_on_opened(struct ws_conn *conn, void *memory, void *arg)
+{
+	struct session *session = memory;
+	struct session_home *home = arg;
+
+	session->conn = conn;
+	session->state = SESSION_OPENING;
+	session->since_ms = clock_wall_ms();
+	sequencer_init(&session->sequencer, &session_sequencer_rules);
+	session->id = conn_table_add(&home->table, session);
+	if (!session->id) {
+		session_close(session, 1013, "this node is full");
+		return;
+	}
+	log_debug("connection opened", LOG_U64("conn", session->id), LOG_TEXT("uid", session_uid(session)),
+	          LOG_TEXT("device", session_device(session)), LOG_STR("address", ws_address(conn)));
+	session_timer_start(session, clock_mono_ms());
+	admission_ask(&home->im, session->id, session_uid(session), str_of(session->token_id, sizeof(session->token_id)),
+	              open_on_admitted);
+}
+
+/* ---- from the WebSocket server ---- */
+
+static void open_on_message(struct ws_conn *conn, void *memory, bool is_binary, struct str message, void *arg)
+{
+	struct session *session = memory;
+	const struct session_home *home = arg;
+	const struct gateway_config *config = home->config;
+	(void)conn;
+
+	if (!session_is_open(session))
+		return;
+	counter_add(home->metrics->frames_in, 1);
+	counter_add(home->metrics->bytes_in, message.len);
+	if (is_binary != (session->subprotocol == SUBPROTOCOL_PROTO))
+		session_close(session, 1003, is_binary ? "this subprotocol is text" : "this subprotocol is binary");
+	else if (config->limits_enabled && !rate_limit_take(&session->frames, (double)config->limits_frame_rate,
+	                                                    (double)config->limits_frame_burst, clock_mono_ms()))
+		session_close(session, 4006, "too many frames");
+	else
+		session_receive(session, message);
+}
+
+static void open_on_alive(struct ws_conn *conn, void *memory, void *arg)
+{
+	(void)conn;
+	(void)arg;
+	((struct session *)memory)->heard_ms = clock_mono_ms();
+}
+
+static void open_on_pong(struct ws_conn *conn, void *memory, struct str payload, void *arg)
+{
+	(void)conn;
+	(void)payload;
+	(void)arg;
+	ack_window_ponged(&((struct session *)memory)->window);
+}
+
+static void open_on_writable(struct ws_conn *conn, void *memory, void *arg)
+{
+	(void)conn;
+	(void)arg;
+	session_flush(memory);
+}
+
+static void open_on_closed(struct ws_conn *conn, void *memory, uint16_t code, void *arg)
+{
+	struct session *session = memory;
+	const struct session_home *home = arg;
+	(void)conn;
+
+	if (session->state != SESSION_NEW)
+		gateway_metrics_closed(home->metrics, code);
+	session_release(session);
+}
+
+const struct ws_handlers session_handlers = {
+	.accept = open_on_accept,
+	.opened = open_on_opened,
+	.message = open_on_message,
+	.alive = open_on_alive,
+	.pong = open_on_pong,
+	.writable = open_on_writable,
+	.closed = open_on_closed,
+};

@@ -1,0 +1,125 @@
+#include "gateway/session/session_submit.h"
+
+#include "base/mem.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/session/session.h"
+#include "gateway/session/session_frames.h"
+#include "gateway/wire/client_frame.h"
+#include "proto/im.pb-c.h"
+
+/* A send that im has not answered yet. */
+struct pending_send {
+	struct im_call call;
+	struct gateway_metrics *metrics;
+	struct list of_session;
+	void (*answered)(struct session *session, uint64_t held_offset);
+	uint64_t held_offset; /* its message waits at this number; 0: it did not come yet */
+	char rid[CLIENT_RID_MAX + 1];
+	char client_msg_id[CLIENT_MSG_ID_MAX + 1];
+};
+
+static void submit_write_ack(struct session *session, const struct pending_send *send,
+                             const Skein__V1__SendResponse *response)
+{
+	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
+	Skein__V1__Ack ack = SKEIN__V1__ACK__INIT;
+
+	ack.rid = (char *)send->rid;
+	ack.msg_id = response->msg_id;
+	ack.conversation_id = response->conversation_id;
+	ack.seq = response->seq;
+	ack.time = response->time;
+	ack.duplicate = response->duplicate;
+	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_ACK;
+	frame.ack = &ack;
+	session_write_frame(session, &frame);
+}
+
+static const char *submit_sentence_of(err_t err, const char *detail)
+{
+	if (detail && *detail)
+		return detail;
+	if (err == ERR_TIMEOUT)
+		return "no answer in time, the message may have been stored: send it again with the same client_msg_id";
+	if (err_http_status(err) == 503)
+		return "not stored: try again with the same client_msg_id";
+	return err_code(err);
+}
+
+static void submit_write_answer(struct session *session, const struct pending_send *send, err_t err, struct str bytes,
+                                const char *detail)
+{
+	Skein__V1__SendResponse *response = NULL;
+
+	if (!err) {
+		response = skein__v1__send_response__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
+		err = response ? OK : ERR_INTERNAL;
+	}
+	if (err) {
+		counter_add(send->metrics->send_errors, 1);
+		session_write_error(session, send->rid, err_code(err), submit_sentence_of(err, detail));
+		return;
+	}
+	counter_add(send->metrics->sends, 1);
+	submit_write_ack(session, send, response);
+	skein__v1__send_response__free_unpacked(response, NULL);
+}
+
+static void submit_on_answer(struct im_call *call, struct session *session, err_t err, struct str response,
+                             const char *detail)
+{
+	struct pending_send *send = container_of(call, struct pending_send, call);
+
+	gauge_add(send->metrics->sends_under_way, -1);
+	if (!session)
+		return;
+	list_remove(&send->of_session);
+	session->send_count--;
+	submit_write_answer(session, send, err, response, detail);
+	send->answered(session, send->held_offset);
+}
+
+static void submit_refuse(struct session *session, const struct client_frame *frame, err_t err, const char *sentence)
+{
+	counter_add(session->home->metrics->send_errors, 1);
+	session_write_error(session, frame->rid, err_code(err), sentence);
+}
+
+void session_submit(struct session *session, const struct client_frame *frame,
+                    void (*answered)(struct session *session, uint64_t held_offset))
+{
+	struct gateway_metrics *metrics = session->home->metrics;
+
+	if (session->send_count == SESSION_SENDS_MAX) {
+		submit_refuse(session, frame, ERR_RATE_LIMITED, "too many sends without an answer: wait for some");
+		return;
+	}
+	if (gauge_value(metrics->sends_under_way) >= GATEWAY_SENDS_MAX) {
+		submit_refuse(session, frame, ERR_UNAVAILABLE, "too many messages at the moment");
+		return;
+	}
+	gauge_add(metrics->sends_under_way, 1);
+	struct pending_send *send = MEM_NEW(struct pending_send);
+	send->metrics = metrics;
+	send->answered = answered;
+	send->call.retries = IM_CALL_RETRIES; /* the same client_msg_id: it is stored once */
+	(void)str_copy(send->rid, sizeof(send->rid), str_from(frame->rid));
+	(void)str_copy(send->client_msg_id, sizeof(send->client_msg_id), str_from(frame->client_msg_id));
+	list_push_back(&session->sends, &send->of_session);
+	session->send_count++;
+	im_call_start(&send->call, &session->home->im, session->id, "/skein.v1.Im/Send", buf_str(&frame->request),
+	              submit_on_answer);
+}
+
+bool session_awaits(struct session *session, struct str client_msg_id, uint64_t offset)
+{
+	list_for_each(link, &session->sends) {
+		struct pending_send *send = container_of(link, struct pending_send, of_session);
+
+		if (str_equal(str_from(send->client_msg_id), client_msg_id)) {
+			send->held_offset = offset;
+			return true;
+		}
+	}
+	return false;
+}

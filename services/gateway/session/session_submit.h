@@ -1,0 +1,31 @@
+#ifndef SKEIN_GATEWAY_SESSION_SESSION_SUBMIT_H
+#define SKEIN_GATEWAY_SESSION_SESSION_SUBMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/text/str.h"
+
+/*
+ * Sends of clients that im has not answered. The message of a send may come from
+ * push before im's answer does: it is held until the client has its `ack`.
+ * Thread: the session's worker.
+ */
+
+struct client_frame;
+struct session;
+
+/* Of all sessions of the process: what im has to answer, and what is kept in memory for it. */
+#define GATEWAY_SENDS_MAX 20000
+
+/*
+ * Passes a `send` frame on to im. After im's answer was written to the client, `answered` is called with the number of the
+ * message that was held for it (0: none).
+ */
+void session_submit(struct session *session, const struct client_frame *frame,
+                    void (*answered)(struct session *session, uint64_t held_offset));
+
+/* The message of a send that has no answer yet: it must not overtake the answer. Remembers its offset. */
+bool session_awaits(struct session *session, struct str client_msg_id, uint64_t offset);
+
+#endif

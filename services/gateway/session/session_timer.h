@@ -1,0 +1,20 @@
+#ifndef SKEIN_GATEWAY_SESSION_SESSION_TIMER_H
+#define SKEIN_GATEWAY_SESSION_SESSION_TIMER_H
+
+#include <stdint.h>
+
+/*
+ * All deadlines of a session in one timer, armed for the earliest: opening, the
+ * token's end, the client's silence, the next ping, holes, reads and acks.
+ * Thread: the session's worker.
+ */
+
+struct session;
+
+/* The session has opened: from now on its deadlines are kept. */
+void session_timer_start(struct session *session, uint64_t now_ms);
+
+/* The wall clock was set: the token may expire sooner, or later, than the timer was armed for. */
+void session_clock_was_set(struct session *session);
+
+#endif

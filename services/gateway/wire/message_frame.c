@@ -1,0 +1,171 @@
+#include "gateway/wire/message_frame.h"
+
+#include "base/macros.h"
+#include "base/telemetry/log.h"
+#include "base/text/buf.h"
+#include "base/text/json.h"
+#include "base/text/utf8.h"
+#include "gateway/wire/message_name.h"
+#include "message/message_json.h"
+
+/*
+ *   JSON      {"type":"message","offset":"  17  ","message":{...}}
+ *   protobuf  82 01 len                     17  12 len <Message>
+ *             `--- head, per connection ------'`--- tail, shared ---'
+ *
+ * The field `offset` (16) comes before `message` (2): fields of a protobuf
+ * message may come in any order. The sender's frames carry client_msg_id, the
+ * last field of the message in either form, so they are the others' frames with
+ * a piece put in.
+ */
+
+#define JSON_HEAD "{\"type\":\"message\",\"offset\":\""
+#define JSON_TAIL_START "\",\"message\":"
+#define JSON_TAIL_END "}"
+
+#define PROTO_OFFSET_TAG "\x82\x01" /* field 16, length-delimited */
+#define PROTO_MESSAGE_TAG '\x12' /* field 2, length-delimited */
+#define PROTO_CLIENT_MSG_ID_TAG '\x7a' /* field 15 of Message, length-delimited */
+
+static void message_frame_put_varint(struct buf *out, uint64_t number)
+{
+	for (; number >= 0x80; number >>= 7)
+		buf_append_char(out, (char)(number | 0x80));
+	buf_append_char(out, (char)number);
+}
+
+static void message_frame_put_proto_tail(struct buf *out, struct str message, struct str client_msg_id)
+{
+	struct buf own = { 0 };
+
+	if (client_msg_id.len) {
+		buf_append_char(&own, PROTO_CLIENT_MSG_ID_TAG);
+		message_frame_put_varint(&own, client_msg_id.len);
+		buf_append_str(&own, client_msg_id);
+	}
+	buf_append_char(out, PROTO_MESSAGE_TAG);
+	message_frame_put_varint(out, message.len + own.len);
+	buf_append_str(out, message);
+	buf_append_str(out, buf_str(&own));
+	buf_release(&own);
+}
+
+static void message_frame_put_json_tail(struct buf *out, struct str message_json, struct str client_msg_id)
+{
+	buf_append_text(out, JSON_TAIL_START);
+	buf_append_str(out, str_of(message_json.ptr, message_json.len - 1)); /* without its closing brace */
+	if (client_msg_id.len)
+		json_put_field(out, "client_msg_id", client_msg_id);
+	buf_append_text(out, "}" JSON_TAIL_END);
+}
+
+static bool message_frame_is_fit_to_show(const Skein__V1__Message *message)
+{
+	return *message->conversation_id && message->seq && *message->from && *message->type &&
+	       (!*message->body || *message->body == '{') && !*message->client_msg_id;
+}
+
+/* The longest tail is returned: the frame is too large if that one is. */
+static size_t message_frame_put_tails(struct buf *out, struct shared_frame_ends *ends, struct str message,
+                                      struct str message_json, bool for_sender, struct str client_msg_id)
+{
+	size_t longest = 0, start = 0;
+
+	for (int viewer = 0; viewer < VIEWER_COUNT; viewer++)
+		for (int subprotocol = 0; subprotocol < SUBPROTOCOL_COUNT; subprotocol++) {
+			struct str key = viewer == VIEWER_SENDER ? client_msg_id : STR("");
+
+			if (viewer == VIEWER_SENDER && !for_sender)
+				;
+			else if (subprotocol == SUBPROTOCOL_JSON)
+				message_frame_put_json_tail(out, message_json, key);
+			else
+				message_frame_put_proto_tail(out, message, key);
+			ends->tails[viewer][subprotocol] = out->len;
+			longest = MAX(longest, out->len - start);
+			start = out->len;
+		}
+	return longest;
+}
+
+static struct shared_frame *message_frame_encode(const Skein__V1__Message *parsed, struct str message, bool for_sender,
+                                                 struct str client_msg_id)
+{
+	struct shared_frame *frame = NULL;
+	struct shared_frame_ends ends;
+	struct buf json = { 0 }, bytes = { 0 };
+
+	message_json(&json, parsed);
+	if (utf8_is_valid(buf_str(&json)) && utf8_is_valid(client_msg_id)) {
+		size_t longest = message_frame_put_tails(&bytes, &ends, message, buf_str(&json), for_sender, client_msg_id);
+
+		buf_append_str(&bytes, client_msg_id);
+		ends.client_msg_id = bytes.len;
+		if (MESSAGE_HEAD_MAX + longest <= SHARED_FRAME_MAX)
+			frame = shared_frame_new(buf_str(&bytes), &ends);
+	}
+	buf_release(&bytes);
+	buf_release(&json);
+	return frame;
+}
+
+struct shared_frame *message_frame_new(struct str message, bool for_sender, struct str client_msg_id)
+{
+	struct shared_frame *frame = NULL;
+	Skein__V1__Message *parsed = skein__v1__message__unpack(NULL, message.len, (const uint8_t *)message.ptr);
+
+	if (!parsed)
+		return NULL;
+	if (message_frame_is_fit_to_show(parsed)) {
+		log_debug("message encoded", LOG_TEXT("conversation", parsed->conversation_id), LOG_U64("seq", parsed->seq));
+		frame = message_frame_encode(parsed, message, for_sender, for_sender ? client_msg_id : STR(""));
+	}
+	if (frame)
+		frame->name = message_name_new(parsed->conversation_id, parsed->seq, parsed->from);
+	skein__v1__message__free_unpacked(parsed, NULL);
+	return frame;
+}
+
+static size_t message_frame_digits(uint64_t number)
+{
+	size_t digits = 1;
+
+	for (; number >= 10; number /= 10)
+		digits++;
+	return digits;
+}
+
+static size_t message_frame_head_len(enum subprotocol subprotocol, size_t digits)
+{
+	if (subprotocol == SUBPROTOCOL_JSON)
+		return sizeof(JSON_HEAD) - 1 + digits;
+	return sizeof(PROTO_OFFSET_TAG) - 1 + 1 + digits;
+}
+
+static char *message_frame_write_head(char *out, enum subprotocol subprotocol, uint64_t offset, size_t digits)
+{
+	if (subprotocol == SUBPROTOCOL_JSON) {
+		memcpy(out, JSON_HEAD, sizeof(JSON_HEAD) - 1);
+		out += sizeof(JSON_HEAD) - 1;
+	} else {
+		memcpy(out, PROTO_OFFSET_TAG, sizeof(PROTO_OFFSET_TAG) - 1);
+		out += sizeof(PROTO_OFFSET_TAG) - 1;
+		*out++ = (char)digits;
+	}
+	for (char *digit = out + digits; digit > out; offset /= 10)
+		*--digit = (char)('0' + offset % 10);
+	return out + digits;
+}
+
+size_t message_frame_write(char *out, const struct shared_frame *frame, enum viewer viewer, enum subprotocol subprotocol,
+                           uint64_t offset)
+{
+	struct str tail = frame->tails[viewer][subprotocol];
+	size_t digits = message_frame_digits(offset);
+	size_t len = message_frame_head_len(subprotocol, digits) + tail.len;
+	char *at = out + ws_frame_header((unsigned char *)out, subprotocol_opcode(subprotocol), len);
+
+	at = message_frame_write_head(at, subprotocol, offset, digits);
+	memcpy(at, tail.ptr, tail.len);
+	return (size_t)(at - out) + tail.len;
+}

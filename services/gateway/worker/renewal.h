@@ -1,0 +1,34 @@
+#ifndef SKEIN_GATEWAY_WORKER_RENEWAL_H
+#define SKEIN_GATEWAY_WORKER_RENEWAL_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/*
+ * The round of renewals of one worker: once a second a slice of its sessions
+ * renews their routes, so that each route is renewed every RENEWAL_ROUND_S, a
+ * third of its life in router. In a hurry (router or Redis was away) a round takes
+ * RENEWAL_HURRY_S. Thread: the worker's, but for the two requests.
+ */
+
+#define RENEWAL_ROUND_S 30
+#define RENEWAL_HURRY_S 3
+
+struct session_home;
+
+struct renewal {
+	uint32_t next_slot; /* where the next slice begins */
+	uint32_t hurried_slots; /* slots still to be renewed in a hurry */
+	atomic_bool is_hurry_asked, is_doubt_asked;
+};
+
+/* Once a second. */
+void renewal_turn(struct renewal *renewal, struct session_home *home);
+
+/* The routes of all connections are renewed within a few seconds. Thread: any. */
+void renewal_hurry(struct renewal *renewal);
+
+/* All are bound again, and the inboxes read again: push took the node for dead for a while. Thread: any. */
+void renewal_doubt(struct renewal *renewal);
+
+#endif

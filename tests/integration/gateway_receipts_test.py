@@ -1,0 +1,152 @@
+"""Delivered receipts: what devices have acknowledged, as im is told (gateway_fixture.py)."""
+import asyncio
+
+import grpc
+
+from gateway_fixture import appended, scenario, text_message
+
+PAIR = "u:alice:bob"
+
+
+def from_alice(seq, conversation=PAIR, **more):
+    return text_message(seq, conversation_id=conversation, **more).SerializeToString()
+
+
+async def told(g, count=1):
+    """Waits for so many calls of Delivered."""
+    await g.becomes(lambda: len(g.im.receipts) >= count)
+    return g.im.receipts
+
+
+@scenario()
+async def test_an_ack_is_told_to_im_as_the_highest_seq_of_each_conversation(g):
+    bob, push = await g.connect("bob"), g.push()
+    carol = "u:bob:carol"
+    for offset, seq, conversation in (1, 4, PAIR), (2, 5, PAIR), (3, 9, carol), (4, 6, PAIR):
+        await push.message(bob.at(offset), message=from_alice(seq, conversation))
+    assert await bob.offsets(4) == [1, 2, 3, 4]
+    await bob.ack(3)
+    assert await told(g) == [{("bob", PAIR): 5, ("bob", carol): 9}]
+    await bob.ack(4)
+    assert (await told(g, 2))[1] == {("bob", PAIR): 6}
+    await g.becomes(lambda: "skein_gateway_receipts_total 3\n" in g._get("/metrics")[1])
+
+
+@scenario()
+async def test_only_one_to_one_messages_of_others_count(g):
+    bob, push = await g.connect("bob"), g.push()
+    await push.message(bob.at(1), message=from_alice(1, "g:crew"))
+    await push.send(push.delivery(own=[bob.at(2)], message=from_alice(2, "u:bob:carol", **{"from": "bob"}), client_msg_id="k"))
+    await push.message(bob.at(3), message=from_alice(3, "u:bob:dave", **{"from": "bob"}))  # the user's own, found in the inbox
+    await push.message(bob.at(4), message=from_alice(4))
+    assert await bob.offsets(4) == [1, 2, 3, 4]
+    await bob.ack(3)
+    await bob.nothing_before("pong")  # the ack was read
+    await bob.ack(4)
+    assert await told(g) == [{("bob", PAIR): 4}]
+
+
+@scenario()
+async def test_what_was_read_from_the_inbox_counts_too_and_what_was_left_to_the_client_with_a_later_ack(g):
+    appended(g, 30, "bob")  # a page of 20, then sync_more
+    bob, push = await g.connect("bob", epoch=f"{g.router.inbox('bob')[0]:015x}", offset="0"), g.push()
+    assert await bob.offsets(20) == list(range(1, 21))
+    await bob.expect("sync_more")
+    await bob.ack(20)
+    assert await told(g) == [{("bob", PAIR): 20}]
+    await bob.ack(30)  # read over HTTP: the gateway does not know these messages
+    await push.message(bob.at(31), message=from_alice(31))
+    assert await bob.offsets(1) == [31]
+    await bob.ack(31)
+    assert (await told(g, 2))[1] == {("bob", PAIR): 31}
+
+
+@scenario(ws_workers="1")
+async def test_one_call_is_under_way_at_a_time_and_acks_that_come_meanwhile_join_in_the_next(g):
+    bob, tablet, push = await g.connect("bob"), await g.connect("bob", device="tablet"), g.push()
+    g.im.delivered_gate.clear()
+    for offset in range(1, 11):
+        await push.send(push.delivery([bob.at(offset), tablet.at(offset)], message=from_alice(offset)))
+    assert await bob.offsets(10) == await tablet.offsets(10) == list(range(1, 11))
+    await bob.ack(1)
+    await told(g)
+    for offset in range(2, 11):
+        await bob.ack(offset)
+        await tablet.ack(offset - 1)
+    await bob.nothing_before("pong")
+    await tablet.nothing_before("pong")
+    assert g.im.receipts == [{("bob", PAIR): 1}]
+    g.im.delivered_gate.set()
+    assert await told(g, 2) == [{("bob", PAIR): 1}, {("bob", PAIR): 10}]
+
+
+@scenario(ws_workers="1")
+async def test_a_full_batch_has_256_receipts_and_leaves_at_once(g):
+    bob, push = await g.connect("bob"), g.push()
+    await push.send(*(push.delivery([bob.at(n)], message=from_alice(n, f"u:bob:u{n}")) for n in range(1, 201)))
+    assert await bob.offsets(200) == list(range(1, 201))
+    g.im.delivered_gate.clear()
+    await bob.ack(1)
+    await told(g)  # what follows waits for this one
+    await bob.ack(200)
+    await push.send(*(push.delivery([bob.at(n)], message=from_alice(n, f"u:bob:u{n}")) for n in range(201, 401)))
+    assert await bob.offsets(200) == list(range(201, 401))
+    await bob.ack(400)
+    await bob.nothing_before("pong")
+    g.im.delivered_gate.set()
+    calls = await told(g, 3)
+    assert [len(c) for c in calls] == [1, 256, 143]
+    assert {k: v for call in calls for k, v in call.items()} == {("bob", f"u:bob:u{n}"): n for n in range(1, 401)}
+
+
+@scenario()
+async def test_receipts_that_im_does_not_take_are_lost_and_counted_and_nothing_waits_for_them(g):
+    bob, push = await g.connect("bob"), g.push()
+    g.im.delivered_status = grpc.StatusCode.UNAVAILABLE
+    await push.message(bob.at(1), message=from_alice(1))
+    assert await bob.offsets(1) == [1]
+    await bob.ack(1)
+    await g.becomes(lambda: 'skein_gateway_receipts_dropped_total{reason="im"} 1\n' in g._get("/metrics")[1])
+    g.im.delivered_status = None
+    await push.message(bob.at(2), message=from_alice(2))
+    assert await bob.offsets(1) == [2]
+    await bob.ack(2)
+    assert await told(g, 2) == [{("bob", PAIR): 1}, {("bob", PAIR): 2}]
+
+
+@scenario(ws_workers="1")
+async def test_a_connection_that_never_acks_sends_no_receipts(g):
+    silent, bob, push = await g.connect("bob", ack="0"), await g.connect("bob", device="tablet"), g.push()
+    await push.message(silent.at(1), message=from_alice(1, "u:bob:carol"))
+    assert await silent.offsets(1) == [1]
+    await silent.ack(1)
+    await silent.nothing_before("pong")
+    await push.message(bob.at(1), message=from_alice(2))
+    assert await bob.offsets(1) == [1]
+    await bob.ack(1)
+    assert await told(g) == [{("bob", PAIR): 2}]
+
+
+@scenario(delivered_events="off")
+async def test_it_can_be_switched_off(g):
+    bob, push = await g.connect("bob"), g.push()
+    await push.message(bob.at(1), message=from_alice(1))
+    assert await bob.offsets(1) == [1]
+    await bob.ack(1)
+    await bob.nothing_before("pong")
+    renewals = len(g.router.nodes)
+    await g.becomes(lambda: len(g.router.nodes) >= renewals + 2)  # 3 s: a receipt leaves after 0.1 s
+    assert g.im.receipts == []
+
+
+@scenario()
+async def test_receipts_under_way_do_not_hold_up_the_end(g):
+    bob, push = await g.connect("bob"), g.push()
+    g.im.delivered_gate.clear()
+    for offset in 1, 2:
+        await push.message(bob.at(offset), message=from_alice(offset))
+        assert await bob.offsets(1) == [offset]
+        await bob.ack(offset)
+        await told(g)
+    assert await asyncio.wait_for(g.stop(), 10) == 0
+    g.im.delivered_gate.set()

@@ -1,0 +1,125 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "gateway/im/receipts.h"
+#include "proto/im.pb-c.h"
+
+/* Takes a batch and reads it as im does. */
+static Skein__V1__DeliveredRequest *take(struct receipts *receipts)
+{
+	struct buf bytes = { 0 };
+	size_t count = receipts_take(receipts, &bytes);
+	Skein__V1__DeliveredRequest *request =
+		skein__v1__delivered_request__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
+
+	assert_non_null(request);
+	assert_int_equal(request->n_receipts, count);
+	buf_release(&bytes);
+	return request;
+}
+
+static void expect(const Skein__V1__Receipt *receipt, const char *uid, const char *conversation_id, uint64_t seq)
+{
+	assert_string_equal(receipt->uid, uid);
+	assert_string_equal(receipt->conversation_id, conversation_id);
+	assert_int_equal(receipt->seq, seq);
+}
+
+static void acks_of_one_conversation_become_one_receipt_of_the_highest_seq(void **state)
+{
+	struct receipts receipts;
+	(void)state;
+
+	receipts_init(&receipts);
+	assert_true(receipts_add(&receipts, "bob", "u:alice:bob", 5));
+	assert_true(receipts_add(&receipts, "bob", "u:bob:carol", 2));
+	assert_true(receipts_add(&receipts, "bob", "u:alice:bob", 9));
+	assert_true(receipts_add(&receipts, "bob", "u:alice:bob", 7)); /* another device, behind */
+	assert_true(receipts_add(&receipts, "alice", "u:alice:bob", 3)); /* the other side */
+	assert_int_equal(receipts_count(&receipts), 3);
+	Skein__V1__DeliveredRequest *request = take(&receipts);
+	assert_int_equal(request->n_receipts, 3);
+	expect(request->receipts[0], "bob", "u:alice:bob", 9);
+	expect(request->receipts[1], "bob", "u:bob:carol", 2);
+	expect(request->receipts[2], "alice", "u:alice:bob", 3);
+	skein__v1__delivered_request__free_unpacked(request, NULL);
+	assert_int_equal(receipts_count(&receipts), 0);
+	receipts_release(&receipts);
+}
+
+static void fill(struct receipts *receipts, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		char uid[16];
+
+		snprintf(uid, sizeof(uid), "user-%u", i);
+		assert_true(receipts_add(receipts, uid, "u:a:b", i + 1));
+	}
+}
+
+static void a_batch_has_256_and_the_oldest_go_first(void **state)
+{
+	struct receipts receipts;
+	uint64_t seq = 0;
+	(void)state;
+
+	receipts_init(&receipts);
+	fill(&receipts, 600);
+	for (size_t left = 600; left;) {
+		Skein__V1__DeliveredRequest *request = take(&receipts);
+
+		assert_int_equal(request->n_receipts, left < RECEIPTS_BATCH ? left : RECEIPTS_BATCH);
+		for (size_t i = 0; i < request->n_receipts; i++)
+			assert_int_equal(request->receipts[i]->seq, ++seq);
+		left -= request->n_receipts;
+		assert_int_equal(receipts_count(&receipts), left);
+		skein__v1__delivered_request__free_unpacked(request, NULL);
+	}
+	receipts_release(&receipts);
+}
+
+static void over_the_limit_new_ones_are_refused_and_known_ones_still_rise(void **state)
+{
+	struct receipts receipts;
+	(void)state;
+
+	receipts_init(&receipts);
+	fill(&receipts, RECEIPTS_MAX);
+	assert_false(receipts_add(&receipts, "one-more", "u:a:b", 1));
+	assert_true(receipts_add(&receipts, "user-0", "u:a:b", 1000000));
+	assert_int_equal(receipts_count(&receipts), RECEIPTS_MAX);
+	Skein__V1__DeliveredRequest *request = take(&receipts);
+	expect(request->receipts[0], "user-0", "u:a:b", 1000000);
+	skein__v1__delivered_request__free_unpacked(request, NULL);
+	assert_true(receipts_add(&receipts, "one-more", "u:a:b", 1));
+	receipts_release(&receipts);
+}
+
+static void a_user_and_a_conversation_are_told_apart_where_their_texts_meet(void **state)
+{
+	struct receipts receipts;
+	(void)state;
+
+	receipts_init(&receipts);
+	assert_true(receipts_add(&receipts, "ab", "u:c", 1));
+	assert_true(receipts_add(&receipts, "a", "bu:c", 2));
+	assert_int_equal(receipts_count(&receipts), 2);
+	receipts_release(&receipts);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(acks_of_one_conversation_become_one_receipt_of_the_highest_seq),
+		cmocka_unit_test(a_batch_has_256_and_the_oldest_go_first),
+		cmocka_unit_test(over_the_limit_new_ones_are_refused_and_known_ones_still_rise),
+		cmocka_unit_test(a_user_and_a_conversation_are_told_apart_where_their_texts_meet),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
