@@ -4,11 +4,16 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "libclient/ws.h"
+#include "base/random.h"
+#include "base/ws/ws_reader.h"
+#include "libclient/upgrade.h"
 
 #define READ_CHUNK 16384
 
-enum stage { CONNECTING, UPGRADING, OPEN, OVER };
+/* A server's frame has 256 KiB at most (contract section 1). */
+static const struct ws_reader_rules link_rules = { .sender = WS_SERVER, .max_message = 512 * 1024 };
+
+enum link_stage { LINK_CONNECTING, LINK_UPGRADING, LINK_OPEN, LINK_OVER };
 
 struct link {
 	struct curl_loop curl;
@@ -16,19 +21,20 @@ struct link {
 	uv_poll_t poll;
 	bool has_poll;
 	unsigned open_handles;
-	enum stage stage;
+	enum link_stage stage;
 	bool is_closing;
-	struct buf in, out;
+	struct buf upgrade; /* what has come of the answer to the handshake */
+	struct buf out; /* what the socket has not taken */
 	struct ws_reader reader;
-	char key[WS_KEY_LEN + 1];
+	char key[UPGRADE_KEY_LEN + 1];
 	struct link_events events;
 };
 
-static void end(struct link *link, unsigned close_code, unsigned status, uint64_t retry_after_ms)
+static void link_end(struct link *link, unsigned close_code, unsigned status, uint64_t retry_after_ms)
 {
-	if (link->stage == OVER || link->is_closing)
+	if (link->stage == LINK_OVER || link->is_closing)
 		return;
-	link->stage = OVER;
+	link->stage = LINK_OVER;
 	if (link->has_poll)
 		uv_poll_stop(&link->poll);
 	link->events.over(link->events.arg, close_code, status, retry_after_ms);
@@ -36,10 +42,10 @@ static void end(struct link *link, unsigned close_code, unsigned status, uint64_
 
 /* ---- out ---- */
 
-static void on_ready(uv_poll_t *poll, int status, int events);
+static void link_on_ready(uv_poll_t *poll, int status, int events);
 
-/* A socket that takes nothing more may still hold why: what came is read to its end before it is over. */
-static void flush(struct link *link)
+/* A socket that takes no more may still hold the server's reason: what has arrived is read to its end first. */
+static void link_flush(struct link *link)
 {
 	size_t sent = 0;
 	CURLcode code = CURLE_OK;
@@ -53,108 +59,124 @@ static void flush(struct link *link)
 	}
 	if (code != CURLE_OK && code != CURLE_AGAIN)
 		link->out.len = 0;
-	uv_poll_start(&link->poll, UV_READABLE | (link->out.len ? UV_WRITABLE : 0), on_ready);
+	uv_poll_start(&link->poll, UV_READABLE | (link->out.len ? UV_WRITABLE : 0), link_on_ready);
 }
 
-static void say_goodbye(struct link *link)
+static void link_put_frame(struct link *link, enum ws_opcode opcode, struct str payload)
 {
+	unsigned char mask[WS_MASK_LEN];
+
+	random_bytes(mask, sizeof(mask));
+	ws_put_masked_frame(&link->out, opcode, payload, mask);
+}
+
+static void link_say_goodbye(struct link *link, uint16_t code)
+{
+	unsigned char mask[WS_MASK_LEN];
 	size_t sent;
 
-	ws_put_close(&link->out, 1000);
-	(void)curl_easy_send(link->easy, link->out.ptr, link->out.len, &sent); /* it is over either way */
+	random_bytes(mask, sizeof(mask));
+	ws_put_masked_close(&link->out, code, NULL, mask);
+	(void)curl_easy_send(link->easy, link->out.ptr, link->out.len, &sent); /* the connection ends either way */
 }
 
 /* ---- in ---- */
 
-static void take_answer(struct link *link, struct str *in)
-{
-	struct ws_answer answer;
-
-	if (!ws_take_answer(in, link->key, &answer))
-		return;
-	if (answer.status == 101)
-		link->stage = OPEN;
-	else
-		end(link, 0, answer.status, answer.retry_after_ms);
-}
-
 /* False: nothing more to take. */
-static bool take_event(struct link *link, struct str *in)
+static bool link_take_event(struct link *link, char **at, size_t *len)
 {
-	struct str payload;
-	unsigned code;
+	struct ws_message message;
 
-	switch (ws_read(&link->reader, in, &payload, &code)) {
+	switch (ws_reader_take(&link->reader, at, len, &message)) {
 	case WS_GOT_TEXT:
-		link->events.text(link->events.arg, payload);
+		link->events.text(link->events.arg, message.payload);
 		return true;
 	case WS_GOT_PING:
-		ws_put_frame(&link->out, WS_PONG, payload);
+		link_put_frame(link, WS_PONG, message.payload);
 		return true;
 	case WS_GOT_PONG:
 		return true;
 	case WS_GOT_CLOSE:
-		say_goodbye(link);
-		end(link, code, 0, 0);
+		link_say_goodbye(link, 1000);
+		link_end(link, message.code, 0, 0);
 		return false;
-	case WS_GOT_NONSENSE:
-		end(link, 0, 0, 0);
+	case WS_GOT_BINARY: /* this subprotocol has text only */
+		link_say_goodbye(link, 1003);
+		link_end(link, 0, 0, 0);
+		return false;
+	case WS_GOT_VIOLATION:
+		link_say_goodbye(link, message.code);
+		link_end(link, 0, 0, 0);
 		return false;
 	default:
 		return false;
 	}
 }
 
-/* Everything that is whole in `link->in`. */
-static void take_all(struct link *link)
+static void link_take_frames(struct link *link, char *at, size_t len)
 {
-	struct str in = buf_str(&link->in);
-
-	if (link->stage == UPGRADING)
-		take_answer(link, &in);
-	while (link->stage == OPEN && !link->is_closing && link->out.len <= LINK_MAX_WAITING && take_event(link, &in))
+	while (link->stage == LINK_OPEN && !link->is_closing && link->out.len <= LINK_MAX_WAITING &&
+	       link_take_event(link, &at, &len))
 		;
 	if (link->out.len > LINK_MAX_WAITING)
-		end(link, 0, 0, 0); /* it pings and does not read */
-	memmove(link->in.ptr, in.ptr, in.len);
-	link->in.len = in.len;
+		link_end(link, 0, 0, 0); /* the server pings and does not read */
 }
 
-static void receive(struct link *link)
+/* The answer to the handshake is kept until it is whole. Frames may follow in the same piece. */
+static void link_take_upgrade(struct link *link, const char *bytes, size_t len)
 {
-	CURLcode code = CURLE_OK;
+	struct upgrade_answer answer;
+
+	buf_append(&link->upgrade, bytes, len);
+	struct str rest = buf_str(&link->upgrade);
+	if (!upgrade_take_answer(&rest, link->key, &answer))
+		return;
+	struct buf whole = link->upgrade;
+	link->upgrade = (struct buf){ 0 };
+	if (answer.status == 101) {
+		link->stage = LINK_OPEN;
+		link_take_frames(link, whole.ptr + whole.len - rest.len, rest.len);
+	} else {
+		link_end(link, 0, answer.status, answer.retry_after_ms);
+	}
+	buf_release(&whole);
+}
+
+static void link_receive(struct link *link)
+{
+	char chunk[READ_CHUNK];
 	size_t got = 0;
 
-	while (link->stage != OVER && !link->is_closing) {
-		code = curl_easy_recv(link->easy, buf_reserve(&link->in, READ_CHUNK), READ_CHUNK, &got);
+	while (link->stage != LINK_OVER && !link->is_closing) {
+		CURLcode code = curl_easy_recv(link->easy, chunk, sizeof(chunk), &got);
 		if (code == CURLE_AGAIN)
 			break;
 		if (code != CURLE_OK || got == 0) {
-			end(link, 0, 0, 0);
+			link_end(link, 0, 0, 0);
 			return;
 		}
-		link->in.len += got;
-		take_all(link);
+		if (link->stage == LINK_UPGRADING)
+			link_take_upgrade(link, chunk, got);
+		else
+			link_take_frames(link, chunk, got);
 	}
-	if (link->in.len == 0)
-		buf_release(&link->in); /* an idle one keeps no buffer */
-	if (link->stage != OVER && !link->is_closing)
-		flush(link);
+	if (link->stage != LINK_OVER && !link->is_closing)
+		link_flush(link);
 }
 
-static void on_ready(uv_poll_t *poll, int status, int events)
+static void link_on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct link *link = container_of(poll, struct link, poll);
 
 	(void)events;
-	receive(link);
+	link_receive(link);
 	if (status < 0)
-		end(link, 0, 0, 0);
+		link_end(link, 0, 0, 0);
 }
 
 /* ---- opening ---- */
 
-static void on_connected(struct curl_loop *loop, CURL *easy, CURLcode code)
+static void link_on_connected(struct curl_loop *loop, CURL *easy, CURLcode code)
 {
 	struct link *link = container_of(loop, struct link, curl);
 	curl_socket_t fd = CURL_SOCKET_BAD;
@@ -162,17 +184,17 @@ static void on_connected(struct curl_loop *loop, CURL *easy, CURLcode code)
 	if (code == CURLE_OK)
 		curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
 	if (fd == CURL_SOCKET_BAD || uv_poll_init_socket(loop->loop, &link->poll, fd)) {
-		end(link, 0, 0, 0);
+		link_end(link, 0, 0, 0);
 		return;
 	}
 	link->has_poll = true;
 	link->open_handles++;
-	link->stage = UPGRADING;
-	flush(link);
+	link->stage = LINK_UPGRADING;
+	link_flush(link);
 }
 
-/* The request, from the parts of the URL. False: it is none. */
-static bool put_request(struct link *link, const char *url, const char *token)
+/* Writes the request, from the parts of the URL. False: the URL is malformed. */
+static bool link_put_request(struct link *link, const char *url, const char *token)
 {
 	char *host = NULL, *port = NULL, *path = NULL, *query = NULL;
 	CURLU *parts = curl_url();
@@ -185,7 +207,7 @@ static bool put_request(struct link *link, const char *url, const char *token)
 		(void)curl_url_get(parts, CURLUPART_QUERY, &query, 0);
 		buf_printf(&authority, "%s%s%s", host, port ? ":" : "", port ? port : "");
 		buf_printf(&target, "%s%s%s", path, query ? "?" : "", query ? query : "");
-		ws_put_request(&link->out, buf_text(&authority), buf_text(&target), token, link->key);
+		upgrade_put_request(&link->out, buf_text(&authority), buf_text(&target), token, link->key);
 	}
 	curl_free(host);
 	curl_free(port);
@@ -205,14 +227,15 @@ struct link *link_open(struct skein_net *net, const char *url, const char *token
 
 	link->events = *events;
 	link->open_handles = 1;
-	curl_loop_init(&link->curl, net->curl.loop, on_connected);
+	link->reader.rules = &link_rules;
+	curl_loop_init(&link->curl, net->curl.loop, link_on_connected);
 	link->curl.keeps = true;
 	link->easy = curl_easy_init();
 	if (!link->easy)
-		abort(); /* as base/mem.h does */
-	ws_make_key(link->key);
+		abort(); /* out of memory, as in base/mem.h */
+	upgrade_make_key(link->key);
 	buf_printf(&http_url, "http%s", url + 2); /* ws: http:, wss: https: */
-	(void)put_request(link, buf_text(&http_url), token); /* what is no URL does not connect either */
+	(void)link_put_request(link, buf_text(&http_url), token); /* a malformed URL fails to connect below */
 	http_configure(link->easy, net, uses_proxy);
 	curl_easy_setopt(link->easy, CURLOPT_URL, buf_text(&http_url));
 	curl_easy_setopt(link->easy, CURLOPT_CONNECT_ONLY, 1L);
@@ -225,46 +248,46 @@ struct link *link_open(struct skein_net *net, const char *url, const char *token
 
 bool link_send(struct link *link, struct str text)
 {
-	if (link->stage != OPEN || link->is_closing || link->out.len + text.len > LINK_MAX_WAITING)
+	if (link->stage != LINK_OPEN || link->is_closing || link->out.len + text.len > LINK_MAX_WAITING)
 		return false;
-	ws_put_frame(&link->out, WS_TEXT, text);
-	flush(link);
-	return link->stage == OPEN;
+	link_put_frame(link, WS_TEXT, text);
+	link_flush(link);
+	return link->stage == LINK_OPEN;
 }
 
 /* ---- closing ---- */
 
-static void handle_closed(struct link *link)
+static void link_handle_closed(struct link *link)
 {
 	struct link_events events = link->events;
 
 	if (--link->open_handles)
 		return;
-	buf_release(&link->in);
+	buf_release(&link->upgrade);
 	buf_release(&link->out);
 	ws_reader_release(&link->reader);
 	mem_free(link);
 	events.gone(events.arg);
 }
 
-static void on_poll_closed(uv_handle_t *handle)
+static void link_on_poll_closed(uv_handle_t *handle)
 {
-	handle_closed(container_of((uv_poll_t *)handle, struct link, poll));
+	link_handle_closed(container_of((uv_poll_t *)handle, struct link, poll));
 }
 
-static void on_curl_closed(struct curl_loop *loop)
+static void link_on_curl_closed(struct curl_loop *loop)
 {
-	handle_closed(container_of(loop, struct link, curl));
+	link_handle_closed(container_of(loop, struct link, curl));
 }
 
 void link_close(struct link *link)
 {
 	link->is_closing = true;
-	if (link->stage == OPEN)
-		say_goodbye(link);
+	if (link->stage == LINK_OPEN)
+		link_say_goodbye(link, 1000);
 	if (link->has_poll)
-		uv_close((uv_handle_t *)&link->poll, on_poll_closed);
+		uv_close((uv_handle_t *)&link->poll, link_on_poll_closed);
 	curl_multi_remove_handle(link->curl.multi, link->easy);
 	curl_easy_cleanup(link->easy);
-	curl_loop_close(&link->curl, on_curl_closed);
+	curl_loop_close(&link->curl, link_on_curl_closed);
 }
