@@ -3,7 +3,7 @@
 
 #include <jansson.h>
 
-#include "libclient/inbox.h"
+#include "libclient/machines/inbox.h"
 #include "libclient/skein_client.h"
 
 /*

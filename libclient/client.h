@@ -3,9 +3,9 @@
 
 #include "base/backoff.h"
 #include "libclient/answers.h"
-#include "libclient/life.h"
-#include "libclient/link.h"
-#include "libclient/outbox.h"
+#include "libclient/machines/life.h"
+#include "libclient/transport/link.h"
+#include "libclient/machines/outbox.h"
 
 /*
  * A client, inside. Three pure machines say what is to be done: life.h (connecting), inbox.h (messages in) and outbox.h (sends

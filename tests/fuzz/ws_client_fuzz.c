@@ -1,4 +1,4 @@
-#include "libclient/upgrade.h"
+#include "libclient/transport/upgrade.h"
 #include "tests/fuzz/ws_events.h"
 
 /* What a server sends to a client: the answer to the handshake, and frames whole and in pieces. */

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "libclient/upgrade.h"
+#include "libclient/transport/upgrade.h"
 
 /* The example of RFC 6455, section 1.3. */
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="

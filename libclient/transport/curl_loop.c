@@ -1,4 +1,4 @@
-#include "libclient/curl_loop.h"
+#include "libclient/transport/curl_loop.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
-#ifndef SKEIN_LIBCLIENT_HTTP_H
-#define SKEIN_LIBCLIENT_HTTP_H
+#ifndef SKEIN_LIBCLIENT_TRANSPORT_HTTP_H
+#define SKEIN_LIBCLIENT_TRANSPORT_HTTP_H
 
 #include "base/text/buf.h"
-#include "libclient/curl_loop.h"
+#include "libclient/transport/curl_loop.h"
 #include "libclient/skein_client.h"
 
 /* HTTP calls over the connections of a skein_net. */

@@ -1,4 +1,4 @@
-#include "libclient/http.h"
+#include "libclient/transport/http.h"
 
 #include <stdlib.h>
 

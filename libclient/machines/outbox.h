@@ -1,5 +1,5 @@
-#ifndef SKEIN_LIBCLIENT_OUTBOX_H
-#define SKEIN_LIBCLIENT_OUTBOX_H
+#ifndef SKEIN_LIBCLIENT_MACHINES_OUTBOX_H
+#define SKEIN_LIBCLIENT_MACHINES_OUTBOX_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "libclient/inbox.h"
+#include "libclient/machines/inbox.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
-#ifndef SKEIN_LIBCLIENT_CURL_LOOP_H
-#define SKEIN_LIBCLIENT_CURL_LOOP_H
+#ifndef SKEIN_LIBCLIENT_TRANSPORT_CURL_LOOP_H
+#define SKEIN_LIBCLIENT_TRANSPORT_CURL_LOOP_H
 
 #include <curl/curl.h>
 #include <stdbool.h>

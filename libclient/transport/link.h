@@ -1,7 +1,7 @@
-#ifndef SKEIN_LIBCLIENT_LINK_H
-#define SKEIN_LIBCLIENT_LINK_H
+#ifndef SKEIN_LIBCLIENT_TRANSPORT_LINK_H
+#define SKEIN_LIBCLIENT_TRANSPORT_LINK_H
 
-#include "libclient/http.h"
+#include "libclient/transport/http.h"
 
 /*
  * One WebSocket connection. libcurl resolves the name, connects and does TLS, in a multi handle of its own: in a shared one an

@@ -1,4 +1,4 @@
-#include "libclient/life.h"
+#include "libclient/machines/life.h"
 
 #include <stddef.h>
 

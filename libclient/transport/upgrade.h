@@ -1,5 +1,5 @@
-#ifndef SKEIN_LIBCLIENT_UPGRADE_H
-#define SKEIN_LIBCLIENT_UPGRADE_H
+#ifndef SKEIN_LIBCLIENT_TRANSPORT_UPGRADE_H
+#define SKEIN_LIBCLIENT_TRANSPORT_UPGRADE_H
 
 #include <stdbool.h>
 #include <stdint.h>

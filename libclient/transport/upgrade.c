@@ -1,4 +1,4 @@
-#include "libclient/upgrade.h"
+#include "libclient/transport/upgrade.h"
 
 #include <openssl/evp.h>
 #include <strings.h>

@@ -1,4 +1,4 @@
-#include "libclient/link.h"
+#include "libclient/transport/link.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/ws/ws_reader.h"
-#include "libclient/upgrade.h"
+#include "libclient/transport/upgrade.h"
 
 #define READ_CHUNK 16384
 

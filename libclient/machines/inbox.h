@@ -1,5 +1,5 @@
-#ifndef SKEIN_LIBCLIENT_INBOX_H
-#define SKEIN_LIBCLIENT_INBOX_H
+#ifndef SKEIN_LIBCLIENT_MACHINES_INBOX_H
+#define SKEIN_LIBCLIENT_MACHINES_INBOX_H
 
 #include <stdbool.h>
 #include <stdint.h>

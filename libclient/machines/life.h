@@ -1,5 +1,5 @@
-#ifndef SKEIN_LIBCLIENT_LIFE_H
-#define SKEIN_LIBCLIENT_LIFE_H
+#ifndef SKEIN_LIBCLIENT_MACHINES_LIFE_H
+#define SKEIN_LIBCLIENT_MACHINES_LIFE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "libclient/outbox.h"
+#include "libclient/machines/outbox.h"
 
 #include <string.h>
 
