@@ -23,7 +23,7 @@ json_t *answer_read(struct str text)
 
 /* ---- fields ---- */
 
-static struct str conversation_in(const json_t *object)
+static struct str answer_conversation_in(const json_t *object)
 {
 	const char *id = json_string_value(json_object_get(object, "conversation_id"));
 	struct conversation parsed;
@@ -31,7 +31,7 @@ static struct str conversation_in(const json_t *object)
 	return conversation_parse(str_from(id), &parsed) ? str_from(id) : STR("");
 }
 
-static bool number_in(const json_t *object, const char *name, uint64_t *number)
+static bool answer_number_in(const json_t *object, const char *name, uint64_t *number)
 {
 	const json_t *value = json_object_get(object, name);
 
@@ -60,7 +60,7 @@ struct str answer_epoch(const json_t *object)
 
 struct delivery *delivery_new(json_t *json, uint64_t offset, uint32_t bytes)
 {
-	struct str conversation = conversation_in(json);
+	struct str conversation = answer_conversation_in(json);
 	struct skein_message message = {
 		.conversation_id = conversation.ptr,
 		.msg_id = json_string_value(json_object_get(json, "msg_id")),
@@ -70,8 +70,8 @@ struct delivery *delivery_new(json_t *json, uint64_t offset, uint32_t bytes)
 	};
 	uint64_t time_ms;
 
-	if (!conversation.len || !message.msg_id || !message.from || !message.type || !number_in(json, "time", &time_ms) ||
-	    !number_in(json, "seq", &message.seq) || !message.seq)
+	if (!conversation.len || !message.msg_id || !message.from || !message.type || !answer_number_in(json, "time", &time_ms) ||
+	    !answer_number_in(json, "seq", &message.seq) || !message.seq)
 		return NULL;
 	message.time_ms = (int64_t)time_ms;
 	struct delivery *delivery = MEM_NEW(struct delivery);
@@ -95,13 +95,13 @@ void delivery_let_go(struct inbox_item *item)
 	delivery_free(delivery_of(item));
 }
 
-static void let_all_go(struct list *items)
+static void answer_let_all_go(struct list *items)
 {
 	for (struct list *link; (link = list_pop_front(items));)
 		delivery_let_go(container_of(link, struct inbox_item, link));
 }
 
-static bool add(struct list *items, json_t *message, uint64_t offset)
+static bool answer_add(struct list *items, json_t *message, uint64_t offset)
 {
 	struct delivery *delivery = delivery_new(message, offset, 0);
 
@@ -112,7 +112,7 @@ static bool add(struct list *items, json_t *message, uint64_t offset)
 
 /* ---- sync and history ---- */
 
-static bool add_entries(struct list *items, const json_t *entries, const struct inbox_position *end)
+static bool answer_add_entries(struct list *items, const json_t *entries, const struct inbox_position *end)
 {
 	size_t count = json_array_size(entries);
 	uint64_t offset;
@@ -121,13 +121,13 @@ static bool add_entries(struct list *items, const json_t *entries, const struct 
 		const json_t *entry = json_array_get(entries, i);
 
 		if (!answer_offset(entry, "offset", false, &offset) || offset > end->offset ||
-		    !add(items, json_object_get(entry, "message"), offset))
+		    !answer_add(items, json_object_get(entry, "message"), offset))
 			return false;
 	}
 	return count <= MAX_MESSAGES;
 }
 
-static bool read_marks(const json_t *array, struct inbox_mark **marks, size_t *count)
+static bool answer_read_marks(const json_t *array, struct inbox_mark **marks, size_t *count)
 {
 	size_t len = json_array_size(array);
 
@@ -139,8 +139,8 @@ static bool read_marks(const json_t *array, struct inbox_mark **marks, size_t *c
 		const json_t *object = json_array_get(array, *count);
 		struct inbox_mark *mark = &(*marks)[*count];
 
-		mark->conversation = conversation_in(object);
-		if (!mark->conversation.len || !number_in(object, "last_seq", &mark->last_seq))
+		mark->conversation = answer_conversation_in(object);
+		if (!mark->conversation.len || !answer_number_in(object, "last_seq", &mark->last_seq))
 			return false;
 	}
 	return true;
@@ -154,14 +154,16 @@ bool answer_page(const json_t *root, struct inbox_page *page, struct inbox_mark 
 	};
 	*marks = NULL;
 	list_init(&page->items);
-	bool is_good = str_copy(page->end.epoch, sizeof(page->end.epoch), answer_epoch(root)) && *page->end.epoch &&
-	               answer_offset(root, "next_offset", false, &page->end.offset) &&
-	               read_marks(json_object_get(root, page->is_reset ? "conversations" : "hot"), marks, &page->mark_count) &&
-	               (page->is_reset || add_entries(&page->items, json_object_get(root, "messages"), &page->end));
+	bool is_good =
+		str_copy(page->end.epoch, sizeof(page->end.epoch), answer_epoch(root)) && *page->end.epoch &&
+		answer_offset(root, "next_offset", false, &page->end.offset) &&
+		answer_read_marks(json_object_get(root, page->is_reset ? "conversations" : "hot"), marks,
+	                          &page->mark_count) &&
+		(page->is_reset || answer_add_entries(&page->items, json_object_get(root, "messages"), &page->end));
 	page->marks = *marks;
 	if (is_good)
 		return true;
-	let_all_go(&page->items);
+	answer_let_all_go(&page->items);
 	mem_free(*marks);
 	*marks = NULL;
 	return false;
@@ -175,7 +177,7 @@ bool answer_history(const json_t *root, struct str conversation, struct list *it
 
 	list_init(items);
 	for (size_t i = 0; is_good && i < json_array_size(messages); i++) {
-		is_good = add(items, json_array_get(messages, i), 0);
+		is_good = answer_add(items, json_array_get(messages, i), 0);
 		if (!is_good)
 			break;
 		const struct inbox_item *item = container_of(items->prev, struct inbox_item, link);
@@ -184,7 +186,7 @@ bool answer_history(const json_t *root, struct str conversation, struct list *it
 	}
 	*is_last = !json_object_get(root, "next_cursor");
 	if (!is_good)
-		let_all_go(items);
+		answer_let_all_go(items);
 	return is_good;
 }
 
@@ -202,19 +204,19 @@ bool answer_endpoints(const json_t *root, struct answer_endpoints *endpoints)
 			return false;
 		endpoints->urls[endpoints->count++] = url;
 	}
-	return json_is_array(gateways) && number_in(retry, "min_ms", &endpoints->retry_min_ms) &&
-	       number_in(retry, "max_ms", &endpoints->retry_max_ms);
+	return json_is_array(gateways) && answer_number_in(retry, "min_ms", &endpoints->retry_min_ms) &&
+	       answer_number_in(retry, "max_ms", &endpoints->retry_max_ms);
 }
 
 bool answer_sent(const json_t *root, struct skein_sent *sent)
 {
-	struct str conversation = conversation_in(root);
+	struct str conversation = answer_conversation_in(root);
 	uint64_t time_ms;
 
 	sent->conversation_id = conversation.ptr;
 	sent->msg_id = json_string_value(json_object_get(root, "msg_id"));
 	sent->is_duplicate = json_is_true(json_object_get(root, "duplicate"));
-	if (!number_in(root, "seq", &sent->seq) || !number_in(root, "time", &time_ms))
+	if (!answer_number_in(root, "seq", &sent->seq) || !answer_number_in(root, "time", &time_ms))
 		return false;
 	sent->time_ms = (int64_t)time_ms;
 	return conversation.len && sent->msg_id;
@@ -222,7 +224,7 @@ bool answer_sent(const json_t *root, struct skein_sent *sent)
 
 /* ---- the state ---- */
 
-static void put_conversation(void *arg, struct str conversation, uint64_t seq)
+static void answer_put_conversation(void *arg, struct str conversation, uint64_t seq)
 {
 	json_put_u64_field(arg, conversation.ptr, seq);
 }
@@ -232,7 +234,7 @@ char *state_write(const struct inbox *inbox)
 	struct buf out = { 0 };
 
 	buf_append_text(&out, "{\"conversations\":{");
-	const struct inbox_position *at = inbox_stored(inbox, put_conversation, &out);
+	const struct inbox_position *at = inbox_stored(inbox, answer_put_conversation, &out);
 	buf_append_char(&out, '}');
 	json_put_bool_field(&out, "hot", inbox->knows_hot);
 	if (*at->epoch) {

@@ -1,42 +1,18 @@
+/* The turn of a client: asks the machines what to do and does it. Its timer, its beginning and its end. */
+
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/text/ident.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "libclient/client.h"
-
-/* ---- requests ---- */
-
-struct http_request client_request(const struct skein_client *client, struct buf *url, const char *path)
-{
-	buf_printf(url, "%s/v1%s", client->options.bases[client->base], path);
-	return (struct http_request){
-		.url = buf_text(url),
-		.token = client->token,
-		.timeout_ms = client->options.request_within_ms,
-		.uses_proxy = client->options.uses_proxy,
-	};
-}
-
-uint64_t client_retry_at(struct skein_client *client, struct backoff *backoff, const struct http_answer *answer)
-{
-	uint64_t wait_ms = backoff_next_ms(backoff);
-
-	if (answer->status < 400 || answer->status >= 500)
-		client->base = (client->base + 1) % (unsigned)client->options.base_count; /* another one may do better */
-	return client_now(client) + MAX(wait_ms, answer->retry_after_ms);
-}
-
-void client_token_refused(struct skein_client *client, unsigned token_number)
-{
-	if (token_number == client->token_number)
-		life_unauthenticated(&client->life);
-}
+#include "libclient/client_link.h"
+#include "libclient/client_read.h"
+#include "libclient/client_send.h"
+#include "libclient/options.h"
 
 /* ---- the turn ---- */
 
-static enum skein_status status_of(const struct life *life)
+static enum skein_status client_status_of(const struct life *life)
 {
 	if (life->keeps)
 		return SKEIN_UP;
@@ -54,7 +30,7 @@ static enum skein_status status_of(const struct life *life)
 	}
 }
 
-static enum skein_reason reason_of(enum life_end end)
+static enum skein_reason client_reason_of(enum life_end end)
 {
 	switch (end) {
 	case LIFE_REPLACED:
@@ -68,26 +44,85 @@ static enum skein_reason reason_of(enum life_end end)
 	}
 }
 
-static void tell_status(struct skein_client *client)
+static void client_tell_status(struct skein_client *client)
 {
-	enum skein_status status = status_of(&client->life);
+	enum skein_status status = client_status_of(&client->life);
 
 	if (status == client->status || client->is_closing)
 		return;
 	client->status = status;
 	if (client->options.on_status)
-		client->options.on_status(client, status, reason_of(client->life.end), client->options.arg);
+		client->options.on_status(client, status, client_reason_of(client->life.end), client->options.arg);
 }
 
-/* One thing of each machine; false when there is nothing. */
-static bool do_something(struct skein_client *client)
+static void client_obey_life(struct skein_client *client, enum life_action action)
+{
+	switch (action) {
+	case LIFE_DROP:
+		client_link_drop(client);
+		break;
+	case LIFE_DROP_NEW:
+		client_link_drop_opening(client);
+		break;
+	case LIFE_FIND:
+		client_link_find(client);
+		break;
+	case LIFE_OPEN:
+		client_link_open(client);
+		break;
+	case LIFE_PING:
+		(void)client_link_send(client, STR("{\"type\":\"ping\"}")); /* a socket that takes nothing ends as a silent one */
+		break;
+	case LIFE_ASK_TOKEN:
+		client->options.on_token_needed(client, client->options.arg);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The application stores the state first: an ack says that it did. */
+static void client_settle(struct skein_client *client, uint64_t offset)
+{
+	char frame[64];
+
+	if (client->options.on_state)
+		client->options.on_state(client, client->options.arg);
+	if (client->is_closing || !offset || client->options.never_acks)
+		return;
+	snprintf(frame, sizeof(frame), "{\"type\":\"ack\",\"offset\":\"%llu\"}", (unsigned long long)offset);
+	(void)client_link_send(client, str_from(frame)); /* acks are cumulative: a later one makes up for a lost one */
+}
+
+static void client_obey_inbox(struct skein_client *client, enum inbox_action action, struct inbox_effect *effect)
+{
+	switch (action) {
+	case INBOX_HAND_OVER:
+		client_read_hand_over(client, effect);
+		break;
+	case INBOX_SYNC:
+		client_read_sync(client, &effect->from);
+		break;
+	case INBOX_PULL:
+		client_read_history(client, effect->conversation, effect->after_seq);
+		break;
+	case INBOX_SETTLE:
+		client_settle(client, effect->offset);
+		break;
+	default:
+		break;
+	}
+}
+
+/* One action of life or, when it has none, of the inbox. False when neither has one. */
+static bool client_do_something(struct skein_client *client)
 {
 	struct inbox_effect effect;
 	enum life_action life = life_take(&client->life);
 
 	if (life)
 		client_obey_life(client, life);
-	tell_status(client);
+	client_tell_status(client);
 	if (client->is_closing || life)
 		return !client->is_closing;
 	enum inbox_action inbox = inbox_take(&client->inbox, client_now(client), &effect);
@@ -96,46 +131,46 @@ static bool do_something(struct skein_client *client)
 	return inbox && !client->is_closing;
 }
 
-static void on_timer(uv_timer_t *timer);
+static void client_on_timer(uv_timer_t *timer);
 
-/* Sooner than what is known so far; 0 is no time at all. */
-static void sooner(uint64_t *deadline_ms, uint64_t other_ms)
+/* Lowers a deadline to another one; 0 is none. */
+static void client_sooner(uint64_t *deadline_ms, uint64_t other_ms)
 {
 	if (other_ms && other_ms < *deadline_ms)
 		*deadline_ms = other_ms;
 }
 
-static void set_timer(struct skein_client *client)
+static void client_set_timer(struct skein_client *client)
 {
 	uint64_t deadline_ms = UINT64_MAX, now_ms = client_now(client);
 
 	if (client->life.state == LIFE_IDLE)
-		return; /* it is set to the start */
-	sooner(&deadline_ms, life_deadline(&client->life));
-	sooner(&deadline_ms, inbox_deadline(&client->inbox));
-	sooner(&deadline_ms, client->read.retry_ms);
-	sooner(&deadline_ms, client->send_retry_ms);
+		return; /* the timer is set to the start */
+	client_sooner(&deadline_ms, life_deadline(&client->life));
+	client_sooner(&deadline_ms, inbox_deadline(&client->inbox));
+	client_sooner(&deadline_ms, client->read.retry_ms);
+	client_sooner(&deadline_ms, client->send_retry_ms);
 	if (deadline_ms == UINT64_MAX)
 		uv_timer_stop(&client->timer);
 	else
-		uv_timer_start(&client->timer, on_timer, deadline_ms > now_ms ? deadline_ms - now_ms : 1, 0);
+		uv_timer_start(&client->timer, client_on_timer, deadline_ms > now_ms ? deadline_ms - now_ms : 1, 0);
 }
 
-void client_turn(struct skein_client *client)
+static void client_turn(struct skein_client *client)
 {
 	if (client->is_turning || client->is_closing)
-		return; /* the turn that is on comes to it */
+		return; /* the turn under way will see it */
 	client->is_turning = true;
-	while (do_something(client))
+	while (client_do_something(client))
 		;
 	client->is_turning = false;
 	if (client->is_closing)
 		return;
-	client_start_sends(client);
-	set_timer(client);
+	client_send_start(client);
+	client_set_timer(client);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void client_on_timer(uv_timer_t *timer)
 {
 	struct skein_client *client = container_of(timer, struct skein_client, timer);
 	uint64_t now_ms = client_now(client);
@@ -151,70 +186,7 @@ static void on_timer(uv_timer_t *timer)
 	client_turn(client);
 }
 
-/* ---- options ---- */
-
-static void use_default(unsigned *option, unsigned otherwise)
-{
-	if (*option == 0)
-		*option = otherwise;
-}
-
-static void use_defaults(struct skein_options *options)
-{
-	use_default(&options->ack_every, 20);
-	use_default(&options->ack_after_ms, 500);
-	use_default(&options->ping_after_ms, 20000);
-	use_default(&options->pong_within_ms, 10000);
-	use_default(&options->open_within_ms, 15000);
-	use_default(&options->request_within_ms, 15000);
-	use_default(&options->stable_after_ms, 10000);
-	use_default(&options->max_held, 1000);
-	use_default(&options->max_held_bytes, 4194304);
-	use_default(&options->max_untaken, 1000);
-	use_default(&options->max_sends, 1000);
-	use_default(&options->max_conversations, 100000);
-}
-
-static bool is_token(const char *token)
-{
-	return token && *token && strlen(token) <= 4096 && strspn(token, "\r\n \t") == 0 && !strpbrk(token, "\r\n");
-}
-
-static bool are_valid(const struct skein_options *options)
-{
-	for (size_t i = 0; i < options->base_count; i++)
-		if (strncmp(options->bases[i], "http://", 7) != 0 && strncmp(options->bases[i], "https://", 8) != 0)
-			return false;
-	return options->base_count > 0 && is_token(options->token) && options->device &&
-	       ident_is_valid(str_from(options->device)) && options->platform && platform_is_valid(str_from(options->platform)) &&
-	       (!options->gateway || strncmp(options->gateway, "ws://", 5) == 0 ||
-	        strncmp(options->gateway, "wss://", 6) == 0);
-}
-
-static void copy_texts(struct skein_options *options)
-{
-	const char **bases = mem_alloc(options->base_count * sizeof(*bases));
-
-	for (size_t i = 0; i < options->base_count; i++)
-		bases[i] = str_dup(str_from(options->bases[i]));
-	options->bases = bases;
-	options->gateway = options->gateway ? str_dup(str_from(options->gateway)) : NULL;
-	options->device = str_dup(str_from(options->device));
-	options->platform = str_dup(str_from(options->platform));
-	options->token = options->state = NULL; /* kept elsewhere */
-}
-
-static void free_texts(struct skein_options *options)
-{
-	for (size_t i = 0; i < options->base_count; i++)
-		free((char *)options->bases[i]);
-	mem_free((void *)options->bases);
-	free((char *)options->gateway);
-	free((char *)options->device);
-	free((char *)options->platform);
-}
-
-static void set_rules(struct skein_client *client)
+static void client_set_rules(struct skein_client *client)
 {
 	const struct skein_options *options = &client->options;
 
@@ -242,61 +214,61 @@ static void set_rules(struct skein_client *client)
 	};
 }
 
-/* ---- a client's begin and end ---- */
+/* ---- its beginning and its end ---- */
 
-static void release(struct skein_client *client)
+static void client_release(struct skein_client *client)
 {
 	inbox_release(&client->inbox);
 	outbox_release(&client->outbox);
-	client_forget_gateways(client);
+	client_link_forget_gateways(client);
 	buf_release(&client->read_path);
-	free_texts(&client->options);
+	options_release(&client->options);
 	free(client->target);
 	free(client->token);
 	mem_free(client);
 }
 
-struct skein_client *skein_client_new(struct skein_net *net, const struct skein_options *options)
-{
-	if (!are_valid(options))
-		return NULL;
-	struct skein_client *client = MEM_NEW(struct skein_client);
-	client->net = net;
-	client->options = *options;
-	client->token = str_dup(str_from(options->token));
-	use_defaults(&client->options);
-	copy_texts(&client->options);
-	set_rules(client);
-	life_init(&client->life, &client->life_rules);
-	inbox_init(&client->inbox, &client->inbox_rules);
-	outbox_init(&client->outbox, client->options.max_sends, CLIENT_MAX_ASKING);
-	backoff_init(&client->read.backoff, 250, 10000);
-	backoff_init(&client->send_backoff, 250, 10000);
-	if (options->state && *options->state && !state_read(&client->inbox, options->state)) {
-		release(client);
-		return NULL;
-	}
-	uv_timer_init(net->curl.loop, &client->timer);
-	client->open_handles = 1;
-	uv_timer_start(&client->timer, on_timer, 0, 0);
-	return client;
-}
-
-void client_handle_gone(struct skein_client *client)
+static void client_handle_closed(struct skein_client *client)
 {
 	void (*closed)(void *arg) = client->closed;
 	void *closed_arg = client->closed_arg;
 
 	if (--client->open_handles)
 		return;
-	release(client);
+	client_release(client);
 	if (closed)
 		closed(closed_arg);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+struct skein_client *skein_client_new(struct skein_net *net, const struct skein_options *options)
 {
-	client_handle_gone(container_of((uv_timer_t *)handle, struct skein_client, timer));
+	if (!options_are_valid(options))
+		return NULL;
+	struct skein_client *client = MEM_NEW(struct skein_client);
+	client->net = net;
+	client->token = str_dup(str_from(options->token));
+	options_copy(&client->options, options);
+	client->changed = client_turn;
+	client->handle_closed = client_handle_closed;
+	client_set_rules(client);
+	life_init(&client->life, &client->life_rules);
+	inbox_init(&client->inbox, &client->inbox_rules);
+	outbox_init(&client->outbox, client->options.max_sends, CLIENT_MAX_ASKING);
+	backoff_init(&client->read.backoff, 250, 10000);
+	backoff_init(&client->send_backoff, 250, 10000);
+	if (options->state && *options->state && !state_read(&client->inbox, options->state)) {
+		client_release(client);
+		return NULL;
+	}
+	uv_timer_init(net->curl.loop, &client->timer);
+	client->open_handles = 1;
+	uv_timer_start(&client->timer, client_on_timer, 0, 0);
+	return client;
+}
+
+static void client_on_timer_closed(uv_handle_t *handle)
+{
+	client_handle_closed(container_of((uv_timer_t *)handle, struct skein_client, timer));
 }
 
 void skein_client_close(struct skein_client *client, void (*closed)(void *arg), void *arg)
@@ -306,15 +278,15 @@ void skein_client_close(struct skein_client *client, void (*closed)(void *arg), 
 	client->closed = closed;
 	client->closed_arg = arg;
 	http_cancel(&client->find);
-	client_stop_reading(client);
-	client_abandon_sends(client);
-	client_drop(client);
-	uv_close((uv_handle_t *)&client->timer, on_timer_closed);
+	client_read_stop(client);
+	client_send_abandon(client);
+	client_link_drop(client);
+	uv_close((uv_handle_t *)&client->timer, client_on_timer_closed);
 }
 
 void skein_client_set_token(struct skein_client *client, const char *token)
 {
-	if (client->is_closing || !is_token(token))
+	if (client->is_closing || !options_token_is_valid(token))
 		return;
 	free(client->token);
 	client->token = str_dup(str_from(token));

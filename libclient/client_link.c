@@ -1,15 +1,15 @@
-/* What life says is to be done: asking for the gateways, the connection to one, and what comes on it. */
+#include "libclient/client_link.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text/json.h"
 #include "base/mem.h"
-#include "libclient/client.h"
+#include "libclient/client_read.h"
 
 /* ---- finding a gateway ---- */
 
-void client_forget_gateways(struct skein_client *client)
+void client_link_forget_gateways(struct skein_client *client)
 {
 	for (unsigned i = 0; i < CLIENT_MAX_GATEWAYS; i++) {
 		free(client->gateways[i]);
@@ -17,23 +17,23 @@ void client_forget_gateways(struct skein_client *client)
 	}
 }
 
-static void take_endpoints(struct skein_client *client, const struct answer_endpoints *endpoints)
+static void client_link_take_endpoints(struct skein_client *client, const struct answer_endpoints *endpoints)
 {
-	client_forget_gateways(client);
+	client_link_forget_gateways(client);
 	for (unsigned i = 0; i < endpoints->count; i++)
 		client->gateways[i] = str_dup(str_from(endpoints->urls[i]));
 	client->base = client->life.base;
 	life_found(&client->life, endpoints->count, endpoints->retry_min_ms, endpoints->retry_max_ms, client_now(client));
 }
 
-static void on_found(struct http_call *call, const struct http_answer *answer)
+static void client_link_on_found(struct http_call *call, const struct http_answer *answer)
 {
 	struct skein_client *client = container_of(call, struct skein_client, find);
 	json_t *root = answer->status == 200 ? answer_read(answer->body) : NULL;
 	struct answer_endpoints endpoints;
 
 	if (root && answer_endpoints(root, &endpoints))
-		take_endpoints(client, &endpoints);
+		client_link_take_endpoints(client, &endpoints);
 	else if (answer->status == 401)
 		life_unauthenticated(&client->life);
 	else if (answer->status == 400)
@@ -41,33 +41,33 @@ static void on_found(struct http_call *call, const struct http_answer *answer)
 	else
 		life_not_found(&client->life, answer->retry_after_ms, client_now(client));
 	json_decref(root);
-	client_turn(client);
+	client->changed(client);
 }
 
-static void find(struct skein_client *client)
+void client_link_find(struct skein_client *client)
 {
 	struct buf url = { 0 };
 
-	http_cancel(&client->find); /* of an earlier round, overtaken by another token */
+	http_cancel(&client->find); /* a new token may start a round while the last one is still asking */
 	client->base = client->life.base;
 	struct http_request request = client_request(client, &url, "/endpoints");
-	http_start(&client->find, client->net, &request, on_found);
+	http_start(&client->find, client->net, &request, client_link_on_found);
 	buf_release(&url);
 }
 
 /* ---- letting go ---- */
 
-static void drop_up(struct skein_client *client)
+static void client_link_drop_up(struct skein_client *client)
 {
 	if (!client->up)
 		return;
 	link_close(client->up->link);
 	client->up = NULL;
-	client_stop_reading(client);
+	client_read_stop(client);
 	inbox_disconnected(&client->inbox);
 }
 
-static void drop_opening(struct skein_client *client)
+void client_link_drop_opening(struct skein_client *client)
 {
 	if (!client->opening)
 		return;
@@ -77,21 +77,21 @@ static void drop_opening(struct skein_client *client)
 
 /* ---- frames ---- */
 
-static void pass_on(struct skein_client *client, const json_t *frame)
+static void client_link_pass_on(struct skein_client *client, const json_t *frame)
 {
 	if (client->options.on_frame)
 		client->options.on_frame(client, frame, client->options.arg);
 }
 
-/* The connection before, if there is one, has done its work: what it did not hand over comes again on this one. */
-static void greet(struct skein_client *client)
+/* Replaces the connection before, if there is one: messages that it did not hand over come again on this one. */
+static void client_link_greet(struct skein_client *client)
 {
-	drop_up(client);
+	client_link_drop_up(client);
 	client->up = client->opening;
 	client->opening = NULL;
 }
 
-static void take_hello(struct skein_client *client, const struct client_link *from, const json_t *frame)
+static void client_link_take_hello(struct skein_client *client, const struct client_link *from, const json_t *frame)
 {
 	struct str epoch = answer_epoch(frame);
 	uint64_t head;
@@ -100,14 +100,14 @@ static void take_hello(struct skein_client *client, const struct client_link *fr
 		life_distrust(&client->life, client_now(client));
 		return;
 	}
-	greet(client);
+	client_link_greet(client);
 	inbox_connected(&client->inbox, epoch, head);
 	inbox_moved(&client->inbox, from->named_offset);
 	life_hello(&client->life, client_now(client));
-	pass_on(client, frame);
+	client_link_pass_on(client, frame);
 }
 
-static void take_message(struct skein_client *client, const json_t *frame, size_t len)
+static void client_link_take_message(struct skein_client *client, const json_t *frame, size_t len)
 {
 	uint64_t offset;
 	bool is_good = answer_offset(frame, "offset", true, &offset);
@@ -119,7 +119,7 @@ static void take_message(struct skein_client *client, const json_t *frame, size_
 		life_distrust(&client->life, client_now(client));
 }
 
-static void take_resync(struct skein_client *client, const json_t *frame)
+static void client_link_take_resync(struct skein_client *client, const json_t *frame)
 {
 	struct str epoch = answer_epoch(frame);
 
@@ -129,8 +129,8 @@ static void take_resync(struct skein_client *client, const json_t *frame)
 		life_distrust(&client->life, client_now(client));
 }
 
-/* The token goes there, so a connection that was encrypted does not move to one that is not. */
-static bool may_move_to(const struct skein_client *client, const char *url)
+/* The token is sent there: an encrypted connection never moves to an unencrypted one. */
+static bool client_link_may_move_to(const struct skein_client *client, const char *url)
 {
 	const char *current = client->options.gateway ? client->options.gateway : client->gateways[0];
 
@@ -138,11 +138,11 @@ static bool may_move_to(const struct skein_client *client, const char *url)
 	               (strncmp(url, "ws://", 5) == 0 && current && strncmp(current, "ws://", 5) == 0));
 }
 
-static void take_reconnect(struct skein_client *client, const json_t *frame)
+static void client_link_take_reconnect(struct skein_client *client, const json_t *frame)
 {
 	const char *url = json_string_value(json_object_get(frame, "url"));
 	json_int_t after_ms = json_integer_value(json_object_get(frame, "after_ms"));
-	bool has_target = may_move_to(client, url);
+	bool has_target = client_link_may_move_to(client, url);
 
 	if (has_target) {
 		free(client->target);
@@ -151,27 +151,27 @@ static void take_reconnect(struct skein_client *client, const json_t *frame)
 	life_move(&client->life, after_ms > 0 ? (uint64_t)after_ms : 0, has_target, client_now(client));
 }
 
-static void take_frame(struct skein_client *client, const struct client_link *from, const json_t *frame, size_t len)
+static void client_link_take_frame(struct skein_client *client, const struct client_link *from, const json_t *frame, size_t len)
 {
 	const char *type = json_string_value(json_object_get(frame, "type"));
 
 	if (!type || (from != client->up && strcmp(type, "hello") != 0 && strcmp(type, "error") != 0))
 		life_distrust(&client->life, client_now(client));
 	else if (strcmp(type, "message") == 0)
-		take_message(client, frame, len);
+		client_link_take_message(client, frame, len);
 	else if (strcmp(type, "hello") == 0)
-		take_hello(client, from, frame);
+		client_link_take_hello(client, from, frame);
 	else if (strcmp(type, "sync_more") == 0)
 		inbox_sync_more(&client->inbox);
 	else if (strcmp(type, "resync") == 0)
-		take_resync(client, frame);
+		client_link_take_resync(client, frame);
 	else if (strcmp(type, "reconnect") == 0)
-		take_reconnect(client, frame);
+		client_link_take_reconnect(client, frame);
 	else if (strcmp(type, "pong") != 0)
-		pass_on(client, frame);
+		client_link_pass_on(client, frame);
 }
 
-static void on_text(void *arg, struct str text)
+static void client_link_on_text(void *arg, struct str text)
 {
 	struct client_link *from = arg;
 	struct skein_client *client = from->client;
@@ -179,25 +179,25 @@ static void on_text(void *arg, struct str text)
 
 	life_heard(&client->life, client_now(client));
 	if (frame)
-		take_frame(client, from, frame, text.len);
+		client_link_take_frame(client, from, frame, text.len);
 	else
 		life_distrust(&client->life, client_now(client));
 	json_decref(frame);
-	client_turn(client);
+	client->changed(client);
 }
 
 /* ---- the connection ---- */
 
-static void on_over(void *arg, unsigned close_code, unsigned status, uint64_t retry_after_ms)
+static void client_link_on_over(void *arg, unsigned close_code, unsigned status, uint64_t retry_after_ms)
 {
 	struct client_link *from = arg;
 	struct skein_client *client = from->client;
 	bool was_kept = from == client->up && client->life.keeps;
 
 	if (from == client->up)
-		drop_up(client);
+		client_link_drop_up(client);
 	else
-		drop_opening(client);
+		client_link_drop_opening(client);
 	if (was_kept)
 		life_lost_kept(&client->life, close_code);
 	else if (status == 401)
@@ -206,10 +206,10 @@ static void on_over(void *arg, unsigned close_code, unsigned status, uint64_t re
 		life_refused(&client->life);
 	else
 		life_lost(&client->life, close_code, retry_after_ms, client_now(client));
-	client_turn(client);
+	client->changed(client);
 }
 
-static void put_url(const struct skein_client *client, struct buf *url)
+static void client_link_put_url(const struct skein_client *client, struct buf *url)
 {
 	const struct life *life = &client->life;
 	const struct inbox_position *at = &client->inbox.at;
@@ -225,71 +225,45 @@ static void put_url(const struct skein_client *client, struct buf *url)
 		buf_append_text(url, "&ack=0");
 }
 
-static void on_gone(void *arg)
+static void client_link_on_gone(void *arg)
 {
 	struct client_link *gone = arg;
 	struct skein_client *client = gone->client;
 
 	mem_free(gone);
-	client_handle_gone(client);
+	client->handle_closed(client);
 }
 
-static void open_link(struct skein_client *client)
+void client_link_open(struct skein_client *client)
 {
 	struct client_link *opening = MEM_NEW(struct client_link);
 	struct buf url = { 0 };
 
-	put_url(client, &url);
+	client_link_put_url(client, &url);
 	opening->client = client;
 	opening->named_offset = client->inbox.at.offset;
 	client->opening = opening;
 	client->open_handles++;
 	opening->link = link_open(client->net, buf_text(&url), client->token, client->options.uses_proxy,
-	                          &(struct link_events){ on_text, on_over, on_gone, opening });
+	                          &(struct link_events){ client_link_on_text, client_link_on_over, client_link_on_gone, opening });
 	buf_release(&url);
 }
 
-void client_drop(struct skein_client *client)
+void client_link_drop(struct skein_client *client)
 {
-	drop_opening(client);
-	drop_up(client);
+	client_link_drop_opening(client);
+	client_link_drop_up(client);
 }
 
-bool client_send_frame(struct skein_client *client, struct str text)
+bool client_link_send(struct skein_client *client, struct str text)
 {
 	return client->up && link_send(client->up->link, text);
-}
-
-void client_obey_life(struct skein_client *client, enum life_action action)
-{
-	switch (action) {
-	case LIFE_DROP:
-		client_drop(client);
-		break;
-	case LIFE_DROP_NEW:
-		drop_opening(client);
-		break;
-	case LIFE_FIND:
-		find(client);
-		break;
-	case LIFE_OPEN:
-		open_link(client);
-		break;
-	case LIFE_PING:
-		(void)client_send_frame(client, STR("{\"type\":\"ping\"}")); /* a full socket is silence, too */
-		break;
-	case LIFE_ASK_TOKEN:
-		client->options.on_token_needed(client, client->options.arg);
-		break;
-	default:
-		break;
-	}
 }
 
 bool skein_client_frame(struct skein_client *client, const json_t *frame)
 {
 	char *text = json_dumps(frame, JSON_COMPACT);
-	bool is_sent = text && strlen(text) <= CLIENT_MAX_FRAME && client_send_frame(client, str_from(text));
+	bool is_sent = text && strlen(text) <= CLIENT_MAX_FRAME && client_link_send(client, str_from(text));
 
 	free(text);
 	return is_sent;

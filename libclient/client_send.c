@@ -1,4 +1,4 @@
-/* What the outbox says is to be done: POST /v1/messages until there is an answer. */
+#include "libclient/client_send.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +6,6 @@
 #include "base/text/ident.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "libclient/client.h"
 
 struct send {
 	struct outbox_item item;
@@ -17,14 +16,14 @@ struct send {
 	char *body;
 };
 
-static void free_send(struct send *send)
+static void client_send_free_send(struct send *send)
 {
 	http_cancel(&send->http);
 	free(send->body);
 	mem_free(send);
 }
 
-static void tell(struct skein_client *client, const struct skein_sent *sent)
+static void client_send_tell(struct skein_client *client, const struct skein_sent *sent)
 {
 	if (client->options.on_sent)
 		client->options.on_sent(client, sent, client->options.arg);
@@ -32,25 +31,25 @@ static void tell(struct skein_client *client, const struct skein_sent *sent)
 
 /* ---- answers ---- */
 
-static const char *text_in(const json_t *object, const char *name, const char *otherwise)
+static const char *client_send_text_in(const json_t *object, const char *name, const char *otherwise)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
 	return text ? text : otherwise;
 }
 
-static void finish(struct send *send, struct skein_sent *sent)
+static void client_send_finish(struct send *send, struct skein_sent *sent)
 {
 	struct skein_client *client = send->client;
 
 	sent->client_msg_id = send->client_msg_id;
 	backoff_reset(&client->send_backoff);
 	outbox_answered(&client->outbox, &send->item);
-	tell(client, sent);
-	free_send(send);
+	client_send_tell(client, sent);
+	client_send_free_send(send);
 }
 
-static void try_again(struct send *send, const struct http_answer *answer)
+static void client_send_try_again(struct send *send, const struct http_answer *answer)
 {
 	struct skein_client *client = send->client;
 	uint64_t retry_ms = client_retry_at(client, &client->send_backoff, answer);
@@ -61,13 +60,13 @@ static void try_again(struct send *send, const struct http_answer *answer)
 		client_token_refused(client, send->token_number);
 }
 
-/* The server looked at it and said no: asking again changes nothing. */
-static bool is_refusal(unsigned status)
+/* The server judged the send and refused it: asking again gives the same answer. */
+static bool client_send_is_refusal(unsigned status)
 {
 	return status >= 400 && status < 500 && status != 401 && status != 408 && status != 429;
 }
 
-static void on_answered(struct http_call *call, const struct http_answer *answer)
+static void client_send_on_answered(struct http_call *call, const struct http_answer *answer)
 {
 	struct send *send = container_of(call, struct send, http);
 	struct skein_client *client = send->client;
@@ -75,21 +74,21 @@ static void on_answered(struct http_call *call, const struct http_answer *answer
 	struct skein_sent sent = { 0 };
 
 	if (answer->status == 200 && answer_sent(root, &sent)) {
-		finish(send, &sent);
-	} else if (!is_refusal(answer->status)) {
-		try_again(send, answer);
+		client_send_finish(send, &sent);
+	} else if (!client_send_is_refusal(answer->status)) {
+		client_send_try_again(send, answer);
 	} else {
-		sent.code = text_in(root, "code", "refused");
-		sent.detail = text_in(root, "detail", "");
-		finish(send, &sent);
+		sent.code = client_send_text_in(root, "code", "refused");
+		sent.detail = client_send_text_in(root, "detail", "");
+		client_send_finish(send, &sent);
 	}
 	json_decref(root);
-	client_turn(client);
+	client->changed(client);
 }
 
 /* ---- sending ---- */
 
-static void start(struct send *send)
+static void client_send_post(struct send *send)
 {
 	struct skein_client *client = send->client;
 	struct buf url = { 0 };
@@ -97,37 +96,37 @@ static void start(struct send *send)
 
 	request.body = str_from(send->body);
 	send->token_number = client->token_number;
-	http_start(&send->http, client->net, &request, on_answered);
+	http_start(&send->http, client->net, &request, client_send_on_answered);
 	buf_release(&url);
 }
 
-void client_start_sends(struct skein_client *client)
+void client_send_start(struct skein_client *client)
 {
 	struct outbox_item *item;
 
 	if (client->life.state == LIFE_TOKENLESS || client->life.state == LIFE_ENDED)
 		return;
 	while ((item = outbox_take(&client->outbox)))
-		start(container_of(item, struct send, item));
+		client_send_post(container_of(item, struct send, item));
 }
 
-void client_abandon_sends(struct skein_client *client)
+void client_send_abandon(struct skein_client *client)
 {
 	for (struct outbox_item *item; (item = outbox_remove_any(&client->outbox));) {
 		struct send *send = container_of(item, struct send, item);
 
-		tell(client, &(struct skein_sent){ .client_msg_id = send->client_msg_id,
-		                                   .code = "closed",
-		                                   .detail = "the client was closed before there was an answer" });
-		free_send(send);
+		client_send_tell(client, &(struct skein_sent){ .client_msg_id = send->client_msg_id,
+		                                               .code = "closed",
+		                                               .detail = "the client was closed before there was an answer" });
+		client_send_free_send(send);
 	}
 }
 
-/* "user:bob", "group:g1": sends to the same one keep their order. */
-static bool put_destination(struct buf *destination, const json_t *message)
+/* "user:bob", "group:g1": sends to one destination keep their order. False: the message has none, or two. */
+static bool client_send_put_destination(struct buf *destination, const json_t *message)
 {
 	const json_t *to = json_object_get(message, "to");
-	const char *user = text_in(to, "user", NULL), *group = text_in(to, "group", NULL);
+	const char *user = client_send_text_in(to, "user", NULL), *group = client_send_text_in(to, "group", NULL);
 
 	if (!user == !group || strlen(user ? user : group) > 64)
 		return false;
@@ -135,8 +134,8 @@ static bool put_destination(struct buf *destination, const json_t *message)
 	return true;
 }
 
-/* The message with a client_msg_id; NULL if it has one that cannot be. */
-static struct send *new_send(struct skein_client *client, const json_t *message)
+/* Adds a client_msg_id if there is none. NULL: the given one is not valid, or the message is too large. */
+static struct send *client_send_new_send(struct skein_client *client, const json_t *message)
 {
 	json_t *body = json_copy((json_t *)message);
 	const json_t *given = json_object_get(body, "client_msg_id");
@@ -154,7 +153,7 @@ static struct send *new_send(struct skein_client *client, const json_t *message)
 	json_decref(body);
 	if (send->body && strlen(send->body) <= CLIENT_MAX_SEND)
 		return send;
-	free_send(send);
+	client_send_free_send(send);
 	return NULL;
 }
 
@@ -163,13 +162,13 @@ bool skein_client_send(struct skein_client *client, const json_t *message)
 	struct buf destination = { 0 };
 	struct send *send = NULL;
 
-	if (!client->is_closing && client->life.state != LIFE_ENDED && put_destination(&destination, message))
-		send = new_send(client, message);
+	if (!client->is_closing && client->life.state != LIFE_ENDED && client_send_put_destination(&destination, message))
+		send = client_send_new_send(client, message);
 	bool is_added = send && outbox_add(&client->outbox, &send->item, buf_str(&destination));
 	if (send && !is_added)
-		free_send(send);
+		client_send_free_send(send);
 	buf_release(&destination);
 	if (is_added)
-		client_turn(client);
+		client->changed(client);
 	return is_added;
 }

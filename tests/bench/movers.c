@@ -152,7 +152,6 @@ static bool try_open(struct movers *movers, unsigned index, const struct address
 	bool is_up = mover->state == MOVER_UP && *mover->epoch;
 	struct ws_peer *peer = &mover->peers[is_up ? !mover->at : mover->at];
 
-	buf_release(&peer->in);
 	*peer = (struct ws_peer){ .frame = on_frame, .closed = on_closed, .arg = movers, .index = index };
 	if (*mover->epoch)
 		snprintf(user->position, sizeof(user->position), "&epoch=%s&offset=%s", mover->epoch, mover->offset);

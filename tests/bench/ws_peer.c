@@ -11,33 +11,45 @@
 
 unsigned ws_peers_lost;
 
+static const struct ws_reader_rules of_server = { .sender = WS_SERVER, .max_message = 1024 * 1024 };
+
 static void send_all(struct ws_peer *peer, const void *bytes, size_t len)
 {
 	if (send(peer->watch.fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len && !peer->closed)
 		fail("a WebSocket takes no %zu bytes: %s", len, strerror(errno));
 }
 
-static void finish(struct ws_peer *peer, int code)
+void ws_peer_close(struct ws_peer *peer)
 {
 	loop_remove(&peer->watch);
+	ws_reader_release(&peer->reader);
+	buf_release(&peer->in);
+	buf_release(&peer->out);
+}
+
+/* The peer's memory may be another connection's when `closed` returns. */
+static void finish(struct ws_peer *peer, int code)
+{
+	ws_peer_close(peer);
 	peer->closed(peer, code);
 }
 
-static void send_pong(struct ws_peer *peer, const unsigned char *payload, size_t len)
+static void send_frame(struct ws_peer *peer, enum ws_opcode opcode, struct str payload)
 {
-	unsigned char frame[6 + 125] = { 0x8a, (unsigned char)(0x80 | len) }; /* mask 0 */
+	static const unsigned char no_mask[WS_MASK_LEN];
+	struct buf frame = { 0 };
 
-	memcpy(frame + 6, payload, len);
-	send_all(peer, frame, 6 + len);
+	ws_put_masked_frame(&frame, opcode, payload, no_mask);
+	send_all(peer, frame.ptr, frame.len);
+	buf_release(&frame);
 }
 
 static void send_ack(struct ws_peer *peer)
 {
-	unsigned char frame[6 + 125] = { 0x81 }; /* mask 0 */
+	char text[64];
 
-	int len = snprintf((char *)frame + 6, sizeof(frame) - 6, "{\"type\":\"ack\",\"offset\":\"%s\"}", peer->offset);
-	frame[1] = (unsigned char)(0x80 | len);
-	send_all(peer, frame, 6 + (size_t)len);
+	snprintf(text, sizeof(text), "{\"type\":\"ack\",\"offset\":\"%s\"}", peer->offset);
+	send_frame(peer, WS_TEXT, str_from(text));
 	peer->unacked = 0;
 	peer->acked_us = now_us();
 }
@@ -57,77 +69,70 @@ static void note_message(struct ws_peer *peer, struct str text)
 		send_ack(peer);
 }
 
-/* One frame at `at`; its length, or 0 while it is not whole. */
-static size_t take_frame(struct ws_peer *peer, const unsigned char *at, size_t len)
+static void take_text(struct ws_peer *peer, struct str text)
 {
-	size_t head = 2, payload;
+	if (!peer->is_greeted)
+		peer->is_greeted = memmem(text.ptr, text.len, "\"hello\"", 7) != NULL;
+	note_message(peer, text);
+	if (peer->frame)
+		peer->frame(peer, text);
+}
 
-	if (len < 2)
-		return 0;
-	payload = at[1] & 127;
-	if (payload == 126) {
-		head = 4;
-		payload = len < 4 ? 0 : (size_t)at[2] << 8 | at[3];
-	} else if (payload == 127) {
-		head = 10;
-		payload = len < 10 ? 0 : (size_t)at[6] << 24 | (size_t)at[7] << 16 | (size_t)at[8] << 8 | at[9];
-	}
-	if (len < head + payload)
-		return 0;
-	switch (at[0] & 15) {
-	case 1:
-		if (!peer->is_greeted)
-			peer->is_greeted = memmem(at + head, payload, "\"hello\"", 7) != NULL;
-		note_message(peer, str_of(at + head, payload));
-		if (peer->frame)
-			peer->frame(peer, str_of(at + head, payload));
-		break;
-	case 8:
-		if (peer->closed) {
-			finish(peer, payload >= 2 ? at[head] << 8 | at[head + 1] : 1005);
+static void take_close(struct ws_peer *peer, const struct ws_message *message)
+{
+	if (!peer->closed)
+		fail("connection %u was closed with %u %.*s", peer->index, message->code, STR_ARG(message->payload));
+	finish(peer, message->code);
+}
+
+static void take_frames(struct ws_peer *peer, char *at, size_t len)
+{
+	struct ws_message message;
+	enum ws_event event;
+
+	/* A callback may have closed the peer, or opened it anew. */
+	while (peer->is_upgraded && peer->watch.fd >= 0 &&
+	       (event = ws_reader_take(&peer->reader, &at, &len, &message)) != WS_GOT_NOTHING) {
+		switch (event) {
+		case WS_GOT_TEXT:
+			take_text(peer, message.payload);
+			break;
+		case WS_GOT_CLOSE:
+			take_close(peer, &message);
+			return;
+		case WS_GOT_PING:
+			send_frame(peer, WS_PONG, message.payload);
+			if (peer->unacked)
+				send_ack(peer);
+			break;
+		case WS_GOT_VIOLATION:
+			fail("connection %u was sent what is not WebSocket: %s", peer->index, message.violation);
+		default:
 			break;
 		}
-		fail("connection %u was closed with %d %.*s", peer->index, payload >= 2 ? at[head] << 8 | at[head + 1] : 1005,
-		     payload > 2 ? (int)payload - 2 : 0, (const char *)at + head + 2);
-	case 9:
-		send_pong(peer, at + head, payload);
-		if (peer->unacked)
-			send_ack(peer);
-		break;
-	default:
-		break;
 	}
-	return head + payload;
 }
 
-/* The answer to the handshake: its length, or 0 while it is not whole. */
-static size_t take_upgrade(struct ws_peer *peer, const char *at, size_t len)
+/* The answer to the handshake is kept until it is whole; frames may follow it in the same piece. */
+static void take_upgrade(struct ws_peer *peer, struct str bytes)
 {
-	const char *end = memmem(at, len, "\r\n\r\n", 4);
+	buf_append_str(&peer->in, bytes);
+	const char *at = peer->in.ptr, *end = memmem(at, peer->in.len, "\r\n\r\n", 4);
 
 	if (!end)
-		return 0;
-	if (memcmp(at, "HTTP/1.1 101", 12) != 0 && peer->closed) {
+		return;
+	bool is_upgraded = memcmp(at, "HTTP/1.1 101", 12) == 0;
+	if (!is_upgraded && !peer->closed)
+		fail("handshake refused: %.*s", (int)peer->in.len, at);
+	struct buf whole = peer->in;
+	size_t head_len = (size_t)(end - at) + 4;
+	peer->in = (struct buf){ 0 };
+	peer->is_upgraded = is_upgraded;
+	if (is_upgraded)
+		take_frames(peer, whole.ptr + head_len, whole.len - head_len);
+	else
 		finish(peer, (at[9] - '0') * 100 + (at[10] - '0') * 10 + at[11] - '0');
-		return len;
-	}
-	if (memcmp(at, "HTTP/1.1 101", 12) != 0)
-		fail("handshake refused: %.*s", (int)len, at);
-	peer->is_upgraded = true;
-	return (size_t)(end - at) + 4;
-}
-
-/* Everything that is whole in `bytes`; returns how much that was. */
-static size_t take_all(struct ws_peer *peer, struct str bytes)
-{
-	size_t used = 0, n;
-
-	if (!peer->is_upgraded)
-		used = take_upgrade(peer, bytes.ptr, bytes.len);
-	while (peer->is_upgraded && peer->watch.fd >= 0 &&
-	       (n = take_frame(peer, (const unsigned char *)bytes.ptr + used, bytes.len - used)))
-		used += n;
-	return used;
+	buf_release(&whole);
 }
 
 /* It is connected, or cannot be. */
@@ -137,7 +142,6 @@ static void begin(struct ws_peer *peer)
 	socklen_t len = sizeof(error);
 
 	if (getsockopt(peer->watch.fd, SOL_SOCKET, SO_ERROR, &error, &len) || error) {
-		buf_release(&peer->out);
 		finish(peer, WS_NOBODY);
 		return;
 	}
@@ -169,16 +173,10 @@ static void on_ready(struct watch *watch, bool can_read, bool can_write)
 		}
 		return;
 	}
-	struct str bytes = str_of(scratch, (size_t)got);
-	if (peer->in.len) {
-		buf_append_str(&peer->in, bytes);
-		bytes = buf_str(&peer->in);
-	}
-	size_t used = take_all(peer, bytes);
-	struct buf rest = { 0 };
-	buf_append(&rest, bytes.ptr + used, bytes.len - used);
-	buf_release(&peer->in);
-	peer->in = rest;
+	if (peer->is_upgraded)
+		take_frames(peer, scratch, (size_t)got);
+	else
+		take_upgrade(peer, str_of(scratch, (size_t)got));
 }
 
 static void write_handshake(struct buf *out, struct str token, const char *device, const char *more)
@@ -192,6 +190,7 @@ static void write_handshake(struct buf *out, struct str token, const char *devic
 bool ws_peer_try_open(struct ws_peer *peer, const char *host, int port, unsigned source, struct str token, const char *device,
                       const char *more)
 {
+	peer->reader.rules = &of_server;
 	peer->watch = (struct watch){ .fd = loop_begin_connect(host, port, source), .ready = on_ready, .wants_write = true };
 	if (peer->watch.fd < 0)
 		return false;
@@ -205,16 +204,10 @@ void ws_peer_open(struct ws_peer *peer, const char *host, int port, unsigned sou
 {
 	struct buf request = { 0 };
 
+	peer->reader.rules = &of_server;
 	peer->watch = (struct watch){ .fd = loop_connect(host, port, source), .ready = on_ready };
 	write_handshake(&request, token, device, more);
 	send_all(peer, request.ptr, request.len);
 	buf_release(&request);
 	loop_add(&peer->watch);
-}
-
-void ws_peer_close(struct ws_peer *peer)
-{
-	loop_remove(&peer->watch);
-	buf_release(&peer->in);
-	buf_release(&peer->out);
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/text/buf.h"
+#include "base/ws/ws_reader.h"
 #include "tests/bench/loop.h"
 
 #define WS_NOBODY (-1) /* nobody listens there */
@@ -12,8 +13,9 @@
 /* A WebSocket client that reads JSON frames, acknowledges messages and answers pings. */
 struct ws_peer {
 	struct watch watch;
-	struct buf in;
+	struct buf in; /* what has come of the answer to the handshake */
 	struct buf out; /* the handshake, until it is connected */
+	struct ws_reader reader;
 	uint64_t acked_us;
 	unsigned unacked; /* messages */
 	char offset[21]; /* of the last one */

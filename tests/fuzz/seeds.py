@@ -539,6 +539,24 @@ WIRE = {
     "cut-in-fixed": fixed(1, 7)[:-1],
 }
 
+def masked_frame(first, payload, length=None):
+    """A client's frame; `length` is what it announces where that is not the truth."""
+    mask, length = b"\x11\x22\x33\x44", len(payload) if length is None else length
+    head = bytes([first, 0x80 | length]) if length < 126 else bytes([first, 0xFE]) + length.to_bytes(2, "big")
+    return head + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+
+
+STEP = b"\x02"  # the first byte: how many bytes arrive at a time
+
+WS_SERVER = {
+    "frames": STEP + masked_frame(0x81, b'{"type":"ping"}') + masked_frame(0x01, b"be") + masked_frame(0x89, b"p") +
+              masked_frame(0x80, b"gin") + masked_frame(0x88, b"\x0f\xa5no ack"),
+    "long": STEP + masked_frame(0x82, b"x" * 200) + masked_frame(0x8A, b""),
+    "unmasked": STEP + b"\x81\x02hi",
+    "not-shortest": STEP + b"\x81\xfe\x00\x05\x11\x22\x33\x44hello",
+    "too-large": STEP + masked_frame(0x82, b"", length=4097),
+}
+
 SEEDS = {
     "base64": BASE64,
     "client_frame": CLIENT_FRAME,
@@ -561,6 +579,7 @@ SEEDS = {
     "traceparent": TRACEPARENT,
     "wire": WIRE,
     "ws_request": WS_REQUEST,
+    "ws_server": WS_SERVER,
 }
 
 

@@ -212,17 +212,17 @@ enum ws_event ws_reader_take(struct ws_reader *reader, char **at, size_t *len, s
 	*message = (struct ws_message){ 0 };
 	if (reader->kept.len == 0)
 		buf_release(&reader->kept); /* the last call may have handed it out */
-	while (event == WS_GOT_NOTHING && *len && reader->state != WS_READ_END) {
+	if (reader->state == WS_READ_END) {
+		*at += *len;
+		*len = 0;
+	}
+	while (event == WS_GOT_NOTHING && *len) {
 		if (reader->state == WS_READING_HEADER) {
 			event = ws_reader_take_header_byte(reader, *(*at)++, message);
 			--*len;
 		}
 		if (reader->state == WS_READING_PAYLOAD) /* at once: a frame without payload ends with its header */
 			event = ws_reader_take_payload(reader, at, len, message);
-	}
-	if (reader->state == WS_READ_END) {
-		*at += *len;
-		*len = 0;
 	}
 	return event;
 }

@@ -70,7 +70,10 @@ struct ws_message {
 	const char *violation; /* what was wrong, for the reason of the close frame and the log; static text */
 };
 
-/* Takes bytes from `*at` on, `*len` of them, and moves both; a masked payload is unmasked where it is. */
+/*
+ * Takes bytes from `*at`, `*len` of them, and moves both behind the frame that makes the event, or to the end for NOTHING. A
+ * masked payload is unmasked where it is.
+ */
 enum ws_event ws_reader_take(struct ws_reader *reader, char **at, size_t *len, struct ws_message *message);
 
 /* Whether a message is under way: some of its fragments have come. */

@@ -1,3 +1,5 @@
+#include "net/http/http_connection.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <strings.h>
@@ -7,19 +9,20 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "net/http/http_internal.h"
+#include "net/http/http_request.h"
+#include "net/http/problem.h"
 
 /*
- * A connection's life, as libmicrohttpd tells it: notify(started), then for each
- * request first_line, request (once with the headers, then with pieces of the
- * body, at last with nothing) and completed, then notify(closed). Any step may
- * be the last one before completed or closed.
+ * The life of a connection, as libmicrohttpd reports it: notify(started); then for each request first_line, request (once
+ * with the headers, then with each piece of the body, then with no bytes) and completed; then notify(closed). After any
+ * of these steps the next one may be completed or closed.
  */
 
-#define KEPT_BUFFER 4096 /* a larger buffer is freed between requests: idle connections are many */
+#define KEPT_BUFFER 4096 /* a larger buffer is freed between requests: most connections are idle */
 #define MAX_HEADER_BYTES (20 * 1024)
-#define MAX_DISCARDED (1024 * 1024) /* of a body that is refused but has no announced end */
+#define MAX_DISCARDED (1024 * 1024) /* bytes of a refused chunked body that are read before the connection is dropped */
 
-static void keep_small(struct buf *buf)
+static void connection_keep_small(struct buf *buf)
 {
 	if (buf->cap > KEPT_BUFFER)
 		buf_release(buf);
@@ -27,16 +30,16 @@ static void keep_small(struct buf *buf)
 		buf_clear(buf);
 }
 
-static void wait_for_client(struct http_request *request)
+static void connection_wait_for_client(struct http_request *request)
 {
-	struct http_server *server = request->server;
+	struct http_connections *server = request->server;
 
 	request->waiting_since_ms = server->now_ms;
 	list_remove(&request->link);
 	list_push_back(&server->waiting, &request->link);
 }
 
-static void write_address(struct http_request *request, const struct sockaddr *from)
+static void connection_write_address(struct http_request *request, const struct sockaddr *from)
 {
 	const void *address = from->sa_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr
 	                                                  : &((const struct sockaddr_in *)from)->sin_addr;
@@ -45,20 +48,20 @@ static void write_address(struct http_request *request, const struct sockaddr *f
 		request->address[0] = '\0';
 }
 
-static struct http_request *request_of(struct MHD_Connection *conn)
+static struct http_request *connection_request_of(struct MHD_Connection *conn)
 {
 	return MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-static struct http_request *connection_new(struct http_server *server, struct MHD_Connection *conn)
+static struct http_request *connection_new(struct http_connections *server, struct MHD_Connection *conn)
 {
 	struct http_request *request = MEM_NEW(struct http_request);
 
 	request->server = server;
 	request->conn = conn;
-	write_address(request, MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+	connection_write_address(request, MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
 	list_init(&request->link);
-	wait_for_client(request);
+	connection_wait_for_client(request);
 	return request;
 }
 
@@ -75,40 +78,38 @@ static void connection_free(struct http_request *request)
 void http_connection_notify(void *cls, struct MHD_Connection *conn, void **socket_context,
                             enum MHD_ConnectionNotificationCode code)
 {
-	struct http_server *server = cls;
+	struct http_connections *server = cls;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		*socket_context = connection_new(server, conn);
-		server->connections++;
-		gauge_add(server->options.connection_gauge, 1);
+		server->count++;
+		gauge_add(server->connection_gauge, 1);
 	} else {
 		connection_free(*socket_context);
-		server->connections--;
-		gauge_add(server->options.connection_gauge, -1);
+		server->count--;
+		gauge_add(server->connection_gauge, -1);
 	}
 }
 
-void http_connection_drop_overdue(struct http_server *server)
+void http_connection_drop_overdue(struct http_connections *server)
 {
-	uint64_t limit_ms = (uint64_t)server->options.idle_timeout_s * 1000;
-
 	while (!list_is_empty(&server->waiting)) {
 		struct http_request *request = container_of(server->waiting.next, struct http_request, link);
-		if (server->now_ms - request->waiting_since_ms < limit_ms)
+		if (server->now_ms - request->waiting_since_ms < server->idle_timeout_ms)
 			return;
 		list_remove(&request->link);
-		/* libmicrohttpd sees the end of the stream and cleans up. */
+		/* libmicrohttpd sees the end of the stream and closes the connection. */
 		shutdown(MHD_get_connection_info(request->conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, SHUT_RDWR);
 	}
 }
 
 void *http_connection_first_line(void *cls, const char *target, struct MHD_Connection *conn)
 {
-	struct http_request *request = request_of(conn);
+	struct http_request *request = connection_request_of(conn);
 	(void)cls;
 
 	request->state = HTTP_HEAD;
-	wait_for_client(request);
+	connection_wait_for_client(request);
 	buf_append_text(&request->target, target ? target : "");
 	buf_text(&request->target);
 	uri_split(buf_str(&request->target), &request->path, &request->query);
@@ -118,18 +119,18 @@ void *http_connection_first_line(void *cls, const char *target, struct MHD_Conne
 void http_connection_completed(void *cls, struct MHD_Connection *conn, void **context,
                                enum MHD_RequestTerminationCode code)
 {
-	struct http_request *request = request_of(conn);
+	struct http_request *request = connection_request_of(conn);
 	(void)cls, (void)context, (void)code;
 
 	assert(request->state != HTTP_HANDLING && request->state != HTTP_SLEEPING);
 	if (request->state == HTTP_ANSWERED)
 		request->server->answering--;
 	request->state = HTTP_WAITING;
-	wait_for_client(request);
-	keep_small(&request->target);
-	keep_small(&request->decoded);
-	keep_small(&request->body);
-	keep_small(&request->headers);
+	connection_wait_for_client(request);
+	connection_keep_small(&request->target);
+	connection_keep_small(&request->decoded);
+	connection_keep_small(&request->body);
+	connection_keep_small(&request->headers);
 	request->whole_since_us = 0;
 	request->match.route = NULL;
 	request->match.param_count = 0;
@@ -139,7 +140,7 @@ void http_connection_completed(void *cls, struct MHD_Connection *conn, void **co
 	request->context = NULL;
 }
 
-/* What the headers say about the request as such. */
+/* What the headers say about the request itself. */
 struct head {
 	unsigned hosts, lengths, codings;
 	uint64_t length;
@@ -147,12 +148,12 @@ struct head {
 	struct str request_id;
 };
 
-static bool is_header(struct str name, struct str wanted)
+static bool connection_is_header(struct str name, struct str wanted)
 {
 	return name.len == wanted.len && strncasecmp(name.ptr, wanted.ptr, wanted.len) == 0;
 }
 
-static bool has_blank(struct str name)
+static bool connection_has_blank(struct str name)
 {
 	for (size_t i = 0; i < name.len; i++)
 		if ((unsigned char)name.ptr[i] <= ' ')
@@ -160,31 +161,31 @@ static bool has_blank(struct str name)
 	return false;
 }
 
-static enum MHD_Result read_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_len,
-                                   const char *bytes, size_t len)
+static enum MHD_Result connection_read_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_len,
+                                              const char *bytes, size_t len)
 {
 	struct head *head = cls;
 	struct str name = str_of(key, key_len), value = str_of(bytes, len);
 	(void)kind;
 
-	/* "Content-Length : 5" is no Content-Length to us, but it may be one to a proxy before us. */
-	if (name.len == 0 || has_blank(name)) {
+	/* A proxy in front may read "Content-Length : 5" as a Content-Length; libmicrohttpd does not. */
+	if (name.len == 0 || connection_has_blank(name)) {
 		head->is_malformed = true;
-	} else if (is_header(name, STR("Host"))) {
+	} else if (connection_is_header(name, STR("Host"))) {
 		head->hosts++;
-	} else if (is_header(name, STR("Content-Length"))) {
+	} else if (connection_is_header(name, STR("Content-Length"))) {
 		head->lengths++;
 		head->is_malformed |= !str_to_u64(value, &head->length);
-	} else if (is_header(name, STR("Transfer-Encoding"))) {
+	} else if (connection_is_header(name, STR("Transfer-Encoding"))) {
 		head->codings++;
-		head->is_malformed |= !is_header(value, STR("chunked"));
-	} else if (is_header(name, STR("X-Request-Id"))) {
+		head->is_malformed |= !connection_is_header(value, STR("chunked"));
+	} else if (connection_is_header(name, STR("X-Request-Id"))) {
 		head->request_id = value;
 	}
 	return MHD_YES;
 }
 
-static bool is_printable(struct str s)
+static bool connection_is_printable(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++)
 		if (s.ptr[i] < ' ' || s.ptr[i] > '~')
@@ -192,13 +193,13 @@ static bool is_printable(struct str s)
 	return s.len > 0;
 }
 
-/* Unique, not secret: a random beginning for the server, then a number. */
-static void name_request(struct http_request *request, struct str callers_id)
+/* Takes the caller's id, or makes one that is unique but not secret: the server's random prefix, then a number. */
+static void connection_name_request(struct http_request *request, struct str callers_id)
 {
 	static const char hex[] = "0123456789abcdef";
-	struct http_server *server = request->server;
+	struct http_connections *server = request->server;
 
-	if (is_printable(callers_id) && str_copy(request->id, sizeof(request->id), callers_id))
+	if (connection_is_printable(callers_id) && str_copy(request->id, sizeof(request->id), callers_id))
 		return;
 	uint64_t number = server->next_id++;
 	memcpy(request->id, server->id_prefix, 12);
@@ -207,8 +208,8 @@ static void name_request(struct http_request *request, struct str callers_id)
 	request->id[24] = '\0';
 }
 
-/* All headers are there. What cannot be a request of ours is refused before its body; the connection ends with that. */
-static void begin(struct http_request *request, const char *method)
+/* All headers have arrived. A request refused here, before its body, is the last one of its connection. */
+static void connection_begin(struct http_request *request, const char *method)
 {
 	size_t header_bytes = MHD_get_connection_info(request->conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
 	struct head head = { 0 };
@@ -216,28 +217,28 @@ static void begin(struct http_request *request, const char *method)
 	request->state = HTTP_BODY;
 	request->method = str_from(method);
 	request->retry_after_s = 1;
-	MHD_get_connection_values_n(request->conn, MHD_HEADER_KIND, read_header, &head);
-	name_request(request, head.request_id);
+	MHD_get_connection_values_n(request->conn, MHD_HEADER_KIND, connection_read_header, &head);
+	connection_name_request(request, head.request_id);
 	if (header_bytes > MAX_HEADER_BYTES)
 		http_respond_problem_as(request, ERR_TOO_LARGE, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, NULL,
 		                        "The headers are too large.");
 	else if (head.is_malformed || head.hosts > 1 || head.lengths + head.codings > 1)
 		http_respond_problem(request, ERR_INVALID_ARGUMENT, NULL, "The headers are malformed.");
-	else if (head.length > request->server->options.max_body)
+	else if (head.length > request->server->max_body)
 		http_respond_problem(request, ERR_TOO_LARGE, NULL, "The body is too large.");
 	else if (head.length)
 		buf_reserve(&request->body, head.length);
 }
 
-static bool is_too_large(const struct http_request *request)
+static bool connection_is_too_large(const struct http_request *request)
 {
 	return request->discarded > 0;
 }
 
-/* False to give the connection up. */
-static bool take_body(struct http_request *request, const char *bytes, size_t len)
+/* False: drop the connection. */
+static bool connection_take_body(struct http_request *request, const char *bytes, size_t len)
 {
-	if (is_too_large(request) || len > request->server->options.max_body - request->body.len) {
+	if (connection_is_too_large(request) || len > request->server->max_body - request->body.len) {
 		request->discarded += len;
 		return request->discarded <= MAX_DISCARDED;
 	}
@@ -246,7 +247,7 @@ static bool take_body(struct http_request *request, const char *bytes, size_t le
 }
 
 /* False if the request was refused. */
-static bool decode_params(struct http_request *request)
+static bool connection_decode_params(struct http_request *request)
 {
 	struct http_match *match = &request->match;
 	char field[64];
@@ -255,13 +256,14 @@ static bool decode_params(struct http_request *request)
 		if (uri_decode(match->params[i], PLUS_IS_PLUS, &request->decoded, &match->params[i]))
 			continue;
 		str_copy(field, sizeof(field), http_route_param_name(match->route, i));
-		http_respond_problem(request, ERR_INVALID_ARGUMENT, field, "Not UTF-8 in percent-encoding.");
+		http_respond_problem(request, ERR_INVALID_ARGUMENT, field,
+		                     "This part of the path is not UTF-8 in percent-encoding.");
 		return false;
 	}
 	return true;
 }
 
-static bool decode_query(struct http_request *request)
+static bool connection_decode_query(struct http_request *request)
 {
 	struct str bad;
 	char field[64];
@@ -276,7 +278,7 @@ static bool decode_query(struct http_request *request)
 	return false;
 }
 
-static void refuse_method(struct http_request *request)
+static void connection_refuse_method(struct http_request *request)
 {
 	struct buf allowed = { 0 };
 
@@ -286,35 +288,35 @@ static void refuse_method(struct http_request *request)
 	http_respond_problem(request, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
 }
 
-/* This request is counted already. */
-static bool is_busy(const struct http_server *server)
+/* `pending` counts this request already. */
+static bool connection_is_busy(const struct http_connections *server)
 {
-	return server->options.max_pending && server->pending > server->options.max_pending;
+	return server->max_pending && server->pending > server->max_pending;
 }
 
-/* Answers at once, or hands over to the route's handler. */
-static void dispatch(struct http_request *request)
+/* Answers at once, or calls the route's handler. */
+static void connection_dispatch(struct http_request *request)
 {
-	struct http_server *server = request->server;
+	struct http_connections *server = request->server;
 	err_t err = http_routes_find(server->routes, request->method, request->path, &request->match);
 
-	/* Once, so that what is decoded later does not move what was decoded before. */
+	/* Reserved once: decoding a later part must not move the earlier ones. */
 	if (strpbrk(request->target.ptr, "%+"))
 		buf_reserve(&request->decoded, request->target.len);
-	if (is_too_large(request))
+	if (connection_is_too_large(request))
 		http_respond_problem(request, ERR_TOO_LARGE, NULL, "The body is too large.");
 	else if (err == ERR_METHOD_NOT_ALLOWED)
-		refuse_method(request);
+		connection_refuse_method(request);
 	else if (err)
 		http_respond_problem(request, err, NULL, NULL);
-	else if (server->is_closing || is_busy(server))
+	else if (server->phase >= HTTP_CLOSING || connection_is_busy(server))
 		http_respond_problem(request, ERR_UNAVAILABLE, NULL, NULL);
-	else if (decode_params(request) && decode_query(request))
-		request->match.route->handle(request, server->options.arg);
+	else if (connection_decode_params(request) && connection_decode_query(request))
+		request->match.route->handle(request, server->arg);
 }
 
-/* The request is whole. False if it has no answer that libmicrohttpd would take. */
-static bool handle(struct http_request *request)
+/* The request is whole. False if it was refused before and libmicrohttpd would not take an answer now. */
+static bool connection_handle(struct http_request *request)
 {
 	if (request->state == HTTP_ANSWERED)
 		return false;
@@ -322,8 +324,8 @@ static bool handle(struct http_request *request)
 	request->whole_since_us = clock_mono_us();
 	request->state = HTTP_HANDLING;
 	request->server->pending++;
-	gauge_add(request->server->options.pending_gauge, 1);
-	dispatch(request);
+	gauge_add(request->server->pending_gauge, 1);
+	connection_dispatch(request);
 	if (request->state == HTTP_HANDLING) {
 		request->state = HTTP_SLEEPING;
 		MHD_suspend_connection(request->conn);
@@ -339,12 +341,12 @@ enum MHD_Result http_connection_request(void *cls, struct MHD_Connection *conn, 
 	(void)cls, (void)conn, (void)url, (void)version;
 
 	if (request->state == HTTP_HEAD) {
-		begin(request, method);
+		connection_begin(request, method);
 	} else if (*len) {
-		goes_on = take_body(request, bytes, *len);
+		goes_on = connection_take_body(request, bytes, *len);
 		*len = 0;
 	} else {
-		goes_on = handle(request);
+		goes_on = connection_handle(request);
 	}
 	return goes_on ? MHD_YES : MHD_NO;
 }

@@ -1,8 +1,10 @@
+#include "net/http/http_request.h"
+
 #include <assert.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/telemetry/log.h"
-#include "base/mem.h"
 #include "net/http/http_internal.h"
 
 struct str http_request_method(const struct http_request *request)
@@ -83,42 +85,42 @@ void http_add_header(struct http_request *request, const char *name, const char 
 	buf_append(&request->headers, value, strlen(value) + 1);
 }
 
-static void add_header(struct MHD_Response *response, const char *name, const char *value)
+static void request_add_header(struct MHD_Response *response, const char *name, const char *value)
 {
-	/* Refused when there are control characters in it, for instance of a value taken from the request. */
+	/* libmicrohttpd refuses control characters, for instance in a value that came with the request. */
 	if (MHD_add_response_header(response, name, value) == MHD_NO)
 		log_error("header of an answer left out: it has control characters", LOG_TEXT("header", name));
 }
 
-static void add_callers_headers(struct MHD_Response *response, const struct buf *headers)
+static void request_add_callers_headers(struct MHD_Response *response, const struct buf *headers)
 {
 	for (size_t at = 0; at < headers->len;) {
 		const char *name = headers->ptr + at;
 		const char *value = name + strlen(name) + 1;
-		add_header(response, name, value);
+		request_add_header(response, name, value);
 		at = (size_t)(value + strlen(value) + 1 - headers->ptr);
 	}
 }
 
-static void add_headers(const struct http_request *request, struct MHD_Response *response, int status, const char *type)
+static void request_add_headers(const struct http_request *request, struct MHD_Response *response, int status, const char *type)
 {
 	char seconds[12];
 
 	if (type) {
-		add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-		add_header(response, "X-Content-Type-Options", "nosniff");
+		request_add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+		request_add_header(response, "X-Content-Type-Options", "nosniff");
 	}
-	add_header(response, "X-Request-Id", request->id);
+	request_add_header(response, "X-Request-Id", request->id);
 	if (status == MHD_HTTP_TOO_MANY_REQUESTS || status == MHD_HTTP_SERVICE_UNAVAILABLE) {
 		snprintf(seconds, sizeof(seconds), "%u", request->retry_after_s);
-		add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+		request_add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
 	}
-	if (request->server->is_draining)
-		add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-	add_callers_headers(response, &request->headers);
+	if (request->server->phase >= HTTP_DRAINING)
+		request_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	request_add_callers_headers(response, &request->headers);
 }
 
-static struct MHD_Response *make_response(struct buf *body)
+static struct MHD_Response *request_make_response(struct buf *body)
 {
 	struct MHD_Response *response;
 
@@ -133,18 +135,18 @@ static struct MHD_Response *make_response(struct buf *body)
 	return response;
 }
 
-static void answer(struct http_request *request, int status, const char *type, struct buf *body)
+static void request_answer(struct http_request *request, int status, const char *type, struct buf *body)
 {
-	struct http_server *server = request->server;
+	struct http_connections *server = request->server;
 	bool was_sleeping = request->state == HTTP_SLEEPING;
-	/* An answer before the body was read (HTTP_BODY) is never asked of a handler. */
+	/* In HTTP_BODY the request was refused before a handler saw it. */
 	bool was_handled = was_sleeping || request->state == HTTP_HANDLING;
 
 	assert(request->state >= HTTP_BODY && request->state < HTTP_ANSWERED); /* answered twice? */
-	struct MHD_Response *response = make_response(body);
-	/* Whatever goes wrong here, libmicrohttpd finds a request without an answer and drops the connection. */
+	struct MHD_Response *response = request_make_response(body);
+	/* On failure libmicrohttpd finds the request without an answer and drops the connection. */
 	if (response) {
-		add_headers(request, response, status, type);
+		request_add_headers(request, response, status, type);
 		if (MHD_queue_response(request->conn, (unsigned)status, response) == MHD_NO)
 			log_error("answer not accepted by libmicrohttpd", LOG_NUM("status", status));
 		MHD_destroy_response(response);
@@ -153,24 +155,24 @@ static void answer(struct http_request *request, int status, const char *type, s
 	server->answering++;
 	if (was_handled) {
 		server->pending--;
-		gauge_add(server->options.pending_gauge, -1);
+		gauge_add(server->pending_gauge, -1);
 	}
 	if (was_sleeping) {
 		MHD_resume_connection(request->conn);
 		server->has_answers = true;
 	}
-	if (server->options.finished) {
+	if (server->finished) {
 		uint64_t duration_us = request->whole_since_us ? clock_mono_us() - request->whole_since_us : 0;
-		server->options.finished(request, status, duration_us, server->options.arg);
+		server->finished(request, status, duration_us, server->arg);
 	}
 }
 
 void http_respond_text(struct http_request *request, int status, const char *content_type, struct buf *body)
 {
-	answer(request, status, body ? content_type : NULL, body);
+	request_answer(request, status, body ? content_type : NULL, body);
 }
 
 void http_respond_json(struct http_request *request, int status, struct buf *body)
 {
-	answer(request, status, body ? "application/json" : NULL, body);
+	request_answer(request, status, body ? "application/json" : NULL, body);
 }

@@ -18,12 +18,12 @@ struct http_routes {
 	struct row rows[];
 };
 
-static bool is_param(struct str segment)
+static bool routes_is_param(struct str segment)
 {
 	return segment.len && segment.ptr[0] == '{';
 }
 
-static unsigned count_segments(struct str path)
+static unsigned routes_count_segments(struct str path)
 {
 	unsigned count = 0;
 
@@ -32,7 +32,7 @@ static unsigned count_segments(struct str path)
 	return count;
 }
 
-static void prepare(struct row *row, const struct http_route *route)
+static void routes_prepare(struct row *row, const struct http_route *route)
 {
 	struct str pattern = str_from(route->path);
 	const char *brace = strchr(route->path, '{');
@@ -41,12 +41,12 @@ static void prepare(struct row *row, const struct http_route *route)
 	row->route = route;
 	row->method = str_from(route->method);
 	row->beginning = brace ? str_of(pattern.ptr, (size_t)(brace - pattern.ptr)) : pattern;
-	row->segment_count = count_segments(pattern);
+	row->segment_count = routes_count_segments(pattern);
 	assert(row->segment_count <= ROUTE_MAX_SEGMENTS);
 	str_cut(&pattern, '/');
 	for (unsigned i = 0; i < row->segment_count; i++) {
 		row->segments[i] = str_cut(&pattern, '/');
-		assert(!is_param(row->segments[i]) ||
+		assert(!routes_is_param(row->segments[i]) ||
 		       (row->segments[i].len > 2 && row->segments[i].ptr[row->segments[i].len - 1] == '}'));
 	}
 }
@@ -57,7 +57,7 @@ struct http_routes *http_routes_new(const struct http_route *table, size_t count
 
 	routes->count = count;
 	for (size_t i = 0; i < count; i++)
-		prepare(&routes->rows[i], &table[i]);
+		routes_prepare(&routes->rows[i], &table[i]);
 	return routes;
 }
 
@@ -66,7 +66,7 @@ void http_routes_free(struct http_routes *routes)
 	mem_free(routes);
 }
 
-static bool path_matches(const struct row *row, struct str path, unsigned segment_count, struct http_match *match)
+static bool routes_path_matches(const struct row *row, struct str path, unsigned segment_count, struct http_match *match)
 {
 	if (segment_count != row->segment_count || !str_starts_with(path, row->beginning))
 		return false;
@@ -74,7 +74,7 @@ static bool path_matches(const struct row *row, struct str path, unsigned segmen
 	str_cut(&path, '/');
 	for (unsigned i = 0; i < segment_count; i++) {
 		struct str segment = str_cut(&path, '/');
-		if (!is_param(row->segments[i])) {
+		if (!routes_is_param(row->segments[i])) {
 			if (!str_equal(segment, row->segments[i]))
 				return false;
 		} else {
@@ -86,7 +86,7 @@ static bool path_matches(const struct row *row, struct str path, unsigned segmen
 	return true;
 }
 
-static bool serves(const struct row *row, struct str method)
+static bool routes_serves(const struct row *row, struct str method)
 {
 	return str_equal(row->method, method) ||
 	       (str_equal(method, STR("HEAD")) && str_equal(row->method, STR("GET")));
@@ -94,16 +94,16 @@ static bool serves(const struct row *row, struct str method)
 
 err_t http_routes_find(const struct http_routes *routes, struct str method, struct str path, struct http_match *match)
 {
-	unsigned segment_count = count_segments(path);
+	unsigned segment_count = routes_count_segments(path);
 	bool knows_path = false;
 
 	match->route = NULL;
 	for (size_t i = 0; i < routes->count; i++) {
 		const struct row *row = &routes->rows[i];
-		if (!path_matches(row, path, segment_count, match))
+		if (!routes_path_matches(row, path, segment_count, match))
 			continue;
 		knows_path = true;
-		if (serves(row, method)) {
+		if (routes_serves(row, method)) {
 			match->route = row->route;
 			return OK;
 		}
@@ -112,14 +112,14 @@ err_t http_routes_find(const struct http_routes *routes, struct str method, stru
 	return knows_path ? ERR_METHOD_NOT_ALLOWED : ERR_NOT_FOUND;
 }
 
-static bool lists(const struct buf *out, size_t start, struct str method)
+static bool routes_lists(const struct buf *out, size_t start, struct str method)
 {
 	return out->len > start && memmem(out->ptr + start, out->len - start, method.ptr, method.len);
 }
 
-static void add_method(struct buf *out, size_t start, struct str method)
+static void routes_add_method(struct buf *out, size_t start, struct str method)
 {
-	if (lists(out, start, method))
+	if (routes_lists(out, start, method))
 		return;
 	if (out->len > start)
 		buf_append_text(out, ", ");
@@ -128,17 +128,17 @@ static void add_method(struct buf *out, size_t start, struct str method)
 
 void http_routes_allowed(const struct http_routes *routes, struct str path, struct buf *out)
 {
-	unsigned segment_count = count_segments(path);
+	unsigned segment_count = routes_count_segments(path);
 	size_t start = out->len;
 	struct http_match ignored;
 
 	for (size_t i = 0; i < routes->count; i++) {
 		const struct row *row = &routes->rows[i];
-		if (!path_matches(row, path, segment_count, &ignored))
+		if (!routes_path_matches(row, path, segment_count, &ignored))
 			continue;
-		add_method(out, start, row->method);
+		routes_add_method(out, start, row->method);
 		if (str_equal(row->method, STR("GET")))
-			add_method(out, start, STR("HEAD"));
+			routes_add_method(out, start, STR("HEAD"));
 	}
 }
 
@@ -148,7 +148,7 @@ struct str http_route_param_name(const struct http_route *route, unsigned index)
 
 	while (pattern.ptr) {
 		struct str segment = str_cut(&pattern, '/');
-		if (is_param(segment) && index-- == 0)
+		if (routes_is_param(segment) && index-- == 0)
 			return str_of(segment.ptr + 1, segment.len - 2);
 	}
 	return STR("");

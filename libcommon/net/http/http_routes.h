@@ -3,14 +3,31 @@
 
 #include <stddef.h>
 
+#include "base/error.h"
 #include "base/text/buf.h"
-#include "net/http/http_server.h"
+
+struct http_request;
+
+typedef void (*http_handler)(struct http_request *request, void *arg);
 
 /*
- * The table of routes, prepared for lookup: a scan that skips nearly every route
- * by its number of segments or its literal beginning. Where several patterns
- * match a path, the first in the table wins. HEAD is served by GET's route.
- * Immutable once made.
+ * One row of a service's table. Where several routes match a request, the first in the table wins. GET serves HEAD too.
+ * A path that only other methods have is answered 405.
+ *
+ * `call` is the service's own and opaque here: a service whose endpoints share one dispatcher points `handle` to it and
+ * `call` to what describes the endpoint; the dispatcher finds it by http_request_call(). NULL where it is not needed.
+ */
+struct http_route {
+	const char *method; /* "POST" */
+	const char *path; /* "/v1/groups/{gid}/members/{uid}": a parameter is one segment, decoded, not empty; at most
+	                     12 segments */
+	http_handler handle;
+	const void *call;
+};
+
+/*
+ * The table prepared for lookup: a scan that skips nearly every route by its number of segments or its literal beginning.
+ * Immutable once made. Thread: any.
  */
 
 #define ROUTE_MAX_SEGMENTS 12

@@ -2,7 +2,7 @@
 
 #include "base/text/ident.h"
 
-static int hex_value(char c)
+static int uri_hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -13,21 +13,21 @@ static int hex_value(char c)
 	return -1;
 }
 
-static bool is_encoded(struct str text, enum uri_plus plus)
+static bool uri_is_encoded(struct str text, enum uri_plus plus)
 {
 	return text.len && (memchr(text.ptr, '%', text.len) ||
 	                    (plus == PLUS_IS_SPACE && memchr(text.ptr, '+', text.len)));
 }
 
-static bool append_decoded(struct buf *store, struct str text, enum uri_plus plus)
+static bool uri_append_decoded(struct buf *store, struct str text, enum uri_plus plus)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.ptr[i];
 		if (c == '+' && plus == PLUS_IS_SPACE) {
 			c = ' ';
 		} else if (c == '%') {
-			int high = i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
-			int low = high >= 0 ? hex_value(text.ptr[i + 2]) : -1;
+			int high = i + 2 < text.len ? uri_hex_value(text.ptr[i + 1]) : -1;
+			int low = high >= 0 ? uri_hex_value(text.ptr[i + 2]) : -1;
 			if (low < 0)
 				return false;
 			c = (char)(high << 4 | low);
@@ -41,9 +41,9 @@ static bool append_decoded(struct buf *store, struct str text, enum uri_plus plu
 bool uri_decode(struct str text, enum uri_plus plus, struct buf *store, struct str *out)
 {
 	*out = text;
-	if (is_encoded(text, plus)) {
+	if (uri_is_encoded(text, plus)) {
 		size_t start = store->len;
-		if (!append_decoded(store, text, plus))
+		if (!uri_append_decoded(store, text, plus))
 			return false;
 		*out = str_of(store->ptr + start, store->len - start);
 	}
@@ -51,7 +51,7 @@ bool uri_decode(struct str text, enum uri_plus plus, struct buf *store, struct s
 }
 
 /* "host/path?query" without the host, which ends at the first slash or question mark; the path may lack. */
-static struct str skip_authority(struct str rest)
+static struct str uri_skip_authority(struct str rest)
 {
 	size_t len = 0;
 
@@ -65,7 +65,7 @@ void uri_split(struct str target, struct str *path, struct str *query)
 	bool is_absolute = str_starts_with(target, STR("http://"));
 
 	if (is_absolute)
-		target = skip_authority(str_of(target.ptr + 7, target.len - 7));
+		target = uri_skip_authority(str_of(target.ptr + 7, target.len - 7));
 	*path = str_cut(&target, '?');
 	*query = target;
 	if (is_absolute && path->len == 0)

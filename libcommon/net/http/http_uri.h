@@ -7,14 +7,13 @@
 #include "base/text/str.h"
 
 /*
- * The parts of a request's target. What is decoded is checked: `%` with two hex
- * digits, no NUL, valid UTF-8. Decoding never makes a text longer: with room for
- * it reserved in `store`, earlier results stay where they are.
+ * Splits and decodes a request's target. Decoded text is checked: `%` with two hex digits, no NUL, valid UTF-8. Decoding
+ * never makes a text longer: reserve the target's length in `store`, and earlier results stay in place. Pure.
  */
 
 enum uri_plus { PLUS_IS_PLUS, PLUS_IS_SPACE };
 
-/* Points into `text` when nothing in it is encoded, else into `store`. False if it is malformed. */
+/* The result points into `text` if nothing in it is encoded, else into `store`. False: the text is malformed. */
 bool uri_decode(struct str text, enum uri_plus plus, struct buf *store, struct str *out);
 
 /* Splits "/path?query" or "http://host/path?query". `query` has ptr NULL without a question mark. */
@@ -26,8 +25,8 @@ struct uri_field {
 };
 
 /*
- * Decodes "a=1&b=2". The number of fields, at most `max`; -1 when one is
- * malformed (`*bad` is its name, if that is readable) or there are more.
+ * Decodes "a=1&b=2" and returns the number of fields, at most `max`. -1 when a field is malformed (`*bad` is its name, if
+ * that is readable) or there are more fields than `max`.
  */
 int uri_query_read(struct str query, struct buf *store, struct uri_field *fields, int max, struct str *bad);
 

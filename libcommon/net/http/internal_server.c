@@ -8,20 +8,20 @@
 #include "base/telemetry/metrics.h"
 #include "net/http/http_server.h"
 
-struct slot {
+struct readiness_slot {
 	struct internal_server *server;
 	struct readiness_check check;
 	struct readiness_run *current; /* NULL between two runs */
 	struct timer timeout; /* of the current run */
-	unsigned runs; /* current and lost */
-	bool has_ended; /* at least once */
+	unsigned runs; /* the current one and those that timed out and have not ended */
+	bool has_ended; /* at least one run has */
 	err_t result; /* of the last run that ended */
 };
 
-/* Lives until readiness_done(), however long that takes and whatever became of the server. */
+/* Lives until readiness_done(), even if the server is closed before. */
 struct readiness_run {
 	struct list link;
-	struct slot *slot; /* NULL when the server is gone */
+	struct readiness_slot *slot; /* NULL when the server is gone */
 };
 
 struct internal_server {
@@ -30,14 +30,14 @@ struct internal_server {
 	uv_timer_t round;
 	struct list runs;
 	bool is_draining;
-	unsigned open_parts; /* while closing */
+	unsigned open_parts; /* while closing: the HTTP server and the timer */
 	void (*closed)(void *arg);
 	void *closed_arg;
 	size_t slot_count;
-	struct slot slots[];
+	struct readiness_slot slots[];
 };
 
-static void log_change(const struct slot *slot, err_t result)
+static void internal_log_change(const struct readiness_slot *slot, err_t result)
 {
 	if (result != OK)
 		log_warn("dependency does not answer", LOG_TEXT("check", slot->check.name), LOG_ERR(result));
@@ -45,35 +45,35 @@ static void log_change(const struct slot *slot, err_t result)
 		log_info("dependency answers", LOG_TEXT("check", slot->check.name));
 }
 
-static void conclude(struct slot *slot, err_t result)
+static void internal_conclude(struct readiness_slot *slot, err_t result)
 {
 	slot->current = NULL;
 	worker_cancel(slot->server->worker, &slot->timeout);
 	if (!slot->has_ended || slot->result != result)
-		log_change(slot, result);
+		internal_log_change(slot, result);
 	slot->has_ended = true;
 	slot->result = result;
 }
 
-static void on_timeout(struct timer *timer)
+static void internal_on_timeout(struct timer *timer)
 {
-	conclude(container_of(timer, struct slot, timeout), ERR_TIMEOUT);
+	internal_conclude(container_of(timer, struct readiness_slot, timeout), ERR_TIMEOUT);
 }
 
 void readiness_done(struct readiness_run *run, err_t err)
 {
-	struct slot *slot = run->slot;
+	struct readiness_slot *slot = run->slot;
 
 	list_remove(&run->link);
 	if (slot) {
 		slot->runs--;
 		if (slot->current == run)
-			conclude(slot, err);
+			internal_conclude(slot, err);
 	}
 	mem_free(run);
 }
 
-static void start_check(struct slot *slot)
+static void internal_start_check(struct readiness_slot *slot)
 {
 	struct readiness_run *run;
 
@@ -88,15 +88,15 @@ static void start_check(struct slot *slot)
 	slot->check.start(run, slot->check.arg); /* may end it already */
 }
 
-static void on_round(uv_timer_t *round)
+static void internal_on_round(uv_timer_t *round)
 {
 	struct internal_server *server = round->data;
 
 	for (size_t i = 0; i < server->slot_count; i++)
-		start_check(&server->slots[i]);
+		internal_start_check(&server->slots[i]);
 }
 
-static bool is_ready(const struct internal_server *server)
+static bool internal_is_ready(const struct internal_server *server)
 {
 	for (size_t i = 0; i < server->slot_count; i++)
 		if (!server->slots[i].has_ended || server->slots[i].result != OK)
@@ -104,33 +104,33 @@ static bool is_ready(const struct internal_server *server)
 	return !server->is_draining;
 }
 
-static void write_checks(const struct internal_server *server, struct buf *out)
+static void internal_write_checks(const struct internal_server *server, struct buf *out)
 {
 	json_put_key(out, "checks");
 	buf_append_char(out, '{');
 	for (size_t i = 0; i < server->slot_count; i++) {
-		const struct slot *slot = &server->slots[i];
+		const struct readiness_slot *slot = &server->slots[i];
 		const char *state = !slot->has_ended ? "pending" : slot->result == OK ? "ok" : err_name(slot->result);
 		json_put_field(out, slot->check.name, str_from(state));
 	}
 	buf_append_char(out, '}');
 }
 
-static void answer_ready(struct http_request *request, void *arg)
+static void internal_answer_ready(struct http_request *request, void *arg)
 {
 	const struct internal_server *server = arg;
-	bool ready = is_ready(server);
+	bool ready = internal_is_ready(server);
 	struct buf body = { 0 };
 
 	buf_append_char(&body, '{');
 	json_put_bool_field(&body, "ready", ready);
 	json_put_bool_field(&body, "draining", server->is_draining);
-	write_checks(server, &body);
+	internal_write_checks(server, &body);
 	buf_append_char(&body, '}');
 	http_respond_json(request, ready ? 200 : 503, &body);
 }
 
-static void answer_health(struct http_request *request, void *arg)
+static void internal_answer_health(struct http_request *request, void *arg)
 {
 	struct buf body = { 0 };
 	(void)arg;
@@ -139,7 +139,7 @@ static void answer_health(struct http_request *request, void *arg)
 	http_respond_json(request, 200, &body);
 }
 
-static void answer_metrics(struct http_request *request, void *arg)
+static void internal_answer_metrics(struct http_request *request, void *arg)
 {
 	struct buf body = { 0 };
 	(void)arg;
@@ -149,9 +149,9 @@ static void answer_metrics(struct http_request *request, void *arg)
 }
 
 static const struct http_route routes[] = {
-	{ "GET", "/healthz", answer_health, NULL },
-	{ "GET", "/readyz", answer_ready, NULL },
-	{ "GET", "/metrics", answer_metrics, NULL },
+	{ "GET", "/healthz", internal_answer_health, NULL },
+	{ "GET", "/readyz", internal_answer_ready, NULL },
+	{ "GET", "/metrics", internal_answer_metrics, NULL },
 };
 
 err_t internal_server_new(struct internal_server **out, struct worker *worker, const char *listen,
@@ -174,11 +174,11 @@ err_t internal_server_new(struct internal_server **out, struct worker *worker, c
 	for (size_t i = 0; i < check_count; i++) {
 		server->slots[i].server = server;
 		server->slots[i].check = checks[i];
-		timer_init(&server->slots[i].timeout, on_timeout);
+		timer_init(&server->slots[i].timeout, internal_on_timeout);
 	}
 	uv_timer_init(&worker->loop, &server->round);
 	server->round.data = server;
-	uv_timer_start(&server->round, on_round, 0, READINESS_INTERVAL_MS);
+	uv_timer_start(&server->round, internal_on_round, 0, READINESS_INTERVAL_MS);
 	*out = server;
 	return OK;
 }
@@ -194,7 +194,7 @@ void internal_server_drain(struct internal_server *server)
 	uv_timer_stop(&server->round);
 }
 
-static void part_closed(struct internal_server *server)
+static void internal_part_closed(struct internal_server *server)
 {
 	void (*closed)(void *arg) = server->closed;
 	void *arg = server->closed_arg;
@@ -206,14 +206,14 @@ static void part_closed(struct internal_server *server)
 		closed(arg);
 }
 
-static void on_http_closed(void *arg)
+static void internal_on_http_closed(void *arg)
 {
-	part_closed(arg);
+	internal_part_closed(arg);
 }
 
-static void on_round_closed(uv_handle_t *round)
+static void internal_on_round_closed(uv_handle_t *round)
 {
-	part_closed(round->data);
+	internal_part_closed(round->data);
 }
 
 void internal_server_close(struct internal_server *server, void (*closed)(void *arg), void *arg)
@@ -227,6 +227,6 @@ void internal_server_close(struct internal_server *server, void (*closed)(void *
 		worker_cancel(server->worker, &server->slots[i].timeout);
 	while ((link = list_pop_front(&server->runs)))
 		container_of(link, struct readiness_run, link)->slot = NULL;
-	http_server_close(server->http, on_http_closed, server);
-	uv_close((uv_handle_t *)&server->round, on_round_closed);
+	http_server_close(server->http, internal_on_http_closed, server);
+	uv_close((uv_handle_t *)&server->round, internal_on_round_closed);
 }

@@ -8,21 +8,18 @@
 #include "loop/worker.h"
 
 /*
- * The internal port of every service: /healthz (the loop turns), /readyz (what
- * the service depends on really answers) and /metrics.
+ * The internal port of every service: /healthz (this loop runs), /readyz (the dependencies answer) and /metrics.
  *
- * A dependency is a check that is run every READINESS_INTERVAL_MS; one that
- * does not end within READINESS_TIMEOUT_MS counts as failed. /readyz answers
- * from the last round: 200 {"ready":true,"checks":{"postgres":"ok"}}, or 503
- * with "ready":false, where a check that failed shows its error's name and one
- * that never ended "pending". A service that drains is not ready. What changes
- * is logged. Thread: the worker's.
+ * Each dependency has a check, which is started every READINESS_INTERVAL_MS. A check that does not end within
+ * READINESS_TIMEOUT_MS counts as failed. /readyz answers from the last results: 200 {"ready":true,"checks":
+ * {"postgres":"ok"}}, or 503 with "ready":false, where a failed check shows the name of its error and a check that has not
+ * ended yet shows "pending". A draining service is not ready. Each change of a result is logged. Thread: the worker's.
  */
 
 #define READINESS_INTERVAL_MS 500
 #define READINESS_TIMEOUT_MS 1000
 
-/* A check with so many runs that timed out and never ended is not started again until one does. */
+/* A check is not started again while more runs of it than that have timed out and not ended. */
 #define READINESS_MAX_LOST 8
 
 struct internal_server;
@@ -30,7 +27,7 @@ struct readiness_run;
 
 struct readiness_check {
 	const char *name; /* "postgres"; lives as long as the server */
-	/* Starts a check; ends in readiness_done(run, ...), now or later, once. */
+	/* Starts the check. It ends with one call of readiness_done(run, ...), inside this function or later. */
 	void (*start)(struct readiness_run *run, void *arg);
 	void *arg;
 };
@@ -42,7 +39,7 @@ err_t internal_server_new(struct internal_server **out, struct worker *worker, c
 /* The port it listens on: what the kernel chose for port 0. */
 uint16_t internal_server_port(const struct internal_server *server);
 
-/* `run` must not be used after it. Fine for a run that has timed out meanwhile, or whose server is closed. */
+/* `run` must not be used after it. Also right for a run that has timed out, or whose server is closed. */
 void readiness_done(struct readiness_run *run, err_t err);
 
 /* /readyz says no from now on, and no check is started any more: what they ask may go. */

@@ -1,11 +1,13 @@
+#include "net/http/problem.h"
+
 #include <ctype.h>
 #include <stdio.h>
 
 #include "base/text/json.h"
-#include "net/http/http_internal.h"
+#include "net/http/http_request.h"
 
-/* "not_found" as people write it: "Not found". */
-static void title_of(const char *code, char *out, size_t size)
+/* "not_found" as a title: "Not found". */
+static void problem_title_of(const char *code, char *out, size_t size)
 {
 	str_copy(out, size, str_from(code));
 	for (char *c = out; *c; c++)
@@ -14,13 +16,13 @@ static void title_of(const char *code, char *out, size_t size)
 	out[0] = (char)toupper((unsigned char)out[0]);
 }
 
-static void write_members(struct buf *out, err_t err, int status, const char *field, const char *detail)
+static void problem_write_members(struct buf *out, err_t err, int status, const char *field, const char *detail)
 {
 	const char *code = err_code(err);
 	char type[64], title[48];
 
 	snprintf(type, sizeof(type), "urn:skein:error:%s", code);
-	title_of(code, title, sizeof(title));
+	problem_title_of(code, title, sizeof(title));
 	json_put_field(out, "type", str_from(type));
 	json_put_field(out, "title", str_from(title));
 	json_put_u64_field(out, "status", (uint64_t)status);
@@ -34,19 +36,19 @@ static void write_members(struct buf *out, err_t err, int status, const char *fi
 void http_write_problem(struct buf *out, err_t err, const char *field, const char *detail)
 {
 	buf_append_char(out, '{');
-	write_members(out, err, err_http_status(err), field, detail);
+	problem_write_members(out, err, err_http_status(err), field, detail);
 	buf_append_char(out, '}');
 }
 
-/* The request's id as a URN: the caller may have put anything printable into it. */
-static void write_instance(struct buf *out, const char *id)
+/* The request's id as a URN, percent-encoded: a caller's id may hold any printable character. */
+static void problem_write_instance(struct buf *out, struct str id)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	struct buf urn = { 0 };
 
 	buf_append_text(&urn, "urn:skein:request:");
-	for (; *id; id++) {
-		unsigned char c = (unsigned char)*id;
+	for (size_t i = 0; i < id.len; i++) {
+		unsigned char c = (unsigned char)id.ptr[i];
 		if (isalnum(c) || strchr("-._~", c)) {
 			buf_append_char(&urn, (char)c);
 		} else {
@@ -63,11 +65,11 @@ void http_respond_problem_as(struct http_request *request, err_t err, int status
 {
 	struct buf body = { 0 };
 
-	if (status == MHD_HTTP_UNAUTHORIZED)
-		http_add_header(request, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+	if (status == 401)
+		http_add_header(request, "WWW-Authenticate", "Bearer");
 	buf_append_char(&body, '{');
-	write_members(&body, err, status, field, detail);
-	write_instance(&body, request->id);
+	problem_write_members(&body, err, status, field, detail);
+	problem_write_instance(&body, http_request_id(request));
 	buf_append_char(&body, '}');
 	http_respond_text(request, status, "application/problem+json", &body);
 }

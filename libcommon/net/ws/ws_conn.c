@@ -1,4 +1,4 @@
-#include "net/ws/ws_internal.h"
+#include "net/ws/ws_conn.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -8,14 +8,14 @@
 #include "base/mem.h"
 #include "base/text/utf8.h"
 #include "base/ws/ws_frame.h"
+#include "net/ws/ws_internal.h"
 
 /*
- * Frames leave through LWS_WRITE_RAW: what the caller encoded goes out as it
- * is, in one system call, and lws only keeps what the socket did not take, in
- * order with the pongs that it sends itself.
+ * Frames leave through LWS_WRITE_RAW: the bytes that the caller encoded go out unchanged, in one system call. lws keeps
+ * what the socket does not take, in order with the pongs that it sends itself.
  *
- * lws is never asked to close a connection while it may be on the stack: the
- * socket is shut down under it (cut_off), and lws finds out on its next turn.
+ * lws is never asked to close a connection, because it may be on the stack: conn_cut_off() shuts the socket down instead,
+ * and lws notices on its next turn.
  */
 
 struct closing {
@@ -35,7 +35,7 @@ struct ws_conn *ws_conn_new(struct ws_server *server, const struct ws_ip *ip, un
 	return conn;
 }
 
-static void forget_partial(struct ws_conn *conn)
+static void conn_forget_partial(struct ws_conn *conn)
 {
 	if (!conn->partial)
 		return;
@@ -44,7 +44,7 @@ static void forget_partial(struct ws_conn *conn)
 	conn->partial = NULL;
 }
 
-static void forget_deadline(struct ws_conn *conn)
+static void conn_forget_deadline(struct ws_conn *conn)
 {
 	if (!conn->closing)
 		return;
@@ -55,8 +55,8 @@ static void forget_deadline(struct ws_conn *conn)
 
 void ws_conn_free(struct ws_conn *conn)
 {
-	forget_partial(conn);
-	forget_deadline(conn);
+	conn_forget_partial(conn);
+	conn_forget_deadline(conn);
 	mem_free(conn);
 }
 
@@ -69,13 +69,13 @@ void ws_conn_finish(struct ws_conn *conn)
 	conn->state = WS_CLOSED;
 	if (conn->was_opened)
 		server->connections--;
-	forget_partial(conn);
-	forget_deadline(conn);
+	conn_forget_partial(conn);
+	conn_forget_deadline(conn);
 	server->options.handlers.closed(conn, conn->session, conn->code, server->options.arg);
 }
 
-/* Ends the connection on the wire, with a reset: what is still queued for a peer that is gone must not stay. */
-static void cut_off(struct ws_conn *conn)
+/* Ends the connection with a reset, so that the kernel keeps no bytes for a peer that is gone. */
+static void conn_cut_off(struct ws_conn *conn)
 {
 	struct linger none = { .l_onoff = 1, .l_linger = 0 };
 	int fd = lws_get_socket_fd(conn->wsi);
@@ -84,15 +84,15 @@ static void cut_off(struct ws_conn *conn)
 	shutdown(fd, SHUT_RDWR);
 }
 
-static void on_deadline(struct timer *timer)
+static void conn_on_deadline(struct timer *timer)
 {
 	struct closing *closing = container_of(timer, struct closing, deadline);
 
 	closing->conn->state = WS_BROKEN;
-	cut_off(closing->conn);
+	conn_cut_off(closing->conn);
 }
 
-static void arm_deadline(struct ws_conn *conn)
+static void conn_arm_deadline(struct ws_conn *conn)
 {
 	struct ws_server *server = conn->server;
 
@@ -100,12 +100,12 @@ static void arm_deadline(struct ws_conn *conn)
 		return;
 	conn->closing = MEM_NEW(struct closing);
 	conn->closing->conn = conn;
-	timer_init(&conn->closing->deadline, on_deadline);
+	timer_init(&conn->closing->deadline, conn_on_deadline);
 	worker_arm(server->worker, &conn->closing->deadline, clock_mono_ms() + server->options.close_timeout_ms);
 }
 
 /* False when the connection is broken. */
-static bool write_raw(struct ws_conn *conn, const void *bytes, size_t len)
+static bool conn_write_raw(struct ws_conn *conn, const void *bytes, size_t len)
 {
 	if (lws_write(conn->wsi, (unsigned char *)bytes, len, LWS_WRITE_RAW) < 0)
 		return false;
@@ -118,7 +118,7 @@ err_t ws_write(struct ws_conn *conn, const void *frames, size_t len)
 {
 	if (conn->state != WS_OPEN)
 		return ERR_CLOSED;
-	if (len == 0 || write_raw(conn, frames, len))
+	if (len == 0 || conn_write_raw(conn, frames, len))
 		return OK;
 	ws_drop(conn);
 	return ERR_CLOSED;
@@ -146,14 +146,14 @@ void ws_close(struct ws_conn *conn, uint16_t code, const char *reason)
 
 	if (conn->state != WS_OPEN)
 		return;
-	if (!write_raw(conn, frame, ws_close_frame(frame, code, reason))) {
+	if (!conn_write_raw(conn, frame, ws_close_frame(frame, code, reason))) {
 		ws_drop(conn);
 		return;
 	}
 	conn->state = WS_CLOSING;
 	conn->code = code;
-	forget_partial(conn);
-	arm_deadline(conn);
+	conn_forget_partial(conn);
+	conn_arm_deadline(conn);
 }
 
 void ws_drop(struct ws_conn *conn)
@@ -161,7 +161,7 @@ void ws_drop(struct ws_conn *conn)
 	if (conn->state != WS_OPEN && conn->state != WS_CLOSING)
 		return;
 	conn->state = WS_BROKEN;
-	cut_off(conn);
+	conn_cut_off(conn);
 }
 
 void *ws_session(struct ws_conn *conn)
@@ -179,7 +179,7 @@ struct str ws_address(const struct ws_conn *conn)
 	return ws_ip_text(&conn->ip, conn->server->address_text);
 }
 
-static void deliver(struct ws_conn *conn, struct str message)
+static void conn_deliver(struct ws_conn *conn, struct str message)
 {
 	struct ws_server *server = conn->server;
 	bool is_binary = lws_frame_is_binary(conn->wsi);
@@ -190,15 +190,15 @@ static void deliver(struct ws_conn *conn, struct str message)
 		server->options.handlers.message(conn, conn->session, is_binary, message, server->options.arg);
 }
 
-static void keep(struct ws_conn *conn, struct str piece)
+static void conn_keep(struct ws_conn *conn, struct str piece)
 {
 	if (!conn->partial)
 		conn->partial = MEM_NEW(struct buf);
 	buf_append_str(conn->partial, piece);
 }
 
-/* lws hands frames out in pieces of its read buffer; the end of a message is the end of its last frame. */
-static void take_piece(struct ws_conn *conn, struct str piece)
+/* lws hands out frames in pieces of its read buffer; a message ends with its last frame. */
+static void conn_take_piece(struct ws_conn *conn, struct str piece)
 {
 	size_t max = conn->server->options.max_message;
 	size_t total = piece.len + (conn->partial ? conn->partial->len : 0);
@@ -209,22 +209,22 @@ static void take_piece(struct ws_conn *conn, struct str piece)
 		return;
 	}
 	if (lws_is_final_fragment(conn->wsi) && !conn->partial) {
-		deliver(conn, piece);
+		conn_deliver(conn, piece);
 		return;
 	}
-	keep(conn, piece);
+	conn_keep(conn, piece);
 	if (!lws_is_final_fragment(conn->wsi))
 		return;
-	/* The handler may close the connection, which forgets a partial message: this one is whole. */
+	/* Taken out first: the handler may close the connection, which frees a partial message. */
 	struct buf whole = *conn->partial;
 	mem_free(conn->partial);
 	conn->partial = NULL;
-	deliver(conn, buf_str(&whole));
+	conn_deliver(conn, buf_str(&whole));
 	buf_release(&whole);
 }
 
-/* True if the connection is still open after the handler saw it. */
-static bool tell_alive(struct ws_conn *conn)
+/* True if the connection is still open after the handler. */
+static bool conn_tell_alive(struct ws_conn *conn)
 {
 	struct ws_server *server = conn->server;
 
@@ -233,7 +233,7 @@ static bool tell_alive(struct ws_conn *conn)
 	return conn->state == WS_OPEN;
 }
 
-static void on_established(struct ws_conn *conn)
+static void conn_on_established(struct ws_conn *conn)
 {
 	struct ws_server *server = conn->server;
 
@@ -243,15 +243,15 @@ static void on_established(struct ws_conn *conn)
 	server->options.handlers.opened(conn, conn->session, server->options.arg);
 }
 
-static void on_pong(struct ws_conn *conn, struct str payload)
+static void conn_on_pong(struct ws_conn *conn, struct str payload)
 {
 	struct ws_server *server = conn->server;
 
-	if (tell_alive(conn))
+	if (conn_tell_alive(conn))
 		server->options.handlers.pong(conn, conn->session, payload, server->options.arg);
 }
 
-static void on_writeable(struct ws_conn *conn)
+static void conn_on_writeable(struct ws_conn *conn)
 {
 	struct ws_server *server = conn->server;
 
@@ -261,13 +261,13 @@ static void on_writeable(struct ws_conn *conn)
 		conn->is_blocked = false;
 		server->options.handlers.writable(conn, conn->session, server->options.arg);
 	} else {
-		/* Nobody asked: lws answered a ping, which it does not tell otherwise. */
-		tell_alive(conn);
+		/* We asked for no such call: lws has answered a ping, which it does not report otherwise. */
+		conn_tell_alive(conn);
 	}
 }
 
-/* The code to answer a close frame with; lws replaced those that must not be sent by 1002. */
-static uint16_t code_of_close(struct str payload)
+/* The code to answer a close frame with. lws has replaced codes that must not be sent by 1002. */
+static uint16_t conn_code_of_close(struct str payload)
 {
 	if (payload.len == 0)
 		return WS_NO_CODE;
@@ -279,20 +279,20 @@ static uint16_t code_of_close(struct str payload)
 }
 
 /* Returning -1 from here makes lws close the socket, once what is queued has left. */
-static int on_peer_close(struct ws_conn *conn, struct str payload)
+static int conn_on_peer_close(struct ws_conn *conn, struct str payload)
 {
 	unsigned char frame[WS_CLOSE_FRAME_MAX];
 
 	if (conn->state == WS_OPEN) {
-		conn->code = code_of_close(payload);
-		write_raw(conn, frame, ws_close_frame(frame, conn->code, NULL));
-		arm_deadline(conn);
+		conn->code = conn_code_of_close(payload);
+		conn_write_raw(conn, frame, ws_close_frame(frame, conn->code, NULL));
+		conn_arm_deadline(conn);
 	}
 	conn->state = WS_BROKEN;
 	return -1;
 }
 
-static bool peer_hung_up(struct lws *wsi)
+static bool conn_peer_hung_up(struct lws *wsi)
 {
 	char byte;
 	ssize_t len = recv(lws_get_socket_fd(wsi), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -301,11 +301,10 @@ static bool peer_hung_up(struct lws *wsi)
 }
 
 /*
- * lws has begun to close, for a reason of its own. If it prepared a close frame
- * it sends that and waits for the answer. For some violations it prepares none
- * and hangs up: those get theirs here.
+ * lws has begun to close, for a reason of its own. If it prepared a close frame, it sends that and waits for the answer. For
+ * some violations it prepares none and hangs up: then the close frame is sent here.
  */
-static void on_lws_closing(struct ws_conn *conn)
+static void conn_on_lws_closing(struct ws_conn *conn)
 {
 	unsigned char frame[WS_CLOSE_FRAME_MAX];
 
@@ -315,18 +314,18 @@ static void on_lws_closing(struct ws_conn *conn)
 		const unsigned char *payload = lws_get_close_payload(conn->wsi);
 		conn->code = (uint16_t)(payload[0] << 8 | payload[1]);
 		conn->state = WS_CLOSING;
-		arm_deadline(conn);
+		conn_arm_deadline(conn);
 		return;
 	}
-	if (!conn->server->is_closing && !peer_hung_up(conn->wsi)) {
+	if (!conn->server->is_closing && !conn_peer_hung_up(conn->wsi)) {
 		conn->code = 1002;
-		write_raw(conn, frame, ws_close_frame(frame, conn->code, NULL));
+		conn_write_raw(conn, frame, ws_close_frame(frame, conn->code, NULL));
 	}
 	conn->state = WS_BROKEN;
-	arm_deadline(conn); /* lws may be waiting for what is queued to leave */
+	conn_arm_deadline(conn); /* lws may be waiting for queued bytes to leave */
 }
 
-static void on_created(struct lws *wsi)
+static void conn_on_created(struct lws *wsi)
 {
 	struct ws_server *server = lws_context_user(lws_get_context(wsi));
 
@@ -334,7 +333,7 @@ static void on_created(struct lws *wsi)
 	lws_set_wsi_user(wsi, server->adopting);
 }
 
-static void on_destroyed(struct ws_conn *conn)
+static void conn_on_destroyed(struct ws_conn *conn)
 {
 	conn->server->sockets--;
 	ws_conn_finish(conn);
@@ -346,35 +345,35 @@ int ws_conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
 	struct ws_conn *conn = user;
 
 	if (reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED) {
-		on_created(wsi);
+		conn_on_created(wsi);
 		return 0;
 	}
 	if (!conn)
 		return 0; /* about lws itself */
 	switch (reason) {
 	case LWS_CALLBACK_ESTABLISHED:
-		on_established(conn);
+		conn_on_established(conn);
 		break;
 	case LWS_CALLBACK_RECEIVE:
-		if (tell_alive(conn))
-			take_piece(conn, str_of(in, len));
+		if (conn_tell_alive(conn))
+			conn_take_piece(conn, str_of(in, len));
 		break;
 	case LWS_CALLBACK_RECEIVE_PONG:
-		on_pong(conn, str_of(in, len));
+		conn_on_pong(conn, str_of(in, len));
 		break;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
-		on_writeable(conn);
+		conn_on_writeable(conn);
 		break;
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-		return on_peer_close(conn, str_of(in, len));
+		return conn_on_peer_close(conn, str_of(in, len));
 	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
-		on_lws_closing(conn);
+		conn_on_lws_closing(conn);
 		break;
 	case LWS_CALLBACK_CLOSED:
 		ws_conn_finish(conn);
 		break;
 	case LWS_CALLBACK_WSI_DESTROY:
-		on_destroyed(conn);
+		conn_on_destroyed(conn);
 		break;
 	default:
 		break;
@@ -390,9 +389,9 @@ void ws_conn_adopt(struct ws_conn *conn, int fd, struct str bytes)
 	server->adopting = conn;
 	struct lws *wsi = lws_adopt_socket_vhost_readbuf(server->vhost, fd, bytes.ptr, bytes.len);
 	server->adopting = NULL;
-	/* What fails after lws made its own object of it comes back as LWS_CALLBACK_WSI_DESTROY. */
+	/* A failure after lws has made its own object is reported by LWS_CALLBACK_WSI_DESTROY. */
 	if (!wsi && !conn->wsi) {
-		log_warn("libwebsockets took no connection", LOG_STR("address", ws_address(conn)));
-		on_destroyed(conn);
+		log_warn("libwebsockets refused a connection", LOG_STR("address", ws_address(conn)));
+		conn_on_destroyed(conn);
 	}
 }

@@ -1,102 +1,73 @@
-#include "net/ws/ws_internal.h"
+#include "net/ws/ws_handshake.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "net/http/http_server.h"
+#include "net/http/problem.h"
+#include "net/ws/ws_internal.h"
 #include "net/ws/ws_request.h"
 
 /*
- * A handshake owns its socket from the accept until it is handed to lws or,
- * refused, until the client has hung up: closing at once would reset the
- * connection when bytes of the client are still unread, and the answer with it.
+ * A handshake owns its socket from the accept until lws takes it over. The socket of a refused one stays open until the
+ * client has hung up: closing it at once, with bytes of the client unread, would reset the connection and lose the answer.
  */
 
-#define HEAD_MAX 16384 /* a token of 4 KiB may come percent-encoded */
+#define HEAD_MAX 16384 /* a token of 4 KiB takes 12 KiB percent-encoded */
 #define READ_SIZE 4096
 #define LINGER_MS 2000
 
 /* One for each address with handshakes under way. */
-struct address {
+struct source_address {
 	struct map_node node;
-	struct ws_ip key; /* of IPv6 addresses the network: their owner has 2^64 of them */
+	struct ws_ip key; /* ws_ip_network() */
 	unsigned handshakes;
 };
 
 struct handshake {
 	struct list link; /* in server->handshakes */
 	struct ws_server *server;
-	struct address *address;
+	struct source_address *address;
 	struct ws_ip ip;
 	uv_poll_t poll;
 	struct timer deadline;
-	struct buf head; /* what came, unless all came at once */
-	int fd; /* -1 once lws has it */
-	bool is_answered; /* refused, waits for the client to hang up */
-	bool is_over; /* freed when libuv lets go of it */
+	struct buf head; /* what has come, unless all came at once */
+	int fd; /* -1 after lws took it over */
+	bool is_answered; /* refused: waits for the client to hang up */
+	bool is_over; /* freed when libuv has closed `poll` */
 };
-
-void ws_ip_from(struct ws_ip *out, const struct sockaddr_storage *from)
-{
-	static const struct ws_ip mapped = { { .s6_addr = { [10] = 0xff, [11] = 0xff } } };
-
-	*out = mapped;
-	if (from->ss_family == AF_INET)
-		memcpy(&out->bytes.s6_addr[12], &((const struct sockaddr_in *)from)->sin_addr, 4);
-	else if (from->ss_family == AF_INET6)
-		out->bytes = ((const struct sockaddr_in6 *)from)->sin6_addr;
-}
-
-struct str ws_ip_text(const struct ws_ip *ip, char text[INET6_ADDRSTRLEN])
-{
-	bool is_v4 = IN6_IS_ADDR_V4MAPPED(&ip->bytes);
-	const void *bytes = is_v4 ? &ip->bytes.s6_addr[12] : &ip->bytes.s6_addr[0];
-
-	return str_from(inet_ntop(is_v4 ? AF_INET : AF_INET6, bytes, text, INET6_ADDRSTRLEN));
-}
 
 struct str ws_handshake_address_key(const struct map_node *node)
 {
-	const struct address *address = container_of(node, struct address, node);
+	const struct source_address *address = container_of(node, struct source_address, node);
 
 	return str_of(&address->key, sizeof(address->key));
 }
 
-static struct ws_ip network_of(const struct ws_ip *ip)
-{
-	struct ws_ip network = *ip;
-
-	if (!IN6_IS_ADDR_V4MAPPED(&ip->bytes))
-		memset(&network.bytes.s6_addr[8], 0, 8);
-	return network;
-}
-
-static struct address *find_address(const struct ws_server *server, const struct ws_ip *key)
+static struct source_address *handshake_find_address(const struct ws_server *server, const struct ws_ip *key)
 {
 	struct map_node *node = map_find(&server->addresses, str_of(key, sizeof(*key)));
 
-	return node ? container_of(node, struct address, node) : NULL;
+	return node ? container_of(node, struct source_address, node) : NULL;
 }
 
 bool ws_handshake_is_within_cap(const struct ws_server *server, const struct ws_ip *ip)
 {
-	struct ws_ip key = network_of(ip);
-	struct address *address = find_address(server, &key);
+	struct ws_ip key = ws_ip_network(ip);
+	struct source_address *address = handshake_find_address(server, &key);
 
 	return !address || address->handshakes < server->options.max_handshakes_per_address;
 }
 
-static struct address *count_in(struct ws_server *server, const struct ws_ip *ip)
+static struct source_address *handshake_count_in(struct ws_server *server, const struct ws_ip *ip)
 {
-	struct ws_ip key = network_of(ip);
-	struct address *address = find_address(server, &key);
+	struct ws_ip key = ws_ip_network(ip);
+	struct source_address *address = handshake_find_address(server, &key);
 
 	if (!address) {
-		address = MEM_NEW(struct address);
+		address = MEM_NEW(struct source_address);
 		address->key = key;
 		map_put(&server->addresses, &address->node);
 	}
@@ -104,7 +75,7 @@ static struct address *count_in(struct ws_server *server, const struct ws_ip *ip
 	return address;
 }
 
-static void count_out(struct ws_server *server, struct address *address)
+static void handshake_count_out(struct ws_server *server, struct source_address *address)
 {
 	if (--address->handshakes)
 		return;
@@ -112,7 +83,7 @@ static void count_out(struct ws_server *server, struct address *address)
 	mem_free(address);
 }
 
-static void free_handshake(uv_handle_t *handle)
+static void handshake_free_handshake(uv_handle_t *handle)
 {
 	struct handshake *handshake = handle->data;
 
@@ -120,7 +91,7 @@ static void free_handshake(uv_handle_t *handle)
 	mem_free(handshake);
 }
 
-static void end(struct handshake *handshake)
+static void handshake_end(struct handshake *handshake)
 {
 	struct ws_server *server = handshake->server;
 
@@ -129,26 +100,26 @@ static void end(struct handshake *handshake)
 	handshake->is_over = true;
 	list_remove(&handshake->link);
 	worker_cancel(server->worker, &handshake->deadline);
-	count_out(server, handshake->address);
+	handshake_count_out(server, handshake->address);
 	server->sockets--;
-	uv_close((uv_handle_t *)&handshake->poll, free_handshake);
+	uv_close((uv_handle_t *)&handshake->poll, handshake_free_handshake);
 	if (handshake->fd >= 0)
 		close(handshake->fd);
 }
 
-static void on_deadline(struct timer *timer)
+static void handshake_on_deadline(struct timer *timer)
 {
-	end(container_of(timer, struct handshake, deadline));
+	handshake_end(container_of(timer, struct handshake, deadline));
 }
 
-/* What an answer says besides the problem document. */
+/* Status line and header of an answer with a problem document. */
 struct status_line {
 	int status;
 	const char *phrase;
 	const char *field;
 };
 
-static const struct status_line *status_line(int status)
+static const struct status_line *handshake_status_line(int status)
 {
 	static const struct status_line lines[] = {
 		{ 400, "Bad Request", "Sec-WebSocket-Version: 13\r\n" },
@@ -168,10 +139,10 @@ static const struct status_line *status_line(int status)
 	return &other;
 }
 
-static void write_answer(struct buf *out, err_t err, const char *detail)
+static void handshake_write_answer(struct buf *out, err_t err, const char *detail)
 {
 	int status = err_http_status(err);
-	const struct status_line *line = status_line(status);
+	const struct status_line *line = handshake_status_line(status);
 	struct buf body = { 0 };
 
 	http_write_problem(&body, err, NULL, detail);
@@ -181,18 +152,18 @@ static void write_answer(struct buf *out, err_t err, const char *detail)
 	buf_release(&body);
 }
 
-static void refuse(struct handshake *handshake, err_t err, const char *detail)
+static void handshake_refuse(struct handshake *handshake, err_t err, const char *detail)
 {
 	struct ws_server *server = handshake->server;
 	struct buf answer = { 0 };
 
-	write_answer(&answer, err, detail);
+	handshake_write_answer(&answer, err, detail);
 	/* A few hundred bytes into an empty socket: it fits, or the client is gone. */
 	ssize_t sent = send(handshake->fd, answer.ptr, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	bool is_sent = sent == (ssize_t)answer.len;
 	buf_release(&answer);
 	if (!is_sent || shutdown(handshake->fd, SHUT_WR)) {
-		end(handshake);
+		handshake_end(handshake);
 		return;
 	}
 	handshake->is_answered = true;
@@ -200,17 +171,17 @@ static void refuse(struct handshake *handshake, err_t err, const char *detail)
 	           clock_mono_ms() + MIN(server->options.handshake_timeout_ms, LINGER_MS));
 }
 
-static void discard(struct handshake *handshake)
+static void handshake_discard(struct handshake *handshake)
 {
 	char bytes[READ_SIZE];
 	ssize_t len = recv(handshake->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 	if (len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR))
-		end(handshake);
+		handshake_end(handshake);
 }
 
-/* What lws needs to see: nothing in it comes from the client but the key, which was checked. */
-static void write_request_for_lws(struct buf *out, const struct ws_request *request, const char *subprotocol)
+/* The request that lws parses. Of the client it holds only the key, which was checked. */
+static void handshake_write_request_for_lws(struct buf *out, const struct ws_request *request, const char *subprotocol)
 {
 	buf_append_text(out, "GET / HTTP/1.1\r\nHost: skein\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
 	buf_printf(out, "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n", STR_ARG(request->key));
@@ -219,23 +190,23 @@ static void write_request_for_lws(struct buf *out, const struct ws_request *requ
 	buf_append_text(out, "\r\n");
 }
 
-static void hand_over(struct handshake *handshake, const struct ws_request *request, struct ws_conn *conn,
-                      struct str early)
+static void handshake_hand_over(struct handshake *handshake, const struct ws_request *request, struct ws_conn *conn,
+                                struct str early)
 {
 	const struct ws_server_options *options = &handshake->server->options;
 	struct buf bytes = { 0 };
 	int fd = handshake->fd;
 
-	write_request_for_lws(&bytes, request, request->offer_count ? options->subprotocols[conn->subprotocol] : NULL);
+	handshake_write_request_for_lws(&bytes, request, request->offer_count ? options->subprotocols[conn->subprotocol] : NULL);
 	buf_append_str(&bytes, early);
 	handshake->fd = -1;
-	end(handshake);
+	handshake_end(handshake);
 	ws_conn_adopt(conn, fd, buf_str(&bytes));
 	buf_release(&bytes);
 }
 
-static err_t ask_handler(struct handshake *handshake, const struct ws_request *request, struct ws_conn *conn,
-                         const char **detail)
+static err_t handshake_ask_handler(struct handshake *handshake, const struct ws_request *request, struct ws_conn *conn,
+                                   const char **detail)
 {
 	const struct ws_server_options *options = &handshake->server->options;
 	char address[INET6_ADDRSTRLEN];
@@ -250,9 +221,9 @@ static err_t ask_handler(struct handshake *handshake, const struct ws_request *r
 	return options->handlers.accept(&asked, conn->subprotocol, conn->session, detail, options->arg);
 }
 
-/* Everything that can be said without the handler. */
-static err_t judge(const struct ws_server_options *options, const struct ws_request *request, unsigned *subprotocol,
-                   const char **detail)
+/* Everything that can be decided without the handler. */
+static err_t handshake_judge(const struct ws_server_options *options, const struct ws_request *request, unsigned *subprotocol,
+                             const char **detail)
 {
 	*subprotocol = 0;
 	if (!str_equal(request->path, str_from(options->path))) {
@@ -270,19 +241,19 @@ static err_t judge(const struct ws_server_options *options, const struct ws_requ
 	return OK;
 }
 
-static void decide(struct handshake *handshake, const struct ws_request *request, struct str early)
+static void handshake_decide(struct handshake *handshake, const struct ws_request *request, struct str early)
 {
 	struct ws_server *server = handshake->server;
 	const char *detail = NULL;
 	unsigned subprotocol;
 
-	err_t err = judge(&server->options, request, &subprotocol, &detail);
+	err_t err = handshake_judge(&server->options, request, &subprotocol, &detail);
 	if (err) {
-		refuse(handshake, err, detail);
+		handshake_refuse(handshake, err, detail);
 		return;
 	}
 	struct ws_conn *conn = ws_conn_new(server, &handshake->ip, subprotocol);
-	err = ask_handler(handshake, request, conn, &detail);
+	err = handshake_ask_handler(handshake, request, conn, &detail);
 	if (handshake->is_answered || handshake->is_over) {
 		/* The handler closed the server, or its listener. */
 		if (err == OK)
@@ -290,13 +261,13 @@ static void decide(struct handshake *handshake, const struct ws_request *request
 		ws_conn_free(conn);
 	} else if (err) {
 		ws_conn_free(conn);
-		refuse(handshake, err, detail);
+		handshake_refuse(handshake, err, detail);
 	} else {
-		hand_over(handshake, request, conn, early);
+		handshake_hand_over(handshake, request, conn, early);
 	}
 }
 
-static void answer(struct handshake *handshake, struct str received, size_t head_len)
+static void handshake_answer(struct handshake *handshake, struct str received, size_t head_len)
 {
 	struct str early = str_of(received.ptr + head_len, received.len - head_len);
 	struct ws_request request;
@@ -304,14 +275,14 @@ static void answer(struct handshake *handshake, struct str received, size_t head
 
 	err_t err = ws_request_parse(&request, str_of(received.ptr, head_len), &detail);
 	if (err)
-		refuse(handshake, err, detail);
+		handshake_refuse(handshake, err, detail);
 	else
-		decide(handshake, &request, early);
+		handshake_decide(handshake, &request, early);
 	ws_request_release(&request);
 }
 
 /* The length of the head with its empty line, or 0 while that has not come. `seen` bytes were searched before. */
-static size_t find_end(struct str received, size_t seen)
+static size_t handshake_find_end(struct str received, size_t seen)
 {
 	size_t from = seen > 3 ? seen - 3 : 0;
 	const char *end_of_head = memmem(received.ptr + from, received.len - from, "\r\n\r\n", 4);
@@ -319,7 +290,7 @@ static size_t find_end(struct str received, size_t seen)
 	return end_of_head ? (size_t)(end_of_head - received.ptr) + 4 : 0;
 }
 
-static void read_head(struct handshake *handshake)
+static void handshake_read_head(struct handshake *handshake)
 {
 	struct buf *kept = &handshake->head;
 	size_t seen = kept->len;
@@ -328,36 +299,37 @@ static void read_head(struct handshake *handshake)
 
 	if (len <= 0) {
 		if (len == 0 || (errno != EAGAIN && errno != EINTR))
-			end(handshake);
+			handshake_end(handshake);
 		return;
 	}
 	/* Most requests come in one piece, and need no memory of their own. */
 	struct str received = str_of(bytes, (size_t)len);
-	size_t head_len = seen ? 0 : find_end(received, 0);
+	size_t head_len = seen ? 0 : handshake_find_end(received, 0);
 	if (!head_len) {
 		buf_append_str(kept, received);
 		received = buf_str(kept);
-		head_len = find_end(received, seen);
+		head_len = handshake_find_end(received, seen);
 	}
 	if (head_len > HEAD_MAX || (!head_len && received.len > HEAD_MAX))
-		refuse(handshake, ERR_TOO_LARGE, "the head of the request is too large");
+		handshake_refuse(handshake, ERR_TOO_LARGE, "the head of the request is too large");
 	else if (head_len)
-		answer(handshake, received, head_len);
+		handshake_answer(handshake, received, head_len);
 	else if (received.ptr[0] < 'A' || received.ptr[0] > 'Z')
-		refuse(handshake, ERR_INVALID_ARGUMENT, "this is no HTTP request"); /* TLS, most likely: say so now */
+		handshake_refuse(handshake, ERR_INVALID_ARGUMENT,
+		                 "this is no HTTP request"); /* probably TLS: no end of the head would come */
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void handshake_on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct handshake *handshake = poll->data;
 	(void)events;
 
 	if (status < 0)
-		end(handshake);
+		handshake_end(handshake);
 	else if (handshake->is_answered)
-		discard(handshake);
+		handshake_discard(handshake);
 	else
-		read_head(handshake);
+		handshake_read_head(handshake);
 }
 
 void ws_handshake_begin(struct ws_server *server, int fd, const struct ws_ip *ip)
@@ -373,12 +345,12 @@ void ws_handshake_begin(struct ws_server *server, int fd, const struct ws_ip *ip
 	handshake->server = server;
 	handshake->ip = *ip;
 	handshake->fd = fd;
-	handshake->address = count_in(server, ip);
+	handshake->address = handshake_count_in(server, ip);
 	server->sockets++;
 	list_push_back(&server->handshakes, &handshake->link);
-	timer_init(&handshake->deadline, on_deadline);
+	timer_init(&handshake->deadline, handshake_on_deadline);
 	worker_arm(server->worker, &handshake->deadline, clock_mono_ms() + server->options.handshake_timeout_ms);
-	uv_poll_start(&handshake->poll, UV_READABLE, on_readable);
+	uv_poll_start(&handshake->poll, UV_READABLE, handshake_on_readable);
 }
 
 void ws_handshake_refuse_all(struct ws_server *server)
@@ -386,14 +358,14 @@ void ws_handshake_refuse_all(struct ws_server *server)
 	list_for_each(link, &server->handshakes) {
 		struct handshake *handshake = container_of(link, struct handshake, link);
 		if (!handshake->is_answered)
-			refuse(handshake, ERR_UNAVAILABLE, "this node is going away");
+			handshake_refuse(handshake, ERR_UNAVAILABLE, "this node is going away");
 	}
 }
 
 void ws_handshake_drop_all(struct ws_server *server)
 {
 	while (!list_is_empty(&server->handshakes))
-		end(container_of(server->handshakes.next, struct handshake, link));
+		handshake_end(container_of(server->handshakes.next, struct handshake, link));
 }
 
 int ws_query(const struct ws_handshake *handshake, const char *name, char *out, size_t size)

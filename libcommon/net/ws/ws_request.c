@@ -3,62 +3,62 @@
 #include <stddef.h>
 #include <strings.h>
 
-static bool equals_ignoring_case(struct str s, const char *text)
+static bool request_equals_ignoring_case(struct str s, const char *text)
 {
 	return s.len == strlen(text) && strncasecmp(s.ptr, text, s.len) == 0;
 }
 
-static bool is_alnum(char c)
+static bool request_is_alnum(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static bool is_blank(char c)
+static bool request_is_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
-static struct str trim(struct str s)
+static struct str request_trim(struct str s)
 {
-	while (s.len && is_blank(s.ptr[0]))
+	while (s.len && request_is_blank(s.ptr[0]))
 		s = str_of(s.ptr + 1, s.len - 1);
-	while (s.len && is_blank(s.ptr[s.len - 1]))
+	while (s.len && request_is_blank(s.ptr[s.len - 1]))
 		s.len--;
 	return s;
 }
 
 /* The next element of a comma-separated list; false at its end. */
-static bool next_element(struct str *list, struct str *element)
+static bool request_next_element(struct str *list, struct str *element)
 {
 	while (list->ptr) {
-		*element = trim(str_cut(list, ','));
+		*element = request_trim(str_cut(list, ','));
 		if (element->len)
 			return true;
 	}
 	return false;
 }
 
-static bool lists(struct str list, const char *wanted)
+static bool request_lists(struct str list, const char *wanted)
 {
 	struct str element;
 
-	while (next_element(&list, &element))
-		if (equals_ignoring_case(element, wanted))
+	while (request_next_element(&list, &element))
+		if (request_equals_ignoring_case(element, wanted))
 			return true;
 	return false;
 }
 
-static bool is_token(struct str s)
+static bool request_is_token(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.ptr[i];
-		if (!is_alnum(c) && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
+		if (!request_is_alnum(c) && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
 			return false;
 	}
 	return s.len > 0;
 }
 
-static bool is_field_value(struct str s)
+static bool request_is_field_value(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.ptr[i];
@@ -68,7 +68,7 @@ static bool is_field_value(struct str s)
 	return true;
 }
 
-static bool is_visible(struct str s)
+static bool request_is_visible(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++)
 		if ((unsigned char)s.ptr[i] <= 0x20 || (unsigned char)s.ptr[i] >= 0x7f)
@@ -77,7 +77,7 @@ static bool is_visible(struct str s)
 }
 
 /* Cuts a line with its CRLF off; false if there is no LF, or no CR before it. */
-static bool next_line(struct str *rest, struct str *line)
+static bool request_next_line(struct str *rest, struct str *line)
 {
 	*line = str_cut(rest, '\n');
 	if (!rest->ptr || line->len == 0 || line->ptr[line->len - 1] != '\r')
@@ -86,13 +86,13 @@ static bool next_line(struct str *rest, struct str *line)
 	return true;
 }
 
-static err_t bad(const char **detail, const char *why)
+static err_t request_bad(const char **detail, const char *why)
 {
 	*detail = why;
 	return ERR_INVALID_ARGUMENT;
 }
 
-static err_t parse_target(struct ws_request *request, struct str target, const char **detail)
+static err_t request_parse_target(struct ws_request *request, struct str target, const char **detail)
 {
 	struct str query, bad_field;
 
@@ -103,64 +103,64 @@ static err_t parse_target(struct ws_request *request, struct str target, const c
 	if (request->query_count >= 0)
 		return OK;
 	request->query_count = 0;
-	return bad(detail, "the query is malformed");
+	return request_bad(detail, "the query is malformed");
 }
 
-static err_t parse_request_line(struct ws_request *request, struct str line, const char **detail)
+static err_t request_parse_request_line(struct ws_request *request, struct str line, const char **detail)
 {
 	request->method = str_cut(&line, ' ');
 	struct str target = str_cut(&line, ' ');
 
-	if (!is_token(request->method) || !is_visible(target) || !line.ptr)
-		return bad(detail, "the request line is malformed");
+	if (!request_is_token(request->method) || !request_is_visible(target) || !line.ptr)
+		return request_bad(detail, "the request line is malformed");
 	if (!str_equal(line, STR("HTTP/1.1")))
-		return bad(detail, "only HTTP/1.1 is spoken here");
-	return parse_target(request, target, detail);
+		return request_bad(detail, "only HTTP/1.1 is spoken here");
+	return request_parse_target(request, target, detail);
 }
 
 /* A field that may stand once. */
-static err_t set_once(struct str *field, struct str value, const char **detail)
+static err_t request_set_once(struct str *field, struct str value, const char **detail)
 {
 	if (field->ptr)
-		return bad(detail, "a header field is repeated");
+		return request_bad(detail, "a header field is repeated");
 	*field = value;
 	return OK;
 }
 
-static err_t take_field(struct ws_request *request, struct str name, struct str value, const char **detail)
+static err_t request_take_field(struct ws_request *request, struct str name, struct str value, const char **detail)
 {
-	if (equals_ignoring_case(name, "Host"))
-		return set_once(&request->host, value, detail);
-	if (equals_ignoring_case(name, "Authorization"))
-		return set_once(&request->authorization, value, detail);
-	if (equals_ignoring_case(name, "Sec-WebSocket-Key"))
-		return set_once(&request->key, value, detail);
-	if (equals_ignoring_case(name, "Sec-WebSocket-Version"))
-		return set_once(&request->version, value, detail);
-	if (equals_ignoring_case(name, "Sec-WebSocket-Protocol")) {
+	if (request_equals_ignoring_case(name, "Host"))
+		return request_set_once(&request->host, value, detail);
+	if (request_equals_ignoring_case(name, "Authorization"))
+		return request_set_once(&request->authorization, value, detail);
+	if (request_equals_ignoring_case(name, "Sec-WebSocket-Key"))
+		return request_set_once(&request->key, value, detail);
+	if (request_equals_ignoring_case(name, "Sec-WebSocket-Version"))
+		return request_set_once(&request->version, value, detail);
+	if (request_equals_ignoring_case(name, "Sec-WebSocket-Protocol")) {
 		if (request->offer_count == WS_REQUEST_MAX_OFFERS)
-			return bad(detail, "too many Sec-WebSocket-Protocol fields");
+			return request_bad(detail, "too many Sec-WebSocket-Protocol fields");
 		request->offers[request->offer_count++] = value;
-	} else if (equals_ignoring_case(name, "Connection")) {
-		request->connection_upgrades |= lists(value, "upgrade");
-	} else if (equals_ignoring_case(name, "Upgrade")) {
-		request->upgrades_to_websocket |= lists(value, "websocket");
-	} else if (equals_ignoring_case(name, "Transfer-Encoding")) {
+	} else if (request_equals_ignoring_case(name, "Connection")) {
+		request->connection_upgrades |= request_lists(value, "upgrade");
+	} else if (request_equals_ignoring_case(name, "Upgrade")) {
+		request->upgrades_to_websocket |= request_lists(value, "websocket");
+	} else if (request_equals_ignoring_case(name, "Transfer-Encoding")) {
 		request->has_body = true;
-	} else if (equals_ignoring_case(name, "Content-Length")) {
+	} else if (request_equals_ignoring_case(name, "Content-Length")) {
 		request->has_body |= !str_equal(value, STR("0"));
 	}
 	return OK;
 }
 
-static err_t parse_field(struct ws_request *request, struct str line, const char **detail)
+static err_t request_parse_field(struct ws_request *request, struct str line, const char **detail)
 {
 	struct str name = str_cut(&line, ':');
 
 	/* A line that begins with a blank would continue the one before: its name is no token. */
-	if (!line.ptr || !is_token(name) || !is_field_value(line))
-		return bad(detail, "a header field is malformed");
-	return take_field(request, name, trim(line), detail);
+	if (!line.ptr || !request_is_token(name) || !request_is_field_value(line))
+		return request_bad(detail, "a header field is malformed");
+	return request_take_field(request, name, request_trim(line), detail);
 }
 
 err_t ws_request_parse(struct ws_request *out, struct str head, const char **detail)
@@ -168,18 +168,18 @@ err_t ws_request_parse(struct ws_request *out, struct str head, const char **det
 	struct str line;
 
 	*out = (struct ws_request){ 0 };
-	if (!next_line(&head, &line))
-		return bad(detail, "the request line is malformed");
-	err_t err = parse_request_line(out, line, detail);
+	if (!request_next_line(&head, &line))
+		return request_bad(detail, "the request line is malformed");
+	err_t err = request_parse_request_line(out, line, detail);
 	while (err == OK) {
-		if (!next_line(&head, &line))
-			return bad(detail, "a header field is malformed");
+		if (!request_next_line(&head, &line))
+			return request_bad(detail, "a header field is malformed");
 		if (line.len == 0)
 			break;
-		err = parse_field(out, line, detail);
+		err = request_parse_field(out, line, detail);
 	}
 	if (err == OK && out->host.len == 0)
-		return bad(detail, "the Host field is missing");
+		return request_bad(detail, "the Host field is missing");
 	return err;
 }
 
@@ -189,13 +189,13 @@ void ws_request_release(struct ws_request *request)
 }
 
 /* The base64 of 16 bytes: 22 digits and two signs of padding. */
-static bool is_handshake_key(struct str key)
+static bool request_is_handshake_key(struct str key)
 {
 	if (key.len != 24 || key.ptr[22] != '=' || key.ptr[23] != '=')
 		return false;
 	for (size_t i = 0; i < 22; i++) {
 		char c = key.ptr[i];
-		if (!is_alnum(c) && c != '+' && c != '/')
+		if (!request_is_alnum(c) && c != '+' && c != '/')
 			return false;
 	}
 	return true;
@@ -208,13 +208,13 @@ err_t ws_request_check_upgrade(const struct ws_request *request, const char **de
 		return ERR_METHOD_NOT_ALLOWED;
 	}
 	if (!request->connection_upgrades || !request->upgrades_to_websocket)
-		return bad(detail, "this is a WebSocket endpoint: ask for an upgrade");
+		return request_bad(detail, "this is a WebSocket endpoint: ask for an upgrade");
 	if (!str_equal(request->version, STR("13")))
-		return bad(detail, "Sec-WebSocket-Version must be 13");
-	if (!is_handshake_key(request->key))
-		return bad(detail, "Sec-WebSocket-Key must be 16 bytes in base64");
+		return request_bad(detail, "Sec-WebSocket-Version must be 13");
+	if (!request_is_handshake_key(request->key))
+		return request_bad(detail, "Sec-WebSocket-Key must be 16 bytes in base64");
 	if (request->has_body)
-		return bad(detail, "a handshake has no body");
+		return request_bad(detail, "a handshake has no body");
 	return OK;
 }
 
@@ -224,7 +224,7 @@ bool ws_request_pick(const struct ws_request *request, const char *const *names,
 
 	for (unsigned i = 0; i < request->offer_count; i++) {
 		struct str list = request->offers[i];
-		while (next_element(&list, &offer)) {
+		while (request_next_element(&list, &offer)) {
 			for (unsigned n = 0; n < count; n++) {
 				if (str_equal(offer, str_from(names[n]))) {
 					*index = n;

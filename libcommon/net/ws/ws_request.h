@@ -10,10 +10,9 @@
 #include "net/http/http_uri.h"
 
 /*
- * The head of an HTTP request that wants to become a WebSocket: everything up
- * to and with the empty line. Parsed strictly (RFC 9112: CRLF, no folded lines,
- * no control characters, no repeated field that may stand once), because whoever
- * sends it is not known yet. Strings point into the head, or into `decoded`.
+ * The head of an HTTP request to upgrade to WebSocket, from the request line to the empty line. Parsed strictly (RFC 9112:
+ * CRLF, no folded lines, no control characters, no repeated field that may stand once), because its sender is not
+ * authenticated yet. Strings point into the head, or into `decoded`. Pure.
  */
 
 #define WS_REQUEST_MAX_QUERY_FIELDS 32

@@ -1,4 +1,4 @@
-#include "net/ws/ws_internal.h"
+#include "net/ws/ws_server.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -13,38 +13,39 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "net/listener.h"
+#include "net/ws/ws_internal.h"
 
 #define ACCEPTS_PER_TURN 64
 #define ACCEPT_AGAIN_MS 100
 
 /*
- * lws makes tables of 16 bytes for each descriptor that the process might have.
- * Above ten million it assumes 2,560, and could not take connections beyond.
+ * lws makes tables of 16 bytes for each descriptor that the process may open. For limits above ten million it assumes
+ * 2,560, and then refuses connections beyond them.
  */
 #define DESCRIPTORS_MAX (1u << 20)
 
-/* Bytes that the kernel takes from us without having sent them; its own limit is 4 MiB per connection. */
+/* Bytes that the kernel accepts per connection without having sent them; its own limit is 4 MiB. */
 #define UNSENT_MAX 65536
 
-/* lws reads that much at a time, and keeps a buffer of that size per connection; a control frame must fit. */
+/* lws reads so many bytes at a time, and keeps a buffer of this size per connection. A control frame must fit. */
 #define READ_SIZE 256
 
-static void begin_to_accept(struct ws_server *server);
+static void server_begin_to_accept(struct ws_server *server);
 
-static void on_accept_again(struct timer *timer)
+static void server_on_accept_again(struct timer *timer)
 {
-	begin_to_accept(container_of(timer, struct ws_server, accept_again));
+	server_begin_to_accept(container_of(timer, struct ws_server, accept_again));
 }
 
-/* The listener would stay readable: look away for a moment instead of spinning. */
-static void pause_accepting(struct ws_server *server, int why)
+/* The listener would stay readable and the loop would spin: stop polling it for a moment. */
+static void server_pause_accepting(struct ws_server *server, int why)
 {
 	log_warn("cannot accept connections", LOG_TEXT("why", strerror(why)));
 	uv_poll_stop(&server->listener);
 	worker_arm(server->worker, &server->accept_again, clock_mono_ms() + ACCEPT_AGAIN_MS);
 }
 
-static void take_connection(struct ws_server *server, int fd, const struct sockaddr_storage *from)
+static void server_take_connection(struct ws_server *server, int fd, const struct sockaddr_storage *from)
 {
 	struct ws_ip ip;
 
@@ -56,7 +57,7 @@ static void take_connection(struct ws_server *server, int fd, const struct socka
 	ws_handshake_begin(server, fd, &ip);
 }
 
-static void on_connections(uv_poll_t *listener, int status, int events)
+static void server_on_connections(uv_poll_t *listener, int status, int events)
 {
 	struct ws_server *server = listener->data;
 	(void)status;
@@ -67,19 +68,19 @@ static void on_connections(uv_poll_t *listener, int status, int events)
 		socklen_t len = sizeof(from);
 		int fd = accept4(server->listen_fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			take_connection(server, fd, &from);
+			server_take_connection(server, fd, &from);
 		} else if (errno == EAGAIN) {
 			return;
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			pause_accepting(server, errno);
+			server_pause_accepting(server, errno);
 			return;
 		}
-		/* Else that one connection failed before it was taken. */
+		/* Any other error is about that one connection, which ended before it was accepted. */
 	}
 }
 
-/* What every connection inherits: frames leave at once, and what a slow reader leaves unsent waits in our queues. */
-static void set_options(int listen_fd)
+/* Every connection inherits these: frames leave at once, and bytes for a slow reader wait in our queues, not the kernel's. */
+static void server_set_options(int listen_fd)
 {
 	int on = 1, unsent_max = UNSENT_MAX;
 
@@ -87,12 +88,12 @@ static void set_options(int listen_fd)
 	setsockopt(listen_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
 }
 
-static void begin_to_accept(struct ws_server *server)
+static void server_begin_to_accept(struct ws_server *server)
 {
-	uv_poll_start(&server->listener, UV_READABLE, on_connections);
+	uv_poll_start(&server->listener, UV_READABLE, server_on_connections);
 }
 
-static void log_of_lws(int level, const char *line)
+static void server_log_of_lws(int level, const char *line)
 {
 	struct str text = str_from(line);
 	(void)level;
@@ -103,7 +104,7 @@ static void log_of_lws(int level, const char *line)
 		log_warn("libwebsockets", LOG_STR("line", text));
 }
 
-static void make_protocols(struct ws_server *server)
+static void server_make_protocols(struct ws_server *server)
 {
 	size_t count = server->options.subprotocol_count;
 
@@ -119,11 +120,11 @@ static void make_protocols(struct ws_server *server)
 }
 
 /*
- * Workers may start at the same time, but lws has state that they share. It is
- * heard the first time only, about what is missing on this machine: it formats
- * its lines into a static buffer, and the workers that serve would write there.
+ * Workers may start at the same time, but contexts of lws share state: one at a time. Its log is on for the first context
+ * only, which reports what is missing on this machine: lws formats lines into a static buffer, and workers that already
+ * serve would write there at the same time.
  */
-static void create_context(struct ws_server *server, const struct lws_context_creation_info *info)
+static void server_create_context(struct ws_server *server, const struct lws_context_creation_info *info)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static bool was_heard;
@@ -131,7 +132,7 @@ static void create_context(struct ws_server *server, const struct lws_context_cr
 
 	pthread_mutex_lock(&lock);
 	if (!was_heard)
-		lws_set_log_level(LLL_ERR | LLL_WARN, log_of_lws);
+		lws_set_log_level(LLL_ERR | LLL_WARN, server_log_of_lws);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	bounded = (struct rlimit){ .rlim_cur = MIN(limit.rlim_cur, DESCRIPTORS_MAX), .rlim_max = limit.rlim_max };
 	setrlimit(RLIMIT_NOFILE, &bounded);
@@ -139,12 +140,12 @@ static void create_context(struct ws_server *server, const struct lws_context_cr
 	setrlimit(RLIMIT_NOFILE, &limit);
 	if (server->lws)
 		server->vhost = lws_create_vhost(server->lws, info);
-	lws_set_log_level(0, log_of_lws);
+	lws_set_log_level(0, server_log_of_lws);
 	was_heard = server->vhost;
 	pthread_mutex_unlock(&lock);
 }
 
-static bool make_context(struct ws_server *server)
+static bool server_make_context(struct ws_server *server)
 {
 	static const lws_retry_bo_t no_validity_checks;
 	void *loops[] = { &server->worker->loop };
@@ -156,56 +157,55 @@ static bool make_context(struct ws_server *server)
 		.protocols = server->protocols,
 		.retry_and_idle_policy = &no_validity_checks,
 		.pt_serv_buf_size = 4096,
-		.max_http_header_data = 1024, /* it sees our request only */
+		.max_http_header_data = 1024, /* it parses our request only */
 		.vhost_name = "skein",
 		.alpn = "http/1.1",
 		.user = server,
 	};
 
-	create_context(server, &info);
+	server_create_context(server, &info);
 	return server->vhost;
 }
 
-static void free_server(struct ws_server *server)
+static void server_free_server(struct ws_server *server)
 {
 	mem_free(server->protocols);
 	map_release(&server->addresses);
 	mem_free(server);
 }
 
-static void on_ended(uv_handle_t *handle)
+static void server_on_ended(uv_handle_t *handle)
 {
 	struct ws_server *server = handle->data;
 	void (*closed)(void *) = server->closed;
 	void *arg = server->closed_arg;
 
-	free_server(server);
+	server_free_server(server);
 	if (closed)
 		closed(arg);
 }
 
 /*
- * With a loop that is not its own, lws is destroyed in two steps. The first
- * closes every connection; the loop gives their handles back at the end of that
- * turn, and then those of lws itself at the end of the next. The second frees
- * lws and unloads the code of those handles' callbacks.
+ * With a loop that is not its own, lws is destroyed in two steps. The first closes every connection; libuv closes their
+ * handles at the end of that turn, and those of lws itself at the end of the next. The second step frees lws and unloads
+ * the code of the callbacks of those handles, so it must come after both.
  */
-static void on_turn(uv_idle_t *ending)
+static void server_on_turn(uv_idle_t *ending)
 {
 	struct ws_server *server = ending->data;
 
 	if (server->turns == 0 || server->turns == 3)
 		lws_context_destroy(server->lws);
 	if (server->turns++ == 3)
-		uv_close((uv_handle_t *)&server->ending, on_ended);
+		uv_close((uv_handle_t *)&server->ending, server_on_ended);
 }
 
-static void begin_to_end(struct ws_server *server)
+static void server_begin_to_end(struct ws_server *server)
 {
 	server->is_closing = true;
 	uv_idle_init(&server->worker->loop, &server->ending);
 	server->ending.data = server;
-	uv_idle_start(&server->ending, on_turn);
+	uv_idle_start(&server->ending, server_on_turn);
 }
 
 err_t ws_server_new(struct ws_server **out, struct worker *worker, const struct ws_server_options *options)
@@ -217,27 +217,27 @@ err_t ws_server_new(struct ws_server **out, struct worker *worker, const struct 
 	server->worker = worker;
 	list_init(&server->handshakes);
 	map_init(&server->addresses, ws_handshake_address_key);
-	timer_init(&server->accept_again, on_accept_again);
-	make_protocols(server);
+	timer_init(&server->accept_again, server_on_accept_again);
+	server_make_protocols(server);
 
 	err_t err = listener_open(&server->listen_fd, options->listen, options->shares_port);
 	if (err) {
-		free_server(server);
+		server_free_server(server);
 		return err;
 	}
-	set_options(server->listen_fd);
+	server_set_options(server->listen_fd);
 	server->port = listener_port(server->listen_fd);
-	if (!make_context(server) || uv_poll_init(&worker->loop, &server->listener, server->listen_fd)) {
+	if (!server_make_context(server) || uv_poll_init(&worker->loop, &server->listener, server->listen_fd)) {
 		log_error("cannot start libwebsockets");
 		close(server->listen_fd);
 		if (server->lws)
-			begin_to_end(server);
+			server_begin_to_end(server);
 		else
-			free_server(server);
+			server_free_server(server);
 		return ERR_INTERNAL;
 	}
 	server->listener.data = server;
-	begin_to_accept(server);
+	server_begin_to_accept(server);
 	*out = server;
 	return OK;
 }
@@ -247,7 +247,7 @@ uint16_t ws_server_port(const struct ws_server *server)
 	return server->port;
 }
 
-static void close_listener(struct ws_server *server)
+static void server_close_listener(struct ws_server *server)
 {
 	if (server->listen_fd < 0)
 		return;
@@ -259,7 +259,7 @@ static void close_listener(struct ws_server *server)
 
 void ws_server_stop_listening(struct ws_server *server)
 {
-	close_listener(server);
+	server_close_listener(server);
 	ws_handshake_refuse_all(server);
 }
 
@@ -271,9 +271,9 @@ unsigned ws_server_connections(const struct ws_server *server)
 void ws_server_close(struct ws_server *server, void (*closed)(void *arg), void *arg)
 {
 	assert(!server->is_closing);
-	close_listener(server);
+	server_close_listener(server);
 	ws_handshake_drop_all(server);
 	server->closed = closed;
 	server->closed_arg = arg;
-	begin_to_end(server);
+	server_begin_to_end(server);
 }

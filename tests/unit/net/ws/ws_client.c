@@ -15,6 +15,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/ws/ws_reader.h"
+
 static socklen_t fill_address(struct sockaddr_storage *out, const char *text, uint16_t port)
 {
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
@@ -175,65 +177,67 @@ void client_open(struct client *client, uint16_t port, const char *fields)
 	assert_non_null(strstr(answer.head, "\r\nSec-WebSocket-Accept: " CLIENT_ACCEPT "\r\n"));
 }
 
-static const unsigned char mask[4] = { 0x11, 0x22, 0x33, 0x44 };
-
-static size_t write_header(unsigned char out[14], unsigned char first, uint64_t len)
-{
-	size_t at = 2;
-
-	out[0] = first;
-	if (len < 126) {
-		out[1] = (unsigned char)(0x80 | len);
-	} else {
-		size_t bytes = len <= UINT16_MAX ? 2 : 8;
-		out[1] = bytes == 2 ? 0x80 | 126 : 0x80 | 127;
-		for (size_t i = 0; i < bytes; i++)
-			out[at++] = (unsigned char)(len >> (8 * (bytes - 1 - i)));
-	}
-	memcpy(out + at, mask, sizeof(mask));
-	return at + sizeof(mask);
-}
+static const unsigned char mask[WS_MASK_LEN] = { 0x11, 0x22, 0x33, 0x44 };
 
 bool client_send_header(struct client *client, unsigned char first, uint64_t len)
 {
-	unsigned char header[14];
+	unsigned char header[WS_MASKED_HEADER_MAX];
+	size_t header_len = ws_masked_frame_header(header, WS_TEXT, len, mask);
 
-	return client_send(client, header, write_header(header, first, len));
+	header[0] = first;
+	return client_send(client, header, header_len);
 }
 
 bool client_send_frame(struct client *client, unsigned char first, const void *payload, size_t len)
 {
-	unsigned char *frame = malloc(14 + len);
-	const unsigned char *from = payload;
+	struct buf frame = { 0 };
 
-	assert_non_null(frame);
-	size_t header = write_header(frame, first, len);
-	for (size_t i = 0; i < len; i++)
-		frame[header + i] = from[i] ^ mask[i % 4];
-	bool is_sent = client_send(client, frame, header + len);
-	free(frame);
+	ws_put_masked_frame(&frame, WS_TEXT, str_of(payload, len), mask);
+	frame.ptr[0] = (char)first;
+	bool is_sent = client_send(client, frame.ptr, frame.len);
+	buf_release(&frame);
 	return is_sent;
+}
+
+/* The first byte of an event's frame: the server fragments nothing. */
+static unsigned char first_byte(enum ws_event event)
+{
+	static const enum ws_opcode opcodes[] = {
+		[WS_GOT_TEXT] = WS_TEXT, [WS_GOT_BINARY] = WS_BINARY, [WS_GOT_PING] = WS_PING,
+		[WS_GOT_PONG] = WS_PONG, [WS_GOT_CLOSE] = WS_CLOSE,
+	};
+
+	return (unsigned char)(0x80 | opcodes[event]);
 }
 
 void client_read_frame(struct client *client, struct frame *frame)
 {
-	need(client, 2);
-	const unsigned char *bytes = (const unsigned char *)unread(client);
-	size_t header = 2, len = bytes[1];
-	if (len == 126 || len == 127) {
-		size_t more = len == 126 ? 2 : 8;
-		need(client, 2 + more);
-		bytes = (const unsigned char *)unread(client);
-		for (len = 0; header < 2 + more; header++)
-			len = len << 8 | bytes[header];
+	static const struct ws_reader_rules of_server = { .sender = WS_SERVER, .max_message = sizeof(frame->payload) - 1 };
+	struct ws_reader reader = { .rules = &of_server };
+	struct ws_message message;
+	enum ws_event event = WS_GOT_NOTHING;
+
+	while (event == WS_GOT_NOTHING) {
+		if (!client->len && !read_more(client))
+			fail_msg("the connection ended instead of a frame");
+		char *at = client->bytes + client->at;
+		size_t len = client->len;
+		event = ws_reader_take(&reader, &at, &len, &message);
+		consume(client, client->len - len);
 	}
-	assert_true(len < sizeof(frame->payload)); /* a mask bit would fail here too */
-	need(client, header + len);
-	frame->first = (unsigned char)unread(client)[0];
-	frame->len = len;
-	memcpy(frame->payload, unread(client) + header, len);
-	frame->payload[len] = '\0';
-	consume(client, header + len);
+	if (event == WS_GOT_VIOLATION)
+		fail_msg("the server's frame is wrong: %s", message.violation);
+	frame->first = first_byte(event);
+	frame->len = 0;
+	if (event == WS_GOT_CLOSE && message.code != WS_NO_CODE) {
+		frame->payload[frame->len++] = (char)(message.code >> 8);
+		frame->payload[frame->len++] = (char)message.code;
+	}
+	if (message.payload.len)
+		memcpy(frame->payload + frame->len, message.payload.ptr, message.payload.len);
+	frame->len += message.payload.len;
+	frame->payload[frame->len] = '\0';
+	ws_reader_release(&reader);
 }
 
 void client_expect_text(struct client *client, const char *text)

@@ -1,4 +1,4 @@
-#include "libclient/life.h"
+#include "libclient/machines/life.h"
 
 #include <stddef.h>
 
@@ -13,7 +13,7 @@ void life_init(struct life *life, const struct life_rules *rules)
 }
 
 /* The one place where the state changes. */
-static void enter(struct life *life, enum life_state state, enum life_action owed)
+static void life_enter(struct life *life, enum life_state state, enum life_action owed)
 {
 	bool is_connected = life->state == LIFE_OPENING || life->state == LIFE_UP || life->keeps;
 	bool goes_on = state == LIFE_FINDING || state == LIFE_OPENING;
@@ -29,53 +29,53 @@ static void enter(struct life *life, enum life_state state, enum life_action owe
 	life->deadline_ms = life->leave_ms = life->pinged_ms = 0;
 }
 
-static void end(struct life *life, enum life_end why)
+static void life_end(struct life *life, enum life_end why)
 {
 	life->end = why;
-	enter(life, LIFE_ENDED, LIFE_NOTHING);
+	life_enter(life, LIFE_ENDED, LIFE_NOTHING);
 }
 
-static void open_gateway(struct life *life, unsigned gateway, uint64_t now_ms)
+static void life_open_gateway(struct life *life, unsigned gateway, uint64_t now_ms)
 {
 	life->gateway = gateway;
-	enter(life, LIFE_OPENING, LIFE_OPEN);
+	life_enter(life, LIFE_OPENING, LIFE_OPEN);
 	life->deadline_ms = now_ms + life->rules->open_within_ms;
 }
 
-/* A new round: every base once. */
-static void find(struct life *life, uint64_t now_ms)
+/* A new round: asks every base once. */
+static void life_find(struct life *life, uint64_t now_ms)
 {
 	life->at_least_ms = 0;
 	life->bases_tried = 0;
 	life->is_moving = life->has_target = false;
 	if (life->rules->has_gateway) {
 		life->gateway_count = 1;
-		open_gateway(life, 0, now_ms);
+		life_open_gateway(life, 0, now_ms);
 	} else {
-		enter(life, LIFE_FINDING, LIFE_FIND);
+		life_enter(life, LIFE_FINDING, LIFE_FIND);
 	}
 }
 
-static void wait_until(struct life *life, uint64_t deadline_ms)
+static void life_wait_until(struct life *life, uint64_t deadline_ms)
 {
-	enter(life, LIFE_WAITING, LIFE_NOTHING);
+	life_enter(life, LIFE_WAITING, LIFE_NOTHING);
 	life->deadline_ms = deadline_ms;
 }
 
-/* There is nowhere else to go yet: it stays where it is for a while. */
-static void stay_until(struct life *life, uint64_t leave_ms)
+/* There is no other gateway yet: stays on the kept connection for a while. */
+static void life_stay_until(struct life *life, uint64_t leave_ms)
 {
 	life->owes_drop_new = life->state == LIFE_OPENING;
-	enter(life, LIFE_UP, LIFE_NOTHING);
+	life_enter(life, LIFE_UP, LIFE_NOTHING);
 	life->is_moving = false;
 	life->leave_ms = leave_ms;
 }
 
 /*
- * Full jitter: from the minimum up to a ceiling that doubles with each try. It begins wide: the users of a gateway that died
- * come back to the others, whose own should not notice.
+ * Full jitter: from the minimum up to a ceiling that doubles with each try. The first ceiling is wide: all users of a gateway
+ * that died come back to the other gateways, whose own users should not notice.
  */
-static void wait_a_while(struct life *life, uint64_t now_ms)
+static void life_wait_a_while(struct life *life, uint64_t now_ms)
 {
 	uint64_t ceiling_ms = life->retry_min_ms * 2;
 
@@ -88,18 +88,18 @@ static void wait_a_while(struct life *life, uint64_t now_ms)
 	life->has_target = false;
 	wait_ms = MAX(wait_ms, life->at_least_ms);
 	if (life->keeps)
-		stay_until(life, now_ms + wait_ms);
+		life_stay_until(life, now_ms + wait_ms);
 	else
-		wait_until(life, now_ms + wait_ms);
+		life_wait_until(life, now_ms + wait_ms);
 }
 
-static void count_stability(struct life *life, uint64_t now_ms)
+static void life_count_stability(struct life *life, uint64_t now_ms)
 {
 	if (life->state == LIFE_UP && now_ms - life->up_ms >= life->rules->stable_after_ms)
 		life->tries = 0;
 }
 
-static void note_retry_after(struct life *life, uint64_t retry_after_ms)
+static void life_note_retry_after(struct life *life, uint64_t retry_after_ms)
 {
 	life->at_least_ms = MAX(life->at_least_ms, MIN(retry_after_ms, LIFE_MAX_RETRY_MS));
 }
@@ -107,7 +107,7 @@ static void note_retry_after(struct life *life, uint64_t retry_after_ms)
 void life_start(struct life *life, uint64_t now_ms)
 {
 	if (life->state == LIFE_IDLE)
-		find(life, now_ms);
+		life_find(life, now_ms);
 }
 
 void life_found(struct life *life, unsigned gateway_count, uint64_t retry_min_ms, uint64_t retry_max_ms, uint64_t now_ms)
@@ -118,28 +118,28 @@ void life_found(struct life *life, unsigned gateway_count, uint64_t retry_min_ms
 	life->retry_max_ms = MAX(life->retry_min_ms, MIN(retry_max_ms, LIFE_MAX_RETRY_MS));
 	life->gateway_count = gateway_count;
 	if (gateway_count)
-		open_gateway(life, 0, now_ms);
+		life_open_gateway(life, 0, now_ms);
 	else
-		wait_a_while(life, now_ms);
+		life_wait_a_while(life, now_ms);
 }
 
 void life_not_found(struct life *life, uint64_t retry_after_ms, uint64_t now_ms)
 {
 	if (life->state != LIFE_FINDING)
 		return;
-	note_retry_after(life, retry_after_ms);
+	life_note_retry_after(life, retry_after_ms);
 	life->base = (life->base + 1) % life->rules->base_count;
 	if (++life->bases_tried < life->rules->base_count)
-		enter(life, LIFE_FINDING, LIFE_FIND);
+		life_enter(life, LIFE_FINDING, LIFE_FIND);
 	else
-		wait_a_while(life, now_ms);
+		life_wait_a_while(life, now_ms);
 }
 
 void life_hello(struct life *life, uint64_t now_ms)
 {
 	if (life->state != LIFE_OPENING)
 		return;
-	enter(life, LIFE_UP, LIFE_NOTHING);
+	life_enter(life, LIFE_UP, LIFE_NOTHING);
 	life->owes_drop_new = false;
 	life->is_moving = false;
 	life->up_ms = life->heard_ms = now_ms;
@@ -151,19 +151,19 @@ void life_heard(struct life *life, uint64_t now_ms)
 	life->pinged_ms = 0;
 }
 
-/* Ours: it would be the same the next time. */
-static bool is_bug(unsigned close_code)
+/* The server calls our frames wrong: a bug here, which would be the same on the next connection. */
+static bool life_is_bug(unsigned close_code)
 {
 	return close_code == 1002 || close_code == 1003 || close_code == 1007 || close_code == 1009 || close_code == 4003;
 }
 
-static void lost_while_up(struct life *life, unsigned close_code, uint64_t now_ms)
+static void life_lost_while_up(struct life *life, unsigned close_code, uint64_t now_ms)
 {
 	uint64_t leave_ms = life->leave_ms;
 
-	count_stability(life, now_ms);
-	if (is_bug(close_code)) {
-		end(life, LIFE_REFUSED);
+	life_count_stability(life, now_ms);
+	if (life_is_bug(close_code)) {
+		life_end(life, LIFE_REFUSED);
 		return;
 	}
 	switch (close_code) {
@@ -172,25 +172,25 @@ static void lost_while_up(struct life *life, unsigned close_code, uint64_t now_m
 		break;
 	case 4001:
 		if (!life->rules->returns_when_replaced) {
-			end(life, LIFE_REPLACED);
+			life_end(life, LIFE_REPLACED);
 			break;
 		} /* fall through */
 	default:
 		if (leave_ms > now_ms)
-			wait_until(life, leave_ms); /* it said when to come back */
+			life_wait_until(life, leave_ms); /* the server had said when to come back */
 		else
-			wait_a_while(life, now_ms);
+			life_wait_a_while(life, now_ms);
 	}
 }
 
-static void try_next_gateway(struct life *life, uint64_t now_ms)
+static void life_try_next_gateway(struct life *life, uint64_t now_ms)
 {
 	if (life->is_moving)
-		find(life, now_ms); /* where it was told to go is nobody */
+		life_find(life, now_ms); /* nobody answers where it was told to go */
 	else if (life->gateway + 1 < life->gateway_count)
-		open_gateway(life, life->gateway + 1, now_ms);
+		life_open_gateway(life, life->gateway + 1, now_ms);
 	else
-		wait_a_while(life, now_ms);
+		life_wait_a_while(life, now_ms);
 }
 
 void life_lost(struct life *life, unsigned close_code, uint64_t retry_after_ms, uint64_t now_ms)
@@ -199,11 +199,11 @@ void life_lost(struct life *life, unsigned close_code, uint64_t retry_after_ms, 
 
 	if (life->state != LIFE_OPENING && life->state != LIFE_UP)
 		return;
-	note_retry_after(life, retry_after_ms);
+	life_note_retry_after(life, retry_after_ms);
 	if (life->state == LIFE_UP || close_code >= 4001)
-		lost_while_up(life, close_code, now_ms);
+		life_lost_while_up(life, close_code, now_ms);
 	else
-		try_next_gateway(life, now_ms);
+		life_try_next_gateway(life, now_ms);
 	life->owes_drop_new = false;
 	life->owes_drop = life->owes_drop && has_another;
 }
@@ -213,24 +213,24 @@ void life_lost_kept(struct life *life, unsigned close_code)
 	if (!life->keeps)
 		return;
 	life->keeps = false;
-	if (is_bug(close_code))
-		end(life, LIFE_REFUSED);
+	if (life_is_bug(close_code))
+		life_end(life, LIFE_REFUSED);
 	else if (close_code == 4002)
 		life_unauthenticated(life);
 	else if (close_code == 4001 && life->state == LIFE_FINDING && !life->rules->returns_when_replaced)
-		end(life, LIFE_REPLACED); /* nobody but another login can have done that */
+		life_end(life, LIFE_REPLACED); /* no new connection of ours exists yet: another login did it */
 }
 
 void life_distrust(struct life *life, uint64_t now_ms)
 {
 	if (life->state != LIFE_OPENING && life->state != LIFE_UP && !life->keeps)
 		return;
-	count_stability(life, now_ms);
+	life_count_stability(life, now_ms);
 	if (life->keeps) {
-		life->keeps = false; /* whichever of the two it was */
+		life->keeps = false; /* either connection may have sent it: both are dropped */
 		life->owes_drop = true;
 	}
-	wait_a_while(life, now_ms);
+	life_wait_a_while(life, now_ms);
 }
 
 void life_move(struct life *life, uint64_t after_ms, bool has_target, uint64_t now_ms)
@@ -246,9 +246,9 @@ void life_unauthenticated(struct life *life)
 	if (life->state == LIFE_TOKENLESS || life->state == LIFE_ENDED)
 		return;
 	if (life->rules->can_ask_token)
-		enter(life, LIFE_TOKENLESS, LIFE_ASK_TOKEN);
+		life_enter(life, LIFE_TOKENLESS, LIFE_ASK_TOKEN);
 	else
-		end(life, LIFE_UNAUTHENTICATED);
+		life_end(life, LIFE_UNAUTHENTICATED);
 }
 
 void life_token(struct life *life, uint64_t now_ms)
@@ -256,18 +256,19 @@ void life_token(struct life *life, uint64_t now_ms)
 	if (life->state != LIFE_TOKENLESS)
 		return;
 	life->has_target = false;
-	if (life->tries) { /* not the first one since all was well: an application that has no good one must not spin */
-		wait_a_while(life, now_ms);
+	if (life->tries) { /* not the first one since the last stable connection: an application without a valid token
+		              must not spin */
+		life_wait_a_while(life, now_ms);
 		return;
 	}
 	life->tries = 1;
-	find(life, now_ms);
+	life_find(life, now_ms);
 }
 
 void life_refused(struct life *life)
 {
 	if (life->state != LIFE_ENDED)
-		end(life, LIFE_REFUSED);
+		life_end(life, LIFE_REFUSED);
 }
 
 enum life_action life_take(struct life *life)
@@ -291,7 +292,7 @@ enum life_action life_take(struct life *life)
 }
 
 /* When the silence calls for a ping, or for giving up. */
-static uint64_t silence_deadline(const struct life *life)
+static uint64_t life_silence_deadline(const struct life *life)
 {
 	return life->pinged_ms ? life->pinged_ms + life->rules->pong_within_ms : life->heard_ms + life->rules->ping_after_ms;
 }
@@ -300,32 +301,32 @@ uint64_t life_deadline(const struct life *life)
 {
 	if (life->state != LIFE_UP)
 		return life->deadline_ms;
-	uint64_t deadline_ms = silence_deadline(life);
+	uint64_t deadline_ms = life_silence_deadline(life);
 	return life->leave_ms ? MIN(life->leave_ms, deadline_ms) : deadline_ms;
 }
 
-/* On to where it was told to go, or to where it will be told. */
-static void go_on(struct life *life, uint64_t now_ms)
+/* Moves: to the named gateway, or to one to be found. */
+static void life_go_on(struct life *life, uint64_t now_ms)
 {
 	bool has_target = life->has_target;
 
-	count_stability(life, now_ms);
-	find(life, now_ms);
+	life_count_stability(life, now_ms);
+	life_find(life, now_ms);
 	if (!has_target)
 		return;
 	life->is_moving = true;
-	open_gateway(life, 0, now_ms);
+	life_open_gateway(life, 0, now_ms);
 }
 
-static void tick_while_up(struct life *life, uint64_t now_ms)
+static void life_tick_while_up(struct life *life, uint64_t now_ms)
 {
 	if (life->leave_ms && now_ms >= life->leave_ms) {
 		life->keeps = true;
-		go_on(life, now_ms);
-	} else if (now_ms >= silence_deadline(life)) {
+		life_go_on(life, now_ms);
+	} else if (now_ms >= life_silence_deadline(life)) {
 		if (life->pinged_ms) {
-			count_stability(life, now_ms);
-			wait_a_while(life, now_ms);
+			life_count_stability(life, now_ms);
+			life_wait_a_while(life, now_ms);
 		} else {
 			life->pinged_ms = now_ms;
 			life->owes_ping = true;
@@ -336,9 +337,9 @@ static void tick_while_up(struct life *life, uint64_t now_ms)
 void life_tick(struct life *life, uint64_t now_ms)
 {
 	if (life->state == LIFE_UP)
-		tick_while_up(life, now_ms);
+		life_tick_while_up(life, now_ms);
 	else if (life->deadline_ms && now_ms >= life->deadline_ms && life->state == LIFE_WAITING)
-		go_on(life, now_ms);
+		life_go_on(life, now_ms);
 	else if (life->deadline_ms && now_ms >= life->deadline_ms && life->state == LIFE_OPENING)
-		try_next_gateway(life, now_ms);
+		life_try_next_gateway(life, now_ms);
 }

@@ -1,8 +1,8 @@
-#ifndef SKEIN_LIBCLIENT_HTTP_H
-#define SKEIN_LIBCLIENT_HTTP_H
+#ifndef SKEIN_LIBCLIENT_TRANSPORT_HTTP_H
+#define SKEIN_LIBCLIENT_TRANSPORT_HTTP_H
 
 #include "base/text/buf.h"
-#include "libclient/curl_loop.h"
+#include "libclient/transport/curl_loop.h"
 #include "libclient/skein_client.h"
 
 /* HTTP calls over the connections of a skein_net. */
@@ -16,27 +16,27 @@ struct skein_net {
 	void *arg;
 };
 
-/* How every transfer behaves, the WebSocket's connecting, too. */
+/* Options of every transfer, also of a WebSocket's connection. */
 void http_configure(CURL *easy, const struct skein_net *net, bool uses_proxy);
 
 struct http_answer {
-	unsigned status; /* 0: nobody answered, or too much */
+	unsigned status; /* 0: no answer, or one over HTTP_MAX_ANSWER */
 	uint64_t retry_after_ms;
 	struct str body;
 };
 
 struct http_call {
-	CURL *easy; /* NULL while nothing is asked */
+	CURL *easy; /* NULL: nothing is asked */
 	struct skein_net *net;
 	struct curl_slist *headers;
 	struct buf received;
-	/* The call is free for another start. */
+	/* Called once per http_start(), unless cancelled. The call may be started again or freed inside. */
 	void (*answered)(struct http_call *call, const struct http_answer *answer);
 };
 
 struct http_request {
 	const char *url, *token;
-	struct str body; /* POST; GET if ptr is NULL. Stays until the answer. */
+	struct str body; /* of a POST; GET if ptr is NULL. Its memory must live until the answer. */
 	unsigned timeout_ms;
 	bool uses_proxy;
 };
@@ -44,7 +44,7 @@ struct http_request {
 void http_start(struct http_call *call, struct skein_net *net, const struct http_request *request,
                 void (*answered)(struct http_call *call, const struct http_answer *answer));
 
-/* Fine when nothing is asked. */
+/* No effect when nothing is asked. */
 void http_cancel(struct http_call *call);
 
 #endif

@@ -1,4 +1,4 @@
-#include "libclient/outbox.h"
+#include "libclient/machines/outbox.h"
 
 #include <string.h>
 
@@ -12,7 +12,7 @@ struct outbox_lane {
 	char destination[];
 };
 
-static struct str key_of(const struct map_node *node)
+static struct str outbox_key_of(const struct map_node *node)
 {
 	const struct outbox_lane *lane = container_of(node, struct outbox_lane, node);
 
@@ -22,7 +22,7 @@ static struct str key_of(const struct map_node *node)
 void outbox_init(struct outbox *outbox, unsigned max_items, unsigned max_asking)
 {
 	*outbox = (struct outbox){ .max_items = max_items, .max_asking = max_asking };
-	map_init(&outbox->lanes, key_of);
+	map_init(&outbox->lanes, outbox_key_of);
 	list_init(&outbox->ready);
 }
 
@@ -31,7 +31,7 @@ void outbox_release(struct outbox *outbox)
 	map_release(&outbox->lanes);
 }
 
-static struct outbox_lane *lane_to(struct outbox *outbox, struct str destination)
+static struct outbox_lane *outbox_lane_to(struct outbox *outbox, struct str destination)
 {
 	struct map_node *node = map_find(&outbox->lanes, destination);
 
@@ -51,7 +51,7 @@ bool outbox_add(struct outbox *outbox, struct outbox_item *item, struct str dest
 {
 	if (outbox->item_count >= outbox->max_items)
 		return false;
-	item->lane = lane_to(outbox, destination);
+	item->lane = outbox_lane_to(outbox, destination);
 	list_push_back(&item->lane->items, &item->link);
 	outbox->item_count++;
 	return true;
@@ -66,7 +66,7 @@ struct outbox_item *outbox_take(struct outbox *outbox)
 	return container_of(lane->items.next, struct outbox_item, link);
 }
 
-static void remove_item(struct outbox *outbox, struct outbox_item *item)
+static void outbox_remove_item(struct outbox *outbox, struct outbox_item *item)
 {
 	struct outbox_lane *lane = item->lane;
 
@@ -83,7 +83,7 @@ void outbox_answered(struct outbox *outbox, struct outbox_item *item)
 {
 	outbox->asking_count--;
 	list_push_back(&outbox->ready, &item->lane->ready);
-	remove_item(outbox, item);
+	outbox_remove_item(outbox, item);
 }
 
 void outbox_failed(struct outbox *outbox, struct outbox_item *item)
@@ -106,6 +106,6 @@ struct outbox_item *outbox_remove_any(struct outbox *outbox)
 		return NULL;
 	struct outbox_lane *lane = container_of(first, struct outbox_lane, node);
 	struct outbox_item *item = container_of(lane->items.next, struct outbox_item, link);
-	remove_item(outbox, item);
+	outbox_remove_item(outbox, item);
 	return item;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "libclient/inbox.h"
+#include "libclient/machines/inbox.h"
 
 /*
  * Most of this file plays sequences of events between a server in memory and the machine, and watches what an application

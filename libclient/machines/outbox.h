@@ -1,5 +1,5 @@
-#ifndef SKEIN_LIBCLIENT_OUTBOX_H
-#define SKEIN_LIBCLIENT_OUTBOX_H
+#ifndef SKEIN_LIBCLIENT_MACHINES_OUTBOX_H
+#define SKEIN_LIBCLIENT_MACHINES_OUTBOX_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,11 +9,10 @@
 #include "base/text/str.h"
 
 /*
- * Sends that wait for their answers. Those to one user or group go out one after
- * the other, so that they are stored in their order; those to different ones
- * side by side, up to `max_asking`. One that has no answer goes again before what is
- * behind it, after a time in which nothing goes out: what keeps one send from being answered (no network, a
- * server that is busy) keeps them all. Pure: no I/O and no clock.
+ * Sends that wait for their answers. Sends to one user or group go out one after the other, so that they are stored in their
+ * order; sends to different ones go out side by side, up to `max_asking`. A send without an answer is repeated before
+ * anything behind it, and nothing else goes out until outbox_resume(): the cause (no network, a busy server) stops them all.
+ * Pure: no I/O and no clock.
  */
 
 struct outbox_item { /* the driver embeds one in each send */
@@ -31,23 +30,23 @@ struct outbox {
 
 void outbox_init(struct outbox *outbox, unsigned max_items, unsigned max_asking);
 
-/* Nothing is asking; what is in it comes back through outbox_remove_any() first. */
+/* The outbox is empty: outbox_remove_any() was called until it returned NULL. */
 void outbox_release(struct outbox *outbox);
 
-/* False: it is full. `destination` is copied. */
+/* False: the outbox is full. `destination` is copied. */
 bool outbox_add(struct outbox *outbox, struct outbox_item *item, struct str destination);
 
-/* The next one to send now, or NULL. It is asking until it is answered or comes back. */
+/* The next one to send now, or NULL. It counts as asking until outbox_answered() or outbox_failed(). */
 struct outbox_item *outbox_take(struct outbox *outbox);
 
-/* There is an answer: the item is the driver's again. */
+/* The item has its answer and is the driver's again. */
 void outbox_answered(struct outbox *outbox, struct outbox_item *item);
 
-/* There is none: it goes again, and nothing before outbox_resume(). */
+/* The item has no answer: it goes out again first, after outbox_resume(). */
 void outbox_failed(struct outbox *outbox, struct outbox_item *item);
 void outbox_resume(struct outbox *outbox);
 
-/* Any one, asking or not, for the end; NULL when it is empty. */
+/* Removes any one, asking or not, at the end; NULL when the outbox is empty. */
 struct outbox_item *outbox_remove_any(struct outbox *outbox);
 
 #endif

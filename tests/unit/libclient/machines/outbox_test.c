@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "libclient/outbox.h"
+#include "libclient/machines/outbox.h"
 
 #define MAX_ITEMS 6
 #define MAX_ASKING 2

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/macros.h"
-#include "libclient/life.h"
+#include "libclient/machines/life.h"
 
 /*
  * Plays every sequence of PLAY_LENGTH events against the machine, and watches what a driver would have to do. An event:

@@ -1,4 +1,4 @@
-#include "libclient/curl_loop.h"
+#include "libclient/transport/curl_loop.h"
 
 #include <stdlib.h>
 
@@ -12,7 +12,7 @@ struct watch {
 	curl_socket_t fd;
 };
 
-static void handle_closed(struct curl_loop *loop)
+static void curl_loop_handle_closed(struct curl_loop *loop)
 {
 	if (--loop->open_handles == 0 && loop->closed)
 		loop->closed(loop);
@@ -20,7 +20,7 @@ static void handle_closed(struct curl_loop *loop)
 
 /* ---- what happens on the loop goes to curl ---- */
 
-static void take_done(struct curl_loop *loop)
+static void curl_loop_take_done(struct curl_loop *loop)
 {
 	CURLMsg *message;
 	int more;
@@ -37,31 +37,31 @@ static void take_done(struct curl_loop *loop)
 	}
 }
 
-static void act(struct curl_loop *loop, curl_socket_t fd, int events)
+static void curl_loop_act(struct curl_loop *loop, curl_socket_t fd, int events)
 {
 	int running;
 
 	curl_multi_socket_action(loop->multi, fd, events, &running);
-	take_done(loop);
+	curl_loop_take_done(loop);
 }
 
-static void on_ready(uv_poll_t *poll, int status, int events)
+static void curl_loop_on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct watch *watch = container_of(poll, struct watch, poll);
 
-	act(watch->loop, watch->fd,
+	curl_loop_act(watch->loop, watch->fd,
 	    status < 0 ? CURL_CSELECT_ERR : ((events & UV_READABLE) ? CURL_CSELECT_IN : 0) |
 	                                            ((events & UV_WRITABLE) ? CURL_CSELECT_OUT : 0));
 }
 
-static void on_timer(uv_timer_t *timer)
+static void curl_loop_on_timer(uv_timer_t *timer)
 {
-	act(container_of(timer, struct curl_loop, timer), CURL_SOCKET_TIMEOUT, 0);
+	curl_loop_act(container_of(timer, struct curl_loop, timer), CURL_SOCKET_TIMEOUT, 0);
 }
 
 /* ---- what curl wants goes to the loop ---- */
 
-static int set_timer(CURLM *multi, long timeout_ms, void *arg)
+static int curl_loop_set_timer(CURLM *multi, long timeout_ms, void *arg)
 {
 	struct curl_loop *loop = arg;
 
@@ -69,26 +69,26 @@ static int set_timer(CURLM *multi, long timeout_ms, void *arg)
 	if (timeout_ms < 0)
 		uv_timer_stop(&loop->timer);
 	else
-		uv_timer_start(&loop->timer, on_timer, (uint64_t)timeout_ms, 0);
+		uv_timer_start(&loop->timer, curl_loop_on_timer, (uint64_t)timeout_ms, 0);
 	return 0;
 }
 
-static void on_watch_closed(uv_handle_t *handle)
+static void curl_loop_on_watch_closed(uv_handle_t *handle)
 {
 	struct watch *watch = container_of((uv_poll_t *)handle, struct watch, poll);
 	struct curl_loop *loop = watch->loop;
 
 	mem_free(watch);
-	handle_closed(loop);
+	curl_loop_handle_closed(loop);
 }
 
-static void stop_watching(struct watch *watch)
+static void curl_loop_stop_watching(struct watch *watch)
 {
 	list_remove(&watch->link);
-	uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+	uv_close((uv_handle_t *)&watch->poll, curl_loop_on_watch_closed);
 }
 
-static struct watch *start_watching(struct curl_loop *loop, curl_socket_t fd)
+static struct watch *curl_loop_start_watching(struct curl_loop *loop, curl_socket_t fd)
 {
 	struct watch *watch = MEM_NEW(struct watch);
 
@@ -104,7 +104,7 @@ static struct watch *start_watching(struct curl_loop *loop, curl_socket_t fd)
 	return watch;
 }
 
-static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+static int curl_loop_set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
 	struct curl_loop *loop = arg;
 	struct watch *watch = socket_arg;
@@ -112,15 +112,15 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *s
 	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
 		if (watch)
-			stop_watching(watch);
+			curl_loop_stop_watching(watch);
 		curl_multi_assign(loop->multi, fd, NULL);
 		return 0;
 	}
-	watch = watch ? watch : start_watching(loop, fd);
+	watch = watch ? watch : curl_loop_start_watching(loop, fd);
 	if (!watch)
 		return -1;
 	return uv_poll_start(&watch->poll, ((what & CURL_POLL_IN) ? UV_READABLE : 0) | ((what & CURL_POLL_OUT) ? UV_WRITABLE : 0),
-	                     on_ready);
+	                     curl_loop_on_ready);
 }
 
 void curl_loop_init(struct curl_loop *loop, uv_loop_t *uv, void (*done)(struct curl_loop *loop, CURL *easy, CURLcode code))
@@ -130,16 +130,16 @@ void curl_loop_init(struct curl_loop *loop, uv_loop_t *uv, void (*done)(struct c
 	uv_timer_init(uv, &loop->timer);
 	loop->multi = curl_multi_init();
 	if (!loop->multi)
-		abort(); /* as base/mem.h does */
-	curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
+		abort(); /* out of memory, as in base/mem.h */
+	curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, curl_loop_set_socket);
 	curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
-	curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, curl_loop_set_timer);
 	curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void curl_loop_on_timer_closed(uv_handle_t *handle)
 {
-	handle_closed(container_of((uv_timer_t *)handle, struct curl_loop, timer));
+	curl_loop_handle_closed(container_of((uv_timer_t *)handle, struct curl_loop, timer));
 }
 
 void curl_loop_close(struct curl_loop *loop, void (*closed)(struct curl_loop *loop))
@@ -148,6 +148,6 @@ void curl_loop_close(struct curl_loop *loop, void (*closed)(struct curl_loop *lo
 	curl_multi_cleanup(loop->multi);
 	loop->multi = NULL;
 	list_for_each(link, &loop->watches)
-		stop_watching(container_of(link, struct watch, link));
-	uv_close((uv_handle_t *)&loop->timer, on_timer_closed);
+		curl_loop_stop_watching(container_of(link, struct watch, link));
+	uv_close((uv_handle_t *)&loop->timer, curl_loop_on_timer_closed);
 }

@@ -1,18 +1,17 @@
-#ifndef SKEIN_LIBCLIENT_LIFE_H
-#define SKEIN_LIBCLIENT_LIFE_H
+#ifndef SKEIN_LIBCLIENT_MACHINES_LIFE_H
+#define SKEIN_LIBCLIENT_MACHINES_LIFE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /*
- * Whether and where to be connected. Pure: no I/O and no clock; whoever drives
- * it tells what happens and does what life_take() says until it says NOTHING.
- * docs/build/client.md draws it.
+ * Decides whether and where to be connected. Pure: no I/O and no clock. Its driver reports what happens and does what
+ * life_take() returns until that is NOTHING. docs/build/client.md draws it.
  *
  *   FINDING    asks one base URL after the other for the gateways
  *   OPENING    tries one gateway after the other, up to its `hello`
- *   UP         watches the silence; when it was told to move it goes on to OPENING or FINDING at that time, and keeps the
- *              connection that it has (`keeps`) until another one has said hello, or back to UP when there is no other
+ *   UP         pings a silent server. Told to move, it goes to OPENING or FINDING at that time and keeps its connection
+ *              (`keeps`) until a new one has said hello; if none can be opened, it goes back to UP
  *   WAITING    until a random moment between retry.min and a ceiling that doubles up to retry.max
  *   TOKENLESS  until there is another token
  *   ENDED      for good
@@ -46,7 +45,7 @@ struct life {
 	enum life_state state;
 	enum life_end end;
 	bool is_moving;
-	bool keeps; /* FINDING, OPENING: the connection before is still there */
+	bool keeps; /* FINDING, OPENING: the connection before is still open */
 	unsigned base, bases_tried;
 	unsigned gateway, gateway_count;
 	/* private */
@@ -55,10 +54,10 @@ struct life {
 	uint64_t retry_min_ms, retry_max_ms;
 	unsigned tries; /* since the last stable connection */
 	uint64_t at_least_ms; /* the longest Retry-After of this round */
-	uint64_t deadline_ms; /* OPENING: give up; WAITING: go on */
-	uint64_t up_ms, heard_ms, pinged_ms; /* pinged_ms 0: no ping is out */
-	uint64_t leave_ms; /* when to move; 0: it was not told to */
-	bool has_target; /* and where */
+	uint64_t deadline_ms; /* OPENING: give this gateway up; WAITING: try again */
+	uint64_t up_ms, heard_ms, pinged_ms; /* pinged_ms 0: no ping waits for its pong */
+	uint64_t leave_ms; /* when to move; 0: not told to */
+	bool has_target; /* the server named a gateway to move to */
 };
 
 #define LIFE_MAX_RETRY_MS 3600000
@@ -70,29 +69,29 @@ void life_start(struct life *life, uint64_t now_ms);
 void life_found(struct life *life, unsigned gateway_count, uint64_t retry_min_ms, uint64_t retry_max_ms, uint64_t now_ms);
 void life_not_found(struct life *life, uint64_t retry_after_ms, uint64_t now_ms);
 
-/* OPENING: the new connection is the only one from here on; the driver has let go of one that was kept. */
+/* OPENING: hello came. The driver has closed the connection that was kept: the new one is the only one. */
 void life_hello(struct life *life, uint64_t now_ms);
 
-/* Anything came on the connection. */
+/* Anything arrived on the connection. */
 void life_heard(struct life *life, uint64_t now_ms);
 
-/* The connection is gone, or could not be made. `close_code`: of WebSocket; 0 without one. */
+/* The connection ended, or could not be opened. `close_code`: WebSocket's, or 0 without one. */
 void life_lost(struct life *life, unsigned close_code, uint64_t retry_after_ms, uint64_t now_ms);
 
-/* The one that was kept is gone; by 4001 perhaps because the new one has taken its place. */
+/* The connection that was kept ended. 4001 may mean that the new connection replaced it. */
 void life_lost_kept(struct life *life, unsigned close_code);
 
-/* The connection says what cannot be: away from it, and back after a while. */
+/* A frame on the connection is invalid: drops it, and connects again after a while. */
 void life_distrust(struct life *life, uint64_t now_ms);
 
-/* `reconnect`: leave after that time, for a gateway that the driver keeps, or for what will be found. */
+/* `reconnect`: leave after that time, for the gateway whose URL the driver keeps (`has_target`) or for one to be found. */
 void life_move(struct life *life, uint64_t after_ms, bool has_target, uint64_t now_ms);
 
-/* The token was refused, here or anywhere; there is another one. */
+/* The server refused the token, on any request. Then: the application has set another one. */
 void life_unauthenticated(struct life *life);
 void life_token(struct life *life, uint64_t now_ms);
 
-/* The server calls a request wrong that will be the same the next time. */
+/* The server called a request invalid, and the next one would be the same. */
 void life_refused(struct life *life);
 
 enum life_action life_take(struct life *life);

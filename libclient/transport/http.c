@@ -1,12 +1,12 @@
-#include "libclient/http.h"
+#include "libclient/transport/http.h"
 
 #include <stdlib.h>
 
 #include "base/mem.h"
 
-#define MAX_HOST_CONNECTIONS 64 /* calls of many clients wait for one another rather than for ports */
+#define MAX_HOST_CONNECTIONS 64 /* beyond it, calls of many clients wait for a connection: local ports are limited */
 
-static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
+static size_t http_on_body(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct http_call *call = arg;
 
@@ -16,7 +16,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 	return size * count;
 }
 
-static void forget(struct http_call *call)
+static void http_forget(struct http_call *call)
 {
 	curl_easy_cleanup(call->easy);
 	curl_slist_free_all(call->headers);
@@ -24,7 +24,7 @@ static void forget(struct http_call *call)
 	call->headers = NULL;
 }
 
-static void on_done(struct curl_loop *loop, CURL *easy, CURLcode code)
+static void http_on_done(struct curl_loop *loop, CURL *easy, CURLcode code)
 {
 	struct http_call *call;
 	struct http_answer answer = { 0 };
@@ -42,7 +42,7 @@ static void on_done(struct curl_loop *loop, CURL *easy, CURLcode code)
 	answer.status = (unsigned)status;
 	answer.retry_after_ms = retry_after > 0 && retry_after < 86400 ? (uint64_t)retry_after * 1000 : 0;
 	answer.body = buf_str(&received);
-	forget(call);
+	http_forget(call);
 	call->answered(call, &answer);
 	buf_release(&received);
 }
@@ -58,7 +58,7 @@ void http_configure(CURL *easy, const struct skein_net *net, bool uses_proxy)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, net->ca_file);
 }
 
-static struct curl_slist *headers_of(const struct http_request *request)
+static struct curl_slist *http_headers_of(const struct http_request *request)
 {
 	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
 	struct buf line = { 0 };
@@ -77,17 +77,17 @@ void http_start(struct http_call *call, struct skein_net *net, const struct http
 	CURL *easy = curl_easy_init();
 
 	if (!easy)
-		abort(); /* as base/mem.h does */
+		abort(); /* out of memory, as in base/mem.h */
 	call->easy = easy;
 	call->net = net;
 	call->answered = answered;
-	call->headers = headers_of(request);
+	call->headers = http_headers_of(request);
 	http_configure(easy, net, request->uses_proxy);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *)call);
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
 	if (request->body.ptr) {
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)request->body.len);
@@ -101,7 +101,7 @@ void http_cancel(struct http_call *call)
 	if (!call->easy)
 		return;
 	curl_multi_remove_handle(call->net->curl.multi, call->easy);
-	forget(call);
+	http_forget(call);
 	buf_release(&call->received);
 }
 
@@ -112,12 +112,12 @@ struct skein_net *skein_net_new(uv_loop_t *loop, const char *ca_file)
 	struct skein_net *net = MEM_NEW(struct skein_net);
 
 	net->ca_file = ca_file ? str_dup(str_from(ca_file)) : NULL;
-	curl_loop_init(&net->curl, loop, on_done);
+	curl_loop_init(&net->curl, loop, http_on_done);
 	curl_multi_setopt(net->curl.multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)MAX_HOST_CONNECTIONS);
 	return net;
 }
 
-static void on_net_closed(struct curl_loop *loop)
+static void http_on_net_closed(struct curl_loop *loop)
 {
 	struct skein_net *net = container_of(loop, struct skein_net, curl);
 	void (*closed)(void *arg) = net->closed;
@@ -133,5 +133,5 @@ void skein_net_close(struct skein_net *net, void (*closed)(void *arg), void *arg
 {
 	net->closed = closed;
 	net->arg = arg;
-	curl_loop_close(&net->curl, on_net_closed);
+	curl_loop_close(&net->curl, http_on_net_closed);
 }

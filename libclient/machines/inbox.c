@@ -1,20 +1,10 @@
-#include "libclient/inbox.h"
+#include "libclient/machines/inbox.h"
 
 #include <string.h>
 
 #include "base/mem.h"
 
-/* What is known of a conversation: it is followed. */
-struct known {
-	struct map_node node;
-	struct list quiet;
-	uint64_t last, taken; /* seq: handed over, and taken */
-	unsigned pins; /* handovers and pulls that point here */
-	size_t len;
-	char id[]; /* terminated */
-};
-
-/* A message that was handed over and not taken yet, and the position that holds when it is. */
+/* A message that was handed over and not taken yet, and the position that is reached when it is taken. */
 struct handover {
 	struct list link;
 	struct known *conversation;
@@ -25,25 +15,17 @@ struct handover {
 struct pull {
 	struct list link;
 	struct known *conversation;
-	uint64_t to; /* the seq up to which there should be something */
-	bool is_exhausted; /* there is nothing after what came */
+	uint64_t to; /* the seq up to which there should be messages */
+	bool is_exhausted; /* the server has none after the last page */
 };
 
-/* No inbox ever has it: asked for, it gives a reset. */
+/* No inbox ever has this epoch: a sync from it is answered with a reset. */
 #define NO_EPOCH "0"
-
-static struct str key_of(const struct map_node *node)
-{
-	const struct known *known = container_of(node, struct known, node);
-
-	return str_of(known->id, known->len);
-}
 
 void inbox_init(struct inbox *inbox, const struct inbox_rules *rules)
 {
 	*inbox = (struct inbox){ .rules = rules };
-	map_init(&inbox->conversations, key_of);
-	list_init(&inbox->quiet);
+	known_init(&inbox->conversations);
 	list_init(&inbox->untaken);
 	list_init(&inbox->pulled);
 	list_init(&inbox->synced);
@@ -51,54 +33,9 @@ void inbox_init(struct inbox *inbox, const struct inbox_rules *rules)
 	list_init(&inbox->pulls);
 }
 
-/* ---- conversations ---- */
-
-static struct known *find(const struct inbox *inbox, struct str conversation)
+static struct known *inbox_follow(struct inbox *inbox, struct str conversation, uint64_t last)
 {
-	struct map_node *node = map_find(&inbox->conversations, conversation);
-
-	return node ? container_of(node, struct known, node) : NULL;
-}
-
-static void forget(struct inbox *inbox, struct known *known)
-{
-	map_remove(&inbox->conversations, &known->node);
-	list_remove(&known->quiet);
-	mem_free(known);
-}
-
-static void listen_to(struct inbox *inbox, struct known *known)
-{
-	list_remove(&known->quiet);
-	list_push_back(&inbox->quiet, &known->quiet);
-}
-
-/* One that is in use is not quiet; when there are many of them, there is one more for a while. */
-static void forget_the_quietest(struct inbox *inbox)
-{
-	for (int i = 0; i < 8 && !list_is_empty(&inbox->quiet); i++) {
-		struct known *known = container_of(inbox->quiet.next, struct known, quiet);
-
-		if (!known->pins) {
-			forget(inbox, known);
-			return;
-		}
-		listen_to(inbox, known);
-	}
-}
-
-static struct known *follow(struct inbox *inbox, struct str conversation, uint64_t last)
-{
-	struct known *known = mem_zalloc(sizeof(*known) + conversation.len + 1);
-
-	if (inbox->conversations.len >= inbox->rules->max_conversations)
-		forget_the_quietest(inbox);
-	known->len = conversation.len;
-	memcpy(known->id, conversation.ptr, conversation.len);
-	known->last = known->taken = last;
-	map_put(&inbox->conversations, &known->node);
-	list_push_back(&inbox->quiet, &known->quiet);
-	return known;
+	return known_follow(&inbox->conversations, conversation, last, inbox->rules->max_conversations);
 }
 
 void inbox_restore(struct inbox *inbox, const struct inbox_position *position, bool knows_hot)
@@ -109,24 +46,24 @@ void inbox_restore(struct inbox *inbox, const struct inbox_position *position, b
 
 void inbox_restore_conversation(struct inbox *inbox, struct str conversation, uint64_t seq)
 {
-	if (!find(inbox, conversation))
-		follow(inbox, conversation, seq);
+	if (!known_find(&inbox->conversations, conversation))
+		inbox_follow(inbox, conversation, seq);
 }
 
 /* ---- positions ---- */
 
-static void set_epoch(char to[INBOX_EPOCH_MAX + 1], struct str epoch)
+static void inbox_set_epoch(char to[INBOX_EPOCH_MAX + 1], struct str epoch)
 {
 	(void)str_copy(to, INBOX_EPOCH_MAX + 1, epoch);
 }
 
-static bool is_of_connection(const struct inbox *inbox, const struct inbox_position *position)
+static bool inbox_is_of_connection(const struct inbox *inbox, const struct inbox_position *position)
 {
 	return *inbox->connected_epoch && strcmp(inbox->connected_epoch, position->epoch) == 0;
 }
 
 /* Everything up to there was handed over. It counts as taken when the last handover is. */
-static void advance(struct inbox *inbox, const struct inbox_position *to)
+static void inbox_advance(struct inbox *inbox, const struct inbox_position *to)
 {
 	inbox->at = *to;
 	inbox->is_dirty = true;
@@ -136,38 +73,38 @@ static void advance(struct inbox *inbox, const struct inbox_position *to)
 		container_of(inbox->untaken.prev, struct handover, link)->after = *to;
 }
 
-static void advance_to_offset(struct inbox *inbox, uint64_t offset)
+static void inbox_advance_to_offset(struct inbox *inbox, uint64_t offset)
 {
 	struct inbox_position to = inbox->at;
 
 	if (offset <= to.offset)
 		return;
 	to.offset = offset;
-	advance(inbox, &to);
+	inbox_advance(inbox, &to);
 }
 
-/* Up to where may be acked: what was taken, as far as this connection gave it out. */
-static uint64_t can_ack(const struct inbox *inbox)
+/* The offset up to which this connection may be acked: taken, and given out on this connection. */
+static uint64_t inbox_can_ack(const struct inbox *inbox)
 {
-	return is_of_connection(inbox, &inbox->taken) ? MIN(inbox->taken.offset, inbox->given_out) : 0;
+	return inbox_is_of_connection(inbox, &inbox->taken) ? MIN(inbox->taken.offset, inbox->given_out) : 0;
 }
 
 /* ---- lists ---- */
 
-static void let_all_go(struct inbox *inbox, struct list *items)
+static void inbox_let_all_go(struct inbox *inbox, struct list *items)
 {
 	for (struct list *link; (link = list_pop_front(items));)
 		inbox->rules->let_go(container_of(link, struct inbox_item, link));
 }
 
-static void let_held_go(struct inbox *inbox)
+static void inbox_let_held_go(struct inbox *inbox)
 {
-	let_all_go(inbox, &inbox->held);
+	inbox_let_all_go(inbox, &inbox->held);
 	inbox->held_count = 0;
 	inbox->held_bytes = 0;
 }
 
-static struct inbox_item *pop(struct inbox *inbox, struct list *items)
+static struct inbox_item *inbox_pop(struct inbox *inbox, struct list *items)
 {
 	struct inbox_item *item = container_of(list_pop_front(items), struct inbox_item, link);
 
@@ -180,7 +117,7 @@ static struct inbox_item *pop(struct inbox *inbox, struct list *items)
 
 /* ---- pulls ---- */
 
-static void add_pull(struct inbox *inbox, struct known *known, uint64_t to)
+static void inbox_add_pull(struct inbox *inbox, struct known *known, uint64_t to)
 {
 	struct pull *pull = MEM_NEW(struct pull);
 
@@ -190,47 +127,47 @@ static void add_pull(struct inbox *inbox, struct known *known, uint64_t to)
 	list_push_back(&inbox->pulls, &pull->link);
 }
 
-static void remove_pull(struct pull *pull)
+static void inbox_remove_pull(struct pull *pull)
 {
 	list_remove(&pull->link);
 	pull->conversation->pins--;
 	mem_free(pull);
 }
 
-/* There is nothing more to be had: what was not there is not missing. */
-static void end_pull(struct inbox *inbox)
+/* The server has no more of this conversation: a message that it does not have is not missing. */
+static void inbox_end_pull(struct inbox *inbox)
 {
 	struct pull *pull = container_of(inbox->pulls.next, struct pull, link);
 	struct known *known = pull->conversation;
 
 	known->last = MAX(known->last, pull->to);
-	remove_pull(pull);
+	inbox_remove_pull(pull);
 	if (!known->pins)
 		known->taken = known->last;
 	inbox->is_dirty = true;
 }
 
-/* What the server says of a conversation's end: the rest is pulled. */
-static void learn_mark(struct inbox *inbox, const struct inbox_mark *mark)
+/* The server named the end of a conversation: messages up to there are pulled. */
+static void inbox_learn_mark(struct inbox *inbox, const struct inbox_mark *mark)
 {
-	struct known *known = find(inbox, mark->conversation);
+	struct known *known = known_find(&inbox->conversations, mark->conversation);
 	uint32_t back = inbox->rules->unknown_history;
 
 	if (!known)
-		known = follow(inbox, mark->conversation, back && mark->last_seq > back ? mark->last_seq - back : 0);
+		known = inbox_follow(inbox, mark->conversation, back && mark->last_seq > back ? mark->last_seq - back : 0);
 	if (known->last < mark->last_seq)
-		add_pull(inbox, known, mark->last_seq);
+		inbox_add_pull(inbox, known, mark->last_seq);
 }
 
 /* ---- what happens ---- */
 
 void inbox_disconnected(struct inbox *inbox)
 {
-	let_all_go(inbox, &inbox->pulled);
-	let_all_go(inbox, &inbox->synced);
-	let_held_go(inbox);
+	inbox_let_all_go(inbox, &inbox->pulled);
+	inbox_let_all_go(inbox, &inbox->synced);
+	inbox_let_held_go(inbox);
 	while (!list_is_empty(&inbox->pulls))
-		remove_pull(container_of(inbox->pulls.next, struct pull, link));
+		inbox_remove_pull(container_of(inbox->pulls.next, struct pull, link));
 	*inbox->connected_epoch = '\0';
 	inbox->given_out = inbox->acked = 0;
 	inbox->must_sync = inbox->is_asking = inbox->page_is_open = inbox->is_reset = false;
@@ -242,43 +179,41 @@ void inbox_release(struct inbox *inbox)
 	inbox_disconnected(inbox);
 	for (struct list *link; (link = list_pop_front(&inbox->untaken));)
 		mem_free(container_of(link, struct handover, link));
-	list_for_each(link, &inbox->quiet)
-		mem_free(container_of(link, struct known, quiet));
-	map_release(&inbox->conversations);
+	known_release(&inbox->conversations);
 }
 
 void inbox_connected(struct inbox *inbox, struct str epoch, uint64_t head)
 {
 	inbox_disconnected(inbox);
-	set_epoch(inbox->connected_epoch, epoch);
+	inbox_set_epoch(inbox->connected_epoch, epoch);
 	if (!*inbox->at.epoch && !inbox->rules->starts_from_oldest) {
 		struct inbox_position start = { .offset = head };
 
-		set_epoch(start.epoch, epoch);
-		advance(inbox, &start);
+		inbox_set_epoch(start.epoch, epoch);
+		inbox_advance(inbox, &start);
 	}
 	inbox->given_out = head;
-	inbox->acked = is_of_connection(inbox, &inbox->taken) ? inbox->taken.offset : 0;
-	inbox->must_sync = inbox->knows_hot || !is_of_connection(inbox, &inbox->at) || inbox->at.offset > head;
+	inbox->acked = inbox_is_of_connection(inbox, &inbox->taken) ? inbox->taken.offset : 0;
+	inbox->must_sync = inbox->knows_hot || !inbox_is_of_connection(inbox, &inbox->at) || inbox->at.offset > head;
 }
 
 void inbox_moved(struct inbox *inbox, uint64_t named_offset)
 {
 	inbox->acked = MIN(inbox->acked, named_offset);
-	inbox->is_dirty = inbox->is_dirty || can_ack(inbox) > inbox->acked;
+	inbox->is_dirty = inbox->is_dirty || inbox_can_ack(inbox) > inbox->acked;
 }
 
 void inbox_live(struct inbox *inbox, struct inbox_item *item)
 {
 	inbox->given_out = MAX(inbox->given_out, item->offset);
-	inbox->is_dirty = inbox->is_dirty || can_ack(inbox) > inbox->acked;
+	inbox->is_dirty = inbox->is_dirty || inbox_can_ack(inbox) > inbox->acked;
 	inbox->knows_hot = inbox->knows_hot || !item->offset;
 	list_push_back(&inbox->held, &item->link);
 	inbox->held_count++;
 	inbox->held_bytes += item->bytes;
 	if (inbox->held_count <= inbox->rules->max_held && inbox->held_bytes <= inbox->rules->max_held_bytes)
 		return;
-	let_held_go(inbox);
+	inbox_let_held_go(inbox);
 	inbox->must_sync = true;
 }
 
@@ -292,10 +227,10 @@ void inbox_resync(struct inbox *inbox, struct str epoch)
 	inbox->must_sync = true;
 	if (str_equal(epoch, str_from(inbox->connected_epoch)))
 		return;
-	set_epoch(inbox->connected_epoch, epoch);
+	inbox_set_epoch(inbox->connected_epoch, epoch);
 	inbox->given_out = inbox->acked = 0;
 	list_for_each(link, &inbox->held)
-		container_of(link, struct inbox_item, link)->offset = 0; /* of an inbox that is gone */
+		container_of(link, struct inbox_item, link)->offset = 0; /* it counted in the inbox before */
 }
 
 void inbox_synced(struct inbox *inbox, struct inbox_page *page)
@@ -304,7 +239,7 @@ void inbox_synced(struct inbox *inbox, struct inbox_page *page)
 
 	inbox->is_asking = false;
 	if (page->is_reset)
-		let_all_go(inbox, &page->items);
+		inbox_let_all_go(inbox, &page->items);
 	list_splice_back(&inbox->synced, &page->items);
 	inbox->must_sync = inbox->must_sync || (page->has_more && (is_other_epoch || page->end.offset > inbox->at.offset));
 	if (is_other_epoch && !page->is_reset) {
@@ -315,7 +250,7 @@ void inbox_synced(struct inbox *inbox, struct inbox_page *page)
 	inbox->page_is_open = true;
 	inbox->is_reset = page->is_reset;
 	for (size_t i = 0; i < page->mark_count; i++)
-		learn_mark(inbox, &page->marks[i]);
+		inbox_learn_mark(inbox, &page->marks[i]);
 	inbox->knows_hot = inbox->knows_hot || (page->mark_count && !page->is_reset);
 }
 
@@ -334,7 +269,7 @@ bool inbox_refused(struct inbox *inbox)
 {
 	inbox->is_asking = false;
 	if (inbox->is_pulling) {
-		end_pull(inbox);
+		inbox_end_pull(inbox);
 		return true;
 	}
 	if (!*inbox->at.epoch || strcmp(inbox->at.epoch, NO_EPOCH) == 0)
@@ -360,15 +295,15 @@ void inbox_taken(struct inbox *inbox, uint64_t delivery)
 
 /* ---- what to do ---- */
 
-static enum inbox_action hand_over(struct inbox *inbox, struct known *known, struct inbox_item *item,
-                                   struct inbox_effect *effect)
+static enum inbox_action inbox_hand_over(struct inbox *inbox, struct known *known, struct inbox_item *item,
+                                         struct inbox_effect *effect)
 {
 	struct handover *handover = MEM_NEW(struct handover);
 
-	known = known ? known : follow(inbox, item->conversation, 0);
+	known = known ? known : inbox_follow(inbox, item->conversation, 0);
 	known->last = item->seq;
 	known->pins++;
-	listen_to(inbox, known);
+	known_touch(&inbox->conversations, known);
 	inbox->at.offset = MAX(inbox->at.offset, item->offset);
 	handover->conversation = known;
 	handover->seq = item->seq;
@@ -380,33 +315,33 @@ static enum inbox_action hand_over(struct inbox *inbox, struct known *known, str
 	return INBOX_HAND_OVER;
 }
 
-/* The first of `items`, unless something is missing before it. */
-static enum inbox_action take_message(struct inbox *inbox, struct list *items, struct inbox_effect *effect)
+/* Hands over the first of `items`, or asks for the messages that are missing before it. */
+static enum inbox_action inbox_take_message(struct inbox *inbox, struct list *items, struct inbox_effect *effect)
 {
 	struct inbox_item *item = container_of(items->next, struct inbox_item, link);
-	struct known *known = find(inbox, item->conversation);
+	struct known *known = known_find(&inbox->conversations, item->conversation);
 
 	if (known && item->seq > known->last + 1 && items != &inbox->pulled) {
-		add_pull(inbox, known, item->seq - 1);
+		inbox_add_pull(inbox, known, item->seq - 1);
 		return INBOX_NOTHING;
 	}
-	(void)pop(inbox, items);
+	(void)inbox_pop(inbox, items);
 	if (!known || item->seq > known->last)
-		return hand_over(inbox, known, item, effect);
-	advance_to_offset(inbox, item->offset);
+		return inbox_hand_over(inbox, known, item, effect);
+	inbox_advance_to_offset(inbox, item->offset);
 	inbox->rules->let_go(item);
 	return INBOX_NOTHING;
 }
 
-/* A live one: its offset says whether something is missing before it. */
-static enum inbox_action take_live(struct inbox *inbox, struct inbox_effect *effect)
+/* The first live message: its offset tells whether messages are missing before it. */
+static enum inbox_action inbox_take_live(struct inbox *inbox, struct inbox_effect *effect)
 {
 	struct inbox_item *item = container_of(inbox->held.next, struct inbox_item, link);
 
-	if (!is_of_connection(inbox, &inbox->at))
+	if (!inbox_is_of_connection(inbox, &inbox->at))
 		item->offset = 0;
 	if (item->offset && item->offset <= inbox->at.offset) {
-		(void)pop(inbox, &inbox->held);
+		(void)inbox_pop(inbox, &inbox->held);
 		inbox->rules->let_go(item);
 		return INBOX_NOTHING;
 	}
@@ -415,35 +350,35 @@ static enum inbox_action take_live(struct inbox *inbox, struct inbox_effect *eff
 		inbox->must_sync = true;
 		return INBOX_NOTHING;
 	}
-	return take_message(inbox, &inbox->held, effect);
+	return inbox_take_message(inbox, &inbox->held, effect);
 }
 
-static enum inbox_action go_on_pulling(struct inbox *inbox, struct inbox_effect *effect)
+static enum inbox_action inbox_go_on_pulling(struct inbox *inbox, struct inbox_effect *effect)
 {
 	const struct pull *pull = container_of(inbox->pulls.next, struct pull, link);
 
 	if (pull->is_exhausted || pull->conversation->last >= pull->to) {
-		end_pull(inbox);
+		inbox_end_pull(inbox);
 		return INBOX_NOTHING;
 	}
 	inbox->is_asking = inbox->is_pulling = true;
-	effect->conversation = key_of(&pull->conversation->node);
+	effect->conversation = known_id(pull->conversation);
 	effect->after_seq = pull->conversation->last;
 	return INBOX_PULL;
 }
 
-static enum inbox_action end_page(struct inbox *inbox)
+static enum inbox_action inbox_end_page(struct inbox *inbox)
 {
 	inbox->page_is_open = false;
 	if (inbox->is_reset)
-		advance(inbox, &inbox->page_end);
+		inbox_advance(inbox, &inbox->page_end);
 	else
-		advance_to_offset(inbox, inbox->page_end.offset);
+		inbox_advance_to_offset(inbox, inbox->page_end.offset);
 	inbox->is_reset = false;
 	return INBOX_NOTHING;
 }
 
-static enum inbox_action ask_for_sync(struct inbox *inbox, struct inbox_effect *effect)
+static enum inbox_action inbox_ask_for_sync(struct inbox *inbox, struct inbox_effect *effect)
 {
 	inbox->must_sync = inbox->is_pulling = false;
 	inbox->is_asking = true;
@@ -451,31 +386,31 @@ static enum inbox_action ask_for_sync(struct inbox *inbox, struct inbox_effect *
 	return INBOX_SYNC;
 }
 
-static bool has_work(const struct inbox *inbox)
+static bool inbox_has_work(const struct inbox *inbox)
 {
 	return !list_is_empty(&inbox->pulled) || !list_is_empty(&inbox->pulls) || inbox->page_is_open || inbox->must_sync ||
 	       !list_is_empty(&inbox->held);
 }
 
-/* Only a message that is missing something leaves more to do behind it: each step ends with less. */
-static enum inbox_action step(struct inbox *inbox, struct inbox_effect *effect)
+/* Takes the oldest source first. Each step leaves less to do, except one that finds a gap and asks for it. */
+static enum inbox_action inbox_step(struct inbox *inbox, struct inbox_effect *effect)
 {
 	if (!list_is_empty(&inbox->pulled))
-		return take_message(inbox, &inbox->pulled, effect);
+		return inbox_take_message(inbox, &inbox->pulled, effect);
 	if (!list_is_empty(&inbox->pulls))
-		return go_on_pulling(inbox, effect);
+		return inbox_go_on_pulling(inbox, effect);
 	if (!list_is_empty(&inbox->synced))
-		return take_message(inbox, &inbox->synced, effect);
+		return inbox_take_message(inbox, &inbox->synced, effect);
 	if (inbox->page_is_open)
-		return end_page(inbox);
+		return inbox_end_page(inbox);
 	if (inbox->must_sync)
-		return ask_for_sync(inbox, effect);
-	return take_live(inbox, effect);
+		return inbox_ask_for_sync(inbox, effect);
+	return inbox_take_live(inbox, effect);
 }
 
-static enum inbox_action settle(struct inbox *inbox, struct inbox_effect *effect)
+static enum inbox_action inbox_settle(struct inbox *inbox, struct inbox_effect *effect)
 {
-	uint64_t offset = can_ack(inbox);
+	uint64_t offset = inbox_can_ack(inbox);
 
 	effect->offset = offset > inbox->acked ? offset : 0;
 	inbox->acked = MAX(inbox->acked, offset);
@@ -490,10 +425,10 @@ enum inbox_action inbox_take(struct inbox *inbox, uint64_t now_ms, struct inbox_
 	enum inbox_action action = INBOX_NOTHING;
 
 	if (inbox->unsettled >= inbox->rules->settle_every || (inbox->settle_ms && now_ms >= inbox->settle_ms))
-		return settle(inbox, effect);
+		return inbox_settle(inbox, effect);
 	while (action == INBOX_NOTHING && !inbox->is_asking && inbox->untaken_count < inbox->rules->max_untaken &&
-	       *inbox->connected_epoch && has_work(inbox))
-		action = step(inbox, effect);
+	       *inbox->connected_epoch && inbox_has_work(inbox))
+		action = inbox_step(inbox, effect);
 	if ((inbox->is_dirty || inbox->unsettled) && !inbox->settle_ms)
 		inbox->settle_ms = now_ms + inbox->rules->settle_after_ms;
 	return action;
@@ -502,10 +437,12 @@ enum inbox_action inbox_take(struct inbox *inbox, uint64_t now_ms, struct inbox_
 const struct inbox_position *inbox_stored(const struct inbox *inbox,
                                           void (*each)(void *arg, struct str conversation, uint64_t seq), void *arg)
 {
-	for (const struct list *link = inbox->quiet.next; link != &inbox->quiet; link = link->next) {
+	const struct list *quiet = &inbox->conversations.quiet;
+
+	for (const struct list *link = quiet->next; link != quiet; link = link->next) {
 		const struct known *known = container_of(link, struct known, quiet);
 
-		each(arg, str_of(known->id, known->len), known->taken);
+		each(arg, known_id(known), known->taken);
 	}
 	return &inbox->taken;
 }

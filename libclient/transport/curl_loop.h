@@ -1,5 +1,5 @@
-#ifndef SKEIN_LIBCLIENT_CURL_LOOP_H
-#define SKEIN_LIBCLIENT_CURL_LOOP_H
+#ifndef SKEIN_LIBCLIENT_TRANSPORT_CURL_LOOP_H
+#define SKEIN_LIBCLIENT_TRANSPORT_CURL_LOOP_H
 
 #include <curl/curl.h>
 #include <stdbool.h>
@@ -12,20 +12,21 @@
  * phases, as with every handle of a loop.
  */
 struct curl_loop {
-	CURLM *multi; /* NULL when it is closed */
+	CURLM *multi; /* NULL after curl_loop_close() */
 	uv_loop_t *loop;
 	uv_timer_t timer;
 	struct list watches;
 	unsigned open_handles;
-	/* A transfer ended, well or not. It is out of the multi handle unless `keeps`; it may be started again or freed here. */
+	/* A transfer ended, with `code`. It was removed from the multi handle unless `keeps`; it may be started again
+	 * or freed here. */
 	void (*done)(struct curl_loop *loop, CURL *easy, CURLcode code);
 	void (*closed)(struct curl_loop *loop);
-	bool keeps; /* transfers stay in: their connections live as long as they do */
+	bool keeps; /* transfers that ended stay in the multi handle, which keeps their connections open */
 };
 
 void curl_loop_init(struct curl_loop *loop, uv_loop_t *uv, void (*done)(struct curl_loop *loop, CURL *easy, CURLcode code));
 
-/* Nothing is in the multi handle any more, unless it keeps. `closed` is called on a later turn. */
+/* The multi handle must be empty, unless `keeps`. `closed` is called on a later turn of the loop. */
 void curl_loop_close(struct curl_loop *loop, void (*closed)(struct curl_loop *loop));
 
 #endif

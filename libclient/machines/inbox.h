@@ -1,29 +1,29 @@
-#ifndef SKEIN_LIBCLIENT_INBOX_H
-#define SKEIN_LIBCLIENT_INBOX_H
+#ifndef SKEIN_LIBCLIENT_MACHINES_INBOX_H
+#define SKEIN_LIBCLIENT_MACHINES_INBOX_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/list.h"
-#include "base/map.h"
 #include "base/text/str.h"
+#include "libclient/machines/known.h"
 
 /*
- * Hands each message over once, in order of its conversation, and knows what to
- * read where something is missing. Pure: no I/O and no clock; whoever drives it
- * tells what comes and does what inbox_take() says until it says NOTHING.
+ * Hands over each message once, in the order of its conversation, and decides what to read where messages are missing. Pure:
+ * no I/O and no clock. Its driver reports what arrives and does what inbox_take() returns until that is NOTHING.
  *
- * What came waits in three lists, and goes on from the first that is not empty:
+ * Messages wait in three lists; the next one is taken from the first list that is not empty:
  *
  *   pulled   a page of one conversation's history   fills a gap in seq, or what a reset leaves open
  *   synced   a page of GET /v1/sync                 fills a gap in offsets
  *   held     what came live
  *
- * A gap in offsets at the head of `held` asks for SYNC, a gap in the seq of a conversation that is followed for PULL; the
- * head waits until it is filled. So `sync_more` and `resync` need no case of their own: they only say that there is a gap
- * before a message tells. What is lost with a connection is not counted as had, and comes again.
+ * A gap in offsets at the head of `held` asks for SYNC; a gap in the seq of a known conversation asks for PULL. The head
+ * waits until the gap is filled. So `sync_more` and `resync` need no case of their own: they announce a gap before a message
+ * shows it. Messages that were not handed over when a connection is lost do not count as received, and come again.
  *
- * What the application took is a second, later position: it is what is stored and acked.
+ * There are two positions: up to where messages were handed over (`at`), and up to where the application has taken them. The
+ * second one is stored and acked.
  */
 
 #define INBOX_EPOCH_MAX 15
@@ -33,7 +33,7 @@ struct inbox_position {
 	uint64_t offset;
 };
 
-/* The driver embeds one in each message; it is the inbox's until HAND_OVER or let_go. */
+/* The driver embeds one in each message. The inbox owns it until HAND_OVER or let_go. */
 struct inbox_item {
 	struct list link;
 	struct str conversation; /* the driver's memory */
@@ -44,22 +44,21 @@ struct inbox_item {
 
 struct inbox_rules {
 	bool starts_from_oldest;
-	uint32_t unknown_history; /* messages to read of a conversation that is new after a reset; 0: all */
+	uint32_t unknown_history; /* messages to read of a conversation that a reset made known; 0: all */
 	unsigned max_held, max_untaken, max_conversations;
 	uint32_t max_held_bytes;
 	unsigned settle_every; /* messages */
 	uint64_t settle_after_ms;
-	void (*let_go)(struct inbox_item *item); /* it is not going to be handed over */
+	void (*let_go)(struct inbox_item *item); /* free it: it will not be handed over */
 };
 
 struct inbox {
 	const struct inbox_rules *rules;
 	struct inbox_position at; /* all before it was handed over */
-	bool knows_hot; /* some groups' messages have no offset: only sync tells what of them was missed */
+	bool knows_hot; /* there are hot groups, whose messages have no offset: only a sync tells which of them were missed */
 	/* private */
 	struct inbox_position taken;
-	struct map conversations;
-	struct list quiet; /* conversations, the one that was quiet the longest first */
+	struct known_set conversations;
 	struct list untaken; /* handed over, not taken */
 	unsigned untaken_count;
 	uint64_t deliveries; /* handed over so far */
@@ -68,18 +67,18 @@ struct inbox {
 	uint64_t held_bytes;
 	char connected_epoch[INBOX_EPOCH_MAX + 1]; /* of live frames; "" while not connected */
 	uint64_t given_out, acked; /* on this connection: the highest offset that may be acked, and that was */
-	bool must_sync; /* something may be missing that no message told yet */
-	bool is_asking, is_pulling; /* a SYNC or PULL has no answer yet, and it is a PULL */
+	bool must_sync; /* messages may be missing though no gap shows it yet */
+	bool is_asking, is_pulling; /* a SYNC or PULL has no answer yet; it is a PULL */
 	bool page_is_open; /* `page_end` is reached when `synced` is empty */
 	bool is_reset; /* `page_end` is reached when the pulls are done */
 	struct inbox_position page_end;
-	uint64_t accepted_gap; /* a gap in offsets before this one stayed after a sync */
+	uint64_t accepted_gap; /* a sync did not fill the gap before this offset: it is not real */
 	unsigned unsettled; /* messages taken since the last SETTLE */
-	bool is_dirty; /* something to store */
-	uint64_t settle_ms; /* when to SETTLE; 0: nothing to */
+	bool is_dirty; /* the state to store has changed */
+	uint64_t settle_ms; /* when to SETTLE; 0: nothing to store */
 };
 
-/* At the start from nothing, or with inbox_restore() calls after it from what was stored. */
+/* Begins from nothing; inbox_restore() calls after it begin from the stored state. */
 void inbox_init(struct inbox *inbox, const struct inbox_rules *rules);
 void inbox_restore(struct inbox *inbox, const struct inbox_position *position, bool knows_hot);
 void inbox_restore_conversation(struct inbox *inbox, struct str conversation, uint64_t seq);
@@ -92,8 +91,8 @@ void inbox_connected(struct inbox *inbox, struct str epoch, uint64_t head);
 void inbox_disconnected(struct inbox *inbox);
 
 /*
- * After inbox_connected(): the handshake named that offset. Where another connection went on handing over meanwhile, what it
- * gave comes again on this one, and is acked here, too.
+ * After inbox_connected(): the offset that the handshake named. If another connection handed over messages since then, the
+ * server sends them again on this one, and they are acked here, too.
  */
 void inbox_moved(struct inbox *inbox, uint64_t named_offset);
 void inbox_live(struct inbox *inbox, struct inbox_item *item);
@@ -105,7 +104,7 @@ struct inbox_mark {
 	uint64_t last_seq;
 };
 
-/* The answer to SYNC. `items`, linked by their link, are the inbox's then. */
+/* The answer to SYNC. The inbox takes over the `items`, which are linked by their `link`. */
 struct inbox_page {
 	struct inbox_position end; /* epoch, next_offset */
 	bool has_more, is_reset;
@@ -120,21 +119,21 @@ void inbox_synced(struct inbox *inbox, struct inbox_page *page);
 void inbox_pulled(struct inbox *inbox, struct list *items, bool is_last);
 
 /*
- * The server will never answer the SYNC or PULL: the position makes no sense to it, or the conversation may not be
- * read. False: there is no other way.
+ * The server refuses the SYNC or PULL for good: the position is not valid, or this user may not read the conversation. False:
+ * there is nothing else to try.
  */
 bool inbox_refused(struct inbox *inbox);
 
-/* Everything up to that delivery was taken by the application. */
+/* The application has taken every message up to that delivery. */
 void inbox_taken(struct inbox *inbox, uint64_t delivery);
 
 /* ---- what to do ---- */
 
 enum inbox_action {
 	INBOX_NOTHING,
-	INBOX_HAND_OVER, /* item, which is the driver's again, under the number `delivery` */
-	INBOX_SYNC, /* from there; from the oldest if it has no epoch */
-	INBOX_PULL, /* that conversation, after that seq */
+	INBOX_HAND_OVER, /* `item`, which the driver owns again, as number `delivery` */
+	INBOX_SYNC, /* after `from`; from the oldest message if that has no epoch */
+	INBOX_PULL, /* `conversation`, after `after_seq` */
 	INBOX_SETTLE, /* store the state; then ack `offset` unless it is 0 */
 };
 
@@ -149,13 +148,13 @@ struct inbox_effect {
 
 enum inbox_action inbox_take(struct inbox *inbox, uint64_t now_ms, struct inbox_effect *effect);
 
-/* When inbox_take() is to be asked again; 0: when something happens. */
+/* When to call inbox_take() again at the latest; 0: when something happens. */
 static inline uint64_t inbox_deadline(const struct inbox *inbox)
 {
 	return inbox->settle_ms;
 }
 
-/* What is to be stored: calls `each` for every conversation (its id is terminated) and returns the position. */
+/* The state to store: calls `each` for every conversation (its id is terminated) and returns the position. */
 const struct inbox_position *inbox_stored(const struct inbox *inbox,
                                           void (*each)(void *arg, struct str conversation, uint64_t seq), void *arg);
 

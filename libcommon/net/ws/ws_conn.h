@@ -1,0 +1,42 @@
+#ifndef SKEIN_NET_WS_WS_CONN_H
+#define SKEIN_NET_WS_WS_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/text/str.h"
+
+/* A connection after its upgrade, as its handlers use it. Thread: the worker's. */
+
+struct ws_conn;
+
+/*
+ * Writes whole frames (any number of them, encoded with base/ws/ws_frame.h) in one system call, best up to 64 KiB. What the
+ * socket does not take (it takes about 64 KiB more than it can send) is copied. Then the connection is blocked: write
+ * nothing more until `writable`, because further bytes are copied too, without a bound. ERR_CLOSED when the connection is
+ * closing or broken. Calls no handler.
+ */
+err_t ws_write(struct ws_conn *conn, const void *frames, size_t len) MUST_CHECK;
+bool ws_is_blocked(const struct ws_conn *conn);
+
+/* Sends a ping with a payload: libwebsockets does not report the pong of an empty one. */
+void ws_ping(struct ws_conn *conn);
+
+/*
+ * Sends a close frame and nothing after it. Drops the connection when the peer answers or close_timeout_ms is over.
+ * Idempotent.
+ */
+void ws_close(struct ws_conn *conn, uint16_t code, const char *reason);
+
+/* Resets the connection at once, without a close frame. `closed` follows on a later turn. Idempotent. */
+void ws_drop(struct ws_conn *conn);
+
+void *ws_session(struct ws_conn *conn);
+unsigned ws_subprotocol(const struct ws_conn *conn);
+
+/* The peer's address, without port. In memory of the server, until the next call. */
+struct str ws_address(const struct ws_conn *conn);
+
+#endif

@@ -1,0 +1,22 @@
+#ifndef SKEIN_NET_WS_WS_IP_H
+#define SKEIN_NET_WS_WS_IP_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "base/text/str.h"
+
+/* A peer's IP address: IPv4 as ::ffff:a.b.c.d. Pure. */
+struct ws_ip {
+	struct in6_addr bytes;
+};
+
+void ws_ip_from(struct ws_ip *out, const struct sockaddr_storage *from);
+
+/* The part that limits count by: all of an IPv4 address, the /64 of an IPv6 one, whose owner has 2^64 addresses. */
+struct ws_ip ws_ip_network(const struct ws_ip *ip);
+
+/* In `text`. */
+struct str ws_ip_text(const struct ws_ip *ip, char text[INET6_ADDRSTRLEN]);
+
+#endif

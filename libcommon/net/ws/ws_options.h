@@ -1,0 +1,59 @@
+#ifndef SKEIN_NET_WS_WS_OPTIONS_H
+#define SKEIN_NET_WS_WS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/text/str.h"
+
+/* What a WebSocket server is told at its start: its limits, and the handlers of its connections. */
+
+struct ws_conn;
+struct ws_handshake;
+
+/* Any handler may call any function of a connection, and ws_server_close(). Thread: the worker's. */
+struct ws_handlers {
+	/*
+	 * OK to upgrade. Otherwise the client gets err_http_status() and a problem document with `*detail`, before the
+	 * upgrade. `subprotocol` is an index in options.subprotocols: the first one of the client's offer that is known, or 0
+	 * when the client offered none. An offer of only unknown ones is refused (400) without this call.
+	 */
+	err_t (*accept)(const struct ws_handshake *handshake, unsigned subprotocol, void *session, const char **detail,
+	                void *arg);
+	/* The connection is up: it may be written to. */
+	void (*opened)(struct ws_conn *conn, void *session, void *arg);
+	/* A whole message, at most max_message bytes; text is valid UTF-8. None after ws_close(). */
+	void (*message)(struct ws_conn *conn, void *session, bool is_binary, struct str message, void *arg);
+	/* Something arrived (a ping, a pong, a fragment): the peer lives. Called before the handler of what arrived. */
+	void (*alive)(struct ws_conn *conn, void *session, void *arg);
+	void (*pong)(struct ws_conn *conn, void *session, struct str payload, void *arg);
+	/* The bytes that could not be written at once have left (see ws_is_blocked). */
+	void (*writable)(struct ws_conn *conn, void *session, void *arg);
+	/*
+	 * The last call for this connection, once for each connection that `accept` agreed to, opened or not: release what the
+	 * session holds. No function may be called for the connection any more; its memory goes later in this turn. `code` is
+	 * that of the first close frame, either side's: 1005 if it carried none, 1006 without a close frame.
+	 */
+	void (*closed)(struct ws_conn *conn, void *session, uint16_t code, void *arg);
+};
+
+/* What is pointed to lives as long as the server. */
+struct ws_server_options {
+	const char *listen; /* as in listener.h */
+	bool shares_port; /* several workers listen there (SO_REUSEPORT, see listener.h) */
+	const char *path; /* "/ws": anything else is 404 */
+	const char *const *subprotocols; /* at least one */
+	size_t subprotocol_count;
+	size_t session_size; /* the caller's memory per connection, zeroed, embedded in it */
+	size_t max_message; /* bytes over all fragments; a larger message closes with 1009 */
+	unsigned max_connections; /* of this worker, handshakes included; further ones are closed at once */
+	unsigned max_handshakes_per_address; /* connections not upgraded yet; an IPv6 address counts as its /64 */
+	uint64_t handshake_timeout_ms; /* from the accept to the upgrade */
+	uint64_t close_timeout_ms; /* how long a peer may take to answer a close frame */
+	struct ws_handlers handlers;
+	void *arg;
+};
+
+#endif
