@@ -5,12 +5,12 @@
 
 #define LOAD_KEY STR("im:push:load")
 
-/* The time by Redis's clock, in milliseconds. */
+/* Sets `now` to the time of Redis's clock, in milliseconds. */
 #define NOW                                                                    \
 	"local t = redis.call('TIME')\n"                                       \
 	"local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
 
-/* KEYS[1] the hash; ARGV[1] name, ARGV[2] wait. A push that is gone for good stays in the hash until all are silent. */
+/* KEYS[1] the hash; ARGV[1] name, ARGV[2] wait. The field of a removed push stays until all pushes are silent for a minute. */
 static struct redis_script write_script = {
 	.name = "push load write",
 	.source = NOW
@@ -18,7 +18,7 @@ static struct redis_script write_script = {
 	          "return redis.call('PEXPIRE', KEYS[1], 60000)\n",
 };
 
-/* ARGV[1] the life of a report. One of the future was written before the clock was set back. */
+/* ARGV[1] the life of a report. A report of the future was written before the clock was set back. */
 static struct redis_script read_script = {
 	.name = "push load read",
 	.source = NOW

@@ -10,9 +10,9 @@
 #include "cluster/user_script.h"
 
 /*
- * ARGV[7] device, ARGV[8] route, ARGV[9] its beginning that names the connection, ARGV[10] life, ARGV[11] which of the
- * user's other routes go, ARGV[12] what a route of the same platform contains (no node's name has bars), ARGV[13] the time
- * of a bind that yields to later ones, or empty. KEYS[4] is there once the connection is closed.
+ * ARGV[7] device, ARGV[8] route, ARGV[9] the beginning of the route, which names the connection, ARGV[10] life, ARGV[11] which
+ * of the user's other routes are removed, ARGV[12] what a route of the same platform contains (node names have no bars),
+ * ARGV[13] the time of a bind that yields to later ones, or empty. KEYS[4] exists after the connection was closed.
  */
 static struct redis_script bind_script = {
 	.name = "route bind",
@@ -67,7 +67,7 @@ static struct redis_script blind_unbind_script = {
 	.source = "return redis.call('HDEL', KEYS[3], ARGV[1])\n",
 };
 
-/* ARGV[3] for how long KEYS[4] stands. */
+/* ARGV[3] the life of KEYS[4]. */
 static struct redis_script close_script = {
 	.name = "route close",
 	.source = "local device, connection = ARGV[1], ARGV[2]\n"
@@ -83,7 +83,7 @@ static struct redis_script renew_script = {
 		  "return redis.call('EXPIRE', KEYS[3], ARGV[9])\n",
 };
 
-/* "node|epoch|conn|": what tells one connection from all others. */
+/* "node|epoch|conn|": names one connection. */
 static void write_connection(struct buf *out, struct str node, uint64_t node_epoch, uint64_t conn)
 {
 	buf_append_str(out, node);
@@ -94,7 +94,7 @@ static void write_connection(struct buf *out, struct str node, uint64_t node_epo
 	buf_append_char(out, '|');
 }
 
-/* Stands for a while once the connection is closed; in the slot of the user's other keys. */
+/* The key that closing a connection leaves for ROUTE_GONE_S; in the slot of the user's other keys. */
 static struct buf gone_key(struct str uid, struct str connection)
 {
 	struct buf key = { 0 };
@@ -125,14 +125,14 @@ bool route_parse(struct str text, struct route *out)
 	       str_to_u64(conn, &out->conn) && str_to_u64(rest, &out->since_ms);
 }
 
-/* ---- lists of them ---- */
+/* ---- lists ---- */
 
 struct route_array {
 	struct device_route *routes;
 	size_t count;
 };
 
-/* Of device, route, device, route ...; they point into the reply. mem_free() the array. */
+/* From device, route, device, route ... The routes point into the reply. Free `routes` with mem_free(). */
 static struct route_array read_routes(const redisReply *reply)
 {
 	struct route_array array = { .routes = mem_alloc((reply->elements / 2 + 1) * sizeof(*array.routes)) };
@@ -186,7 +186,7 @@ struct bind {
 	void *arg;
 };
 
-/* The answer of the script, whose third part is a list, or a number when the bind yields. */
+/* The third part of the answer is a list, or a number when the bind has no effect. */
 static err_t check_bound(const redisReply *reply, struct route_bound *bound)
 {
 	if (!inbox_read_answer(reply, 3, &bound->inbox_epoch, &bound->inbox_head)) {

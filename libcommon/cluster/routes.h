@@ -10,13 +10,17 @@
 #include "store/redis/redis.h"
 
 /*
- * Where a user is connected. im:route:{uid} is a hash device -> route; a route
- * counts only if its node lives under the same epoch (cluster/nodes.h). Every
- * change compares the connection id, so that a late unbind of an old connection
- * never removes the route of a newer one. A bind that comes after the unbind of
- * its own connection (it lay in a router that stood still, or in a line that was
- * cut) has no effect, and replaces nobody: im:gone:{uid} with the connection
- * behind it stands for ROUTE_GONE_S.
+ * Where a user is connected. im:route:{uid} is a hash device -> route. A route
+ * counts only while its gateway is registered under the same epoch
+ * (cluster/node_list.h).
+ *
+ * Every change compares node, epoch and connection id, so a late unbind of an
+ * old connection never removes the route of a newer one. A bind may also come
+ * late: after its connection was closed (it waited in a frozen router, or in a
+ * connection that was cut). It has no effect, because closing a route leaves the
+ * key im:gone:{uid}:CONNECTION for ROUTE_GONE_S.
+ *
+ * Thread: that of the Redis client. Texts are copied.
  */
 #define ROUTE_GONE_S 120
 
@@ -38,11 +42,11 @@ struct device_route {
 	struct route route;
 };
 
-/* What a bind makes of the user's other routes. */
+/* Which of the user's other routes a bind removes. */
 enum route_policy {
-	ROUTE_PER_DEVICE, /* only the device's own is replaced */
-	ROUTE_PER_PLATFORM, /* those of the same platform go, too */
-	ROUTE_SINGLE, /* all others go */
+	ROUTE_PER_DEVICE, /* the one of the same device */
+	ROUTE_PER_PLATFORM, /* those of the same device and of the same platform */
+	ROUTE_SINGLE, /* all */
 };
 
 struct route_binding {
@@ -50,8 +54,8 @@ struct route_binding {
 	struct route route;
 	enum route_policy policy;
 	/*
-	 * Not a new connection, but one whose route was lost: it yields to those that came after it, by their `since_ms`.
-	 * A new one never does, so that no clock of another machine keeps anybody out.
+	 * The connection is not new, its route was lost. It yields to routes with a later `since_ms`. A new connection never
+	 * yields, so a wrong clock of another machine cannot keep it out.
 	 */
 	bool again;
 };
@@ -59,43 +63,42 @@ struct route_binding {
 struct route_bound {
 	uint64_t inbox_epoch;
 	uint64_t inbox_head; /* number of the newest entry; 0 for an empty inbox */
-	/* The routes that had to go, the device's own before among them; of connections that may still be open. */
+	/* The removed routes, that of the same device included. Their connections may still be open. */
 	const struct device_route *replaced;
 	size_t replaced_count;
 };
 
-/* ERR_FAILED_PRECONDITION: it was `again`, and yields, or is closed already; its connection should be closed. */
+/* ERR_FAILED_PRECONDITION: the connection yields (see `again`) or was closed already. The caller closes it. */
 typedef void (*route_bind_done)(void *arg, err_t err, const struct route_bound *bound);
 
 /*
- * Puts the route, removes those that the policy excludes (of dead nodes, too), makes the inbox if needed, reads its head:
- * one script. Binding the same connection again changes nothing; then nothing is `replaced`, whatever the first time
- * replaced. Texts are copied.
+ * One script: puts the route, removes the routes that the policy excludes (those of dead nodes, too), makes the inbox if it is
+ * missing, reads its head. Binding the same connection again changes nothing, and `replaced` is then empty.
  */
 void route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, const struct route_binding *binding,
                 route_bind_done done, void *arg);
 
-/* `routes` are valid during the call; what cannot be read is left out. */
+/* `routes` are valid during the call. Routes in an invalid form are left out. */
 typedef void (*route_list_done)(void *arg, err_t err, const struct device_route *routes, size_t count);
 
-/* All routes of a user, those of dead nodes included. */
+/* All routes of a user, including those of dead nodes. */
 void route_list(struct redis *redis, struct str uid, route_list_done done, void *arg);
 
 /* `removed`: whether the route was still this connection's. */
 typedef void (*route_unbind_done)(void *arg, err_t err, bool removed);
 
-/* Compare-and-delete by node, epoch and connection id. The connection may bind again, should it be there after all. */
+/* Compare-and-delete by node, epoch and connection id. The connection may bind again if it is still open. */
 void route_unbind(struct redis *redis, struct str uid, struct str device, struct str node, uint64_t node_epoch, uint64_t conn,
                   route_unbind_done done, void *arg);
 
-/* The same for a connection that is closed: no bind of it has an effect any more. */
+/* The same for a closed connection: a later bind of it has no effect. */
 void route_close(struct redis *redis, struct str uid, struct str device, struct str node, uint64_t node_epoch, uint64_t conn,
                  route_unbind_done done, void *arg);
 
-/* `kept`: false when the route is gone or somebody else's, and the connection has to bind again. */
+/* `kept`: false when the route is missing or another connection's; then this one must bind again. */
 typedef void (*route_renew_done)(void *arg, err_t err, bool kept);
 
-/* Extends the life of the user's routes, and of the inbox, if this connection's is still among them. */
+/* Extends the life of the user's routes and inbox if the connection's route is still there. */
 void route_renew(struct redis *redis, const struct inbox_limits *limits, uint64_t ttl_s, struct str uid, struct str device,
                  struct str node, uint64_t node_epoch, uint64_t conn, route_renew_done done, void *arg);
 

@@ -8,7 +8,7 @@ static void end_refused(struct requests *requests)
 {
 	struct list refused;
 
-	/* Those refused meanwhile wait for the next turn, or a caller that tries again at once would hold up the loop. */
+	/* Requests refused meanwhile wait for the next turn: a caller that tries again at once must not hold up the loop. */
 	list_init(&refused);
 	list_splice_back(&refused, &requests->refused);
 	for (struct list *link; (link = list_pop_front(&refused));) {
@@ -43,7 +43,7 @@ void requests_init(struct requests *requests, struct worker *worker, unsigned ma
 
 void requests_close(struct requests *requests, uv_close_cb closed)
 {
-	/* A caller that gives another one whenever one is refused does not end here: it was told of the closing. */
+	/* Ends, because callers stop giving requests: they know of the closing. */
 	while (!list_is_empty(&requests->refused))
 		end_refused(requests);
 	uv_close((uv_handle_t *)&requests->refuse, closed);
@@ -104,8 +104,8 @@ static void find_oldest_open(struct pipeline *pipeline, struct list *from)
 }
 
 /*
- * The timer is armed when something comes into an empty pipeline and looks
- * again when it fires, so that a request that is answered in time costs none.
+ * The timer is armed for the first request of an empty pipeline. When it fires it is armed again for the next deadline, so
+ * a request that is answered in time costs no timer operation.
  */
 static void arm(struct pipeline *pipeline)
 {
@@ -229,7 +229,7 @@ static void end_all(struct pipeline *pipeline, struct list *list, err_t err)
 {
 	struct list ended;
 
-	/* What callers give meanwhile goes to the end of the real list. */
+	/* Requests that callers give meanwhile go to the original list. */
 	list_init(&ended);
 	list_splice_back(&ended, list);
 	list_for_each(link, &ended)

@@ -10,19 +10,19 @@
 #include "loop/worker.h"
 
 /*
- * Kafka through librdkafka, its threads kept behind the worker's loop: all
- * callbacks come on the worker's thread. Thread of all functions: the worker's.
+ * Kafka through librdkafka. All functions are called on the worker's thread, and
+ * all callbacks come there; librdkafka's own threads stay behind its queues.
  *
- * A rebalance asks the brokers on the spot, for the committed offsets of what
- * is given and to commit what is taken: a few milliseconds of the loop, up to a
- * second when they do not answer.
+ * A rebalance blocks the loop: it asks the brokers for committed offsets, or
+ * commits, and waits for the answer. That takes a few milliseconds, and at most
+ * a second when they do not answer.
  */
 
 /*
- * ---- producer: acks=all, idempotent; retries without end, so that what it took is delivered in order ----
+ * ---- producer: acks=all, idempotent; it retries without end and keeps the order of its records ----
  *
- * When the idempotence itself breaks (the brokers forgot us), records whose fate is unknown are produced once more: then,
- * and only then, a record may be there twice.
+ * When the idempotence breaks (the brokers have lost the producer's state), records whose fate is unknown are produced again.
+ * Only then a record may be in the log twice.
  */
 
 struct kafka_producer;
@@ -30,11 +30,11 @@ struct kafka_producer;
 struct kafka_producer_options {
 	const char *brokers;
 	const char *client_id;
-	unsigned max_waiting; /* records taken and not acknowledged; then ERR_FULL */
+	unsigned max_waiting; /* records accepted and not acknowledged; more get ERR_FULL */
 	uint64_t max_waiting_bytes;
 };
 
-/* `err`: OK, or why this record can never be delivered (too large, purged at close). Any time after produce. */
+/* OK, or the reason why the record will never be delivered (too large, purged at close). Comes after kafka_produce(). */
 typedef void (*kafka_delivered)(void *arg, err_t err);
 
 struct kafka_header {
@@ -46,20 +46,21 @@ err_t kafka_producer_new(struct kafka_producer **out, struct worker *worker,
                          const struct kafka_producer_options *options) MUST_CHECK;
 
 /*
- * Copies key, value and headers. The key picks the partition (murmur2, as Java's client does). An error means that the
- * record was not taken: ERR_FULL when too much is waiting, ERR_TOO_LARGE, ERR_CLOSED while closing. A record for a topic
- * that does not exist waits until it does.
+ * Copies key, value and headers. The key decides the partition (murmur2, as in Java's client). On an error the record was
+ * not accepted and `delivered` does not come: ERR_FULL (too many records wait), ERR_TOO_LARGE, ERR_CLOSED (closing). A record
+ * for a topic that does not exist waits until it exists.
  */
 err_t kafka_produce(struct kafka_producer *producer, const char *topic, struct str key, struct str value,
                     const struct kafka_header *headers, unsigned header_count,
                     kafka_delivered delivered, void *arg) MUST_CHECK;
 
+/* Records accepted and not acknowledged. */
 unsigned kafka_producer_waiting(const struct kafka_producer *producer);
 
-/* Flushes for up to timeout_ms without blocking the loop, then purges; `closed` comes after the last `delivered`. */
+/* Flushes for up to timeout_ms in the background, then purges. `closed` comes after the last `delivered`. */
 void kafka_producer_close(struct kafka_producer *producer, uint64_t timeout_ms, void (*closed)(void *arg), void *arg);
 
-/* ---- consumer of a group: cooperative rebalances, offsets committed by hand ---- */
+/* ---- consumer of a group: cooperative rebalances; the owner says which offsets may be committed ---- */
 
 struct kafka_consumer;
 
@@ -72,13 +73,13 @@ struct kafka_record {
 };
 
 struct kafka_consumer_handlers {
-	/* One record, in the order of its partition; the callee frees it when it is done with it. */
+	/* One record, in the order of its partition. The callee owns it: kafka_record_free(). */
 	void (*record)(void *arg, struct kafka_record *record);
-	/* The group gave a partition: records follow from `offset` (the committed one). */
+	/* The group gave a partition. Its records follow, from `offset` (the committed one) on. */
 	void (*assigned)(void *arg, int32_t partition, int64_t offset);
 	/*
-	 * The group takes a partition away (or the member was expelled: `lost`). What was stored with
-	 * kafka_store_offset() before or in this call is committed, unless lost. Records of it come no more.
+	 * The group takes the partition away; no record of it follows. An offset that was stored before or during this call
+	 * is committed, unless `lost`: then the member was expelled, or the log was lost.
 	 */
 	void (*revoked)(void *arg, int32_t partition, bool lost);
 };
@@ -96,31 +97,31 @@ err_t kafka_consumer_new(struct kafka_consumer **out, struct worker *worker, con
 
 void kafka_record_free(struct kafka_record *record);
 
-/* The record's headers, at most `max`, valid as long as it is; returns how many. */
+/* Fills `headers` with up to `max` of the record's headers, valid as long as the record; returns their number. */
 unsigned kafka_record_headers(const struct kafka_record *record, struct kafka_header *headers, unsigned max);
 
-/* Everything below `next_offset` of the partition is done with. Ignored for a partition that is not ours any more. */
+/* Every record below `next_offset` is done with and may be committed. Ignored for a partition that was taken away. */
 void kafka_store_offset(struct kafka_consumer *consumer, int32_t partition, int64_t next_offset);
 
-/* While paused no record is handed over; librdkafka's own buffers are bounded. Idempotent. Rebalances go on. */
+/* While paused no record is handed over. Rebalances go on; librdkafka's buffers are bounded. Both may be called repeatedly. */
 void kafka_consumer_pause(struct kafka_consumer *consumer);
 void kafka_consumer_resume(struct kafka_consumer *consumer);
 
-/* The group has said once which partitions are ours, none perhaps. */
+/* The first rebalance is over; it may have given no partition. */
 bool kafka_consumer_has_joined(const struct kafka_consumer *consumer);
 
-/* Number of records between the committed offsets and the ends of our partitions, as last seen. */
+/* Records between the committed offsets and the ends of our partitions, as librdkafka last saw them. */
 int64_t kafka_consumer_lag(const struct kafka_consumer *consumer);
 
-/* Number of records between those that were handed over and the ends of our partitions, as last seen. */
+/* Records of our partitions that were not handed over yet, as librdkafka last saw their ends. */
 int64_t kafka_consumer_untaken(const struct kafka_consumer *consumer);
 
-/* Commits what is stored, leaves the group, frees. Partitions are revoked on the way; no record comes any more. */
+/* Revokes all partitions, commits the stored offsets, leaves the group, frees the consumer. No record follows. */
 void kafka_consumer_close(struct kafka_consumer *consumer, void (*closed)(void *arg), void *arg);
 
 /* ---- checks and topics ---- */
 
-/* Asks a broker for the topic's metadata off the loop; OK if every partition has a leader. For /readyz. */
+/* Asks a broker for the topic's metadata, in a thread of the pool. OK if every partition has a leader. For /readyz. */
 void kafka_probe_topic(struct worker *worker, const char *brokers, const char *topic, uint64_t timeout_ms,
                        void (*done)(void *arg, err_t err), void *arg);
 
@@ -131,7 +132,7 @@ struct kafka_topic {
 	const char *config; /* "retention.ms=604800000,min.insync.replicas=1", or NULL */
 };
 
-/* Creates those that do not exist. Blocking: for start-up work. */
+/* Creates the topics that do not exist and waits for their leaders. Blocks: only for work before the loop runs. */
 err_t kafka_ensure_topics(const char *brokers, const struct kafka_topic *topics, size_t count, uint64_t timeout_ms) MUST_CHECK;
 
 #endif

@@ -25,7 +25,7 @@ static rd_kafka_t *admin_new(const char *brokers)
 
 /* ---- probe ---- */
 
-/* A handle of its own: it costs a connection, and proves that one can be made. */
+/* Uses a handle of its own, to prove that a connection can be made. */
 struct probe {
 	uv_work_t work;
 	char *brokers, *topic;
@@ -118,7 +118,8 @@ static bool set_config(rd_kafka_NewTopic_t *topic, const char *config)
 	return true;
 }
 
-/* Freed by rd_kafka_NewTopic_destroy_array(). NULL, logged, if one is none; `*made` of them are to be freed then. */
+/* Fills `out` with descriptions of the topics, `*made` of which need rd_kafka_NewTopic_destroy_array(). False, logged:
+ * one is invalid. */
 static bool describe(rd_kafka_NewTopic_t **out, const struct kafka_topic *topics, size_t count, size_t *made)
 {
 	char reason[256] = "bad configuration";
@@ -128,14 +129,14 @@ static bool describe(rd_kafka_NewTopic_t **out, const struct kafka_topic *topics
 		out[*made] = rd_kafka_NewTopic_new(topic->name, topic->partitions, topic->replication, reason, sizeof(reason));
 		if (out[*made] && set_config(out[*made], topic->config))
 			continue;
-		log_error("this is no kafka topic", LOG_TEXT("topic", topic->name), LOG_TEXT("reason", reason));
+		log_error("invalid kafka topic", LOG_TEXT("topic", topic->name), LOG_TEXT("reason", reason));
 		*made += out[*made] != NULL;
 		return false;
 	}
 	return true;
 }
 
-/* Brokers that start, or come one after the other. */
+/* Errors of brokers that are starting. */
 static bool may_pass(rd_kafka_resp_err_t err)
 {
 	return err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
@@ -143,7 +144,7 @@ static bool may_pass(rd_kafka_resp_err_t err)
 	       err == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR || err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
 }
 
-/* The first error that counts, its text in `reason`. */
+/* The first error other than "exists already", with its text in `reason`. */
 static rd_kafka_resp_err_t first_error(rd_kafka_event_t *event, struct buf *reason)
 {
 	const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(event);
@@ -207,7 +208,7 @@ static err_t create_all(rd_kafka_t *rk, rd_kafka_NewTopic_t **topics, size_t cou
 	return err ? (may_pass(err) ? ERR_UNAVAILABLE : ERR_BAD_CONFIG) : OK;
 }
 
-/* A topic that was just created is not led at once. */
+/* A new topic has no leader at first. */
 static err_t wait_for_leaders(rd_kafka_t *rk, const struct kafka_topic *topics, size_t count, uint64_t deadline_ms)
 {
 	for (size_t i = 0; i < count; i++) {

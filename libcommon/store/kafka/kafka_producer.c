@@ -11,27 +11,27 @@
 #include "store/kafka/kafka_client.h"
 
 /*
- * librdkafka keeps the records, tries without end and delivers in order, until its idempotence breaks (a "fatal" error,
- * such as a broker that forgot us and lost records) or the broker refuses a record for a reason that may pass (a topic
- * that is gone, a right that is missing). Then the handle is worthless: all that it still has is purged, the delivery
- * reports bring the records back, and they go, in their old order, into a new handle. What had arrived before without
- * our knowing arrives twice; nothing is lost or overtaken.
+ * librdkafka keeps the records, retries without end and delivers in order, until
+ *  - its idempotence breaks: a "fatal" error, for example of a broker that lost the producer's state, or
+ *  - a broker refuses a record for a reason that may pass: a deleted topic, a missing permission.
+ * Then the handle is useless. It is purged; delivery reports bring its records back, and they go into a new handle in their
+ * old order. A record that had arrived without a report arrives twice. No record is lost or overtaken.
  *
- *   RUNNING -> PURGING (reports come back) -> REPLACING (the old handle goes, on a thread) -> PAUSING (backoff) -> RUNNING
+ *   RUNNING -> PURGING (reports come back) -> REPLACING (a thread destroys the old handle) -> PAUSING (backoff) -> RUNNING
  *
- * Records given meanwhile are kept behind those that came back.
+ * Records that are produced meanwhile are kept behind those that came back.
  */
 
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 1000
 #define PURGE_AGAIN_MS 100
 
-/* Our own limits (max_waiting) are below these. */
+/* The limits of librdkafka's queue are higher than ours (max_waiting). */
 static const struct kafka_setting settings[] = {
 	{ "enable.idempotence", "true" },
 	{ "acks", "all" },
 	{ "linger.ms", "0" },
-	/* What is produced while a request is under way leaves as one: a third of the CPU here and in the broker. */
+	/* Records produced while a request is under way leave in one request: a third of the CPU here and in the broker. */
 	{ "max.in.flight.requests.per.connection", "1" },
 	{ "message.timeout.ms", "0" },
 	{ "partitioner", "murmur2_random" },
@@ -47,7 +47,7 @@ struct record {
 	kafka_delivered delivered;
 	void *arg;
 	size_t size;
-	struct record_copy *copy; /* while it is not in librdkafka's hands */
+	struct record_copy *copy; /* while librdkafka does not have it */
 };
 
 struct record_copy {
@@ -69,10 +69,10 @@ struct kafka_producer {
 	struct kafka_wake wake;
 	uv_work_t replace;
 	struct timer timer; /* PURGING: purge again. PAUSING: start. */
-	struct timer give_up; /* closing takes too long */
+	struct timer give_up; /* closing: the timeout */
 	struct backoff backoff;
-	unsigned waiting; /* taken, and not told of */
-	unsigned in_handle; /* of those, in librdkafka's hands */
+	unsigned waiting; /* records whose `delivered` was not called */
+	unsigned in_handle; /* of those, the ones that librdkafka has */
 	uint64_t waiting_bytes;
 	uint64_t last_number;
 	struct list kept; /* records to be produced by the next handle */
@@ -106,7 +106,7 @@ static void end_record(struct kafka_producer *producer, struct record *record, e
 	mem_free(record);
 }
 
-/* Takes `headers` over. */
+/* Takes over `headers`. */
 static void keep_copy(struct record *record, const char *topic, struct str key, struct str value,
                       rd_kafka_headers_t *headers)
 {
@@ -124,7 +124,7 @@ static void keep_copy(struct record *record, const char *topic, struct str key, 
 	record->copy = copy;
 }
 
-/* Reports come back partition by partition: most belong at the end. */
+/* Keeps the order by number. Reports come back partition by partition, so most records belong at the end. */
 static void keep(struct kafka_producer *producer, struct record *record)
 {
 	struct list *after = producer->kept.prev;
@@ -135,8 +135,8 @@ static void keep(struct kafka_producer *producer, struct record *record)
 }
 
 /*
- * Into the handle, which takes `headers` over with the record. One that it does not take now (it is broken, it has heard
- * that there is no such topic) is for the next handle; an error is for ever.
+ * Gives the record to librdkafka. `*is_taken`: it has the record and `headers`. Otherwise the record waits for the next
+ * handle, because this one is broken or knows that the topic does not exist. An error means that no handle would take it.
  */
 static err_t hand_over(struct kafka_producer *producer, struct record *record, const char *topic, struct str key,
                        struct str value, rd_kafka_headers_t *headers, bool *is_taken)
@@ -212,7 +212,7 @@ unsigned kafka_producer_waiting(const struct kafka_producer *producer)
 
 /* ---- delivery reports ---- */
 
-/* It would not get better by another try. */
+/* Another try would fail, too. */
 static bool is_hopeless(rd_kafka_resp_err_t code)
 {
 	return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || code == RD_KAFKA_RESP_ERR_INVALID_MSG ||
@@ -231,7 +231,7 @@ static void keep_reported(struct kafka_producer *producer, struct record *record
 	keep(producer, record);
 	if (producer->state != PRODUCER_RUNNING)
 		return;
-	log_error("kafka refused a record; the producer starts anew", LOG_TEXT("topic", rd_kafka_topic_name(message->rkt)),
+	log_error("kafka refused a record; replacing the producer's handle", LOG_TEXT("topic", rd_kafka_topic_name(message->rkt)),
 	          LOG_TEXT("reason", rd_kafka_err2str(message->err)));
 	restart(producer);
 }
@@ -272,7 +272,7 @@ static void take_error(struct kafka_producer *producer, rd_kafka_event_t *event)
 		return;
 	}
 	rd_kafka_fatal_error(producer->rk, reason, sizeof(reason));
-	log_error("kafka's idempotence broke; the producer starts anew", LOG_TEXT("reason", reason));
+	log_error("kafka producer lost its idempotence; replacing its handle", LOG_TEXT("reason", reason));
 	if (producer->state == PRODUCER_RUNNING)
 		restart(producer);
 }
@@ -324,7 +324,7 @@ static void purge(struct kafka_producer *producer)
 	rd_kafka_purge(producer->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
 }
 
-/* Ends in serve(), once all reports are back. */
+/* serve() goes on when all reports are back. */
 static void restart(struct kafka_producer *producer)
 {
 	producer->state = PRODUCER_PURGING;
@@ -333,7 +333,7 @@ static void restart(struct kafka_producer *producer)
 	kafka_wake_again(&producer->wake);
 }
 
-/* Thread: one of libuv's pool. Joins librdkafka's threads, which may take a while. */
+/* Thread: one of libuv's pool. Joins librdkafka's threads, which takes time. */
 static void destroy_handle(uv_work_t *work)
 {
 	struct kafka_producer *producer = container_of(work, struct kafka_producer, replace);
@@ -383,7 +383,7 @@ static void start_replacing(struct kafka_producer *producer)
 	uv_queue_work(&producer->worker->loop, &producer->replace, destroy_handle, on_handle_destroyed);
 }
 
-/* What was kept goes into the new handle; where that fails, the next one tries again. */
+/* Gives the kept records to the new handle. If it does not take one, it is replaced, too. */
 static void produce_kept(struct kafka_producer *producer)
 {
 	for (struct list *link; producer->state == PRODUCER_RUNNING && (link = list_pop_front(&producer->kept));) {
@@ -421,7 +421,7 @@ static void on_timer(struct timer *timer)
 
 /* ---- the producer ---- */
 
-/* Closing ends when every record was told of and the handle is gone. */
+/* Closing ends when `delivered` was called for every record and the handle is destroyed. */
 static void end_if_done(struct kafka_producer *producer)
 {
 	if (!producer->is_closing || producer->waiting > 0)
@@ -488,5 +488,5 @@ void kafka_producer_close(struct kafka_producer *producer, uint64_t timeout_ms, 
 
 void kafka_producer_break(struct kafka_producer *producer)
 {
-	rd_kafka_test_fatal_error(producer->rk, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "a test says so");
+	rd_kafka_test_fatal_error(producer->rk, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "broken by a test");
 }
