@@ -4,9 +4,9 @@
 #include <stdint.h>
 
 /*
- * Waiting times between tries: doubled from `min_ms` to `max_ms`, each drawn
- * evenly from its upper half, so that many who lost the same server do not
- * come back together.
+ * Waiting times between tries. The ceiling doubles from `min_ms` to `max_ms`, and
+ * each time is drawn evenly from its upper half, so that many clients that lost
+ * the same server do not come back together.
  */
 struct backoff {
 	uint64_t min_ms, max_ms;

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <time.h>
 
-/* More than a slewed clock drifts in minutes, or a thread is held up between reading the two. */
+/* Larger than the drift of a slewed clock in minutes, and than the time between reading the two clocks. */
 #define STEP_MS 300
 
 static uint64_t system_mono_us(void)

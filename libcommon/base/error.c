@@ -16,7 +16,7 @@ static const struct error_row rows[ERR_COUNT] = {
 #undef X
 };
 
-/* A number that is no error of ours is a bug; it is shown as one. */
+/* A number outside the table is a bug and is shown as ERR_INTERNAL. */
 static const struct error_row *row_of(err_t err)
 {
 	return &rows[(unsigned)err < ERR_COUNT ? err : ERR_INTERNAL];

@@ -4,10 +4,10 @@
 #include "base/macros.h"
 
 /*
- * Every error of Skein, in one table: what a function returns, what a client
- * reads as `code`, and what it becomes on each wire. The first block is the
- * public contract (section 3); the second never leaves a process by its own
- * name: it is shown as the public error beside it.
+ * Every error of Skein, in one table: the value that a function returns, the
+ * `code` that a client reads, and the status on each protocol. The first block is
+ * the public contract (section 3). The errors of the second block stay inside a
+ * process; clients get the public code beside them.
  *
  *   X(name, code, HTTP status, gRPC status, WebSocket close code)
  *
@@ -61,10 +61,10 @@ int err_http_status(err_t err);
 int err_grpc_status(err_t err);
 int err_close_code(err_t err);
 
-/* The first error of the table with that public code; ERR_INTERNAL for a code nobody knows. */
+/* The first error of the table with that public code; ERR_INTERNAL for an unknown code. */
 err_t err_from_code(const char *code);
 
-/* What a caller should make of another service's gRPC status. */
+/* The error for a gRPC status of another service. */
 err_t err_from_grpc_status(int status);
 
 #endif

@@ -6,9 +6,9 @@
 #include "base/macros.h"
 
 /*
- * A circular doubly linked list of links embedded in what is listed; the head
- * is a link of its own. Everything is O(1). A link is in one list at most;
- * list_remove() leaves it pointing at itself, so that removing twice is safe.
+ * A circular doubly linked list of links that are embedded in the items; the
+ * head is a link, too. All operations are O(1). A link is in at most one list.
+ * list_remove() lets it point at itself, so removing it twice is safe.
  */
 struct list {
 	struct list *prev, *next;
@@ -49,7 +49,7 @@ static inline void list_remove(struct list *link)
 	list_init(link);
 }
 
-/* The first link, taken out; NULL when the list is empty. */
+/* Takes out the first link; NULL if the list is empty. */
 static inline struct list *list_pop_front(struct list *head)
 {
 	if (list_is_empty(head))
@@ -71,7 +71,7 @@ static inline void list_splice_back(struct list *to, struct list *from)
 	list_init(from);
 }
 
-/* `link` may be taken out of the list in the body. */
+/* The body may remove `link`. */
 #define list_for_each(link, head) \
 	for (struct list *link = (head)->next, *link##_next = link->next; link != (head); \
 	     link = link##_next, link##_next = link->next)

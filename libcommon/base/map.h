@@ -7,17 +7,18 @@
 #include "base/text/str.h"
 
 /*
- * A hash map from text to things that embed a `struct map_node` and keep their
- * key themselves. Chained buckets, doubled at one node a bucket; finding,
- * putting and removing are O(1) on average, and putting allocates only when
- * the table grows. The hash is keyed per process (str_hash).
+ * A hash map from texts to structs that embed a `struct map_node` and hold their
+ * key themselves. The buckets are chains; their number is doubled when there is
+ * one node a bucket. Finding, putting and removing are O(1) on average; putting
+ * allocates only when the table grows. The hash has a key of the process
+ * (str_hash). Thread: one at a time.
  */
 struct map_node {
 	struct map_node *next;
 	uint64_t hash;
 };
 
-/* The key of a node, valid as long as the node is in the map. */
+/* Returns the key of a node; it must not change while the node is in the map. */
 typedef struct str (*map_key)(const struct map_node *node);
 
 struct map {
@@ -40,7 +41,7 @@ void map_put(struct map *map, struct map_node *node);
 /* The node must be in the map. */
 void map_remove(struct map *map, struct map_node *node);
 
-/* Any order; NULL at the end. Removing the node just returned is allowed once map_next() was asked for its follower. */
+/* In any order; NULL at the end. A node may be removed after map_next() has returned its successor. */
 struct map_node *map_first(const struct map *map);
 struct map_node *map_next(const struct map *map, const struct map_node *node);
 

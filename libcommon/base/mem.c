@@ -12,7 +12,7 @@ static void *or_die(void *ptr, size_t size)
 	return ptr;
 }
 
-/* malloc(0) may give NULL; nobody here has to know. */
+/* malloc(0) may return NULL. */
 static size_t at_least_one(size_t size)
 {
 	return size ? size : 1;

@@ -9,9 +9,9 @@
 #define COUNTER_MAX ((1u << COUNTER_BITS) - 1)
 
 /*
- * `last` is the time and the counter as one number, without the node between
- * them: the next id's is last + 1, whose carry goes on into the next
- * millisecond, or the clock's, whichever is later.
+ * `last` is time and counter as one number, without the node between them. The
+ * next id has last + 1 or the clock's time, whichever is larger; when the counter
+ * overflows, last + 1 is in the next millisecond.
  */
 
 void msgid_init(struct msgid *gen, unsigned node)
@@ -23,7 +23,7 @@ void msgid_init(struct msgid *gen, unsigned node)
 void msgid_raise(struct msgid *gen, uint64_t floor)
 {
 	uint64_t ms = floor >> (NODE_BITS + COUNTER_BITS);
-	/* Of a higher node number, the same time and counter would still be above ours. */
+	/* An id of a higher node number is above ours even with the same time and counter. */
 	uint64_t counter = msgid_node(floor) > gen->node ? COUNTER_MAX : floor & COUNTER_MAX;
 
 	gen->last = MAX(gen->last, ms << COUNTER_BITS | counter);

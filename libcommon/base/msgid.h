@@ -22,7 +22,7 @@ struct msgid {
 
 void msgid_init(struct msgid *gen, unsigned node);
 
-/* Not below `floor`: what this node number already used before (0 for none). */
+/* The next id will be above `floor`, the last id that this node number has used (0 for none). */
 void msgid_raise(struct msgid *gen, uint64_t floor);
 
 uint64_t msgid_next(struct msgid *gen, uint64_t wall_ms);

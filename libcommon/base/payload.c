@@ -30,7 +30,7 @@ struct payload *payload_ref(struct payload *payload)
 
 void payload_unref(struct payload *payload)
 {
-	/* Release: our reads come before the free; acquire: the others' reads do, too. */
+	/* Release: our reads happen before the free. Acquire: so do the reads of all other owners. */
 	if (payload && atomic_fetch_sub_explicit(&payload->refs, 1, memory_order_acq_rel) == 1)
 		mem_free(payload);
 }

@@ -8,9 +8,8 @@
 #include "base/text/str.h"
 
 /*
- * Bytes that many share and nobody changes: one allocation, an atomic count of
- * references. Made by one thread, handed to others, freed by whoever lets go
- * last.
+ * Immutable bytes with an atomic reference count, in one allocation. One thread
+ * makes a payload and hands it to others; the last unref frees it. Thread: any.
  */
 struct payload {
 	atomic_uint refs;
@@ -21,7 +20,7 @@ struct payload {
 /* A copy of `bytes`, with one reference. */
 struct payload *payload_new(struct str bytes);
 
-/* Uninitialised room for `len` bytes; fill it before anybody else sees it. */
+/* With `len` uninitialised bytes: write them before you hand it to another thread. */
 struct payload *payload_alloc(uint32_t len);
 
 struct payload *payload_ref(struct payload *payload);

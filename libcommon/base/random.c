@@ -15,7 +15,7 @@ void random_bytes(void *out, size_t len)
 		if (got < 0) {
 			if (errno == EINTR)
 				continue;
-			/* Going on with bytes that can be guessed would be worse. */
+			/* Continuing with predictable bytes would be worse. */
 			fprintf(stderr, "no random bytes from the kernel: %s\n", strerror(errno));
 			abort();
 		}
@@ -34,7 +34,7 @@ uint64_t random_u64(void)
 
 uint64_t random_below(uint64_t bound)
 {
-	/* The 2^64 mod bound lowest numbers would make some results likelier: drawn again. */
+	/* The lowest 2^64 mod bound numbers would make some results more likely; they are drawn again. */
 	uint64_t uneven = (0 - bound) % bound;
 	uint64_t number;
 
@@ -49,7 +49,7 @@ void random_hex(char *out, size_t digits)
 	static const char alphabet[] = "0123456789abcdef";
 	size_t bytes = (digits + 1) / 2;
 
-	/* Drawn into the front half, spread from the back: no byte is overwritten before it is read. */
+	/* The bytes are drawn into the first half and spread from the end, so none is overwritten before it is read. */
 	random_bytes(out, bytes);
 	for (size_t i = digits; i-- > 0;) {
 		unsigned char byte = (unsigned char)out[i / 2];

@@ -4,11 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* From the kernel, good for secrets. Thread: any. */
+/* From the kernel; fit for secrets. Thread: any. */
 void random_bytes(void *out, size_t len);
 uint64_t random_u64(void);
 
-/* Evenly in 0..bound-1; bound > 0. */
+/* Evenly distributed in 0..bound-1; bound > 0. */
 uint64_t random_below(uint64_t bound);
 
 /* `digits` lowercase hexadecimal digits and a terminator. */

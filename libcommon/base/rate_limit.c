@@ -4,7 +4,7 @@
 
 #include "base/macros.h"
 
-/* A bucket smaller than one token would let nothing through. */
+/* A bucket smaller than one token would never let anything through. */
 static double capacity(double burst)
 {
 	return MAX(burst, 1.0);
@@ -18,7 +18,7 @@ static double missing_at(const struct rate_limit *bucket, double per_second, uin
 	return MAX(bucket->missing - refilled, 0.0);
 }
 
-/* Waiting exactly as long as told must be enough, whatever the rounding. */
+/* Rounded so that waiting exactly this long is enough. */
 static bool has_token(double missing, double burst)
 {
 	return missing + 1 <= capacity(burst) + 1e-6;

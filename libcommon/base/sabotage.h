@@ -4,20 +4,20 @@
 #include <stdbool.h>
 
 /*
- * Mechanisms that can be switched off, to see that the tests notice (`make
- * chaos-selfcheck`). Only in BUILD=sabotage, where the environment variable
- * SKEIN_SABOTAGE names the one that is off; in any other build sabotaged() is
- * the constant false, and the compiler leaves nothing of it.
+ * Mechanisms that can be switched off, to check that the tests notice it (`make
+ * chaos-selfcheck`). In BUILD=sabotage the environment variable SKEIN_SABOTAGE
+ * names the one that is off. In other builds sabotaged() is the constant false
+ * and leaves no code.
  */
 
 enum sabotage {
-	SABOTAGE_COMMIT_EARLY, /* push commits a record's offset when it takes it */
+	SABOTAGE_COMMIT_EARLY, /* push commits a record's offset when it receives it */
 	SABOTAGE_LOOKUP_FIRST, /* push delivers along routes as they were before the append */
-	SABOTAGE_NO_REORDER, /* push dispatches records as they come */
-	SABOTAGE_NO_GAP_READ, /* push passes over what is missing instead of reading it */
+	SABOTAGE_NO_REORDER, /* push dispatches records in the order of arrival */
+	SABOTAGE_NO_GAP_READ, /* push skips missing messages instead of reading them */
 	SABOTAGE_SYNC_FIRST, /* gateway takes the inbox's head before the route is bound */
-	SABOTAGE_NO_SEQUENCER, /* gateway sends what comes as it comes */
-	SABOTAGE_BLIND_UNBIND, /* a route is deleted without a look at whose it is */
+	SABOTAGE_NO_SEQUENCER, /* gateway sends messages in the order of arrival */
+	SABOTAGE_BLIND_UNBIND, /* a route is deleted without comparing the connection */
 	SABOTAGE_COUNT
 };
 

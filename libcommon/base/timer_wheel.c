@@ -5,13 +5,13 @@
 /*
  * Level 0 has a slot for each of the next 64 ticks, level 1 for each of the
  * next 64 times 64 ticks, and so on. When the wheel enters a slot of a higher
- * level, its timers move down ("cascade"), each at most once a level. What lies
- * beyond the highest level waits in its furthest slot and is looked at again
- * once in a turn of it. What is due already waits in a list of its own:
- * in a slot it would come a whole turn late.
+ * level, its timers move down ("cascade"), each at most once a level. A timer
+ * beyond the highest level waits in its furthest slot and is placed again each
+ * time the level has turned. A timer that is due already waits in a list of its
+ * own: in a slot it would fire a whole turn late.
  *
- * What must stay true: a timer in slot s of level n expires within the s-th
- * span of that level, and the wheel enters that span before it expires.
+ * Invariant: a timer in slot s of level n expires within the s-th span of that
+ * level, and the wheel enters that span before the timer expires.
  */
 
 #define SLOT_BITS 6
@@ -90,7 +90,7 @@ static void fire_all(struct timer_wheel *wheel, struct list *expired)
 	struct list firing;
 	struct list *link;
 
-	/* Taken over first: a timer that arms itself anew must not be fired again here. */
+	/* Moved to a list first: a timer that arms itself again must not fire again in this call. */
 	list_init(&firing);
 	list_splice_back(&firing, expired);
 	while ((link = list_pop_front(&firing))) {
@@ -113,7 +113,7 @@ static void move_down(struct timer_wheel *wheel, struct list *slot)
 	}
 }
 
-/* A level moves when all below it have come around; the highest first, so that one pass takes a timer all the way. */
+/* A level moves when all lower levels have turned. The highest moves first, so that one pass takes a timer all the way down. */
 static void cascade(struct timer_wheel *wheel)
 {
 	int highest = 0;

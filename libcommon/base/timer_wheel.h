@@ -7,11 +7,11 @@
 #include "base/list.h"
 
 /*
- * A hashed hierarchical timer wheel: adding, moving and cancelling are O(1), a
- * timer costs its own 32 bytes. Deadlines are monotonic milliseconds; a timer
- * fires at the first advance at or after its deadline, at most one tick late.
- * Has no clock and no I/O of its own: whoever owns it calls advance (see
- * loop/timers.h). Thread: one.
+ * A hashed hierarchical timer wheel. Arming, moving and cancelling are O(1); a
+ * timer costs its own 32 bytes. Deadlines are monotonic milliseconds. A timer
+ * fires at the first advance at or after its deadline, at most one tick late. The
+ * wheel has no clock: its owner calls timer_wheel_advance() (loop/worker.c).
+ * Thread: one.
  */
 struct timer {
 	struct list link; /* in a slot; points at itself while not armed */
@@ -24,26 +24,26 @@ struct timer {
 
 struct timer_wheel {
 	struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
-	struct list due; /* armed with a deadline that had passed */
+	struct list due; /* timers whose deadline had passed when they were armed */
 	uint64_t tick_ms;
-	uint64_t now; /* in ticks: everything up to here has fired */
+	uint64_t now; /* in ticks: every timer up to here has fired */
 	uint64_t armed;
 };
 
 void timer_wheel_init(struct timer_wheel *wheel, uint64_t tick_ms, uint64_t now_ms);
 
-/* Before the first use of a timer; `fire` may re-arm or free it. */
+/* Call it before the first use of a timer. `fire` may arm the timer again or free it. */
 void timer_init(struct timer *timer, void (*fire)(struct timer *timer));
 
-/* Arms, or moves when it is armed. A deadline in the past fires at the next advance. */
+/* Arms the timer, or moves it if it is armed. With a deadline in the past it fires at the next advance. */
 void timer_arm(struct timer_wheel *wheel, struct timer *timer, uint64_t deadline_ms);
 
-/* Fine on a timer that is not armed. */
+/* Does nothing for a timer that is not armed. */
 void timer_cancel(struct timer_wheel *wheel, struct timer *timer);
 
 bool timer_is_armed(const struct timer *timer);
 
-/* Fires what is due, in the order of the deadlines up to a tick. */
+/* Fires the due timers, in the order of their deadlines in ticks. */
 void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now_ms);
 
 #endif

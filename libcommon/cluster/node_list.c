@@ -11,8 +11,8 @@
 #include "cluster/node_record.h"
 
 /*
- * One read is HGETALL of im:nodes, then HGETALL of each node's own key in one pipeline. Only a read that got all its
- * answers changes the list, so that a Redis that fails half-way takes nobody's node away.
+ * One read is HGETALL of im:nodes, then, in one pipeline, HGETALL of each node's own key. Only a read that got all its answers
+ * changes the list, so a Redis that fails half-way removes no node.
  */
 
 #define REFRESH_MS 1000
@@ -22,13 +22,13 @@
 struct listed {
 	struct map_node link;
 	struct node node;
-	uint64_t seen_ms; /* monotonic, of the start of the last read that had it */
+	uint64_t seen_ms; /* monotonic: the start of the last read that found it */
 	struct listed *next_retired;
 };
 
-/* One refresh under way. */
+/* A read under way. */
 struct node_read {
-	struct node_list *list; /* NULL once that was freed */
+	struct node_list *list; /* NULL after the list was freed */
 	uint64_t started_ms;
 	size_t count;
 	size_t left; /* answers still to come */
@@ -36,24 +36,24 @@ struct node_read {
 	struct asked *asked;
 };
 
-/* One node of it. */
+/* A node that the read asks for. */
 struct asked {
 	struct node_read *read;
 	char name[65];
 	struct node_seen seen;
-	struct node found; /* epoch 0: it has no key */
+	struct node found; /* epoch 0: the node has no key */
 };
 
 struct node_list {
 	struct redis *redis;
 	struct worker *worker;
 	struct map nodes; /* of struct listed */
-	struct listed *retired; /* taken out of the map, kept until the next read for who still looks at them */
+	struct listed *retired; /* removed from the map; freed with the next read, because callers may still hold them */
 	struct timer timer;
 	struct node_read *read;
-	struct list waiting; /* of struct waiter, for a read that is not started */
-	struct list served; /* for the one that is */
-	uint64_t fresh_ms; /* monotonic, of the start of the last good read; 0 before the first */
+	struct list waiting; /* of struct waiter: for the next read */
+	struct list served; /* of struct waiter: for the read under way */
+	uint64_t fresh_ms; /* monotonic: the start of the last successful read; 0 before the first */
 	void (*changed)(void *arg);
 	void *changed_arg;
 };
@@ -64,24 +64,24 @@ struct waiter {
 	void *arg;
 };
 
-static struct str name_of(const struct map_node *link)
+static struct str node_list_name_of(const struct map_node *link)
 {
 	return str_from(container_of(link, struct listed, link)->node.name);
 }
 
-static struct listed *listed_of(const struct map_node *link)
+static struct listed *node_list_entry(const struct map_node *link)
 {
 	return link ? container_of(link, struct listed, link) : NULL;
 }
 
-static bool is_living(const struct listed *listed, uint64_t now_ms)
+static bool node_list_is_living(const struct listed *listed, uint64_t now_ms)
 {
 	return now_ms < listed->seen_ms + LIFE_MS;
 }
 
 /* ---- applying a read ---- */
 
-static void free_retired(struct node_list *list)
+static void node_list_free_retired(struct node_list *list)
 {
 	for (struct listed *next, *listed = list->retired; listed; listed = next) {
 		next = listed->next_retired;
@@ -90,17 +90,17 @@ static void free_retired(struct node_list *list)
 	list->retired = NULL;
 }
 
-static void retire(struct node_list *list, struct listed *listed)
+static void node_list_retire(struct node_list *list, struct listed *listed)
 {
 	map_remove(&list->nodes, &listed->link);
 	listed->next_retired = list->retired;
 	list->retired = listed;
 }
 
-/* Returns whether the living changed. */
-static bool put(struct node_list *list, const struct node *found, const struct node_read *read)
+/* Returns whether the set of living (name, epoch) pairs changed. */
+static bool node_list_put(struct node_list *list, const struct node *found, const struct node_read *read)
 {
-	struct listed *listed = listed_of(map_find(&list->nodes, str_from(found->name)));
+	struct listed *listed = node_list_entry(map_find(&list->nodes, str_from(found->name)));
 	bool is_new = !listed || listed->node.epoch != found->epoch;
 
 	if (listed) {
@@ -115,52 +115,53 @@ static bool put(struct node_list *list, const struct node *found, const struct n
 }
 
 /*
- * A name without a key is a node that died. A node whose very name is missing was forgotten by Redis, and says so with
- * its next renewal: it stays until it was not seen for its life. Returns whether there was one to take out.
+ * For a name in im:nodes without a key of its own: the node is dead. (A node whose name is missing from im:nodes was forgotten
+ * by Redis. It stays in the list for NODE_LIST_LIFE_S, because its next renewal writes it again.) Returns whether a node was
+ * removed.
  */
-static bool bury(struct node_list *list, struct str name)
+static bool node_list_remove_dead(struct node_list *list, struct str name)
 {
-	struct listed *listed = listed_of(map_find(&list->nodes, name));
+	struct listed *listed = node_list_entry(map_find(&list->nodes, name));
 
 	if (listed)
-		retire(list, listed);
+		node_list_retire(list, listed);
 	return listed;
 }
 
-static bool is_dead(const struct listed *listed, uint64_t now_ms)
+static bool node_list_is_dead(const struct listed *listed, uint64_t now_ms)
 {
-	return !is_living(listed, now_ms);
+	return !node_list_is_living(listed, now_ms);
 }
 
-/* Returns whether there was one to take out. */
-static bool take_out(struct node_list *list, bool (*is_out)(const struct listed *listed, uint64_t arg), uint64_t arg)
+/* Returns whether a node was removed. */
+static bool node_list_take_out(struct node_list *list, bool (*is_out)(const struct listed *listed, uint64_t arg), uint64_t arg)
 {
 	bool has_changed = false;
 
 	for (struct map_node *next, *link = map_first(&list->nodes); link; link = next) {
 		next = map_next(&list->nodes, link);
-		if (is_out(listed_of(link), arg)) {
-			retire(list, listed_of(link));
+		if (is_out(node_list_entry(link), arg)) {
+			node_list_retire(list, node_list_entry(link));
 			has_changed = true;
 		}
 	}
 	return has_changed;
 }
 
-static void tell(struct node_list *list, bool has_changed)
+static void node_list_tell(struct node_list *list, bool has_changed)
 {
 	if (has_changed && list->changed)
 		list->changed(list->changed_arg);
 }
 
-/* KEYS[1] im:nodes; ARGV[1] name, ARGV[2] what stands there if nobody registered it since. */
+/* KEYS[1] im:nodes; ARGV[1] name, ARGV[2] the value that was read: another one means that the node registered since. */
 static struct redis_script forget_script = {
 	.name = "node forget",
 	.source = "if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end\n"
 	          "return redis.call('HDEL', KEYS[1], ARGV[1])\n",
 };
 
-static void forget_if_long_dead(struct redis *redis, const struct asked *asked)
+static void node_list_forget_if_long_dead(struct redis *redis, const struct asked *asked)
 {
 	const struct str key = NODES_KEY;
 	struct buf seen = { 0 };
@@ -173,30 +174,30 @@ static void forget_if_long_dead(struct redis *redis, const struct asked *asked)
 	buf_release(&seen);
 }
 
-static void apply(struct node_list *list, const struct node_read *read)
+static void node_list_apply(struct node_list *list, const struct node_read *read)
 {
 	bool has_changed = false;
 
-	free_retired(list);
+	node_list_free_retired(list);
 	for (size_t i = 0; i < read->count; i++) {
 		if (read->asked[i].found.epoch) {
-			has_changed |= put(list, &read->asked[i].found, read);
+			has_changed |= node_list_put(list, &read->asked[i].found, read);
 		} else {
-			has_changed |= bury(list, str_from(read->asked[i].name));
-			forget_if_long_dead(list->redis, &read->asked[i]);
+			has_changed |= node_list_remove_dead(list, str_from(read->asked[i].name));
+			node_list_forget_if_long_dead(list->redis, &read->asked[i]);
 		}
 	}
 	list->fresh_ms = read->started_ms;
-	tell(list, has_changed);
+	node_list_tell(list, has_changed);
 }
 
 /* ---- reading ---- */
 
-static void serve(struct list *waiters)
+static void node_list_serve(struct list *waiters)
 {
 	struct list now;
 
-	/* Whoever asks again meanwhile waits for another read. */
+	/* Callers that ask again from `done` wait for the next read. */
 	list_init(&now);
 	list_splice_back(&now, waiters);
 	for (struct list *link; (link = list_pop_front(&now));) {
@@ -206,26 +207,26 @@ static void serve(struct list *waiters)
 	}
 }
 
-static void start_read(struct node_list *list);
+static void node_list_start_read(struct node_list *list);
 
-static void end_read(struct node_read *read)
+static void node_list_end_read(struct node_read *read)
 {
 	struct node_list *list = read->list;
 
 	if (list) {
 		list->read = NULL;
 		if (!read->has_failed)
-			apply(list, read);
+			node_list_apply(list, read);
 		if (!read->has_failed || !node_list_is_fresh(list))
-			serve(&list->served);
+			node_list_serve(&list->served);
 		if (!read->has_failed && !list->read && !list_is_empty(&list->waiting))
-			start_read(list);
+			node_list_start_read(list);
 	}
 	mem_free(read->asked);
 	mem_free(read);
 }
 
-static void on_node(void *arg, err_t err, const redisReply *reply)
+static void node_list_on_node(void *arg, err_t err, const redisReply *reply)
 {
 	struct asked *asked = arg;
 	struct node_read *read = asked->read;
@@ -236,25 +237,25 @@ static void on_node(void *arg, err_t err, const redisReply *reply)
 	         !node_record_read(&asked->found, str_from(asked->name), reply))
 		log_warn("a node in redis cannot be read", LOG_TEXT("node", asked->name));
 	if (--read->left == 0)
-		end_read(read);
+		node_list_end_read(read);
 }
 
-static void ask(struct redis *redis, struct asked *asked)
+static void node_list_ask(struct redis *redis, struct asked *asked)
 {
 	struct node_key key;
 
 	node_key_fill(&key, str_from(asked->name));
 	const struct str args[] = { STR("HGETALL"), key.key };
-	redis_command(redis, args, ARRAY_LEN(args), on_node, asked);
+	redis_command(redis, args, ARRAY_LEN(args), node_list_on_node, asked);
 }
 
-static void on_names(void *arg, err_t err, const redisReply *reply)
+static void node_list_on_names(void *arg, err_t err, const redisReply *reply)
 {
 	struct node_read *read = arg;
 
 	if (err != OK || reply->type != REDIS_REPLY_ARRAY || !read->list) {
 		read->has_failed = true;
-		end_read(read);
+		node_list_end_read(read);
 		return;
 	}
 	read->asked = mem_zalloc((reply->elements / 2) * sizeof(*read->asked));
@@ -268,12 +269,12 @@ static void on_names(void *arg, err_t err, const redisReply *reply)
 	}
 	read->left = read->count;
 	for (size_t i = 0; i < read->count; i++)
-		ask(read->list->redis, &read->asked[i]);
+		node_list_ask(read->list->redis, &read->asked[i]);
 	if (read->count == 0)
-		end_read(read);
+		node_list_end_read(read);
 }
 
-static void start_read(struct node_list *list)
+static void node_list_start_read(struct node_list *list)
 {
 	const struct str args[] = { STR("HGETALL"), NODES_KEY };
 
@@ -281,7 +282,7 @@ static void start_read(struct node_list *list)
 	list->read = MEM_NEW(struct node_read);
 	list->read->list = list;
 	list->read->started_ms = clock_mono_ms();
-	redis_command(list->redis, args, ARRAY_LEN(args), on_names, list->read);
+	redis_command(list->redis, args, ARRAY_LEN(args), node_list_on_names, list->read);
 }
 
 void node_list_refresh(struct node_list *list, void (*done)(void *arg), void *arg)
@@ -292,18 +293,18 @@ void node_list_refresh(struct node_list *list, void (*done)(void *arg), void *ar
 		list_push_back(&list->waiting, &waiter->link);
 	}
 	if (!list->read)
-		start_read(list);
+		node_list_start_read(list);
 }
 
-static void on_tick(struct timer *timer)
+static void node_list_on_tick(struct timer *timer)
 {
 	struct node_list *list = container_of(timer, struct node_list, timer);
 	uint64_t now = clock_mono_ms();
 
 	worker_arm(list->worker, &list->timer, now + REFRESH_MS);
 	node_list_refresh(list, NULL, NULL);
-	/* What nobody can read again dies, too. */
-	tell(list, take_out(list, is_dead, now));
+	/* Nodes that were not read for NODE_LIST_LIFE_S count as dead. */
+	node_list_tell(list, node_list_take_out(list, node_list_is_dead, now));
 }
 
 /* ---- the list ---- */
@@ -314,12 +315,12 @@ struct node_list *node_list_new(struct redis *redis, struct worker *worker)
 
 	list->redis = redis;
 	list->worker = worker;
-	map_init(&list->nodes, name_of);
+	map_init(&list->nodes, node_list_name_of);
 	list_init(&list->waiting);
 	list_init(&list->served);
-	timer_init(&list->timer, on_tick);
+	timer_init(&list->timer, node_list_on_tick);
 	worker_arm(worker, &list->timer, clock_mono_ms() + REFRESH_MS);
-	start_read(list);
+	node_list_start_read(list);
 	return list;
 }
 
@@ -328,8 +329,8 @@ void node_list_free(struct node_list *list)
 	worker_cancel(list->worker, &list->timer);
 	if (list->read)
 		list->read->list = NULL;
-	take_out(list, is_dead, UINT64_MAX);
-	free_retired(list);
+	node_list_take_out(list, node_list_is_dead, UINT64_MAX);
+	node_list_free_retired(list);
 	list_splice_back(&list->served, &list->waiting);
 	for (struct list *link; (link = list_pop_front(&list->served));)
 		mem_free(container_of(link, struct waiter, link));
@@ -339,9 +340,9 @@ void node_list_free(struct node_list *list)
 
 const struct node *node_list_find(const struct node_list *list, struct str name)
 {
-	const struct listed *listed = listed_of(map_find(&list->nodes, name));
+	const struct listed *listed = node_list_entry(map_find(&list->nodes, name));
 
-	return listed && is_living(listed, clock_mono_ms()) ? &listed->node : NULL;
+	return listed && node_list_is_living(listed, clock_mono_ms()) ? &listed->node : NULL;
 }
 
 const struct node *node_list_find_epoch(const struct node_list *list, struct str name, uint64_t epoch)
@@ -351,7 +352,7 @@ const struct node *node_list_find_epoch(const struct node_list *list, struct str
 	return node && node->epoch == epoch ? node : NULL;
 }
 
-static int compare_names(const void *a, const void *b)
+static int node_list_compare_names(const void *a, const void *b)
 {
 	return strcmp((*(const struct node *const *)a)->name, (*(const struct node *const *)b)->name);
 }
@@ -362,10 +363,10 @@ size_t node_list_all(const struct node_list *list, const struct node **out, size
 	size_t count = 0;
 
 	for (struct map_node *link = map_first(&list->nodes); link && count < max; link = map_next(&list->nodes, link)) {
-		if (is_living(listed_of(link), now))
-			out[count++] = &listed_of(link)->node;
+		if (node_list_is_living(node_list_entry(link), now))
+			out[count++] = &node_list_entry(link)->node;
 	}
-	qsort(out, count, sizeof(*out), compare_names);
+	qsort(out, count, sizeof(*out), node_list_compare_names);
 	return count;
 }
 

@@ -8,9 +8,10 @@
 #include "loop/worker.h"
 
 /*
- * The signals that a service answers, as calls on its main worker: SIGTERM and
- * SIGINT ask it to drain and leave, once (a second one ends the process at
- * once); SIGHUP to read its configuration again. Thread: the worker's.
+ * The signals of a service, as calls on its main worker. The first SIGTERM or
+ * SIGINT calls `on_terminate`; a second one ends the process with status 1.
+ * SIGHUP calls `on_reload`. service/service.c is the only user in the services.
+ * Thread: the worker's.
  */
 struct signals {
 	uv_signal_t terminate, interrupt, reload;
@@ -24,7 +25,7 @@ struct signals {
 err_t signals_init(struct signals *signals, struct worker *worker, void (*on_terminate)(void *arg),
                    void (*on_reload)(void *arg), void *arg) MUST_CHECK;
 
-/* The memory may go once the loop has turned. */
+/* The memory may be freed after the loop has turned once. */
 void signals_close(struct signals *signals);
 
 #endif

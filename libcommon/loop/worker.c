@@ -30,7 +30,7 @@ void worker_start_ticking(struct worker *worker)
 {
 	if (uv_is_closing((uv_handle_t *)&worker->tick))
 		return;
-	/* The wheel stood still while nothing was armed. */
+	/* Without an armed timer the wheel was not advanced. */
 	timer_wheel_advance(&worker->wheel, clock_mono_ms());
 	uv_timer_start(&worker->tick, on_tick, WORKER_TICK_MS, WORKER_TICK_MS);
 	worker->is_ticking = true;
@@ -40,7 +40,7 @@ err_t worker_init(struct worker *worker, const char *name)
 {
 	*worker = (struct worker){ 0 };
 	snprintf(worker->name, sizeof(worker->name), "%s", name);
-	/* A peer that went away is an error of the write, not the end of the process. */
+	/* Writing to a closed connection must return EPIPE, not kill the process. */
 	signal(SIGPIPE, SIG_IGN);
 	if (uv_loop_init(&worker->loop))
 		return ERR_NO_MEMORY;

@@ -9,16 +9,16 @@
 #include "loop/mailbox.h"
 
 /*
- * A thread with a libuv loop of its own, a timer wheel that the loop drives,
- * and a mailbox that runs tasks. Nothing else is shared between workers.
+ * A thread with a libuv loop, a timer wheel that the loop advances, and a mailbox
+ * that runs tasks. Workers share nothing else.
  *
  * The main thread can be one too: worker_init() and worker_run() without
  * worker_start().
  *
- * A life: worker_init(); set up handles on the loop; worker_start() or
- * worker_run(); on the worker's thread close all of them, then worker_stop();
+ * Order of use: worker_init(); make handles on the loop; worker_start() or
+ * worker_run(); on the worker's thread close all handles, then worker_stop();
  * worker_join(). A worker that was never run ends with worker_stop() and
- * worker_join() too.
+ * worker_join(), too.
  *
  * The loop wakes every WORKER_TICK_MS only while a timer is armed: an idle
  * worker sleeps.
@@ -44,34 +44,34 @@ struct worker {
 /* The wheel's tick. */
 #define WORKER_TICK_MS 10
 
-/* `name` is cut to 15 characters. From the first one on, the process ignores SIGPIPE. */
+/* `name` is cut to 15 characters. The first worker makes the process ignore SIGPIPE. */
 err_t worker_init(struct worker *worker, const char *name) MUST_CHECK;
 
-/* Runs the loop on a thread of its own. What was set up on the loop before is the new thread's from here on. */
+/* Runs the loop on a new thread, which owns the handles on the loop from here on. */
 err_t worker_start(struct worker *worker) MUST_CHECK;
 
 /* Runs the loop on this thread, until worker_stop(). */
 void worker_run(struct worker *worker);
 
 /*
- * Thread: any. The task belongs to the worker until its `run` is called, on the worker's thread; one posted before
- * the loop runs waits for it. Posting after worker_stop() is a bug.
+ * The task belongs to the worker until its `run` is called, on the worker's thread. A task that is posted before the loop
+ * runs waits. Posting after worker_stop() is a bug. Thread: any.
  */
 void worker_post(struct worker *worker, struct task *task);
 
-/* Thread: the worker's. The loop ends once its own handles are closed; the caller closed all others before. */
+/* Closes the worker's own handles, then the loop ends. The caller has closed all others. Thread: the worker's. */
 void worker_stop(struct worker *worker);
 
 /*
- * Waits for the thread (without one: for handles that are closing) and frees what init made. Tasks that were not run
+ * Waits for the thread (without a thread: for handles that are closing) and frees what init made. Tasks that were not run
  * are dropped.
  */
 void worker_join(struct worker *worker);
 
-/* Part of worker_arm(): lets the wheel turn. */
+/* Part of worker_arm(): starts to advance the wheel. */
 void worker_start_ticking(struct worker *worker);
 
-/* Deadlines are of clock_mono_ms(). Thread: the worker's, or whoever sets it up before it runs. */
+/* The deadline is one of clock_mono_ms(). Thread: the worker's, or any before the worker runs. */
 static inline void worker_arm(struct worker *worker, struct timer *timer, uint64_t deadline_ms)
 {
 	if (!worker->is_ticking)

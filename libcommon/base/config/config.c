@@ -11,19 +11,19 @@
 
 #define FILE_SIZE_MAX (1 << 20)
 
-/* Where the values came from, for config_reload(); there is one configuration in a process. */
+/* The command line, for config_reload(). A process has one configuration. */
 static struct {
 	int argc;
 	char **argv;
 } sources;
 
-/* The values that one reading of all sources collects, an entry for each option. */
+/* The result of reading all sources; one entry for each option. */
 struct reading {
 	const struct config_table *table;
 	struct config_value *values;
-	unsigned *lines; /* of the file, where the option stands; 0: nowhere */
+	unsigned *lines; /* the line of the file that sets the option; 0: none */
 	enum config_action action;
-	struct buf reason; /* one sentence, when something is wrong */
+	struct buf reason; /* the error, as one sentence */
 };
 
 static void reading_init(struct reading *reading, const struct config_table *table)
@@ -103,7 +103,7 @@ static struct str trim(struct str s)
 	return s;
 }
 
-/* Cuts a comment off. */
+/* Removes a comment from the end. */
 static struct str without_comment(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++)
@@ -112,7 +112,7 @@ static struct str without_comment(struct str s)
 	return s;
 }
 
-/* The value as it is meant; false if its quotes are not closed or something follows them. */
+/* Removes the quotes around a value. False if they are not closed, or if text follows them. */
 static bool unquote(struct str *value)
 {
 	if (value->len == 0 || value->ptr[0] != '"') {
@@ -202,7 +202,7 @@ struct argument {
 	const char *value; /* NULL: not given */
 };
 
-/* Takes the argument at `*at`; the value may be the next word, but never one that looks like an option. */
+/* Takes the argument at `*at`. Its value may be the next word, unless that begins like an option. */
 static struct argument next_argument(int argc, char **argv, int *at)
 {
 	struct str value = str_from(argv[*at] + 2);
@@ -286,7 +286,7 @@ static err_t check_required(struct reading *reading)
 	return err;
 }
 
-/* All sources, the weakest first. */
+/* Reads all sources, in the order of precedence: later ones win. */
 static err_t read_all(struct reading *reading)
 {
 	const char *file = NULL;

@@ -26,8 +26,8 @@ enum config_action { CONFIG_RUN, CONFIG_EXIT, CONFIG_MIGRATE };
  * Fills `target`. --help, --version and --config-markdown print and give
  * CONFIG_EXIT, with no option set; `--migrate` gives CONFIG_MIGRATE. On an
  * error one sentence goes to stderr. What was not set is zero, so that
- * config_release() may follow in any case. `argv` stays as it is for
- * config_reload(). Thread: the main one, here and below.
+ * config_release() may follow in any case. The caller keeps `argv` unchanged for
+ * config_reload(). Thread of all functions: the main one.
  */
 err_t config_load(const struct config_table *table, int argc, char **argv,
                   void *target, enum config_action *action) MUST_CHECK;

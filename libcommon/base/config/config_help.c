@@ -6,7 +6,7 @@
 
 #define COLUMN_GAP 2
 
-/* What the command line knows besides the options. */
+/* Words of the command line that are not options. */
 static const struct {
 	const char *name;
 	const char *help;
@@ -123,7 +123,7 @@ void config_print_help(const struct config_table *table)
 	buf_release(&line);
 }
 
-/* A bar would end the cell. */
+/* Escapes bars, which would end the cell. */
 static void write_cell(struct buf *out, struct str text)
 {
 	for (size_t i = 0; i < text.len; i++) {

@@ -10,7 +10,7 @@ struct unit {
 	int64_t factor;
 };
 
-/* The smallest first: it is the one that every value can be shown in. */
+/* The smallest first: every value can be shown in it. */
 static const struct unit byte_units[] = { { "", 1 }, { "k", 1 << 10 }, { "m", 1 << 20 }, { "g", 1 << 30 } };
 static const struct unit duration_units[] = {
 	{ "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 60 * 60 * 1000 }, { "d", 24 * 60 * 60 * 1000 },
@@ -155,7 +155,7 @@ static void write_expected(struct buf *reason, const struct config_option *optio
 		buf_append_text(reason, option->choices);
 }
 
-/* The value is shown, unless it is a secret or would spoil the line. */
+/* Shows the value, unless it is a secret, long, or has control characters. */
 static err_t refuse(struct buf *reason, const struct config_option *option, struct str text)
 {
 	if (!(option->flags & CONFIG_SECRET) && text.len <= 200 && is_plain_text(text))

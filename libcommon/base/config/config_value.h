@@ -26,7 +26,7 @@ bool config_value_equal(const struct config_value *a, const struct config_value 
 void config_value_store(const struct config_option *option, struct config_value *value, void *target);
 struct config_value config_value_load(const struct config_option *option, const void *target);
 
-/* Zero, whatever it was: a text is not freed. */
+/* Sets the member to zero without freeing a text. */
 void config_value_forget(const struct config_option *option, void *target);
 
 /* "1s to 1h", "3 to 128 characters"; nothing if there is no range. */

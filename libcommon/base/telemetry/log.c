@@ -47,7 +47,7 @@ void log_configure(const char *node_name, enum log_level level, enum log_format 
 	log_set_level(level);
 }
 
-/* Second and count are one word, so that a burst is never exceeded, not even between threads. */
+/* Second and count are one atomic word, so threads together never exceed the burst. */
 static bool is_within_burst(struct log_site *site)
 {
 	uint64_t second = clock_mono_us() / 1000000;
@@ -74,7 +74,7 @@ static void write_out(struct str line)
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written <= 0)
-			return; /* there is nobody left to tell */
+			return; /* there is no other place to report it */
 		line = str_of(line.ptr + written, line.len - (size_t)written);
 	}
 }
@@ -83,7 +83,7 @@ void log_write(struct log_site *site, enum log_level level, const char *event, c
 {
 	int saved_errno = errno;
 
-	/* Who asks for debug lines wants all of them. */
+	/* Debug lines are not limited. */
 	if (level == LOG_DEBUG || is_within_burst(site)) {
 		enum log_format format = (enum log_format)atomic_load_explicit(&log_state.format, memory_order_relaxed);
 		struct log_line line;

@@ -7,7 +7,7 @@
 #include "base/macros.h"
 #include "base/text/utf8.h"
 
-/* For `suppressed`, `truncated` and the end of the line, which must always fit. */
+/* Reserved for `suppressed`, `truncated` and the end of the line. */
 #define TAIL_SIZE 64
 
 static const char *const level_names[] = { "DEBUG", "INFO", "WARN", "ERROR" };
@@ -63,7 +63,7 @@ static void put_escape(struct log_line *line, uint32_t code_point)
 	}
 }
 
-/* Both formats escape alike; a byte that is not UTF-8 shows as U+FFFD. */
+/* Both formats escape in the same way. A byte that is not valid UTF-8 becomes U+FFFD. */
 static void put_escaped(struct log_line *line, struct str s)
 {
 	uint32_t code_point;
@@ -88,7 +88,7 @@ static void put_quoted(struct log_line *line, struct str s)
 	put_text(line, "\"");
 }
 
-/* Plain enough to stand without quotes after `key=`. */
+/* Whether `s` can stand without quotes after `key=`. */
 static bool is_bare(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++)
@@ -186,7 +186,7 @@ void log_line_field(struct log_line *line, const struct log_field *field)
 		put_format(line, "%llu", (unsigned long long)field->unsigned_number);
 		break;
 	}
-	/* All of a field or nothing of it. */
+	/* A field is written completely or not at all. */
 	if (line->is_full) {
 		line->len = len_before;
 		line->is_full = false;

@@ -3,7 +3,7 @@
 
 #include "base/text/buf.h"
 
-/* What the kernel knows about this process, under the names that Prometheus's own clients use; from /proc. */
+/* Memory, CPU, open files and start time of the process from /proc, under the names that Prometheus's own clients use. */
 void metrics_write_process(struct buf *out);
 
 #endif

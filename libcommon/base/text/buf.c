@@ -25,7 +25,7 @@ static void grow(struct buf *buf, size_t more)
 	bool overflows = __builtin_add_overflow(buf->len, more, &needed);
 
 	assert(!overflows);
-	/* Doubled, so that appending n bytes one by one copies O(n). */
+	/* Doubled, so that appending n bytes one by one copies O(n) bytes. */
 	buf->cap = MAX(MAX(needed, buf->cap * 2), FIRST_SIZE);
 	buf->ptr = mem_resize(buf->ptr, buf->cap);
 }

@@ -9,9 +9,9 @@
 #include "base/text/str.h"
 
 /*
- * A growing byte buffer. `{0}` is an empty one; buf_release() gives its memory
- * back. Appending never fails (see base/mem.h): whoever appends what comes
- * from outside bounds it first.
+ * A growing byte buffer. `{0}` is an empty one; buf_release() frees its memory.
+ * Appending never fails (see base/mem.h), so callers bound input from outside
+ * first. Thread: one at a time.
  */
 struct buf {
 	char *ptr;
@@ -21,10 +21,10 @@ struct buf {
 
 void buf_release(struct buf *buf);
 
-/* Forgets the content, keeps the memory. */
+/* Empties the buffer and keeps its memory. */
 void buf_clear(struct buf *buf);
 
-/* Room for `more` further bytes; returns where they go. Account for them with buf->len. */
+/* Makes room for `more` bytes and returns their place. The caller writes them and adds their number to buf->len. */
 char *buf_reserve(struct buf *buf, size_t more);
 
 void buf_append(struct buf *buf, const void *bytes, size_t len);
@@ -36,16 +36,16 @@ void buf_append_i64(struct buf *buf, int64_t number);
 void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(struct buf *buf, const char *format, va_list args) PRINTF_LIKE(2, 0);
 
-/* The content as a string that lives as long as the buffer is not changed. */
+/* The content; valid until the buffer is changed. */
 static inline struct str buf_str(const struct buf *buf)
 {
 	return (struct str){ buf->ptr, buf->len };
 }
 
-/* Terminates the content (the terminator is not counted) and returns it. */
+/* The content with a terminator, which is not counted in `len`; valid until the buffer is changed. */
 const char *buf_text(struct buf *buf);
 
-/* Hands the memory over to the caller, who free()s it; the buffer is empty again. */
+/* The content with a terminator. The caller frees it with mem_free(); the buffer is empty afterwards. */
 char *buf_take(struct buf *buf);
 
 #endif

@@ -38,7 +38,7 @@ bool conversation_parse(struct str id, struct conversation *out);
 size_t conversation_direct(char out[CONVERSATION_ID_MAX + 1], struct str uid, struct str other);
 size_t conversation_group(char out[CONVERSATION_ID_MAX + 1], struct str gid);
 
-/* The other side of a one-to-one conversation (oneself for notes to self); `conversation` has `uid` in it. */
+/* The other user of a one-to-one conversation that `uid` is in; `uid` itself in a conversation with oneself. */
 struct str conversation_peer(const struct conversation *conversation, struct str uid);
 
 #endif

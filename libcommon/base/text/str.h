@@ -7,8 +7,8 @@
 #include <string.h>
 
 /*
- * A piece of text or bytes that somebody else owns: a pointer and a length,
- * not terminated. Passed by value. `ptr` may be NULL when `len` is 0.
+ * A text or bytes, as a pointer and a length: not owned and not terminated. It
+ * is passed by value. `ptr` may be NULL when `len` is 0.
  */
 struct str {
 	const char *ptr;
@@ -42,25 +42,25 @@ int str_compare(struct str a, struct str b);
 bool str_starts_with(struct str s, struct str prefix);
 
 /*
- * Cuts `s` at the first `separator`: returns what stands before it and moves
- * `s` behind it. Without one, returns all and leaves `s` with ptr NULL.
+ * Cuts `s` at the first `separator`: returns the part before it and moves `s`
+ * behind it. Without a separator it returns all of `s`, and s->ptr becomes NULL.
  */
 struct str str_cut(struct str *s, char separator);
 
-/* Heap copy with a terminator; free() it. */
+/* A terminated copy; free it with mem_free(). */
 char *str_dup(struct str s);
 
-/* Copies into `to` with a terminator; false (and "") if it does not fit. */
+/* A terminated copy in `to`. False, and "", if it does not fit. */
 bool str_copy(char *to, size_t size, struct str s);
 
-/* The whole of `s` as a decimal number; false if it is anything else or out of range. */
+/* All of `s` as a decimal number. False if it has another form or is out of range. */
 bool str_to_u64(struct str s, uint64_t *out);
 bool str_to_i64(struct str s, int64_t *out);
 
-/* A well mixed 64-bit hash, keyed once per process so that nobody outside can aim at a bucket. */
+/* A 64-bit hash under a random key of the process, so that input from outside cannot aim at a bucket of a map. */
 uint64_t str_hash(struct str s);
 
-/* The same hash under a fixed key: for what several processes must agree on. */
+/* The same hash under a fixed key, for values that several processes must agree on. */
 uint64_t str_hash_stable(struct str s);
 
 #endif

@@ -12,10 +12,10 @@ bool utf8_is_valid(struct str s);
 /* Number of code points of valid UTF-8. */
 size_t utf8_length(struct str s);
 
-/* The first code point of `s` and its length in bytes; 0 if what stands there is not well-formed, or nothing. */
+/* The first code point of `s`; returns its length in bytes. 0 if `s` is empty or does not begin with valid UTF-8. */
 size_t utf8_first(struct str s, uint32_t *code_point);
 
-/* C0 and C1 controls, DEL, and the two separators that some programs take for a new line. */
+/* C0 and C1 controls, DEL, and U+2028 and U+2029, which some programs take for a line end. */
 bool code_point_is_control(uint32_t code_point);
 
 #endif
