@@ -12,19 +12,15 @@
 
 struct drain;
 struct gateway_config;
-struct gateway_metrics;
-struct internal_server;
 struct registration;
 struct route_link;
 struct rpc_server;
-struct worker;
+struct service;
 struct ws_worker;
 
 struct app {
 	struct gateway_config *config;
-	struct gateway_metrics *metrics;
-	struct worker *main; /* it talks to router and serves the internal port and gRPC */
-	struct internal_server *internal;
+	struct service *service; /* its worker, the main one, talks to router and serves the internal port and gRPC */
 	struct rpc_server *server;
 	struct route_link *routes;
 	struct registration *registration;
@@ -32,7 +28,6 @@ struct app {
 	struct ws_worker *workers;
 	unsigned worker_count;
 	unsigned listening_workers;
-	int exit_code;
 	void (*take_down)(struct app *app); /* after the drain: servers, channels, threads */
 
 	atomic_uint_fast64_t node_epoch; /* 0 until the gateway is registered */

@@ -14,12 +14,11 @@
 #include "gateway/router/route_link.h"
 #include "gateway/worker/ws_orders.h"
 #include "gateway/worker/ws_worker.h"
-#include "loop/signals.h"
-#include "net/http/internal_server.h"
 #include "net/jwt.h"
 #include "rpc/client/rpc_client.h"
 #include "rpc/server/descriptor_set.h"
 #include "rpc/server/rpc_server.h"
+#include "service/service.h"
 
 #define DELIVER_MAX_MESSAGE (16 << 20)
 #define CHECK_TIMEOUT_MS 900
@@ -27,12 +26,11 @@
 /* All that the process consists of. What several folders need of it is in `app`. */
 struct gateway {
 	struct app app;
+	struct service service; /* its worker is the main worker */
 	struct gateway_config config;
 	struct gateway_metrics metrics;
-	struct gateway_service service;
+	struct gateway_service grpc;
 	struct jwt_keys *keys;
-	struct worker main;
-	struct signals signals;
 	struct rpc_client *client;
 	struct rpc_channel *im, *router;
 	struct rpc_channel *routes_channel; /* to router, for the stream of routes alone */
@@ -42,8 +40,6 @@ struct gateway {
 	unsigned servers_left; /* WebSocket servers to be closed */
 	struct task last_task; /* of the main worker's mailbox */
 };
-
-static struct gateway gateway;
 
 static const struct rpc_method methods[] = {
 	{ .path = "/skein.v1.Gateway/Deliver", .thread = RPC_ON_QUEUE, .stream = &delivery_handlers },
@@ -84,7 +80,8 @@ static void check_im(struct readiness_run *run, void *arg)
 		readiness_done(run, OK); /* the channel may be closed already, and the service is not ready anyway */
 		return;
 	}
-	rpc_call(g->im, &g->main, "/grpc.health.v1.Health/Check", STR(""), CHECK_TIMEOUT_MS, false, STR(""), on_health, run);
+	rpc_call(g->im, &g->service.worker, "/grpc.health.v1.Health/Check", STR(""), CHECK_TIMEOUT_MS, false, STR(""),
+	         on_health, run);
 }
 
 /* ---- coming up: registered first, so that no connection is without a node ---- */
@@ -147,17 +144,11 @@ static void on_lost(void *arg)
 	drain_at_once(arg);
 }
 
-static void on_terminate(void *arg)
+static void drain(void *arg)
 {
-	drain_begin(arg);
-}
+	struct gateway *g = arg;
 
-static void on_reload(void *arg)
-{
-	struct app *app = arg;
-
-	if (config_reload(&gateway_config_table, app->config) == OK)
-		log_set_level((enum log_level)app->config->common.log_level);
+	drain_begin(&g->app);
 }
 
 /* ---- wiring ---- */
@@ -172,7 +163,7 @@ static err_t start_workers(struct gateway *g)
 	for (unsigned i = 0; i < app->worker_count && !err; i++) {
 		const struct ws_worker_setup setup = {
 			.index = i,
-			.main = &g->main,
+			.main = &g->service.worker,
 			.config = &g->config,
 			.metrics = &g->metrics,
 			.keys = g->keys,
@@ -203,7 +194,7 @@ static err_t start_clients(struct gateway *g)
 
 static err_t start_server(struct gateway *g)
 {
-	g->service = (struct gateway_service){
+	g->grpc = (struct gateway_service){
 		.workers = g->app.workers,
 		.worker_count = g->app.worker_count,
 		.node_epoch = &g->app.node_epoch,
@@ -213,18 +204,18 @@ static err_t start_server(struct gateway *g)
 		.listen = g->config.grpc_listen,
 		.methods = methods,
 		.method_count = ARRAY_LEN(methods),
-		.arg = &g->service,
+		.arg = &g->grpc,
 		.max_message = DELIVER_MAX_MESSAGE,
 		.descriptor_set = str_of(proto_descriptor_set, proto_descriptor_set_len),
 	};
 
-	return rpc_server_new(&g->app.server, &g->main, &options);
+	return rpc_server_new(&g->app.server, &g->service.worker, &options);
 }
 
 static void open_router(struct gateway *g)
 {
 	const struct route_link_setup routes = {
-		.main = &g->main,
+		.main = &g->service.worker,
 		.channel = g->routes_channel,
 		.node = g->config.common.node_name,
 		.node_epoch = &g->app.node_epoch,
@@ -233,7 +224,7 @@ static void open_router(struct gateway *g)
 		.arg = &g->app,
 	};
 	const struct registration_setup registration = {
-		.main = &g->main,
+		.main = &g->service.worker,
 		.channel = g->router,
 		.config = &g->config,
 		.node_epoch = &g->app.node_epoch,
@@ -248,28 +239,18 @@ static void open_router(struct gateway *g)
 	registration_begin(&g->registration, &registration);
 }
 
-static err_t start(struct gateway *g)
+static err_t start(void *arg)
 {
-	const struct readiness_check checks[] = {
-		{ .name = "router", .start = check_router, .arg = g },
-		{ .name = "im", .start = check_im, .arg = g },
-		{ .name = "websocket", .start = check_listening, .arg = g },
-	};
+	struct gateway *g = arg;
 
 	gateway_metrics_init(&g->metrics);
 	err_t err = jwt_keys_new(&g->keys, str_from(g->config.auth_secret));
-	if (!err)
-		err = worker_init(&g->main, "main");
-	if (!err)
-		err = signals_init(&g->signals, &g->main, on_terminate, on_reload, &g->app);
 	if (!err)
 		err = start_clients(g);
 	if (!err)
 		err = start_workers(g);
 	if (!err)
 		err = start_server(g);
-	if (!err)
-		err = internal_server_new(&g->app.internal, &g->main, g->config.common.internal_listen, checks, ARRAY_LEN(checks));
 	if (err)
 		return err;
 	gateway_figures_add(&g->app);
@@ -277,22 +258,14 @@ static err_t start(struct gateway *g)
 	return OK;
 }
 
-/* ---- taking down, in the reverse order: servers, channels, threads, then the main loop ---- */
-
-static void on_all_closed(void *arg)
-{
-	struct gateway *g = arg;
-
-	worker_stop(&g->main);
-}
+/* ---- taking down, in the reverse order: servers, channels, threads ---- */
 
 /* Nothing is posted to the main worker any more, and what was posted has run. */
 static void on_last_task(struct task *task)
 {
 	struct gateway *g = container_of(task, struct gateway, last_task);
 
-	signals_close(&g->signals);
-	internal_server_close(g->app.internal, on_all_closed, g);
+	service_leave(&g->service);
 }
 
 static void on_client_closed(void *arg)
@@ -302,7 +275,7 @@ static void on_client_closed(void *arg)
 	for (unsigned i = 0; i < g->app.worker_count; i++)
 		ws_worker_end(&g->app.workers[i]);
 	g->last_task.run = on_last_task;
-	worker_post(&g->main, &g->last_task);
+	worker_post(&g->service.worker, &g->last_task);
 }
 
 static void on_rpc_closed(void *arg)
@@ -313,7 +286,7 @@ static void on_rpc_closed(void *arg)
 	rpc_channel_close(g->im);
 	rpc_channel_close(g->router);
 	rpc_channel_close(g->routes_channel);
-	rpc_client_close(g->client, &g->main, on_client_closed, g);
+	rpc_client_close(g->client, &g->service.worker, on_client_closed, g);
 }
 
 static void on_server_closed(void *arg, err_t err)
@@ -334,43 +307,45 @@ static void take_down(struct app *app)
 		ws_worker_close_server(&app->workers[i], on_server_closed, g);
 }
 
-static void release(struct gateway *g)
+static void release(void *arg)
 {
-	worker_join(&g->main);
+	struct gateway *g = arg;
+
 	mem_free(g->app.workers);
 	move_targets_release(&g->drain.targets);
 	jwt_keys_free(g->keys);
-	config_release(&gateway_config_table, &g->config);
 }
+
+static struct gateway gateway = {
+	.app = {
+		.config = &gateway.config,
+		.service = &gateway.service,
+		.routes = &gateway.routes,
+		.registration = &gateway.registration,
+		.drain = &gateway.drain,
+		.take_down = take_down,
+	},
+};
+
+static const struct readiness_check checks[] = {
+	{ .name = "router", .start = check_router, .arg = &gateway },
+	{ .name = "im", .start = check_im, .arg = &gateway },
+	{ .name = "websocket", .start = check_listening, .arg = &gateway },
+};
+
+static const struct service_definition definition = {
+	.config_table = &gateway_config_table,
+	.config = &gateway.config,
+	.common = &gateway.config.common,
+	.app = &gateway,
+	.checks = checks,
+	.check_count = ARRAY_LEN(checks),
+	.start = start,
+	.drain = drain,
+	.release = release,
+};
 
 int main(int argc, char **argv)
 {
-	struct gateway *g = &gateway;
-	enum config_action action;
-
-	g->app = (struct app){
-		.config = &g->config,
-		.metrics = &g->metrics,
-		.main = &g->main,
-		.routes = &g->routes,
-		.registration = &g->registration,
-		.drain = &g->drain,
-		.take_down = take_down,
-	};
-	if (config_load(&gateway_config_table, argc, argv, &g->config, &action))
-		return 2;
-	if (action != CONFIG_RUN)
-		return 0;
-	log_configure(g->config.common.node_name, (enum log_level)g->config.common.log_level,
-	              (enum log_format)g->config.common.log_format);
-	err_t err = start(g);
-	if (err) {
-		log_error("could not start", LOG_ERR(err));
-		return 1;
-	}
-	log_info("gateway is up", LOG_TEXT("grpc", g->config.grpc_listen), LOG_TEXT("version", skein_version));
-	worker_run(&g->main);
-	release(g);
-	log_info("gateway has left");
-	return g->app.exit_code;
+	return service_main(&gateway.service, &definition, argc, argv);
 }

@@ -43,7 +43,7 @@ async def test_a_gateway_that_drains_sends_300_connections_elsewhere_and_nothing
     code, output = await restart
     assert code == 0, output
     assert left_s < DRAIN_S
-    assert "gateway has left" in log.read_text()[logged:]
+    assert "service has left" in log.read_text()[logged:]
     for i, phone in enumerate(all_phones):
         await phone.has(sent[i])
         assert texts_from(phone, alice) == [str(n) for n in range(sent[i])]

@@ -8,8 +8,14 @@ from gateway_fixture import appended, scenario, text_message
 PAIR = "u:alice:bob"
 
 
-def from_alice(seq, conversation=PAIR, **more):
-    return text_message(seq, conversation_id=conversation, **more).SerializeToString()
+def to_bob(seq, sender="alice"):
+    """A message of another user to bob."""
+    pair = "u:" + ":".join(sorted((sender, "bob")))
+    return text_message(seq, conversation_id=pair, **{"from": sender}).SerializeToString()
+
+
+def from_bob(seq, recipient):
+    return text_message(seq, conversation_id=f"u:bob:{recipient}", **{"from": "bob"}).SerializeToString()
 
 
 async def told(g, count=1):
@@ -22,8 +28,8 @@ async def told(g, count=1):
 async def test_an_ack_is_told_to_im_as_the_highest_seq_of_each_conversation(g):
     bob, push = await g.connect("bob"), g.push()
     carol = "u:bob:carol"
-    for offset, seq, conversation in (1, 4, PAIR), (2, 5, PAIR), (3, 9, carol), (4, 6, PAIR):
-        await push.message(bob.at(offset), message=from_alice(seq, conversation))
+    for offset, seq, sender in (1, 4, "alice"), (2, 5, "alice"), (3, 9, "carol"), (4, 6, "alice"):
+        await push.message(bob.at(offset), message=to_bob(seq, sender))
     assert await bob.offsets(4) == [1, 2, 3, 4]
     await bob.ack(3)
     assert await told(g) == [{("bob", PAIR): 5, ("bob", carol): 9}]
@@ -35,10 +41,10 @@ async def test_an_ack_is_told_to_im_as_the_highest_seq_of_each_conversation(g):
 @scenario()
 async def test_only_one_to_one_messages_of_others_count(g):
     bob, push = await g.connect("bob"), g.push()
-    await push.message(bob.at(1), message=from_alice(1, "g:crew"))
-    await push.send(push.delivery(own=[bob.at(2)], message=from_alice(2, "u:bob:carol", **{"from": "bob"}), client_msg_id="k"))
-    await push.message(bob.at(3), message=from_alice(3, "u:bob:dave", **{"from": "bob"}))  # the user's own, found in the inbox
-    await push.message(bob.at(4), message=from_alice(4))
+    await push.message(bob.at(1), message=text_message(1, conversation_id="g:crew").SerializeToString())
+    await push.send(push.delivery(own=[bob.at(2)], message=from_bob(2, "carol"), client_msg_id="k"))
+    await push.message(bob.at(3), message=from_bob(3, "dave"))  # bob's own, without its key
+    await push.message(bob.at(4), message=to_bob(4))
     assert await bob.offsets(4) == [1, 2, 3, 4]
     await bob.ack(3)
     await bob.nothing_before("pong")  # the ack was read
@@ -55,7 +61,7 @@ async def test_what_was_read_from_the_inbox_counts_too_and_what_was_left_to_the_
     await bob.ack(20)
     assert await told(g) == [{("bob", PAIR): 20}]
     await bob.ack(30)  # read over HTTP: the gateway does not know these messages
-    await push.message(bob.at(31), message=from_alice(31))
+    await push.message(bob.at(31), message=to_bob(31))
     assert await bob.offsets(1) == [31]
     await bob.ack(31)
     assert (await told(g, 2))[1] == {("bob", PAIR): 31}
@@ -66,7 +72,7 @@ async def test_one_call_is_under_way_at_a_time_and_acks_that_come_meanwhile_join
     bob, tablet, push = await g.connect("bob"), await g.connect("bob", device="tablet"), g.push()
     g.im.delivered_gate.clear()
     for offset in range(1, 11):
-        await push.send(push.delivery([bob.at(offset), tablet.at(offset)], message=from_alice(offset)))
+        await push.send(push.delivery([bob.at(offset), tablet.at(offset)], message=to_bob(offset)))
     assert await bob.offsets(10) == await tablet.offsets(10) == list(range(1, 11))
     await bob.ack(1)
     await told(g)
@@ -83,13 +89,13 @@ async def test_one_call_is_under_way_at_a_time_and_acks_that_come_meanwhile_join
 @scenario(ws_workers="1")
 async def test_a_full_batch_has_256_receipts_and_leaves_at_once(g):
     bob, push = await g.connect("bob"), g.push()
-    await push.send(*(push.delivery([bob.at(n)], message=from_alice(n, f"u:bob:u{n}")) for n in range(1, 201)))
+    await push.send(*(push.delivery([bob.at(n)], message=to_bob(n, f"u{n}")) for n in range(1, 201)))
     assert await bob.offsets(200) == list(range(1, 201))
     g.im.delivered_gate.clear()
     await bob.ack(1)
     await told(g)  # what follows waits for this one
     await bob.ack(200)
-    await push.send(*(push.delivery([bob.at(n)], message=from_alice(n, f"u:bob:u{n}")) for n in range(201, 401)))
+    await push.send(*(push.delivery([bob.at(n)], message=to_bob(n, f"u{n}")) for n in range(201, 401)))
     assert await bob.offsets(200) == list(range(201, 401))
     await bob.ack(400)
     await bob.nothing_before("pong")
@@ -103,12 +109,12 @@ async def test_a_full_batch_has_256_receipts_and_leaves_at_once(g):
 async def test_receipts_that_im_does_not_take_are_lost_and_counted_and_nothing_waits_for_them(g):
     bob, push = await g.connect("bob"), g.push()
     g.im.delivered_status = grpc.StatusCode.UNAVAILABLE
-    await push.message(bob.at(1), message=from_alice(1))
+    await push.message(bob.at(1), message=to_bob(1))
     assert await bob.offsets(1) == [1]
     await bob.ack(1)
     await g.becomes(lambda: 'skein_gateway_receipts_dropped_total{reason="im"} 1\n' in g._get("/metrics")[1])
     g.im.delivered_status = None
-    await push.message(bob.at(2), message=from_alice(2))
+    await push.message(bob.at(2), message=to_bob(2))
     assert await bob.offsets(1) == [2]
     await bob.ack(2)
     assert await told(g, 2) == [{("bob", PAIR): 1}, {("bob", PAIR): 2}]
@@ -117,11 +123,11 @@ async def test_receipts_that_im_does_not_take_are_lost_and_counted_and_nothing_w
 @scenario(ws_workers="1")
 async def test_a_connection_that_never_acks_sends_no_receipts(g):
     silent, bob, push = await g.connect("bob", ack="0"), await g.connect("bob", device="tablet"), g.push()
-    await push.message(silent.at(1), message=from_alice(1, "u:bob:carol"))
+    await push.message(silent.at(1), message=to_bob(1, "carol"))
     assert await silent.offsets(1) == [1]
     await silent.ack(1)
     await silent.nothing_before("pong")
-    await push.message(bob.at(1), message=from_alice(2))
+    await push.message(bob.at(1), message=to_bob(2))
     assert await bob.offsets(1) == [1]
     await bob.ack(1)
     assert await told(g) == [{("bob", PAIR): 2}]
@@ -130,7 +136,7 @@ async def test_a_connection_that_never_acks_sends_no_receipts(g):
 @scenario(delivered_events="off")
 async def test_it_can_be_switched_off(g):
     bob, push = await g.connect("bob"), g.push()
-    await push.message(bob.at(1), message=from_alice(1))
+    await push.message(bob.at(1), message=to_bob(1))
     assert await bob.offsets(1) == [1]
     await bob.ack(1)
     await bob.nothing_before("pong")
@@ -144,7 +150,7 @@ async def test_receipts_under_way_do_not_hold_up_the_end(g):
     bob, push = await g.connect("bob"), g.push()
     g.im.delivered_gate.clear()
     for offset in 1, 2:
-        await push.message(bob.at(offset), message=from_alice(offset))
+        await push.message(bob.at(offset), message=to_bob(offset))
         assert await bob.offsets(1) == [offset]
         await bob.ack(offset)
         await told(g)

@@ -9,9 +9,9 @@
 #include "gateway/router/route_link.h"
 #include "gateway/worker/ws_orders.h"
 #include "gateway/worker/ws_worker.h"
-#include "net/http/internal_server.h"
 #include "proto/router.pb-c.h"
 #include "rpc/server/rpc_server.h"
+#include "service/service.h"
 
 #define DRAIN_LOOK_EVERY_MS 20
 
@@ -34,7 +34,7 @@ static void drain_enter(struct drain *drain, enum drain_step step, uint64_t time
 
 	drain->step = step;
 	drain->deadline_ms = now_ms + timeout_ms;
-	worker_arm(drain->app->main, &drain->timer, now_ms + DRAIN_LOOK_EVERY_MS);
+	worker_arm(&drain->app->service->worker, &drain->timer, now_ms + DRAIN_LOOK_EVERY_MS);
 }
 
 static void drain_close_all(struct drain *drain, bool is_patient)
@@ -109,14 +109,13 @@ static void drain_look(struct timer *timer)
 	else if (drain->step == DRAIN_UNBINDING && (is_late || !route_link_unanswered(app->routes)))
 		registration_end(app->registration, drain_on_removed);
 	else
-		worker_arm(app->main, &drain->timer, now_ms + DRAIN_LOOK_EVERY_MS);
+		worker_arm(&app->service->worker, &drain->timer, now_ms + DRAIN_LOOK_EVERY_MS);
 }
 
 static void drain_get_ready(struct app *app)
 {
 	app->drain->app = app;
 	timer_init(&app->drain->timer, drain_look);
-	internal_server_drain(app->internal);
 	rpc_server_set_serving(app->server, false);
 	for (unsigned i = 0; i < app->worker_count; i++)
 		ws_worker_stop_listening(&app->workers[i]);
@@ -134,7 +133,7 @@ void drain_begin(struct app *app)
 
 void drain_at_once(struct app *app)
 {
-	app->exit_code = 1;
+	service_fail(app->service);
 	if (app->drain->step != DRAIN_NOT)
 		return;
 	drain_get_ready(app);

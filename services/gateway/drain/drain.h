@@ -11,7 +11,7 @@
  * Empties the gateway before it ends, step by step. Each step begins when the one
  * before has ended or has had its time:
  *
- *   ASKING    not ready any more, no new connections; router is asked where
+ *   ASKING    not serving any more, no new connections; router is asked where
  *             clients may go
  *   MOVING    clients are told when to reconnect, and where
  *   ANSWERING connections are closed with 1001, unless im owes them the answer to

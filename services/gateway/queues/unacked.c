@@ -1,9 +1,7 @@
 #include "gateway/queues/unacked.h"
 
-#include <string.h>
-
-#include "base/macros.h"
 #include "base/mem.h"
+#include "base/ring.h"
 
 struct unacked_entry {
 	uint64_t offset;
@@ -30,8 +28,9 @@ static struct unacked_ring *unacked_ring_double(struct unacked_ring *old)
 {
 	struct unacked_ring *ring = unacked_ring_new(old->epoch, 2 * old->capacity);
 
-	for (; ring->count < old->count; ring->count++)
-		ring->entries[ring->count] = old->entries[(old->first + ring->count) & (old->capacity - 1)];
+	ring_copy_doubled(ring->entries, old->entries, sizeof(old->entries[0]), old->capacity, old->first);
+	ring->first = old->first;
+	ring->count = old->count;
 	mem_free(old);
 	return ring;
 }

@@ -1,7 +1,6 @@
 #include "gateway/session/session_frames.h"
 
-#include <stdio.h>
-
+#include "base/text/decimal.h"
 #include "cluster/inbox_epoch.h"
 #include "gateway/config.h"
 #include "gateway/gateway_metrics.h"
@@ -21,18 +20,16 @@ void session_write_hello(struct session *session, const struct opening *opening)
 	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
 	Skein__V1__Hello hello = SKEIN__V1__HELLO__INIT;
 	const struct gateway_config *config = session->home->config;
-	char conn[21], epoch[INBOX_EPOCH_TEXT], head[21];
+	char conn[DECIMAL_SIZE], epoch[INBOX_EPOCH_TEXT], head[DECIMAL_SIZE];
 
-	snprintf(conn, sizeof(conn), "%llu", (unsigned long long)session->id);
-	snprintf(head, sizeof(head), "%llu", (unsigned long long)opening->head);
 	inbox_epoch_text(epoch, opening->epoch);
 	hello.node = config->common.node_name;
-	hello.conn = conn;
+	hello.conn = (char *)decimal(conn, session->id).ptr;
 	hello.uid = (char *)session_uid(session);
 	hello.device = (char *)session_device(session);
 	hello.heartbeat_s = (uint32_t)MAX(1, config->ws_heartbeat_ms / 1000);
 	hello.epoch = epoch;
-	hello.head = head;
+	hello.head = (char *)decimal(head, opening->head).ptr;
 	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_HELLO;
 	frame.hello = &hello;
 	session_write_frame(session, &frame);
@@ -69,10 +66,9 @@ void session_write_sync_more(struct session *session, uint64_t next_offset)
 {
 	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
 	Skein__V1__SyncMore more = SKEIN__V1__SYNC_MORE__INIT;
-	char text[21];
+	char text[DECIMAL_SIZE];
 
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)next_offset);
-	more.next_offset = text;
+	more.next_offset = (char *)decimal(text, next_offset).ptr;
 	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_SYNC_MORE;
 	frame.sync_more = &more;
 	session_write_frame(session, &frame);

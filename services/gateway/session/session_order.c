@@ -98,7 +98,7 @@ err_t session_queue_message(struct session *session, struct worker_frame *frame,
 static bool order_wants_receipt(const struct session *session, const struct message_name *name, enum viewer viewer)
 {
 	return name && viewer == VIEWER_OTHER && session->home->config->delivered_events &&
-	       strcmp(message_name_sender(name), session_uid(session)) != 0;
+	       strcmp(message_name_recipient(name), session_uid(session)) == 0;
 }
 
 /* A numbered message waits for an ack, unless the client never sends one (ack=0). */

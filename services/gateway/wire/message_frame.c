@@ -3,8 +3,10 @@
 #include "base/macros.h"
 #include "base/telemetry/log.h"
 #include "base/text/buf.h"
+#include "base/text/decimal.h"
 #include "base/text/json.h"
 #include "base/text/utf8.h"
+#include "base/wire.h"
 #include "gateway/wire/message_name.h"
 #include "message/message_json.h"
 
@@ -24,27 +26,16 @@
 #define JSON_TAIL_END "}"
 
 #define PROTO_OFFSET_TAG "\x82\x01" /* field 16, length-delimited */
-#define PROTO_MESSAGE_TAG '\x12' /* field 2, length-delimited */
-#define PROTO_CLIENT_MSG_ID_TAG '\x7a' /* field 15 of Message, length-delimited */
-
-static void message_frame_put_varint(struct buf *out, uint64_t number)
-{
-	for (; number >= 0x80; number >>= 7)
-		buf_append_char(out, (char)(number | 0x80));
-	buf_append_char(out, (char)number);
-}
+#define PROTO_MESSAGE 2 /* the number of the field */
+#define PROTO_CLIENT_MSG_ID 15 /* of Message */
 
 static void message_frame_put_proto_tail(struct buf *out, struct str message, struct str client_msg_id)
 {
 	struct buf own = { 0 };
 
-	if (client_msg_id.len) {
-		buf_append_char(&own, PROTO_CLIENT_MSG_ID_TAG);
-		message_frame_put_varint(&own, client_msg_id.len);
-		buf_append_str(&own, client_msg_id);
-	}
-	buf_append_char(out, PROTO_MESSAGE_TAG);
-	message_frame_put_varint(out, message.len + own.len);
+	if (client_msg_id.len)
+		wire_put_bytes(&own, PROTO_CLIENT_MSG_ID, client_msg_id);
+	wire_put_bytes_head(out, PROTO_MESSAGE, message.len + own.len);
 	buf_append_str(out, message);
 	buf_append_str(out, buf_str(&own));
 	buf_release(&own);
@@ -126,15 +117,6 @@ struct shared_frame *message_frame_new(struct str message, bool for_sender, stru
 	return frame;
 }
 
-static size_t message_frame_digits(uint64_t number)
-{
-	size_t digits = 1;
-
-	for (; number >= 10; number /= 10)
-		digits++;
-	return digits;
-}
-
 static size_t message_frame_head_len(enum subprotocol subprotocol, size_t digits)
 {
 	if (subprotocol == SUBPROTOCOL_JSON)
@@ -142,7 +124,7 @@ static size_t message_frame_head_len(enum subprotocol subprotocol, size_t digits
 	return sizeof(PROTO_OFFSET_TAG) - 1 + 1 + digits;
 }
 
-static char *message_frame_write_head(char *out, enum subprotocol subprotocol, uint64_t offset, size_t digits)
+static char *message_frame_write_head(char *out, enum subprotocol subprotocol, struct str offset)
 {
 	if (subprotocol == SUBPROTOCOL_JSON) {
 		memcpy(out, JSON_HEAD, sizeof(JSON_HEAD) - 1);
@@ -150,22 +132,21 @@ static char *message_frame_write_head(char *out, enum subprotocol subprotocol, u
 	} else {
 		memcpy(out, PROTO_OFFSET_TAG, sizeof(PROTO_OFFSET_TAG) - 1);
 		out += sizeof(PROTO_OFFSET_TAG) - 1;
-		*out++ = (char)digits;
+		*out++ = (char)offset.len;
 	}
-	for (char *digit = out + digits; digit > out; offset /= 10)
-		*--digit = (char)('0' + offset % 10);
-	return out + digits;
+	memcpy(out, offset.ptr, offset.len);
+	return out + offset.len;
 }
 
 size_t message_frame_write(char *out, const struct shared_frame *frame, enum viewer viewer, enum subprotocol subprotocol,
                            uint64_t offset)
 {
-	struct str tail = frame->tails[viewer][subprotocol];
-	size_t digits = message_frame_digits(offset);
-	size_t len = message_frame_head_len(subprotocol, digits) + tail.len;
+	char text[DECIMAL_SIZE];
+	struct str tail = frame->tails[viewer][subprotocol], digits = decimal(text, offset);
+	size_t len = message_frame_head_len(subprotocol, digits.len) + tail.len;
 	char *at = out + ws_frame_header((unsigned char *)out, subprotocol_opcode(subprotocol), len);
 
-	at = message_frame_write_head(at, subprotocol, offset, digits);
+	at = message_frame_write_head(at, subprotocol, digits);
 	memcpy(at, tail.ptr, tail.len);
 	return (size_t)(at - out) + tail.len;
 }

@@ -3,19 +3,34 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/text/str.h"
+#include "base/text/ident.h"
+
+/* The other side of a one-to-one conversation; empty: there is none. */
+static struct str message_name_other_side(const char *conversation_id, const char *sender)
+{
+	struct str uid = str_from(sender);
+	struct conversation conversation;
+
+	if (!conversation_parse(str_from(conversation_id), &conversation) || conversation.kind != CONVERSATION_DIRECT ||
+	    str_equal(conversation.first, conversation.second))
+		return (struct str){ 0 };
+	if (str_equal(conversation.first, uid))
+		return conversation.second;
+	return str_equal(conversation.second, uid) ? conversation.first : (struct str){ 0 };
+}
 
 struct message_name *message_name_new(const char *conversation_id, uint64_t seq, const char *sender)
 {
-	size_t sender_size = strlen(sender) + 1, conversation_size = strlen(conversation_id) + 1;
+	struct str recipient = message_name_other_side(conversation_id, sender);
+	size_t conversation_size = strlen(conversation_id) + 1;
 
-	if (!str_starts_with(str_from(conversation_id), STR("u:")))
+	if (!recipient.len)
 		return NULL;
-	struct message_name *name = mem_alloc(sizeof(*name) + sender_size + conversation_size);
+	struct message_name *name = mem_zalloc(sizeof(*name) + recipient.len + 1 + conversation_size);
 	atomic_init(&name->refs, 1);
 	name->seq = seq;
-	memcpy(name->texts, sender, sender_size);
-	name->conversation_id = memcpy(name->texts + sender_size, conversation_id, conversation_size);
+	memcpy(name->texts, recipient.ptr, recipient.len);
+	name->conversation_id = memcpy(name->texts + recipient.len + 1, conversation_id, conversation_size);
 	return name;
 }
 

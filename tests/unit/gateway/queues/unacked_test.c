@@ -103,17 +103,24 @@ static void cleared_it_keeps_no_reference(void **state)
 	message_name_unref(name);
 }
 
-static void only_a_one_to_one_message_has_a_name(void **state)
+static void only_a_message_from_one_user_to_another_has_a_name(void **state)
 {
 	struct message_name *name = message_name_new("u:alice:bob", 17, "bob");
 	(void)state;
 
-	assert_string_equal(message_name_sender(name), "bob");
+	assert_string_equal(message_name_recipient(name), "alice");
 	assert_string_equal(name->conversation_id, "u:alice:bob");
 	assert_int_equal(name->seq, 17);
 	message_name_unref(name);
+	name = message_name_new("u:alice:bob", 18, "alice");
+	assert_string_equal(message_name_recipient(name), "bob");
+	message_name_unref(name);
 	assert_null(message_name_new("g:crew", 17, "bob"));
 	assert_null(message_name_new("r:stage", 17, "bob"));
+	assert_null(message_name_new("u:bob:bob", 17, "bob"));
+	assert_null(message_name_new("u:alice:bob", 17, "carol"));
+	assert_null(message_name_new("u:bob:alice", 17, "bob")); /* not in order: no conversation has this id */
+	assert_null(message_name_new("u:bob", 17, "bob"));
 }
 
 int main(void)
@@ -124,7 +131,7 @@ int main(void)
 		cmocka_unit_test(an_ack_of_another_epoch_takes_nothing),
 		cmocka_unit_test(a_full_one_loses_its_oldest),
 		cmocka_unit_test(cleared_it_keeps_no_reference),
-		cmocka_unit_test(only_a_one_to_one_message_has_a_name),
+		cmocka_unit_test(only_a_message_from_one_user_to_another_has_a_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
