@@ -23,8 +23,9 @@ err_t migrate(const struct im_config *config) MUST_CHECK;
  */
 err_t migrate_check(const char *pg_uri) MUST_CHECK;
 
-/* The topics of stored messages, of records on it that push cannot use, and the one that /readyz writes to. */
+/* The topics of stored messages, of records on it that push cannot use, of events, and the one that /readyz writes to. */
 #define TOPIC_MESSAGE "im.message"
+#define TOPIC_EVENT "im.event"
 #define TOPIC_DEAD "im.message.dead"
 #define TOPIC_PROBE "im.probe"
 

@@ -30,24 +30,17 @@ struct outgoing *outgoing_new(Skein__V1__MessageRecord *record, struct redis *re
 
 void outgoing_clear_targets(struct outgoing *outgoing)
 {
-	for (uint32_t i = 0; i < outgoing->gateway_count; i++)
-		gateway_unref(outgoing->gateways[i]);
-	outgoing->gateway_count = 0;
-	outgoing->target_count = 0;
+	target_list_clear(&outgoing->targets);
 	buf_clear(&outgoing->devices);
 }
 
 static void outgoing_release_content(struct outgoing *outgoing)
 {
-	outgoing_clear_targets(outgoing);
-	mem_free(outgoing->gateways);
-	mem_free(outgoing->targets);
+	target_list_release(&outgoing->targets);
 	buf_release(&outgoing->devices);
 	recipients_unref(outgoing->recipients);
 	if (outgoing->record)
 		skein__v1__message_record__free_unpacked(outgoing->record, NULL);
-	outgoing->gateways = NULL;
-	outgoing->targets = NULL;
 	outgoing->recipients = NULL;
 	outgoing->record = NULL;
 }
@@ -75,27 +68,6 @@ void outgoing_free(struct outgoing *outgoing)
 }
 
 /* ---- collecting ---- */
-
-static uint32_t outgoing_gateway_index(struct outgoing *outgoing, struct gateways *gateways, const struct route *route)
-{
-	for (uint32_t i = 0; i < outgoing->gateway_count; i++)
-		if (gateway_epoch(outgoing->gateways[i]) == route->node_epoch &&
-		    str_equal(gateway_name(outgoing->gateways[i]), route->node))
-			return i;
-	outgoing->gateways =
-		mem_resize(outgoing->gateways, (outgoing->gateway_count + 1) * sizeof(*outgoing->gateways));
-	outgoing->gateways[outgoing->gateway_count] = gateways_get(gateways, route->node, route->node_epoch);
-	return outgoing->gateway_count++;
-}
-
-static struct fanout_target *outgoing_add_target(struct outgoing *outgoing)
-{
-	if (outgoing->target_count == outgoing->target_cap) {
-		outgoing->target_cap = outgoing->target_cap ? outgoing->target_cap * 2 : 4;
-		outgoing->targets = mem_resize(outgoing->targets, outgoing->target_cap * sizeof(*outgoing->targets));
-	}
-	return &outgoing->targets[outgoing->target_count++];
-}
 
 /* Nobody waits for it: a route that stays is met again with the next message. */
 static void outgoing_on_route_removed(void *arg, err_t err, bool removed)
@@ -126,12 +98,12 @@ void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, u
 			log_warn("route that does not parse", LOG_STR("uid", uid), LOG_STR("device", device));
 			continue;
 		}
-		uint32_t gateway = outgoing_gateway_index(outgoing, gateways, &route);
-		if (gateway_is_dead(outgoing->gateways[gateway])) {
-			outgoing_remove_route(outgoing, recipient, device, outgoing->gateways[gateway], route.conn);
+		uint32_t gateway = target_list_gateway(&outgoing->targets, gateways, &route);
+		if (gateway_is_dead(outgoing->targets.gateways[gateway])) {
+			outgoing_remove_route(outgoing, recipient, device, outgoing->targets.gateways[gateway], route.conn);
 			continue;
 		}
-		*outgoing_add_target(outgoing) = (struct fanout_target){
+		*target_list_add(&outgoing->targets) = (struct fanout_target){
 			.gateway = gateway,
 			.recipient = recipient,
 			.device_at = (uint32_t)outgoing->devices.len,
@@ -163,7 +135,7 @@ static void outgoing_on_gone(struct delivery *delivery, uint64_t conn)
 	struct outgoing *outgoing = part->outgoing;
 
 	for (size_t i = part->first; i < part->first + part->count; i++) {
-		struct fanout_target *target = &outgoing->targets[i];
+		struct fanout_target *target = &outgoing->targets.items[i];
 
 		if (target->conn != conn || target->is_gone)
 			continue;
@@ -203,7 +175,7 @@ static void outgoing_send_part(struct outgoing *outgoing, const struct fanout_pl
 	if (batch->own_count)
 		content.client_msg_id = outgoing->record->message->client_msg_id;
 	outgoing->awaited++;
-	gateway_deliver(outgoing->gateways[batch->gateway], &part->delivery, &content);
+	gateway_deliver(outgoing->targets.gateways[batch->gateway], &part->delivery, &content);
 	outgoing->noted += part->delivery.is_noted;
 	audience_wire_release(&to);
 }
@@ -222,21 +194,14 @@ static struct buf outgoing_pack_message(const Skein__V1__Message *message)
 
 static void outgoing_send(struct outgoing *outgoing)
 {
-	struct fanout_gateway *gateways = mem_zalloc(outgoing->gateway_count * sizeof(*gateways));
-	const struct audience audience = {
-		.kind = AUDIENCE_OF_TARGETS,
-		.targets = { .items = outgoing->targets, .count = outgoing->target_count },
-	};
+	struct audience audience;
 	struct buf message = outgoing_pack_message(outgoing->record->message);
+	struct fanout_plan plan = target_list_plan(&outgoing->targets, &audience);
 
-	for (uint32_t i = 0; i < outgoing->gateway_count; i++)
-		gateways[i].is_alive = !gateway_is_dead(outgoing->gateways[i]);
-	struct fanout_plan plan = fanout_plan(&audience, gateways, outgoing->gateway_count, FANOUT_UNICAST);
 	for (size_t i = 0; i < plan.batch_count; i++)
 		outgoing_send_part(outgoing, &plan, &plan.batches[i], buf_str(&message));
 	fanout_plan_release(&plan);
 	buf_release(&message);
-	mem_free(gateways);
 }
 
 void outgoing_deliver(struct outgoing *outgoing, const struct outgoing_handlers *handlers, void *arg)
@@ -244,7 +209,7 @@ void outgoing_deliver(struct outgoing *outgoing, const struct outgoing_handlers 
 	outgoing->handlers = handlers;
 	outgoing->arg = arg;
 	outgoing->awaited = 1; /* our own, so that it cannot end before all parts are out */
-	if (outgoing->target_count)
+	if (outgoing->targets.count)
 		outgoing_send(outgoing);
 	outgoing_release_part(outgoing);
 }

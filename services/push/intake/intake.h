@@ -49,6 +49,9 @@ void intake_close(struct intake *intake, void (*closed)(void *arg), void *arg);
 
 void intake_free(struct intake *intake);
 
+/* No more records are taken for now: push has all the messages it can hold, or drains. */
+bool intake_is_paused(const struct intake *intake);
+
 /* Kafka has told us our partitions: until then nobody may count on us. */
 bool intake_has_joined(const struct intake *intake);
 
