@@ -5,48 +5,70 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "deliver/audience.h"
+
 /*
- * Who gets a message by which gateway: from the connections of all recipients
- * to one batch per living gateway. Pure: no clock, no I/O, no globals. O(n log n)
- * in the number of connections.
+ * What each gateway gets: from an audience to batches, one record each. Pure: no
+ * clock, no I/O, no globals. O(n log n) in the number of targets or uids.
+ *
+ * | audience | unicast                             | broadcast                  | hash                      |
+ * |----------|-------------------------------------|----------------------------|---------------------------|
+ * | targets  | a batch for each gateway that has some | the same: their gateways are known | the same    |
+ * | users    | not planned: look their routes up, then plan the targets | uid lists, split | uid lists by placement |
+ * | group    | gateways that have members online   | one record for all         | as unicast                |
+ * | room     | gateways that have members          | one record for all         | as unicast                |
  */
 
-/* A connection of a recipient, as its route named it. */
-struct fanout_target {
-	uint32_t gateway; /* index into the gateways given to fanout_plan() */
-	uint32_t recipient; /* whose it is: index into the message's recipients */
-	uint32_t device_at; /* where the device's name stands; the caller's */
-	bool is_own; /* a connection of the sender */
-	bool is_gone; /* its gateway has said so; the caller's */
-	uint64_t conn;
-	uint64_t offset; /* the message's number in that recipient's inbox */
-	uint64_t epoch; /* of that inbox */
+enum fanout_mode {
+	FANOUT_AUTO, /* whichever makes fewer copies: fanout_mode_for() */
+	FANOUT_UNICAST, /* registry: one record for each gateway that holds recipients */
+	FANOUT_BROADCAST, /* one record that every gateway reads */
+	FANOUT_HASH, /* uids are placed on gateways by a hash */
 };
+
+/* `gateway` of a batch that every gateway reads. */
+#define FANOUT_EVERY_GATEWAY UINT32_MAX
+
+/* Uids in one record. */
+#define FANOUT_MAX_UIDS 1000
 
 struct fanout_gateway {
 	bool is_alive;
+	bool holds; /* members of the group or room are connected there; not looked at for other audiences */
 };
 
-enum fanout_mode {
-	FANOUT_UNICAST, /* one record per gateway that holds recipients */
-};
-
-/* Targets first .. first + count - 1 of the plan go to `gateway`; the sender's own stand first. */
+/*
+ * Targets: first ... first + count - 1 of plan.targets, the sender's own first. Users: that range of plan.uids; of a
+ * broadcast with count 0: everybody. Group and room: the gateway is all there is.
+ */
 struct fanout_batch {
 	uint32_t gateway;
 	size_t first, count, own_count;
 };
 
 struct fanout_plan {
+	const struct audience *audience;
 	struct fanout_target *targets; /* sorted by batch; the caller's array, reordered */
+	struct str *uids; /* sorted by batch; points to the caller's texts */
 	struct fanout_batch *batches;
 	size_t batch_count;
-	size_t dead_count; /* targets at the end of `targets` whose gateway is dead: nobody delivers them */
+	size_t dead_count; /* targets, or uids by placement, whose gateway is dead: in no batch */
 };
 
-/* Reorders `targets` in place. Release the plan with fanout_plan_release(). */
-struct fanout_plan fanout_plan(struct fanout_target *targets, size_t target_count,
-                               const struct fanout_gateway *gateways, enum fanout_mode mode);
+/*
+ * The mode to use for an audience, never FANOUT_AUTO. Automatic compares copies of the record and look-ups of routes, which
+ * cost about the same: users by unicast cost a look-up each and a record for each gateway touched, by broadcast a copy for
+ * each living gateway. Everything else makes the fewest copies by unicast.
+ */
+enum fanout_mode fanout_mode_for(const struct audience *audience, const struct fanout_gateway *gateways, size_t gateway_count,
+                                 enum fanout_mode mode);
+
+/*
+ * `mode` is not FANOUT_AUTO, nor FANOUT_UNICAST for users. Reorders targets in place. The audience must stay as long as the
+ * plan: fanout_plan_release().
+ */
+struct fanout_plan fanout_plan(const struct audience *audience, const struct fanout_gateway *gateways, size_t gateway_count,
+                               enum fanout_mode mode);
 void fanout_plan_release(struct fanout_plan *plan);
 
 #endif

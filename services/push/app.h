@@ -16,6 +16,7 @@ struct app {
 	struct member_cache *members;
 	struct conversations *conversations;
 	struct intake *intake;
+	struct event_intake *events;
 	struct load_report *load_report;
 	struct timer leave; /* while draining: looks whether everything is answered */
 	uint64_t leave_by_ms;

@@ -1,14 +1,18 @@
 /* push: from Kafka to inboxes and gateways. This file wires; intake.c is where a message comes in. */
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 #include "cluster/node_list.h"
 #include "deliver/gateways.h"
 #include "net/http/internal_server.h"
+#include "message/topics.h"
 #include "push/app.h"
+#include "push/events/event_intake.h"
 #include "push/intake/intake.h"
 #include "push/intake/load_report.h"
 #include "push/order/conversations.h"
@@ -17,6 +21,9 @@
 #include "store/kafka/kafka.h"
 #include "store/pg/pg.h"
 #include "store/redis/redis.h"
+
+/* A restart may see this much of the events again; they are dropped by age only. */
+#define EVENT_COMMIT_INTERVAL_MS 1000
 
 static const struct pg_statement push_ping = { "push_ping", "select 1" };
 
@@ -49,20 +56,42 @@ static void check_pg(struct readiness_run *run, void *arg)
 	pg_query(app->pg, PG_ANY_LANE, &push_ping, NULL, on_pg_pong, run);
 }
 
-static void on_topic_seen(void *arg, err_t err)
+struct topics_check {
+	struct app *app;
+	struct readiness_run *run;
+};
+
+static void on_event_topic_seen(void *arg, err_t err)
 {
 	readiness_done(arg, err);
+}
+
+static void on_message_topic_seen(void *arg, err_t err)
+{
+	struct topics_check *check = arg;
+	struct app *app = check->app;
+	struct readiness_run *run = check->run;
+
+	mem_free(check);
+	if (err)
+		readiness_done(run, err);
+	else
+		kafka_probe_topic(&app->service.worker, app->config.kafka_brokers, TOPIC_EVENT, READINESS_TIMEOUT_MS, on_event_topic_seen,
+		                  run);
 }
 
 static void check_kafka(struct readiness_run *run, void *arg)
 {
 	struct app *app = arg;
 
-	if (!intake_has_joined(app->intake)) {
+	if (!intake_has_joined(app->intake) || !event_intake_has_joined(app->events)) {
 		readiness_done(run, ERR_UNAVAILABLE);
 		return;
 	}
-	kafka_probe_topic(&app->service.worker, app->config.kafka_brokers, INTAKE_TOPIC, READINESS_TIMEOUT_MS, on_topic_seen, run);
+	struct topics_check *check = MEM_NEW(struct topics_check);
+	*check = (struct topics_check){ app, run };
+	kafka_probe_topic(&app->service.worker, app->config.kafka_brokers, TOPIC_MESSAGE, READINESS_TIMEOUT_MS, on_message_topic_seen,
+	                  check);
 }
 
 /* ---- metrics ---- */
@@ -123,6 +152,7 @@ static void on_stores_closed(void *arg)
 	struct app *app = arg;
 
 	conversations_free(app->conversations);
+	event_intake_free(app->events);
 	member_cache_free(app->members);
 	load_report_free(app->load_report);
 	intake_free(app->intake);
@@ -159,6 +189,13 @@ static void on_intake_closed(void *arg)
 	rpc_client_close(app->rpc, &app->service.worker, on_rpc_closed, app);
 }
 
+static void on_events_closed(void *arg)
+{
+	struct app *app = arg;
+
+	intake_close(app->intake, on_intake_closed, app);
+}
+
 static void look_whether_all_is_answered(struct timer *timer)
 {
 	struct app *app = container_of(timer, struct app, leave);
@@ -168,7 +205,7 @@ static void look_whether_all_is_answered(struct timer *timer)
 	if (is_busy && clock_mono_ms() < app->leave_by_ms)
 		worker_arm(&app->service.worker, &app->leave, clock_mono_ms() + 20);
 	else
-		intake_close(app->intake, on_intake_closed, app);
+		event_intake_close(app->events, on_events_closed, app);
 }
 
 static void drain(void *arg)
@@ -207,6 +244,34 @@ static err_t open_stores(struct app *app)
 	return err;
 }
 
+static bool is_intake_paused(void *arg)
+{
+	struct app *app = arg;
+
+	return intake_is_paused(app->intake);
+}
+
+static err_t open_events(struct app *app)
+{
+	char group[160];
+	const struct event_intake_options options = {
+		.consumer = {
+			.brokers = app->config.kafka_brokers,
+			.client_id = app->config.common.node_name,
+			.group = group,
+			.topic = TOPIC_EVENT,
+			.commit_interval_ms = EVENT_COMMIT_INTERVAL_MS,
+		},
+		.redis = app->redis,
+		.gateways = app->gateways,
+		.is_busy = is_intake_paused,
+		.arg = app,
+	};
+
+	snprintf(group, sizeof(group), "%s-events", app->config.kafka_group);
+	return event_intake_new(&app->events, &app->service.worker, &options);
+}
+
 static err_t open_flow(struct app *app)
 {
 	const struct intake_options intake_options = {
@@ -214,7 +279,7 @@ static err_t open_flow(struct app *app)
 			.brokers = app->config.kafka_brokers,
 			.client_id = app->config.common.node_name,
 			.group = app->config.kafka_group,
-			.topic = INTAKE_TOPIC,
+			.topic = TOPIC_MESSAGE,
 			.commit_interval_ms = (uint64_t)app->config.kafka_commit_interval_ms,
 		},
 		.limits = {
@@ -248,7 +313,8 @@ static err_t open_flow(struct app *app)
 	app->conversations = conversations_new(&options);
 	offer_gauges(app);
 	load_report_start(app->load_report, app->conversations);
-	return intake_start(app->intake, app->conversations);
+	err = intake_start(app->intake, app->conversations);
+	return err ? err : open_events(app);
 }
 
 static err_t start(void *arg)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/macros.h"
 #include "base/telemetry/log.h"
 #include "im/db/migrations.h"
 #include "message/topics.h"
@@ -13,6 +14,9 @@
 #define LOCK "select pg_advisory_lock(20000, 0)"
 
 #define TOPIC_TIMEOUT_MS 20000
+
+/* Events are small and dropped under pressure: a few consumers are enough. */
+#define EVENT_PARTITIONS 8
 
 static err_t refused(PGconn *conn, PGresult *result, const char *what)
 {
@@ -115,8 +119,8 @@ static err_t create_topics(const struct im_config *config)
 		  .replication = (int)config->kafka_replication },
 		{ .name = TOPIC_DEAD, .partitions = 1, .replication = (int)config->kafka_replication,
 		  .config = "retention.ms=1209600000" },
-		{ .name = TOPIC_EVENT, .partitions = (int)config->kafka_partitions,
-		  .replication = (int)config->kafka_replication, .config = "retention.ms=600000" },
+		{ .name = TOPIC_EVENT, .partitions = MIN(EVENT_PARTITIONS, (int)config->kafka_partitions),
+		  .replication = (int)config->kafka_replication, .config = "retention.ms=300000" },
 		{ .name = TOPIC_PROBE, .partitions = 1, .replication = (int)config->kafka_replication,
 		  .config = "retention.ms=60000" },
 	};

@@ -4,9 +4,10 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "cluster/routes.h"
+#include "deliver/audience_wire.h"
 
 /* The part of a message that goes to one gateway. */
-struct part {
+struct outgoing_part {
 	struct delivery delivery;
 	struct outgoing *outgoing;
 	size_t first, count; /* its targets */
@@ -29,24 +30,17 @@ struct outgoing *outgoing_new(Skein__V1__MessageRecord *record, struct redis *re
 
 void outgoing_clear_targets(struct outgoing *outgoing)
 {
-	for (uint32_t i = 0; i < outgoing->gateway_count; i++)
-		gateway_unref(outgoing->gateways[i]);
-	outgoing->gateway_count = 0;
-	outgoing->target_count = 0;
+	target_list_clear(&outgoing->targets);
 	buf_clear(&outgoing->devices);
 }
 
-static void release_content(struct outgoing *outgoing)
+static void outgoing_release_content(struct outgoing *outgoing)
 {
-	outgoing_clear_targets(outgoing);
-	mem_free(outgoing->gateways);
-	mem_free(outgoing->targets);
+	target_list_release(&outgoing->targets);
 	buf_release(&outgoing->devices);
 	recipients_unref(outgoing->recipients);
 	if (outgoing->record)
 		skein__v1__message_record__free_unpacked(outgoing->record, NULL);
-	outgoing->gateways = NULL;
-	outgoing->targets = NULL;
 	outgoing->recipients = NULL;
 	outgoing->record = NULL;
 }
@@ -54,7 +48,7 @@ static void release_content(struct outgoing *outgoing)
 void outgoing_slim(struct outgoing *outgoing)
 {
 	outgoing->is_slim = true;
-	release_content(outgoing);
+	outgoing_release_content(outgoing);
 }
 
 void outgoing_take_content(struct outgoing *outgoing, struct outgoing *same)
@@ -69,46 +63,25 @@ void outgoing_take_content(struct outgoing *outgoing, struct outgoing *same)
 
 void outgoing_free(struct outgoing *outgoing)
 {
-	release_content(outgoing);
+	outgoing_release_content(outgoing);
 	mem_free(outgoing);
 }
 
 /* ---- collecting ---- */
 
-static uint32_t gateway_index(struct outgoing *outgoing, struct gateways *gateways, const struct route *route)
-{
-	for (uint32_t i = 0; i < outgoing->gateway_count; i++)
-		if (gateway_epoch(outgoing->gateways[i]) == route->node_epoch &&
-		    str_equal(gateway_name(outgoing->gateways[i]), route->node))
-			return i;
-	outgoing->gateways =
-		mem_resize(outgoing->gateways, (outgoing->gateway_count + 1) * sizeof(*outgoing->gateways));
-	outgoing->gateways[outgoing->gateway_count] = gateways_get(gateways, route->node, route->node_epoch);
-	return outgoing->gateway_count++;
-}
-
-static struct fanout_target *add_target(struct outgoing *outgoing)
-{
-	if (outgoing->target_count == outgoing->target_cap) {
-		outgoing->target_cap = outgoing->target_cap ? outgoing->target_cap * 2 : 4;
-		outgoing->targets = mem_resize(outgoing->targets, outgoing->target_cap * sizeof(*outgoing->targets));
-	}
-	return &outgoing->targets[outgoing->target_count++];
-}
-
 /* Nobody waits for it: a route that stays is met again with the next message. */
-static void on_route_removed(void *arg, err_t err, bool removed)
+static void outgoing_on_route_removed(void *arg, err_t err, bool removed)
 {
 	(void)arg;
 	if (err || !removed)
 		log_debug("route not removed", LOG_ERR(err));
 }
 
-static void remove_route(struct outgoing *outgoing, uint32_t recipient, struct str device, const struct gateway *gateway,
-                         uint64_t conn)
+static void outgoing_remove_route(struct outgoing *outgoing, uint32_t recipient, struct str device, const struct gateway *gateway,
+                                  uint64_t conn)
 {
 	route_unbind(outgoing->redis, outgoing->recipients->uids[recipient], device, gateway_name(gateway),
-	             gateway_epoch(gateway), conn, on_route_removed, NULL);
+	             gateway_epoch(gateway), conn, outgoing_on_route_removed, NULL);
 }
 
 void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, uint32_t recipient,
@@ -125,12 +98,12 @@ void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, u
 			log_warn("route that does not parse", LOG_STR("uid", uid), LOG_STR("device", device));
 			continue;
 		}
-		uint32_t gateway = gateway_index(outgoing, gateways, &route);
-		if (gateway_is_dead(outgoing->gateways[gateway])) {
-			remove_route(outgoing, recipient, device, outgoing->gateways[gateway], route.conn);
+		uint32_t gateway = target_list_gateway(&outgoing->targets, gateways, &route);
+		if (gateway_is_dead(outgoing->targets.gateways[gateway])) {
+			outgoing_remove_route(outgoing, recipient, device, outgoing->targets.gateways[gateway], route.conn);
 			continue;
 		}
-		*add_target(outgoing) = (struct fanout_target){
+		*target_list_add(&outgoing->targets) = (struct fanout_target){
 			.gateway = gateway,
 			.recipient = recipient,
 			.device_at = (uint32_t)outgoing->devices.len,
@@ -146,7 +119,7 @@ void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, u
 
 /* ---- delivering ---- */
 
-static void release_one(struct outgoing *outgoing)
+static void outgoing_release_part(struct outgoing *outgoing)
 {
 	if (--outgoing->awaited == 0) {
 		outgoing->handlers->delivered(outgoing, outgoing->arg);
@@ -156,84 +129,59 @@ static void release_one(struct outgoing *outgoing)
 	}
 }
 
-static void on_gone(struct delivery *delivery, uint64_t conn)
+static void outgoing_on_gone(struct delivery *delivery, uint64_t conn)
 {
-	struct part *part = container_of(delivery, struct part, delivery);
+	struct outgoing_part *part = container_of(delivery, struct outgoing_part, delivery);
 	struct outgoing *outgoing = part->outgoing;
 
 	for (size_t i = part->first; i < part->first + part->count; i++) {
-		struct fanout_target *target = &outgoing->targets[i];
+		struct fanout_target *target = &outgoing->targets.items[i];
 
 		if (target->conn != conn || target->is_gone)
 			continue;
 		target->is_gone = true; /* however often the gateway says so */
-		remove_route(outgoing, target->recipient, str_from(outgoing->devices.ptr + target->device_at),
-		             delivery->gateway, conn);
+		outgoing_remove_route(outgoing, target->recipient, str_from(outgoing->devices.ptr + target->device_at),
+		                      delivery->gateway, conn);
 	}
 }
 
-static void on_done(struct delivery *delivery)
+static void outgoing_on_done(struct delivery *delivery)
 {
-	struct part *part = container_of(delivery, struct part, delivery);
+	struct outgoing_part *part = container_of(delivery, struct outgoing_part, delivery);
 	struct outgoing *outgoing = part->outgoing;
 
 	outgoing->noted -= delivery->is_noted;
 	mem_free(part);
-	release_one(outgoing);
+	outgoing_release_part(outgoing);
 }
 
-/* Points a wire list at targets first .. first + count - 1; the three arrays are in one allocation. */
-static void fill_connections(Skein__V1__Connections *list, const struct fanout_target *targets, size_t count)
-{
-	list->conns = mem_alloc(3 * count * sizeof(uint64_t));
-	list->offsets = list->conns + count;
-	list->epochs = list->offsets + count;
-	list->n_conns = list->n_offsets = list->n_epochs = count;
-	for (size_t i = 0; i < count; i++) {
-		list->conns[i] = targets[i].conn;
-		list->offsets[i] = targets[i].offset;
-		list->epochs[i] = targets[i].epoch;
-	}
-}
-
-static void send_part(struct outgoing *outgoing, const struct fanout_batch *batch, struct buf *message)
+static void outgoing_send_part(struct outgoing *outgoing, const struct fanout_plan *plan, const struct fanout_batch *batch,
+                               struct str message)
 {
 	Skein__V1__Delivery content;
-	Skein__V1__Audience audience = SKEIN__V1__AUDIENCE__INIT;
-	Skein__V1__Targets to = SKEIN__V1__TARGETS__INIT;
-	Skein__V1__Connections own = SKEIN__V1__CONNECTIONS__INIT, others = SKEIN__V1__CONNECTIONS__INIT;
-	const struct fanout_target *targets = &outgoing->targets[batch->first];
-	struct part *part = MEM_NEW(struct part);
+	struct audience_wire to;
+	struct outgoing_part *part = MEM_NEW(struct outgoing_part);
 
 	part->outgoing = outgoing;
 	part->first = batch->first;
 	part->count = batch->count;
-	part->delivery.gone = on_gone;
-	part->delivery.done = on_done;
+	part->delivery.gone = outgoing_on_gone;
+	part->delivery.done = outgoing_on_done;
+	audience_wire_init(&to, plan, batch);
 	skein__v1__delivery__init(&content);
-	audience.who_case = SKEIN__V1__AUDIENCE__WHO_TARGETS;
-	audience.targets = &to;
-	content.audience = &audience;
+	content.audience = &to.audience;
 	content.content_case = SKEIN__V1__DELIVERY__CONTENT_MESSAGE;
-	content.message = (ProtobufCBinaryData){ .data = (uint8_t *)message->ptr, .len = message->len };
-	if (batch->own_count) {
-		fill_connections(&own, targets, batch->own_count);
-		to.own = &own;
+	content.message = (ProtobufCBinaryData){ .data = (uint8_t *)message.ptr, .len = message.len };
+	if (batch->own_count)
 		content.client_msg_id = outgoing->record->message->client_msg_id;
-	}
-	if (batch->count > batch->own_count) {
-		fill_connections(&others, targets + batch->own_count, batch->count - batch->own_count);
-		to.others = &others;
-	}
 	outgoing->awaited++;
-	gateway_deliver(outgoing->gateways[batch->gateway], &part->delivery, &content);
+	gateway_deliver(outgoing->targets.gateways[batch->gateway], &part->delivery, &content);
 	outgoing->noted += part->delivery.is_noted;
-	mem_free(own.conns);
-	mem_free(others.conns);
+	audience_wire_release(&to);
 }
 
 /* The message as everybody but its sender sees it. */
-static struct buf pack_message(const Skein__V1__Message *message)
+static struct buf outgoing_pack_message(const Skein__V1__Message *message)
 {
 	Skein__V1__Message shown = *message;
 	struct buf packed = { 0 };
@@ -244,23 +192,24 @@ static struct buf pack_message(const Skein__V1__Message *message)
 	return packed;
 }
 
+static void outgoing_send(struct outgoing *outgoing)
+{
+	struct audience audience;
+	struct buf message = outgoing_pack_message(outgoing->record->message);
+	struct fanout_plan plan = target_list_plan(&outgoing->targets, &audience);
+
+	for (size_t i = 0; i < plan.batch_count; i++)
+		outgoing_send_part(outgoing, &plan, &plan.batches[i], buf_str(&message));
+	fanout_plan_release(&plan);
+	buf_release(&message);
+}
+
 void outgoing_deliver(struct outgoing *outgoing, const struct outgoing_handlers *handlers, void *arg)
 {
 	outgoing->handlers = handlers;
 	outgoing->arg = arg;
 	outgoing->awaited = 1; /* our own, so that it cannot end before all parts are out */
-	if (outgoing->target_count) {
-		struct fanout_gateway *alive = mem_zalloc(outgoing->gateway_count * sizeof(*alive));
-		struct buf message = pack_message(outgoing->record->message);
-
-		for (uint32_t i = 0; i < outgoing->gateway_count; i++)
-			alive[i].is_alive = !gateway_is_dead(outgoing->gateways[i]);
-		struct fanout_plan plan = fanout_plan(outgoing->targets, outgoing->target_count, alive, FANOUT_UNICAST);
-		for (size_t i = 0; i < plan.batch_count; i++)
-			send_part(outgoing, &plan.batches[i], &message);
-		fanout_plan_release(&plan);
-		buf_release(&message);
-		mem_free(alive);
-	}
-	release_one(outgoing);
+	if (outgoing->targets.count)
+		outgoing_send(outgoing);
+	outgoing_release_part(outgoing);
 }

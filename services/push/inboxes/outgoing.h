@@ -7,15 +7,14 @@
 #include "base/text/buf.h"
 #include "base/list.h"
 #include "proto/record.pb-c.h"
-#include "deliver/fanout_plan.h"
-#include "deliver/gateways.h"
+#include "deliver/target_list.h"
 #include "push/recipients/recipients.h"
 #include "cluster/inbox.h"
 
 /*
  * One message on its way out: from its Kafka record (or its row in PostgreSQL)
- * to the answers of all gateways. Its owner moves it: conversations.c orders
- * it, inbox_writer.c writes the inboxes and adds the connections it finds,
+ * to the answers of all gateways. Its owner moves it: timeline.c orders it,
+ * inbox_writer.c writes the inboxes and adds the connections it finds, and
  * outgoing_deliver() plans and sends. Thread: the worker's.
  */
 struct outgoing {
@@ -30,12 +29,8 @@ struct outgoing {
 	int32_t partition;
 	int64_t offset;
 	struct recipients *recipients;
-	/* Connections to deliver to. */
-	struct fanout_target *targets;
-	size_t target_count, target_cap;
-	struct gateway **gateways; /* what targets[].gateway points into, a reference each */
-	uint32_t gateway_count;
-	struct buf devices; /* names, terminated; targets[].device_at points into it */
+	struct target_list targets; /* connections to deliver to */
+	struct buf devices; /* their names, terminated; targets.items[].device_at points into it */
 	/* While it is being delivered. */
 	unsigned awaited; /* gateways that have not answered */
 	unsigned noted; /* of these: behind, and will be told the numbers only */

@@ -1,3 +1,4 @@
+#include "message/topics.h"
 #include "push/intake/dead_letters.h"
 
 #include <stdio.h>
@@ -41,7 +42,7 @@ struct dead_letters {
 	void *closed_arg;
 };
 
-static void forget_record(struct dead_letter *letter)
+static void dead_letter_forget_record(struct dead_letter *letter)
 {
 	if (!letter->is_held)
 		return;
@@ -54,14 +55,14 @@ static void forget_record(struct dead_letter *letter)
 	mem_free(letter->value);
 }
 
-static void letter_free(struct dead_letter *letter)
+static void dead_letter_free(struct dead_letter *letter)
 {
 	list_remove(&letter->link);
-	forget_record(letter);
+	dead_letter_forget_record(letter);
 	mem_free(letter);
 }
 
-static void try_later(struct dead_letter *letter, err_t err)
+static void dead_letter_try_later(struct dead_letter *letter, err_t err)
 {
 	struct dead_letters *all = letter->all;
 
@@ -76,7 +77,7 @@ static void try_later(struct dead_letter *letter, err_t err)
 		worker_arm(all->worker, &all->retry, clock_mono_ms() + RETRY_MS);
 }
 
-static void on_delivered(void *arg, err_t err)
+static void dead_letter_on_delivered(void *arg, err_t err)
 {
 	struct dead_letter *letter = arg;
 	struct dead_letters *all = letter->all;
@@ -84,17 +85,17 @@ static void on_delivered(void *arg, err_t err)
 	int64_t offset = letter->record.offset;
 
 	if (!letter->is_held) {
-		letter_free(letter);
+		dead_letter_free(letter);
 	} else if (err) {
-		try_later(letter, err);
+		dead_letter_try_later(letter, err);
 	} else {
 		counter_add(all->done, 1);
-		letter_free(letter);
+		dead_letter_free(letter);
 		all->parked(all->arg, partition, offset);
 	}
 }
 
-static void produce(struct dead_letter *letter)
+static void dead_letter_produce(struct dead_letter *letter)
 {
 	struct kafka_header headers[HEADERS_MAX + HEADERS_ADDED];
 	char partition[12], offset[24], time[24], bytes[24];
@@ -112,14 +113,14 @@ static void produce(struct dead_letter *letter)
 		headers[count++] = (struct kafka_header){ DEAD_VALUE_BYTES, str_from(bytes) };
 	list_remove(&letter->link);
 	list_push_back(&letter->all->producing, &letter->link);
-	err_t err = kafka_produce(letter->all->producer, DEAD_LETTERS_TOPIC, letter->record.key,
+	err_t err = kafka_produce(letter->all->producer, TOPIC_DEAD, letter->record.key,
 	                          letter->is_without_value ? (struct str){ 0 } : letter->record.value, headers, count,
-	                          on_delivered, letter);
+	                          dead_letter_on_delivered, letter);
 	if (err)
-		try_later(letter, err);
+		dead_letter_try_later(letter, err);
 }
 
-static void on_retry(struct timer *timer)
+static void dead_letters_on_retry(struct timer *timer)
 {
 	struct dead_letters *all = container_of(timer, struct dead_letters, retry);
 	struct list now;
@@ -127,10 +128,10 @@ static void on_retry(struct timer *timer)
 	list_init(&now);
 	list_splice_back(&now, &all->again);
 	for (struct list *link; (link = list_pop_front(&now));)
-		produce(container_of(link, struct dead_letter, link));
+		dead_letter_produce(container_of(link, struct dead_letter, link));
 }
 
-static void park(struct dead_letters *all, struct dead_letter *letter)
+static void dead_letters_park_letter(struct dead_letters *all, struct dead_letter *letter)
 {
 	log_error("record cannot be used, parking it", LOG_TEXT("why", letter->reason),
 	          LOG_NUM("partition", letter->record.partition), LOG_NUM("offset", letter->record.offset),
@@ -140,7 +141,7 @@ static void park(struct dead_letters *all, struct dead_letter *letter)
 	list_init(&letter->link);
 	gauge_set(all->waiting, ++all->count);
 	all->bytes += letter->record.value.len;
-	produce(letter);
+	dead_letter_produce(letter);
 }
 
 void dead_letters_park(struct dead_letters *all, struct kafka_record *record, const char *reason)
@@ -149,7 +150,7 @@ void dead_letters_park(struct dead_letters *all, struct kafka_record *record, co
 
 	letter->record = *record;
 	letter->reason = reason;
-	park(all, letter);
+	dead_letters_park_letter(all, letter);
 }
 
 void dead_letters_park_copy(struct dead_letters *all, int32_t partition, int64_t offset, struct str key, struct str value,
@@ -167,7 +168,7 @@ void dead_letters_park_copy(struct dead_letters *all, int32_t partition, int64_t
 		.value = str_of(letter->value, value.len),
 	};
 	letter->reason = reason;
-	park(all, letter);
+	dead_letters_park_letter(all, letter);
 }
 
 bool dead_letters_is_full(const struct dead_letters *all)
@@ -196,13 +197,13 @@ err_t dead_letters_new(struct dead_letters **out, struct worker *worker, const c
 	all->arg = arg;
 	list_init(&all->producing);
 	list_init(&all->again);
-	timer_init(&all->retry, on_retry);
+	timer_init(&all->retry, dead_letters_on_retry);
 	err_t err = kafka_producer_new(&all->producer, worker, &options);
 	if (err) {
 		mem_free(all);
 		return err;
 	}
-	all->done = metrics_counter("skein_push_dead_letters_total", "Records parked on " DEAD_LETTERS_TOPIC ".", NULL);
+	all->done = metrics_counter("skein_push_dead_letters_total", "Records parked on " TOPIC_DEAD ".", NULL);
 	all->refused = metrics_counter("skein_push_dead_letters_refused_total",
 	                               "Times that Kafka did not take a dead letter, which was tried again.", NULL);
 	all->waiting = metrics_gauge("skein_push_dead_letters_waiting", "Records that Kafka has not parked yet.", NULL);
@@ -214,12 +215,12 @@ void dead_letters_stop(struct dead_letters *all)
 {
 	worker_cancel(all->worker, &all->retry);
 	while (!list_is_empty(&all->again))
-		letter_free(container_of(all->again.next, struct dead_letter, link));
+		dead_letter_free(container_of(all->again.next, struct dead_letter, link));
 	list_for_each(link, &all->producing)
-		forget_record(container_of(link, struct dead_letter, link)); /* freed by on_delivered() */
+		dead_letter_forget_record(container_of(link, struct dead_letter, link)); /* freed by dead_letter_on_delivered() */
 }
 
-static void on_producer_closed(void *arg)
+static void dead_letters_on_producer_closed(void *arg)
 {
 	struct dead_letters *all = arg;
 	void (*closed)(void *arg) = all->closed;
@@ -233,5 +234,5 @@ void dead_letters_close(struct dead_letters *all, void (*closed)(void *arg), voi
 {
 	all->closed = closed;
 	all->closed_arg = arg;
-	kafka_producer_close(all->producer, FLUSH_MS, on_producer_closed, all);
+	kafka_producer_close(all->producer, FLUSH_MS, dead_letters_on_producer_closed, all);
 }

@@ -18,8 +18,6 @@
  * Until then the record is held: see dead_letters_is_full(). Thread: the worker's.
  */
 
-#define DEAD_LETTERS_TOPIC "im.message.dead"
-
 /* Added to the record's own headers, all of them text. */
 #define DEAD_REASON "dead-reason"
 #define DEAD_PARTITION "dead-partition"

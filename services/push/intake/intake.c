@@ -10,7 +10,7 @@
 #include "push/inboxes/outgoing.h"
 #include "push/order/conversations.h"
 
-struct partition {
+struct intake_partition {
 	struct offset_tracker tracker;
 	bool is_ours;
 };
@@ -22,7 +22,7 @@ struct intake {
 	struct kafka_consumer *consumer;
 	struct conversations *conversations;
 	struct dead_letters *dead;
-	struct partition *partitions;
+	struct intake_partition *partitions;
 	int32_t partition_count;
 	bool is_paused, is_stopping;
 	void (*closed)(void *arg);
@@ -34,7 +34,7 @@ struct intake {
 
 /* ---- flow ---- */
 
-static bool is_over(const struct intake *intake, size_t part)
+static bool intake_is_over(const struct intake *intake, size_t part)
 {
 	const struct intake_limits *limits = &intake->options.limits;
 	struct conversations_load load = conversations_load(intake->conversations);
@@ -43,13 +43,13 @@ static bool is_over(const struct intake *intake, size_t part)
 	       load.slim >= limits->slim / part || dead_letters_is_full(intake->dead);
 }
 
-static void hold_or_go_on(struct intake *intake)
+static void intake_hold_or_go_on(struct intake *intake)
 {
-	if (!intake->is_paused && is_over(intake, 1)) {
+	if (!intake->is_paused && intake_is_over(intake, 1)) {
 		intake->is_paused = true;
 		counter_add(intake->pauses, 1);
 		kafka_consumer_pause(intake->consumer);
-	} else if (intake->is_paused && !intake->is_stopping && !is_over(intake, 2)) {
+	} else if (intake->is_paused && !intake->is_stopping && !intake_is_over(intake, 2)) {
 		intake->is_paused = false;
 		kafka_consumer_resume(intake->consumer);
 	}
@@ -57,33 +57,33 @@ static void hold_or_go_on(struct intake *intake)
 
 void intake_eased(void *intake)
 {
-	hold_or_go_on(intake);
+	intake_hold_or_go_on(intake);
 }
 
-static struct partition *partition_at(struct intake *intake, int32_t number)
+static struct intake_partition *intake_partition(struct intake *intake, int32_t number)
 {
 	if (number >= intake->partition_count) {
 		intake->partitions = mem_resize(intake->partitions, (size_t)(number + 1) * sizeof(*intake->partitions));
 		for (int32_t i = intake->partition_count; i <= number; i++)
-			intake->partitions[i] = (struct partition){ 0 };
+			intake->partitions[i] = (struct intake_partition){ 0 };
 		intake->partition_count = number + 1;
 	}
 	return &intake->partitions[number];
 }
 
-static void finish_place(struct intake *intake, int32_t number, int64_t offset)
+static void intake_finish_place(struct intake *intake, int32_t number, int64_t offset)
 {
-	struct partition *partition = partition_at(intake, number);
+	struct intake_partition *partition = intake_partition(intake, number);
 
 	if (partition->is_ours && offset_tracker_finish(&partition->tracker, offset))
 		kafka_store_offset(intake->consumer, number, partition->tracker.next);
-	hold_or_go_on(intake);
+	intake_hold_or_go_on(intake);
 }
 
 void intake_finished(void *arg, int32_t number, int64_t offset)
 {
 	if (!sabotaged(SABOTAGE_COMMIT_EARLY))
-		finish_place(arg, number, offset);
+		intake_finish_place(arg, number, offset);
 }
 
 void intake_unknown(void *arg, const struct outgoing *outgoing)
@@ -104,7 +104,7 @@ void intake_unknown(void *arg, const struct outgoing *outgoing)
 
 /* ---- records ---- */
 
-static Skein__V1__MessageRecord *unpack(struct str value)
+static Skein__V1__MessageRecord *intake_unpack(struct str value)
 {
 	if (!value.len || value.len > RECORD_MAX_BYTES)
 		return NULL;
@@ -112,7 +112,7 @@ static Skein__V1__MessageRecord *unpack(struct str value)
 }
 
 /* What is wrong with a record, or NULL. */
-static const char *first_fault(struct str value, const Skein__V1__MessageRecord *record)
+static const char *intake_first_fault(struct str value, const Skein__V1__MessageRecord *record)
 {
 	struct conversation conversation;
 
@@ -134,7 +134,7 @@ static const char *first_fault(struct str value, const Skein__V1__MessageRecord 
 	return NULL;
 }
 
-static void take_message(struct intake *intake, const struct kafka_record *record, Skein__V1__MessageRecord *message)
+static void intake_take_message(struct intake *intake, const struct kafka_record *record, Skein__V1__MessageRecord *message)
 {
 	struct outgoing *outgoing = outgoing_new(message, intake->redis);
 
@@ -144,14 +144,14 @@ static void take_message(struct intake *intake, const struct kafka_record *recor
 	conversations_take(intake->conversations, outgoing);
 }
 
-static void on_record(void *arg, struct kafka_record *record)
+static void intake_on_record(void *arg, struct kafka_record *record)
 {
 	struct intake *intake = arg;
-	Skein__V1__MessageRecord *message = unpack(record->value);
-	const char *fault = first_fault(record->value, message);
+	Skein__V1__MessageRecord *message = intake_unpack(record->value);
+	const char *fault = intake_first_fault(record->value, message);
 
 	counter_add(intake->records, 1);
-	offset_tracker_begin(&partition_at(intake, record->partition)->tracker, record->offset);
+	offset_tracker_begin(&intake_partition(intake, record->partition)->tracker, record->offset);
 	if (fault) {
 		counter_add(intake->unreadable, 1);
 		if (message)
@@ -161,20 +161,20 @@ static void on_record(void *arg, struct kafka_record *record)
 		log_debug("taken", LOG_TEXT("conversation", message->message->conversation_id),
 		          LOG_U64("seq", message->message->seq), LOG_U64("msg_id", message->message->msg_id),
 		          LOG_NUM("partition", record->partition), LOG_NUM("offset", record->offset));
-		take_message(intake, record, message);
+		intake_take_message(intake, record, message);
 		if (sabotaged(SABOTAGE_COMMIT_EARLY))
-			finish_place(intake, record->partition, record->offset);
+			intake_finish_place(intake, record->partition, record->offset);
 		kafka_record_free(record);
 	}
-	hold_or_go_on(intake);
+	intake_hold_or_go_on(intake);
 }
 
 /* ---- partitions ---- */
 
-static void on_assigned(void *arg, int32_t number, int64_t offset)
+static void intake_on_assigned(void *arg, int32_t number, int64_t offset)
 {
 	struct intake *intake = arg;
-	struct partition *partition = partition_at(intake, number);
+	struct intake_partition *partition = intake_partition(intake, number);
 
 	log_info("partition taken", LOG_NUM("partition", number), LOG_NUM("offset", offset));
 	offset_tracker_release(&partition->tracker);
@@ -182,16 +182,16 @@ static void on_assigned(void *arg, int32_t number, int64_t offset)
 	partition->is_ours = true;
 }
 
-static void on_revoked(void *arg, int32_t number, bool lost)
+static void intake_on_revoked(void *arg, int32_t number, bool lost)
 {
 	struct intake *intake = arg;
-	struct partition *partition = partition_at(intake, number);
+	struct intake_partition *partition = intake_partition(intake, number);
 
 	log_info("partition given away", LOG_NUM("partition", number), LOG_NUM("lost", lost));
 	partition->is_ours = false;
 	offset_tracker_release(&partition->tracker);
 	conversations_drop_partition(intake->conversations, number);
-	hold_or_go_on(intake);
+	intake_hold_or_go_on(intake);
 }
 
 /* ---- life ---- */
@@ -221,9 +221,9 @@ err_t intake_new(struct intake **out, struct worker *worker, struct redis *redis
 err_t intake_start(struct intake *intake, struct conversations *conversations)
 {
 	static const struct kafka_consumer_handlers handlers = {
-		.record = on_record,
-		.assigned = on_assigned,
-		.revoked = on_revoked,
+		.record = intake_on_record,
+		.assigned = intake_on_assigned,
+		.revoked = intake_on_revoked,
 	};
 
 	intake->conversations = conversations;
@@ -237,7 +237,7 @@ void intake_stop(struct intake *intake)
 	kafka_consumer_pause(intake->consumer);
 }
 
-static void on_consumer_closed(void *arg)
+static void intake_on_consumer_closed(void *arg)
 {
 	struct intake *intake = arg;
 
@@ -249,7 +249,7 @@ void intake_close(struct intake *intake, void (*closed)(void *arg), void *arg)
 	intake->closed = closed;
 	intake->closed_arg = arg;
 	dead_letters_stop(intake->dead);
-	kafka_consumer_close(intake->consumer, on_consumer_closed, intake);
+	kafka_consumer_close(intake->consumer, intake_on_consumer_closed, intake);
 	intake->consumer = NULL;
 }
 
@@ -269,6 +269,11 @@ int64_t intake_lag(const struct intake *intake)
 int64_t intake_untaken(const struct intake *intake)
 {
 	return intake->consumer ? kafka_consumer_untaken(intake->consumer) : 0;
+}
+
+bool intake_is_paused(const struct intake *intake)
+{
+	return intake->is_paused;
 }
 
 bool intake_has_joined(const struct intake *intake)

@@ -19,7 +19,6 @@ struct worker;
 
 struct intake;
 
-#define INTAKE_TOPIC "im.message"
 #define INTAKE_RECORD_VERSION 1
 
 /* At one of them no more records are taken until all are half free. See struct conversations_load. */
@@ -48,6 +47,9 @@ void intake_stop(struct intake *intake);
 void intake_close(struct intake *intake, void (*closed)(void *arg), void *arg);
 
 void intake_free(struct intake *intake);
+
+/* No more records are taken for now: push has all the messages it can hold, or drains. */
+bool intake_is_paused(const struct intake *intake);
 
 /* Kafka has told us our partitions: until then nobody may count on us. */
 bool intake_has_joined(const struct intake *intake);

@@ -178,7 +178,7 @@ static void timeline_deliver_batch(struct timeline *timeline)
 
 		list_push_back(&timeline->delivering, &outgoing->link);
 		log_debug("appended", LOG_TEXT("conversation", timeline->id), LOG_U64("seq", outgoing->seq),
-		          LOG_NUM("recipients", outgoing->recipients->count), LOG_NUM("targets", outgoing->target_count));
+		          LOG_NUM("recipients", outgoing->recipients->count), LOG_NUM("targets", outgoing->targets.count));
 		counter_add(timeline->context->dispatched, 1);
 		outgoing_deliver(outgoing, &timeline_outgoing_handlers, timeline);
 	}

@@ -1,0 +1,42 @@
+#include "push/events/event_record.h"
+
+#include "base/text/ident.h"
+
+static bool event_record_names_users(const Skein__V1__Audience *audience)
+{
+	if (!audience || audience->who_case != SKEIN__V1__AUDIENCE__WHO_USERS || !audience->users->n_uids ||
+	    audience->users->n_uids > EVENT_RECORD_MAX_USERS)
+		return false;
+	for (size_t i = 0; i < audience->users->n_uids; i++)
+		if (!ident_is_valid(str_from(audience->users->uids[i])))
+			return false;
+	return true;
+}
+
+static const char *event_record_fault(const Skein__V1__EventRecord *record)
+{
+	if (record->version != EVENT_RECORD_VERSION)
+		return "of another version";
+	if (!event_record_names_users(record->audience))
+		return "not for 1 to 1,000 users";
+	if (!record->event)
+		return "without an event";
+	size_t kind = str_from(record->event->kind).len, body = str_from(record->event->body).len;
+	if (!kind || kind > EVENT_RECORD_MAX_KIND || body > EVENT_RECORD_MAX_BODY)
+		return "an event without a kind, or too large";
+	return NULL;
+}
+
+Skein__V1__EventRecord *event_record_read(struct str value, const char **fault)
+{
+	Skein__V1__EventRecord *record = NULL;
+
+	if (value.len && value.len <= EVENT_RECORD_MAX_BYTES)
+		record = skein__v1__event_record__unpack(NULL, value.len, (const uint8_t *)value.ptr);
+	*fault = record ? event_record_fault(record) : "not an EventRecord";
+	if (record && *fault) {
+		skein__v1__event_record__free_unpacked(record, NULL);
+		record = NULL;
+	}
+	return record;
+}
