@@ -16,7 +16,7 @@
 #include "base/macros.h"
 #include "servers.h"
 
-/* What deploy/migrations promises: im_send() and the leases of node numbers, against a real server. */
+/* What deploy/schema promises: fn.im_send() and the leases of node numbers, against a real server. */
 
 #define NODE 7
 #define EPOCH 3
@@ -58,7 +58,7 @@ static long ask_number(const char *sql)
 	return number;
 }
 
-/* ---- one call of im_send() ---- */
+/* ---- one call of fn.im_send() ---- */
 
 struct sent {
 	const char *conversation, *sender, *user, *group, *key;
@@ -118,7 +118,7 @@ static void put_conversations(struct buf *sql, const struct sent *sends, unsigne
 
 static void write_call(struct buf *sql, int node, int epoch, const struct sent *sends, unsigned count)
 {
-	buf_printf(sql, "select status, msg_id, seq, duplicate, member_version from im_send(%d, %d, 1000, ", node, epoch);
+	buf_printf(sql, "select status, msg_id, seq, duplicate, member_version from fn.im_send(%d, %d, 1000, ", node, epoch);
 	put_conversations(sql, sends, count);
 	put_texts(sql, sends, count, offsetof(struct sent, sender), "alice");
 	put_texts(sql, sends, count, offsetof(struct sent, user), NULL);
@@ -178,10 +178,11 @@ static int reset(void **state)
 {
 	(void)state;
 
-	run_sql("truncate account, chat_group, group_member, conversation, message, node_lease, direct_member");
+	run_sql("truncate account, chat_group, group_member, conversation, message, message_change,"
+	        " member_change, node_lease, direct_member");
 	run_sql("insert into account (uid, name) select u, u from unnest(array['alice', 'bob', 'carol', 'dave']) u");
 	run_sql("insert into node_lease values (7, 3, 'test', now() + interval '1 hour', 0)");
-	run_sql("select im_group_create('team', 'Team', 'alice', 'invite', 'all', array['bob'])");
+	run_sql("select fn.im_group_create('team', 'Team', 'alice', 'invite', 'all', array['bob'])");
 	return 0;
 }
 
@@ -204,7 +205,8 @@ static void apply_migrations(void)
 {
 	glob_t files;
 
-	assert_int_equal(glob("deploy/migrations/[0-9]*.sql", 0, NULL, &files), 0);
+	assert_int_equal(glob("deploy/schema/tables/[0-9]*.sql", 0, NULL, &files), 0);
+	assert_int_equal(glob("deploy/schema/functions/[0-9]*.sql", GLOB_APPEND, NULL, &files), 0);
 	for (size_t i = 0; i < files.gl_pathc; i++)
 		apply_migration(files.gl_pathv[i]);
 	globfree(&files);
@@ -273,8 +275,8 @@ static void each_refusal_has_its_reason_and_stores_nothing(void **state)
 	};
 	(void)state;
 
-	run_sql("select im_group_create('gone', 'Gone', 'alice', 'invite', 'all', '{}')");
-	run_sql("update chat_group set dissolved_at = 1 where gid = 'gone'");
+	run_sql("select fn.im_group_create('gone', 'Gone', 'alice', 'invite', 'all', '{}')");
+	run_sql("update chat_group set dissolved_at = 1 where name = 'Gone'");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		check(rows[i].send, rows[i].status);
 	assert_int_equal(ask_number("select count(*) from message"), 0);
@@ -375,6 +377,62 @@ static void a_note_to_oneself_is_a_conversation(void **state)
 	check(SENT(.conversation = "u:alice:alice", .user = "alice", .msg_id = 1), "ok");
 }
 
+static void a_send_moves_the_mark_of_its_sender_and_of_nobody_else(void **state)
+{
+	const struct sent batch[] = {
+		SENT(TO_BOB, .key = "1", .msg_id = 1),
+		SENT(.conversation = "u:alice:bob", .sender = "bob", .user = "alice", .key = "1", .msg_id = 2),
+		SENT(TO_BOB, .key = "2", .msg_id = 3),
+		SENT(TO_TEAM, .key = "1", .msg_id = 4),
+		SENT(TO_TEAM, .key = "2", .msg_id = 5),
+		SENT(TO_TEAM, .sender = "bob", .key = "1", .msg_id = 6),
+		SENT(TO_TEAM, .sender = "bob", .reply_to = 9, .key = "2", .msg_id = 7), /* refused */
+		SENT(.conversation = "u:alice:alice", .user = "alice", .msg_id = 8),
+	};
+	(void)state;
+
+	PQclear(send_all(batch, ARRAY_LEN(batch)));
+	PGresult *result = ask_on(
+		db,
+		"select string_agg(concat_ws(' ', id, last_seq, counted, first_read, first_counted, second_read, second_counted),"
+		" ', ' order by id) from conversation");
+	assert_string_equal(PQgetvalue(result, 0, 0), "g:team 3 3 0 0 0 0, u:alice:alice 1 1 1 1 0 0, u:alice:bob 3 3 3 3 2 2");
+	PQclear(result);
+	result = ask_on(db, "select string_agg(concat_ws(' ', uid, read_seq, read_counted), ', ' order by uid) from group_member");
+	assert_string_equal(PQgetvalue(result, 0, 0), "alice 2 2, bob 3 3");
+	PQclear(result);
+	assert_int_equal(ask_number("select count(*) from message where counted <> seq"), 0);
+	/* A repeat moves nothing. */
+	check(SENT(TO_BOB, .key = "1", .msg_id = 9), "ok");
+	assert_int_equal(ask_number("select first_read + second_read from conversation where id = 'u:alice:bob'"), 5);
+}
+
+static void a_muted_member_may_not_send_and_a_muted_group_is_for_its_owner_and_admins(void **state)
+{
+	(void)state;
+
+	run_sql("update group_member set muted_until = 1001 where uid = 'bob'"); /* sends are at 1000 */
+	check(SENT(TO_TEAM, .sender = "bob", .msg_id = 1), "muted");
+	run_sql("update group_member set muted_until = 1000 where uid = 'bob'");
+	check(SENT(TO_TEAM, .sender = "bob", .key = "1", .msg_id = 2), "ok");
+	run_sql("update chat_group set is_muted = true");
+	check(SENT(TO_TEAM, .sender = "bob", .key = "2", .msg_id = 3), "muted");
+	check(SENT(TO_TEAM, .key = "3", .msg_id = 4), "ok");
+	run_sql("update group_member set role = 1 where uid = 'bob'");
+	check(SENT(TO_TEAM, .sender = "bob", .key = "2", .msg_id = 5), "ok");
+}
+
+static void two_keys_with_the_same_hash_are_two_keys(void **state)
+{
+	(void)state;
+
+	check(SENT(TO_BOB, .key = "first", .msg_id = 1), "ok");
+	run_sql("update message set key_hash = fn.entry_key(no, 'alice second')");
+	check(SENT(TO_BOB, .key = "second", .msg_id = 2), "ok");
+	assert_int_equal(ask_number("select count(distinct seq) from message"), 2);
+	check(SENT(TO_BOB, .key = "second", .body = "{}", .msg_id = 3), "idempotency_conflict");
+}
+
 /* Young tables have no statistics, and a plan is kept for as long as the connection lives. */
 static void a_direct_conversation_is_listed_for_both_once_it_is_made(void **state)
 {
@@ -388,7 +446,7 @@ static void a_direct_conversation_is_listed_for_both_once_it_is_made(void **stat
 
 	PQclear(send_all(batch, 4));
 	assert_int_equal(ask_number("select count(*) from direct_member"), 3);
-	assert_int_equal(ask_number("select count(*) from direct_member where (uid, conversation_id) in"
+	assert_int_equal(ask_number("select count(*) from direct_member d join conversation c on c.no = d.no where (d.uid, c.id) in"
 	                            " (('alice', 'u:alice:bob'), ('bob', 'u:alice:bob'), ('alice', 'u:alice:alice'))"),
 	                 3);
 	/* Nothing is written there for a conversation that exists. */
@@ -435,7 +493,7 @@ static void without_the_lease_nothing_is_looked_at(void **state)
 	assert_int_equal(ask_number("select count(*) from message"), 0);
 }
 
-#define NOW_AS_ID "((now_ms() - 1704067200000) << 22)"
+#define NOW_AS_ID "fn.id_at(fn.now_ms())"
 
 static void a_number_is_leased_that_is_fresh_or_was_given_back_and_never_one_with_an_owner(void **state)
 {
@@ -445,9 +503,9 @@ static void a_number_is_leased_that_is_fresh_or_was_given_back_and_never_one_wit
 	run_sql("insert into node_lease select n, 5, case when n <> 20 then 'x' end,"
 	        " now() + case when n in (10, 20) then interval '-1 hour' else interval '1 hour' end, 77"
 	        " from generate_series(0, 1023) n where n <> 30");
-	assert_int_equal(ask_number("select node from im_lease_take('me', 60000) where epoch = 6"), 20);
-	assert_int_equal(ask_number("select node from im_lease_take('me', 60000) where epoch = 1"), 30);
-	assert_int_equal(ask_number("select count(*) from im_lease_take('me', 60000)"), 0);
+	assert_int_equal(ask_number("select node from fn.im_lease_take('me', 60000) where epoch = 6"), 20);
+	assert_int_equal(ask_number("select node from fn.im_lease_take('me', 60000) where epoch = 1"), 30);
+	assert_int_equal(ask_number("select count(*) from fn.im_lease_take('me', 60000)"), 0);
 	assert_int_equal(ask_number("select count(*) from node_lease where owner = 'me' and expires_at > now()"), 2);
 }
 
@@ -457,13 +515,13 @@ static void a_lease_begins_with_its_watermark_at_the_present_or_above_all_that_w
 
 	run_sql("truncate node_lease");
 	run_sql("insert into node_lease values (0, 5, null, now(), 77)");
-	assert_int_equal(ask_number("select count(*) from im_lease_take('me', 60000)"
+	assert_int_equal(ask_number("select count(*) from fn.im_lease_take('me', 60000)"
 	                            " where watermark between " NOW_AS_ID " - (60000::bigint << 22) and " NOW_AS_ID),
 	                 1);
 	/* Its former owner's clock was a day ahead. */
 	run_sql("update node_lease set owner = null, watermark = " NOW_AS_ID " + (86400000::bigint << 22)");
 	assert_int_equal(
-		ask_number("select count(*) from im_lease_take('me', 60000) where node = 0 and watermark > " NOW_AS_ID),
+		ask_number("select count(*) from fn.im_lease_take('me', 60000) where node = 0 and watermark > " NOW_AS_ID),
 		1);
 }
 
@@ -477,8 +535,8 @@ static void await_lock_wait(PGconn *conn)
 		;
 }
 
-#define TAKE_OVER "select epoch from im_lease_take_over('me', -1, 60000)"
-#define IS_TAKEN_OVER "select count(*) from im_lease_take_over('me', -1, 60000)"
+#define TAKE_OVER "select epoch from fn.im_lease_take_over('me', -1, 60000)"
+#define IS_TAKEN_OVER "select count(*) from fn.im_lease_take_over('me', -1, 60000)"
 
 static void who_takes_a_number_over_waits_for_its_last_batch(void **state)
 {
@@ -491,7 +549,7 @@ static void who_takes_a_number_over_waits_for_its_last_batch(void **state)
 	run_sql("update node_lease set expires_at = clock_timestamp()");
 	assert_int_equal(ask_number(IS_TAKEN_OVER), 0);
 	PQclear(ask_on(owner, "commit"));
-	PGresult *result = ask_on(db, "select epoch, owner, last from im_lease_take_over('me', -1, 60000)");
+	PGresult *result = ask_on(db, "select epoch, owner, last from fn.im_lease_take_over('me', -1, 60000)");
 	assert_int_equal(PQntuples(result), 1);
 	assert_string_equal(PQgetvalue(result, 0, 0), "4");
 	assert_string_equal(PQgetvalue(result, 0, 1), "test");
@@ -538,7 +596,7 @@ static void only_a_lease_that_is_over_and_has_an_owner_is_taken_over(void **stat
 		run_sql("truncate node_lease");
 		snprintf(sql, sizeof(sql), "insert into node_lease %s", cases[i].lease);
 		run_sql(sql);
-		assert_int_equal(ask_number("select count(*) from im_lease_take_over('me', 6, 60000)"), cases[i].is_taken);
+		assert_int_equal(ask_number("select count(*) from fn.im_lease_take_over('me', 6, 60000)"), cases[i].is_taken);
 		assert_int_equal(ask_number(IS_TAKEN_OVER), i == 4); /* not twice */
 	}
 }
@@ -548,8 +606,8 @@ static void a_caretaker_whose_lease_is_over_is_replaced(void **state)
 	(void)state;
 
 	run_sql("update node_lease set expires_at = now()");
-	assert_int_equal(ask_number("select epoch from im_lease_take_over('first', -1, 0)"), EPOCH + 1);
-	assert_int_equal(ask_number("select epoch from im_lease_take_over('second', -1, 60000)"
+	assert_int_equal(ask_number("select epoch from fn.im_lease_take_over('first', -1, 0)"), EPOCH + 1);
+	assert_int_equal(ask_number("select epoch from fn.im_lease_take_over('second', -1, 60000)"
 	                            " where owner = 'caretaker first'"),
 	                 EPOCH + 2);
 	assert_int_equal(ask_number(IS_TAKEN_OVER), 0);
@@ -558,13 +616,17 @@ static void a_caretaker_whose_lease_is_over_is_replaced(void **state)
 /* `count` messages of each of NODE and three others, one id a millisecond and node, from millisecond `first` on. */
 static void store_messages(long first, long count)
 {
-	char sql[320];
+	char sql[640];
 
 	snprintf(
 		sql, sizeof(sql),
-		"insert into message select 'u:' || n || ':' || i %% 10, i / 10 + 1, (i << 22) | (n << 12), 'alice', i, 'text', 'body',"
-		" 5, null, null from generate_series(%ld::bigint, %ld) i, unnest(array[%d, 1, 2, 3]) n order by i",
-		first, first + count - 1, NODE);
+		"insert into conversation (id, kind) select 'u:' || n || ':' || i, 1 from unnest(array[%d, 1, 2, 3]) n,"
+		" generate_series(0, 9) i;"
+		"insert into message (no, seq, msg_id, time, counted, key_hash, type, sender, client_msg_id, body)"
+		" select no, i / 10 + 1, (i << 22) | (n << 12), 5, i / 10 + 1, fn.entry_key(no, 'alice ' || i), 1, 'alice', i, 'body'"
+		" from generate_series(%ld::bigint, %ld) i, unnest(array[%d, 1, 2, 3]) n, conversation"
+		" where id = 'u:' || n || ':' || i %% 10 order by i",
+		NODE, first, first + count - 1, NODE);
 	run_sql(sql);
 }
 
@@ -589,7 +651,7 @@ static void a_page_of_the_unpublished_is_bounded_in_number_and_bytes_and_says_wh
 	store_messages(1, 100);
 	for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
 		char sql[200];
-		snprintf(sql, sizeof(sql), "select is_whole, msg_id >> 22, (msg_id >> 12) & 1023 from im_unpublished(%d,"
+		snprintf(sql, sizeof(sql), "select is_whole, msg_id >> 22, (msg_id >> 12) & 1023 from fn.im_unpublished(%d,"
 		         " (%ld::bigint << 22) | (7 << 12), (%ld::bigint << 22) | (7 << 12), %ld, %ld)",
 		         NODE, pages[i].after, pages[i].upto, pages[i].count, pages[i].bytes);
 		PGresult *result = ask_on(db, sql);
@@ -603,23 +665,26 @@ static void a_page_of_the_unpublished_is_bounded_in_number_and_bytes_and_says_wh
 	}
 }
 
-static void the_unpublished_carry_all_of_a_record(void **state)
+static void the_unpublished_carry_all_of_a_record_with_the_membership_as_of_each(void **state)
 {
 	const struct sent sends[] = { SENT(TO_BOB, .key = "1", .msg_id = NODE << 12 | 1),
 		                      SENT(TO_TEAM, .key = "2", .msg_id = NODE << 12 | 2, .mentions = "bob,alice"),
-		                      SENT(TO_TEAM, .key = "3", .msg_id = NODE << 12 | 3, .type = "custom", .body = "{}") };
+		                      SENT(TO_TEAM, .key = "3", .msg_id = NODE << 12 | 4, .type = "custom", .body = "{}") };
 	(void)state;
 
-	run_sql("update chat_group set member_version = 9");
 	PQclear(send_all(sends, 2));
+	run_sql("select fn.group_members_add(7, 3, 7 << 12 | 3, 2000, 'team', 'bob', array['carol', 'dave'], 100)");
 	PQclear(send_all(&sends[2], 1));
 	PGresult *result = ask_on(
-		db,
-		"select string_agg(concat_ws('|', conversation_id, seq, sender, client_msg_id, type, body, time,"
-		" coalesce(mentions, '-'), coalesce(member_version, 0)), ' ') from im_unpublished(7, 0, 1::bigint << 60, 10, 1000)");
-	assert_string_equal(PQgetvalue(result, 0, 0), "u:alice:bob|1|alice|1|text|{\"text\":\"hi\"}|1000|-|0"
-	                                              " g:team|1|alice|2|text|{\"text\":\"hi\"}|1000|bob,alice|9"
-	                                              " g:team|2|alice|3|custom|{}|1000|-|9");
+		db, "select string_agg(concat_ws('|', conversation_id, seq, sender, coalesce(client_msg_id, '-'), type, body, time,"
+		    " coalesce(mentions, '-'), coalesce(member_version, 0), array_to_string(joined, '+')), ' ')"
+		    " from fn.im_unpublished(7, 0, 1::bigint << 60, 10, 1000)");
+	assert_string_equal(
+		PQgetvalue(result, 0, 0),
+		"u:alice:bob|1|alice|1|text|{\"text\":\"hi\"}|1000|-|0"
+		" g:team|1|alice|2|text|{\"text\":\"hi\"}|1000|bob,alice|0"
+		" g:team|2|bob|-|system|{\"event\":\"added\",\"actor\":\"bob\",\"uids\":[\"carol\",\"dave\"]}|2000|-|2|carol+dave"
+		" g:team|3|alice|3|custom|{}|1000|-|2");
 	PQclear(result);
 }
 
@@ -645,8 +710,10 @@ static void what_a_takeover_reads_is_as_much_as_is_new_not_as_there_is(void **st
 	long all = ask_number("select pg_relation_size('message') / 8192");
 	run_sql("update node_lease set watermark = 39900::bigint << 22, expires_at = now()");
 	assert_in_range(pages_read_by(TAKE_OVER), 1, all / 10);
-	assert_in_range(pages_read_by("select * from im_unpublished(7, 39900::bigint << 22, 39950::bigint << 22, 100, 100000)"), 1,
-	                all / 10);
+	assert_in_range(
+		pages_read_by(
+			"select * from fn.im_unpublished(7, 39900::bigint << 22, 39950::bigint << 22, 100, 100000)"),
+		1, all / 10);
 }
 
 /* ---- several at once ---- */
@@ -746,11 +813,11 @@ static void batches_that_meet_neither_lock_up_nor_leave_a_hole(void **state)
 	}
 	assert_true(repeated > 0);
 	assert_int_equal(ask_number("select count(*) from message"), stored);
-	assert_int_equal(ask_number("select count(*) from (select from message group by conversation_id"
+	assert_int_equal(ask_number("select count(*) from (select from message group by no"
 	                            " having min(seq) <> 1 or max(seq) <> count(*)) x"),
 	                 0);
 	assert_int_equal(ask_number("select count(*) from conversation c where kind = 1 and last_seq <>"
-	                            " (select count(*) from message m where m.conversation_id = c.id)"),
+	                            " (select count(*) from message m where m.no = c.no)"),
 	                 0);
 }
 
@@ -793,6 +860,9 @@ int main(void)
 		cmocka_unit_test_setup(the_answer_carries_the_version_of_the_membership, reset),
 		cmocka_unit_test_setup(a_note_to_oneself_is_a_conversation, reset),
 		cmocka_unit_test_setup(a_direct_conversation_is_listed_for_both_once_it_is_made, reset),
+		cmocka_unit_test_setup(a_send_moves_the_mark_of_its_sender_and_of_nobody_else, reset),
+		cmocka_unit_test_setup(a_muted_member_may_not_send_and_a_muted_group_is_for_its_owner_and_admins, reset),
+		cmocka_unit_test_setup(two_keys_with_the_same_hash_are_two_keys, reset),
 		cmocka_unit_test_setup(every_step_is_a_lookup_by_index, reset),
 		cmocka_unit_test_setup(without_the_lease_nothing_is_looked_at, reset),
 		cmocka_unit_test_setup(a_number_is_leased_that_is_fresh_or_was_given_back_and_never_one_with_an_owner,
@@ -805,7 +875,8 @@ int main(void)
 		cmocka_unit_test_setup(a_caretaker_whose_lease_is_over_is_replaced, reset),
 		cmocka_unit_test_setup(
 			a_page_of_the_unpublished_is_bounded_in_number_and_bytes_and_says_whether_it_is_whole, reset),
-		cmocka_unit_test_setup(the_unpublished_carry_all_of_a_record, reset),
+		cmocka_unit_test_setup(the_unpublished_carry_all_of_a_record_with_the_membership_as_of_each,
+		                       reset),
 		cmocka_unit_test_setup(what_a_takeover_reads_is_as_much_as_is_new_not_as_there_is, reset),
 		cmocka_unit_test_setup(batches_that_meet_neither_lock_up_nor_leave_a_hole, reset),
 		cmocka_unit_test_setup(who_meets_another_that_makes_the_conversation_asks_again, reset),

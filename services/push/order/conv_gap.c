@@ -7,8 +7,8 @@
 /* $1 conversation, $2 and $3 the seqs around the gap, $4 how many at most */
 static const struct pg_statement gap_messages = {
 	"push_gap",
-	"select seq, msg_id, sender, client_msg_id, type, body, time, reply_to, mentions from message "
-	"where conversation_id = $1 and seq > $2 and seq < $3 order by seq limit $4",
+	"select seq, msg_id, sender, client_msg_id, type, body, time, reply_to, mentions, target_seq"
+	" from fn.messages_between($1::text, $2::bigint, $3::bigint, $4::integer)",
 };
 
 #define GAP_READ_MAX 200
@@ -99,7 +99,7 @@ static void read_gap(struct conv *conv)
 	pg_put_text(&params, str_from(conv->id));
 	pg_put_i64(&params, (int64_t)after);
 	pg_put_i64(&params, (int64_t)before);
-	pg_put_i64(&params, GAP_READ_MAX);
+	pg_put_i32(&params, GAP_READ_MAX);
 	conv->is_filling = true;
 	log_debug("reading a gap", LOG_TEXT("conversation", conv->id), LOG_U64("after", after), LOG_U64("before", before));
 	pg_query(conv->all->options.pg, PG_ANY_LANE, &gap_messages, &params, on_gap_read, conv);

@@ -15,7 +15,8 @@ enum column { SEQ,
 	      BODY,
 	      TIME,
 	      REPLY_TO,
-	      MENTIONS };
+	      MENTIONS,
+	      TARGET_SEQ };
 
 /* libpq terminates every cell. */
 static char *cell(const PGresult *result, int row, enum column column)
@@ -55,6 +56,7 @@ Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row,
 	message.body = cell(result, row, BODY);
 	message.time = (uint64_t)pg_i64(result, row, TIME);
 	message.reply_to = (uint64_t)pg_i64(result, row, REPLY_TO);
+	message.target_seq = (uint64_t)pg_i64(result, row, TARGET_SEQ);
 	message.mentions = mentions;
 	message.n_mentions = count;
 	record.version = 1;

@@ -11,8 +11,8 @@
 /* $1 gid: the version of the membership, and the members. No row for a group that is not there. */
 static const struct pg_statement recipients_members = {
 	"push_members",
-	"select g.member_version, coalesce(array_agg(m.uid) filter (where m.uid is not null), '{}') "
-	"from chat_group g left join group_member m on m.gid = g.gid where g.gid = $1 group by g.gid",
+	"select g.member_version, coalesce((select array_agg(m.uid) from group_member m where m.no = g.no), '{}')"
+	" from conversation c join chat_group g on g.no = c.no where c.id = 'g:' || $1::text",
 };
 
 #define REDIS_LIFE_S "604800"
