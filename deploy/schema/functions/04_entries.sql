@@ -37,6 +37,9 @@ begin
 		and m.msg_id = p_msg_id and m.client_msg_id is null);
 end $$;
 
+/*
+ * The answer that tells of a stored entry. A statement of its own after fn.entry_append(): it reads what earlier statements stored.
+ */
 create function fn.entry_answer_of(p_no bigint, p_seq bigint, p_is_duplicate boolean) returns fn.entry_answer language sql stable
 set enable_seqscan = off
 as $$

@@ -149,6 +149,7 @@ set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 declare
 	v record;
+	v_seq bigint;
 begin
 	select * into v from fn.group_change_begin(p_node, p_epoch, p_msg_id, p_time, p_gid, p_actor, p_uid, 'role');
 	if v.answer is distinct from null then
@@ -161,9 +162,10 @@ begin
 		return fn.entry_refused('none');
 	end if;
 	update group_member set role = p_role where no = v.no and uid = p_uid;
-	return fn.entry_answer_of(v.no, fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system',
+	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system',
 		format('{"event":"role","actor":%s,"uid":%s,"role":"%s"}', to_json(p_actor), to_json(p_uid),
-			case p_role when 1 then 'admin' else 'member' end), null), false);
+			case p_role when 1 then 'admin' else 'member' end), null);
+	return fn.entry_answer_of(v.no, v_seq, false);
 end $$;
 
 /*
