@@ -1,7 +1,7 @@
 #include "im/stored/stored_message.h"
 
 #include "base/mem.h"
-#include "im/entries/entry.h"
+#include "im/stored/mentions.h"
 #include "cluster/inbox.h"
 
 /* Where the next text of the allocation goes. */
