@@ -13,8 +13,8 @@ import links
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
 SCRIPT = ROOT / "deploy" / "local" / "cluster"
-TRUTH = """copy (select conversation_id, seq, msg_id, sender, coalesce(client_msg_id, ''), type, coalesce(body, '{}')
-	from message order by 1, 2) to stdout"""
+TRUTH = """copy (select id, seq, msg_id, sender, coalesce(client_msg_id, ''), fn.type_name(type), coalesce(body, '{}')
+	from message join conversation using (no) order by 1, 2) to stdout"""
 
 
 class Failed(Exception):

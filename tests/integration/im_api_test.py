@@ -332,7 +332,7 @@ class Sending(ImTest):
         self.assertEqual([record.message.seq for _, record, _ in records], [1, 2, 3]) # no duplicate
         for (_, record, _), message in zip(records, stored):
             sent = record.message
-            self.assertEqual((record.version, record.member_version), (1, 1))
+            self.assertEqual((record.version, record.member_version), (1, 0))
             self.assertEqual((sent.conversation_id, str(sent.msg_id), getattr(sent, "from"), sent.type, json.loads(sent.body),
                               sent.time, sent.reply_to, list(sent.mentions)),
                              (message["conversation_id"], message["msg_id"], message["from"], message["type"], message["body"],
@@ -420,7 +420,7 @@ class History(ImTest):
         group = self.group(history="since_join", members=[])
         for i in range(3):
             self.check(self.a.send(str(i), f"group:{group}"), 200)
-        SERVERS.sql(f"insert into group_member (gid, uid, since_seq) values ('{group}', '{self.bob}', 2)")
+        SERVERS.sql(f"insert into group_member (no, uid, since_seq) select no, '{self.bob}', 2 from conversation where id = 'g:{group}'")
         messages = self.check(self.history(self.b, f"g:{group}"), 200)["messages"]
         self.assertEqual([message["seq"] for message in messages], [3])
         self.assertEqual(len(self.check(self.history(self.a, f"g:{group}"), 200)["messages"]), 3)
@@ -516,47 +516,83 @@ class Grpc(ImTest):
         self.assertEqual(admit(uid)[0], grpc.StatusCode.UNAUTHENTICATED)
 
 
-class Migrations(ImTest):
+class Migrations(unittest.TestCase):
+    """With a database of its own, empty before each test."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.servers = Servers()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.servers.close()
+
+    def setUp(self):
+        self.servers.sql("drop schema if exists fn cascade; drop schema public cascade; create schema public")
+
+    def migrate(self):
+        code, output = run_im(self.servers, "--migrate")
+        self.assertEqual(code, 0, output)
+        return output.count("migration applied")
+
+    def refused(self, sentence, *options):
+        code, output = run_im(self.servers, *options)
+        self.assertEqual(code, 1, output)
+        self.assertIn(sentence, output)
+
     def test_any_number_at_once_and_again(self):
-        name = "migrations_at_once"
-        SERVERS.sql(f"create schema {name}")
-        uri = f"{SERVERS.pg}?options=-csearch_path%3D{name}"
-        results = []
-        threads = [threading.Thread(target=lambda: results.append(run_im(SERVERS, "--migrate", **{"pg.uri": uri})))
-                   for _ in range(4)]
+        counts = []
+        threads = [threading.Thread(target=lambda: counts.append(self.migrate())) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        self.assertEqual([code for code, _ in results], [0] * 4, results)
-        self.assertEqual(sum(output.count("migration applied") for _, output in results),
-                         len(list((ROOT / "deploy" / "migrations").glob("*.sql"))))
-        code, output = run_im(SERVERS, "--migrate", **{"pg.uri": uri})
-        self.assertEqual((code, output.count("migration applied")), (0, 0))
+        tables = len(list((ROOT / "deploy" / "schema" / "tables").glob("*.sql")))
+        self.assertEqual(sorted(counts), [0, 0, 0, tables + 1]) # the functions are applied as a whole
+        self.assertEqual(self.migrate(), 0)
 
-    def test_another_schema_than_the_binary_knows_is_refused(self):
-        for name, statement, sentence in (
-                ("newer", "create table schema_migration as select 9999 as version", "newer schema"),
-                ("older", "select 1", "run im --migrate first")):
-            SERVERS.sql(f"create schema {name}; set search_path = {name}; {statement}")
-            uri = f"{SERVERS.pg}?options=-csearch_path%3D{name}"
-            with self.subTest(name):
-                code, output = run_im(SERVERS, **{"pg.uri": uri})
-                self.assertEqual(code, 1, output)
-                self.assertIn(sentence, output)
-                if name == "newer":
-                    code, output = run_im(SERVERS, "--migrate", **{"pg.uri": uri})
-                    self.assertEqual(code, 1, output)
-                    self.assertIn(sentence, output)
+    def test_newer_tables_than_the_binary_knows_are_refused(self):
+        self.servers.sql("create table schema_migration as select 9999 as version;"
+                         "create table schema_functions as select 'x' as hash")
+        self.refused("newer schema")
+        self.refused("newer schema", "--migrate")
+
+    def test_an_empty_or_older_database_is_refused(self):
+        self.refused("run im --migrate first")
+        self.migrate()
+        self.servers.sql("delete from schema_migration where version = (select max(version) from schema_migration)")
+        self.refused("run im --migrate first")
+
+    def test_functions_of_another_im_are_refused_and_replaced_as_a_whole_by_migrate(self):
+        self.migrate()
+        self.servers.sql("update schema_functions set hash = 'x'; create function fn.of_another_im() returns integer"
+                         " language sql as 'select 1'; drop function fn.members")
+        self.refused("functions are those of another im: run im --migrate first")
+        self.assertEqual(self.migrate(), 1)
+        self.assertEqual(self.servers.sql("select proname from pg_proc where proname in ('of_another_im', 'members')"),
+                         [["members"]])
+
+    def test_an_im_goes_on_while_its_functions_are_replaced(self):
+        self.migrate()
+        im = Im(self.servers)
+        try:
+            client = im.client("replaced")
+            for seq in (1, 2, 3):
+                self.assertEqual(client.send(str(seq), "user:replaced").json["seq"], seq)
+                self.assertEqual(len(client.get("/v1/conversations/u:replaced:replaced/messages").json["messages"]), seq)
+                self.servers.sql("update schema_functions set hash = 'x'")
+                self.assertEqual(self.migrate(), 1)
+        finally:
+            im.kill()
 
     def test_a_database_or_kafka_that_cannot_be_reached_is_said(self):
-        code, output = run_im(SERVERS, "--migrate", **{"pg.uri": "postgresql://127.0.0.1:1/x"})
+        code, output = run_im(self.servers, "--migrate", **{"pg.uri": "postgresql://127.0.0.1:1/x"})
         self.assertEqual(code, 1)
         self.assertIn("connect to postgresql failed", output)
 
     def test_wrong_configuration_is_one_sentence(self):
         for option, value in (("auth.secret", "short"), ("pg.connections", "0"), ("limits.body", "x")):
-            code, output = run_im(SERVERS, **{option: value})
+            code, output = run_im(self.servers, **{option: value})
             self.assertEqual(code, 2, output)
             self.assertIn(option, output)
             self.assertNotIn(SECRET, output)

@@ -59,7 +59,8 @@ class FaultTest(unittest.TestCase):
         """
         reader = KafkaReader(self.servers)
         for conversation, acked in load.acked.items():
-            rows = self.servers.sql(f"select seq, client_msg_id from message where conversation_id = '{conversation}' order by seq")
+            rows = self.servers.sql("select seq, client_msg_id from message join conversation using (no)"
+                                    f" where id = '{conversation}' order by seq")
             stored = {int(seq): key for seq, key in rows}
             self.assertEqual(list(stored), list(range(1, len(stored) + 1)))
             self.assertEqual({seq: stored.get(seq) for seq in acked}, acked)
@@ -72,6 +73,6 @@ class FaultTest(unittest.TestCase):
     def check_ids_rise_with_seq(self):
         """Of one node in one conversation: so publishing in the order of ids is publishing in the order of seq."""
         self.assertEqual(self.servers.sql(
-            "select conversation_id, seq from (select *, max(msg_id) over (partition by conversation_id, (msg_id >> 12) & 1023"
+            "select no, seq from (select *, max(msg_id) over (partition by no, (msg_id >> 12) & 1023"
             " order by seq rows between unbounded preceding and 1 preceding) as before from message) m"
             " where before > msg_id"), [])

@@ -6,147 +6,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <glob.h>
-#include <libpq-fe.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/text/buf.h"
 #include "base/macros.h"
-#include "servers.h"
+#include "schema_fixture.h"
 
-/* What deploy/migrations promises: im_send() and the leases of node numbers, against a real server. */
-
-#define NODE 7
-#define EPOCH 3
-
-static struct real_server server = { .kind = REAL_POSTGRES };
-static PGconn *db;
-
-/* ---- asking ---- */
-
-static PGconn *open_connection(void)
-{
-	PGconn *conn = PQconnectdb(server.uri);
-
-	assert_int_equal(PQstatus(conn), CONNECTION_OK);
-	return conn;
-}
-
-static PGresult *ask_on(PGconn *conn, const char *sql)
-{
-	PGresult *result = PQexec(conn, sql);
-	ExecStatusType status = PQresultStatus(result);
-
-	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
-		fail_msg("%s: %s", sql, PQerrorMessage(conn));
-	return result;
-}
-
-static void run_sql(const char *sql)
-{
-	PQclear(ask_on(db, sql));
-}
-
-static long ask_number(const char *sql)
-{
-	PGresult *result = ask_on(db, sql);
-	long number = strtol(PQgetvalue(result, 0, 0), NULL, 10);
-
-	PQclear(result);
-	return number;
-}
-
-/* ---- one call of im_send() ---- */
-
-struct sent {
-	const char *conversation, *sender, *user, *group, *key;
-	long msg_id;
-	const char *type, *body;
-	long reply_to;
-	const char *mentions;
-};
-
-/* What is left out has a fallback in write_call(). */
-#define SENT(...) ((struct sent){ __VA_ARGS__ })
-#define TO_BOB .conversation = "u:alice:bob", .user = "bob"
-#define TO_TEAM .conversation = "g:team", .group = "team"
-
-static void put_literal(struct buf *sql, const char *text)
-{
-	if (text)
-		buf_printf(sql, "'%s'", text); /* no quotes in what these tests send */
-	else
-		buf_append_text(sql, "null");
-}
-
-static void put_texts(struct buf *sql, const struct sent *sends, unsigned count, size_t member, const char *fallback)
-{
-	buf_append_text(sql, ", array[");
-	for (unsigned i = 0; i < count; i++) {
-		buf_append_text(sql, i ? "," : "");
-		const char *text = *(const char *const *)((const char *)&sends[i] + member);
-		put_literal(sql, text ? text : fallback);
-	}
-	buf_append_text(sql, "]::text[]");
-}
-
-static void put_numbers(struct buf *sql, const struct sent *sends, unsigned count, size_t member)
-{
-	buf_append_text(sql, ", array[");
-	for (unsigned i = 0; i < count; i++)
-		buf_printf(sql, "%snullif(%ld, 0)", i ? "," : "", *(const long *)((const char *)&sends[i] + member));
-	buf_append_text(sql, "]::bigint[]");
-}
-
-/* Conversations of a batch, each once and in order, and which is whose: what the batcher does in C. */
-static void put_conversations(struct buf *sql, const struct sent *sends, unsigned count)
-{
-	struct buf names = { 0 };
-
-	for (unsigned i = 0; i < count; i++) {
-		buf_append_text(&names, i ? "," : "");
-		put_literal(&names, sends[i].conversation);
-	}
-	buf_printf(sql, "(select array_agg(distinct c collate \"C\") from unnest(array[%s]) c)", buf_text(&names));
-	buf_printf(sql, ", (select array_agg((select count(distinct d) from unnest(array[%s]) d where d collate \"C\" <= c)"
-	                " order by o)::integer[] from unnest(array[%s]) with ordinality u (c, o))",
-	           buf_text(&names), buf_text(&names));
-	buf_release(&names);
-}
-
-static void write_call(struct buf *sql, int node, int epoch, const struct sent *sends, unsigned count)
-{
-	buf_printf(sql, "select status, msg_id, seq, duplicate, member_version from im_send(%d, %d, 1000, ", node, epoch);
-	put_conversations(sql, sends, count);
-	put_texts(sql, sends, count, offsetof(struct sent, sender), "alice");
-	put_texts(sql, sends, count, offsetof(struct sent, user), NULL);
-	put_texts(sql, sends, count, offsetof(struct sent, group), NULL);
-	put_texts(sql, sends, count, offsetof(struct sent, key), "k");
-	put_numbers(sql, sends, count, offsetof(struct sent, msg_id));
-	put_texts(sql, sends, count, offsetof(struct sent, type), "text");
-	put_texts(sql, sends, count, offsetof(struct sent, body), "{\"text\":\"hi\"}");
-	put_numbers(sql, sends, count, offsetof(struct sent, reply_to));
-	put_texts(sql, sends, count, offsetof(struct sent, mentions), NULL);
-	buf_append_text(sql, ") order by ord");
-}
-
-static PGresult *send_on(PGconn *conn, int node, int epoch, const struct sent *sends, unsigned count)
-{
-	struct buf sql = { 0 };
-
-	write_call(&sql, node, epoch, sends, count);
-	PGresult *result = ask_on(conn, buf_text(&sql));
-	assert_int_equal(PQntuples(result), count);
-	buf_release(&sql);
-	return result;
-}
-
-static PGresult *send_all(const struct sent *sends, unsigned count)
-{
-	return send_on(db, NODE, EPOCH, sends, count);
-}
+/* What fn.im_send() promises, against a real server. */
 
 static const char *status_of(const PGresult *result, int row)
 {
@@ -161,74 +28,6 @@ static long seq_of(const PGresult *result, int row)
 static bool is_duplicate(const PGresult *result, int row)
 {
 	return *PQgetvalue(result, row, 3) == 't';
-}
-
-static void check(const struct sent send, const char *status)
-{
-	PGresult *result = send_all(&send, 1);
-
-	if (strcmp(status_of(result, 0), status) != 0)
-		fail_msg("%ld to %s: %s, not %s", send.msg_id, send.conversation, status_of(result, 0), status);
-	PQclear(result);
-}
-
-/* ---- a fresh database for each test ---- */
-
-static int reset(void **state)
-{
-	(void)state;
-
-	run_sql("truncate account, chat_group, group_member, conversation, message, node_lease, direct_member");
-	run_sql("insert into account (uid, name) select u, u from unnest(array['alice', 'bob', 'carol', 'dave']) u");
-	run_sql("insert into node_lease values (7, 3, 'test', now() + interval '1 hour', 0)");
-	run_sql("select im_group_create('team', 'Team', 'alice', 'invite', 'all', array['bob'])");
-	return 0;
-}
-
-static void apply_migration(const char *path)
-{
-	FILE *file = fopen(path, "r");
-	struct buf sql = { 0 };
-	char line[1024];
-
-	assert_non_null(file);
-	while (fgets(line, sizeof(line), file))
-		buf_append_text(&sql, line);
-	(void)fclose(file);
-	run_sql(buf_text(&sql));
-	buf_release(&sql);
-}
-
-/* Run from the checkout, as all tests are. */
-static void apply_migrations(void)
-{
-	glob_t files;
-
-	assert_int_equal(glob("deploy/migrations/[0-9]*.sql", 0, NULL, &files), 0);
-	for (size_t i = 0; i < files.gl_pathc; i++)
-		apply_migration(files.gl_pathv[i]);
-	globfree(&files);
-}
-
-static int start_server(void **state)
-{
-	(void)state;
-
-	real_server_make(&server);
-	db = open_connection();
-	apply_migrations();
-	if (getenv("SABOTAGE_SQL")) /* tests/chaos/selfcheck: to see that these tests notice */
-		apply_migration(getenv("SABOTAGE_SQL"));
-	return 0;
-}
-
-static int stop_server(void **state)
-{
-	(void)state;
-
-	PQfinish(db);
-	real_server_remove(&server);
-	return 0;
 }
 
 /* ---- deciding ---- */
@@ -273,8 +72,8 @@ static void each_refusal_has_its_reason_and_stores_nothing(void **state)
 	};
 	(void)state;
 
-	run_sql("select im_group_create('gone', 'Gone', 'alice', 'invite', 'all', '{}')");
-	run_sql("update chat_group set dissolved_at = 1 where gid = 'gone'");
+	run_sql("select fn.im_group_create('gone', 'Gone', 'alice', 'invite', 'all', '{}')");
+	run_sql("update chat_group set dissolved_at = 1 where name = 'Gone'");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		check(rows[i].send, rows[i].status);
 	assert_int_equal(ask_number("select count(*) from message"), 0);
@@ -375,6 +174,62 @@ static void a_note_to_oneself_is_a_conversation(void **state)
 	check(SENT(.conversation = "u:alice:alice", .user = "alice", .msg_id = 1), "ok");
 }
 
+static void a_send_moves_the_mark_of_its_sender_and_of_nobody_else(void **state)
+{
+	const struct sent batch[] = {
+		SENT(TO_BOB, .key = "1", .msg_id = 1),
+		SENT(.conversation = "u:alice:bob", .sender = "bob", .user = "alice", .key = "1", .msg_id = 2),
+		SENT(TO_BOB, .key = "2", .msg_id = 3),
+		SENT(TO_TEAM, .key = "1", .msg_id = 4),
+		SENT(TO_TEAM, .key = "2", .msg_id = 5),
+		SENT(TO_TEAM, .sender = "bob", .key = "1", .msg_id = 6),
+		SENT(TO_TEAM, .sender = "bob", .reply_to = 9, .key = "2", .msg_id = 7), /* refused */
+		SENT(.conversation = "u:alice:alice", .user = "alice", .msg_id = 8),
+	};
+	(void)state;
+
+	PQclear(send_all(batch, ARRAY_LEN(batch)));
+	PGresult *result = ask_on(
+		db,
+		"select string_agg(concat_ws(' ', id, last_seq, counted, first_read, first_counted, second_read, second_counted),"
+		" ', ' order by id) from conversation");
+	assert_string_equal(PQgetvalue(result, 0, 0), "g:team 3 3 0 0 0 0, u:alice:alice 1 1 1 1 0 0, u:alice:bob 3 3 3 3 2 2");
+	PQclear(result);
+	result = ask_on(db, "select string_agg(concat_ws(' ', uid, read_seq, read_counted), ', ' order by uid) from group_member");
+	assert_string_equal(PQgetvalue(result, 0, 0), "alice 2 2, bob 3 3");
+	PQclear(result);
+	assert_int_equal(ask_number("select count(*) from message where counted <> seq"), 0);
+	/* A repeat moves nothing. */
+	check(SENT(TO_BOB, .key = "1", .msg_id = 9), "ok");
+	assert_int_equal(ask_number("select first_read + second_read from conversation where id = 'u:alice:bob'"), 5);
+}
+
+static void a_muted_member_may_not_send_and_a_muted_group_is_for_its_owner_and_admins(void **state)
+{
+	(void)state;
+
+	run_sql("update group_member set muted_until = 1001 where uid = 'bob'"); /* sends are at 1000 */
+	check(SENT(TO_TEAM, .sender = "bob", .msg_id = 1), "muted");
+	run_sql("update group_member set muted_until = 1000 where uid = 'bob'");
+	check(SENT(TO_TEAM, .sender = "bob", .key = "1", .msg_id = 2), "ok");
+	run_sql("update chat_group set is_muted = true");
+	check(SENT(TO_TEAM, .sender = "bob", .key = "2", .msg_id = 3), "muted");
+	check(SENT(TO_TEAM, .key = "3", .msg_id = 4), "ok");
+	run_sql("update group_member set role = 1 where uid = 'bob'");
+	check(SENT(TO_TEAM, .sender = "bob", .key = "2", .msg_id = 5), "ok");
+}
+
+static void two_keys_with_the_same_hash_are_two_keys(void **state)
+{
+	(void)state;
+
+	check(SENT(TO_BOB, .key = "first", .msg_id = 1), "ok");
+	run_sql("update message set key_hash = fn.entry_key(no, 'alice second')");
+	check(SENT(TO_BOB, .key = "second", .msg_id = 2), "ok");
+	assert_int_equal(ask_number("select count(distinct seq) from message"), 2);
+	check(SENT(TO_BOB, .key = "second", .body = "{}", .msg_id = 3), "idempotency_conflict");
+}
+
 /* Young tables have no statistics, and a plan is kept for as long as the connection lives. */
 static void a_direct_conversation_is_listed_for_both_once_it_is_made(void **state)
 {
@@ -388,7 +243,7 @@ static void a_direct_conversation_is_listed_for_both_once_it_is_made(void **stat
 
 	PQclear(send_all(batch, 4));
 	assert_int_equal(ask_number("select count(*) from direct_member"), 3);
-	assert_int_equal(ask_number("select count(*) from direct_member where (uid, conversation_id) in"
+	assert_int_equal(ask_number("select count(*) from direct_member d join conversation c on c.no = d.no where (d.uid, c.id) in"
 	                            " (('alice', 'u:alice:bob'), ('bob', 'u:alice:bob'), ('alice', 'u:alice:alice'))"),
 	                 3);
 	/* Nothing is written there for a conversation that exists. */
@@ -433,220 +288,6 @@ static void without_the_lease_nothing_is_looked_at(void **state)
 		PQclear(result);
 	}
 	assert_int_equal(ask_number("select count(*) from message"), 0);
-}
-
-#define NOW_AS_ID "((now_ms() - 1704067200000) << 22)"
-
-static void a_number_is_leased_that_is_fresh_or_was_given_back_and_never_one_with_an_owner(void **state)
-{
-	(void)state;
-
-	run_sql("truncate node_lease");
-	run_sql("insert into node_lease select n, 5, case when n <> 20 then 'x' end,"
-	        " now() + case when n in (10, 20) then interval '-1 hour' else interval '1 hour' end, 77"
-	        " from generate_series(0, 1023) n where n <> 30");
-	assert_int_equal(ask_number("select node from im_lease_take('me', 60000) where epoch = 6"), 20);
-	assert_int_equal(ask_number("select node from im_lease_take('me', 60000) where epoch = 1"), 30);
-	assert_int_equal(ask_number("select count(*) from im_lease_take('me', 60000)"), 0);
-	assert_int_equal(ask_number("select count(*) from node_lease where owner = 'me' and expires_at > now()"), 2);
-}
-
-static void a_lease_begins_with_its_watermark_at_the_present_or_above_all_that_was_used(void **state)
-{
-	(void)state;
-
-	run_sql("truncate node_lease");
-	run_sql("insert into node_lease values (0, 5, null, now(), 77)");
-	assert_int_equal(ask_number("select count(*) from im_lease_take('me', 60000)"
-	                            " where watermark between " NOW_AS_ID " - (60000::bigint << 22) and " NOW_AS_ID),
-	                 1);
-	/* Its former owner's clock was a day ahead. */
-	run_sql("update node_lease set owner = null, watermark = " NOW_AS_ID " + (86400000::bigint << 22)");
-	assert_int_equal(
-		ask_number("select count(*) from im_lease_take('me', 60000) where node = 0 and watermark > " NOW_AS_ID),
-		1);
-}
-
-static void await_lock_wait(PGconn *conn)
-{
-	char sql[160];
-
-	snprintf(sql, sizeof(sql), "select count(*) from pg_stat_activity where pid = %d and wait_event_type = 'Lock'",
-	         PQbackendPID(conn));
-	while (ask_number(sql) == 0)
-		;
-}
-
-#define TAKE_OVER "select epoch from im_lease_take_over('me', -1, 60000)"
-#define IS_TAKEN_OVER "select count(*) from im_lease_take_over('me', -1, 60000)"
-
-static void who_takes_a_number_over_waits_for_its_last_batch(void **state)
-{
-	PGconn *owner = open_connection();
-	const struct sent send = SENT(TO_BOB, .msg_id = NODE << 12 | 1);
-	(void)state;
-
-	PQclear(ask_on(owner, "begin"));
-	PQclear(send_on(owner, NODE, EPOCH, &send, 1));
-	run_sql("update node_lease set expires_at = clock_timestamp()");
-	assert_int_equal(ask_number(IS_TAKEN_OVER), 0);
-	PQclear(ask_on(owner, "commit"));
-	PGresult *result = ask_on(db, "select epoch, owner, last from im_lease_take_over('me', -1, 60000)");
-	assert_int_equal(PQntuples(result), 1);
-	assert_string_equal(PQgetvalue(result, 0, 0), "4");
-	assert_string_equal(PQgetvalue(result, 0, 1), "test");
-	assert_int_equal(strtol(PQgetvalue(result, 0, 2), NULL, 10), send.msg_id); /* the caretaker sees it */
-	PQclear(result);
-	result = send_on(owner, NODE, EPOCH, &send, 1);
-	assert_string_equal(status_of(result, 0), "lease");
-	PQclear(result);
-	PQfinish(owner);
-}
-
-static void a_session_that_never_ends_its_last_batch_is_ended(void **state)
-{
-	PGconn *owner = open_connection();
-	const struct sent send = SENT(TO_BOB, .msg_id = NODE << 12 | 1);
-	(void)state;
-
-	PQclear(ask_on(owner, "begin"));
-	PQclear(send_on(owner, NODE, EPOCH, &send, 1));
-	run_sql("update node_lease set expires_at = now() - interval '3 seconds'");
-	while (ask_number(IS_TAKEN_OVER) == 0)
-		;
-	assert_int_equal(ask_number("select count(*) from message"), 0);
-	assert_int_equal(PQstatus(db), CONNECTION_OK); /* the taker is not the holder */
-	PQfinish(owner);
-}
-
-static void only_a_lease_that_is_over_and_has_an_owner_is_taken_over(void **state)
-{
-	static const struct {
-		const char *lease;
-		long is_taken;
-	} cases[] = {
-		{ "values (5, 1, 'x', now() - interval '1 s', 0)", 1 },
-		{ "values (5, 1, 'x', now() + interval '10 s', 0)", 0 },
-		{ "values (5, 1, null, now() - interval '1 s', 0)", 0 },
-		{ "values (5, 1, 'x', now() + interval '1 day', 0)", 1 }, /* the server's clock was set back by a day */
-		{ "values (6, 1, 'x', now() - interval '1 s', 0)", 0 }, /* the caller's own */
-	};
-	(void)state;
-
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		char sql[120];
-		run_sql("truncate node_lease");
-		snprintf(sql, sizeof(sql), "insert into node_lease %s", cases[i].lease);
-		run_sql(sql);
-		assert_int_equal(ask_number("select count(*) from im_lease_take_over('me', 6, 60000)"), cases[i].is_taken);
-		assert_int_equal(ask_number(IS_TAKEN_OVER), i == 4); /* not twice */
-	}
-}
-
-static void a_caretaker_whose_lease_is_over_is_replaced(void **state)
-{
-	(void)state;
-
-	run_sql("update node_lease set expires_at = now()");
-	assert_int_equal(ask_number("select epoch from im_lease_take_over('first', -1, 0)"), EPOCH + 1);
-	assert_int_equal(ask_number("select epoch from im_lease_take_over('second', -1, 60000)"
-	                            " where owner = 'caretaker first'"),
-	                 EPOCH + 2);
-	assert_int_equal(ask_number(IS_TAKEN_OVER), 0);
-}
-
-/* `count` messages of each of NODE and three others, one id a millisecond and node, from millisecond `first` on. */
-static void store_messages(long first, long count)
-{
-	char sql[320];
-
-	snprintf(
-		sql, sizeof(sql),
-		"insert into message select 'u:' || n || ':' || i %% 10, i / 10 + 1, (i << 22) | (n << 12), 'alice', i, 'text', 'body',"
-		" 5, null, null from generate_series(%ld::bigint, %ld) i, unnest(array[%d, 1, 2, 3]) n order by i",
-		first, first + count - 1, NODE);
-	run_sql(sql);
-}
-
-static void a_page_of_the_unpublished_is_bounded_in_number_and_bytes_and_says_whether_it_is_whole(void **state)
-{
-	static const struct {
-		long after, upto, count, bytes; /* in milliseconds */
-		long first, rows;
-		const char *is_whole;
-	} pages[] = {
-		/* clang-format off */
-		{ 0, 1000, 1000, 1000000, 1, 100, "t" },
-		{ 0, 1000, 100, 1000000, 1, 100, "t" },
-		{ 0, 1000, 99, 1000000, 1, 99, "f" },
-		{ 40, 60, 100, 1000000, 41, 20, "t" },
-		{ 0, 1000, 100, 9, 1, 3, "f" }, /* bodies are of 4 bytes */
-		{ 0, 1000, 100, 1, 1, 1, "f" },
-		/* clang-format on */
-	};
-	(void)state;
-
-	store_messages(1, 100);
-	for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
-		char sql[200];
-		snprintf(sql, sizeof(sql), "select is_whole, msg_id >> 22, (msg_id >> 12) & 1023 from im_unpublished(%d,"
-		         " (%ld::bigint << 22) | (7 << 12), (%ld::bigint << 22) | (7 << 12), %ld, %ld)",
-		         NODE, pages[i].after, pages[i].upto, pages[i].count, pages[i].bytes);
-		PGresult *result = ask_on(db, sql);
-		assert_int_equal(PQntuples(result), pages[i].rows);
-		for (int row = 0; row < PQntuples(result); row++) {
-			assert_string_equal(PQgetvalue(result, row, 0), pages[i].is_whole);
-			assert_int_equal(strtol(PQgetvalue(result, row, 1), NULL, 10), pages[i].first + row);
-			assert_int_equal(strtol(PQgetvalue(result, row, 2), NULL, 10), NODE);
-		}
-		PQclear(result);
-	}
-}
-
-static void the_unpublished_carry_all_of_a_record(void **state)
-{
-	const struct sent sends[] = { SENT(TO_BOB, .key = "1", .msg_id = NODE << 12 | 1),
-		                      SENT(TO_TEAM, .key = "2", .msg_id = NODE << 12 | 2, .mentions = "bob,alice"),
-		                      SENT(TO_TEAM, .key = "3", .msg_id = NODE << 12 | 3, .type = "custom", .body = "{}") };
-	(void)state;
-
-	run_sql("update chat_group set member_version = 9");
-	PQclear(send_all(sends, 2));
-	PQclear(send_all(&sends[2], 1));
-	PGresult *result = ask_on(
-		db,
-		"select string_agg(concat_ws('|', conversation_id, seq, sender, client_msg_id, type, body, time,"
-		" coalesce(mentions, '-'), coalesce(member_version, 0)), ' ') from im_unpublished(7, 0, 1::bigint << 60, 10, 1000)");
-	assert_string_equal(PQgetvalue(result, 0, 0), "u:alice:bob|1|alice|1|text|{\"text\":\"hi\"}|1000|-|0"
-	                                              " g:team|1|alice|2|text|{\"text\":\"hi\"}|1000|bob,alice|9"
-	                                              " g:team|2|alice|3|custom|{}|1000|-|9");
-	PQclear(result);
-}
-
-/* 8 kB each. */
-static long pages_read_by(const char *sql)
-{
-	PGconn *fresh = open_connection();
-
-	PQclear(ask_on(fresh, "select pg_stat_force_next_flush()"));
-	long before = ask_number("select pg_stat_get_blocks_fetched('message'::regclass)");
-	PQclear(ask_on(fresh, sql));
-	PQclear(ask_on(fresh, "select pg_stat_force_next_flush()"));
-	PQfinish(fresh);
-	return ask_number("select pg_stat_get_blocks_fetched('message'::regclass)") - before;
-}
-
-static void what_a_takeover_reads_is_as_much_as_is_new_not_as_there_is(void **state)
-{
-	(void)state;
-
-	store_messages(1, 40000);
-	run_sql("select brin_summarize_new_values('message_by_id')");
-	long all = ask_number("select pg_relation_size('message') / 8192");
-	run_sql("update node_lease set watermark = 39900::bigint << 22, expires_at = now()");
-	assert_in_range(pages_read_by(TAKE_OVER), 1, all / 10);
-	assert_in_range(pages_read_by("select * from im_unpublished(7, 39900::bigint << 22, 39950::bigint << 22, 100, 100000)"), 1,
-	                all / 10);
 }
 
 /* ---- several at once ---- */
@@ -746,11 +387,11 @@ static void batches_that_meet_neither_lock_up_nor_leave_a_hole(void **state)
 	}
 	assert_true(repeated > 0);
 	assert_int_equal(ask_number("select count(*) from message"), stored);
-	assert_int_equal(ask_number("select count(*) from (select from message group by conversation_id"
+	assert_int_equal(ask_number("select count(*) from (select from message group by no"
 	                            " having min(seq) <> 1 or max(seq) <> count(*)) x"),
 	                 0);
 	assert_int_equal(ask_number("select count(*) from conversation c where kind = 1 and last_seq <>"
-	                            " (select count(*) from message m where m.conversation_id = c.id)"),
+	                            " (select count(*) from message m where m.no = c.no)"),
 	                 0);
 }
 
@@ -793,20 +434,11 @@ int main(void)
 		cmocka_unit_test_setup(the_answer_carries_the_version_of_the_membership, reset),
 		cmocka_unit_test_setup(a_note_to_oneself_is_a_conversation, reset),
 		cmocka_unit_test_setup(a_direct_conversation_is_listed_for_both_once_it_is_made, reset),
+		cmocka_unit_test_setup(a_send_moves_the_mark_of_its_sender_and_of_nobody_else, reset),
+		cmocka_unit_test_setup(a_muted_member_may_not_send_and_a_muted_group_is_for_its_owner_and_admins, reset),
+		cmocka_unit_test_setup(two_keys_with_the_same_hash_are_two_keys, reset),
 		cmocka_unit_test_setup(every_step_is_a_lookup_by_index, reset),
 		cmocka_unit_test_setup(without_the_lease_nothing_is_looked_at, reset),
-		cmocka_unit_test_setup(a_number_is_leased_that_is_fresh_or_was_given_back_and_never_one_with_an_owner,
-		                       reset),
-		cmocka_unit_test_setup(a_lease_begins_with_its_watermark_at_the_present_or_above_all_that_was_used,
-		                       reset),
-		cmocka_unit_test_setup(who_takes_a_number_over_waits_for_its_last_batch, reset),
-		cmocka_unit_test_setup(a_session_that_never_ends_its_last_batch_is_ended, reset),
-		cmocka_unit_test_setup(only_a_lease_that_is_over_and_has_an_owner_is_taken_over, reset),
-		cmocka_unit_test_setup(a_caretaker_whose_lease_is_over_is_replaced, reset),
-		cmocka_unit_test_setup(
-			a_page_of_the_unpublished_is_bounded_in_number_and_bytes_and_says_whether_it_is_whole, reset),
-		cmocka_unit_test_setup(the_unpublished_carry_all_of_a_record, reset),
-		cmocka_unit_test_setup(what_a_takeover_reads_is_as_much_as_is_new_not_as_there_is, reset),
 		cmocka_unit_test_setup(batches_that_meet_neither_lock_up_nor_leave_a_hole, reset),
 		cmocka_unit_test_setup(who_meets_another_that_makes_the_conversation_asks_again, reset),
 	};

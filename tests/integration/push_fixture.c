@@ -28,9 +28,11 @@ static void apply_schema(void)
 {
 	char command[512];
 
-	snprintf(command, sizeof(command), "cat deploy/migrations/*.sql | psql -q -v ON_ERROR_STOP=1 '%s'", pg_server.uri);
+	snprintf(command, sizeof(command),
+	         "cat deploy/schema/tables/*.sql deploy/schema/functions/*.sql | psql -q -v ON_ERROR_STOP=1 '%s'",
+	         pg_server.uri);
 	if (system(command))
-		fail_msg("the migrations do not go through");
+		fail_msg("the schema does not go through");
 }
 
 int make_servers(void **state)
@@ -225,12 +227,15 @@ void query(const char *sql)
 
 void store_rows_of(struct push *push, const char *conversation, unsigned from, unsigned to, uint64_t time)
 {
-	char sql[512];
+	char sql[768];
 
 	snprintf(sql, sizeof(sql),
-	         "insert into message (conversation_id, seq, msg_id, sender, type, body, time) select '%s', n, n, '%s', 'text', "
-	         "'{\"text\":\"hi\"}', %llu from generate_series(%u, %u) n",
-	         conversation, push->alice, (unsigned long long)time, from, to);
+	         "insert into conversation (id, kind, last_seq, counted) values ('%s', %d, %u, %u) on conflict (id) do update"
+	         " set last_seq = greatest(conversation.last_seq, excluded.last_seq);"
+	         "insert into message (no, seq, msg_id, time, counted, key_hash, type, sender, body)"
+	         " select no, n, n, %llu, n, fn.entry_key(no, n::text), fn.type_no('text'), '%s', '{\"text\":\"hi\"}'"
+	         " from conversation, generate_series(%u, %u) n where id = '%s'",
+	         conversation, *conversation == 'g' ? 2 : 1, to, to, (unsigned long long)time, push->alice, from, to, conversation);
 	query(sql);
 }
 
@@ -241,12 +246,14 @@ void store_rows(struct push *push, unsigned from, unsigned to)
 
 void store_group(struct push *push)
 {
-	char sql[512];
+	char sql[768];
 
 	snprintf(sql, sizeof(sql),
-	         "insert into chat_group (gid, name, owner, join_mode, history_mode, member_count) values ('%s', 'x', '%s', "
-	         "'invite', 'all', 2); insert into group_member (gid, uid) values ('%s', '%s'), ('%s', '%s')",
-	         push->group, push->alice, push->group, push->alice, push->group, push->bob);
+	         "with made as (insert into conversation (id, kind) values ('g:%s', 2) returning no), "
+	         "joined as (insert into group_member (no, uid) select no, unnest(array['%s', '%s']) from made) "
+	         "insert into chat_group (no, name, owner, join_mode, history_mode, member_version, member_count) "
+	         "select no, 'x', '%s', 'invite', 'all', 1, 2 from made",
+	         push->group, push->alice, push->bob, push->alice);
 	query(sql);
 }
 

@@ -168,8 +168,10 @@ static void store_crowd(struct push *push)
 	char sql[512];
 
 	store_group(push);
-	snprintf(sql, sizeof(sql), "insert into group_member (gid, uid) select '%s', '%s-' || n from generate_series(1, %d) n",
-	         push->group, push->bob, CROWD);
+	snprintf(sql, sizeof(sql),
+	         "insert into group_member (no, uid) select no, '%s-' || n from conversation, generate_series(1, %d) n"
+	         " where id = 'g:%s'",
+	         push->bob, CROWD, push->group);
 	query(sql);
 }
 

@@ -68,7 +68,7 @@ inline publish(id)
 	fi
 }
 
-/* ---- im_send() ---- */
+/* ---- fn.im_send() ---- */
 
 /* [L1] the lock first, then a look at epoch and time */
 #ifdef NO_FENCE

@@ -4,7 +4,7 @@
 
 #include "base/macros.h"
 #include "base/telemetry/log.h"
-#include "im/db/migrations.h"
+#include "im/db/schema.h"
 #include "message/topics.h"
 #include "store/kafka/kafka.h"
 #include "store/pg/pg.h"
@@ -39,23 +39,53 @@ static err_t run(PGconn *conn, const char *sql, const char *what)
 	return OK;
 }
 
-/* 0 for a database without any. */
-static err_t read_version(PGconn *conn, int64_t *version)
-{
-	PGresult *result = PQexec(conn, "select to_regclass('schema_migration') is not null");
+/* What a database has of deploy/schema. */
+struct schema_state {
+	int64_t version; /* of the tables; 0: none */
+	char hash[SCHEMA_HASH_LEN + 1]; /* of the functions; "": none */
+};
 
-	*version = 0;
+/* The first cell of a statement's answer, "" when there is no row. */
+static err_t read_cell(PGconn *conn, const char *sql, char *out, size_t size)
+{
+	PGresult *result = PQexec(conn, sql);
+
+	*out = '\0';
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 		return refused(conn, result, "read the schema's version");
-	bool has_table = *PQgetvalue(result, 0, 0) == 't';
-	PQclear(result);
-	if (!has_table)
-		return OK;
-	result = PQexec(conn, "select coalesce(max(version), 0) from schema_migration");
-	if (PQresultStatus(result) != PGRES_TUPLES_OK || !str_to_i64(str_from(PQgetvalue(result, 0, 0)), version))
-		return refused(conn, result, "read the schema's version");
+	if (PQntuples(result) > 0)
+		snprintf(out, size, "%s", PQgetvalue(result, 0, 0));
 	PQclear(result);
 	return OK;
+}
+
+/* False for a database on which `im --migrate` never ran. */
+static err_t has_record(PGconn *conn, bool *has)
+{
+	char cell[8];
+
+	err_t err = read_cell(conn, "select to_regclass('schema_migration') is not null and "
+	                            "to_regclass('schema_functions') is not null",
+	                      cell, sizeof(cell));
+	*has = *cell == 't';
+	return err;
+}
+
+static err_t read_state(PGconn *conn, struct schema_state *state)
+{
+	char version[24];
+	bool has = false;
+
+	*state = (struct schema_state){ 0 };
+	err_t err = has_record(conn, &has);
+	if (err || !has)
+		return err;
+	err = read_cell(conn, "select coalesce(max(version), 0) from schema_migration", version, sizeof(version));
+	if (!err && !str_to_i64(str_from(version), &state->version))
+		err = ERR_INTERNAL;
+	if (!err)
+		err = read_cell(conn, "select hash from schema_functions", state->hash, sizeof(state->hash));
+	return err;
 }
 
 static int64_t newest(void)
@@ -72,43 +102,68 @@ static err_t refuse_newer(int64_t version)
 	return ERR_FAILED_PRECONDITION;
 }
 
-static err_t apply(PGconn *conn, const struct migration *migration)
+/* `sql` and the statement that records it, in one transaction. */
+static err_t apply(PGconn *conn, const char *name, const char *sql, const char *record)
+{
+	err_t err = run(conn, "begin", "begin");
+	if (!err)
+		err = run(conn, sql, name);
+	if (!err)
+		err = run(conn, record, record);
+	if (!err)
+		err = run(conn, "commit", name);
+	if (!err)
+		log_info("migration applied", LOG_TEXT("migration", name));
+	return err;
+}
+
+static err_t apply_table(PGconn *conn, const struct migration *migration)
 {
 	char record[160];
 
 	snprintf(record, sizeof(record), "insert into schema_migration (version, name) values (%d, '%s')",
 	         migration->version, migration->name);
-	err_t err = run(conn, "begin", "begin");
-	if (!err)
-		err = run(conn, migration->sql, migration->name);
-	if (!err)
-		err = run(conn, record, record);
-	if (!err)
-		err = run(conn, "commit", migration->name);
-	if (!err)
-		log_info("migration applied", LOG_TEXT("migration", migration->name));
+	return apply(conn, migration->name, migration->sql, record);
+}
+
+/* All functions at once: nobody sees the old ones gone and the new ones missing. */
+static err_t apply_functions(PGconn *conn)
+{
+	char record[160];
+	struct buf sql = { 0 };
+
+	snprintf(record, sizeof(record), "delete from schema_functions; insert into schema_functions (hash) values ('%s')",
+	         schema_functions_hash);
+	buf_append_text(&sql, "drop schema if exists fn cascade;\n");
+	buf_append_text(&sql, schema_functions);
+	err_t err = apply(conn, "functions", buf_text(&sql), record);
+	buf_release(&sql);
 	return err;
 }
 
 static err_t apply_missing(PGconn *conn)
 {
-	int64_t version;
+	struct schema_state state;
 
 	err_t err = run(conn, "set client_min_messages = warning", "connect");
 	if (!err)
 		err = run(conn, LOCK, "wait for other migrations");
 	if (!err)
 		err = run(conn, "create table if not exists schema_migration (version integer primary key, name text not null, "
+		                "applied_at timestamptz not null default now());"
+		                "create table if not exists schema_functions (hash text not null, "
 		                "applied_at timestamptz not null default now())",
-		          "create schema_migration");
+		          "create schema_migration and schema_functions");
 	if (!err)
-		err = read_version(conn, &version);
+		err = read_state(conn, &state);
 	if (!err)
-		err = refuse_newer(version);
+		err = refuse_newer(state.version);
 	for (size_t i = 0; i < migration_count && !err; i++) {
-		if (migrations[i].version > version)
-			err = apply(conn, &migrations[i]);
+		if (migrations[i].version > state.version)
+			err = apply_table(conn, &migrations[i]);
 	}
+	if (!err && strcmp(state.hash, schema_functions_hash) != 0)
+		err = apply_functions(conn);
 	return err;
 }
 
@@ -146,21 +201,33 @@ err_t migrate(const struct im_config *config)
 	return err;
 }
 
+static err_t refuse_other(const struct schema_state *state)
+{
+	err_t err = refuse_newer(state->version);
+
+	if (err)
+		return err;
+	if (state->version < newest()) {
+		log_error("the database's schema is older than this im: run im --migrate first",
+		          LOG_NUM("schema", state->version), LOG_NUM("known", newest()));
+		return ERR_FAILED_PRECONDITION;
+	}
+	if (strcmp(state->hash, schema_functions_hash) != 0) {
+		log_error("the database's functions are those of another im: run im --migrate first",
+		          LOG_TEXT("functions", state->hash), LOG_TEXT("known", schema_functions_hash));
+		return ERR_FAILED_PRECONDITION;
+	}
+	return OK;
+}
+
 err_t migrate_check(const char *pg_uri)
 {
 	PGconn *conn = pg_connect_blocking(pg_uri);
-	int64_t version;
+	struct schema_state state;
 
 	if (!conn)
 		return ERR_UNAVAILABLE;
-	err_t err = read_version(conn, &version);
+	err_t err = read_state(conn, &state);
 	PQfinish(conn);
-	if (!err)
-		err = refuse_newer(version);
-	if (!err && version < newest()) {
-		log_error("the database's schema is older than this im: run im --migrate first", LOG_NUM("schema", version),
-		          LOG_NUM("known", newest()));
-		err = ERR_FAILED_PRECONDITION;
-	}
-	return err;
+	return err ? err : refuse_other(&state);
 }

@@ -5,21 +5,21 @@
 #include "im/config.h"
 
 /*
- * The schema's versions. Blocking, for before the loop runs; what goes wrong is
- * logged in one sentence.
+ * The schema's version: that of the tables, and the hash of the functions. All calls block, for the time before the loop runs;
+ * each failure is logged in one sentence.
  */
 
 /*
- * `im --migrate`: applies what is missing, in order, each migration in a
- * transaction, under an advisory lock, so that any number of processes may do
- * it at once; then creates Kafka's topics. ERR_FAILED_PRECONDITION when the
- * database is newer than this binary.
+ * `im --migrate`: applies the tables' migrations that are missing, in order, each in a transaction; replaces all functions
+ * in one transaction when they are not those of this binary; then creates Kafka's topics. It holds an advisory
+ * lock, so any number of processes may do it at once. ERR_FAILED_PRECONDITION when the tables are newer than this binary. To
+ * go back to an im with the same tables, run that im's --migrate: it puts its own functions back.
  */
 err_t migrate(const struct im_config *config) MUST_CHECK;
 
 /*
- * For a normal start: the database has exactly the schema that this binary
- * knows, else ERR_FAILED_PRECONDITION. ERR_UNAVAILABLE when it cannot be asked.
+ * For a normal start: the database has exactly the tables and functions that this binary knows, else
+ * ERR_FAILED_PRECONDITION. ERR_UNAVAILABLE when it cannot be asked.
  */
 err_t migrate_check(const char *pg_uri) MUST_CHECK;
 

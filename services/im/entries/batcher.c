@@ -6,10 +6,10 @@
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 
-/* as im_send() in deploy/migrations -> ord, status, msg_id, seq, time, duplicate, member_version */
+/* as fn.im_send() -> ord, status, msg_id, seq, time, duplicate, member_version */
 static const struct pg_statement batcher_send_statement = {
 	"send",
-	"select ord, status, msg_id, seq, time, duplicate, member_version from im_send($1::integer, $2::bigint,"
+	"select ord, status, msg_id, seq, time, duplicate, member_version from fn.im_send($1::integer, $2::bigint,"
 	" $3::bigint, $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[],"
 	" $11::text[], $12::text[], $13::bigint[], $14::text[])",
 };
@@ -92,7 +92,7 @@ static bool must_be_resolved(const struct batcher *batcher, const struct send *s
 	return send->is_in_doubt && watermark_is_current(&batcher->keeper->watermark, send->place);
 }
 
-/* ---- the verdicts of im_send() ---- */
+/* ---- the verdicts of fn.im_send() ---- */
 
 enum column { COLUMN_ORD, COLUMN_STATUS, COLUMN_MSG_ID, COLUMN_SEQ, COLUMN_TIME, COLUMN_DUPLICATE, COLUMN_MEMBER_VERSION };
 
@@ -109,6 +109,9 @@ static void explain(const struct send *send, err_t err, const char **field, cons
 		break;
 	case ERR_NOT_MEMBER:
 		*detail = "only members may send to a group";
+		break;
+	case ERR_MUTED:
+		*detail = "the group or its member is muted";
 		break;
 	case ERR_PERMISSION_DENIED:
 		*field = "mentions";
@@ -262,7 +265,7 @@ static void put_replies(struct pg_params *params, const struct batch *batch)
 	pg_array_end(params);
 }
 
-/* The parameters of im_send(). */
+/* The parameters of fn.im_send(). */
 static void put_batch(struct pg_params *params, const struct lease *lease, const struct batch *batch)
 {
 	pg_put_i32(params, lease->node);

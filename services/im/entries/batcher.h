@@ -11,8 +11,8 @@
 #include "store/pg/pg.h"
 
 /*
- * Sends on their way into the database, many by one statement (im_send() in
- * deploy/migrations). Conversations are spread over lanes, each on a connection of
+ * Sends on their way into the database, many by one statement (fn.im_send() in
+ * deploy/schema). Conversations are spread over lanes, each on a connection of
  * its own; a lane has one batch under way, and what arrives meanwhile is the next
  * one. More lanes make smaller batches, and a batch costs as much as ten sends: on
  * two cores, four lanes store half as many a second as one. No timer holds

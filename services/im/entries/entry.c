@@ -70,16 +70,3 @@ void send_answer(struct send *send, const struct send_result *result)
 	if (done)
 		done(send->arg, result);
 }
-
-size_t mentions_split(char *text, char *out[MENTIONS_MAX])
-{
-	size_t count = 0;
-
-	while (text && *text && count < MENTIONS_MAX) {
-		out[count++] = text;
-		text = strchr(text, ',');
-		if (text)
-			*text++ = '\0';
-	}
-	return count;
-}

@@ -55,7 +55,4 @@ void send_free(struct send *send);
 /* Tells the caller, if it was not told yet. */
 void send_answer(struct send *send, const struct send_result *result);
 
-/* Cuts a terminated, comma-joined list in place; returns how many. At most MENTIONS_MAX. */
-size_t mentions_split(char *text, char *out[MENTIONS_MAX]);
-
 #endif

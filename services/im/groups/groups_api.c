@@ -8,7 +8,7 @@
 /* gid, name, owner, join, history, members -> unknown, member_count */
 static const struct pg_statement group_create = {
 	"group_create",
-	"select unknown, member_count from im_group_create($1::text, $2::text, $3::text, $4::text, $5::text, $6::text[])",
+	"select unknown, member_count from fn.im_group_create($1::text, $2::text, $3::text, $4::text, $5::text, $6::text[])",
 };
 
 #define GID_DIGITS 20

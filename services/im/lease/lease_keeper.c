@@ -23,7 +23,7 @@ const struct pg_statement lease_give_back_statement = {
 /* owner, life in ms -> node, epoch, watermark; no row when all numbers are held */
 static const struct pg_statement lease_keeper_take = {
 	"lease_take",
-	"select node, epoch, watermark from im_lease_take($1::text, $2::integer)",
+	"select node, epoch, watermark from fn.im_lease_take($1::text, $2::integer)",
 };
 
 static int64_t read_is_held(void *arg)

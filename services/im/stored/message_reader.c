@@ -3,16 +3,12 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/telemetry/metrics.h"
+#include "im/stored/message_row.h"
 
-/* conversations, seqs, bytes -> a message or NULLs for each, in order, until the bodies of those before are so large */
+/* conversations, seqs, bytes -> as fn.messages() */
 static const struct pg_statement message_reader_messages = {
 	"messages",
-	"select ord, seq, msg_id, sender, type, body, time, reply_to, array_to_string(mentions, ','), client_msg_id"
-	" from (select w.ord, m.*, sum(octet_length(m.body)) over (order by w.ord rows between unbounded preceding"
-	" and 1 preceding) as before"
-	" from unnest($1::text[], $2::bigint[]) with ordinality as w (conversation, number, ord) left join lateral"
-	" (select * from message where conversation_id = w.conversation and seq = w.number limit 1) as m on true) as found"
-	" where coalesce(before, 0) < $3::bigint order by ord",
+	"select ord, " MESSAGE_ROW_SHOWN " from fn.messages($1::text[], $2::bigint[], $3::bigint)",
 };
 
 struct lookup {
@@ -66,28 +62,7 @@ static void end(struct lookup *lookup, err_t err, size_t found)
 
 /* ---- the answer of a statement ---- */
 
-enum column {
-	COLUMN_ORD, COLUMN_SEQ, COLUMN_MSG_ID, COLUMN_SENDER, COLUMN_TYPE, COLUMN_BODY, COLUMN_TIME, COLUMN_REPLY_TO,
-	COLUMN_MENTIONS, COLUMN_CLIENT_MSG_ID,
-};
-
-static struct stored_message *read_row(const PGresult *rows, int row, struct str conversation_id)
-{
-	const struct stored_fields fields = {
-		.conversation_id = conversation_id,
-		.sender = pg_text(rows, row, COLUMN_SENDER),
-		.client_msg_id = pg_text(rows, row, COLUMN_CLIENT_MSG_ID),
-		.type = pg_text(rows, row, COLUMN_TYPE),
-		.body = pg_text(rows, row, COLUMN_BODY),
-		.mentions = pg_text(rows, row, COLUMN_MENTIONS),
-		.seq = (uint64_t)pg_i64(rows, row, COLUMN_SEQ),
-		.msg_id = (uint64_t)pg_i64(rows, row, COLUMN_MSG_ID),
-		.time = (uint64_t)pg_i64(rows, row, COLUMN_TIME),
-		.reply_to = (uint64_t)pg_i64(rows, row, COLUMN_REPLY_TO),
-	};
-
-	return stored_message_new(&fields);
-}
+enum column { COLUMN_ORD, COLUMN_MESSAGE };
 
 static err_t take_rows(struct lookup *lookup, const PGresult *rows)
 {
@@ -96,13 +71,14 @@ static err_t take_rows(struct lookup *lookup, const PGresult *rows)
 
 	for (int row = 0; row < PQntuples(rows); row++) {
 		struct message_wanted *wanted = lookup->readings[pg_i64(rows, row, COLUMN_ORD) - 1].wanted;
-		if (PQgetisnull(rows, row, COLUMN_SEQ)) {
+		if (!message_row_is_there(rows, row, COLUMN_MESSAGE)) {
 			log_error("an inbox names a message that does not exist", LOG_STR("conversation", wanted->conversation_id),
 			          LOG_U64("seq", wanted->seq));
 			err = ERR_INTERNAL;
 			continue;
 		}
-		wanted->message = read_row(rows, row, wanted->conversation_id);
+		const struct stored_fields fields = message_row_read_shown(rows, row, COLUMN_MESSAGE, wanted->conversation_id);
+		wanted->message = stored_message_new(&fields);
 		message_cache_put(reader->cache, wanted->message);
 		counter_add(reader->from_pg, 1);
 	}

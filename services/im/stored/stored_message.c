@@ -1,7 +1,7 @@
 #include "im/stored/stored_message.h"
 
 #include "base/mem.h"
-#include "im/entries/entry.h"
+#include "im/stored/mentions.h"
 #include "cluster/inbox.h"
 
 /* Where the next text of the allocation goes. */
@@ -54,6 +54,9 @@ struct stored_message *stored_message_new(const struct stored_fields *fields)
 	made->message.msg_id = fields->msg_id;
 	made->message.time = fields->time;
 	made->message.reply_to = fields->reply_to;
+	made->message.target_seq = fields->target_seq;
+	made->message.edited = fields->is_edited;
+	made->message.recalled = fields->is_recalled;
 	buf_release(&key);
 	return made;
 }

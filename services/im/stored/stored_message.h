@@ -24,7 +24,8 @@ struct stored_fields {
 	struct str conversation_id, sender, client_msg_id, type, body;
 	struct str mentions; /* joined by commas */
 	uint64_t seq, msg_id, time;
-	uint64_t reply_to; /* 0: none */
+	uint64_t reply_to, target_seq; /* 0: none */
+	bool is_edited, is_recalled;
 };
 
 /* With one reference. */

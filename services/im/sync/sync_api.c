@@ -5,10 +5,10 @@
 #include "im/sync/sync_request.h"
 #include "message/message_json.h"
 
-/* as im_conversations() in deploy/migrations -> id, last_seq, own_seq */
+/* as fn.im_conversations() */
 static const struct pg_statement sync_conversations = {
 	"conversations",
-	"select id, last_seq, own_seq from im_conversations($1::text)",
+	"select id, last_seq, read_seq from fn.im_conversations($1::text)",
 };
 
 /* A sync while its page is being read; after a reset, while the conversations are. */

@@ -4,18 +4,19 @@
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 #include "base/random.h"
+#include "im/stored/message_row.h"
 
 /* caretaker, own node or -1, life in ms -> node, epoch, owner, watermark, last; no row: nobody to look after */
 static const struct pg_statement takeover_begin = {
 	"lease_take_over",
-	"select node, epoch, owner, watermark, last from im_lease_take_over($1::text, $2::integer, $3::integer)",
+	"select node, epoch, owner, watermark, last from fn.im_lease_take_over($1::text, $2::integer, $3::integer)",
 };
 
-/* as im_unpublished() in deploy/migrations */
+/* as fn.im_unpublished() */
 static const struct pg_statement takeover_unpublished = {
 	"unpublished",
-	"select is_whole, msg_id, conversation_id, seq, sender, client_msg_id, type, body, time, reply_to, mentions,"
-	" member_version from im_unpublished($1::integer, $2::bigint, $3::bigint, $4::integer, $5::bigint)",
+	"select is_whole, conversation_id, member_version, " MESSAGE_ROW_COLUMNS
+	" from fn.im_unpublished($1::integer, $2::bigint, $3::bigint, $4::integer, $5::bigint)",
 };
 
 /* Between two looks, with jitter. */
@@ -149,25 +150,12 @@ static void on_told(void *arg, err_t err)
 		end_page(takeover);
 }
 
-enum column {
-	COLUMN_IS_WHOLE, COLUMN_MSG_ID, COLUMN_CONVERSATION_ID, COLUMN_SEQ, COLUMN_SENDER, COLUMN_CLIENT_MSG_ID, COLUMN_TYPE,
-	COLUMN_BODY, COLUMN_TIME, COLUMN_REPLY_TO, COLUMN_MENTIONS, COLUMN_MEMBER_VERSION,
-};
+enum column { COLUMN_IS_WHOLE, COLUMN_CONVERSATION_ID, COLUMN_MEMBER_VERSION, COLUMN_MESSAGE };
 
 static void publish_row(struct takeover *takeover, const PGresult *rows, int row)
 {
-	const struct stored_fields fields = {
-		.conversation_id = pg_text(rows, row, COLUMN_CONVERSATION_ID),
-		.sender = pg_text(rows, row, COLUMN_SENDER),
-		.client_msg_id = pg_text(rows, row, COLUMN_CLIENT_MSG_ID),
-		.type = pg_text(rows, row, COLUMN_TYPE),
-		.body = pg_text(rows, row, COLUMN_BODY),
-		.mentions = pg_text(rows, row, COLUMN_MENTIONS),
-		.seq = (uint64_t)pg_i64(rows, row, COLUMN_SEQ),
-		.msg_id = (uint64_t)pg_i64(rows, row, COLUMN_MSG_ID),
-		.time = (uint64_t)pg_i64(rows, row, COLUMN_TIME),
-		.reply_to = (uint64_t)pg_i64(rows, row, COLUMN_REPLY_TO),
-	};
+	const struct stored_fields fields =
+		message_row_read(rows, row, COLUMN_MESSAGE, pg_text(rows, row, COLUMN_CONVERSATION_ID));
 
 	publisher_republish(takeover->publisher, &fields, pg_i64(rows, row, COLUMN_MEMBER_VERSION), on_told, takeover);
 }
@@ -181,7 +169,7 @@ static void publish_page(struct takeover *takeover, const PGresult *rows)
 	takeover->has_failed = false;
 	takeover->untold = (unsigned)count;
 	takeover->page_is_whole = count == 0 || pg_bool(rows, 0, COLUMN_IS_WHOLE);
-	takeover->page_highest = count == 0 ? 0 : (uint64_t)pg_i64(rows, count - 1, COLUMN_MSG_ID);
+	takeover->page_highest = count == 0 ? 0 : message_row_read(rows, count - 1, COLUMN_MESSAGE, STR("")).msg_id;
 	for (int row = 0; row < count; row++) {
 		if (takeover->has_failed)
 			on_told(takeover, ERR_FULL);

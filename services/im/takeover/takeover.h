@@ -8,7 +8,7 @@
 /*
  * Looks after the node numbers of those who died, left in haste or stood still
  * for too long. About once a second every im looks for a lease that is over
- * (im_lease_take_over() in deploy/migrations): who finds one is its caretaker,
+ * (fn.im_lease_take_over()): who finds one is its caretaker,
  * under a lease of the same length, so that a caretaker who dies is replaced in
  * the same way. It publishes the messages above the watermark in the order of
  * their ids, page by page, the next when Kafka has all of one; moves the

@@ -19,11 +19,11 @@ static const struct pg_statement revocation_feed_store = {
  */
 static const struct pg_statement revocation_feed_read = {
 	"revoked_read",
-	"select horizon, server, tx, token_id, uid, expires_at, now_ms() - revoked_at"
+	"select horizon, server, tx, token_id, uid, expires_at, fn.now_ms() - revoked_at"
 	" from (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as horizon,"
 	" (extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint as server) as q"
 	" left join lateral (select tx::text::bigint as tx, token_id, uid, expires_at, revoked_at from revoked_token t"
-	" where (t.tx, t.token_id) > ($1::bigint::text::xid8, $2::bytea) and expires_at > now_ms() - 60000"
+	" where (t.tx, t.token_id) > ($1::bigint::text::xid8, $2::bytea) and expires_at > fn.now_ms() - 60000"
 	" order by t.tx, t.token_id limit $3::integer) as r on true order by r.tx, r.token_id",
 };
 

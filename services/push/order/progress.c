@@ -8,9 +8,7 @@
 /* $1 conversation, $2 the seq of the oldest that came, $3 a time: the last seq before it that was stored before that. */
 static const struct pg_statement progress_stored = {
 	"push_progress",
-	"select coalesce((select seq from message where conversation_id = $1 and seq < least($2::bigint, "
-	"1 + (select max(seq) from message where conversation_id = $1)) and time < $3::bigint "
-	"order by seq desc limit 1), 0)",
+	"select fn.stored_before($1::text, $2::bigint, $3::bigint)",
 };
 
 #define LIFE_S "86400"

@@ -11,9 +11,8 @@
 /* The entries of conversation $1 between the seqs $2 and $3, at most $4. */
 static const struct pg_statement stored_messages = {
 	"push_stored_messages",
-	"select seq, msg_id, sender, client_msg_id, type, body, time, reply_to, mentions, null::bigint, null::bigint, "
-	"null::text[], null::text[] from message "
-	"where conversation_id = $1::text and seq > $2::bigint and seq < $3::bigint order by seq limit $4::integer",
+	"select seq, msg_id, sender, client_msg_id, type, body, time, reply_to, mentions, target_seq, member_version, joined, "
+	"\"left\" from fn.messages_between($1::text, $2::bigint, $3::bigint, $4::integer)",
 };
 
 /* What it returns. */

@@ -11,12 +11,10 @@
 
 /*
  * A page of the members of group conversation $1 as of version $2: uids behind $3, in the database's order, at most $4.
- * Until the membership's history is stored these are the members now.
  */
 static const struct pg_statement member_cache_page = {
 	"push_members",
-	"select uid from group_member where gid = substr($1::text, 3) and $2::bigint >= 0 and uid > $3::text "
-	"order by uid limit $4::integer",
+	"select uid from fn.members_as_of($1::text, $2::bigint, $3::text, $4::integer)",
 };
 
 struct cached_group {

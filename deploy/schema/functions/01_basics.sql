@@ -1,0 +1,62 @@
+-- All functions are in the PostgreSQL schema `fn`. `im --migrate` drops it and makes it anew as a whole whenever a file here has
+-- changed, so no table may depend on a function: no default, check or trigger calls one.
+--
+-- Functions that read by index switch sequential scans and hash and merge joins off: the statistics of a young table suggest
+-- them, and a plan is kept for as long as the connection lives.
+
+create schema fn;
+
+create function fn.now_ms() returns bigint language sql volatile as $$
+	select (extract(epoch from clock_timestamp()) * 1000)::bigint
+$$;
+
+-- The lowest message id of a moment (milliseconds since 1970); see base/msgid.h.
+create function fn.id_at(p_ms bigint) returns bigint language sql immutable as $$
+	select (p_ms - 1704067200000) << 22
+$$;
+
+/*
+ * Types of entries as they are stored. Below 30: content, which counts for unread. 30 to 39: changes to a message, which name
+ * it in target_seq. From 40: what happened to the conversation. Null: no such type.
+ */
+create function fn.type_no(p_type text) returns smallint language sql immutable as $$
+	select case p_type when 'text' then 1 when 'image' then 2 when 'audio' then 3 when 'video' then 4 when 'file' then 5
+		when 'location' then 6 when 'custom' then 7 when 'forward' then 8 when 'recall' then 30 when 'edit' then 31
+		when 'reaction' then 32 when 'system' then 40 end::smallint
+$$;
+
+create function fn.type_name(p_type smallint) returns text language sql immutable as $$
+	select case p_type when 1 then 'text' when 2 then 'image' when 3 then 'audio' when 4 then 'video' when 5 then 'file'
+		when 6 then 'location' when 7 then 'custom' when 8 then 'forward' when 30 then 'recall' when 31 then 'edit'
+		when 32 then 'reaction' when 40 then 'system' end
+$$;
+
+create function fn.type_is_content(p_type smallint) returns boolean language sql immutable as $$ select p_type < 30 $$;
+
+/*
+ * message.key_hash of an entry. What a client has sent is named by its sender and client_msg_id, any other entry by its id:
+ * no two of these names are equal, since only the first has a space. The conversation stands in the upper half, so that one
+ * conversation's entries lie together in the index.
+ */
+create function fn.entry_key(p_no bigint, p_name text) returns bigint language sql immutable as $$
+	select (p_no << 32) | (hashtextextended(p_name, 0) & 4294967295)
+$$;
+
+-- The two users of a one-to-one conversation: 'u:<first>:<second>'. They are the same user in notes to oneself.
+create function fn.first_of(p_conversation text) returns text language sql immutable as $$
+	select split_part(p_conversation, ':', 2)
+$$;
+create function fn.second_of(p_conversation text) returns text language sql immutable as $$
+	select split_part(p_conversation, ':', 3)
+$$;
+
+/*
+ * What a function that appends an entry answers. `status`:
+ *   ok      the entry stands under msg_id and seq; `duplicate`: it was stored before
+ *   none    nothing had to change, and there is no entry
+ *   lease   nothing was looked at: the node's lease is not the caller's any more
+ *   else    a public error code; `detail` names the uid it is about, if it is about one
+ * member_version, joined and left are of a group; the other columns are those of the entry's message.
+ */
+create type fn.entry_answer as (status text, detail text, msg_id bigint, seq bigint, "time" bigint, duplicate boolean, type text,
+	sender text, body text, target_seq bigint, member_version bigint, joined text[], "left" text[]);

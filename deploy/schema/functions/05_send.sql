@@ -1,0 +1,133 @@
+/*
+ * Stores a batch of sends: one row of the arrays each, one row of the answer each, in any order (`ord` counts from 1).
+ * p_conversations are the batch's conversations, each once, in bytewise order; p_at says which one a send belongs to
+ * (from 1). The recipient is in p_user or in p_group. No two sends of a batch have the same conversation, sender and key.
+ * Mentions are joined by commas (no uid has one). `status` is a public error code, or
+ *   ok      stored, or stored before by a send with the same key and payload (`duplicate`)
+ *   lease   nothing was looked at: the node's lease is not the caller's any more
+ *   again   not decided, because another transaction was making the conversation: ask once more
+ * member_version is the seq of the last change of the group's membership, null in a one-to-one conversation.
+ *
+ * A send with the id of the stored one is the caller asking again after it lost the answer. Any other is checked in
+ * this order: the recipient exists (not_found), the sender may send to the group (not_member, muted), "*" is mentioned by
+ * the owner or an admin (permission_denied), the key is new (the first answer again, or idempotency_conflict), reply_to
+ * was there before this batch (invalid_argument). A refused send stores nothing and does not use its key up. A stored one
+ * moves its sender's read mark.
+ *
+ * The conversations are locked in the order of their ids, and everything is decided by a statement that begins under
+ * these locks, so it sees what their last holder did. Conversations that do not exist yet are made after that, in the
+ * same order. No two batches wait for each other in a circle: one that makes conversations waits only for others that
+ * do, and in order; it never goes back to lock a row that somebody else made first (that is `again`).
+ *
+ * Every step has to be a lookup by index, whatever the statistics of a young table suggest, and planning has to happen
+ * once a session: hence the settings.
+ */
+create function fn.im_send(p_node integer, p_epoch bigint, p_time bigint, p_conversations text[], p_at integer[],
+	p_sender text[], p_user text[], p_group text[], p_key text[], p_msg_id bigint[], p_type text[], p_body text[],
+	p_reply_to bigint[], p_mentions text[])
+returns table (ord bigint, status text, msg_id bigint, seq bigint, "time" bigint, duplicate boolean,
+	member_version bigint)
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off
+set enable_mergejoin = off set jit = off
+as $$
+#variable_conflict use_column
+declare
+	v_locked text[];
+	v_no bigint[]; -- of each of p_conversations: its number,
+	v_last bigint[]; -- its last_seq,
+	v_counted bigint[]; -- its count,
+	v_row tid[]; -- and where its row is
+begin
+	if not fn.lease_is_held(p_node, p_epoch) then
+		return query select i, 'lease', null::bigint, null::bigint, null::bigint, false, null::bigint
+			from unnest(p_at) with ordinality as n (at, i);
+		return;
+	end if;
+
+	select array_agg(id), array_agg(no), array_agg(last_seq), array_agg(counted), array_agg(ctid)
+	into v_locked, v_no, v_last, v_counted, v_row
+	from (select id, no, last_seq, counted, ctid from conversation where id = any (p_conversations)
+		order by id for no key update) c;
+
+	if cardinality(p_conversations) > coalesce(cardinality(v_locked), 0) then
+		with made as (
+			insert into conversation (id, kind)
+			select distinct p_conversations[i.at] as id, 1 from unnest(p_at, p_user, p_reply_to) as i (at, uid, reply_to)
+			where i.reply_to is null and exists (select from account a where a.uid = i.uid)
+				and p_conversations[i.at] <> all (coalesce(v_locked, '{}'))
+			order by 1
+			on conflict do nothing
+			returning id, no
+		), listed as (
+			insert into direct_member (uid, no)
+			select fn.first_of(id), no from made union select fn.second_of(id), no from made
+		) select v_locked || array_agg(id) into v_locked from made;
+
+		select array_agg(c.no order by i.at), array_agg(c.last_seq order by i.at), array_agg(c.counted order by i.at),
+			array_agg(c.ctid order by i.at)
+		into v_no, v_last, v_counted, v_row
+		from unnest(p_conversations) with ordinality as i (id, at)
+		left join conversation c on c.id = i.id and c.id = any (v_locked);
+	end if;
+
+	return query
+	with decided as (
+		select i.*, v_no[i.at] as no, g.member_version, m.msg_id as first_msg_id, m.seq as first_seq, m.time as first_time,
+			case
+			when m.msg_id = i.msg_id then 'duplicate' -- stored by the caller's own first try, whatever has changed since
+			when g.no is null and a.uid is null then 'not_found'
+			when g.no is not null and may.send <> 'ok' then may.send
+			when m.seq is not null then
+				case when m.type = fn.type_no(i.type) and m.reply_to is not distinct from i.reply_to
+					and m.mentions is not distinct from string_to_array(i.mentions, ',')
+					and (m.body = i.body or m.body::jsonb = i.body::jsonb) then 'duplicate'
+				else 'idempotency_conflict' end
+			when i.reply_to > coalesce(v_last[i.at], 0) then 'invalid_argument'
+			when v_last[i.at] is null then 'again'
+			else 'ok' end as verdict
+		from unnest(p_at, p_sender, p_user, p_group, p_key, p_msg_id, p_type, p_body, p_reply_to, p_mentions)
+			with ordinality as i (at, sender, uid, gid, key, msg_id, type, body, reply_to, mentions, ord)
+		left join account a on a.uid = i.uid
+		left join chat_group g on g.no = v_no[i.at]
+		left join group_member gm on gm.no = g.no and gm.uid = i.sender
+		-- The same entry by its key, see fn.entry_find().
+		left join message m on m.key_hash = fn.entry_key(v_no[i.at], i.sender || ' ' || i.key) and m.no + 0 = v_no[i.at]
+			and m.client_msg_id = i.key and m.sender = i.sender
+		cross join lateral (select fn.group_may(gm.role, null,
+			case when '*' = any (string_to_array(i.mentions, ',')) then 'mention_all' else 'send' end, g.join_mode,
+			g.is_muted or gm.muted_until > p_time, g.dissolved_at is not null) as send) may
+	), numbered as materialized (
+		select d.*, v_last[d.at] + d.rank as seq, v_counted[d.at] + d.rank as counted
+		from (select d.*, count(*) filter (where d.verdict = 'ok') over (partition by d.at order by d.ord) as rank
+			from decided d) d
+	), bumped as (
+		update conversation c set last_seq = n.last, counted = c.counted + n.last - c.last_seq,
+			first_read = coalesce(n.first_read, c.first_read), second_read = coalesce(n.second_read, c.second_read),
+			first_counted = coalesce(n.first_counted, c.first_counted),
+			second_counted = coalesce(n.second_counted, c.second_counted)
+		from (
+			select at, max(seq) as last, max(seq) filter (where is_first) as first_read,
+				max(counted) filter (where is_first) as first_counted, max(seq) filter (where is_second) as second_read,
+				max(counted) filter (where is_second) as second_counted
+			from (select at, seq, counted, uid is not null and sender = fn.first_of(p_conversations[at]) as is_first,
+				uid is not null and sender <> fn.first_of(p_conversations[at]) as is_second
+				from numbered where verdict = 'ok') s
+			group by at) n
+		where c.ctid = v_row[n.at]
+	), marked as (
+		update group_member gm set read_seq = n.seq, read_counted = n.counted
+		from (select no, sender, max(seq) as seq, max(counted) as counted from numbered where verdict = 'ok' and gid is not null
+			group by no, sender) n
+		where gm.no = n.no and gm.uid = n.sender
+	), stored as (
+		insert into message (no, seq, msg_id, time, counted, key_hash, reply_to, type, sender, client_msg_id, body, mentions)
+		select no, seq, msg_id, p_time, counted, fn.entry_key(no, sender || ' ' || key), reply_to, fn.type_no(type), sender,
+			key, body, string_to_array(mentions, ',')
+		from numbered where verdict = 'ok'
+	)
+	select ord, case when verdict = 'duplicate' then 'ok' else verdict end,
+		coalesce(first_msg_id, msg_id), coalesce(first_seq, seq), coalesce(first_time, p_time),
+		verdict = 'duplicate', member_version
+	from numbered;
+end $$;

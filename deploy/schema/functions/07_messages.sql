@@ -1,0 +1,140 @@
+-- Reading entries. What users see has the changes applied: an edited message shows its new body, a recalled one none, and
+-- neither do the edits of a recalled message.
+
+create view fn.shown_message as
+select m.no, m.seq, m.msg_id, m.sender, m.client_msg_id, fn.type_name(m.type) as type,
+	case when change.is_recalled then null when fn.type_is_content(m.type) then coalesce(edit.body, m.body) else m.body end as body,
+	m.time, m.reply_to, array_to_string(m.mentions, ',') as mentions, m.target_seq,
+	fn.type_is_content(m.type) and edit.seq is not null and change.is_recalled is not true as is_edited,
+	fn.type_is_content(m.type) and change.is_recalled is true as is_recalled
+from message m
+left join lateral (
+	select bool_or(c.kind = 1) as is_recalled, max(c.seq) filter (where c.kind = 2) as edit_seq
+	from message_change c where c.no = m.no and c.target_seq = coalesce(m.target_seq, m.seq)
+) change on true
+left join message edit on edit.no = m.no and edit.seq = change.edit_seq;
+
+/*
+ * May this user read the conversation? 'ok', not_found (of a one-to-one conversation: there is no such user) or not_member.
+ * `since_seq`: what the user may read begins behind it. `no` is null when nothing was stored yet.
+ */
+create function fn.conversation_access(p_uid text, p_conversation text)
+returns table (verdict text, no bigint, since_seq bigint) language plpgsql stable
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+as $$
+#variable_conflict use_column
+begin
+	if p_conversation like 'g:%' then
+		return query select case when g.no is null then 'not_found'
+			else fn.group_may(m.role, null, 'read', g.join_mode, false, g.dissolved_at is not null) end, c.no,
+			case when g.history_mode = 'since_join' then m.since_seq else 0 end
+		from (select p_conversation) q (id) left join conversation c on c.id = q.id left join chat_group g on g.no = c.no
+		left join group_member m on m.no = g.no and m.uid = p_uid;
+	else
+		return query select case when p_uid not in (q.first, q.second) then 'not_member' when a.uid is null then 'not_found'
+			else 'ok' end, c.no, 0::bigint
+		from (select fn.first_of(p_conversation), fn.second_of(p_conversation)) q (first, second)
+		left join account a on a.uid = case when q.first = p_uid then q.second else q.first end
+		left join conversation c on c.id = p_conversation;
+	end if;
+end $$;
+
+/*
+ * A page of a conversation's history, ascending: the first entries after p_after, or, when that is null, the last ones before p_before
+ * (null: the newest). It has p_limit entries at most, and ends once the bodies are p_bytes; one entry is always in it.
+ * One row with nulls when there are none, so that the verdict is there in any case. client_msg_id is shown to the sender only.
+ */
+create function fn.history(p_uid text, p_conversation text, p_after bigint, p_before bigint, p_limit integer, p_bytes bigint)
+returns table (verdict text, has_more boolean, seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text,
+	"time" bigint, reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean)
+language plpgsql stable
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off set jit = off
+as $$
+#variable_conflict use_column
+declare
+	v_access record;
+begin
+	select * into v_access from fn.conversation_access(p_uid, p_conversation);
+	return query
+	with found as (
+		(select m.*, m.seq as distance from fn.shown_message m where v_access.verdict = 'ok' and p_after is not null
+			and m.no = v_access.no and m.seq > greatest(p_after, v_access.since_seq) order by m.seq limit p_limit + 1)
+		union all
+		(select m.*, -m.seq from fn.shown_message m where v_access.verdict = 'ok' and p_after is null
+			and m.no = v_access.no and m.seq > v_access.since_seq and m.seq < coalesce(p_before, 9223372036854775807)
+			order by m.seq desc limit p_limit + 1)
+	), measured as (
+		select f.*, row_number() over w as ord, sum(coalesce(octet_length(f.body), 0)) over w - coalesce(octet_length(f.body), 0) as before
+		from found f window w as (order by f.distance rows unbounded preceding)
+	), page as (
+		select * from measured where ord <= p_limit and before < p_bytes
+	)
+	select v_access.verdict, (select count(*) from page) < (select count(*) from found), p.seq, p.msg_id, p.sender,
+		case when p.sender = p_uid then p.client_msg_id end, p.type, p.body, p.time, p.reply_to, p.mentions, p.target_seq, p.is_edited,
+		p.is_recalled
+	from (select) one left join page p on true
+	order by p.seq;
+end $$;
+
+/*
+ * The entries that are named, `ord` counted from 1, in that order, until the bodies of those before are p_bytes. A row of nulls for an
+ * entry that does not exist.
+ */
+create function fn.messages(p_conversations text[], p_seqs bigint[], p_bytes bigint)
+returns table (ord bigint, seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text, "time" bigint,
+	reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean)
+language plpgsql stable
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off set jit = off
+as $$
+#variable_conflict use_column
+begin
+	return query
+	select f.ord, f.seq, f.msg_id, f.sender, f.client_msg_id, f.type, f.body, f.time, f.reply_to, f.mentions, f.target_seq,
+		f.is_edited, f.is_recalled
+	from (
+		select w.ord, m.*, sum(coalesce(octet_length(m.body), 0)) over (order by w.ord rows unbounded preceding)
+			- coalesce(octet_length(m.body), 0) as before
+		from unnest(p_conversations, p_seqs) with ordinality as w (conversation, number, ord)
+		left join conversation c on c.id = w.conversation
+		left join fn.shown_message m on m.no = c.no and m.seq = w.number
+	) f
+	where f.before < p_bytes
+	order by f.ord;
+end $$;
+
+/*
+ * The entries of a conversation between two seqs, as they were published, so edits and recalls are not applied: for push, which did not
+ * get the records.
+ */
+create function fn.messages_between(p_conversation text, p_after bigint, p_before bigint, p_limit integer)
+returns table (seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text, "time" bigint,
+	reply_to bigint, mentions text[], target_seq bigint, member_version bigint, joined text[], "left" text[])
+language plpgsql stable
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off set jit = off
+as $$
+#variable_conflict use_column
+begin
+	return query
+	select m.seq, m.msg_id, m.sender, m.client_msg_id, fn.type_name(m.type), m.body, m.time, m.reply_to, m.mentions, m.target_seq,
+		fn.member_version_at(c.no, c.kind, m.seq), fn.members_changed_by(c.no, m.seq, true),
+		fn.members_changed_by(c.no, m.seq, false)
+	from conversation c join message m on m.no = c.no
+	where c.id = p_conversation and m.seq > p_after and m.seq < p_before
+	order by m.seq limit p_limit;
+end $$;
+
+/*
+ * The last seq that is lower than p_before and was stored before p_time; 0: there is none. A p_before behind the
+ * conversation's last seq counts as the one after it.
+ */
+create function fn.stored_before(p_conversation text, p_before bigint, p_time bigint) returns bigint language plpgsql stable
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set jit = off
+as $$
+begin
+	return coalesce((select m.seq from conversation c join message m on m.no = c.no
+		where c.id = p_conversation and m.seq < least(p_before, c.last_seq + 1) and m.time < p_time
+		order by m.seq desc limit 1), 0);
+end $$;

@@ -1,0 +1,104 @@
+-- Changes to messages. Each is an entry of its own beside the message, which stays as it was stored; see 04_entries.sql for the order of steps.
+
+/*
+ * The start of every change to a message: the lease, the lock, an earlier try of the same entry, and the target. `answer` is not null
+ * when the change ends here. `role` is the caller's in a group, null in a one-to-one conversation.
+ */
+create function fn.message_change_begin(p_node integer, p_epoch bigint, p_msg_id bigint, p_conversation text, p_caller text,
+	p_target_seq bigint, out no bigint, out role smallint, out sender text, out "time" bigint, out recall_seq bigint,
+	out answer fn.entry_answer) language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+	v_seq bigint;
+	v_access record;
+	v_type smallint;
+begin
+	if not fn.lease_is_held(p_node, p_epoch) then
+		answer := fn.entry_refused('lease');
+		return;
+	end if;
+	select c.no into no from conversation c where c.id = p_conversation for no key update;
+	v_seq := fn.entry_find(no, p_msg_id);
+	if v_seq is not null then
+		answer := fn.entry_answer_of(no, v_seq, true);
+		return;
+	end if;
+	select * into v_access from fn.conversation_access(p_caller, p_conversation);
+	if v_access.verdict <> 'ok' then
+		answer := fn.entry_refused(v_access.verdict);
+		return;
+	end if;
+	select m.type, m.sender, m.time, (select c.seq from message_change c
+		where c.no = m.no and c.target_seq = m.seq and c.kind = 1 order by c.seq limit 1)
+	into v_type, sender, "time", recall_seq
+	from message m where m.no = v_access.no and m.seq = p_target_seq and m.seq > v_access.since_seq;
+	if not found then
+		answer := fn.entry_refused('not_found');
+		return;
+	end if;
+	if not fn.type_is_content(v_type) then
+		answer := fn.entry_refused('failed_precondition');
+		return;
+	end if;
+	select m.role into role from group_member m where m.no = v_access.no and m.uid = p_caller;
+end $$;
+
+/*
+ * Recalls a message: its sender within p_window_ms, the owner and admins of a group at any time. The recall of a message that is
+ * recalled already answers the first recall.
+ */
+create function fn.entry_recall(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_conversation text, p_caller text,
+	p_target_seq bigint, p_window_ms bigint) returns fn.entry_answer language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+as $$
+declare
+	v record;
+	v_is_manager boolean;
+	v_seq bigint;
+begin
+	select * into v from fn.message_change_begin(p_node, p_epoch, p_msg_id, p_conversation, p_caller, p_target_seq);
+	if v.answer is distinct from null then
+		return v.answer;
+	end if;
+	v_is_manager := v.role is not null and fn.group_may(v.role, null, 'recall_others', null, false, false) = 'ok';
+	if v.sender <> p_caller and not v_is_manager then
+		return fn.entry_refused('permission_denied');
+	end if;
+	if v.recall_seq is not null then
+		return fn.entry_answer_of(v.no, v.recall_seq, true);
+	end if;
+	if not v_is_manager and p_time - v.time > p_window_ms then
+		return fn.entry_refused('failed_precondition');
+	end if;
+	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_caller, 'recall', null, p_target_seq);
+	insert into message_change (no, target_seq, seq, kind) values (v.no, p_target_seq, v_seq, 1);
+	return fn.entry_answer_of(v.no, v_seq, false);
+end $$;
+
+/*
+ * Gives a message another body: its sender within p_window_ms, unless the message is recalled. The type stays.
+ */
+create function fn.entry_edit(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_conversation text, p_caller text,
+	p_target_seq bigint, p_body text, p_window_ms bigint) returns fn.entry_answer language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+as $$
+declare
+	v record;
+	v_seq bigint;
+begin
+	select * into v from fn.message_change_begin(p_node, p_epoch, p_msg_id, p_conversation, p_caller, p_target_seq);
+	if v.answer is distinct from null then
+		return v.answer;
+	end if;
+	if v.sender <> p_caller then
+		return fn.entry_refused('permission_denied');
+	end if;
+	if v.recall_seq is not null or p_time - v.time > p_window_ms then
+		return fn.entry_refused('failed_precondition');
+	end if;
+	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_caller, 'edit', p_body, p_target_seq);
+	insert into message_change (no, target_seq, seq, kind) values (v.no, p_target_seq, v_seq, 2);
+	return fn.entry_answer_of(v.no, v_seq, false);
+end $$;

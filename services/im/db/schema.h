@@ -1,0 +1,25 @@
+#ifndef SKEIN_IM_DB_SCHEMA_H
+#define SKEIN_IM_DB_SCHEMA_H
+
+#include <stddef.h>
+
+/* The files of deploy/schema, compiled in by mk/schema.mk. */
+
+/* tables/NNN_name.sql, in the order of their numbers. Each is applied once, and recorded in the table schema_migration. */
+struct migration {
+	int version;
+	const char *name; /* "001_accounts" */
+	const char *sql;
+};
+
+extern const struct migration migrations[];
+extern const size_t migration_count;
+
+/* functions/NN_name.sql, one after the other: they make the PostgreSQL schema `fn` with everything in it. */
+extern const char schema_functions[];
+
+/* Of these bytes, SHA-256 in hex. The table schema_functions records which functions the database has. */
+#define SCHEMA_HASH_LEN 64
+extern const char schema_functions_hash[SCHEMA_HASH_LEN + 1];
+
+#endif

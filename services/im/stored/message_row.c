@@ -1,0 +1,38 @@
+#include "im/stored/message_row.h"
+
+/* The columns of MESSAGE_ROW_SHOWN, counted from `first`. */
+enum message_column {
+	COLUMN_SEQ, COLUMN_MSG_ID, COLUMN_SENDER, COLUMN_CLIENT_MSG_ID, COLUMN_TYPE, COLUMN_BODY, COLUMN_TIME, COLUMN_REPLY_TO,
+	COLUMN_MENTIONS, COLUMN_TARGET_SEQ, COLUMN_IS_EDITED, COLUMN_IS_RECALLED,
+};
+
+bool message_row_is_there(const PGresult *rows, int row, int first)
+{
+	return !PQgetisnull(rows, row, first + COLUMN_SEQ);
+}
+
+struct stored_fields message_row_read(const PGresult *rows, int row, int first, struct str conversation_id)
+{
+	return (struct stored_fields){
+		.conversation_id = conversation_id,
+		.seq = (uint64_t)pg_i64(rows, row, first + COLUMN_SEQ),
+		.msg_id = (uint64_t)pg_i64(rows, row, first + COLUMN_MSG_ID),
+		.sender = pg_text(rows, row, first + COLUMN_SENDER),
+		.client_msg_id = pg_text(rows, row, first + COLUMN_CLIENT_MSG_ID),
+		.type = pg_text(rows, row, first + COLUMN_TYPE),
+		.body = pg_text(rows, row, first + COLUMN_BODY),
+		.time = (uint64_t)pg_i64(rows, row, first + COLUMN_TIME),
+		.reply_to = (uint64_t)pg_i64(rows, row, first + COLUMN_REPLY_TO),
+		.mentions = pg_text(rows, row, first + COLUMN_MENTIONS),
+		.target_seq = (uint64_t)pg_i64(rows, row, first + COLUMN_TARGET_SEQ),
+	};
+}
+
+struct stored_fields message_row_read_shown(const PGresult *rows, int row, int first, struct str conversation_id)
+{
+	struct stored_fields fields = message_row_read(rows, row, first, conversation_id);
+
+	fields.is_edited = pg_bool(rows, row, first + COLUMN_IS_EDITED);
+	fields.is_recalled = pg_bool(rows, row, first + COLUMN_IS_RECALLED);
+	return fields;
+}

@@ -1,0 +1,25 @@
+#ifndef SKEIN_IM_STORED_MESSAGE_ROW_H
+#define SKEIN_IM_STORED_MESSAGE_ROW_H
+
+#include "im/stored/stored_message.h"
+#include "store/pg/pg.h"
+
+/*
+ * An entry as a row of a statement's answer. Every statement that reads entries lists these columns in this order, after
+ * columns of its own; message_row_read() is the only place that knows the order.
+ */
+#define MESSAGE_ROW_COLUMNS "seq, msg_id, sender, client_msg_id, type, body, time, reply_to, mentions, target_seq"
+
+/* The same as users see it, with edits and recalls applied. */
+#define MESSAGE_ROW_SHOWN MESSAGE_ROW_COLUMNS ", is_edited, is_recalled"
+
+/* Whether there is an entry in this row: a statement may answer a row with nulls. `first` is the place of `seq`. */
+bool message_row_is_there(const PGresult *rows, int row, int first);
+
+/* Columns of MESSAGE_ROW_COLUMNS from `first` on. The texts belong to `rows`; `conversation_id` is taken as it is. */
+struct stored_fields message_row_read(const PGresult *rows, int row, int first, struct str conversation_id);
+
+/* The same of MESSAGE_ROW_SHOWN. */
+struct stored_fields message_row_read_shown(const PGresult *rows, int row, int first, struct str conversation_id);
+
+#endif
