@@ -2,7 +2,7 @@
 #define SKEIN_IM_APP_H
 
 #include "im/http/access.h"
-#include "im/entries/batcher.h"
+#include "im/entries/entry_writer.h"
 #include "im/config.h"
 #include "im/db/pg_pools.h"
 #include "im/tokens/kicks.h"

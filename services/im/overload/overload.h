@@ -2,7 +2,7 @@
 #define SKEIN_IM_OVERLOAD_OVERLOAD_H
 
 #include "im/overload/admission.h"
-#include "im/entries/batcher.h"
+#include "im/entries/entry_writer.h"
 #include "cluster/push_load.h"
 
 /*

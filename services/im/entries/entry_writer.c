@@ -1,4 +1,4 @@
-#include "im/entries/batcher.h"
+#include "im/entries/entry_writer.h"
 
 #include <assert.h>
 
