@@ -40,7 +40,7 @@ struct app {
 	struct lease_keeper lease_keeper;
 	struct publisher publisher;
 	struct events events;
-	struct batcher batcher;
+	struct entry_writer entries;
 	struct takeover takeover;
 	struct overload overload;
 	struct message_cache messages;

@@ -14,7 +14,7 @@ struct pending_send {
 	Skein__V1__SendRequest *message;
 };
 
-static void on_sent(void *arg, const struct send_result *result)
+static void on_sent(void *arg, const struct entry_result *result)
 {
 	struct rpc_call *call = arg;
 	Skein__V1__SendResponse response = SKEIN__V1__SEND_RESPONSE__INIT;
@@ -39,8 +39,8 @@ static void submit(struct app *app, struct rpc_call *call, const Skein__V1__Send
 	uint64_t wait_ms;
 
 	send_request_from_proto(&send, message, (size_t)app->config.limits_body, &error);
-	send_submit(app, str_from(message->from), &send, traceparent_or_none(rpc_call_traceparent(call)), on_sent, call, &error,
-	            &wait_ms);
+	const struct entry_caller sender = { str_from(message->from), traceparent_or_none(rpc_call_traceparent(call)), on_sent, call };
+	send_submit(app, &sender, &send, &error, &wait_ms);
 	send_request_release(&send);
 	if (error.err)
 		rpc_reply_error(call, error.err, error.detail);

@@ -154,10 +154,12 @@ enum column { COLUMN_IS_WHOLE, COLUMN_CONVERSATION_ID, COLUMN_MEMBER_VERSION, CO
 
 static void publish_row(struct takeover *takeover, const PGresult *rows, int row)
 {
-	const struct stored_fields fields =
-		message_row_read(rows, row, COLUMN_MESSAGE, pg_text(rows, row, COLUMN_CONVERSATION_ID));
+	const struct publisher_record record = {
+		.message = message_row_read(rows, row, COLUMN_MESSAGE, pg_text(rows, row, COLUMN_CONVERSATION_ID)),
+		.member_version = pg_i64(rows, row, COLUMN_MEMBER_VERSION),
+	};
 
-	publisher_republish(takeover->publisher, &fields, pg_i64(rows, row, COLUMN_MEMBER_VERSION), on_told, takeover);
+	publisher_republish(takeover->publisher, &record, on_told, takeover);
 }
 
 /* In order: once one was not taken, none of those behind it is produced. */
