@@ -147,16 +147,29 @@ static char **publisher_split(struct publisher *publisher, struct str list, size
 	return out;
 }
 
+static void publisher_make_room(struct publisher *publisher, const struct publisher_record *record)
+{
+	const struct str lists[] = { record->message.mentions, record->joined, record->left };
+	size_t len = 0, count = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		len += lists[i].len + 1;
+		count += uid_list_count(lists[i]);
+	}
+	buf_clear(&publisher->uids);
+	buf_clear(&publisher->pointers);
+	buf_reserve(&publisher->uids, len);
+	buf_reserve(&publisher->pointers, count * sizeof(char *));
+}
+
 static void publisher_pack(struct publisher *publisher, const struct publisher_record *from)
 {
 	Skein__V1__MessageRecord record = SKEIN__V1__MESSAGE_RECORD__INIT;
 	Skein__V1__Message message = SKEIN__V1__MESSAGE__INIT;
+	Skein__V1__MembershipDelta membership = SKEIN__V1__MEMBERSHIP_DELTA__INIT;
 	const struct stored_fields *fields = &from->message;
 
-	buf_clear(&publisher->uids);
-	buf_clear(&publisher->pointers);
-	buf_reserve(&publisher->uids, fields->mentions.len + 1);
-	buf_reserve(&publisher->pointers, uid_list_count(fields->mentions) * sizeof(char *));
+	publisher_make_room(publisher, from);
 	message.conversation_id = publisher_text(fields->conversation_id);
 	message.seq = fields->seq;
 	message.msg_id = fields->msg_id;
@@ -168,6 +181,10 @@ static void publisher_pack(struct publisher *publisher, const struct publisher_r
 	message.target_seq = fields->target_seq;
 	message.mentions = publisher_split(publisher, fields->mentions, &message.n_mentions);
 	message.client_msg_id = publisher_text(fields->client_msg_id);
+	membership.joined = publisher_split(publisher, from->joined, &membership.n_joined);
+	membership.left = publisher_split(publisher, from->left, &membership.n_left);
+	if (membership.n_joined || membership.n_left)
+		record.membership = &membership;
 	record.version = RECORD_VERSION;
 	record.message = &message;
 	record.member_version = (uint64_t)from->member_version;

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "im/accounts/user_rates.h"
-#include "im/messages/send.h"
+#include "im/messages/send_entry.h"
 
 static bool send_submit_is_over_rate(struct app *app, struct str uid, uint64_t *wait_ms)
 {
@@ -24,7 +24,7 @@ void send_submit(struct app *app, const struct entry_caller *caller, const struc
 		json_fail(error, ERR_RATE_LIMITED, NULL, "too many messages in a short time");
 		return;
 	}
-	err_t err = entry_writer_submit(&app->entries, send_new(request, caller));
+	err_t err = entry_writer_submit(&app->entries, send_entry_new(request, caller));
 	if (err) {
 		*wait_ms = 1000ull * overload_retry_after_s(&app->overload) - 1;
 		json_fail(error, err, NULL, "messages cannot be stored at the moment");

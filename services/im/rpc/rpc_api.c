@@ -136,7 +136,7 @@ static void reply_page(struct rpc_call *call, const struct sync_page *page, stru
 	response.reset = page->is_reset;
 	for (size_t i = 0; i < page->count; i++) {
 		struct page_view *view = &views[i];
-		view->message = stored_message_view(page->entries[i].message, viewer);
+		view->message = stored_message_view(page->entries[i].message, &page->entries[i].form, viewer);
 		view->entry = (Skein__V1__SyncEntry)SKEIN__V1__SYNC_ENTRY__INIT;
 		view->entry.offset = page->first_offset + i;
 		view->entry.message = &view->message;

@@ -34,8 +34,6 @@ struct stored_message *stored_message_new(const struct stored_fields *fields)
 	made->message.time = fields->time;
 	made->message.reply_to = fields->reply_to;
 	made->message.target_seq = fields->target_seq;
-	made->message.edited = fields->is_edited;
-	made->message.recalled = fields->is_recalled;
 	buf_release(&key);
 	return made;
 }
@@ -52,10 +50,28 @@ void stored_message_unref(struct stored_message *message)
 		mem_free(message);
 }
 
-Skein__V1__Message stored_message_view(const struct stored_message *message, struct str viewer)
+bool stored_message_is_content(const struct stored_message *message)
+{
+	static const char *const others[] = { "recall", "edit", "reaction", "system" };
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (strcmp(message->message.type, others[i]) == 0)
+			return false;
+	return true;
+}
+
+Skein__V1__Message stored_message_view(const struct stored_message *message, const struct message_form *form,
+                                       struct str viewer)
 {
 	Skein__V1__Message view = message->message;
 
+	if (form->is_recalled) {
+		view.body = "";
+		view.recalled = stored_message_is_content(message);
+	} else if (form->is_edited) {
+		view.body = (char *)form->body.ptr;
+		view.edited = true;
+	}
 	if (str_equal(str_from(view.from), viewer))
 		view.client_msg_id = (char *)message->client_msg_id;
 	return view;

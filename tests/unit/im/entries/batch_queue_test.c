@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "im/entries/batch_queue.h"
-#include "im/messages/send.h"
+#include "im/messages/send_entry.h"
 
 static struct entry *make(const char *sender, const char *to, const char *key)
 {
@@ -21,7 +21,7 @@ static struct entry *make(const char *sender, const char *to, const char *key)
 	};
 
 	buf_append_text(&request.body, "{}");
-	struct entry *entry = send_new(&request, &(struct entry_caller){ .uid = str_from(sender) });
+	struct entry *entry = send_entry_new(&request, &(struct entry_caller){ .uid = str_from(sender) });
 	send_request_release(&request);
 	return entry;
 }

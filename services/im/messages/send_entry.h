@@ -1,5 +1,5 @@
-#ifndef SKEIN_IM_MESSAGES_SEND_H
-#define SKEIN_IM_MESSAGES_SEND_H
+#ifndef SKEIN_IM_MESSAGES_SEND_ENTRY_H
+#define SKEIN_IM_MESSAGES_SEND_ENTRY_H
 
 #include "im/entries/entry.h"
 #include "im/messages/send_request.h"
@@ -18,6 +18,6 @@ struct send {
 };
 
 /* `request` is copied; the caller's uid is the sender. */
-struct entry *send_new(const struct send_request *request, const struct entry_caller *caller);
+struct entry *send_entry_new(const struct send_request *request, const struct entry_caller *caller);
 
 #endif

@@ -1,29 +1,29 @@
-#include "im/messages/send.h"
+#include "im/messages/send_entry.h"
 
 #include "base/text/ident.h"
 #include "im/entries/batch_queue.h"
 #include "im/stored/stored_message.h"
 
 /* as fn.im_send() */
-static const struct pg_statement send_statement = {
+static const struct pg_statement send_entry_statement = {
 	"send",
 	"select ord, status, msg_id, seq, time, duplicate, member_version from fn.im_send($1::integer, $2::bigint,"
 	" $3::bigint, $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[],"
 	" $11::text[], $12::text[], $13::bigint[], $14::text[])",
 };
 
-static const struct send *send_of(const struct entry *entry)
+static const struct send *send_entry_of(const struct entry *entry)
 {
 	return container_of(entry, const struct send, entry);
 }
 
 /* ---- parameters ---- */
 
-static void send_put_texts(struct pg_params *params, const struct batch *batch, size_t member)
+static void send_entry_put_texts(struct pg_params *params, const struct batch *batch, size_t member)
 {
 	pg_array_begin(params, PG_TEXT);
 	for (unsigned i = 0; i < batch->len; i++) {
-		const struct str *text = (const struct str *)((const char *)send_of(batch->entries[i]) + member);
+		const struct str *text = (const struct str *)((const char *)send_entry_of(batch->entries[i]) + member);
 		if (text->ptr)
 			pg_array_text(params, *text);
 		else
@@ -32,7 +32,7 @@ static void send_put_texts(struct pg_params *params, const struct batch *batch, 
 	pg_array_end(params);
 }
 
-static void send_put_conversations(struct pg_params *params, const struct batch *batch)
+static void send_entry_put_conversations(struct pg_params *params, const struct batch *batch)
 {
 	pg_array_begin(params, PG_TEXT);
 	for (unsigned i = 0; i < batch->conversation_count; i++)
@@ -44,7 +44,7 @@ static void send_put_conversations(struct pg_params *params, const struct batch 
 	pg_array_end(params);
 }
 
-static void send_put_ids(struct pg_params *params, const struct batch *batch)
+static void send_entry_put_ids(struct pg_params *params, const struct batch *batch)
 {
 	pg_array_begin(params, PG_INT8);
 	for (unsigned i = 0; i < batch->len; i++)
@@ -52,11 +52,11 @@ static void send_put_ids(struct pg_params *params, const struct batch *batch)
 	pg_array_end(params);
 }
 
-static void send_put_replies(struct pg_params *params, const struct batch *batch)
+static void send_entry_put_replies(struct pg_params *params, const struct batch *batch)
 {
 	pg_array_begin(params, PG_INT8);
 	for (unsigned i = 0; i < batch->len; i++) {
-		const struct send *send = send_of(batch->entries[i]);
+		const struct send *send = send_entry_of(batch->entries[i]);
 		if (send->reply_to)
 			pg_array_i64(params, send->reply_to);
 		else
@@ -65,33 +65,33 @@ static void send_put_replies(struct pg_params *params, const struct batch *batch
 	pg_array_end(params);
 }
 
-static void send_put(struct pg_params *params, const struct batch *batch)
+static void send_entry_put(struct pg_params *params, const struct batch *batch)
 {
-	send_put_conversations(params, batch);
-	send_put_texts(params, batch, offsetof(struct send, sender));
-	send_put_texts(params, batch, offsetof(struct send, user));
-	send_put_texts(params, batch, offsetof(struct send, group));
-	send_put_texts(params, batch, offsetof(struct send, client_msg_id));
-	send_put_ids(params, batch);
-	send_put_texts(params, batch, offsetof(struct send, type));
-	send_put_texts(params, batch, offsetof(struct send, body));
-	send_put_replies(params, batch);
-	send_put_texts(params, batch, offsetof(struct send, mentions));
+	send_entry_put_conversations(params, batch);
+	send_entry_put_texts(params, batch, offsetof(struct send, sender));
+	send_entry_put_texts(params, batch, offsetof(struct send, user));
+	send_entry_put_texts(params, batch, offsetof(struct send, group));
+	send_entry_put_texts(params, batch, offsetof(struct send, client_msg_id));
+	send_entry_put_ids(params, batch);
+	send_entry_put_texts(params, batch, offsetof(struct send, type));
+	send_entry_put_texts(params, batch, offsetof(struct send, body));
+	send_entry_put_replies(params, batch);
+	send_entry_put_texts(params, batch, offsetof(struct send, mentions));
 }
 
 /* ---- the rest of the kind ---- */
 
-static int send_compare(const struct entry *left, const struct entry *right)
+static int send_entry_compare(const struct entry *left, const struct entry *right)
 {
-	const struct send *a = send_of(left), *b = send_of(right);
+	const struct send *a = send_entry_of(left), *b = send_entry_of(right);
 	int order = str_compare(a->sender, b->sender);
 
 	return order ? order : str_compare(a->client_msg_id, b->client_msg_id);
 }
 
-static void send_describe(const struct entry *entry, struct stored_fields *fields)
+static void send_entry_describe(const struct entry *entry, struct stored_fields *fields)
 {
-	const struct send *send = send_of(entry);
+	const struct send *send = send_entry_of(entry);
 
 	fields->sender = send->sender;
 	fields->client_msg_id = send->client_msg_id;
@@ -101,9 +101,9 @@ static void send_describe(const struct entry *entry, struct stored_fields *field
 	fields->reply_to = (uint64_t)send->reply_to;
 }
 
-static void send_explain(const struct entry *entry, struct str subject, struct entry_result *result)
+static void send_entry_explain(const struct entry *entry, struct str subject, struct entry_result *result)
 {
-	bool is_group = send_of(entry)->group.ptr;
+	bool is_group = send_entry_of(entry)->group.ptr;
 	(void)subject;
 
 	switch (result->err) {
@@ -134,16 +134,16 @@ static void send_explain(const struct entry *entry, struct str subject, struct e
 	}
 }
 
-static const struct entry_kind send_kind = {
-	.statement = &send_statement,
+static const struct entry_kind send_entry_kind = {
+	.statement = &send_entry_statement,
 	.is_batched = true,
-	.put = send_put,
-	.compare = send_compare,
-	.describe = send_describe,
-	.explain = send_explain,
+	.put = send_entry_put,
+	.compare = send_entry_compare,
+	.describe = send_entry_describe,
+	.explain = send_entry_explain,
 };
 
-struct entry *send_new(const struct send_request *request, const struct entry_caller *caller)
+struct entry *send_entry_new(const struct send_request *request, const struct entry_caller *caller)
 {
 	struct str texts[] = { caller->uid, request->client_msg_id, request->type, buf_str(&request->body),
 		               request->user, request->group, buf_str(&request->mentions) };
@@ -151,7 +151,7 @@ struct entry *send_new(const struct send_request *request, const struct entry_ca
 	size_t id_len = request->group.ptr ? conversation_group(id, request->group) :
 	                                     conversation_direct(id, caller->uid, request->user);
 
-	struct entry *entry = entry_new(&send_kind, sizeof(struct send), str_of(id, id_len), caller, texts, ARRAY_LEN(texts));
+	struct entry *entry = entry_new(&send_entry_kind, sizeof(struct send), str_of(id, id_len), caller, texts, ARRAY_LEN(texts));
 	struct send *send = container_of(entry, struct send, entry);
 	send->reply_to = request->reply_to;
 	send->sender = texts[0];

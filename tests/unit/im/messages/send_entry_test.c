@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "im/messages/send.h"
+#include "im/messages/send_entry.h"
 
 static void a_send_keeps_all_that_it_was_made_of(void **state)
 {
@@ -21,7 +21,7 @@ static void a_send_keeps_all_that_it_was_made_of(void **state)
 
 	buf_append_text(&request.body, "{\"text\":\"x\"}");
 	buf_append_text(&request.mentions, "bob,*");
-	struct entry *entry = send_new(&request, &caller);
+	struct entry *entry = send_entry_new(&request, &caller);
 	const struct send *send = container_of(entry, struct send, entry);
 	send_request_release(&request);
 	assert_string_equal(entry->conversation.ptr, "g:g1");
@@ -43,7 +43,7 @@ static void a_message_without_mentions_has_none(void **state)
 	(void)state;
 
 	buf_append_text(&request.body, "{}");
-	struct entry *entry = send_new(&request, &(struct entry_caller){ .uid = STR("alice") });
+	struct entry *entry = send_entry_new(&request, &(struct entry_caller){ .uid = STR("alice") });
 	send_request_release(&request);
 	assert_string_equal(entry->conversation.ptr, "u:alice:bob");
 	assert_null(container_of(entry, struct send, entry)->mentions.ptr);
