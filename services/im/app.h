@@ -2,7 +2,7 @@
 #define SKEIN_IM_APP_H
 
 #include "im/http/access.h"
-#include "im/entries/batcher.h"
+#include "im/entries/entry_writer.h"
 #include "im/config.h"
 #include "im/db/pg_pools.h"
 #include "im/tokens/kicks.h"
@@ -40,7 +40,7 @@ struct app {
 	struct lease_keeper lease_keeper;
 	struct publisher publisher;
 	struct events events;
-	struct batcher batcher;
+	struct entry_writer entries;
 	struct takeover takeover;
 	struct overload overload;
 	struct message_cache messages;

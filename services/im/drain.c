@@ -44,7 +44,7 @@ static void on_pg_closed(void *arg)
 {
 	struct app *app = arg;
 
-	batcher_close(&app->batcher);
+	entry_writer_close(&app->entries);
 	http_server_close(app->http, on_http_closed, app);
 }
 
@@ -81,7 +81,7 @@ static void on_drain_timer(struct timer *timer)
 {
 	struct app *app = container_of(timer, struct app, drain_timer);
 
-	if (http_server_pending(app->http) > 0 || (!batcher_is_idle(&app->batcher) && left_ms(app) > 0)) {
+	if (http_server_pending(app->http) > 0 || (!entry_writer_is_idle(&app->entries) && left_ms(app) > 0)) {
 		worker_arm(&app->worker, &app->drain_timer, clock_mono_ms() + POLL_MS);
 		return;
 	}

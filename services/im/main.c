@@ -93,7 +93,7 @@ static err_t open_ways_out(struct app *app)
 static void init_parts(struct app *app)
 {
 	const struct im_config *config = &app->config;
-	const struct batcher_options options = {
+	const struct entry_writer_options options = {
 		.lanes = (unsigned)config->batch_lanes,
 		.batch_max = (unsigned)config->batch_max,
 		.max_waiting = (unsigned)config->send_max_waiting,
@@ -106,7 +106,7 @@ static void init_parts(struct app *app)
 	app->gateways = node_list_new(app->redis, &app->worker);
 	known_users_init(&app->known_users, app->pg.calls);
 	user_rates_init(&app->send_rates);
-	app->rate_limited = batcher_refusal_counter("reason=\"rate\"");
+	app->rate_limited = entry_writer_refusal_counter("reason=\"rate\"");
 	user_rates_init(&app->login_rates);
 	user_rates_init(&app->logout_rates);
 	kicks_init(&app->kicks, &app->worker, app->routers);
@@ -120,12 +120,12 @@ static void init_parts(struct app *app)
 	events_init(&app->events, app->producer);
 	message_cache_init(&app->messages, (size_t)config->cache_messages);
 	sync_init(&app->sync, app->redis, &inbox_limits, app->pg.calls, &app->messages);
-	batcher_init(&app->batcher, &app->worker, app->pg.sends, &app->lease_keeper, &app->publisher, &options);
+	entry_writer_init(&app->entries, &app->worker, app->pg.sends, &app->lease_keeper, &app->publisher, &options);
 	takeover_start(&app->takeover, &app->worker, app->pg.control, &app->lease_keeper, &app->publisher,
 	               config->common.node_name);
 	admission_init(&admission, (unsigned)config->admission_store_target_ms, (unsigned)config->admission_delivery_target_ms,
 	               (unsigned)config->admission_free_rate, random_u64());
-	overload_start(&app->overload, &app->worker, app->redis, &app->batcher, &admission);
+	overload_start(&app->overload, &app->worker, app->redis, &app->entries, &admission);
 }
 
 static err_t open_servers(struct app *app)

@@ -87,6 +87,22 @@ class SyncTest(unittest.TestCase):
             self.append(uid, *entries)
         return [answer.json for answer in sent]
 
+    def change(self, call, conversation, seq, rest):
+        """A change by alice in a third im, which has no part in what these two have in memory; and its entry in both inboxes."""
+        SERVERS.sql("insert into node_lease values (900, 1, 'changes', now() + interval '1 minute', 0) on conflict (node)"
+                    " do update set expires_at = excluded.expires_at")
+        status, entry = SERVERS.sql(f"select status, seq from fn.{call}(900, 1, (900 << 12) + (select count(*) from message),"
+                                    f" fn.now_ms(), '{conversation}', '{self.alice}', {seq}, {rest} 100000)")[0]
+        self.assertEqual(status, "ok")
+        for uid in (self.alice, self.bob):
+            self.append(uid, f"{conversation} {entry}")
+
+    def edit(self, conversation, seq, text):
+        self.change("entry_edit", conversation, seq, f"'{{\"text\":\"{text}\"}}', array['text'],")
+
+    def recall(self, conversation, seq):
+        self.change("entry_recall", conversation, seq, "")
+
     def elsewhere(self, uid):
         """The user at the im that has stored nothing."""
         client = OTHER.client(uid)
@@ -112,6 +128,30 @@ class Pages(SyncTest):
             self.assertEqual([entry["message"] for entry in got], history)
             last = self.page(client, epoch=first["epoch"], offset="7")
             self.assertEqual((last["messages"], last["next_offset"], last["more"]), ([], "7", False))
+
+    def test_recalled_and_edited_messages_come_in_their_present_form_from_every_im(self):
+        conversation = self.said(3)[0]["conversation_id"]
+        path = f"/v1/conversations/{conversation}/messages"
+        clients = (self.a, self.elsewhere(self.alice))
+        for client in clients:
+            self.page(client)  # both have the messages in memory now
+
+        def shown(messages):
+            keys = ("seq", "type", "body", "edited", "recalled", "target_seq")
+            return [{key: message[key] for key in keys if key in message} for message in messages]
+
+        self.edit(conversation, 1, "new")
+        self.edit(conversation, 2, "lost")
+        self.recall(conversation, 2)
+        expected = [{"seq": 1, "type": "text", "body": {"text": "new"}, "edited": True},
+                    {"seq": 2, "type": "text", "recalled": True},
+                    {"seq": 3, "type": "text", "body": {"text": "3"}},
+                    {"seq": 4, "type": "edit", "body": {"text": "new"}, "target_seq": 1},
+                    {"seq": 5, "type": "edit", "target_seq": 2},
+                    {"seq": 6, "type": "recall", "target_seq": 2}]
+        for client in clients:
+            self.assertEqual(shown(entry["message"] for entry in self.page(client)["messages"]), expected)
+            self.assertEqual(shown(client.get(path).json["messages"]), expected)
 
     def test_only_the_sender_sees_client_msg_id_wherever_the_message_comes_from(self):
         self.said(1)
@@ -331,6 +371,16 @@ class Grpc(SyncTest):
             raw(b"\xff\xff\xff", timeout=10)
         self.assertEqual(caught.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
 
+    def test_a_gateway_reads_messages_in_their_present_form(self):
+        conversation = self.said(2)[0]["conversation_id"]
+        self.edit(conversation, 1, "new")
+        self.recall(conversation, 2)
+        page = self.ask(uid=self.bob, epoch=int(self.page(self.b, limit=1)["epoch"], 16), offset=0, limit=9)
+        self.assertEqual([(entry.message.type, entry.message.body, entry.message.edited, entry.message.recalled,
+                           entry.message.target_seq) for entry in page.entries],
+                         [("text", '{"text":"new"}', True, False, 0), ("text", "", False, True, 0),
+                          ("edit", '{"text":"new"}', False, False, 1), ("recall", "", False, False, 2)])
+
     def test_a_page_of_large_messages_fits_into_a_message_of_grpc(self):
         self.page(self.b)
         for i in range(40):
@@ -359,14 +409,17 @@ class Away(SyncTest):
         self.assertNotEqual(after["epoch"], before["epoch"])
         self.assertEqual(after["conversations"], [{"conversation_id": f"u:{self.alice}:{self.bob}", "last_seq": 2, "read_seq": 0}])
 
-    def test_without_postgresql_it_is_503_unless_all_is_in_the_cache(self):
+    def test_without_postgresql_messages_are_503_since_their_changes_are_not_known_and_an_empty_page_is_none_of_these(self):
         self.said(2)
         elsewhere = self.elsewhere(self.bob)
         elsewhere.post("/v1/auth/refresh")
+        self.page(self.b)
+        self.page(self.c)
         SERVERS.kill("postgres")
         await_that(lambda: not OTHER.is_ready(), "im has noticed")
-        self.assertEqual(len(self.page(self.b)["messages"]), 2)
+        self.refused(self.b, 503, "unavailable")
         self.refused(elsewhere, 503, "unavailable")
+        self.assertEqual(self.page(self.c)["messages"], [])
         self.refused(self.b, 503, "unavailable", epoch="x", offset=0)
 
 

@@ -149,6 +149,43 @@ class Takeover(TakeoverTest):
         self.assertEqual((list(again.message.mentions), again.member_version), (["same-b", "*"], 0))
         self.assertEqual(other.metric("skein_im_republished_total"), 1)
 
+    def test_changes_that_an_im_had_not_published_come_from_the_other_with_their_membership_in_order(self):
+        dying, other = self.start("im-dying"), self.start("im-other")
+        client = dying.client("changes-a")
+        for uid in ("changes-b", "changes-c"):
+            dying.client(uid).post("/v1/auth/refresh")
+        group = client.post("/v1/groups", {"name": "G", "members": ["changes-b"]}).json
+        conversation = group["conversation_id"]
+        first = client.send("1", f"group:{group['group_id']}").json
+        await_that(lambda: self.lease_of("im-dying")[2] >= int(first["msg_id"]), "it is published")
+        node, epoch, *_ = map(int, self.lease_of("im-dying"))
+        dying.kill()
+        # What it could have stored before it died, under its lease and with ids of its own.
+        who, when = f"{node}, {epoch}", "fn.now_ms()"
+        calls = [f"group_members_add({who}, %d, {when}, '{group['group_id']}', 'changes-a', '{{changes-c}}', 100)",
+                 f"group_member_role({who}, %d, {when}, '{group['group_id']}', 'changes-a', 'changes-c', 1::smallint)",
+                 f"entry_edit({who}, %d, {when}, '{conversation}', 'changes-a', 1, '{{\"text\":\"new\"}}', '{{text}}', 100000)",
+                 f"entry_recall({who}, %d, {when}, '{conversation}', 'changes-c', 1, 100000)",
+                 f"group_member_remove({who}, %d, {when}, '{group['group_id']}', 'changes-b', 'changes-b')"]
+        watermark = int(SERVERS.sql(f"select watermark from node_lease where node = {node}")[0][0])
+        ids = [((watermark >> 22) + i << 22) | (node << 12) for i in range(1, len(calls) + 1)]
+        for call, msg_id in zip(calls, ids):
+            self.assertEqual(SERVERS.sql("select status from fn." + call % msg_id), [["ok"]])
+        records = [record for _, record, _ in self.reader().of(conversation, 1 + len(calls))][1:]
+        self.assertEqual([(record.message.seq, record.message.msg_id) for record in records], list(enumerate(ids, 2)))
+        self.assertEqual([(record.message.type, getattr(record.message, "from"), record.message.target_seq, record.member_version)
+                          for record in records],
+                         [("system", "changes-a", 0, 2), ("system", "changes-a", 0, 2), ("edit", "changes-a", 1, 2),
+                          ("recall", "changes-c", 1, 2), ("system", "changes-b", 0, 6)])
+        self.assertEqual([record.message.body for record in records],
+                         ['{"event":"added","actor":"changes-a","uids":["changes-c"]}',
+                          '{"event":"role","actor":"changes-a","uid":"changes-c","role":"admin"}',
+                          '{"text":"new"}', "", '{"event":"left","actor":"changes-b"}'])
+        self.assertEqual([(list(record.membership.joined), list(record.membership.left)) for record in records],
+                         [(["changes-c"], []), ([], []), ([], []), ([], []), ([], ["changes-b"])])
+        self.assertEqual([record.HasField("membership") for record in records], [True, False, False, False, True])
+        self.assertEqual(other.metric("skein_im_republished_total"), len(calls))
+
     def test_a_caretaker_who_is_killed_is_replaced_by_the_next(self):
         dying, caretaker = self.start("im-dying"), self.start("im-caretaker")
         self.pause_kafka()

@@ -16,7 +16,7 @@
 
 /* One line of a fn.entry_answer: status, seq, D of a duplicate, type, sender, target, body. */
 #define ANSWER \
-	"select concat_ws(' ', status, coalesce(seq, 0), case when duplicate then 'D' end, type, sender, target_seq, body) from "
+	"select concat_ws(' ', status, detail, coalesce(seq, 0), case when duplicate then 'D' end, type, sender, target_seq, body) from "
 
 /* Windows are 100 ms; sends are at 1000. */
 static const char *recall(char out[400], long msg_id, long time, const char *conversation, const char *caller, long target)
@@ -28,7 +28,7 @@ static const char *recall(char out[400], long msg_id, long time, const char *con
 
 static const char *edit(char out[400], long msg_id, long time, const char *conversation, const char *caller, long target)
 {
-	snprintf(out, 400, ANSWER "fn.entry_edit(7, 3, %ld, %ld, '%s', '%s', %ld, '{\"text\":\"edit %ld\"}', 100)", msg_id, time,
+	snprintf(out, 400, ANSWER "fn.entry_edit(7, 3, %ld, %ld, '%s', '%s', %ld, '{\"text\":\"edit %ld\"}', array['text'], 100)", msg_id, time,
 	         conversation, caller, target, msg_id);
 	return out;
 }
@@ -76,14 +76,14 @@ static void a_recall_is_refused_to_others_too_late_and_of_what_is_no_message(voi
 
 	send_three();
 	assert_text(RECALL(4, 1000, BOBS, "bob", 1), "permission_denied 0");
-	assert_text(RECALL(5, 1101, BOBS, "alice", 1), "failed_precondition 0");
+	assert_text(RECALL(5, 1101, BOBS, "alice", 1), "failed_precondition too_late 0");
 	assert_text(RECALL(6, 1000, BOBS, "alice", 9), "not_found 0");
 	assert_text(RECALL(7, 1000, BOBS, "carol", 1), "not_member 0");
 	assert_text(RECALL(8, 1000, "u:alice:carol", "alice", 1), "not_found 0");
 	assert_text(RECALL(9, 1000, "g:team", "carol", 1), "not_member 0");
 	assert_text(RECALL(10, 1000, "g:none", "alice", 1), "not_found 0");
 	assert_text(RECALL(11, 1000, BOBS, "alice", 1), "ok 4 recall alice 1");
-	assert_text(RECALL(12, 1000, BOBS, "alice", 4), "failed_precondition 0");
+	assert_text(RECALL(12, 1000, BOBS, "alice", 4), "failed_precondition not_a_message 0");
 	assert_text(ANSWER "fn.entry_recall(7, 2, 13, 1000, '" BOBS "', 'alice', 2, 100)", "lease 0");
 	assert_int_equal(ask_number("select last_seq from conversation where id = '" BOBS "'"), 4);
 }
@@ -147,11 +147,13 @@ static void an_edit_is_refused_to_others_too_late_and_of_what_is_recalled(void *
 	check(SENT(TO_TEAM, .sender = "bob", .msg_id = 4), "ok");
 	assert_text(EDIT(5, 1000, "g:team", "alice", 1), "permission_denied 0"); /* not even by the owner */
 	assert_text(EDIT(6, 1000, BOBS, "bob", 1), "permission_denied 0");
-	assert_text(EDIT(7, 1101, BOBS, "alice", 1), "failed_precondition 0");
+	assert_text(EDIT(7, 1101, BOBS, "alice", 1), "failed_precondition too_late 0");
 	assert_text(EDIT(8, 1000, BOBS, "alice", 9), "not_found 0");
 	assert_text(RECALL(9, 1000, BOBS, "alice", 1), "ok 4 recall alice 1");
-	assert_text(EDIT(10, 1000, BOBS, "alice", 1), "failed_precondition 0");
-	assert_text(EDIT(11, 1000, BOBS, "alice", 4), "failed_precondition 0");
+	assert_text(EDIT(10, 1000, BOBS, "alice", 1), "failed_precondition recalled 0");
+	assert_text(EDIT(11, 1000, BOBS, "alice", 4), "failed_precondition not_a_message 0");
+	check(SENT(TO_BOB, .key = "4", .msg_id = 12, .type = "custom", .body = "{}"), "ok");
+	assert_text(EDIT(13, 1000, BOBS, "alice", 5), "invalid_argument 0"); /* the body is none for a message of its type */
 }
 
 static void the_edits_of_a_recalled_message_have_no_body(void **state)
@@ -195,7 +197,7 @@ static void an_edit_behind_a_recall_is_refused(void **state)
 	(void)state;
 
 	send_three();
-	race(recall(first, 4, 1000, BOBS, "alice", 1), EDIT(5, 1000, BOBS, "alice", 1), "failed_precondition 0");
+	race(recall(first, 4, 1000, BOBS, "alice", 1), EDIT(5, 1000, BOBS, "alice", 1), "failed_precondition recalled 0");
 	assert_shown("bob", "1 text R, 2 text {\"text\":\"hi\"}, 3 text {\"text\":\"hi\"}, 4 recall 1");
 }
 
@@ -247,17 +249,37 @@ static void a_page_of_history_ends_at_its_limit_or_its_bytes_and_says_whether_th
 	}
 }
 
-static void a_sync_page_shows_changes_and_names_what_does_not_exist(void **state)
+static void messages_by_name_are_as_they_were_stored_and_one_that_does_not_exist_is_a_row_of_nulls(void **state)
 {
 	(void)state;
 
 	send_three();
 	PQclear(ask_on(db, RECALL(4, 1000, BOBS, "alice", 1)));
 	PQclear(ask_on(db, EDIT(5, 1000, BOBS, "alice", 2)));
-	assert_text("select string_agg(concat_ws(' ', ord, seq, type, target_seq, body, case when is_edited then 'E' end,"
-	            " case when is_recalled then 'R' end), ', ' order by ord) from fn.messages("
+	assert_text("select string_agg(concat_ws(' ', ord, seq, type, target_seq, body), ', ' order by ord) from fn.messages("
 	            "array['" BOBS "', 'u:no:one', '" BOBS "', '" BOBS "', '" BOBS "'], array[2, 1, 1, 99, 5]::bigint[], 1000)",
-	            "1 2 text {\"text\":\"edit 5\"} E, 2, 3 1 text R, 4, 5 5 edit 2 {\"text\":\"edit 5\"}");
+	            "1 2 text {\"text\":\"hi\"}, 2, 3 1 text {\"text\":\"hi\"}, 4, 5 5 edit 2 {\"text\":\"edit 5\"}");
+}
+
+#define CHANGES(seqs, bytes) \
+	"select string_agg(concat_ws(' ', ord, case when is_recalled then 'R' end, body, case when is_beyond then '-' end), ', '" \
+	" order by ord) from fn.changes_of(array_fill('" BOBS "'::text, array[cardinality(" seqs ")]), " seqs "::bigint[], " bytes ")"
+
+static void changes_of_messages_are_the_last_edit_or_the_recall_until_the_bodies_fill_a_page(void **state)
+{
+	(void)state;
+
+	send_three();
+	PQclear(ask_on(db, EDIT(4, 1000, BOBS, "alice", 1)));
+	PQclear(ask_on(db, EDIT(5, 1000, BOBS, "alice", 2)));
+	PQclear(ask_on(db, EDIT(6, 1000, BOBS, "alice", 1)));
+	assert_text(CHANGES("array[1, 2, 3, 99]", "1000"), "1 {\"text\":\"edit 6\"}, 2 {\"text\":\"edit 5\"}");
+	assert_text(CHANGES("array[1, 2]", "17"), "1 {\"text\":\"edit 6\"}, 2 -"); /* a body has 17 bytes */
+	assert_text(CHANGES("array[1, 2]", "18"), "1 {\"text\":\"edit 6\"}, 2 {\"text\":\"edit 5\"}");
+	assert_text(CHANGES("array[2, 1]", "1"), "1 {\"text\":\"edit 5\"}, 2 -");
+	PQclear(ask_on(db, RECALL(7, 1000, BOBS, "alice", 1)));
+	assert_text(CHANGES("array[1, 2]", "17"), "1 R, 2 {\"text\":\"edit 5\"}");
+	assert_text("select count(*) from fn.changes_of('{u:no:one}', '{1}', 1000)", "0");
 }
 
 static void what_push_reads_is_what_was_published_with_the_membership_as_of_each(void **state)
@@ -296,7 +318,9 @@ int main(void)
 		cmocka_unit_test_setup(an_edit_behind_a_recall_is_refused, reset),
 		cmocka_unit_test_setup(a_recall_behind_an_edit_takes_its_body_too, reset),
 		cmocka_unit_test_setup(a_page_of_history_ends_at_its_limit_or_its_bytes_and_says_whether_there_is_more, reset),
-		cmocka_unit_test_setup(a_sync_page_shows_changes_and_names_what_does_not_exist, reset),
+		cmocka_unit_test_setup(
+			messages_by_name_are_as_they_were_stored_and_one_that_does_not_exist_is_a_row_of_nulls, reset),
+		cmocka_unit_test_setup(changes_of_messages_are_the_last_edit_or_the_recall_until_the_bodies_fill_a_page, reset),
 		cmocka_unit_test_setup(what_push_reads_is_what_was_published_with_the_membership_as_of_each, reset),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);

@@ -78,12 +78,12 @@ begin
 end $$;
 
 /*
- * The entries that are named, `ord` counted from 1, in that order, until the bodies of those before are p_bytes. A row of nulls for an
- * entry that does not exist.
+ * The entries that are named, as they were stored, `ord` counted from 1, in that order, until the bodies of those before are p_bytes. A
+ * row of nulls for an entry that does not exist. These rows never change, so im keeps them; fn.changes_of() tells the rest.
  */
 create function fn.messages(p_conversations text[], p_seqs bigint[], p_bytes bigint)
 returns table (ord bigint, seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text, "time" bigint,
-	reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean)
+	reply_to bigint, mentions text, target_seq bigint)
 language plpgsql stable
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
 set enable_mergejoin = off set jit = off
@@ -91,16 +91,46 @@ as $$
 #variable_conflict use_column
 begin
 	return query
-	select f.ord, f.seq, f.msg_id, f.sender, f.client_msg_id, f.type, f.body, f.time, f.reply_to, f.mentions, f.target_seq,
-		f.is_edited, f.is_recalled
+	select f.ord, f.seq, f.msg_id, f.sender, f.client_msg_id, fn.type_name(f.type), f.body, f.time, f.reply_to,
+		array_to_string(f.mentions, ','), f.target_seq
 	from (
 		select w.ord, m.*, sum(coalesce(octet_length(m.body), 0)) over (order by w.ord rows unbounded preceding)
 			- coalesce(octet_length(m.body), 0) as before
 		from unnest(p_conversations, p_seqs) with ordinality as w (conversation, number, ord)
 		left join conversation c on c.id = w.conversation
-		left join fn.shown_message m on m.no = c.no and m.seq = w.number
+		left join message m on m.no = c.no and m.seq = w.number
 	) f
 	where f.before < p_bytes
+	order by f.ord;
+end $$;
+
+/*
+ * What was changed about messages: a row for each of those named (`ord` counted from 1) that was recalled or edited. `body` is that of
+ * the last edit, null when the message is recalled. From where the bodies are p_bytes on, `is_beyond` stands for the body. It reads
+ * message_change by index, and of `message` only the edits.
+ */
+create function fn.changes_of(p_conversations text[], p_seqs bigint[], p_bytes bigint)
+returns table (ord bigint, is_recalled boolean, body text, is_beyond boolean)
+language plpgsql stable
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off set jit = off
+as $$
+#variable_conflict use_column
+begin
+	return query
+	select f.ord, f.is_recalled, case when f.before < p_bytes then f.body end, f.before >= p_bytes
+	from (
+		select w.ord, change.is_recalled, edit.body, sum(coalesce(octet_length(edit.body), 0)) over (order by w.ord
+			rows unbounded preceding) - coalesce(octet_length(edit.body), 0) as before
+		from unnest(p_conversations, p_seqs) with ordinality as w (conversation, number, ord)
+		join conversation c on c.id = w.conversation
+		cross join lateral (
+			select bool_or(mc.kind = 1) as is_recalled, max(mc.seq) filter (where mc.kind = 2) as edit_seq
+			from message_change mc where mc.no = c.no and mc.target_seq = w.number
+			having count(*) > 0
+		) change
+		left join message edit on edit.no = c.no and edit.seq = change.edit_seq and not change.is_recalled
+	) f
 	order by f.ord;
 end $$;
 

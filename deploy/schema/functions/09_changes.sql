@@ -1,19 +1,19 @@
 -- Changes to messages. Each is an entry of its own beside the message, which stays as it was stored; see 04_entries.sql for the order of steps.
+-- A failed_precondition has its reason in `detail`: not_a_message, recalled, or too_late.
 
 /*
  * The start of every change to a message: the lease, the lock, an earlier try of the same entry, and the target. `answer` is not null
  * when the change ends here. `role` is the caller's in a group, null in a one-to-one conversation.
  */
 create function fn.message_change_begin(p_node integer, p_epoch bigint, p_msg_id bigint, p_conversation text, p_caller text,
-	p_target_seq bigint, out no bigint, out role smallint, out sender text, out "time" bigint, out recall_seq bigint,
-	out answer fn.entry_answer) language plpgsql
+	p_target_seq bigint, out no bigint, out role smallint, out sender text, out type smallint, out "time" bigint,
+	out recall_seq bigint, out answer fn.entry_answer) language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
 	v_seq bigint;
 	v_access record;
-	v_type smallint;
 begin
 	if not fn.lease_is_held(p_node, p_epoch) then
 		answer := fn.entry_refused('lease');
@@ -32,14 +32,14 @@ begin
 	end if;
 	select m.type, m.sender, m.time, (select c.seq from message_change c
 		where c.no = m.no and c.target_seq = m.seq and c.kind = 1 order by c.seq limit 1)
-	into v_type, sender, "time", recall_seq
+	into type, sender, "time", recall_seq
 	from message m where m.no = v_access.no and m.seq = p_target_seq and m.seq > v_access.since_seq;
 	if not found then
 		answer := fn.entry_refused('not_found');
 		return;
 	end if;
-	if not fn.type_is_content(v_type) then
-		answer := fn.entry_refused('failed_precondition');
+	if not fn.type_is_content(type) then
+		answer := fn.entry_refused('failed_precondition', 'not_a_message');
 		return;
 	end if;
 	select m.role into role from group_member m where m.no = v_access.no and m.uid = p_caller;
@@ -70,7 +70,7 @@ begin
 		return fn.entry_answer_of(v.no, v.recall_seq, true);
 	end if;
 	if not v_is_manager and p_time - v.time > p_window_ms then
-		return fn.entry_refused('failed_precondition');
+		return fn.entry_refused('failed_precondition', 'too_late');
 	end if;
 	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_caller, 'recall', null, p_target_seq);
 	insert into message_change (no, target_seq, seq, kind) values (v.no, p_target_seq, v_seq, 1);
@@ -78,10 +78,11 @@ begin
 end $$;
 
 /*
- * Gives a message another body: its sender within p_window_ms, unless the message is recalled. The type stays.
+ * Gives a message another body: its sender within p_window_ms, unless the message is recalled. The type stays; p_types are
+ * those for which this is a body.
  */
 create function fn.entry_edit(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_conversation text, p_caller text,
-	p_target_seq bigint, p_body text, p_window_ms bigint) returns fn.entry_answer language plpgsql
+	p_target_seq bigint, p_body text, p_types text[], p_window_ms bigint) returns fn.entry_answer language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 declare
@@ -95,8 +96,14 @@ begin
 	if v.sender <> p_caller then
 		return fn.entry_refused('permission_denied');
 	end if;
-	if v.recall_seq is not null or p_time - v.time > p_window_ms then
-		return fn.entry_refused('failed_precondition');
+	if v.recall_seq is not null then
+		return fn.entry_refused('failed_precondition', 'recalled');
+	end if;
+	if p_time - v.time > p_window_ms then
+		return fn.entry_refused('failed_precondition', 'too_late');
+	end if;
+	if fn.type_name(v.type) <> all (p_types) then
+		return fn.entry_refused('invalid_argument');
 	end if;
 	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_caller, 'edit', p_body, p_target_seq);
 	insert into message_change (no, target_seq, seq, kind) values (v.no, p_target_seq, v_seq, 2);

@@ -9,111 +9,140 @@ void batch_queue_init(struct batch_queue *queue)
 	queue->len = 0;
 }
 
-void batch_queue_push(struct batch_queue *queue, struct send *send)
+void batch_queue_push(struct batch_queue *queue, struct entry *entry)
 {
-	list_push_back(&queue->waiting, &send->link);
+	list_push_back(&queue->waiting, &entry->link);
 	queue->len++;
 }
 
-struct send *batch_queue_first(const struct batch_queue *queue)
+struct entry *batch_queue_first(const struct batch_queue *queue)
 {
-	return list_is_empty(&queue->waiting) ? NULL : container_of(queue->waiting.next, struct send, link);
+	return list_is_empty(&queue->waiting) ? NULL : container_of(queue->waiting.next, struct entry, link);
 }
 
-void batch_queue_remove(struct batch_queue *queue, struct send *send)
+void batch_queue_remove(struct batch_queue *queue, struct entry *entry)
 {
-	list_remove(&send->link);
+	list_remove(&entry->link);
 	queue->len--;
 }
 
-/* A send that might go into a batch, and where it stood. */
+/* An entry that might go into a batch, and where it stood. */
 struct candidate {
-	struct send *send;
+	struct entry *entry;
 	unsigned position;
 };
 
-static int compare_keys(const struct send *a, const struct send *b)
+static int batch_queue_compare_keys(const struct entry *a, const struct entry *b)
 {
 	int order = str_compare(a->conversation, b->conversation);
 
-	if (order == 0)
-		order = str_compare(a->sender, b->sender);
-	if (order == 0)
-		order = str_compare(a->client_msg_id, b->client_msg_id);
-	return order;
+	return order ? order : a->kind->compare(a, b);
 }
 
-static int compare_positions(const struct candidate *a, const struct candidate *b)
-{
-	return a->position < b->position ? -1 : a->position > b->position;
-}
-
-static int by_key(const void *left, const void *right)
+static int batch_queue_by_key(const void *left, const void *right)
 {
 	const struct candidate *a = left, *b = right;
-	int order = compare_keys(a->send, b->send);
+	int order = batch_queue_compare_keys(a->entry, b->entry);
 
-	return order ? order : compare_positions(a, b);
+	return order ? order : a->position < b->position ? -1 : a->position > b->position;
 }
 
-static int by_conversation(const void *left, const void *right)
+static int batch_queue_by_conversation(const void *left, const void *right)
 {
 	const struct candidate *a = left, *b = right;
-	int order = str_compare(a->send->conversation, b->send->conversation);
+	int order = str_compare(a->entry->conversation, b->entry->conversation);
 
-	return order ? order : compare_positions(a, b);
+	return order ? order : a->position < b->position ? -1 : a->position > b->position;
 }
 
-/* Keeps the first use of each key; returns how many there are. */
-static unsigned drop_repeats(struct candidate *candidates, unsigned count)
+static bool batch_queue_is_same_conversation(const struct candidate *a, const struct candidate *b)
+{
+	return str_equal(a->entry->conversation, b->entry->conversation);
+}
+
+/* Keeps of each conversation the entries in front of the first one of another kind; returns how many. */
+static unsigned batch_queue_drop_other_kinds(struct candidate *candidates, unsigned count, const struct entry_kind *kind)
 {
 	unsigned kept = 0;
+	bool is_passed_over = false;
 
-	qsort(candidates, count, sizeof(*candidates), by_key);
+	qsort(candidates, count, sizeof(*candidates), batch_queue_by_conversation);
 	for (unsigned i = 0; i < count; i++) {
-		if (kept == 0 || compare_keys(candidates[kept - 1].send, candidates[i].send) != 0)
+		if (i > 0 && !batch_queue_is_same_conversation(&candidates[i - 1], &candidates[i]))
+			is_passed_over = false;
+		is_passed_over |= candidates[i].entry->kind != kind;
+		if (!is_passed_over)
 			candidates[kept++] = candidates[i];
 	}
 	return kept;
 }
 
-static void add(struct batch *batch, struct send *send)
+/* Keeps the first use of each key; returns how many there are. */
+static unsigned batch_queue_drop_repeats(struct candidate *candidates, unsigned count)
+{
+	unsigned kept = 0;
+
+	qsort(candidates, count, sizeof(*candidates), batch_queue_by_key);
+	for (unsigned i = 0; i < count; i++) {
+		if (kept == 0 || batch_queue_compare_keys(candidates[kept - 1].entry, candidates[i].entry) != 0)
+			candidates[kept++] = candidates[i];
+	}
+	return kept;
+}
+
+/* The entries for a batch among the first `max` of a queue that is not empty; returns how many. */
+static unsigned batch_queue_choose(const struct batch_queue *queue, struct candidate *candidates, unsigned max)
+{
+	const struct entry_kind *kind = batch_queue_first(queue)->kind;
+	unsigned count = 0;
+	bool has_other_kinds = false;
+
+	if (!kind->is_batched)
+		max = 1;
+	for (struct list *link = queue->waiting.next; link != &queue->waiting && count < max; link = link->next) {
+		candidates[count] = (struct candidate){ container_of(link, struct entry, link), count };
+		has_other_kinds |= candidates[count].entry->kind != kind;
+		count++;
+	}
+	if (has_other_kinds)
+		count = batch_queue_drop_other_kinds(candidates, count, kind);
+	return kind->is_batched ? batch_queue_drop_repeats(candidates, count) : count;
+}
+
+static void batch_queue_add(struct batch *batch, struct entry *entry)
 {
 	unsigned last = batch->conversation_count - 1;
 
-	if (batch->conversation_count == 0 || !str_equal(batch->conversations[last], send->conversation))
-		batch->conversations[batch->conversation_count++] = send->conversation;
+	if (batch->conversation_count == 0 || !str_equal(batch->conversations[last], entry->conversation))
+		batch->conversations[batch->conversation_count++] = entry->conversation;
 	batch->conversation_of[batch->len] = (int)batch->conversation_count - 1;
-	batch->sends[batch->len++] = send;
+	batch->entries[batch->len++] = entry;
 }
 
 void batch_queue_take(struct batch_queue *queue, struct batch *batch, unsigned max)
 {
 	struct candidate candidates[BATCH_MAX];
-	unsigned count = 0;
 
 	assert(max > 0 && max <= BATCH_MAX);
 	batch->len = 0;
 	batch->conversation_count = 0;
-	for (struct list *link = queue->waiting.next; link != &queue->waiting && count < max; link = link->next) {
-		candidates[count] = (struct candidate){ container_of(link, struct send, link), count };
-		count++;
-	}
-	count = drop_repeats(candidates, count);
-	qsort(candidates, count, sizeof(*candidates), by_conversation);
+	if (!batch_queue_first(queue))
+		return;
+	unsigned count = batch_queue_choose(queue, candidates, max);
+	qsort(candidates, count, sizeof(*candidates), batch_queue_by_conversation);
 	for (unsigned i = 0; i < count; i++) {
-		batch_queue_remove(queue, candidates[i].send);
-		add(batch, candidates[i].send);
+		batch_queue_remove(queue, candidates[i].entry);
+		batch_queue_add(batch, candidates[i].entry);
 	}
 }
 
 void batch_queue_put_back(struct batch_queue *queue, struct batch *batch)
 {
 	for (unsigned i = batch->len; i-- > 0;) {
-		struct send *send = batch->sends[i];
-		if (!send)
+		struct entry *entry = batch->entries[i];
+		if (!entry)
 			continue;
-		list_push_front(&queue->waiting, &send->link);
+		list_push_front(&queue->waiting, &entry->link);
 		queue->len++;
 	}
 	batch->len = 0;

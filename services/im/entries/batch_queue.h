@@ -4,15 +4,23 @@
 #include "im/entries/entry.h"
 
 /*
- * What waits in one lane of the batcher, in the order in which it came, and how
- * a batch is cut from it. No I/O.
+ * The entries that wait in one lane, in the order in which they came, and how a
+ * batch is cut from them. No I/O.
  *
- * A batch holds each (conversation, sender, client_msg_id) once: a repeat stays
- * where it is and is decided by the next batch, when the first one is stored or
- * refused. Sends of one conversation keep their order otherwise.
+ * A batch is what one statement stores: entries of one kind, and only one entry
+ * of a kind that is not batched. The kind is that of the first entry in the queue.
+ * The batch takes the entries of this kind from the front on, and passes over
+ * others. It takes nothing of a conversation behind an entry that it passed over,
+ * so the entries of one conversation are stored in the order in which they came.
+ *
+ * There is one exception: a repeat of an entry (kind->compare is 0: a send with
+ * the same sender and client_msg_id) stays in the queue, and entries behind it may
+ * be taken. The next batch decides it, when the first one is stored or refused.
+ *
+ * A batch of `max` looks at the first `max` entries, and sorts them by conversation.
  */
 struct batch_queue {
-	struct list waiting; /* struct send.link */
+	struct list waiting; /* struct entry.link */
 	unsigned len;
 };
 
@@ -20,25 +28,25 @@ struct batch_queue {
 
 /* Grouped by conversation, in bytewise order; within one, in the order of the queue. */
 struct batch {
-	struct send *sends[BATCH_MAX];
-	int conversation_of[BATCH_MAX]; /* the index into `conversations` of each send */
+	struct entry *entries[BATCH_MAX];
+	int conversation_of[BATCH_MAX]; /* the index into `conversations` of each entry */
 	unsigned len;
 	struct str conversations[BATCH_MAX]; /* each once */
 	unsigned conversation_count;
 };
 
 void batch_queue_init(struct batch_queue *queue);
-void batch_queue_push(struct batch_queue *queue, struct send *send);
+void batch_queue_push(struct batch_queue *queue, struct entry *entry);
 
 /* NULL when it is empty. */
-struct send *batch_queue_first(const struct batch_queue *queue);
+struct entry *batch_queue_first(const struct batch_queue *queue);
 
-void batch_queue_remove(struct batch_queue *queue, struct send *send);
+void batch_queue_remove(struct batch_queue *queue, struct entry *entry);
 
-/* Cuts a batch of at most `max` (up to BATCH_MAX) from the front; at least one unless the queue is empty. */
+/* Cuts a batch of at most `max` (up to BATCH_MAX); at least one unless the queue is empty. */
 void batch_queue_take(struct batch_queue *queue, struct batch *batch, unsigned max);
 
-/* Puts those sends of a batch back to the front that are not NULL in it. */
+/* Puts those entries of a batch back to the front that are not NULL in it. */
 void batch_queue_put_back(struct batch_queue *queue, struct batch *batch);
 
 #endif

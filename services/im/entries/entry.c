@@ -1,72 +1,60 @@
 #include "im/entries/entry.h"
 
-#include "base/text/ident.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "base/mem.h"
+#include "base/text/text_arena.h"
 
-/* Where the next text of the allocation goes. */
-static struct str place_text(char **at, struct str text)
+struct entry *entry_new(const struct entry_kind *kind, size_t size, struct str conversation,
+                        const struct entry_caller *caller, struct str *texts, size_t text_count)
 {
-	if (!text.ptr)
-		return text;
-	char *copy = *at;
-	memcpy(copy, text.ptr, text.len);
-	copy[text.len] = '\0';
-	*at += text.len + 1;
-	return str_of(copy, text.len);
-}
+	const struct str own[] = { conversation, caller->traceparent };
+	size_t texts_size = text_arena_size(own, ARRAY_LEN(own)) + text_arena_size(texts, text_count);
+	struct entry *entry = mem_alloc(size + texts_size);
+	struct text_arena arena = text_arena((char *)entry + size, texts_size);
 
-static size_t conversation_of(char out[CONVERSATION_ID_MAX + 1], struct str sender, const struct send_request *request)
-{
-	return request->group.ptr ? conversation_group(out, request->group) : conversation_direct(out, sender, request->user);
-}
-
-struct send *send_new(struct str sender, const struct send_request *request, struct str traceparent,
-                      send_done done, void *arg)
-{
-	char id[CONVERSATION_ID_MAX + 1];
-	struct str conversation = str_of(id, conversation_of(id, sender, request));
-	const struct str texts[] = { conversation, sender, request->client_msg_id, request->type, buf_str(&request->body),
-		                     request->user, request->group, buf_str(&request->mentions), traceparent };
-	size_t size = sizeof(struct send);
-
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		size += texts[i].ptr ? texts[i].len + 1 : 0;
-	struct send *send = mem_alloc(size);
-	char *at = (char *)(send + 1);
-	*send = (struct send){
-		.done = done,
-		.arg = arg,
-		.reply_to = request->reply_to,
+	memset(entry, 0, size);
+	*entry = (struct entry){
+		.kind = kind,
+		.done = caller->done,
+		.arg = caller->arg,
 		.conversation_hash = str_hash(conversation),
-		.conversation = place_text(&at, texts[0]),
-		.sender = place_text(&at, texts[1]),
-		.client_msg_id = place_text(&at, texts[2]),
-		.type = place_text(&at, texts[3]),
-		.body = place_text(&at, texts[4]),
-		.user = place_text(&at, texts[5]),
-		.group = place_text(&at, texts[6]),
-		.mentions = place_text(&at, texts[7]),
-		.traceparent = place_text(&at, texts[8]),
-		.size = size,
+		.conversation = text_arena_put(&arena, conversation),
+		.traceparent = text_arena_put(&arena, caller->traceparent),
+		.record_size = size + texts_size,
 	};
-	list_init(&send->link);
-	list_init(&send->by_deadline);
-	return send;
+	list_init(&entry->link);
+	list_init(&entry->by_deadline);
+	for (size_t i = 0; i < text_count; i++)
+		texts[i] = text_arena_put(&arena, texts[i]);
+	return entry;
 }
 
-void send_free(struct send *send)
+void entry_free(struct entry *entry)
 {
-	list_remove(&send->link);
-	list_remove(&send->by_deadline);
-	mem_free(send);
+	list_remove(&entry->link);
+	list_remove(&entry->by_deadline);
+	mem_free(entry);
 }
 
-void send_answer(struct send *send, const struct send_result *result)
+void entry_answer(struct entry *entry, const struct entry_result *result)
 {
-	send_done done = send->done;
+	entry_done done = entry->done;
 
-	send->done = NULL;
-	list_remove(&send->by_deadline);
+	entry->done = NULL;
+	list_remove(&entry->by_deadline);
 	if (done)
-		done(send->arg, result);
+		done(entry->arg, result);
+}
+
+void entry_detail(struct entry_result *result, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(result->detail_text, sizeof(result->detail_text), format, args);
+	va_end(args);
+	result->detail = result->detail_text;
 }

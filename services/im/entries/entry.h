@@ -7,52 +7,127 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/text/str.h"
-#include "im/messages/send_request.h"
 #include "im/lease/watermark.h"
+#include "store/pg/pg.h"
 
-/* What became of a send. */
-struct send_result {
+/*
+ * An entry is whatever gets a seq of a conversation: a message, a change to a
+ * message, a `system` entry of a change of a group. This is an entry on its way
+ * into the database; entry_writer.h is the way.
+ *
+ * What differs between a send, a recall and a change of a group is in a const
+ * struct entry_kind and in a struct of the kind's own that begins with the
+ * entry:
+ *
+ *   struct recall { struct entry entry; int64_t target_seq; ... };
+ *
+ * It is one allocation (entry_new()), every text in it terminated. It belongs to
+ * the writer from entry_writer_submit() on. Thread: the worker's.
+ */
+
+struct batch;
+struct entry;
+struct entry_result;
+struct stored_fields;
+
+#define ENTRY_DETAIL_MAX 160
+
+/* What became of an entry. */
+struct entry_result {
 	err_t err;
 	const char *field; /* of an err; may be NULL */
-	const char *detail;
+	const char *detail; /* of an err; may be NULL */
+	char detail_text[ENTRY_DETAIL_MAX]; /* memory for a detail; see entry_detail() */
 	struct str conversation_id;
 	uint64_t msg_id;
 	int64_t seq;
 	int64_t time;
-	bool is_duplicate;
+	bool is_duplicate; /* it was stored before, by another request */
+	bool is_nothing; /* there was nothing to change: no entry was made, and there is no msg_id, seq or time */
+	struct str joined, left; /* of a change of a membership: uids, joined by commas */
 };
 
 /* `result` is valid during the call. */
-typedef void (*send_done)(void *arg, const struct send_result *result);
+typedef void (*entry_done)(void *arg, const struct entry_result *result);
 
 /*
- * A validated send on its way into the database: one allocation, every text in
- * it terminated. It belongs to the batcher from batcher_send() on.
+ * One per kind, static. The statement's first parameters are $1 node, $2 epoch, $3 time (milliseconds) and, when the
+ * kind goes alone, $4 the entry's id; put() adds the others. Its answer has the columns of enum entry_column.
  */
-struct send {
+struct entry_kind {
+	const struct pg_statement *statement;
+	bool is_batched; /* one statement stores many; otherwise each entry has a statement of its own */
+	void (*put)(struct pg_params *params, const struct batch *batch);
+	/* Of a batched kind: 0 for two entries of one conversation that the statement must not get at once. */
+	int (*compare)(const struct entry *a, const struct entry *b);
+	/* Of a batched kind: the message that was stored, but for msg_id, seq and time. Otherwise the answer tells. */
+	void (*describe)(const struct entry *entry, struct stored_fields *fields);
+	/* The field and the detail of a refusal: result->err is set; `subject` is what the statement named, or empty. */
+	void (*explain)(const struct entry *entry, struct str subject, struct entry_result *result);
+};
+
+enum entry_column {
+	ENTRY_ORD, /* in the batch, from 1 */
+	ENTRY_STATUS, /* ok, none, lease, again, or a public error code; see deploy/schema/functions */
+	ENTRY_MSG_ID,
+	ENTRY_SEQ,
+	ENTRY_TIME,
+	ENTRY_DUPLICATE,
+	ENTRY_MEMBER_VERSION,
+	/* Of a kind that goes alone only. */
+	ENTRY_SUBJECT, /* of a refusal */
+	ENTRY_TYPE,
+	ENTRY_SENDER,
+	ENTRY_BODY,
+	ENTRY_TARGET_SEQ,
+	ENTRY_JOINED, /* uids, joined by commas */
+	ENTRY_LEFT,
+};
+
+/* The columns of a statement that calls a function of fn.entry_answer. */
+#define ENTRY_ANSWER_COLUMNS \
+	"1 as ord, status, msg_id, seq, time, duplicate, member_version, detail, type, sender, body, target_seq," \
+	" array_to_string(joined, ','), array_to_string(\"left\", ',')"
+
+struct entry {
+	const struct entry_kind *kind;
 	struct list link; /* in its lane */
 	struct list by_deadline;
 	uint64_t deadline_ms;
 	uint64_t conversation_hash;
-	send_done done; /* NULL once it was answered, though its outcome may still be looked for */
+	entry_done done; /* NULL once the caller was told, though the outcome may still be looked for */
 	void *arg;
-	uint64_t id; /* drawn when it is first put into a batch */
+	uint64_t id; /* drawn when it is first put into a batch; 0: not yet */
 	struct watermark_place place; /* of the id */
-	bool is_in_doubt; /* a batch with it may have been committed */
-	int64_t reply_to; /* 0: none */
-	struct str conversation, sender, client_msg_id, type, body;
-	struct str user, group; /* one of the two has a ptr */
-	struct str mentions; /* joined by commas; ptr NULL: none */
+	bool is_in_doubt; /* a statement with it may have been committed */
+	struct str conversation;
 	struct str traceparent; /* may be empty */
-	size_t size; /* of all of it */
+	size_t record_size; /* about what its record needs in Kafka's producer, at the most */
 };
 
-/* `request` is copied. */
-struct send *send_new(struct str sender, const struct send_request *request, struct str traceparent,
-                      send_done done, void *arg);
-void send_free(struct send *send);
+/* Who wants an entry, and whom to tell. */
+struct entry_caller {
+	struct str uid;
+	struct str traceparent; /* may be empty */
+	entry_done done;
+	void *arg;
+};
+
+/*
+ * Allocates `size` bytes and the texts, an entry in front: its conversation and the traceparent are set from the arguments.
+ * texts[] are copied, terminated, and point to the copies afterwards; absent ones stay absent. The rest of the kind's
+ * struct is zeroed. record_size is `size` and the texts; raise it when the record says them more than once.
+ */
+struct entry *entry_new(const struct entry_kind *kind, size_t size, struct str conversation,
+                        const struct entry_caller *caller, struct str *texts, size_t text_count);
+
+/* entry_writer frees what was submitted. */
+void entry_free(struct entry *entry);
 
 /* Tells the caller, if it was not told yet. */
-void send_answer(struct send *send, const struct send_result *result);
+void entry_answer(struct entry *entry, const struct entry_result *result);
+
+/* For kind->explain: writes a detail into the result; cut when it is too long. */
+void entry_detail(struct entry_result *result, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/telemetry/metrics.h"
+#include "im/stored/uid_list.h"
 #include "message/topics.h"
 #include "proto/record.pb-c.h"
 
@@ -15,23 +16,23 @@ struct publication {
 	struct list by_age; /* in `unsettled` */
 	uint64_t since_ms;
 	uint64_t id;
-	struct watermark_place place; /* of a send of ours, as is the size */
+	struct watermark_place place; /* of an entry of this im, as is the size */
 	size_t size;
 	void (*told)(void *arg, err_t err); /* of what another im has stored */
 	void *arg;
 };
 
-static int64_t read_records(void *arg)
+static int64_t publisher_read_records(void *arg)
 {
 	return ((const struct publisher *)arg)->records;
 }
 
-static int64_t read_bytes(void *arg)
+static int64_t publisher_read_bytes(void *arg)
 {
 	return (int64_t)((const struct publisher *)arg)->bytes;
 }
 
-static int64_t read_age_s(void *arg)
+static int64_t publisher_read_age_s(void *arg)
 {
 	const struct publisher *publisher = arg;
 
@@ -49,63 +50,65 @@ void publisher_init(struct publisher *publisher, struct kafka_producer *producer
 		.watermark = watermark,
 		.max_records = max_records / 2,
 		.max_bytes = max_bytes / 2,
-		.published = metrics_counter("skein_im_published_total", "Messages that Kafka has acknowledged.", NULL),
-		.lost = metrics_counter("skein_im_unpublished_total", "Stored messages that Kafka will never take.", NULL),
+		.published = metrics_counter("skein_im_published_total", "Entries that Kafka has acknowledged.", NULL),
+		.lost = metrics_counter("skein_im_unpublished_total", "Stored entries that Kafka will never take.", NULL),
 	};
 	list_init(&publisher->unsettled);
-	metrics_gauge_fn("skein_im_unsettled_sends", "Sends not decided yet, and messages not acknowledged by Kafka.", NULL,
-	                 read_records, publisher);
-	metrics_gauge_fn("skein_im_unsettled_bytes", "The same in bytes.", NULL, read_bytes, publisher);
-	metrics_gauge_fn("skein_im_unsettled_age_seconds", "For how long Kafka has not acknowledged the oldest of these messages.",
-	                 NULL, read_age_s, publisher);
+	metrics_gauge_fn("skein_im_unsettled_sends", "Entries not decided yet, and records not acknowledged by Kafka.", NULL,
+	                 publisher_read_records, publisher);
+	metrics_gauge_fn("skein_im_unsettled_bytes", "The same in bytes.", NULL, publisher_read_bytes, publisher);
+	metrics_gauge_fn("skein_im_unsettled_age_seconds", "For how long Kafka has not acknowledged the oldest of these records.",
+	                 NULL, publisher_read_age_s, publisher);
 }
 
 void publisher_stop(struct publisher *publisher)
 {
 	publisher->producer = NULL;
 	buf_release(&publisher->scratch);
-	buf_release(&publisher->mentions);
+	buf_release(&publisher->uids);
+	buf_release(&publisher->pointers);
 }
 
-bool publisher_reserve(struct publisher *publisher, const struct send *send)
+bool publisher_reserve(struct publisher *publisher, const struct entry *entry)
 {
-	if (publisher->records >= publisher->max_records || publisher->bytes + send->size > publisher->max_bytes)
+	if (publisher->records >= publisher->max_records || publisher->bytes + entry->record_size > publisher->max_bytes)
 		return false;
 	publisher->records++;
-	publisher->bytes += send->size;
+	publisher->bytes += entry->record_size;
 	return true;
 }
 
-static void free_room(struct publisher *publisher, size_t size)
+static void publisher_free_room(struct publisher *publisher, size_t size)
 {
 	publisher->records--;
 	publisher->bytes -= size;
 }
 
-void publisher_cancel(struct publisher *publisher, const struct send *send)
+void publisher_cancel(struct publisher *publisher, const struct entry *entry)
 {
-	free_room(publisher, send->size);
+	publisher_free_room(publisher, entry->record_size);
 }
 
-/* Another try, by whoever it is, would not be in vain. */
-static bool may_pass(err_t err)
+/* Another try, by this im or another one, may succeed. */
+static bool publisher_may_pass(err_t err)
 {
 	return err == ERR_CLOSED || err == ERR_FULL || err == ERR_UNAVAILABLE;
 }
 
 /*
- * What Kafka may take later keeps its id open: whoever takes the lease over publishes from below it. Ours comes here so
- * only when the producer closes: room is reserved, and it keeps what it has until Kafka takes it.
+ * A record that Kafka may take later keeps its id open: whoever takes the lease over publishes from below it. For an entry
+ * of this im that happens only when the producer closes: space was reserved, and the producer keeps what it has until
+ * Kafka takes it.
  */
-static void settle(struct publication *publication, err_t err)
+static void publisher_settle(struct publication *publication, err_t err)
 {
 	struct publisher *publisher = publication->publisher;
 
 	counter_add(publisher->published, !err);
 	log_debug("settled", LOG_U64("msg_id", publication->id), LOG_ERR(err));
-	if (err && !may_pass(err)) {
+	if (err && !publisher_may_pass(err)) {
 		counter_add(publisher->lost, 1);
-		log_error("kafka will never take a stored message", LOG_U64("msg_id", publication->id), LOG_ERR(err));
+		log_error("kafka will never take the record of a stored entry", LOG_U64("msg_id", publication->id), LOG_ERR(err));
 		err = OK;
 	}
 	list_remove(&publication->by_age);
@@ -114,86 +117,116 @@ static void settle(struct publication *publication, err_t err)
 	} else {
 		if (!err)
 			watermark_close(publisher->watermark, publication->place);
-		free_room(publisher, publication->size);
+		publisher_free_room(publisher, publication->size);
 	}
 	mem_free(publication);
 }
 
-static void on_delivered(void *arg, err_t err)
+static void publisher_on_delivered(void *arg, err_t err)
 {
-	settle(arg, err);
+	publisher_settle(arg, err);
 }
 
 /* A NULL of the database is an empty text. */
-static char *text_of(struct str text)
+static char *publisher_text(struct str text)
 {
 	return text.ptr ? (char *)text.ptr : (char *)"";
 }
 
-static void pack(struct publisher *publisher, const struct stored_fields *fields, int64_t member_version,
-                 struct str traceparent)
+/* Cuts a copy of the list; `uids` and `pointers` have room for it. */
+static char **publisher_split(struct publisher *publisher, struct str list, size_t *count)
+{
+	struct buf *uids = &publisher->uids, *pointers = &publisher->pointers;
+	char *copy = uids->ptr + uids->len;
+	char **out = (char **)(pointers->ptr + pointers->len);
+
+	buf_append_str(uids, list);
+	buf_append(uids, "", 1);
+	*count = uid_list_split(copy, out);
+	pointers->len += *count * sizeof(*out);
+	return out;
+}
+
+static void publisher_make_room(struct publisher *publisher, const struct publisher_record *record)
+{
+	const struct str lists[] = { record->message.mentions, record->joined, record->left };
+	size_t len = 0, count = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		len += lists[i].len + 1;
+		count += uid_list_count(lists[i]);
+	}
+	buf_clear(&publisher->uids);
+	buf_clear(&publisher->pointers);
+	buf_reserve(&publisher->uids, len);
+	buf_reserve(&publisher->pointers, count * sizeof(char *));
+}
+
+static void publisher_pack(struct publisher *publisher, const struct publisher_record *from)
 {
 	Skein__V1__MessageRecord record = SKEIN__V1__MESSAGE_RECORD__INIT;
 	Skein__V1__Message message = SKEIN__V1__MESSAGE__INIT;
-	char *mentions[MENTIONS_MAX];
+	Skein__V1__MembershipDelta membership = SKEIN__V1__MEMBERSHIP_DELTA__INIT;
+	const struct stored_fields *fields = &from->message;
 
-	buf_clear(&publisher->mentions);
-	buf_append(&publisher->mentions, fields->mentions.ptr, fields->mentions.len);
-	buf_append(&publisher->mentions, "", 1);
-	message.conversation_id = text_of(fields->conversation_id);
+	publisher_make_room(publisher, from);
+	message.conversation_id = publisher_text(fields->conversation_id);
 	message.seq = fields->seq;
 	message.msg_id = fields->msg_id;
-	message.from = text_of(fields->sender);
-	message.type = text_of(fields->type);
-	message.body = text_of(fields->body);
+	message.from = publisher_text(fields->sender);
+	message.type = publisher_text(fields->type);
+	message.body = publisher_text(fields->body);
 	message.time = fields->time;
 	message.reply_to = fields->reply_to;
-	message.n_mentions = mentions_split(publisher->mentions.ptr, mentions);
-	message.mentions = mentions;
-	message.client_msg_id = text_of(fields->client_msg_id);
+	message.target_seq = fields->target_seq;
+	message.mentions = publisher_split(publisher, fields->mentions, &message.n_mentions);
+	message.client_msg_id = publisher_text(fields->client_msg_id);
+	membership.joined = publisher_split(publisher, from->joined, &membership.n_joined);
+	membership.left = publisher_split(publisher, from->left, &membership.n_left);
+	if (membership.n_joined || membership.n_left)
+		record.membership = &membership;
 	record.version = RECORD_VERSION;
 	record.message = &message;
-	record.member_version = (uint64_t)member_version;
-	record.traceparent = text_of(traceparent);
+	record.member_version = (uint64_t)from->member_version;
+	record.traceparent = publisher_text(from->traceparent);
 	buf_clear(&publisher->scratch);
 	char *out = buf_reserve(&publisher->scratch, skein__v1__message_record__get_packed_size(&record));
 	publisher->scratch.len = skein__v1__message_record__pack(&record, (uint8_t *)out);
 }
 
 /* `values`: whose it is. */
-static void publish(const struct publication *values, const struct stored_fields *fields, int64_t member_version,
-                    struct str traceparent)
+static void publisher_produce(const struct publication *values, const struct publisher_record *record)
 {
 	struct publisher *publisher = values->publisher;
 	struct publication *publication = mem_alloc(sizeof(*publication));
-	struct kafka_header trace = { .name = "traceparent", .value = traceparent };
+	struct kafka_header trace = { .name = "traceparent", .value = record->traceparent };
 	err_t err = ERR_CLOSED;
 
 	*publication = *values;
-	publication->id = fields->msg_id;
+	publication->id = record->message.msg_id;
 	publication->since_ms = clock_mono_ms();
 	list_push_back(&publisher->unsettled, &publication->by_age);
 	if (publisher->producer) {
-		pack(publisher, fields, member_version, traceparent);
-		err = kafka_produce(publisher->producer, TOPIC_MESSAGE, fields->conversation_id, buf_str(&publisher->scratch),
-		                    &trace, traceparent.len ? 1 : 0, on_delivered, publication);
+		publisher_pack(publisher, record);
+		err = kafka_produce(publisher->producer, TOPIC_MESSAGE, record->message.conversation_id,
+		                    buf_str(&publisher->scratch), &trace, record->traceparent.len ? 1 : 0, publisher_on_delivered,
+		                    publication);
 	}
 	if (err)
-		settle(publication, err);
+		publisher_settle(publication, err);
 }
 
-void publisher_publish(struct publisher *publisher, const struct send *send, const struct stored_fields *fields,
-                       int64_t member_version)
+void publisher_publish(struct publisher *publisher, const struct entry *entry, const struct publisher_record *record)
 {
-	const struct publication values = { .publisher = publisher, .place = send->place, .size = send->size };
+	const struct publication values = { .publisher = publisher, .place = entry->place, .size = entry->record_size };
 
-	publish(&values, fields, member_version, send->traceparent);
+	publisher_produce(&values, record);
 }
 
-void publisher_republish(struct publisher *publisher, const struct stored_fields *fields, int64_t member_version,
+void publisher_republish(struct publisher *publisher, const struct publisher_record *record,
                          void (*told)(void *arg, err_t err), void *arg)
 {
 	const struct publication values = { .publisher = publisher, .told = told, .arg = arg };
 
-	publish(&values, fields, member_version, (struct str){ 0 });
+	publisher_produce(&values, record);
 }

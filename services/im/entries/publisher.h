@@ -9,21 +9,29 @@
 #include "store/kafka/kafka.h"
 
 /*
- * Stored messages on their way into Kafka. What is stored must be publishable,
- * so room is reserved before a send is let into the database: half of what the
+ * Stored entries on their way into Kafka. What is stored must be publishable, so
+ * room is reserved before an entry is let into the database: half of what the
  * producer may hold, in records and in bytes. While Kafka is away that much is
- * accepted, and then sends are refused. What Kafka will never take (too large
- * for it) is logged and counted, and holds up nothing: push finds it in PostgreSQL
- * when the next message of its conversation comes. Thread: the worker's.
+ * accepted, and then entries are refused. A record that Kafka will never take (it
+ * is too large) is logged and counted, and holds up nothing: push finds the entry
+ * in PostgreSQL when the next one of its conversation comes. Thread: the worker's.
  */
 struct publisher {
 	struct kafka_producer *producer;
 	struct watermark *watermark;
-	unsigned max_records, records; /* reserved: sends not decided yet, and records not acknowledged */
+	unsigned max_records, records; /* reserved: entries not decided yet, and records not acknowledged */
 	uint64_t max_bytes, bytes;
 	struct list unsettled; /* what Kafka has not acknowledged, the oldest first */
-	struct buf scratch, mentions;
+	struct buf scratch, uids, pointers; /* of the record that is being packed */
 	struct counter *published, *lost;
+};
+
+/* What a record tells. */
+struct publisher_record {
+	struct stored_fields message;
+	int64_t member_version; /* of a group: the seq of the last change of its membership at or before this entry; else 0 */
+	struct str joined, left; /* uids joined by commas, of an entry that changed the membership */
+	struct str traceparent; /* may be empty */
 };
 
 /* The limits are those of the producer. */
@@ -33,24 +41,23 @@ void publisher_init(struct publisher *publisher, struct kafka_producer *producer
 /* The producer is about to be closed: what is published from now on stays for whoever takes the lease over. */
 void publisher_stop(struct publisher *publisher);
 
-/* False when the send must be refused. */
-bool publisher_reserve(struct publisher *publisher, const struct send *send) MUST_CHECK;
+/* False when the entry must be refused. */
+bool publisher_reserve(struct publisher *publisher, const struct entry *entry) MUST_CHECK;
 
 /* It was not stored: the room is free again. */
-void publisher_cancel(struct publisher *publisher, const struct send *send);
+void publisher_cancel(struct publisher *publisher, const struct entry *entry);
 
 /*
- * Produces a send that was stored as `fields`, and is not needed afterwards; its place in the watermark is closed when
+ * Produces the record of an entry that was stored and is not needed afterwards. Its place in the watermark is closed when
  * Kafka has the record. Calls for one conversation come in the order of seq.
  */
-void publisher_publish(struct publisher *publisher, const struct send *send, const struct stored_fields *fields,
-                       int64_t member_version);
+void publisher_publish(struct publisher *publisher, const struct entry *entry, const struct publisher_record *record);
 
 /*
  * Produces what another im has stored, without a reservation: a page of these has room in the other half. `told` is
  * called once, perhaps from here: OK when Kafka has it or never will, an error when it has to be tried again.
  */
-void publisher_republish(struct publisher *publisher, const struct stored_fields *fields, int64_t member_version,
+void publisher_republish(struct publisher *publisher, const struct publisher_record *record,
                          void (*told)(void *arg, err_t err), void *arg);
 
 #endif

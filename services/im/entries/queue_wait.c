@@ -2,11 +2,14 @@
 
 #include "base/macros.h"
 
-#define NEWEST_WEIGHT 0.125 /* of a batch in the pace */
+#define NEWEST_WEIGHT 0.125 /* of the last round in the pace */
+
+/* A round is half a full batch, or what was stored in this time. */
+#define ROUND_MAX_US 100000
 
 /*
- * The wait is believed to be up to this many times that of those who leave, and a bit: in a rush of r times the pace the
- * last one waits r times as long as the first.
+ * The estimate is at most this many times the wait of the entries that leave, and a bit: in a rush of r times the pace the
+ * last entry waits r times as long as the first.
  */
 #define RUSH_MAX 3
 #define BURST_MS 50
@@ -26,9 +29,14 @@ void queue_wait_cut(struct queue_wait *wait, unsigned waited_ms)
 
 void queue_wait_done(struct queue_wait *wait, unsigned count, uint64_t took_us)
 {
-	double pace = (double)count * 1000 / (double)MAX(took_us, 1);
-
+	wait->round_count += count;
+	wait->round_us += MAX(took_us, 1);
+	if (wait->round_count < wait->batch_max / 2 && wait->round_us < ROUND_MAX_US)
+		return;
+	double pace = (double)wait->round_count * 1000 / (double)wait->round_us;
 	wait->pace += (pace - wait->pace) * (wait->pace > 0 ? NEWEST_WEIGHT : 1);
+	wait->round_count = 0;
+	wait->round_us = 0;
 }
 
 unsigned queue_wait_end_interval(struct queue_wait *wait, unsigned len, unsigned head_ms)

@@ -5,41 +5,46 @@
 #include <stdint.h>
 
 /*
- * How long a queue that is emptied in batches lets wait, from interval to interval.
+ * Estimates how long an entry waits in a queue that is emptied in batches. One
+ * estimate per interval, for admission control.
  *
- * It is its length at the pace of the last batches: the age of its head alone would
- * tell of a rush only when that has come to the front, and of its end as late. But
- * the age has to agree: while batches are cut whose first one has hardly waited, a
- * long queue is a burst that is about to leave. When none is cut, the age of the head
- * is all there is. What fits into the next batch does not count: it would not leave
- * sooner if less came.
+ * The estimate is the queue's length divided by the pace of the last batches. The
+ * age of the queue's head lags behind the load: it rises only after a rush reaches
+ * the front, and falls just as late. The head's age limits the estimate, though:
+ * while batches are cut whose first entry has hardly waited, a long queue is a
+ * burst that is about to leave. In an interval without a batch the estimate is the
+ * head's age. Entries that fit into the next batch do not count: with fewer entries
+ * they would not leave sooner.
  *
- * The pace also tells how many may stand in it at all: as many as leave it within
- * QUEUE_WAIT_MAX_MS. No clock. Thread: one.
+ * The pace also limits the queue: it has room for as many entries as leave it
+ * within QUEUE_WAIT_MAX_MS. No clock. Thread: one.
  */
 
 #define QUEUE_WAIT_MAX_MS 500
 
 struct queue_wait {
 	unsigned batch_max;
-	unsigned shortest_ms; /* that the first of a batch had waited, in this interval */
+	unsigned shortest_ms; /* the shortest wait of a first entry of a batch, in this interval */
 	bool was_cut; /* a batch, in this interval */
-	double pace; /* sends a millisecond, smoothed; 0: not known */
+	double pace; /* entries a millisecond, smoothed; 0: not known */
+	/* Small batches are added up here before they count for the pace: an entry that goes alone is one of a round. */
+	unsigned round_count;
+	uint64_t round_us;
 };
 
 /* `batch_max`: what a batch takes at most. */
 void queue_wait_init(struct queue_wait *wait, unsigned batch_max);
 
-/* A batch was cut; the first of it had waited that long. */
+/* A batch was cut; its first entry had waited that long. */
 void queue_wait_cut(struct queue_wait *wait, unsigned waited_ms);
 
-/* A batch of `count`, behind which more was waiting, took that long. */
+/* A batch of `count` entries took that long, and more were waiting behind it. */
 void queue_wait_done(struct queue_wait *wait, unsigned count, uint64_t took_us);
 
-/* Ends an interval and returns its wait; the queue has `len`, the first of which has waited for `head_ms` by now. */
+/* Ends an interval and returns its estimate. The queue has `len` entries, and the first has waited for `head_ms` by now. */
 unsigned queue_wait_end_interval(struct queue_wait *wait, unsigned len, unsigned head_ms);
 
-/* How many may stand in it. */
+/* How many entries the queue has room for. */
 unsigned queue_wait_room(const struct queue_wait *wait);
 
 #endif

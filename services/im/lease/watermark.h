@@ -11,8 +11,8 @@
  * after a crash has to look only above it.
  *
  * Ids are opened in rising order and closed in any. A ring holds those from the
- * oldest open one on; all is O(1). Its length is bounded by what the batcher
- * and the publisher let in.
+ * oldest open one on; all is O(1). Its length is bounded by what the entry
+ * writer and the publisher let in.
  */
 struct watermark {
 	struct watermark_entry *ring;

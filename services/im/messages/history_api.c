@@ -43,9 +43,10 @@ static void respond(const struct history *history, const PGresult *result)
 
 	buf_append_str(&body, STR("{\"messages\":["));
 	for (int row = 0; row < rows; row++) {
-		const struct stored_fields fields = message_row_read_shown(result, row, COLUMN_MESSAGE, conversation_id);
+		const struct stored_fields fields = message_row_read(result, row, COLUMN_MESSAGE, conversation_id);
+		const struct message_form form = message_row_form(result, row, COLUMN_MESSAGE);
 		struct stored_message *stored = stored_message_new(&fields);
-		const Skein__V1__Message message = stored_message_view(stored, caller);
+		const Skein__V1__Message message = stored_message_view(stored, &form, caller);
 		if (row > 0)
 			buf_append_char(&body, ',');
 		message_json(&body, &message);

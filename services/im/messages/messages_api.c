@@ -9,7 +9,7 @@
 
 #define BATCH_REQUEST_MAX 100
 
-static void put_result(struct buf *out, const struct send_result *result)
+static void put_result(struct buf *out, const struct entry_result *result)
 {
 	buf_append_char(out, '{');
 	json_put_id_field(out, "msg_id", result->msg_id);
@@ -27,7 +27,7 @@ static struct str trace_of(const struct http_request *request)
 
 /* ---- one ---- */
 
-static void on_sent(void *arg, const struct send_result *result)
+static void on_sent(void *arg, const struct entry_result *result)
 {
 	struct http_request *request = arg;
 	struct buf body = { 0 };
@@ -48,7 +48,8 @@ static void post(struct app *app, struct http_request *request, const struct cal
 
 	json_t *root = json_read(http_request_body(request), &error);
 	send_request_from_json(&send, root, &error);
-	send_submit(app, caller->uid, &send, trace_of(request), on_sent, request, &error, &wait_ms);
+	const struct entry_caller sender = { caller->uid, trace_of(request), on_sent, request };
+	send_submit(app, &sender, &send, &error, &wait_ms);
 	if (error.err) {
 		if (wait_ms)
 			http_set_retry_after(request, (unsigned)(wait_ms / 1000 + 1));
@@ -115,7 +116,7 @@ static void put_problem(struct batch_item *item, err_t err, const char *field, c
 	buf_append_char(&item->answer, '}');
 }
 
-static void on_item_sent(void *arg, const struct send_result *result)
+static void on_item_sent(void *arg, const struct entry_result *result)
 {
 	struct batch_item *item = arg;
 
@@ -135,7 +136,8 @@ static void submit_item(struct app *app, struct batch_item *item, const json_t *
 	if (!json_is_object(object))
 		json_fail(&error, ERR_INVALID_ARGUMENT, "messages", "each of messages must be an object");
 	send_request_from_json(&send, object, &error);
-	send_submit(app, uid, &send, trace, on_item_sent, item, &error, &wait_ms);
+	const struct entry_caller sender = { uid, trace, on_item_sent, item };
+	send_submit(app, &sender, &send, &error, &wait_ms);
 	send_request_release(&send);
 	if (error.err) {
 		put_problem(item, error.err, error.field, error.detail);

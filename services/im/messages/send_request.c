@@ -1,28 +1,18 @@
 #include "im/messages/send_request.h"
 
-#include "base/macros.h"
+#include "im/messages/message_body.h"
 
 /* Beyond it a JSON number is not exact for everybody. */
 #define SEQ_MAX ((1ll << 53) - 1)
 
-static bool is_content_type(struct str type)
-{
-	static const char *const types[] = { "text", "image", "audio", "video", "file", "location", "custom" };
-
-	for (size_t i = 0; i < ARRAY_LEN(types); i++)
-		if (str_equal(type, str_from(types[i])))
-			return true;
-	return false;
-}
-
-static void check_key(struct str key, struct json_error *error)
+static void send_request_check_key(struct str key, struct json_error *error)
 {
 	if (!client_msg_id_is_valid(key))
 		json_fail(error, ERR_INVALID_ARGUMENT, "client_msg_id",
 		          "client_msg_id must be 1 to 64 printable ASCII characters, no space");
 }
 
-static void check_recipient(struct str user, struct str group, struct json_error *error)
+static void send_request_check_recipient(struct str user, struct str group, struct json_error *error)
 {
 	if (user.ptr && group.ptr)
 		json_fail(error, ERR_INVALID_ARGUMENT, "to", "to must name a user or a group, not both");
@@ -30,23 +20,14 @@ static void check_recipient(struct str user, struct str group, struct json_error
 		json_fail(error, ERR_INVALID_ARGUMENT, "to", "to must name a user or a group");
 }
 
-static void check_type(struct str type, struct json_error *error)
+static void send_request_check_type(struct str type, struct json_error *error)
 {
-	if (!is_content_type(type))
+	if (!message_type_is_known(type))
 		json_fail(error, ERR_INVALID_ARGUMENT, "type",
 		          "type must be one of text, image, audio, video, file, location, custom");
 }
 
-static void check_body(const json_t *body, struct str type, struct json_error *error)
-{
-	if (!error->err && str_equal(type, STR("text"))) {
-		json_prefix(error, "body.");
-		(void)json_text(body, "text", JSON_REQUIRED, 1, SIZE_MAX, error);
-		json_prefix(error, "");
-	}
-}
-
-static void add_mention(struct send_request *request, struct str mention, struct json_error *error)
+static void send_request_add_mention(struct send_request *request, struct str mention, struct json_error *error)
 {
 	bool is_everyone = str_equal(mention, STR("*"));
 
@@ -61,18 +42,18 @@ static void add_mention(struct send_request *request, struct str mention, struct
 	buf_append_str(&request->mentions, mention);
 }
 
-static void read_mentions(struct send_request *request, const json_t *object, struct json_error *error)
+static void send_request_read_mentions(struct send_request *request, const json_t *object, struct json_error *error)
 {
 	const json_t *mentions = json_array_field(object, "mentions", JSON_OPTIONAL, MENTIONS_MAX, error);
 
 	for (size_t i = 0; i < json_array_size(mentions) && !error->err; i++) {
 		const json_t *mention = json_array_get(mentions, i);
 		/* What is not a string has no text, and no empty text is a mention. */
-		add_mention(request, str_of(json_string_value(mention), json_string_length(mention)), error);
+		send_request_add_mention(request, str_of(json_string_value(mention), json_string_length(mention)), error);
 	}
 }
 
-static void read_recipient(struct send_request *request, const json_t *object, struct json_error *error)
+static void send_request_read_recipient(struct send_request *request, const json_t *object, struct json_error *error)
 {
 	const json_t *to = json_object_field(object, "to", JSON_REQUIRED, error);
 
@@ -81,7 +62,7 @@ static void read_recipient(struct send_request *request, const json_t *object, s
 	request->group = json_ident(to, "group", JSON_OPTIONAL, error);
 	json_prefix(error, "");
 	if (!error->err)
-		check_recipient(request->user, request->group, error);
+		send_request_check_recipient(request->user, request->group, error);
 }
 
 void send_request_from_json(struct send_request *request, const json_t *object, struct json_error *error)
@@ -89,32 +70,32 @@ void send_request_from_json(struct send_request *request, const json_t *object, 
 	*request = (struct send_request){ 0 };
 	request->client_msg_id = json_text(object, "client_msg_id", JSON_REQUIRED, 0, SIZE_MAX, error);
 	if (!error->err)
-		check_key(request->client_msg_id, error);
-	read_recipient(request, object, error);
+		send_request_check_key(request->client_msg_id, error);
+	send_request_read_recipient(request, object, error);
 	request->type = json_text(object, "type", JSON_REQUIRED, 0, SIZE_MAX, error);
 	if (!error->err)
-		check_type(request->type, error);
+		send_request_check_type(request->type, error);
 	const json_t *body = json_object_field(object, "body", JSON_REQUIRED, error);
-	check_body(body, request->type, error);
+	message_body_check(body, request->type, error);
 	request->reply_to = json_int(object, "reply_to", JSON_OPTIONAL, 1, SEQ_MAX, error);
-	read_mentions(request, object, error);
+	send_request_read_mentions(request, object, error);
 	if (!error->err)
 		json_dump_compact(&request->body, body);
 }
 
 /* Protobuf has no absent strings: an empty one is absent. */
-static struct str given(const char *text)
+static struct str send_request_given(const char *text)
 {
 	return *text ? str_from(text) : (struct str){ 0 };
 }
 
-static void check_given_ident(struct str ident, const char *field, struct json_error *error)
+static void send_request_check_given_ident(struct str ident, const char *field, struct json_error *error)
 {
 	if (ident.ptr && !ident_is_valid(ident))
 		json_fail(error, ERR_INVALID_ARGUMENT, field, "%s must be 1 to 64 of A-Z a-z 0-9 _ . -", field);
 }
 
-static void read_body_text(struct send_request *request, struct str text, size_t max_body, struct json_error *error)
+static void send_request_read_body_text(struct send_request *request, struct str text, size_t max_body, struct json_error *error)
 {
 	struct json_error why = { 0 };
 
@@ -127,7 +108,7 @@ static void read_body_text(struct send_request *request, struct str text, size_t
 		json_fail(error, why.err, "body", "body: %s", why.detail);
 		return;
 	}
-	check_body(body, request->type, error);
+	message_body_check(body, request->type, error);
 	if (!error->err)
 		json_dump_compact(&request->body, body);
 	json_decref(body);
@@ -138,23 +119,23 @@ void send_request_from_proto(struct send_request *request, const Skein__V1__Send
 {
 	*request = (struct send_request){
 		.client_msg_id = str_from(message->client_msg_id),
-		.user = given(message->to_user),
-		.group = given(message->to_group),
+		.user = send_request_given(message->to_user),
+		.group = send_request_given(message->to_group),
 		.type = str_from(message->type),
 		.reply_to = (int64_t)message->reply_to,
 	};
-	check_key(request->client_msg_id, error);
-	check_given_ident(request->user, "to.user", error);
-	check_given_ident(request->group, "to.group", error);
-	check_recipient(request->user, request->group, error);
-	check_type(request->type, error);
-	read_body_text(request, str_from(message->body), max_body, error);
+	send_request_check_key(request->client_msg_id, error);
+	send_request_check_given_ident(request->user, "to.user", error);
+	send_request_check_given_ident(request->group, "to.group", error);
+	send_request_check_recipient(request->user, request->group, error);
+	send_request_check_type(request->type, error);
+	send_request_read_body_text(request, str_from(message->body), max_body, error);
 	if (message->reply_to > SEQ_MAX)
 		json_fail(error, ERR_INVALID_ARGUMENT, "reply_to", "reply_to must be 1 to %lld", SEQ_MAX);
 	if (message->n_mentions > MENTIONS_MAX)
 		json_fail(error, ERR_INVALID_ARGUMENT, "mentions", "mentions must have at most %d items", MENTIONS_MAX);
 	for (size_t i = 0; i < message->n_mentions && !error->err; i++)
-		add_mention(request, str_from(message->mentions[i]), error);
+		send_request_add_mention(request, str_from(message->mentions[i]), error);
 }
 
 void send_request_release(struct send_request *request)

@@ -2,7 +2,6 @@
 #define SKEIN_IM_MESSAGES_SEND_REQUEST_H
 
 #include "base/text/json.h"
-#include "im/stored/mentions.h"
 #include "proto/im.pb-c.h"
 
 /*
@@ -20,6 +19,8 @@ struct send_request {
 	int64_t reply_to; /* 0: none */
 	struct buf mentions; /* joined by commas; empty: none */
 };
+
+#define MENTIONS_MAX 50
 
 void send_request_from_json(struct send_request *request, const json_t *object, struct json_error *error);
 void send_request_from_proto(struct send_request *request, const Skein__V1__SendRequest *message, size_t max_body,

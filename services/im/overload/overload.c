@@ -38,7 +38,7 @@ static void on_interval(struct timer *timer)
 	uint64_t now = clock_mono_ms();
 
 	worker_arm(overload->worker, timer, now + ADMISSION_INTERVAL_MS);
-	overload->waits.store_ms = batcher_end_interval(overload->batcher, now);
+	overload->waits.store_ms = entry_writer_end_interval(overload->entries, now);
 	if (now > overload->delivery_read_ms + DELIVERY_LIFE_MS)
 		overload->waits.delivery_ms = 0;
 	admission_update(&overload->admission, &overload->waits);
@@ -56,13 +56,13 @@ static void make_metrics(struct overload *overload)
 	metrics_gauge_fn(wait, help, "queue=\"delivery\"", read_delivery_wait, overload);
 	metrics_gauge_fn("skein_im_admission_refused_percent", "Share of new sends that is refused because of overload.", NULL,
 	                 read_refused_percent, overload);
-	overload->refused = batcher_refusal_counter("reason=\"overload\"");
+	overload->refused = entry_writer_refusal_counter("reason=\"overload\"");
 }
 
-void overload_start(struct overload *overload, struct worker *worker, struct redis *redis, struct batcher *batcher,
+void overload_start(struct overload *overload, struct worker *worker, struct redis *redis, struct entry_writer *entries,
                     const struct admission *admission)
 {
-	*overload = (struct overload){ .worker = worker, .redis = redis, .batcher = batcher, .admission = *admission };
+	*overload = (struct overload){ .worker = worker, .redis = redis, .entries = entries, .admission = *admission };
 	make_metrics(overload);
 	timer_init(&overload->timer, on_interval);
 	worker_arm(worker, &overload->timer, clock_mono_ms() + ADMISSION_INTERVAL_MS);

@@ -2,20 +2,20 @@
 #define SKEIN_IM_OVERLOAD_OVERLOAD_H
 
 #include "im/overload/admission.h"
-#include "im/entries/batcher.h"
+#include "im/entries/entry_writer.h"
 #include "cluster/push_load.h"
 
 /*
  * Refuses sends before any work is spent on them while the system is overloaded:
  * feeds the admission (admission.h) with the wait before PostgreSQL, from the
- * batcher, and the wait behind it, which the push processes leave in Redis. A wait that is
+ * entry writer, and the wait behind it, which the push processes leave in Redis. A wait that is
  * not known counts as none: without Redis, or with every push away, Kafka is the
  * buffer, and a 200 still means stored. Thread: the worker's.
  */
 struct overload {
 	struct worker *worker;
 	struct redis *redis;
-	struct batcher *batcher;
+	struct entry_writer *entries;
 	struct admission admission;
 	struct admission_waits waits; /* of the last interval */
 	struct timer timer;
@@ -25,7 +25,7 @@ struct overload {
 };
 
 /* `admission`: as it begins. */
-void overload_start(struct overload *overload, struct worker *worker, struct redis *redis, struct batcher *batcher,
+void overload_start(struct overload *overload, struct worker *worker, struct redis *redis, struct entry_writer *entries,
                     const struct admission *admission);
 
 /* Before Redis is closed. */

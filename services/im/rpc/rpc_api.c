@@ -14,7 +14,7 @@ struct pending_send {
 	Skein__V1__SendRequest *message;
 };
 
-static void on_sent(void *arg, const struct send_result *result)
+static void on_sent(void *arg, const struct entry_result *result)
 {
 	struct rpc_call *call = arg;
 	Skein__V1__SendResponse response = SKEIN__V1__SEND_RESPONSE__INIT;
@@ -39,8 +39,8 @@ static void submit(struct app *app, struct rpc_call *call, const Skein__V1__Send
 	uint64_t wait_ms;
 
 	send_request_from_proto(&send, message, (size_t)app->config.limits_body, &error);
-	send_submit(app, str_from(message->from), &send, traceparent_or_none(rpc_call_traceparent(call)), on_sent, call, &error,
-	            &wait_ms);
+	const struct entry_caller sender = { str_from(message->from), traceparent_or_none(rpc_call_traceparent(call)), on_sent, call };
+	send_submit(app, &sender, &send, &error, &wait_ms);
 	send_request_release(&send);
 	if (error.err)
 		rpc_reply_error(call, error.err, error.detail);
@@ -136,7 +136,7 @@ static void reply_page(struct rpc_call *call, const struct sync_page *page, stru
 	response.reset = page->is_reset;
 	for (size_t i = 0; i < page->count; i++) {
 		struct page_view *view = &views[i];
-		view->message = stored_message_view(page->entries[i].message, viewer);
+		view->message = stored_message_view(page->entries[i].message, &page->entries[i].form, viewer);
 		view->entry = (Skein__V1__SyncEntry)SKEIN__V1__SYNC_ENTRY__INIT;
 		view->entry.offset = page->first_offset + i;
 		view->entry.message = &view->message;

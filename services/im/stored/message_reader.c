@@ -8,7 +8,7 @@
 /* conversations, seqs, bytes -> as fn.messages() */
 static const struct pg_statement message_reader_messages = {
 	"messages",
-	"select ord, " MESSAGE_ROW_SHOWN " from fn.messages($1::text[], $2::bigint[], $3::bigint)",
+	"select ord, " MESSAGE_ROW_COLUMNS " from fn.messages($1::text[], $2::bigint[], $3::bigint)",
 };
 
 struct lookup {
@@ -77,7 +77,7 @@ static err_t take_rows(struct lookup *lookup, const PGresult *rows)
 			err = ERR_INTERNAL;
 			continue;
 		}
-		const struct stored_fields fields = message_row_read_shown(rows, row, COLUMN_MESSAGE, wanted->conversation_id);
+		const struct stored_fields fields = message_row_read(rows, row, COLUMN_MESSAGE, wanted->conversation_id);
 		wanted->message = stored_message_new(&fields);
 		message_cache_put(reader->cache, wanted->message);
 		counter_add(reader->from_pg, 1);
@@ -164,6 +164,11 @@ static void add_reading(struct lookup *lookup, struct message_wanted *wanted, bo
 		map_put(&lookup->reader->under_way, &reading->node);
 }
 
+static void on_forms(void *arg, err_t err, size_t shown)
+{
+	end(arg, err, shown);
+}
+
 /* Takes what is there, reads what is not, waits for what others read; until a page is full or complete. */
 static void resolve(struct lookup *lookup)
 {
@@ -191,7 +196,7 @@ static void resolve(struct lookup *lookup)
 	} else if (awaited) {
 		list_push_back(&awaited->waiting, &lookup->link);
 	} else {
-		end(lookup, OK, at);
+		message_overlay_read(reader->pg, lookup->wanted, at, on_forms, lookup);
 	}
 }
 

@@ -2,13 +2,15 @@
 #define SKEIN_IM_STORED_MESSAGE_READER_H
 
 #include "im/stored/message_cache.h"
-#include "store/pg/pg.h"
+#include "im/stored/message_overlay.h"
 
 /*
- * Brings messages by their names: from the cache, else from PostgreSQL, all that
- * is missing by one statement. What another lookup is reading already is waited
- * for instead of read again: a thousand who ask for the same messages at the same
- * moment cost one statement. Thread: the worker's.
+ * Brings messages by their names, in their present form. The messages come from
+ * the cache, else from PostgreSQL, all that are missing by one statement. A message
+ * that another lookup is reading is waited for instead of read again: a thousand
+ * lookups of the same messages at the same moment cost one statement. Then one more
+ * statement reads what was changed about them (message_overlay.h). Thread: the
+ * worker's.
  */
 struct message_reader {
 	struct pg *pg;
@@ -17,17 +19,6 @@ struct message_reader {
 	uint64_t lookups; /* ever begun */
 	struct counter *from_cache, *from_pg;
 };
-
-/* One message that is wanted. */
-struct message_wanted {
-	struct str key; /* as in struct stored_message */
-	struct str conversation_id;
-	uint64_t seq;
-	struct stored_message *message; /* once it was found; a reference of the caller's */
-};
-
-/* What one page shows at most; the one message more that goes over it is still in. */
-#define MESSAGE_PAGE_BYTES (1u << 20)
 
 /*
  * OK: the first `found` are there, all of them unless they are more than a page; one at least. ERR_UNAVAILABLE,

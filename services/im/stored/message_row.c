@@ -28,11 +28,11 @@ struct stored_fields message_row_read(const PGresult *rows, int row, int first, 
 	};
 }
 
-struct stored_fields message_row_read_shown(const PGresult *rows, int row, int first, struct str conversation_id)
+struct message_form message_row_form(const PGresult *rows, int row, int first)
 {
-	struct stored_fields fields = message_row_read(rows, row, first, conversation_id);
-
-	fields.is_edited = pg_bool(rows, row, first + COLUMN_IS_EDITED);
-	fields.is_recalled = pg_bool(rows, row, first + COLUMN_IS_RECALLED);
-	return fields;
+	return (struct message_form){
+		.is_recalled = pg_bool(rows, row, first + COLUMN_IS_RECALLED),
+		.is_edited = pg_bool(rows, row, first + COLUMN_IS_EDITED),
+		.body = pg_text(rows, row, first + COLUMN_BODY),
+	};
 }

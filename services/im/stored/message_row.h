@@ -19,7 +19,9 @@ bool message_row_is_there(const PGresult *rows, int row, int first);
 /* Columns of MESSAGE_ROW_COLUMNS from `first` on. The texts belong to `rows`; `conversation_id` is taken as it is. */
 struct stored_fields message_row_read(const PGresult *rows, int row, int first, struct str conversation_id);
 
-/* The same of MESSAGE_ROW_SHOWN. */
-struct stored_fields message_row_read_shown(const PGresult *rows, int row, int first, struct str conversation_id);
+/*
+ * Of MESSAGE_ROW_SHOWN: what is not in message_row_read(), which gives the body as it is shown. For stored_message_view().
+ */
+struct message_form message_row_form(const PGresult *rows, int row, int first);
 
 #endif

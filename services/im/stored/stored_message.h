@@ -25,7 +25,6 @@ struct stored_fields {
 	struct str mentions; /* joined by commas */
 	uint64_t seq, msg_id, time;
 	uint64_t reply_to, target_seq; /* 0: none */
-	bool is_edited, is_recalled;
 };
 
 /* With one reference. */
@@ -34,7 +33,18 @@ struct stored_message *stored_message_new(const struct stored_fields *fields);
 struct stored_message *stored_message_ref(struct stored_message *message);
 void stored_message_unref(struct stored_message *message); /* NULL is fine */
 
-/* As `viewer` sees it: valid as long as the message is. */
-Skein__V1__Message stored_message_view(const struct stored_message *message, struct str viewer);
+/* What was changed about a message; {0}: nothing. */
+struct message_form {
+	bool is_recalled; /* of an edit: the message that it edits is recalled */
+	bool is_edited;
+	struct str body; /* of an edited message; terminated */
+};
+
+/* Content: a message of a client, which may be recalled and edited. Else a change, or a `system` entry. */
+bool stored_message_is_content(const struct stored_message *message);
+
+/* As `viewer` sees it in this form: valid as long as the message and the form are. */
+Skein__V1__Message stored_message_view(const struct stored_message *message, const struct message_form *form,
+                                       struct str viewer);
 
 #endif

@@ -24,7 +24,7 @@ static void put_messages(struct buf *body, const struct sync_page *page, struct 
 	json_put_key(body, "messages");
 	buf_append_char(body, '[');
 	for (size_t i = 0; i < page->count; i++) {
-		const Skein__V1__Message message = stored_message_view(page->entries[i].message, viewer);
+		const Skein__V1__Message message = stored_message_view(page->entries[i].message, &page->entries[i].form, viewer);
 
 		if (i)
 			buf_append_char(body, ',');

@@ -15,7 +15,8 @@ static const struct pg_statement takeover_begin = {
 /* as fn.im_unpublished() */
 static const struct pg_statement takeover_unpublished = {
 	"unpublished",
-	"select is_whole, conversation_id, member_version, " MESSAGE_ROW_COLUMNS
+	"select is_whole, conversation_id, member_version, array_to_string(joined, ','), array_to_string(\"left\", ','),"
+	" " MESSAGE_ROW_COLUMNS
 	" from fn.im_unpublished($1::integer, $2::bigint, $3::bigint, $4::integer, $5::bigint)",
 };
 
@@ -150,14 +151,18 @@ static void on_told(void *arg, err_t err)
 		end_page(takeover);
 }
 
-enum column { COLUMN_IS_WHOLE, COLUMN_CONVERSATION_ID, COLUMN_MEMBER_VERSION, COLUMN_MESSAGE };
+enum column { COLUMN_IS_WHOLE, COLUMN_CONVERSATION_ID, COLUMN_MEMBER_VERSION, COLUMN_JOINED, COLUMN_LEFT, COLUMN_MESSAGE };
 
 static void publish_row(struct takeover *takeover, const PGresult *rows, int row)
 {
-	const struct stored_fields fields =
-		message_row_read(rows, row, COLUMN_MESSAGE, pg_text(rows, row, COLUMN_CONVERSATION_ID));
+	const struct publisher_record record = {
+		.message = message_row_read(rows, row, COLUMN_MESSAGE, pg_text(rows, row, COLUMN_CONVERSATION_ID)),
+		.member_version = pg_i64(rows, row, COLUMN_MEMBER_VERSION),
+		.joined = pg_text(rows, row, COLUMN_JOINED),
+		.left = pg_text(rows, row, COLUMN_LEFT),
+	};
 
-	publisher_republish(takeover->publisher, &fields, pg_i64(rows, row, COLUMN_MEMBER_VERSION), on_told, takeover);
+	publisher_republish(takeover->publisher, &record, on_told, takeover);
 }
 
 /* In order: once one was not taken, none of those behind it is produced. */

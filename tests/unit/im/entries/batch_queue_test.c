@@ -6,9 +6,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "im/entries/batch_queue.h"
+#include <stdio.h>
+#include <stdlib.h>
 
-static struct send *make(const char *sender, const char *to, const char *key)
+#include "im/entries/batch_queue.h"
+#include "im/messages/send_entry.h"
+
+static struct entry *make(const char *sender, const char *to, const char *key)
 {
 	struct send_request request = {
 		.client_msg_id = str_from(key),
@@ -17,23 +21,23 @@ static struct send *make(const char *sender, const char *to, const char *key)
 	};
 
 	buf_append_text(&request.body, "{}");
-	struct send *send = send_new(str_from(sender), &request, STR(""), NULL, NULL);
+	struct entry *entry = send_entry_new(&request, &(struct entry_caller){ .uid = str_from(sender) });
 	send_request_release(&request);
-	return send;
+	return entry;
 }
 
-static struct send *push(struct batch_queue *queue, const char *sender, const char *to, const char *key)
+static struct entry *push(struct batch_queue *queue, const char *sender, const char *to, const char *key)
 {
-	struct send *send = make(sender, to, key);
+	struct entry *entry = make(sender, to, key);
 
-	batch_queue_push(queue, send);
-	return send;
+	batch_queue_push(queue, entry);
+	return entry;
 }
 
 static void free_batch(struct batch *batch)
 {
 	for (unsigned i = 0; i < batch->len; i++)
-		send_free(batch->sends[i]);
+		entry_free(batch->entries[i]);
 }
 
 static void a_batch_is_grouped_by_conversation_and_keeps_the_order_within(void **state)
@@ -43,20 +47,20 @@ static void a_batch_is_grouped_by_conversation_and_keeps_the_order_within(void *
 	(void)state;
 
 	batch_queue_init(&queue);
-	struct send *first = push(&queue, "x", "y", "9");
-	struct send *other = push(&queue, "b", "a", "5");
-	struct send *second = push(&queue, "y", "x", "1");
-	struct send *third = push(&queue, "x", "y", "3");
+	struct entry *first = push(&queue, "x", "y", "9");
+	struct entry *other = push(&queue, "b", "a", "5");
+	struct entry *second = push(&queue, "y", "x", "1");
+	struct entry *third = push(&queue, "x", "y", "3");
 	batch_queue_take(&queue, &batch, 64);
 	assert_int_equal(queue.len, 0);
 	assert_int_equal(batch.len, 4);
 	assert_int_equal(batch.conversation_count, 2);
 	assert_true(str_equal(batch.conversations[0], STR("u:a:b")));
 	assert_true(str_equal(batch.conversations[1], STR("u:x:y")));
-	assert_ptr_equal(batch.sends[0], other);
-	assert_ptr_equal(batch.sends[1], first);
-	assert_ptr_equal(batch.sends[2], second);
-	assert_ptr_equal(batch.sends[3], third);
+	assert_ptr_equal(batch.entries[0], other);
+	assert_ptr_equal(batch.entries[1], first);
+	assert_ptr_equal(batch.entries[2], second);
+	assert_ptr_equal(batch.entries[3], third);
 	for (unsigned i = 0; i < batch.len; i++)
 		assert_int_equal(batch.conversation_of[i], i == 0 ? 0 : 1);
 	free_batch(&batch);
@@ -69,17 +73,17 @@ static void a_batch_takes_no_more_than_asked_from_the_front(void **state)
 	(void)state;
 
 	batch_queue_init(&queue);
-	struct send *first = push(&queue, "z", "z", "1");
-	struct send *second = push(&queue, "b", "a", "2");
-	struct send *third = push(&queue, "a", "a", "3");
+	struct entry *first = push(&queue, "z", "z", "1");
+	struct entry *second = push(&queue, "b", "a", "2");
+	struct entry *third = push(&queue, "a", "a", "3");
 	batch_queue_take(&queue, &batch, 2);
 	assert_int_equal(batch.len, 2);
-	assert_ptr_equal(batch.sends[0], second);
-	assert_ptr_equal(batch.sends[1], first);
+	assert_ptr_equal(batch.entries[0], second);
+	assert_ptr_equal(batch.entries[1], first);
 	assert_int_equal(queue.len, 1);
 	assert_ptr_equal(batch_queue_first(&queue), third);
 	free_batch(&batch);
-	send_free(third);
+	entry_free(third);
 }
 
 static void a_key_used_twice_is_in_two_batches(void **state)
@@ -89,24 +93,24 @@ static void a_key_used_twice_is_in_two_batches(void **state)
 	(void)state;
 
 	batch_queue_init(&queue);
-	struct send *first = push(&queue, "a", "b", "k");
-	struct send *repeat = push(&queue, "a", "b", "k");
-	struct send *of_another = push(&queue, "b", "a", "k");
-	struct send *elsewhere = push(&queue, "a", "c", "k");
-	struct send *again = push(&queue, "a", "b", "k");
+	struct entry *first = push(&queue, "a", "b", "k");
+	struct entry *repeat = push(&queue, "a", "b", "k");
+	struct entry *of_another = push(&queue, "b", "a", "k");
+	struct entry *elsewhere = push(&queue, "a", "c", "k");
+	struct entry *again = push(&queue, "a", "b", "k");
 	batch_queue_take(&queue, &batch, 64);
 	assert_int_equal(batch.len, 3);
-	assert_ptr_equal(batch.sends[0], first);
-	assert_ptr_equal(batch.sends[1], of_another);
-	assert_ptr_equal(batch.sends[2], elsewhere);
+	assert_ptr_equal(batch.entries[0], first);
+	assert_ptr_equal(batch.entries[1], of_another);
+	assert_ptr_equal(batch.entries[2], elsewhere);
 	free_batch(&batch);
 	batch_queue_take(&queue, &batch, 64);
 	assert_int_equal(batch.len, 1);
-	assert_ptr_equal(batch.sends[0], repeat);
+	assert_ptr_equal(batch.entries[0], repeat);
 	free_batch(&batch);
 	batch_queue_take(&queue, &batch, 64);
 	assert_int_equal(batch.len, 1);
-	assert_ptr_equal(batch.sends[0], again);
+	assert_ptr_equal(batch.entries[0], again);
 	free_batch(&batch);
 	assert_null(batch_queue_first(&queue));
 }
@@ -118,51 +122,120 @@ static void what_is_put_back_comes_first_again_in_its_order(void **state)
 	(void)state;
 
 	batch_queue_init(&queue);
-	struct send *first = push(&queue, "a", "b", "1");
-	struct send *second = push(&queue, "a", "b", "2");
-	struct send *third = push(&queue, "a", "b", "3");
+	struct entry *first = push(&queue, "a", "b", "1");
+	struct entry *second = push(&queue, "a", "b", "2");
+	struct entry *third = push(&queue, "a", "b", "3");
 	batch_queue_take(&queue, &batch, 64);
-	struct send *later = push(&queue, "a", "b", "4");
-	batch.sends[1] = NULL; /* ended */
+	struct entry *later = push(&queue, "a", "b", "4");
+	batch.entries[1] = NULL; /* ended */
 	batch_queue_put_back(&queue, &batch);
 	assert_int_equal(queue.len, 3);
 	batch_queue_take(&queue, &batch, 64);
 	assert_int_equal(batch.len, 3);
-	assert_ptr_equal(batch.sends[0], first);
-	assert_ptr_equal(batch.sends[1], third);
-	assert_ptr_equal(batch.sends[2], later);
+	assert_ptr_equal(batch.entries[0], first);
+	assert_ptr_equal(batch.entries[1], third);
+	assert_ptr_equal(batch.entries[2], later);
 	free_batch(&batch);
-	send_free(second);
+	entry_free(second);
 }
 
-static void a_send_keeps_all_that_it_was_made_of(void **state)
+/* A kind of entry that goes alone. */
+static const struct entry_kind alone;
+
+static struct entry *push_alone(struct batch_queue *queue, const char *conversation)
 {
-	struct send_request request = {
-		.client_msg_id = STR("k"),
-		.group = STR("g1"),
-		.type = STR("text"),
-		.reply_to = 3,
-	};
-	char *mentions[MENTIONS_MAX];
+	struct entry *entry = entry_new(&alone, sizeof(*entry), str_from(conversation), &(struct entry_caller){ 0 }, NULL, 0);
+
+	batch_queue_push(queue, entry);
+	return entry;
+}
+
+static void an_entry_that_goes_alone_keeps_its_place_in_its_conversation(void **state)
+{
+	struct batch_queue queue;
+	struct batch batch;
 	(void)state;
 
-	buf_append_text(&request.body, "{\"text\":\"x\"}");
-	buf_append_text(&request.mentions, "bob,*");
-	struct send *send = send_new(STR("alice"), &request, STR("trace"), NULL, NULL);
-	send_request_release(&request);
-	assert_string_equal(send->conversation.ptr, "g:g1");
-	assert_string_equal(send->sender.ptr, "alice");
-	assert_string_equal(send->group.ptr, "g1");
-	assert_null(send->user.ptr);
-	assert_string_equal(send->client_msg_id.ptr, "k");
-	assert_string_equal(send->type.ptr, "text");
-	assert_string_equal(send->body.ptr, "{\"text\":\"x\"}");
-	assert_string_equal(send->traceparent.ptr, "trace");
-	assert_int_equal(send->reply_to, 3);
-	assert_int_equal(mentions_split((char *)send->mentions.ptr, mentions), 2);
-	assert_string_equal(mentions[0], "bob");
-	assert_string_equal(mentions[1], "*");
-	send_free(send);
+	batch_queue_init(&queue);
+	struct entry *before = push(&queue, "a", "b", "1");
+	struct entry *change = push_alone(&queue, "u:a:b");
+	struct entry *behind = push(&queue, "a", "b", "2");
+	struct entry *elsewhere = push(&queue, "a", "c", "1");
+	batch_queue_take(&queue, &batch, 64);
+	assert_int_equal(batch.len, 2);
+	assert_ptr_equal(batch.entries[0], before);
+	assert_ptr_equal(batch.entries[1], elsewhere);
+	free_batch(&batch);
+	batch_queue_take(&queue, &batch, 64);
+	assert_int_equal(batch.len, 1);
+	assert_ptr_equal(batch.entries[0], change);
+	assert_true(str_equal(batch.conversations[0], STR("u:a:b")));
+	free_batch(&batch);
+	batch_queue_take(&queue, &batch, 64);
+	assert_int_equal(batch.len, 1);
+	assert_ptr_equal(batch.entries[0], behind);
+	free_batch(&batch);
+	assert_int_equal(queue.len, 0);
+}
+
+static void two_entries_that_go_alone_are_two_batches(void **state)
+{
+	struct batch_queue queue;
+	struct batch batch;
+	(void)state;
+
+	batch_queue_init(&queue);
+	struct entry *first = push_alone(&queue, "u:a:b");
+	struct entry *second = push_alone(&queue, "u:a:a");
+	batch_queue_take(&queue, &batch, 64);
+	assert_int_equal(batch.len, 1);
+	assert_ptr_equal(batch.entries[0], first);
+	batch_queue_put_back(&queue, &batch); /* it is in doubt: it comes first again */
+	batch_queue_take(&queue, &batch, 64);
+	assert_ptr_equal(batch.entries[0], first);
+	free_batch(&batch);
+	batch_queue_take(&queue, &batch, 64);
+	assert_ptr_equal(batch.entries[0], second);
+	free_batch(&batch);
+}
+
+#define MIXED 2000
+
+/* Random entries of few conversations, of both kinds; each batch may be put back in part. */
+static void entries_of_a_conversation_leave_in_the_order_in_which_they_came(void **state)
+{
+	struct batch_queue queue;
+	struct batch batch;
+	uint64_t last[5] = { 0 };
+	unsigned taken = 0;
+	(void)state;
+
+	srand(4711);
+	batch_queue_init(&queue);
+	for (uint64_t number = 1; number <= MIXED; number++) {
+		char key[24], to[2] = { (char)('a' + rand() % 5), 0 }, id[8];
+		snprintf(key, sizeof(key), "%llu", (unsigned long long)number);
+		snprintf(id, sizeof(id), "u:a:%s", to);
+		struct entry *entry = rand() % 4 ? push(&queue, "a", to, key) : push_alone(&queue, id);
+		entry->id = number;
+	}
+	while (queue.len) {
+		batch_queue_take(&queue, &batch, 1 + (unsigned)rand() % 30);
+		assert_in_range(batch.len, 1, 30);
+		if (rand() % 3 == 0) {
+			batch_queue_put_back(&queue, &batch);
+			continue;
+		}
+		taken += batch.len;
+		for (unsigned i = 0; i < batch.len; i++) {
+			struct entry *entry = batch.entries[i];
+			uint64_t *last_id = &last[entry->conversation.ptr[4] - 'a'];
+			assert_true(entry->id > *last_id);
+			*last_id = entry->id;
+		}
+		free_batch(&batch);
+	}
+	assert_int_equal(taken, MIXED);
 }
 
 int main(void)
@@ -172,7 +245,9 @@ int main(void)
 		cmocka_unit_test(a_batch_takes_no_more_than_asked_from_the_front),
 		cmocka_unit_test(a_key_used_twice_is_in_two_batches),
 		cmocka_unit_test(what_is_put_back_comes_first_again_in_its_order),
-		cmocka_unit_test(a_send_keeps_all_that_it_was_made_of),
+		cmocka_unit_test(an_entry_that_goes_alone_keeps_its_place_in_its_conversation),
+		cmocka_unit_test(two_entries_that_go_alone_are_two_batches),
+		cmocka_unit_test(entries_of_a_conversation_leave_in_the_order_in_which_they_came),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

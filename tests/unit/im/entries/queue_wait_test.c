@@ -49,7 +49,7 @@ static void a_burst_that_has_hardly_waited_counts_little(void **state)
 	assert_in_range(queue_wait_end_interval(&wait, 4000, 90), 1, 99);
 }
 
-static void a_rush_is_seen_before_its_first_send_has_come_to_the_front(void **state)
+static void a_rush_is_seen_before_its_first_entry_is_at_the_front(void **state)
 {
 	struct queue_wait wait = at_four_a_millisecond();
 	(void)state;
@@ -94,16 +94,31 @@ static void there_is_room_for_what_leaves_in_time(void **state)
 	assert_true(queue_wait_room(&wait) >= 4 * 64);
 }
 
+/* Changes of groups go alone; between batches of sends they leave the pace of all of them together. */
+static void entries_that_go_alone_count_by_their_time(void **state)
+{
+	struct queue_wait wait;
+	(void)state;
+
+	queue_wait_init(&wait, 64);
+	for (int i = 0; i < 200; i++) {
+		queue_wait_done(&wait, 64, 6000);
+		queue_wait_done(&wait, 1, 2000);
+	}
+	assert_in_range(queue_wait_room(&wait), 65 * QUEUE_WAIT_MAX_MS / 8 * 9 / 10, 65 * QUEUE_WAIT_MAX_MS / 8 * 11 / 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_queue_lets_nobody_wait),
 		cmocka_unit_test(the_wait_is_the_length_at_the_pace),
 		cmocka_unit_test(a_burst_that_has_hardly_waited_counts_little),
-		cmocka_unit_test(a_rush_is_seen_before_its_first_send_has_come_to_the_front),
+		cmocka_unit_test(a_rush_is_seen_before_its_first_entry_is_at_the_front),
 		cmocka_unit_test(while_no_batch_is_cut_the_head_tells),
 		cmocka_unit_test(what_the_next_batch_takes_does_not_count),
 		cmocka_unit_test(there_is_room_for_what_leaves_in_time),
+		cmocka_unit_test(entries_that_go_alone_count_by_their_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

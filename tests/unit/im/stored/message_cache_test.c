@@ -8,6 +8,8 @@
 
 #include "im/stored/message_cache.h"
 
+static const struct message_form as_stored;
+
 static struct stored_message *make(uint64_t seq)
 {
 	const struct stored_fields fields = {
@@ -79,10 +81,10 @@ static void only_its_sender_sees_the_key_of_a_message(void **state)
 	struct stored_message *message = make(1);
 	(void)state;
 
-	assert_string_equal(stored_message_view(message, STR("alice")).client_msg_id, "k");
-	assert_string_equal(stored_message_view(message, STR("bob")).client_msg_id, "");
-	assert_string_equal(stored_message_view(message, STR("alic")).client_msg_id, "");
-	assert_string_equal(stored_message_view(message, STR("alice2")).client_msg_id, "");
+	assert_string_equal(stored_message_view(message, &as_stored, STR("alice")).client_msg_id, "k");
+	assert_string_equal(stored_message_view(message, &as_stored, STR("bob")).client_msg_id, "");
+	assert_string_equal(stored_message_view(message, &as_stored, STR("alic")).client_msg_id, "");
+	assert_string_equal(stored_message_view(message, &as_stored, STR("alice2")).client_msg_id, "");
 	stored_message_unref(message);
 }
 
@@ -95,7 +97,7 @@ static void a_message_without_texts_is_one(void **state)
 	(void)state;
 
 	assert_string_equal(message->message.body, "");
-	assert_string_equal(stored_message_view(message, STR("a")).client_msg_id, "");
+	assert_string_equal(stored_message_view(message, &as_stored, STR("a")).client_msg_id, "");
 	assert_int_equal(message->message.n_mentions, 0);
 	stored_message_unref(message);
 }

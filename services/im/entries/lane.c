@@ -1,0 +1,192 @@
+#include "im/entries/lane.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+
+/* How long a lane rests after a statement that failed. */
+#define RETRY_MS 100
+
+/* The first entry has not got on for so long: the lane is stuck. */
+#define HEAD_AGE_MAX_MS 1000
+
+void lane_push(struct lane *lane, struct entry *entry)
+{
+	batch_queue_push(&lane->queue, entry);
+}
+
+static void lane_rest(struct lane *lane)
+{
+	worker_arm(lane->context->worker, &lane->retry, clock_mono_ms() + RETRY_MS);
+}
+
+/* ---- the answer of a statement ---- */
+
+/* In the order of the batch, so that each conversation is published in the order of seq. */
+static void lane_take_rows(struct lane *lane, const PGresult *rows)
+{
+	int row_of[BATCH_MAX];
+	struct batch *batch = &lane->batch;
+
+	assert(PQntuples(rows) == (int)batch->len);
+	for (int row = 0; row < (int)batch->len; row++) {
+		int64_t ord = pg_i64(rows, row, ENTRY_ORD);
+		assert(ord >= 1 && ord <= batch->len);
+		row_of[ord - 1] = row;
+	}
+	for (unsigned i = 0; i < batch->len; i++) {
+		if (finisher_take_row(lane->context->finisher, batch->entries[i], rows, row_of[i]))
+			batch->entries[i] = NULL;
+	}
+}
+
+static void lane_take_error(struct lane *lane, err_t err)
+{
+	struct finisher *finisher = lane->context->finisher;
+	struct batch *batch = &lane->batch;
+
+	for (unsigned i = 0; i < batch->len; i++) {
+		struct entry *entry = batch->entries[i];
+		if (err == ERR_OUTCOME_UNKNOWN)
+			entry->is_in_doubt = true;
+		if (finisher_must_resolve(finisher, entry))
+			continue;
+		finisher_refuse(finisher, entry, FINISHER_NO_STORE);
+		batch->entries[i] = NULL;
+	}
+}
+
+static void lane_on_answer(void *arg, err_t err, const PGresult *rows)
+{
+	struct lane *lane = arg;
+
+	uint64_t took_us = clock_mono_us() - lane->started_us;
+	histogram_observe(lane->context->durations, took_us);
+	if (batch_queue_first(&lane->queue))
+		queue_wait_done(&lane->wait, lane->batch.len, took_us);
+	if (err)
+		lane_take_error(lane, err);
+	else
+		lane_take_rows(lane, rows);
+	batch_queue_put_back(&lane->queue, &lane->batch);
+	if (!batch_queue_first(&lane->queue))
+		return;
+	if (err || !lease_keeper_is_held(lane->context->keeper))
+		lane_rest(lane);
+	else
+		lane_start(lane);
+}
+
+/* ---- a statement ---- */
+
+/* An id belongs to the lease under which it was drawn. */
+static void lane_draw_ids(struct lane *lane)
+{
+	struct lease_keeper *keeper = lane->context->keeper;
+
+	for (unsigned i = 0; i < lane->batch.len; i++) {
+		struct entry *entry = lane->batch.entries[i];
+		if (!entry->id || !watermark_is_current(&keeper->watermark, entry->place))
+			entry->id = lease_keeper_draw_id(keeper, &entry->place);
+	}
+}
+
+/* Without a lease nothing can be stored. The outcome of what is in doubt is asked for once the lease is renewed. */
+static void lane_refuse_waiting(struct lane *lane)
+{
+	struct finisher *finisher = lane->context->finisher;
+
+	list_for_each(link, &lane->queue.waiting) {
+		struct entry *entry = container_of(link, struct entry, link);
+		if (finisher_must_resolve(finisher, entry))
+			continue;
+		batch_queue_remove(&lane->queue, entry);
+		finisher_refuse(finisher, entry, FINISHER_NO_STORE);
+	}
+	if (batch_queue_first(&lane->queue))
+		lane_rest(lane);
+}
+
+/* How long the first entry of the queue has been waiting; 0 if there is none. */
+static unsigned lane_head_age_ms(const struct lane *lane, uint64_t now_ms)
+{
+	const struct entry *first = batch_queue_first(&lane->queue);
+
+	return first ? (unsigned)(now_ms + lane->context->timeout_ms - first->deadline_ms) : 0;
+}
+
+static void lane_send_batch(struct lane *lane)
+{
+	const struct lane_context *context = lane->context;
+	const struct lease *lease = &context->keeper->lease;
+	const struct entry *first = lane->batch.entries[0];
+	struct pg_params params = { 0 };
+
+	pg_put_i32(&params, lease->node);
+	pg_put_i64(&params, lease->epoch);
+	pg_put_i64(&params, (int64_t)clock_wall_ms());
+	if (!first->kind->is_batched)
+		pg_put_i64(&params, (int64_t)first->id);
+	first->kind->put(&params, &lane->batch);
+	counter_add(context->statements, 1);
+	lane->started_us = clock_mono_us();
+	pg_query(context->pg, lane->index, first->kind->statement, &params, lane_on_answer, lane);
+}
+
+void lane_start(struct lane *lane)
+{
+	if (lane->batch.len || timer_is_armed(&lane->retry) || !batch_queue_first(&lane->queue))
+		return;
+	if (!lease_keeper_is_held(lane->context->keeper)) {
+		lane_refuse_waiting(lane);
+		return;
+	}
+	queue_wait_cut(&lane->wait, lane_head_age_ms(lane, clock_mono_ms()));
+	batch_queue_take(&lane->queue, &lane->batch, lane->context->batch_max);
+	lane_draw_ids(lane);
+	lane_send_batch(lane);
+}
+
+static void lane_on_retry(struct timer *timer)
+{
+	lane_start(container_of(timer, struct lane, retry));
+}
+
+void lane_expire(struct lane *lane, struct entry *entry)
+{
+	static const struct entry_result late = { .err = ERR_UNAVAILABLE, .detail = "it took too long; send it again" };
+	bool is_under_way = list_is_empty(&entry->link);
+
+	if (is_under_way || finisher_must_resolve(lane->context->finisher, entry)) {
+		entry_answer(entry, &late);
+	} else {
+		batch_queue_remove(&lane->queue, entry);
+		finisher_refuse(lane->context->finisher, entry, late.detail);
+	}
+}
+
+bool lane_is_congested(const struct lane *lane, uint64_t now_ms)
+{
+	return lane->queue.len >= queue_wait_room(&lane->wait) || lane_head_age_ms(lane, now_ms) > HEAD_AGE_MAX_MS;
+}
+
+unsigned lane_end_interval(struct lane *lane, uint64_t now_ms)
+{
+	return queue_wait_end_interval(&lane->wait, lane->queue.len, lane_head_age_ms(lane, now_ms));
+}
+
+void lane_init(struct lane *lane, struct lane_context *context, unsigned index)
+{
+	lane->context = context;
+	lane->index = index;
+	batch_queue_init(&lane->queue);
+	queue_wait_init(&lane->wait, context->batch_max);
+	timer_init(&lane->retry, lane_on_retry);
+}
+
+void lane_close(struct lane *lane)
+{
+	worker_cancel(lane->context->worker, &lane->retry);
+	list_for_each(link, &lane->queue.waiting)
+		finisher_refuse(lane->context->finisher, container_of(link, struct entry, link), "this im is leaving");
+}

@@ -1,0 +1,60 @@
+#ifndef SKEIN_IM_ENTRIES_LANE_H
+#define SKEIN_IM_ENTRIES_LANE_H
+
+#include "im/entries/batch_queue.h"
+#include "im/entries/finisher.h"
+#include "im/entries/queue_wait.h"
+
+/*
+ * A lane stores the entries of its conversations in the order in which they came.
+ * It has a connection of its own and one statement under way; what arrives
+ * meanwhile is stored by the next one. So at most one statement of a conversation
+ * is under way, whatever kinds of entries it has.
+ *
+ * A statement that failed is followed by a rest of 100 ms. Entries that are in
+ * doubt after it are at the front of the queue again (finisher.h). Thread: the
+ * worker's.
+ */
+struct lane {
+	struct lane_context *context;
+	unsigned index; /* names the connection */
+	struct batch_queue queue;
+	struct queue_wait wait;
+	struct batch batch; /* under way, or empty */
+	uint64_t started_us; /* of the batch */
+	struct timer retry; /* armed while the lane rests after a statement that failed */
+};
+
+/* What all lanes share. */
+struct lane_context {
+	struct worker *worker;
+	struct pg *pg;
+	struct lease_keeper *keeper;
+	struct finisher *finisher;
+	unsigned batch_max;
+	uint64_t timeout_ms; /* an entry's deadline is that long after its arrival */
+	struct counter *statements;
+	struct histogram *durations;
+};
+
+void lane_init(struct lane *lane, struct lane_context *context, unsigned index);
+
+/* The entry waits for the next lane_start(). */
+void lane_push(struct lane *lane, struct entry *entry);
+
+/* Sends a statement, unless one is under way, the lane rests or nothing waits. */
+void lane_start(struct lane *lane);
+
+/* The entry's deadline has passed: the caller is told. The entry ends too, unless its outcome has to be waited for. */
+void lane_expire(struct lane *lane, struct entry *entry);
+
+/* More waits than leaves the lane in a reasonable time. */
+bool lane_is_congested(const struct lane *lane, uint64_t now_ms);
+
+/* See queue_wait_end_interval(). */
+unsigned lane_end_interval(struct lane *lane, uint64_t now_ms);
+
+/* Refuses what waits; when no statement is under way any more. */
+void lane_close(struct lane *lane);
+
+#endif

@@ -1,0 +1,165 @@
+#include "im/messages/send_entry.h"
+
+#include "base/text/ident.h"
+#include "im/entries/batch_queue.h"
+#include "im/stored/stored_message.h"
+
+/* as fn.im_send() */
+static const struct pg_statement send_entry_statement = {
+	"send",
+	"select ord, status, msg_id, seq, time, duplicate, member_version from fn.im_send($1::integer, $2::bigint,"
+	" $3::bigint, $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[],"
+	" $11::text[], $12::text[], $13::bigint[], $14::text[])",
+};
+
+static const struct send *send_entry_of(const struct entry *entry)
+{
+	return container_of(entry, const struct send, entry);
+}
+
+/* ---- parameters ---- */
+
+static void send_entry_put_texts(struct pg_params *params, const struct batch *batch, size_t member)
+{
+	pg_array_begin(params, PG_TEXT);
+	for (unsigned i = 0; i < batch->len; i++) {
+		const struct str *text = (const struct str *)((const char *)send_entry_of(batch->entries[i]) + member);
+		if (text->ptr)
+			pg_array_text(params, *text);
+		else
+			pg_array_null(params);
+	}
+	pg_array_end(params);
+}
+
+static void send_entry_put_conversations(struct pg_params *params, const struct batch *batch)
+{
+	pg_array_begin(params, PG_TEXT);
+	for (unsigned i = 0; i < batch->conversation_count; i++)
+		pg_array_text(params, batch->conversations[i]);
+	pg_array_end(params);
+	pg_array_begin(params, PG_INT4);
+	for (unsigned i = 0; i < batch->len; i++)
+		pg_array_i32(params, batch->conversation_of[i] + 1);
+	pg_array_end(params);
+}
+
+static void send_entry_put_ids(struct pg_params *params, const struct batch *batch)
+{
+	pg_array_begin(params, PG_INT8);
+	for (unsigned i = 0; i < batch->len; i++)
+		pg_array_i64(params, (int64_t)batch->entries[i]->id);
+	pg_array_end(params);
+}
+
+static void send_entry_put_replies(struct pg_params *params, const struct batch *batch)
+{
+	pg_array_begin(params, PG_INT8);
+	for (unsigned i = 0; i < batch->len; i++) {
+		const struct send *send = send_entry_of(batch->entries[i]);
+		if (send->reply_to)
+			pg_array_i64(params, send->reply_to);
+		else
+			pg_array_null(params);
+	}
+	pg_array_end(params);
+}
+
+static void send_entry_put(struct pg_params *params, const struct batch *batch)
+{
+	send_entry_put_conversations(params, batch);
+	send_entry_put_texts(params, batch, offsetof(struct send, sender));
+	send_entry_put_texts(params, batch, offsetof(struct send, user));
+	send_entry_put_texts(params, batch, offsetof(struct send, group));
+	send_entry_put_texts(params, batch, offsetof(struct send, client_msg_id));
+	send_entry_put_ids(params, batch);
+	send_entry_put_texts(params, batch, offsetof(struct send, type));
+	send_entry_put_texts(params, batch, offsetof(struct send, body));
+	send_entry_put_replies(params, batch);
+	send_entry_put_texts(params, batch, offsetof(struct send, mentions));
+}
+
+/* ---- the rest of the kind ---- */
+
+static int send_entry_compare(const struct entry *left, const struct entry *right)
+{
+	const struct send *a = send_entry_of(left), *b = send_entry_of(right);
+	int order = str_compare(a->sender, b->sender);
+
+	return order ? order : str_compare(a->client_msg_id, b->client_msg_id);
+}
+
+static void send_entry_describe(const struct entry *entry, struct stored_fields *fields)
+{
+	const struct send *send = send_entry_of(entry);
+
+	fields->sender = send->sender;
+	fields->client_msg_id = send->client_msg_id;
+	fields->type = send->type;
+	fields->body = send->body;
+	fields->mentions = send->mentions;
+	fields->reply_to = (uint64_t)send->reply_to;
+}
+
+static void send_entry_explain(const struct entry *entry, struct str subject, struct entry_result *result)
+{
+	bool is_group = send_entry_of(entry)->group.ptr;
+	(void)subject;
+
+	switch (result->err) {
+	case ERR_NOT_FOUND:
+		result->field = is_group ? "to.group" : "to.user";
+		result->detail = is_group ? "there is no such group" : "there is no such user";
+		break;
+	case ERR_NOT_MEMBER:
+		result->detail = "only members may send to a group";
+		break;
+	case ERR_MUTED:
+		result->detail = "the group or its member is muted";
+		break;
+	case ERR_PERMISSION_DENIED:
+		result->field = "mentions";
+		result->detail = "only the owner and admins may mention everyone";
+		break;
+	case ERR_IDEMPOTENCY_CONFLICT:
+		result->field = "client_msg_id";
+		result->detail = "this client_msg_id was used for another message";
+		break;
+	case ERR_INVALID_ARGUMENT:
+		result->field = "reply_to";
+		result->detail = "reply_to must be the seq of a message of this conversation";
+		break;
+	default:
+		break;
+	}
+}
+
+static const struct entry_kind send_entry_kind = {
+	.statement = &send_entry_statement,
+	.is_batched = true,
+	.put = send_entry_put,
+	.compare = send_entry_compare,
+	.describe = send_entry_describe,
+	.explain = send_entry_explain,
+};
+
+struct entry *send_entry_new(const struct send_request *request, const struct entry_caller *caller)
+{
+	struct str texts[] = { caller->uid, request->client_msg_id, request->type, buf_str(&request->body),
+		               request->user, request->group, buf_str(&request->mentions) };
+	char id[CONVERSATION_ID_MAX + 1];
+	size_t id_len = request->group.ptr ? conversation_group(id, request->group) :
+	                                     conversation_direct(id, caller->uid, request->user);
+
+	struct entry *entry = entry_new(&send_entry_kind, sizeof(struct send), str_of(id, id_len), caller, texts, ARRAY_LEN(texts));
+	struct send *send = container_of(entry, struct send, entry);
+	send->reply_to = request->reply_to;
+	send->sender = texts[0];
+	send->client_msg_id = texts[1];
+	send->type = texts[2];
+	send->body = texts[3];
+	send->user = texts[4];
+	send->group = texts[5];
+	send->mentions = texts[6];
+	return entry;
+}

@@ -1,0 +1,37 @@
+#ifndef SKEIN_IM_STORED_MESSAGE_OVERLAY_H
+#define SKEIN_IM_STORED_MESSAGE_OVERLAY_H
+
+#include "im/stored/stored_message.h"
+#include "store/pg/pg.h"
+
+/*
+ * What was changed about the messages of a page: recalls and edits. A stored
+ * message never changes and may be cached; its changes are read for each page by
+ * one statement, which begins after the page was asked for. So a change that was
+ * answered is in every page that is asked for afterwards, from any im.
+ *
+ * A page without messages that can change costs nothing. Thread: the worker's.
+ */
+
+/* One message of a page. */
+struct message_wanted {
+	struct str key; /* as in struct stored_message */
+	struct str conversation_id;
+	uint64_t seq;
+	struct stored_message *message; /* once it was found; a reference of the caller's */
+	struct message_form form; /* set by message_overlay_read(); its body is valid during `done` */
+};
+
+/* What one page shows at most; the one message more that goes over it is still in. */
+#define MESSAGE_PAGE_BYTES (1u << 20)
+
+/*
+ * OK: the first `shown` messages fit into a page, one at least. Fewer than were given when edits are longer than what they
+ * replace. ERR_UNAVAILABLE otherwise.
+ */
+typedef void (*message_overlay_done)(void *arg, err_t err, size_t shown);
+
+/* `wanted` have their messages, and live until `done`, which may come from inside the call. `count` is not 0. */
+void message_overlay_read(struct pg *pg, struct message_wanted *wanted, size_t count, message_overlay_done done, void *arg);
+
+#endif
