@@ -324,6 +324,8 @@ def frame_of_proto(data):
         values.setdefault("duplicate", False)
     if kind == "reconnect":
         values.setdefault("after_ms", 0)
+    if kind == "event":
+        values.update(schemas.strict_json(values.pop("body", "{}")))
     if kind == "message":
         values["body"] = schemas.strict_json(values["body"])
         if "mentions" in values:
@@ -355,7 +357,7 @@ class Connection:
         self.log = []  # every frame, in the order in which they came
         self.close_code = None
         self.repeats = 0
-        self._messages, self._others = asyncio.Queue(), asyncio.Queue()
+        self._messages, self._events, self._others = asyncio.Queue(), asyncio.Queue(), asyncio.Queue()
         self._fault = None
         self._position = position  # epoch and offset of the handshake
         self._head = None  # of hello
@@ -382,8 +384,8 @@ class Connection:
         if self._acker:
             self._acker.cancel()
         self.close_code = self.socket.close_code
-        self._messages.put_nowait(None)
-        self._others.put_nowait(None)
+        for queue in self._messages, self._events, self._others:
+            queue.put_nowait(None)
 
     def _take(self, data):
         assert isinstance(data, bytes) == self.proto, "the wrong kind of frame for the subprotocol"
@@ -394,6 +396,9 @@ class Connection:
         self.log.append(frame)
         if frame["type"] == "message":
             self._take_message(frame)
+            return
+        if frame["type"] == "event":
+            self._events.put_nowait(frame)
             return
         if frame["type"] == "hello":
             self._head = int(frame["head"])
@@ -471,8 +476,14 @@ class Connection:
     async def messages(self, count, within_s=PATIENCE_S):
         return [await self.message(within_s) for _ in range(count)]
 
+    async def event(self, kind, within_s=PATIENCE_S):
+        """The next event; it must be of that kind."""
+        frame = await self._next(self._events, within_s)
+        assert frame["kind"] == kind, frame
+        return frame
+
     async def expect(self, kind, within_s=PATIENCE_S):
-        """The next frame that is no message; it must be of that type."""
+        """The next frame that is no message and no event; it must be of that type."""
         frame = await self._next(self._others, within_s)
         assert frame["type"] == kind, frame
         return frame
