@@ -20,6 +20,7 @@ $(eval $(call fuzz_of_service,sync_request,im))
 $(eval $(call fuzz_of_service,route_changes,router,$(STREAM_FUNCTIONS) route_bind route_close route_renew gateway_calls_kick))
 $(eval $(call fuzz_of_service,ws_client,client))
 $(eval $(call fuzz_of_service,server_answer,client))
+$(eval $(call fuzz_of_service,event_record,push))
 $(eval $(call fuzz_of_service,message_record,push,kafka_consumer_new kafka_store_offset kafka_record_free conversations_take conversations_load dead_letters_new dead_letters_park dead_letters_is_full))
 
 $(OUT)/tests/fuzz/%_fuzz: $(OUT)/obj/tests/fuzz/%_fuzz.o $(FUZZ_DRIVER) $(COMMON_LIBS)

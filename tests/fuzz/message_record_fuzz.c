@@ -1,16 +1,21 @@
-#include "base/text/ident.h"
+#include <string.h>
+
+#include "base/macros.h"
 #include "base/mem.h"
-#include "push/intake/dead_letters.h"
+#include "base/text/ident.h"
 #include "push/inboxes/outgoing.h"
+#include "push/intake/dead_letters.h"
 #include "push/intake/intake.h"
 #include "push/order/conversations.h"
+#include "push/recipients/recipients.h"
 #include "tests/fuzz/fuzz.h"
 
 /*
  * Records as push takes them from Kafka, with Kafka, the dead letters and the conversations played
  * here: a record either becomes a message whose conversation and seq are fit to
  * be ordered, or is parked among the dead letters. Never both, never neither;
- * then its offset is given back.
+ * then its offset is given back. A change of members that it carries either does
+ * not fit, or gives a list in order without repeats.
  */
 
 err_t __wrap_kafka_consumer_new(struct kafka_consumer **out, struct worker *worker,
@@ -53,6 +58,22 @@ void __wrap_kafka_record_free(struct kafka_record *record)
 	frees++;
 }
 
+static void check_change(const Skein__V1__MembershipDelta *delta)
+{
+	const struct str crew[] = { STR("alice"), STR("dave") };
+	struct recipients *before = recipients_new(crew, ARRAY_LEN(crew)), *after = recipients_changed(before, delta);
+
+	CHECK(before->count == ARRAY_LEN(crew));
+	if (after)
+		CHECK(after->count + delta->n_left == before->count + delta->n_joined);
+	for (uint32_t i = 0; after && i < after->count; i++) {
+		CHECK(ident_is_valid(after->uids[i]));
+		CHECK(i == 0 || strcmp(after->uids[i - 1].ptr, after->uids[i].ptr) < 0);
+	}
+	recipients_unref(before);
+	recipients_unref(after);
+}
+
 void __wrap_conversations_take(struct conversations *conversations, struct outgoing *outgoing)
 {
 	struct intake *intake = (struct intake *)conversations;
@@ -65,6 +86,8 @@ void __wrap_conversations_take(struct conversations *conversations, struct outgo
 	CHECK(conversation_parse(str_from(message->conversation_id), &conversation));
 	CHECK(conversation.kind == CONVERSATION_DIRECT || conversation.kind == CONVERSATION_GROUP);
 	CHECK(stored == 0);
+	if (outgoing->record->membership)
+		check_change(outgoing->record->membership);
 	outgoing_free(outgoing);
 	intake_finished(intake, PARTITION, offset);
 }

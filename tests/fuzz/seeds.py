@@ -479,6 +479,22 @@ MESSAGE_RECORD = {
     "cut": record()[:-1],
 }
 
+EVENT_USERS = text(2, text(2, text(1, "alice") + text(1, "bob")))
+EVENT_CONTENT = text(3, text(1, "read") + text(2, '{"conversation_id":"u:alice:bob","uid":"bob","seq":7}'))
+EVENT_RECORD = {
+    "usual": number(1, 1) + EVENT_USERS + EVENT_CONTENT + text(4, f"00-{TRACE}"),
+    "other-version": number(1, 2) + EVENT_USERS + EVENT_CONTENT,
+    "for-everybody": number(1, 1) + text(2, text(2, b"")) + EVENT_CONTENT,
+    "for-what-is-no-uid": number(1, 1) + text(2, text(2, text(1, "a b"))) + EVENT_CONTENT,
+    "for-a-room": number(1, 1) + text(2, text(4, "lobby")) + EVENT_CONTENT,
+    "for-users-and-a-room": number(1, 1) + EVENT_USERS + text(2, text(4, "lobby")) + EVENT_CONTENT,
+    "no-audience": number(1, 1) + EVENT_CONTENT,
+    "no-event": number(1, 1) + EVENT_USERS,
+    "no-kind": number(1, 1) + EVENT_USERS + text(3, text(2, "{}")),
+    "empty": b"",
+    "cut": (number(1, 1) + EVENT_USERS + EVENT_CONTENT)[:-1],
+}
+
 FILE = text(1, "a.proto") + text(2, "p") + text(4, text(1, "M")) + text(5, text(1, "E")) + text(6, text(1, "S"))
 REFLECTION = {
     "list": text(7, ""),
@@ -561,6 +577,7 @@ SEEDS = {
     "base64": BASE64,
     "client_frame": CLIENT_FRAME,
     "deliver_batch": DELIVER_BATCH,
+    "event_record": EVENT_RECORD,
     "message_frame": MESSAGE_FRAME,
     "http_routes": HTTP_ROUTES,
     "http_uri": HTTP_URI,
