@@ -47,7 +47,7 @@ def check_histograms(samples, kinds):
 
 async def test_metrics_count_what_happens(skein):
     async def counted():
-        stored = [await cluster.metric(name, "skein_im_sends_total", 'outcome="stored"') for name in ("im-1", "im-2")]
+        stored = [await cluster.metric(name, "skein_im_entries_total", 'outcome="stored"') for name in ("im-1", "im-2")]
         delivered = [await cluster.metric(name, "skein_gateway_deliveries_total") for name in ("gateway-1", "gateway-2")]
         return sum(stored), sum(delivered)
     alice, bob = await skein.users("alice", "bob")

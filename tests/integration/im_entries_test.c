@@ -91,7 +91,11 @@ static void open_kafka(void)
 		.brokers = kafka_server.uri, .client_id = "test", .max_waiting = 1000, .max_waiting_bytes = 64u << 20,
 	};
 	const struct kafka_consumer_options consumer = {
-		.brokers = kafka_server.uri, .client_id = "test", .group = "test", .topic = TOPIC_MESSAGE, .commit_interval_ms = 1000,
+		.brokers = kafka_server.uri,
+		.client_id = "test",
+		.group = "test",
+		.topic = TOPIC_MESSAGE,
+		.commit_interval_ms = 1000,
 	};
 	const struct kafka_consumer_handlers handlers = { on_record, on_assigned, on_revoked };
 

@@ -28,8 +28,9 @@ static const char *recall(char out[400], long msg_id, long time, const char *con
 
 static const char *edit(char out[400], long msg_id, long time, const char *conversation, const char *caller, long target)
 {
-	snprintf(out, 400, ANSWER "fn.entry_edit(7, 3, %ld, %ld, '%s', '%s', %ld, '{\"text\":\"edit %ld\"}', array['text'], 100)", msg_id, time,
-	         conversation, caller, target, msg_id);
+	snprintf(out, 400,
+	         ANSWER "fn.entry_edit(7, 3, %ld, %ld, '%s', '%s', %ld, '{\"text\":\"edit %ld\"}', array['text'], 100)",
+	         msg_id, time, conversation, caller, target, msg_id);
 	return out;
 }
 

@@ -132,7 +132,7 @@ static void put_numbers(struct buf *sql, const struct sent *sends, unsigned coun
 	buf_append_text(sql, "]::bigint[]");
 }
 
-/* Conversations of a batch, each once and in order, and which is whose: what the batcher does in C. */
+/* Conversations of a batch, each once and in order, and which is whose: what send_entry.c does. */
 static void put_conversations(struct buf *sql, const struct sent *sends, unsigned count)
 {
 	struct buf names = { 0 };

@@ -43,7 +43,7 @@ struct entry_writer_options {
 	struct message_cache *messages; /* what was stored goes in there */
 };
 
-/* `pg` has a connection for each lane, and nobody else uses it. */
+/* `pg` has a connection for each lane, and serves the writer only. */
 void entry_writer_init(struct entry_writer *writer, struct worker *worker, struct pg *pg, struct lease_keeper *keeper,
                        struct publisher *publisher, const struct entry_writer_options *options);
 
@@ -65,7 +65,9 @@ struct counter *entry_writer_refusal_counter(const char *reason);
 /* Nothing waits or is under way. */
 bool entry_writer_is_idle(const struct entry_writer *writer);
 
-/* Drops what is left, telling who still waits; after pg_close() has ended all statements. The memory may go a turn later. */
+/*
+ * Refuses the entries that are left, after pg_close() has ended all statements. The memory may go a turn later.
+ */
 void entry_writer_close(struct entry_writer *writer);
 
 #endif

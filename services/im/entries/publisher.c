@@ -96,7 +96,7 @@ static bool publisher_may_pass(err_t err)
 }
 
 /*
- * A record that Kafka may take later keeps its id open: whoever takes the lease over publishes from below it. For an entry
+ * A record that Kafka may take later keeps its id open, so a takeover publishes it. For an entry
  * of this im that happens only when the producer closes: space was reserved, and the producer keeps what it has until
  * Kafka takes it.
  */

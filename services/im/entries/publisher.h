@@ -38,7 +38,7 @@ struct publisher_record {
 void publisher_init(struct publisher *publisher, struct kafka_producer *producer, struct watermark *watermark,
                     unsigned max_records, uint64_t max_bytes);
 
-/* The producer is about to be closed: what is published from now on stays for whoever takes the lease over. */
+/* The producer is about to be closed. Entries that are published from now on are left to the next holder of the lease. */
 void publisher_stop(struct publisher *publisher);
 
 /* False when the entry must be refused. */

@@ -12,7 +12,8 @@
  * names), ERR_NOT_MEMBER (the actor), ERR_PERMISSION_DENIED, ERR_FAILED_PRECONDITION.
  */
 
-enum group_role { GROUP_MEMBER, GROUP_ADMIN }; /* as group_member.role; the owner's role is handed over, not given */
+enum group_role { GROUP_MEMBER,
+	          GROUP_ADMIN }; /* as group_member.role; the owner's role is handed over, not given */
 
 /* All of them, or none; those who are members already are left out. At most `max_members` afterwards. */
 struct entry *group_add_new(struct str gid, const struct str *uids, size_t count, int64_t max_members,

@@ -8,11 +8,11 @@
  * The lease of a node number as a state machine without I/O; lease_keeper.h
  * drives it against PostgreSQL.
  *
- * A lease lives for its life from the moment its taking or last renewal was asked
- * for, so this process never believes in it longer than the database does.
- * One that ran out because the database was away may still be renewed, as long as
- * nobody bumped its epoch; until then it does not count. One whose epoch was
- * bumped is lost, and another is taken.
+ * A lease is valid for its life, counted from the moment when the process asked to
+ * take or renew it. So this process never believes in it longer than the database
+ * does. A lease that ran out because the database was away does not count, but it
+ * can still be renewed as long as its epoch is the same. A lease whose epoch was
+ * raised is lost, and another one is taken.
  */
 
 #define LEASE_STORE_WATERMARK_MS 100
@@ -40,16 +40,16 @@ void lease_asked(struct lease *lease, uint64_t now_ms);
 void lease_taken(struct lease *lease, int node, int64_t epoch, uint64_t watermark);
 void lease_renewed(struct lease *lease, uint64_t watermark);
 
-/* No answer, or none that says anything. */
+/* There was no answer, or an error. */
 void lease_unanswered(struct lease *lease);
 
 /* The renewal found another epoch. */
 void lease_lost(struct lease *lease);
 
-/* A batch found the lease run out or bumped: it does not count until a renewal, due at once, has told which. */
+/* A statement found the lease over or its epoch raised. The lease does not count until the renewal, due at once, tells which. */
 void lease_doubt(struct lease *lease);
 
-/* Sends may be stored under it. */
+/* Entries may be stored under it. */
 bool lease_is_held(const struct lease *lease, uint64_t now_ms);
 
 #endif

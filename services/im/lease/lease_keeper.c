@@ -4,7 +4,7 @@
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 
-/* node, epoch, watermark, life in ms -> a row if the lease is ours */
+/* node, epoch, watermark, life in ms -> a row if the lease is still of this epoch */
 const struct pg_statement lease_renew_statement = {
 	"lease_renew",
 	"update node_lease set watermark = greatest(watermark, $3::bigint),"
@@ -21,24 +21,24 @@ const struct pg_statement lease_give_back_statement = {
 };
 
 /* owner, life in ms -> node, epoch, watermark; no row when all numbers are held */
-static const struct pg_statement lease_keeper_take = {
+static const struct pg_statement lease_take_statement = {
 	"lease_take",
 	"select node, epoch, watermark from fn.im_lease_take($1::text, $2::integer)",
 };
 
-static int64_t read_is_held(void *arg)
+static int64_t lease_keeper_read_is_held(void *arg)
 {
 	const struct lease_keeper *keeper = arg;
 
 	return lease_keeper_is_held(keeper);
 }
 
-static void wake_in(struct lease_keeper *keeper, uint64_t ms)
+static void lease_keeper_wake_in(struct lease_keeper *keeper, uint64_t ms)
 {
 	worker_arm(keeper->worker, &keeper->timer, clock_mono_ms() + ms);
 }
 
-static void on_taken(void *arg, err_t err, const PGresult *result)
+static void lease_keeper_on_taken(void *arg, err_t err, const PGresult *result)
 {
 	struct lease_keeper *keeper = arg;
 
@@ -58,16 +58,16 @@ static void on_taken(void *arg, err_t err, const PGresult *result)
 	log_info("node number leased", LOG_NUM("number", node), LOG_NUM("epoch", keeper->lease.epoch));
 }
 
-static void take(struct lease_keeper *keeper)
+static void lease_keeper_take(struct lease_keeper *keeper)
 {
 	struct pg_params params = { 0 };
 
 	pg_put_text(&params, str_from(keeper->owner));
 	pg_put_i32(&params, (int32_t)keeper->lease.life_ms);
-	pg_query(keeper->pg, PG_ANY_LANE, &lease_keeper_take, &params, on_taken, keeper);
+	pg_query(keeper->pg, PG_ANY_LANE, &lease_take_statement, &params, lease_keeper_on_taken, keeper);
 }
 
-static void lose(struct lease_keeper *keeper)
+static void lease_keeper_lose(struct lease_keeper *keeper)
 {
 	log_error("the lease of the node number was lost", LOG_NUM("number", keeper->lease.node),
 	          LOG_NUM("epoch", keeper->lease.epoch));
@@ -75,7 +75,7 @@ static void lose(struct lease_keeper *keeper)
 	watermark_restart(&keeper->watermark, 0);
 }
 
-static void on_renewed(void *arg, err_t err, const PGresult *result)
+static void lease_keeper_on_renewed(void *arg, err_t err, const PGresult *result)
 {
 	struct lease_keeper *keeper = arg;
 
@@ -83,14 +83,14 @@ static void on_renewed(void *arg, err_t err, const PGresult *result)
 		lease_unanswered(&keeper->lease);
 	} else if (PQntuples(result) == 0) {
 		lease_unanswered(&keeper->lease);
-		lose(keeper);
+		lease_keeper_lose(keeper);
 	} else {
 		lease_renewed(&keeper->lease, keeper->asked_watermark);
 	}
 }
 
-/* No id at or below the present will be drawn any more. */
-static void move_to_present(struct lease_keeper *keeper)
+/* Settles all ids up to the present: later ids are higher. */
+static void lease_keeper_move_to_present(struct lease_keeper *keeper)
 {
 	struct watermark_place place;
 
@@ -98,7 +98,7 @@ static void move_to_present(struct lease_keeper *keeper)
 	watermark_close(&keeper->watermark, place);
 }
 
-static void put_lease(struct lease_keeper *keeper, struct pg_params *params)
+static void lease_keeper_put_lease(struct lease_keeper *keeper, struct pg_params *params)
 {
 	keeper->asked_watermark = watermark_value(&keeper->watermark);
 	pg_put_i32(params, keeper->lease.node);
@@ -106,24 +106,24 @@ static void put_lease(struct lease_keeper *keeper, struct pg_params *params)
 	pg_put_i64(params, (int64_t)keeper->asked_watermark);
 }
 
-static void renew(struct lease_keeper *keeper)
+static void lease_keeper_renew(struct lease_keeper *keeper)
 {
 	struct pg_params params = { 0 };
 
 	if (watermark_is_settled(&keeper->watermark))
-		move_to_present(keeper);
-	put_lease(keeper, &params);
+		lease_keeper_move_to_present(keeper);
+	lease_keeper_put_lease(keeper, &params);
 	pg_put_i32(&params, (int32_t)keeper->lease.life_ms);
-	pg_query(keeper->pg, PG_ANY_LANE, &lease_renew_statement, &params, on_renewed, keeper);
+	pg_query(keeper->pg, PG_ANY_LANE, &lease_renew_statement, &params, lease_keeper_on_renewed, keeper);
 }
 
-static void end(struct lease_keeper *keeper)
+static void lease_keeper_end(struct lease_keeper *keeper)
 {
 	watermark_release(&keeper->watermark);
 	keeper->given_back(keeper->arg);
 }
 
-static void on_given_back(void *arg, err_t err, const PGresult *result)
+static void lease_keeper_on_given_back(void *arg, err_t err, const PGresult *result)
 {
 	struct lease_keeper *keeper = arg;
 	(void)result;
@@ -131,50 +131,50 @@ static void on_given_back(void *arg, err_t err, const PGresult *result)
 	if (err)
 		log_warn("the node number could not be given back; it runs out", LOG_NUM("number", keeper->lease.node),
 		         LOG_ERR(err));
-	end(keeper);
+	lease_keeper_end(keeper);
 }
 
-static void give_back(struct lease_keeper *keeper)
+static void lease_keeper_give_back(struct lease_keeper *keeper)
 {
 	struct pg_params params = { 0 };
 
-	put_lease(keeper, &params);
+	lease_keeper_put_lease(keeper, &params);
 	pg_put_bool(&params, watermark_is_settled(&keeper->watermark));
-	pg_query(keeper->pg, PG_ANY_LANE, &lease_give_back_statement, &params, on_given_back, keeper);
+	pg_query(keeper->pg, PG_ANY_LANE, &lease_give_back_statement, &params, lease_keeper_on_given_back, keeper);
 }
 
-static void leave(struct lease_keeper *keeper)
+static void lease_keeper_go_on_leaving(struct lease_keeper *keeper)
 {
 	if (!pg_is_connected(keeper->pg) || (!keeper->lease.is_asking && !keeper->lease.has_number))
-		end(keeper);
+		lease_keeper_end(keeper);
 	else if (keeper->lease.is_asking)
-		wake_in(keeper, LEASE_STORE_WATERMARK_MS);
+		lease_keeper_wake_in(keeper, LEASE_STORE_WATERMARK_MS);
 	else
-		give_back(keeper);
+		lease_keeper_give_back(keeper);
 }
 
-static void on_timer(struct timer *timer)
+static void lease_keeper_on_timer(struct timer *timer)
 {
 	struct lease_keeper *keeper = container_of(timer, struct lease_keeper, timer);
 	uint64_t now = clock_mono_ms();
 
 	if (keeper->is_leaving) {
-		leave(keeper);
+		lease_keeper_go_on_leaving(keeper);
 		return;
 	}
 	switch (lease_next(&keeper->lease, watermark_value(&keeper->watermark), now)) {
 	case LEASE_TAKE:
 		lease_asked(&keeper->lease, now);
-		take(keeper);
+		lease_keeper_take(keeper);
 		break;
 	case LEASE_RENEW:
 		lease_asked(&keeper->lease, now);
-		renew(keeper);
+		lease_keeper_renew(keeper);
 		break;
 	case LEASE_WAIT:
 		break;
 	}
-	wake_in(keeper, LEASE_STORE_WATERMARK_MS);
+	lease_keeper_wake_in(keeper, LEASE_STORE_WATERMARK_MS);
 }
 
 void lease_keeper_start(struct lease_keeper *keeper, struct worker *worker, struct pg *pg, const char *owner,
@@ -182,10 +182,10 @@ void lease_keeper_start(struct lease_keeper *keeper, struct worker *worker, stru
 {
 	*keeper = (struct lease_keeper){ .worker = worker, .pg = pg, .owner = owner, .lease = { .life_ms = life_ms } };
 	watermark_init(&keeper->watermark);
-	timer_init(&keeper->timer, on_timer);
+	timer_init(&keeper->timer, lease_keeper_on_timer);
 	metrics_gauge_fn("skein_im_lease_held", "Whether this im holds a node number, without which nothing can be sent.",
-	                 NULL, read_is_held, keeper);
-	wake_in(keeper, 0);
+	                 NULL, lease_keeper_read_is_held, keeper);
+	lease_keeper_wake_in(keeper, 0);
 }
 
 bool lease_keeper_is_held(const struct lease_keeper *keeper)
@@ -196,7 +196,7 @@ bool lease_keeper_is_held(const struct lease_keeper *keeper)
 void lease_keeper_doubt(struct lease_keeper *keeper)
 {
 	lease_doubt(&keeper->lease);
-	wake_in(keeper, 0);
+	lease_keeper_wake_in(keeper, 0);
 }
 
 uint64_t lease_keeper_draw_id(struct lease_keeper *keeper, struct watermark_place *place)
@@ -212,5 +212,5 @@ void lease_keeper_leave(struct lease_keeper *keeper, void (*given_back)(void *ar
 	keeper->is_leaving = true;
 	keeper->given_back = given_back;
 	keeper->arg = arg;
-	wake_in(keeper, 0);
+	lease_keeper_wake_in(keeper, 0);
 }

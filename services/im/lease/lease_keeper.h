@@ -10,11 +10,12 @@
 /*
  * Holds a node number in PostgreSQL for as long as the process lives: leases
  * one, renews it, stores the watermark about ten times a second while it moves,
- * gives it back at the end. Message ids come from here, because they carry the
+ * gives it back at the end. Ids of entries come from here, because they carry the
  * number. Thread: the worker's.
  *
- * While nothing is open, every renewal moves the watermark to the present: who
- * takes over looks through everybody's messages since then.
+ * While nothing is open, every renewal moves the watermark to the present. A
+ * takeover reads the messages of all nodes since the watermark, so an old one would
+ * be expensive.
  */
 struct lease_keeper {
 	struct lease lease;
@@ -24,31 +25,31 @@ struct lease_keeper {
 	struct pg *pg;
 	const char *owner;
 	struct timer timer;
-	bool is_starved; /* there was no number to be leased */
+	bool is_starved; /* the last try to lease found no free number */
 	bool is_leaving;
 	uint64_t asked_watermark; /* what the renewal under way stores */
 	void (*given_back)(void *arg);
 	void *arg;
 };
 
-/* Leases as soon as PostgreSQL answers. `owner` is this process's name; it outlives the keeper. */
-/* Also of whoever looks after another im's number: their parameters are in lease_keeper.c. */
+/* A caretaker of another im's number uses them too (takeover.h). Their parameters are in lease_keeper.c. */
 extern const struct pg_statement lease_renew_statement, lease_give_back_statement;
 
+/* Leases a number as soon as PostgreSQL answers. `owner` is this process's name; it outlives the keeper. */
 void lease_keeper_start(struct lease_keeper *keeper, struct worker *worker, struct pg *pg, const char *owner,
                         unsigned life_ms);
 
 bool lease_keeper_is_held(const struct lease_keeper *keeper);
 
-/* A batch was refused because of the lease. */
+/* A statement was refused because of the lease. */
 void lease_keeper_doubt(struct lease_keeper *keeper);
 
 /* A new id, open in the watermark until watermark_close(). Only while the lease is held. */
 uint64_t lease_keeper_draw_id(struct lease_keeper *keeper, struct watermark_place *place);
 
 /*
- * Stores the last watermark and, when nothing is open any more, gives the number back; otherwise it runs out, so that
- * somebody looks after what was not published. The memory may go when PostgreSQL's pool is closed.
+ * Stores the last watermark and, when nothing is open any more, gives the number back. Otherwise the lease runs out, and
+ * another im takes over and publishes what was not published. The memory may go when PostgreSQL's pool is closed.
  */
 void lease_keeper_leave(struct lease_keeper *keeper, void (*given_back)(void *arg), void *arg);
 

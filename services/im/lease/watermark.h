@@ -6,11 +6,11 @@
 #include <stdint.h>
 
 /*
- * Which of the message ids that this process has drawn are settled: in Kafka,
- * or never stored. Everything up to watermark_value() is, so whoever takes over
+ * Which of the ids that this process has drawn are settled: the entry is in Kafka,
+ * or was never stored. All ids up to watermark_value() are settled, so a takeover
  * after a crash has to look only above it.
  *
- * Ids are opened in rising order and closed in any. A ring holds those from the
+ * Ids are opened in rising order and closed in any order. A ring holds those from the
  * oldest open one on; all is O(1). Its length is bounded by what the entry
  * writer and the publisher let in.
  */
@@ -33,7 +33,7 @@ void watermark_init(struct watermark *watermark);
 /* Places that are still open may be closed afterwards: nothing happens. */
 void watermark_release(struct watermark *watermark);
 
-/* A new lease begins: what is open belongs to the old one, and is somebody else's to care for. */
+/* A new lease begins. The ids that are open belong to the old one; its caretaker settles them. */
 void watermark_restart(struct watermark *watermark, uint64_t settled);
 
 /* `id` is above all that were opened before. */

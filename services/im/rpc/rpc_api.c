@@ -39,7 +39,8 @@ static void submit(struct app *app, struct rpc_call *call, const Skein__V1__Send
 	uint64_t wait_ms;
 
 	send_request_from_proto(&send, message, (size_t)app->config.limits_body, &error);
-	const struct entry_caller sender = { str_from(message->from), traceparent_or_none(rpc_call_traceparent(call)), on_sent, call };
+	const struct entry_caller sender = { str_from(message->from), traceparent_or_none(rpc_call_traceparent(call)),
+		                             on_sent, call };
 	send_submit(app, &sender, &send, &error, &wait_ms);
 	send_request_release(&send);
 	if (error.err)

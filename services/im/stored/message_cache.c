@@ -3,7 +3,7 @@
 /* What a message costs besides its own allocation: the allocator's header, its share of the table. */
 #define OVERHEAD 32
 
-static struct str key_of(const struct map_node *node)
+static struct str message_cache_key_of(const struct map_node *node)
 {
 	return container_of(node, struct stored_message, node)->key;
 }
@@ -11,11 +11,11 @@ static struct str key_of(const struct map_node *node)
 void message_cache_init(struct message_cache *cache, size_t max_bytes)
 {
 	*cache = (struct message_cache){ .max_bytes = max_bytes };
-	map_init(&cache->messages, key_of);
+	map_init(&cache->messages, message_cache_key_of);
 	list_init(&cache->by_use);
 }
 
-static void forget(struct message_cache *cache, struct stored_message *message)
+static void message_cache_forget(struct message_cache *cache, struct stored_message *message)
 {
 	map_remove(&cache->messages, &message->node);
 	list_remove(&message->by_use);
@@ -26,7 +26,7 @@ static void forget(struct message_cache *cache, struct stored_message *message)
 void message_cache_release(struct message_cache *cache)
 {
 	list_for_each(link, &cache->by_use)
-		forget(cache, container_of(link, struct stored_message, by_use));
+		message_cache_forget(cache, container_of(link, struct stored_message, by_use));
 	map_release(&cache->messages);
 }
 
@@ -49,7 +49,7 @@ void message_cache_put(struct message_cache *cache, struct stored_message *messa
 	if (size > cache->max_bytes || map_find(&cache->messages, message->key))
 		return;
 	while (cache->bytes + size > cache->max_bytes)
-		forget(cache, container_of(cache->by_use.next, struct stored_message, by_use));
+		message_cache_forget(cache, container_of(cache->by_use.next, struct stored_message, by_use));
 	map_put(&cache->messages, &message->node);
 	list_push_back(&cache->by_use, &message->by_use);
 	cache->bytes += size;

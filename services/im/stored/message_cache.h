@@ -5,15 +5,12 @@
 
 /*
  * The messages that this im stored or read lately, by (conversation, seq), so
- * that thousands who reconnect at once do not read the same rows thousands of
- * times. Bounded in bytes; the one not used for longest goes. Finding and
- * putting are O(1). Thread: one.
+ * that thousands of clients that reconnect at once do not read the same rows
+ * thousands of times. Bounded in bytes; the least recently used one is dropped.
+ * Finding and putting are O(1). Thread: one.
  *
- * Nothing is ever wrong in it, because a message does not change once it is
- * stored. When there will be edits and recalls, which change what is shown of an
- * older message, every im has to learn of each before it is answered, or the row
- * has to be compared by a version before a cached one is shown; to drop it in the
- * im that served the change is not enough.
+ * A cached message is never out of date, because a stored row never changes. What
+ * was recalled or edited is not in here: message_overlay.h reads it for each page.
  */
 struct message_cache {
 	struct map messages;

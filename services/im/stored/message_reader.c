@@ -27,24 +27,24 @@ struct lookup {
 /* A message that a statement is reading. */
 struct reading {
 	struct map_node node;
-	bool is_known; /* in the reader's map: nobody else reads it */
+	bool is_known; /* in the reader's map: no other lookup was reading it */
 	struct lookup *lookup;
 	struct message_wanted *wanted;
 };
 
-static void resolve(struct lookup *lookup);
+static void message_reader_resolve(struct lookup *lookup);
 
-static struct str key_of(const struct map_node *node)
+static struct str message_reader_key_of(const struct map_node *node)
 {
 	return container_of(node, struct reading, node)->wanted->key;
 }
 
 void message_reader_init(struct message_reader *reader, struct pg *pg, struct message_cache *cache)
 {
-	const char *name = "skein_im_message_lookups_total", *help = "Messages that syncs looked up, by who had them.";
+	const char *name = "skein_im_message_lookups_total", *help = "Messages that syncs looked up, by where they were found.";
 
 	*reader = (struct message_reader){ .pg = pg, .cache = cache };
-	map_init(&reader->under_way, key_of);
+	map_init(&reader->under_way, message_reader_key_of);
 	reader->from_cache = metrics_counter(name, help, "from=\"cache\"");
 	reader->from_pg = metrics_counter(name, help, "from=\"postgres\"");
 }
@@ -54,7 +54,7 @@ void message_reader_release(struct message_reader *reader)
 	map_release(&reader->under_way);
 }
 
-static void end(struct lookup *lookup, err_t err, size_t found)
+static void message_reader_end(struct lookup *lookup, err_t err, size_t found)
 {
 	lookup->done(lookup->arg, err, found);
 	mem_free(lookup);
@@ -64,7 +64,7 @@ static void end(struct lookup *lookup, err_t err, size_t found)
 
 enum column { COLUMN_ORD, COLUMN_MESSAGE };
 
-static err_t take_rows(struct lookup *lookup, const PGresult *rows)
+static err_t message_reader_take_rows(struct lookup *lookup, const PGresult *rows)
 {
 	struct message_reader *reader = lookup->reader;
 	err_t err = OK;
@@ -85,7 +85,7 @@ static err_t take_rows(struct lookup *lookup, const PGresult *rows)
 	return err;
 }
 
-static void forget_readings(struct lookup *lookup)
+static void message_reader_forget_readings(struct lookup *lookup)
 {
 	for (size_t i = 0; i < lookup->reading_count; i++) {
 		if (lookup->readings[i].is_known)
@@ -96,39 +96,39 @@ static void forget_readings(struct lookup *lookup)
 	lookup->reading_count = 0;
 }
 
-/* Those who waited find it in the cache, before others can drive it out; what is not there they read themselves. */
-static void wake(struct list *waiting, err_t err)
+/* The lookups that waited look again: they find the messages in the cache, or read them themselves. */
+static void message_reader_wake(struct list *waiting, err_t err)
 {
 	struct list *link;
 
 	while ((link = list_pop_front(waiting))) {
 		struct lookup *lookup = container_of(link, struct lookup, link);
 		if (err)
-			end(lookup, err, 0);
+			message_reader_end(lookup, err, 0);
 		else
-			resolve(lookup);
+			message_reader_resolve(lookup);
 	}
 }
 
-static void on_rows(void *arg, err_t err, const PGresult *rows)
+static void message_reader_on_rows(void *arg, err_t err, const PGresult *rows)
 {
 	struct lookup *lookup = arg;
 	struct list waiting;
 
-	err_t own = err ? ERR_UNAVAILABLE : take_rows(lookup, rows);
-	forget_readings(lookup);
+	err_t own = err ? ERR_UNAVAILABLE : message_reader_take_rows(lookup, rows);
+	message_reader_forget_readings(lookup);
 	list_init(&waiting);
 	list_splice_back(&waiting, &lookup->waiting);
-	wake(&waiting, err ? ERR_UNAVAILABLE : OK);
+	message_reader_wake(&waiting, err ? ERR_UNAVAILABLE : OK);
 	if (own)
-		end(lookup, own, 0);
+		message_reader_end(lookup, own, 0);
 	else
-		resolve(lookup);
+		message_reader_resolve(lookup);
 }
 
 /* ---- looking ---- */
 
-static void ask(struct lookup *lookup)
+static void message_reader_ask(struct lookup *lookup)
 {
 	struct pg_params params = { 0 };
 
@@ -141,11 +141,15 @@ static void ask(struct lookup *lookup)
 		pg_array_i64(&params, (int64_t)lookup->readings[i].wanted->seq);
 	pg_array_end(&params);
 	pg_put_i64(&params, MESSAGE_PAGE_BYTES);
-	pg_query(lookup->reader->pg, PG_ANY_LANE, &message_reader_messages, &params, on_rows, lookup);
+	pg_query(lookup->reader->pg, PG_ANY_LANE, &message_reader_messages, &params, message_reader_on_rows, lookup);
 }
 
-/* Only for what was begun earlier, so that nobody waits for ever; NULL if nobody like that is reading it. */
-static struct lookup *find_reader_of(const struct lookup *lookup, const struct message_wanted *wanted, bool *is_known)
+/*
+ * The lookup that is reading this message, if it began earlier than this one; else NULL. Lookups wait only for earlier
+ * ones, so they never wait in a circle.
+ */
+static struct lookup *message_reader_find_reader_of(const struct lookup *lookup, const struct message_wanted *wanted,
+                                                    bool *is_known)
 {
 	struct map_node *node = map_find(&lookup->reader->under_way, wanted->key);
 	struct lookup *other = node ? container_of(node, struct reading, node)->lookup : NULL;
@@ -154,7 +158,7 @@ static struct lookup *find_reader_of(const struct lookup *lookup, const struct m
 	return other && other->number < lookup->number ? other : NULL;
 }
 
-static void add_reading(struct lookup *lookup, struct message_wanted *wanted, bool is_known)
+static void message_reader_add_reading(struct lookup *lookup, struct message_wanted *wanted, bool is_known)
 {
 	if (!lookup->readings)
 		lookup->readings = mem_alloc(lookup->count * sizeof(*lookup->readings));
@@ -164,13 +168,13 @@ static void add_reading(struct lookup *lookup, struct message_wanted *wanted, bo
 		map_put(&lookup->reader->under_way, &reading->node);
 }
 
-static void on_forms(void *arg, err_t err, size_t shown)
+static void message_reader_on_forms(void *arg, err_t err, size_t shown)
 {
-	end(arg, err, shown);
+	message_reader_end(arg, err, shown);
 }
 
-/* Takes what is there, reads what is not, waits for what others read; until a page is full or complete. */
-static void resolve(struct lookup *lookup)
+/* Takes messages from the cache, reads the others, waits for those that other lookups read; until the page is full or complete. */
+static void message_reader_resolve(struct lookup *lookup)
 {
 	struct message_reader *reader = lookup->reader;
 	struct lookup *awaited = NULL;
@@ -185,18 +189,18 @@ static void resolve(struct lookup *lookup)
 			bytes += wanted->message->size;
 			continue;
 		}
-		struct lookup *other = find_reader_of(lookup, wanted, &is_known);
+		struct lookup *other = message_reader_find_reader_of(lookup, wanted, &is_known);
 		if (other)
 			awaited = other;
 		else
-			add_reading(lookup, wanted, is_known);
+			message_reader_add_reading(lookup, wanted, is_known);
 	}
 	if (lookup->readings) {
-		ask(lookup);
+		message_reader_ask(lookup);
 	} else if (awaited) {
 		list_push_back(&awaited->waiting, &lookup->link);
 	} else {
-		message_overlay_read(reader->pg, lookup->wanted, at, on_forms, lookup);
+		message_overlay_read(reader->pg, lookup->wanted, at, message_reader_on_forms, lookup);
 	}
 }
 
@@ -210,5 +214,5 @@ void message_reader_find(struct message_reader *reader, struct message_wanted *w
 	};
 	list_init(&lookup->waiting);
 	list_init(&lookup->link);
-	resolve(lookup);
+	message_reader_resolve(lookup);
 }

@@ -5,12 +5,12 @@
 #include <stdint.h>
 
 /*
- * The way through a range of message ids, page by page, when a page costs as
- * much as the ids that it looks over and not as those that it finds (a BRIN
- * index: everybody's messages of that time are read, one node's are kept). So
- * each page looks no further than a span, which doubles while pages are found
- * whole and is halved by one that was full: a gap of days takes a few steps,
- * and a dense second is not read over and over. No I/O.
+ * Walks through a range of message ids, page by page. The cost of a page is the
+ * number of ids in its range, not the number that it finds: the BRIN index reads
+ * the messages of all nodes in that time and keeps one node's. So each page covers
+ * a limited span. The span doubles after each page that was whole, and is halved
+ * after a page that was full. A gap of days takes a few steps, and a dense second is
+ * not read over and over. No I/O.
  */
 struct id_walk {
 	uint64_t after; /* up to here everything was visited */

@@ -6,8 +6,8 @@
 #include "base/random.h"
 #include "im/stored/message_row.h"
 
-/* caretaker, own node or -1, life in ms -> node, epoch, owner, watermark, last; no row: nobody to look after */
-static const struct pg_statement takeover_begin = {
+/* caretaker, own node or -1, life in ms -> node, epoch, owner, watermark, last; no row: no lease is over */
+static const struct pg_statement takeover_find = {
 	"lease_take_over",
 	"select node, epoch, owner, watermark, last from fn.im_lease_take_over($1::text, $2::integer, $3::integer)",
 };
@@ -25,8 +25,8 @@ static const struct pg_statement takeover_unpublished = {
 #define LOOK_MAX_MS 1300
 
 /*
- * After PostgreSQL was away every lease is over until its owner has renewed it: others have as much time to do that, once
- * we have.
+ * After PostgreSQL was away every lease is over until its owner renews it. An im looks for leases only when its own was
+ * renewed this long ago, so that the others had time to renew theirs.
  */
 #define SETTLE_MS 1500
 
@@ -35,24 +35,24 @@ static const struct pg_statement takeover_unpublished = {
 
 /* ---- the ward's lease ---- */
 
-static void end(struct takeover *takeover)
+static void takeover_end(struct takeover *takeover)
 {
 	lease_lost(&takeover->ward);
 	takeover->state = TAKEOVER_LOOKING;
-	/* There may be others. */
+	/* At once: other leases may be over too. */
 	worker_arm(takeover->worker, &takeover->timer, clock_mono_ms());
 }
 
-static void lose(struct takeover *takeover)
+static void takeover_lose(struct takeover *takeover)
 {
 	log_warn("another im looks after a node number now", LOG_NUM("number", takeover->ward.node));
 	lease_unanswered(&takeover->ward);
 	lease_lost(&takeover->ward);
 	if (takeover->state == TAKEOVER_RESTING)
-		end(takeover);
+		takeover_end(takeover);
 }
 
-static void on_renewed(void *arg, err_t err, const PGresult *result)
+static void takeover_on_renewed(void *arg, err_t err, const PGresult *result)
 {
 	struct takeover *takeover = arg;
 
@@ -63,17 +63,17 @@ static void on_renewed(void *arg, err_t err, const PGresult *result)
 	else if (PQntuples(result) > 0)
 		lease_renewed(&takeover->ward, takeover->asked_watermark);
 	else
-		lose(takeover);
+		takeover_lose(takeover);
 }
 
-static void put_ward(const struct takeover *takeover, struct pg_params *params)
+static void takeover_put_ward(const struct takeover *takeover, struct pg_params *params)
 {
 	pg_put_i32(params, takeover->ward.node);
 	pg_put_i64(params, takeover->ward.epoch);
 	pg_put_i64(params, (int64_t)takeover->walk.after);
 }
 
-static void renew_if_due(struct takeover *takeover)
+static void takeover_renew_if_due(struct takeover *takeover)
 {
 	struct pg_params params = { 0 };
 	uint64_t now = clock_mono_ms();
@@ -82,12 +82,12 @@ static void renew_if_due(struct takeover *takeover)
 		return;
 	lease_asked(&takeover->ward, now);
 	takeover->asked_watermark = takeover->walk.after;
-	put_ward(takeover, &params);
+	takeover_put_ward(takeover, &params);
 	pg_put_i32(&params, (int32_t)takeover->ward.life_ms);
-	pg_query(takeover->pg, PG_ANY_LANE, &lease_renew_statement, &params, on_renewed, takeover);
+	pg_query(takeover->pg, PG_ANY_LANE, &lease_renew_statement, &params, takeover_on_renewed, takeover);
 }
 
-static void on_given_back(void *arg, err_t err, const PGresult *result)
+static void takeover_on_given_back(void *arg, err_t err, const PGresult *result)
 {
 	struct takeover *takeover = arg;
 	(void)result;
@@ -100,34 +100,34 @@ static void on_given_back(void *arg, err_t err, const PGresult *result)
 	else
 		log_info("a node number was looked after", LOG_NUM("number", takeover->ward.node),
 		         LOG_U64("messages", takeover->messages), LOG_U64("ms", clock_mono_ms() - takeover->started_ms));
-	end(takeover);
+	takeover_end(takeover);
 }
 
-static void give_back(struct takeover *takeover)
+static void takeover_give_back(struct takeover *takeover)
 {
 	struct pg_params params = { 0 };
 
-	put_ward(takeover, &params);
+	takeover_put_ward(takeover, &params);
 	pg_put_bool(&params, id_walk_is_over(&takeover->walk));
-	pg_query(takeover->pg, PG_ANY_LANE, &lease_give_back_statement, &params, on_given_back, takeover);
+	pg_query(takeover->pg, PG_ANY_LANE, &lease_give_back_statement, &params, takeover_on_given_back, takeover);
 }
 
-/* A renewal that is under way must not come to the next ward. */
-static void give_back_when_answered(struct takeover *takeover)
+/* The answer of a renewal that is under way must not be taken for the next ward's. */
+static void takeover_give_back_when_answered(struct takeover *takeover)
 {
 	takeover->state = takeover->ward.is_asking ? TAKEOVER_RESTING : TAKEOVER_GIVING_BACK;
 	if (takeover->state == TAKEOVER_GIVING_BACK)
-		give_back(takeover);
+		takeover_give_back(takeover);
 }
 
 /* ---- its messages ---- */
 
-static void next_page(struct takeover *takeover);
+static void takeover_next_page(struct takeover *takeover);
 
-static void end_page(struct takeover *takeover)
+static void takeover_end_page(struct takeover *takeover)
 {
 	if (!takeover->ward.has_number) {
-		end(takeover);
+		takeover_end(takeover);
 	} else if (takeover->has_failed) {
 		takeover->state = TAKEOVER_RESTING;
 	} else {
@@ -135,11 +135,11 @@ static void end_page(struct takeover *takeover)
 			id_walk_take_whole(&takeover->walk);
 		else
 			id_walk_take_full(&takeover->walk, takeover->page_highest);
-		next_page(takeover);
+		takeover_next_page(takeover);
 	}
 }
 
-static void on_told(void *arg, err_t err)
+static void takeover_on_told(void *arg, err_t err)
 {
 	struct takeover *takeover = arg;
 
@@ -148,12 +148,12 @@ static void on_told(void *arg, err_t err)
 	counter_add(takeover->republished, !err);
 	takeover->messages += !err;
 	if (takeover->untold == 0 && !takeover->is_stopped)
-		end_page(takeover);
+		takeover_end_page(takeover);
 }
 
 enum column { COLUMN_IS_WHOLE, COLUMN_CONVERSATION_ID, COLUMN_MEMBER_VERSION, COLUMN_JOINED, COLUMN_LEFT, COLUMN_MESSAGE };
 
-static void publish_row(struct takeover *takeover, const PGresult *rows, int row)
+static void takeover_publish_row(struct takeover *takeover, const PGresult *rows, int row)
 {
 	const struct publisher_record record = {
 		.message = message_row_read(rows, row, COLUMN_MESSAGE, pg_text(rows, row, COLUMN_CONVERSATION_ID)),
@@ -162,11 +162,11 @@ static void publish_row(struct takeover *takeover, const PGresult *rows, int row
 		.left = pg_text(rows, row, COLUMN_LEFT),
 	};
 
-	publisher_republish(takeover->publisher, &record, on_told, takeover);
+	publisher_republish(takeover->publisher, &record, takeover_on_told, takeover);
 }
 
-/* In order: once one was not taken, none of those behind it is produced. */
-static void publish_page(struct takeover *takeover, const PGresult *rows)
+/* In order: after an entry that the producer did not take, none is produced. */
+static void takeover_publish_page(struct takeover *takeover, const PGresult *rows)
 {
 	int count = PQntuples(rows);
 
@@ -177,22 +177,22 @@ static void publish_page(struct takeover *takeover, const PGresult *rows)
 	takeover->page_highest = count == 0 ? 0 : message_row_read(rows, count - 1, COLUMN_MESSAGE, STR("")).msg_id;
 	for (int row = 0; row < count; row++) {
 		if (takeover->has_failed)
-			on_told(takeover, ERR_FULL);
+			takeover_on_told(takeover, ERR_FULL);
 		else
-			publish_row(takeover, rows, row);
+			takeover_publish_row(takeover, rows, row);
 	}
 	if (count == 0)
-		end_page(takeover);
+		takeover_end_page(takeover);
 }
 
-static void on_page(void *arg, err_t err, const PGresult *rows)
+static void takeover_on_page(void *arg, err_t err, const PGresult *rows)
 {
 	struct takeover *takeover = arg;
 
 	if (takeover->is_stopped)
 		return;
 	if (!takeover->ward.has_number) {
-		end(takeover);
+		takeover_end(takeover);
 		return;
 	}
 	if (err) {
@@ -201,15 +201,15 @@ static void on_page(void *arg, err_t err, const PGresult *rows)
 		takeover->state = TAKEOVER_RESTING;
 		return;
 	}
-	publish_page(takeover, rows);
+	takeover_publish_page(takeover, rows);
 }
 
-static void next_page(struct takeover *takeover)
+static void takeover_next_page(struct takeover *takeover)
 {
 	struct pg_params params = { 0 };
 
 	if (id_walk_is_over(&takeover->walk)) {
-		give_back_when_answered(takeover);
+		takeover_give_back_when_answered(takeover);
 		return;
 	}
 	takeover->state = TAKEOVER_READING;
@@ -218,12 +218,12 @@ static void next_page(struct takeover *takeover)
 	pg_put_i64(&params, (int64_t)id_walk_upto(&takeover->walk));
 	pg_put_i32(&params, PAGE_MESSAGES);
 	pg_put_i64(&params, PAGE_BYTES);
-	pg_query(takeover->pg, PG_ANY_LANE, &takeover_unpublished, &params, on_page, takeover);
+	pg_query(takeover->pg, PG_ANY_LANE, &takeover_unpublished, &params, takeover_on_page, takeover);
 }
 
 /* ---- looking ---- */
 
-static void begin(struct takeover *takeover, const PGresult *rows)
+static void takeover_start_ward(struct takeover *takeover, const PGresult *rows)
 {
 	uint64_t watermark = (uint64_t)pg_i64(rows, 0, 3), last = (uint64_t)pg_i64(rows, 0, 4);
 
@@ -235,19 +235,19 @@ static void begin(struct takeover *takeover, const PGresult *rows)
 	log_warn("a lease is over, its number is looked after", LOG_NUM("number", takeover->ward.node),
 	         LOG_STR("owner", pg_text(rows, 0, 2)), LOG_U64("watermark", watermark), LOG_U64("last", last));
 	worker_arm(takeover->worker, &takeover->timer, clock_mono_ms() + LEASE_STORE_WATERMARK_MS);
-	next_page(takeover);
+	takeover_next_page(takeover);
 }
 
-static void on_looked(void *arg, err_t err, const PGresult *rows)
+static void takeover_on_looked(void *arg, err_t err, const PGresult *rows)
 {
 	struct takeover *takeover = arg;
 
 	lease_unanswered(&takeover->ward);
 	if (!err && PQntuples(rows) > 0 && !takeover->is_stopped)
-		begin(takeover, rows);
+		takeover_start_ward(takeover, rows);
 }
 
-static void look(struct takeover *takeover)
+static void takeover_look(struct takeover *takeover)
 {
 	const struct lease *own = &takeover->keeper->lease;
 	struct pg_params params = { 0 };
@@ -256,11 +256,11 @@ static void look(struct takeover *takeover)
 	pg_put_text(&params, str_from(takeover->name));
 	pg_put_i32(&params, own->has_number ? own->node : -1);
 	pg_put_i32(&params, (int32_t)takeover->ward.life_ms);
-	pg_query(takeover->pg, PG_ANY_LANE, &takeover_begin, &params, on_looked, takeover);
+	pg_query(takeover->pg, PG_ANY_LANE, &takeover_find, &params, takeover_on_looked, takeover);
 }
 
-/* When no number is left, one comes back only if somebody is looked after. */
-static bool may_look(struct takeover *takeover, uint64_t now_ms)
+/* An im without a number looks too when no number is free: one gets free only by a takeover. */
+static bool takeover_may_look(struct takeover *takeover, uint64_t now_ms)
 {
 	if (!lease_keeper_is_held(takeover->keeper))
 		takeover->held_since_ms = 0;
@@ -269,7 +269,7 @@ static bool may_look(struct takeover *takeover, uint64_t now_ms)
 	return takeover->keeper->is_starved || (takeover->held_since_ms && now_ms >= takeover->held_since_ms + SETTLE_MS);
 }
 
-static void on_timer(struct timer *timer)
+static void takeover_on_timer(struct timer *timer)
 {
 	struct takeover *takeover = container_of(timer, struct takeover, timer);
 	uint64_t now = clock_mono_ms();
@@ -277,13 +277,13 @@ static void on_timer(struct timer *timer)
 
 	if (takeover->state == TAKEOVER_LOOKING) {
 		pause_ms = LOOK_MIN_MS + random_below(LOOK_MAX_MS - LOOK_MIN_MS);
-		if (may_look(takeover, now) && !takeover->ward.is_asking)
-			look(takeover);
+		if (takeover_may_look(takeover, now) && !takeover->ward.is_asking)
+			takeover_look(takeover);
 	} else if (takeover->state == TAKEOVER_RESTING) {
-		next_page(takeover);
+		takeover_next_page(takeover);
 	}
 	if (takeover->ward.has_number && takeover->state != TAKEOVER_GIVING_BACK)
-		renew_if_due(takeover);
+		takeover_renew_if_due(takeover);
 	worker_arm(takeover->worker, &takeover->timer, now + pause_ms);
 }
 
@@ -302,7 +302,7 @@ void takeover_start(struct takeover *takeover, struct worker *worker, struct pg 
 		.republished = metrics_counter("skein_im_republished_total",
 		                               "Messages of such owners that were published.", NULL),
 	};
-	timer_init(&takeover->timer, on_timer);
+	timer_init(&takeover->timer, takeover_on_timer);
 	worker_arm(worker, &takeover->timer, clock_mono_ms() + LOOK_MIN_MS);
 }
 
@@ -311,5 +311,5 @@ void takeover_stop(struct takeover *takeover)
 	takeover->is_stopped = true;
 	worker_cancel(takeover->worker, &takeover->timer);
 	if (takeover->ward.has_number && takeover->state != TAKEOVER_GIVING_BACK)
-		give_back(takeover);
+		takeover_give_back(takeover);
 }

@@ -6,20 +6,24 @@
 #include "im/entries/publisher.h"
 
 /*
- * Looks after the node numbers of those who died, left in haste or stood still
- * for too long. About once a second every im looks for a lease that is over
- * (fn.im_lease_take_over()): who finds one is its caretaker,
- * under a lease of the same length, so that a caretaker who dies is replaced in
- * the same way. It publishes the messages above the watermark in the order of
- * their ids, page by page, the next when Kafka has all of one; moves the
- * watermark on as it goes; and gives the number back. What the former owner or
- * caretaker publishes as well is there twice, which push sorts out.
+ * Looks after the node numbers of processes that died, left in haste or stood
+ * still for too long. About once a second every im looks for a lease that is over
+ * (fn.im_lease_take_over()). The im that finds one becomes the number's caretaker,
+ * under a lease of the same length, so a caretaker that dies is replaced in the
+ * same way.
  *
- * One number at a time. It holds one page. Thread: the worker's.
+ * The caretaker publishes the entries above the watermark in the order of their
+ * ids, page by page, each page when Kafka has the one before. The records are those
+ * that the former owner would have made, with the membership as of each entry. The
+ * caretaker moves the watermark on as it goes, and gives the number back. An entry
+ * that the former owner or caretaker publishes as well is in Kafka twice; push
+ * ignores the second one.
+ *
+ * One number at a time, one page in memory. Thread: the worker's.
  */
 
 enum takeover_state {
-	TAKEOVER_LOOKING, /* nobody to look after; may have asked */
+	TAKEOVER_LOOKING, /* for a lease that is over; the question may be under way */
 	TAKEOVER_READING,
 	TAKEOVER_PUBLISHING,
 	TAKEOVER_RESTING, /* goes on at the next tick: a page failed, or a renewal is not answered */
@@ -34,7 +38,7 @@ struct takeover {
 	const char *name;
 	enum takeover_state state;
 	bool is_stopped;
-	uint64_t held_since_ms; /* our own lease; 0: it was not, when last looked at */
+	uint64_t held_since_ms; /* since when this im has its own lease; 0: it had none when last looked at */
 	struct lease ward; /* the lease that is looked after, if it has a number */
 	struct id_walk walk;
 	unsigned untold; /* records of the page that Kafka has not acknowledged */
@@ -51,7 +55,7 @@ struct takeover {
 void takeover_start(struct takeover *takeover, struct worker *worker, struct pg *pg, struct lease_keeper *keeper,
                     struct publisher *publisher, const char *name);
 
-/* Leaves what it is at to the next one, at once. The memory may go when PostgreSQL's pool and the producer are closed. */
+/* Leaves the number to the next caretaker at once. The memory may go when PostgreSQL's pool and the producer are closed. */
 void takeover_stop(struct takeover *takeover);
 
 #endif
