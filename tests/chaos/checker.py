@@ -2,18 +2,23 @@
 
 `check(Run)` is a pure function: what it looks at are the histories and the messages that PostgreSQL has at the end. Each
 device is held against the table: in each life, every conversation goes on right behind what the stored state had taken, each
-message once, in order of seq, without a hole, to the end. Each answer is held against the table, too, and what came over an
+message once, in order of seq, without a hole, to the end. Of a group whose members come and go a user has what lies in its membership,
+and nothing else (membership.py, changes.py). Each answer is held against the table, too, and what came over an
 observer's wire against contract 2.3.
 """
 import bisect
 import collections
 import dataclasses
 
+import changes
+
 FNV_BASIS, FNV_PRIME, MASK = 14695981039346656037, 1099511628211, (1 << 64) - 1
 EXCUSED = {"none", "429", "503"}  # what a plain send may be told: try again
 STEADY = "0"  # habits of device.h
 OBSERVES = "9"
 PROMPT = {STEADY, "1", "3", OBSERVES}
+FORGETS = {"flush", "kill-redis", "restart-redis"}  # faults that lose every inbox
+ANSWERED_LATE_MS = 20000  # how long after a message was stored its answer may come
 MAX_OF_A_RULE = 200  # more of one kind say nothing new
 
 
@@ -31,6 +36,7 @@ class Message:
     sender: str
     key: str
     hash: str
+    event: dict = None  # the body of a `system` entry
 
 
 @dataclasses.dataclass
@@ -51,6 +57,7 @@ class Run:
     histories: list  # of iterables of lines
     faults: list = dataclasses.field(default_factory=list)  # (start_ms, kind)
     late_ms: int = 60000  # a device that is connected has a message that was answered within that time
+    churning: dict = dataclasses.field(default_factory=dict)  # conversation: Membership; instead of `members`
 
 
 @dataclasses.dataclass
@@ -63,6 +70,10 @@ class Figures:
     lives: int = 0
     frames: int = 0
     late_repeats: int = 0  # of what came over an earlier connection, or by sync
+    changes_asked: int = 0  # of memberships; a repeated one counts again
+    changes_answered: int = 0
+    changes_made: int = 0  # entries
+    refused_outsiders: int = 0
     slowest_ms: int = 0
     slowest: tuple = ()
     recovery_ms: dict = dataclasses.field(default_factory=dict)  # kind of fault: the longest a message waited
@@ -112,6 +123,7 @@ class Checker:
     def __init__(self, run):
         self.run = run
         self.starts = [start for start, _ in run.faults]
+        self.forgot_ms = max((start for start, kind in run.faults if kind in FORGETS), default=None)
         self.violations, self.counts = [], collections.Counter()
         self.figures = Figures()
         self.devices, self.wires, self.inboxes = {}, {}, {}
@@ -119,11 +131,42 @@ class Checker:
         self.hashes = {}  # (uid, key): of what was sent
         self.answers = {}  # (uid, conversation, key): (seq, msg_id)
         self.answered_ms = {}  # (conversation, seq)
+        self.gaps = []  # in what was handed over. Whether one is forgiven shows when all answers are known
+        self.changes = changes.Changes(run, self.find, self.figures)
 
     def find(self, rule, text, at_ms=0, conversation="", seq=0, device=""):
         self.counts[rule] += 1
         if self.counts[rule] <= MAX_OF_A_RULE:
             self.violations.append(Violation(rule, text, at_ms, conversation, seq, device))
+
+    # -- who gets what --
+
+    def was_member(self, uid, conversation, seq):
+        group = self.run.churning.get(conversation)
+        return group.was(uid, seq) if group else uid in self.run.members.get(conversation, ())
+
+    def next_owed(self, uid, conversation, seq):
+        """The first message after that seq which the user has to get; None: there is none."""
+        group = self.run.churning.get(conversation)
+        return group.next_after(uid, seq) if group else seq + 1
+
+    def first_missed(self, uid, conversation, after, before):
+        """The first message between the two that the user had to get; None: there is none."""
+        seq = self.next_owed(uid, conversation, after)
+        while seq is not None and seq < before and self.is_forgiven(uid, conversation, seq):
+            seq = self.next_owed(uid, conversation, seq)
+        return seq if seq is not None and seq < before else None
+
+    def is_forgiven(self, uid, conversation, seq):
+        """The inbox that held it was lost, and the user was removed: a reset does not list the group any more (contract 3)."""
+        group = self.run.churning.get(conversation)
+        return group is not None and self.forgot_ms is not None and group.is_closed(uid, seq) and \
+            self.answered_ms.get((conversation, seq), 0) <= self.forgot_ms + ANSWERED_LATE_MS
+
+    def check_member(self, at, name, conversation, seq, what):
+        uid = name.split("/")[0]
+        if not self.was_member(uid, conversation, seq):
+            self.find("leak", f"{what} somebody who is no member as of it", at, conversation, seq, name)
 
     # -- events: fields are as they are in the line, after time, device and letter --
 
@@ -149,13 +192,14 @@ class Checker:
         elif stored.msg_id != msg_id or stored.hash != hash_:
             self.find("altered", f"was handed over as {msg_id} {hash_}, and is stored as {stored.msg_id} {stored.hash}", at,
                       conversation, seq, name)
-        if device.uid not in self.run.members.get(conversation, ()):
-            self.find("leak", "was handed over to somebody who is no member", at, conversation, seq, name)
+        self.check_member(at, name, conversation, seq, "was handed over to")
         last = device.last.get(conversation, 0)
         if seq <= last:
             self.find("repeat", f"was handed over again; {last} was the last", at, conversation, seq, name)
-        elif seq > last + 1:
-            self.find("hole", f"was handed over after {last}", at, conversation, seq, name)
+        else:
+            owed = self.next_owed(device.uid, conversation, last)
+            if owed is not None and owed < seq:
+                self.gaps.append((at, name, conversation, last, seq))
         device.last[conversation] = max(last, seq)
         device.life.handed.append((conversation, seq))
         if device.habit == OBSERVES:
@@ -202,7 +246,10 @@ class Checker:
         uid, seq = self.device(name).uid, int(seq)
         place = uid, conversation, key
         if code != "ok":
-            if code not in EXCUSED:
+            group = self.run.churning.get(conversation)
+            is_removed = code == "not_member" and group is not None and group.was_ever(uid, 0, False)
+            self.figures.refused_outsiders += is_removed
+            if code not in EXCUSED and not is_removed:
                 self.find("refused", f"{key} of {uid} was answered {code}", at, conversation, 0, name)
                 for wanted in [wanted for wanted in self.wanted if wanted[0] == uid and wanted[2] == key]:
                     del self.wanted[wanted]
@@ -223,6 +270,7 @@ class Checker:
         elif self.hashes.get((uid, key), stored.hash) != stored.hash:
             self.find("altered", f"{key} of {uid} is stored as something else", at, conversation, seq, name)
         self.answered_ms.setdefault((conversation, seq), at)
+        self.changes.on_answered_seq(conversation, seq)
 
     # -- observers --
 
@@ -240,6 +288,7 @@ class Checker:
     def on_frame(self, at, name, connection, offset, conversation, seq):
         wire, offset, seq = self.wires[name, connection], int(offset), int(seq)
         self.figures.frames += 1
+        self.check_member(at, name, conversation, seq, "was sent live to")
         if wire.head is None:
             self.find("wire", "came before hello", at, conversation, seq, name)
         if wire.is_free:
@@ -276,9 +325,11 @@ class Checker:
             self.find("sync", f"has offset {offset} after {inbox.offset}", at, conversation, seq, name)
         if stored is None or (stored.msg_id, stored.hash) != (msg_id, hash_):
             self.find("sync", "is not what is stored", at, conversation, seq, name)
+        self.check_member(at, name, conversation, seq, "is in the inbox of")
         last = inbox.last.get(conversation)
-        if last is not None and seq > last + 1:
-            self.find("sync", f"follows {last} in the inbox", at, conversation, seq, name)
+        owed = seq if last is None else self.next_owed(name.split("/")[0], conversation, last)
+        if owed is not None and owed < seq:
+            self.find("sync", f"follows {last} in the inbox, without {owed}", at, conversation, seq, name)
         inbox.offset = offset
         inbox.last[conversation] = max(seq, last or 0)
 
@@ -302,32 +353,45 @@ class Checker:
                 self.find("table", f"seqs are missing: {missing[:5]}", 0, conversation, missing[0] if missing else 0)
         return {conversation: found[-1] for conversation, found in seqs.items()}
 
+    def check_end(self, name, uid, conversation, last):
+        missed = self.first_missed(uid, conversation, self.devices[name].last.get(conversation, 0), last + 1)
+        if missed is not None:
+            self.find("missing", f"never came; {last} is the last that is stored", self.answered_ms.get((conversation, missed), 0),
+                      conversation, missed, name)
+
     def check_ends(self, last):
+        for at, name, conversation, after, seq in self.gaps:
+            missed = self.first_missed(self.devices[name].uid, conversation, after, seq)
+            if missed is not None:
+                self.find("hole", f"was handed over after {after}, without {missed}", at, conversation, seq, name)
         of_user = collections.defaultdict(list)
         for conversation, uids in self.run.members.items():
             for uid in uids:
                 of_user[uid].append(conversation)
+        for conversation, group in self.run.churning.items():
+            for uid in group.spans:
+                of_user[uid].append(conversation)
         for name, uid in self.run.devices.items():
-            device = self.devices.get(name)
-            if device is None:
+            if name not in self.devices:
                 self.find("missing", "never ran", 0, "", 0, name)
                 continue
             for conversation in of_user[uid]:
-                has = device.last.get(conversation, 0)
-                if has < last.get(conversation, 0):
-                    self.find("missing", f"never came; {last[conversation]} is the last that is stored",
-                              self.answered_ms.get((conversation, has + 1), 0), conversation, has + 1, name)
+                self.check_end(name, uid, conversation, last.get(conversation, 0))
         for name, inbox in self.inboxes.items():
             for conversation, seq in inbox.last.items():
-                if seq < last.get(conversation, 0):
-                    self.find("sync", f"is the last in the inbox; {last[conversation]} is stored", 0, conversation, seq, name)
+                owed = self.next_owed(name.split("/")[0], conversation, seq)
+                if owed is not None and owed <= last.get(conversation, 0):
+                    self.find("sync", f"is the last in the inbox; {owed} and up to {last[conversation]} is stored", 0, conversation,
+                              seq, name)
+        self.changes.check_entries()
         for (uid, conversation, key), (at, name) in self.wanted.items():
             self.find("unanswered", f"{key} of {uid} was never answered", at, conversation, 0, name)
 
     def check(self):
         handlers = {"L": self.on_life, "M": self.on_message, "W": self.on_wanted, "S": self.on_send, "A": self.on_answer,
                     "C": self.on_connect, "H": self.on_hello, "F": self.on_frame, "Y": self.on_sync_more,
-                    "R": self.on_resync, "U": self.on_status, "I": self.on_inbox, "J": self.on_entry}
+                    "R": self.on_resync, "U": self.on_status, "I": self.on_inbox, "J": self.on_entry,
+                    "G": self.changes.on_ask, "V": self.changes.on_answer, "B": self.changes.on_members}
         last = self.check_table()
         for history in self.run.histories:
             for number, line in enumerate(history, 1):

@@ -1,0 +1,287 @@
+"""Groups whose members come and go: the checker finds each kind of violation in a history made by hand, and nothing in a good one.
+
+alice made the group with bob. 1, 2: messages; 3: carol is added; 4: a message; 5: carol leaves; 6: a message; 7: alice adds carol
+again, and dave; 8: a message; 9: alice removes bob; 10: a message.
+"""
+import checker
+import membership
+
+GROUP = "g:1"
+ADDED, LEFT, BACK, REMOVED = 3, 5, 7, 9
+EVENTS = {ADDED: {"event": "added", "actor": "alice", "uids": ["carol"]}, LEFT: {"event": "left", "actor": "carol"},
+          BACK: {"event": "added", "actor": "alice", "uids": ["carol", "dave"]},
+          REMOVED: {"event": "removed", "actor": "alice", "uid": "bob"}}
+GETS = {"alice": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "bob": [1, 2, 3, 4, 5, 6, 7, 8], "carol": [3, 4, 7, 8, 9, 10],
+        "dave": [7, 8, 9, 10]}
+
+
+def table(events=None, senders=None):
+    events = EVENTS if events is None else events
+    return {(GROUP, seq): checker.Message(f"m{seq}", events[seq]["actor"] if seq in events else (senders or {}).get(seq, "alice"),
+                                          "" if seq in events else f"k{seq}", f"h{seq}", events.get(seq)) for seq in range(1, 11)}
+
+
+def life(device, number=1, origin=0, taken=0, habit=0):
+    return f"0 {device} L {number} {origin} {taken} {habit}"
+
+
+def handed(device, *seqs, at=20):
+    return [f"{at} {device} M {GROUP} {seq} m{seq} h{seq} -" for seq in seqs]
+
+
+def asked(key, actor, event, *uids):
+    return f"10 {actor}/changes G {key} {GROUP} {event} {' '.join(uids)}"
+
+
+def answered(key, actor, code, seq=0):
+    return f"11 {actor}/changes V {key} {code} {seq}"
+
+
+def changes():
+    return [asked("c1", "alice", "added", "carol"), answered("c1", "alice", "ok", ADDED),
+            asked("c2", "carol", "left", "carol"), answered("c2", "carol", "ok", LEFT),
+            asked("c3", "alice", "added", "bob", "carol", "dave"), answered("c3", "alice", "lost"),
+            asked("c4", "alice", "removed", "bob"), answered("c4", "alice", "ok", REMOVED)]
+
+
+def members(*lines):
+    return [f"90 alice/changes B {GROUP} {' '.join(lines)}"]
+
+
+def gets(uid, seqs):
+    return [life(f"{uid}/phone")] + handed(f"{uid}/phone", *seqs)
+
+
+def good(**others):
+    """Everybody gets what GETS says, or what `others` says of some."""
+    lines = changes()
+    for uid, seqs in GETS.items():
+        lines += gets(uid, others.get(uid, seqs))
+    return lines + members("alice=owner", "carol=member", "dave=member")
+
+
+def check(lines, stored=None, faults=()):
+    stored = stored or table()
+    group = membership.Membership(["alice", "bob"], [(seq, message.event) for (_, seq), message in stored.items() if message.event])
+    devices = {f"{uid}/phone": uid for uid in GETS}
+    return checker.check(checker.Run({}, devices, stored, [lines], list(faults), churning={GROUP: group}))
+
+
+def found(lines, stored=None, faults=()):
+    return sorted({violation.rule for violation in check(lines, stored, faults)[0]})
+
+
+def without(lines, part):
+    assert any(part in line for line in lines)
+    return [line for line in lines if part not in line]
+
+
+# ---- who is a member ----
+
+def test_a_user_is_a_member_from_the_entry_that_adds_it_to_the_one_before_its_removal():
+    group = membership.Membership(["alice", "bob"], EVENTS.items())
+    for uid, seqs in GETS.items():
+        assert [seq for seq in range(1, 11) if group.was(uid, seq)] == seqs
+    assert group.members() == {"alice", "carol", "dave"}
+
+
+def test_the_next_message_of_a_member_lies_in_one_of_its_spans():
+    group = membership.Membership(["alice", "bob"], EVENTS.items())
+    for uid, seqs in GETS.items():
+        for after in range(12):
+            later = [seq for seq in (*seqs, 11, 12) if seq > after and (seq <= 10 or uid != "bob")]
+            assert group.next_after(uid, after) == (min(later) if later else None)
+        for last in range(1, 11):
+            assert group.last(uid, last) == max((seq for seq in seqs if seq <= last), default=0)
+
+
+def test_a_span_is_closed_by_the_removal_that_ends_it():
+    group = membership.Membership(["alice", "bob"], EVENTS.items())
+    assert group.is_closed("carol", 4) and group.is_closed("bob", 8)
+    assert not group.is_closed("carol", 8) and not group.is_closed("carol", 6) and not group.is_closed("bob", 10)
+
+
+def test_whether_a_user_was_ever_a_member_since_a_seq():
+    group = membership.Membership(["alice", "bob"], EVENTS.items())
+    assert group.was_ever("carol", 5, True) and group.was_ever("carol", 4, False) and group.was_ever("bob", 3, False)
+    assert not group.was_ever("alice", 0, False) and not group.was_ever("bob", 9, True) and not group.was_ever("carol", 7, False)
+
+
+def test_an_entry_that_changes_nothing_is_a_fault():
+    again = membership.Membership(["alice"], [(1, {"event": "added", "actor": "alice", "uids": ["alice"]})])
+    gone = membership.Membership(["alice"], [(1, {"event": "removed", "actor": "alice", "uid": "bob"})])
+    assert [seq for seq, _ in again.faults] == [1] and [seq for seq, _ in gone.faults] == [1]
+
+
+# ---- what is right ----
+
+def test_a_good_history_has_no_violation():
+    violations, figures = check(good())
+    assert not violations
+    assert (figures.changes_asked, figures.changes_answered, figures.changes_made) == (4, 3, 4)
+
+
+def test_a_life_goes_on_behind_its_state_in_whichever_span_that_is():
+    lines = good() + [life("carol/phone", 2, 1, 2)] + handed("carol/phone", 7, 8, 9, 10)
+    lines += [life("carol/phone", 3, 1, 0)] + handed("carol/phone", 3, 4, 7, 8, 9, 10)
+    assert found(lines) == []
+
+
+def test_a_change_that_was_made_already_is_answered_without_an_entry():
+    lines = good() + [asked("c9", "alice", "removed", "bob"), answered("c9", "alice", "not_found"),
+                      asked("c8", "alice", "added", "dave"), answered("c8", "alice", "none"),
+                      asked("c7", "bob", "left", "bob"), answered("c7", "bob", "not_member")]
+    assert found(lines) == []
+
+
+def test_a_removed_member_may_be_refused_its_send():
+    violations, figures = check(good() + [f"30 carol/plain A s1 not_member {GROUP} 0 - 0"])
+    assert not violations and figures.refused_outsiders == 1
+
+
+def test_an_inbox_keeps_what_a_removed_member_had():
+    lines = good() + ["60 bob/sync I e 8"] + [f"60 bob/sync J {seq} {GROUP} {seq} m{seq} h{seq}" for seq in GETS["bob"]]
+    lines += ["60 carol/sync I e 6"]
+    lines += [f"60 carol/sync J {at} {GROUP} {seq} m{seq} h{seq}" for at, seq in enumerate(GETS["carol"], 1)]
+    assert found(lines) == []
+
+
+# ---- (a) nothing to who is no member ----
+
+def test_a_message_from_before_the_join_is_a_leak():
+    assert found(good(dave=[6, 7, 8, 9, 10])) == ["leak"]
+
+
+def test_a_message_from_between_two_memberships_is_a_leak():
+    assert found(good(carol=[3, 4, 6, 7, 8, 9, 10])) == ["leak"]
+
+
+def test_the_entry_that_removes_a_member_is_a_leak_to_it():
+    assert found(good(bob=[1, 2, 3, 4, 5, 6, 7, 8, 9])) == ["leak"]
+
+
+def test_a_frame_on_the_wire_to_who_is_no_member_is_a_leak():
+    lines = [life("bob/observer", habit=9), "50 bob/observer C 1 e 0", "50 bob/observer H 1 e 0"]
+    assert found(good() + lines + [f"50 bob/observer F 1 1 {GROUP} 8"]) == []
+    assert found(good() + lines + [f"50 bob/observer F 1 1 {GROUP} 10"]) == ["leak"]
+
+
+def test_an_entry_of_an_inbox_from_after_the_removal_is_a_leak():
+    lines = ["60 bob/sync I e 2", f"60 bob/sync J 1 {GROUP} 8 m8 h8"]
+    assert found(good() + lines) == []
+    assert found(good() + lines + [f"60 bob/sync J 2 {GROUP} 9 m9 h9"]) == ["leak"]
+
+
+# ---- (b) everything to a member ----
+
+def test_the_entry_that_adds_a_member_is_missing_if_it_does_not_come_to_it():
+    assert found(good(dave=[8, 9, 10])) == ["hole"]
+
+
+def test_what_comes_last_in_a_membership_is_missing_if_it_does_not_come():
+    assert found(good(bob=GETS["bob"][:-1])) == ["missing"]
+    assert found(good(carol=GETS["carol"][:-1])) == ["missing"]
+
+
+def test_what_is_missing_from_an_earlier_membership_is_a_hole():
+    assert found(good(carol=[3, 7, 8, 9, 10])) == ["hole"]
+
+
+def test_a_member_that_gets_nothing_misses_it():
+    assert found(good(dave=[])) == ["missing"]
+
+
+def test_an_inbox_without_a_message_of_the_membership_is_found():
+    lines = ["60 carol/sync I e 3"] + [f"60 carol/sync J {at} {GROUP} {seq} m{seq} h{seq}" for at, seq in ((1, 3), (2, 7), (3, 8))]
+    assert found(good() + lines) == ["sync"]  # 4 between, and 9, 10 at the end
+    lines = ["60 bob/sync I e 1", f"60 bob/sync J 1 {GROUP} 7 m7 h7"]
+    assert found(good() + lines) == ["sync"]
+
+
+def test_what_an_inbox_that_was_lost_held_for_a_removed_member_is_not_missed():
+    lines = good(carol=[3, 7, 8, 9, 10], bob=[1, 2, 3]) + [f"95 alice/plain A k4 ok {GROUP} 4 m4 0"]
+    assert found(lines) == ["hole", "missing"]
+    assert found(lines, faults=[(40, "flush")]) == []
+    assert found(lines, faults=[(40, "kill-push")]) == ["hole", "missing"]
+
+
+def test_a_loss_of_redis_excuses_nothing_that_came_after_it():
+    answer = [f"50000 alice/plain A k4 ok {GROUP} 4 m4 0"]
+    assert found(good(carol=[3, 7, 8, 9, 10]) + answer, faults=[(40, "flush")]) == ["hole"]
+
+
+def test_a_loss_of_redis_excuses_nothing_of_a_membership_that_lasts():
+    assert found(good(carol=[3, 4, 7, 9, 10]), faults=[(40, "flush")]) == ["hole"]
+    assert found(good(carol=[3, 4, 7, 8, 9]), faults=[(40, "flush")]) == ["missing"]
+
+
+# ---- (c) a change is its entry ----
+
+def test_a_change_that_was_answered_has_its_entry():
+    for other in (answered("c4", "alice", "ok", 8), answered("c4", "alice", "ok", 12), answered("c4", "alice", "ok", LEFT)):
+        assert "change" in found(without(good(), " V c4 ") + [other])
+
+
+def test_an_entry_that_names_somebody_else_is_not_the_answer():
+    events = {**EVENTS, REMOVED: {"event": "removed", "actor": "alice", "uid": "dave"}}
+    assert "change" in found(good(), table(events))
+
+
+def test_an_entry_that_nobody_asked_for_is_found():
+    assert found(without(good(), " c3 ")) == ["change"]
+    assert found(without(without(good(), " c4 "), " B ") + members("alice=owner", "carol=member", "dave=member")) == ["change"]
+
+
+def test_an_entry_that_removes_who_is_no_member_is_found():
+    events = {**EVENTS, 10: {"event": "removed", "actor": "alice", "uid": "bob"}}
+    lines = good() + [asked("c9", "alice", "removed", "bob"), answered("c9", "alice", "ok", 10)]
+    assert found(lines, table(events)) == ["change"]
+
+
+def test_two_changes_with_one_entry_are_found():
+    lines = good() + [asked("c9", "alice", "removed", "bob"), answered("c9", "alice", "ok", REMOVED)]
+    assert found(lines) == ["change"]
+
+
+def test_an_answer_from_before_it_was_asked_for_is_found():
+    lines = without(without(good(), " V c1 "), " G c1 ") + [asked("c9", "alice", "added", "carol"), answered("c9", "alice", "ok", ADDED)]
+    assert found(lines) == ["change"]
+
+
+def test_an_addition_that_finds_nothing_to_do_found_a_member():
+    assert found(good() + [asked("c9", "alice", "added", "bob"), answered("c9", "alice", "none")]) == ["change"]
+
+
+def test_a_removal_of_a_member_is_not_refused():
+    assert found(good() + [asked("c9", "alice", "removed", "dave"), answered("c9", "alice", "not_found")]) == ["change"]
+    assert found(good() + [asked("c9", "dave", "left", "dave"), answered("c9", "dave", "not_member")]) == ["change"]
+    assert found(good() + [asked("c9", "alice", "added", "dave"), answered("c9", "alice", "not_member")]) == ["change"]
+
+
+def test_a_change_is_not_refused_with_anything_else():
+    assert found(good() + [asked("c9", "alice", "added", "dave"), answered("c9", "alice", "500")]) == ["refused"]
+
+
+def test_a_member_s_send_is_not_refused():
+    assert found(good() + [f"30 alice/plain A s1 not_member {GROUP} 0 - 0"]) == ["refused"]
+
+
+def test_a_message_from_who_is_no_member_is_found():
+    assert found(good(), table(senders={6: "carol"})) == ["outsider"]
+    assert found(good(), table(senders={8: "carol", 10: "dave"})) == []
+
+
+# ---- (d) the list ----
+
+def test_the_list_of_members_is_what_the_entries_say():
+    lines = without(good(), " B ")
+    assert found(lines + members("alice=owner", "carol=member")) == ["members"]
+    assert found(lines + members("alice=owner", "bob=member", "carol=member", "dave=member")) == ["members"]
+    assert found(lines + members("alice=owner", "carol=member", "dave=member", "dave=member")) == ["members"]
+
+
+def test_the_list_of_members_has_the_role_that_was_given_last():
+    events = {**EVENTS, 10: {"event": "role", "actor": "alice", "uid": "dave", "role": "admin"}}
+    lines = good() + [asked("c9", "alice", "role", "dave"), answered("c9", "alice", "ok", 10)]
+    assert found(lines, table(events)) == ["members"]
+    assert found(without(lines, " B ") + members("alice=owner", "carol=member", "dave=admin"), table(events)) == []
