@@ -3,8 +3,10 @@
  * happens to each to HISTORY. It links what an application would link. The harness (tests/chaos/chaos) talks to it in lines:
  *
  *   PLAN     {"bases": [...], "seed": 1, "rate": 100, "users": [{"uid", "token", "devices": ["phone"],
- *            "conversations": [{"id": "g:1", "to": {"group": "1"}}]}]}
- *   stdin    go (send, live) | calm (no more sends, no kills; everybody takes) | last CONVERSATION SEQ (what there is) | end
+ *            "conversations": [{"id": "g:1", "to": {"group": "1"}}], "passing": [{"id": "g:2"}]}]}; `passing`: groups that the
+ *            user comes to and goes from; it sends nothing to them
+ *   stdin    go (send, live) | calm (no more sends, no kills; everybody takes) | last CONVERSATION SEQ (what there is) |
+ *            owed UID CONVERSATION SEQ (of a passing one, what this user has to get) | end
  *   stdout   once a second {"devices", "up_once", "sent", "answered", "refused", "unanswered", "handed", "behind", "kills"};
  *            `behind` counts pairs of device and conversation that do not have everything
  *
@@ -52,17 +54,31 @@ static const char *text_of(const json_t *json, const char *name)
 	return text;
 }
 
+static void find_places(const json_t *list)
+{
+	size_t i;
+	const json_t *conversation;
+
+	json_array_foreach(list, i, conversation)
+	{
+		const char *id = text_of(conversation, "id");
+
+		if (!json_object_get(clients.places, id))
+			json_object_set_new(clients.places, id, json_integer((json_int_t)json_object_size(clients.places)));
+	}
+}
+
 static void count_conversations(const json_t *users)
 {
-	size_t i, j;
-	const json_t *user, *conversation;
+	size_t i;
+	const json_t *user;
 
 	clients.places = json_object();
 	json_array_foreach(users, i, user)
-		json_array_foreach(json_object_get(user, "conversations"), j,
-	                           conversation) if (!json_object_get(clients.places, text_of(conversation, "id")))
-			json_object_set_new(clients.places, text_of(conversation, "id"),
-	                                    json_integer((json_int_t)json_object_size(clients.places)));
+	{
+		find_places(json_object_get(user, "conversations"));
+		find_places(json_object_get(user, "passing"));
+	}
 	clients.conversations = calloc(json_object_size(clients.places), sizeof(struct conversation));
 }
 
@@ -73,22 +89,31 @@ static struct conversation *conversation_of(const char *id)
 	return place ? &clients.conversations[json_integer_value(place)] : NULL;
 }
 
-static void take_conversations(struct user *user, const json_t *list)
+static void add_conversation(struct user *user, const char *id)
 {
-	size_t i;
+	size_t slot = user->conversation_count++;
+
+	user->conversations[slot] = conversation_of(id);
+	user->conversations[slot]->id = id;
+	json_object_set_new(user->slots, id, json_integer((json_int_t)slot));
+}
+
+static void take_conversations(struct user *user, const json_t *list, const json_t *passing)
+{
+	size_t i, count = json_array_size(list) + json_array_size(passing);
 	const json_t *item;
 
-	user->conversation_count = json_array_size(list);
-	user->conversations = calloc(user->conversation_count, sizeof(struct conversation *));
+	user->conversations = calloc(count, sizeof(struct conversation *));
+	user->owed = calloc(count, sizeof(uint64_t));
 	user->slots = json_object();
 	user->recipients = json_array();
 	json_array_foreach(list, i, item)
 	{
-		user->conversations[i] = conversation_of(text_of(item, "id"));
-		user->conversations[i]->id = text_of(item, "id");
-		json_object_set_new(user->slots, text_of(item, "id"), json_integer((json_int_t)i));
+		add_conversation(user, text_of(item, "id"));
 		json_array_append(user->recipients, json_object_get(item, "to"));
 	}
+	json_array_foreach(passing, i, item)
+		add_conversation(user, text_of(item, "id"));
 }
 
 static void take_device(struct user *user, struct device *device, const char *name, unsigned number)
@@ -117,7 +142,7 @@ static void make_users(const json_t *list)
 
 		user->uid = strdup(text_of(item, "uid"));
 		user->token = strdup(text_of(item, "token"));
-		take_conversations(user, json_object_get(item, "conversations"));
+		take_conversations(user, json_object_get(item, "conversations"), json_object_get(item, "passing"));
 		user->device_count = json_array_size(devices);
 		user->devices = calloc(user->device_count, sizeof(struct device));
 		for (size_t d = 0; d < user->device_count; d++)
@@ -138,7 +163,7 @@ static void send_one(void)
 {
 	struct world *world = &clients.world;
 	struct user *user = &clients.users[world_random_below(world, clients.user_count)];
-	size_t at = world_random_below(world, user->conversation_count);
+	size_t at = world_random_below(world, json_array_size(user->recipients));
 	char key[40], text[400];
 	int padding = (int)world_random_below(world, 200);
 
@@ -175,7 +200,8 @@ static void add_up(struct device *device, void *arg)
 	sums->up_once += device->was_up && device->stored.text;
 	sums->unanswered += device->unsent_count;
 	for (size_t i = 0; i < user->conversation_count; i++)
-		sums->behind += device->last[i] < user->conversations[i]->last;
+		sums->behind += device->last[i] <
+		                (i < json_array_size(user->recipients) ? user->conversations[i]->last : user->owed[i]);
 }
 
 static void report(void)
@@ -247,6 +273,22 @@ static void learn_last(const char *arguments)
 		conversation->last = last;
 }
 
+static void learn_owed(const char *arguments)
+{
+	char uid[80], id[200];
+	unsigned long owed;
+
+	if (sscanf(arguments, "%79s %199s %lu", uid, id, &owed) != 3)
+		return;
+	for (size_t i = 0; i < clients.user_count; i++) {
+		struct user *user = &clients.users[i];
+		const json_t *slot = json_object_get(user->slots, id);
+
+		if (slot && strcmp(user->uid, uid) == 0)
+			user->owed[json_integer_value(slot)] = owed;
+	}
+}
+
 static void obey(const char *line)
 {
 	if (strcmp(line, "go") == 0) {
@@ -257,6 +299,8 @@ static void obey(const char *line)
 		clients.world.is_calm = true;
 	} else if (strncmp(line, "last ", 5) == 0) {
 		learn_last(line + 5);
+	} else if (strncmp(line, "owed ", 5) == 0) {
+		learn_owed(line + 5);
 	} else if (strcmp(line, "end") == 0) {
 		end();
 	}

@@ -70,7 +70,8 @@ struct user {
 	char *uid, *token;
 	json_t *slots; /* conversation id -> place in `conversations` */
 	struct conversation **conversations;
-	json_t *recipients; /* of each, the `to` of a send */
+	json_t *recipients; /* the `to` of a send, of those that it sends to: the first ones */
+	uint64_t *owed; /* of the others: the last message that the user has to get */
 	size_t conversation_count;
 	struct device *devices;
 	size_t device_count;

@@ -54,11 +54,14 @@ class Asker:
         except (aiohttp.ClientError, asyncio.TimeoutError, ValueError):
             return None, None
 
-    async def get(self, person, path, **query):
+    async def get(self, person, path, may_be_refused=False, **query):
+        """None: refused, for who may be no member any more."""
         while True:
             status, answer = await self.once(person, "GET", path, **query)
             if status == 200:
                 return answer
+            if status == 403 and may_be_refused:
+                return None
             if status is not None and status not in (429, 503):
                 raise RuntimeError(f"GET {path}: {status} {answer}")
             await asyncio.sleep(0.3)
@@ -143,8 +146,10 @@ class Observer:
         for entry in page["conversations"]:
             conversation = entry["conversation_id"]
             while self.last[conversation] < entry["last_seq"]:
-                history = await self.asker.get(self.person, f"/v1/conversations/{conversation}/messages",
+                history = await self.asker.get(self.person, f"/v1/conversations/{conversation}/messages", may_be_refused=True,
                                                after_seq=self.last[conversation], limit=PAGE)
+                if not history or not history["messages"]:
+                    break
                 for message in history["messages"]:
                     self._hand_over(message)
         self.epoch, self.offset = page["epoch"], int(page["next_offset"])

@@ -5,6 +5,7 @@ import time
 
 import checker
 import cluster
+import membership
 import world
 
 SHOWN = 5  # violations in full; the others in a line each
@@ -17,10 +18,16 @@ def load(out):
     with open(out / "table.tsv", encoding="utf-8") as rows:
         for row in rows:
             conversation, seq, msg_id, sender, key, kind, body = row.rstrip("\n").split("\t")
+            event = json.loads(cluster.unescaped(body)) if kind == "system" else None
             table[conversation, int(seq)] = checker.Message(msg_id, sender, key,
-                                                            checker.text_hash(sender, kind, cluster.text_of(body)))
+                                                            checker.text_hash(sender, kind, cluster.text_of(body)), event)
     devices = {f"{person['uid']}/{device}": person["uid"] for person in plan["users"] for device in person["devices"]}
     members = world.members_of(plan)
+    churning = {}
+    for group in plan["churning"]:
+        entries = [(seq, stored.event) for (conversation, seq), stored in table.items()
+                   if conversation == group["id"] and stored.event]
+        churning[group["id"]] = membership.Membership(group["core"] + group["first"], entries)
     histories = [out / "clients.history", out / "observers.history"]
     for history in histories[1:]:
         with open(history, encoding="ascii") as lines:
@@ -30,7 +37,7 @@ def load(out):
                     devices[name] = name.split("/")[0]
     happened = json.loads((out / "faults.json").read_text())
     return checker.Run(members, devices, table, [open(path, encoding="ascii") for path in histories],
-                       [(began, kind) for began, _, _, kind in happened]), happened
+                       [(began, kind) for began, _, _, kind in happened], churning=churning), happened
 
 
 def clock(at_ms):
@@ -102,6 +109,8 @@ def report(options, command):
           f"{figures.handed} handed over in {figures.lives} lives, {figures.frames} frames observed "
           f"({figures.late_repeats} late repeats of what came over another connection); "
           f"checked in {time.monotonic() - started:.1f} s")
+    print(f"{figures.changes_asked} changes of memberships asked for, {figures.changes_answered} answered, {figures.changes_made} made; "
+          f"{figures.refused_outsiders} sends of removed members refused")
     kinds = {}
     for *_, kind in happened:
         kinds[kind] = kinds.get(kind, 0) + 1

@@ -1,4 +1,5 @@
-"""Who talks to whom in a chaos run: users with devices, pairs, groups of ten, and one that holds half of them."""
+"""Who talks to whom in a chaos run: users with devices, pairs, groups of ten, one that holds half of them, and groups whose
+members come and go."""
 import asyncio
 import base64
 import hashlib
@@ -10,6 +11,9 @@ import time
 import aiohttp
 
 OBSERVER = "observer"
+CHURNING = 2  # groups whose members come and go
+CORE = 6  # of each: who stays; the first is the owner
+POOL = 40  # and who comes and goes; half of them are in at first
 
 
 def segment(value):
@@ -29,13 +33,19 @@ def plan(seed, users, rate, secret):
     pairs = {tuple(sorted(rng.sample(uids, 2))) for _ in range(2 * users)}
     shuffled = rng.sample(uids, users)
     groups = [shuffled[i:i + 10] for i in range(0, users, 10)] + [shuffled[:users // 2]]
+    churning = []
+    for _ in range(CHURNING):
+        # The first users have an observer each (see chaos): some of them stay, some come and go.
+        others = rng.sample(uids[4:], CORE - 1 + min(POOL, users // 2))
+        pool = uids[1:4] + others[CORE - 1:]
+        churning.append({"core": others[:CORE - 1] + uids[:1], "pool": pool, "first": pool[::2]})
     people = [{"uid": uid, "token": token(secret, uid), "devices": ["phone", "tablet"] if i % 2 else ["phone"],
-               "conversations": []} for i, uid in enumerate(uids)]
+               "conversations": [], "passing": []} for i, uid in enumerate(uids)]
     of = {person["uid"]: person for person in people}
     for one, other in sorted(pairs):
         for uid, peer in ((one, other), (other, one)):
             of[uid]["conversations"].append({"id": f"u:{one}:{other}", "to": {"user": peer}})
-    return {"seed": seed, "rate": rate, "users": people, "groups": groups}
+    return {"seed": seed, "rate": rate, "users": people, "groups": groups, "churning": churning}
 
 
 async def settle(plan_, bases):
@@ -55,12 +65,22 @@ async def settle(plan_, bases):
             made = await ask("POST", "/v1/groups", of[members[0]], {"name": "chaos", "members": members[1:]})
             for uid in members:
                 of[uid]["conversations"].append({"id": made["conversation_id"], "to": {"group": made["group_id"]}})
+        for group in plan_["churning"]:
+            made = await ask("POST", "/v1/groups", of[group["core"][0]],
+                             {"name": "churn", "members": group["core"][1:] + group["first"], "history": "since_join"})
+            group.update(id=made["conversation_id"], group_id=made["group_id"])
+            for uid in group["core"]:
+                of[uid]["conversations"].append({"id": group["id"], "to": {"group": group["group_id"]}})
+            for uid in group["pool"]:
+                of[uid]["passing"].append({"id": group["id"]})
 
 
 def members_of(plan_):
-    """{conversation: its uids}"""
+    """{conversation: its uids}, of those whose members stay"""
+    churning = {group["id"] for group in plan_["churning"]}
     members = {}
     for person in plan_["users"]:
         for conversation in person["conversations"]:
-            members.setdefault(conversation["id"], set()).add(person["uid"])
+            if conversation["id"] not in churning:
+                members.setdefault(conversation["id"], set()).add(person["uid"])
     return members
