@@ -315,6 +315,21 @@ static enum inbox_action inbox_hand_over(struct inbox *inbox, struct known *know
 	return INBOX_HAND_OVER;
 }
 
+/*
+ * History reaches further than it was asked for. The rest comes through the inbox, where other messages may stand before it:
+ * after a user was removed from a group and came back, history may begin with the second join, while the inbox has messages of the
+ * first membership. Ends the pull.
+ */
+static bool inbox_is_behind_pull(struct inbox *inbox, const struct inbox_item *item)
+{
+	struct pull *pull = container_of(inbox->pulls.next, struct pull, link);
+
+	if (item->seq <= pull->to)
+		return false;
+	pull->is_exhausted = true;
+	return true;
+}
+
 /* Hands over the first of `items`, or asks for the messages that are missing before it. */
 static enum inbox_action inbox_take_message(struct inbox *inbox, struct list *items, struct inbox_effect *effect)
 {
@@ -326,6 +341,10 @@ static enum inbox_action inbox_take_message(struct inbox *inbox, struct list *it
 		return INBOX_NOTHING;
 	}
 	(void)inbox_pop(inbox, items);
+	if (items == &inbox->pulled && inbox_is_behind_pull(inbox, item)) {
+		inbox->rules->let_go(item);
+		return INBOX_NOTHING;
+	}
 	if (!known || item->seq > known->last)
 		return inbox_hand_over(inbox, known, item, effect);
 	inbox_advance_to_offset(inbox, item->offset);

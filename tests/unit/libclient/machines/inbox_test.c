@@ -540,6 +540,35 @@ static void a_gap_that_history_does_not_fill_is_no_gap(void **state)
 	expect_message(A, 9);
 }
 
+/* In a group with history `since_join`, history begins with the latest join, and the inbox holds messages of an earlier one. */
+static void history_from_behind_a_gap_does_not_pass_what_is_in_the_inbox(void **state)
+{
+	struct inbox_effect effect;
+	struct list items;
+
+	(void)state;
+	inbox_connected(&single.inbox, STR("e"), 0);
+	live(A, 10, 1);
+	live(A, 20, 2);
+	live(A, 21, 3);
+	expect_message(A, 10);
+	assert_int_equal(next(&effect), INBOX_PULL);
+	list_init(&items);
+	list_push_back(&items, &new_item(&single, A, 40, 0)->link);
+	list_push_back(&items, &new_item(&single, A, 41, 0)->link);
+	inbox_pulled(&single.inbox, &items, false);
+	expect_message(A, 20);
+	expect_message(A, 21);
+	live(A, 40, 4);
+	assert_int_equal(next(&effect), INBOX_PULL);
+	assert_int_equal(effect.after_seq, 21);
+	list_init(&items);
+	list_push_back(&items, &new_item(&single, A, 40, 0)->link);
+	inbox_pulled(&single.inbox, &items, true);
+	expect_message(A, 40);
+	expect_nothing();
+}
+
 static void a_conversation_that_may_not_be_read_does_not_stop_the_others(void **state)
 {
 	struct inbox_effect effect;
@@ -747,6 +776,7 @@ int main(void)
 		cmocka_unit_test(long_sequences_do_too),
 		CASE(the_first_message_of_a_conversation_may_have_any_seq),
 		CASE(a_gap_that_history_does_not_fill_is_no_gap),
+		CASE(history_from_behind_a_gap_does_not_pass_what_is_in_the_inbox),
 		CASE(a_conversation_that_may_not_be_read_does_not_stop_the_others),
 		CASE(a_page_of_history_that_leads_nowhere_is_the_last),
 		CASE(a_gap_in_offsets_that_sync_does_not_fill_is_passed),
