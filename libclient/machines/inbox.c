@@ -316,9 +316,9 @@ static enum inbox_action inbox_hand_over(struct inbox *inbox, struct known *know
 }
 
 /*
- * History reaches further than it was asked for. The rest comes through the inbox, where other messages may stand before it:
- * after a user was removed from a group and came back, history may begin with the second join, while the inbox has messages of the
- * first membership. Ends the pull.
+ * True for a message of history after the last one that the pull asked for; the pull ends there. The inbox has that message
+ * too, and may have others before it that history does not show: after a user was removed from a group and added again, history
+ * may begin with the second join, while the inbox still has messages of the first membership.
  */
 static bool inbox_is_behind_pull(struct inbox *inbox, const struct inbox_item *item)
 {

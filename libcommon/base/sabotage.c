@@ -9,7 +9,8 @@ static const char *const names[SABOTAGE_COUNT] = {
 	[SABOTAGE_COMMIT_EARLY] = "commit_early", [SABOTAGE_LOOKUP_FIRST] = "lookup_first",
 	[SABOTAGE_NO_REORDER] = "no_reorder",     [SABOTAGE_NO_GAP_READ] = "no_gap_read",
 	[SABOTAGE_SYNC_FIRST] = "sync_first",     [SABOTAGE_NO_SEQUENCER] = "no_sequencer",
-	[SABOTAGE_BLIND_UNBIND] = "blind_unbind",
+	[SABOTAGE_BLIND_UNBIND] = "blind_unbind", [SABOTAGE_NEWEST_MEMBERS] = "newest_members",
+	[SABOTAGE_DELTA_LOST] = "delta_lost",
 };
 
 bool sabotaged(enum sabotage what)

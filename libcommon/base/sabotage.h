@@ -18,6 +18,8 @@ enum sabotage {
 	SABOTAGE_SYNC_FIRST, /* gateway takes the inbox's head before the route is bound */
 	SABOTAGE_NO_SEQUENCER, /* gateway sends messages in the order of arrival */
 	SABOTAGE_BLIND_UNBIND, /* a route is deleted without comparing the connection */
+	SABOTAGE_NEWEST_MEMBERS, /* push delivers to the newest members, not to the members as of the message */
+	SABOTAGE_DELTA_LOST, /* push ignores the change that an entry makes to the membership */
 	SABOTAGE_COUNT
 };
 

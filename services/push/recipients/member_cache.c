@@ -4,6 +4,7 @@
 #include "base/macros.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/sabotage.h"
 #include "base/telemetry/metrics.h"
 #include "base/text/buf.h"
 #include "base/text/ident.h"
@@ -126,7 +127,8 @@ static struct recipients *member_cache_answer(struct member_cache *cache, const 
 	}
 	if (!question->delta || question->version != question->first_seq || group->through + 1 != question->first_seq)
 		return NULL;
-	struct recipients *members = recipients_changed(group->members, question->delta);
+	struct recipients *members = sabotaged(SABOTAGE_DELTA_LOST) ? recipients_ref(group->members) :
+	                                                              recipients_changed(group->members, question->delta);
 	if (members) {
 		member_cache_put(cache, group, members, question);
 		counter_add(cache->from_delta, 1);
@@ -218,7 +220,8 @@ static void member_lookup_read_page(struct member_lookup *lookup, struct str aft
 
 void member_cache_find(struct member_cache *cache, const struct member_question *question, members_found done, void *arg)
 {
-	struct recipients *members = member_cache_answer(cache, question);
+	bool is_as_of = !sabotaged(SABOTAGE_NEWEST_MEMBERS);
+	struct recipients *members = is_as_of ? member_cache_answer(cache, question) : NULL;
 
 	if (members) {
 		done(arg, OK, members);
@@ -230,6 +233,8 @@ void member_cache_find(struct member_cache *cache, const struct member_question 
 	lookup->question = *question;
 	lookup->question.conversation_id = str_from(lookup->id);
 	lookup->question.delta = NULL;
+	if (!is_as_of)
+		lookup->question.version = INT64_MAX;
 	lookup->done = done;
 	lookup->arg = arg;
 	member_lookup_read_page(lookup, STR(""));
