@@ -107,6 +107,7 @@ def schedule(seed, minutes, names=None):
 
 
 def short():
-    """What `make test` runs: one kill of each service, one flush and one pause."""
+    """What `make test` runs: one kill of each service and of PostgreSQL, one flush and one pause."""
     return [Fault(1, "kill-gateway", "gateway-1", 0.5), Fault(6, "kill-push", "push-2", 0.5), Fault(14, "flush", "redis", 0),
-            Fault(17, "kill-im", "im-1", 0.5), Fault(22, "pause-push", "push-1", 3), Fault(29, "kill-router", "router-1", 0.5)]
+            Fault(17, "kill-im", "im-1", 0.5), Fault(22, "pause-push", "push-1", 3), Fault(29, "kill-postgres", "postgres", 0.5),
+            Fault(36, "kill-router", "router-1", 0.5)]
