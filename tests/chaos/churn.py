@@ -11,7 +11,7 @@ BURST = 100  # changes at once, in the first group
 STORM = 120  # messages sent to it meanwhile
 BURST_S = 1.5  # within that time all of them start
 TRIES = 6
-ENTRIES = """select seq, body from message join conversation using (no) where id = '{}' and type = 'system'"""
+ENTRIES = """select seq, body from message join conversation using (no) where id = '{}' and fn.type_name(type) = 'system'"""
 
 
 class Churn:
