@@ -1,4 +1,5 @@
 """Holds what was asked and answered about a group's membership against the `system` entries of its conversation."""
+import bisect
 import collections
 
 import membership
@@ -12,9 +13,27 @@ FINDS_MEMBER = {"added": True, "removed": False, "left": False, "role": True}
 
 
 class Change:
-    def __init__(self, conversation, event, actor, uids, floor):
-        self.conversation, self.event, self.actor, self.uids = conversation, event, actor, uids
-        self.floor = floor  # the highest seq that was known when it was asked for
+    def __init__(self, at, conversation, event, actor, uids):
+        self.at, self.conversation, self.event, self.actor, self.uids = at, conversation, event, actor, uids
+        self.floor = 0  # the highest seq that was answered before it was asked for
+
+
+class Known:
+    """The highest seq of a conversation that was answered before a time."""
+
+    def __init__(self):
+        self.answers = []  # (at, seq), in any order
+        self.at, self.highest = [], []
+
+    def settle(self):
+        for at, seq in sorted(self.answers):
+            if not self.highest or seq > self.highest[-1]:
+                self.at.append(at)
+                self.highest.append(seq)
+
+    def before(self, at):
+        place = bisect.bisect_left(self.at, at)
+        return self.highest[place - 1] if place else 0
 
 
 class Changes:
@@ -25,26 +44,38 @@ class Changes:
         self.asked = {}  # key: Change
         self.tries = collections.Counter()  # (conversation, event, actor, uid): how often it was asked for
         self.claimed = {}  # (conversation, seq): the key that was answered with it
-        self.known = collections.defaultdict(int)  # conversation: the highest seq that was answered so far
+        self.known = collections.defaultdict(Known)  # by conversation
+        self.answers = []  # (at, name, key, code, seq): looked at in the end, when all that was known is there
 
-    def on_answered_seq(self, conversation, seq):
-        self.known[conversation] = max(self.known[conversation], seq)
+    def on_answered_seq(self, at, conversation, seq):
+        self.known[conversation].answers.append((at, seq))
 
-    def on_ask(self, _at, name, key, conversation, event, *uids):
+    def on_ask(self, at, name, key, conversation, event, *uids):
         actor = name.split("/")[0]
         self.figures.changes_asked += 1
-        self.asked[key] = Change(conversation, event, actor, uids, self.known[conversation])
+        self.asked[key] = Change(at, conversation, event, actor, uids)
         for uid in uids:
             self.tries[conversation, event, actor, uid] += 1
 
     def on_answer(self, at, name, key, code, seq):
-        change, seq = self.asked[key], int(seq)
+        self.figures.changes_answered += code in ("ok", NOTHING)
+        self.answers.append((at, name, key, code, int(seq)))
         if code == "ok":
-            self.figures.changes_answered += 1
+            self.on_answered_seq(at, self.asked[key].conversation, int(seq))
+
+    def check_answers(self):
+        for known in self.known.values():
+            known.settle()
+        for change in self.asked.values():
+            change.floor = self.known[change.conversation].before(change.at)
+        for answer in self.answers:
+            self._check_answer(*answer)
+
+    def _check_answer(self, at, name, key, code, seq):
+        change = self.asked[key]
+        if code == "ok":
             self._check_entry(at, name, key, change, seq)
-            self.on_answered_seq(change.conversation, seq)
         elif code == NOTHING:
-            self.figures.changes_answered += 1
             self._check_state(at, name, key, change, FINDS_MEMBER[change.event], "had nothing to do")
         elif (change.event, code) in REFUSALS:
             self._check_state(at, name, key, change, REFUSALS[change.event, code], f"was refused with {code}")

@@ -270,7 +270,7 @@ class Checker:
         elif self.hashes.get((uid, key), stored.hash) != stored.hash:
             self.find("altered", f"{key} of {uid} is stored as something else", at, conversation, seq, name)
         self.answered_ms.setdefault((conversation, seq), at)
-        self.changes.on_answered_seq(conversation, seq)
+        self.changes.on_answered_seq(at, conversation, seq)
 
     # -- observers --
 
@@ -383,6 +383,7 @@ class Checker:
                 if owed is not None and owed <= last.get(conversation, 0):
                     self.find("sync", f"is the last in the inbox; {owed} and up to {last[conversation]} is stored", 0, conversation,
                               seq, name)
+        self.changes.check_answers()
         self.changes.check_entries()
         for (uid, conversation, key), (at, name) in self.wanted.items():
             self.find("unanswered", f"{key} of {uid} was never answered", at, conversation, 0, name)

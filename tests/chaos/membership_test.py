@@ -29,12 +29,12 @@ def handed(device, *seqs, at=20):
     return [f"{at} {device} M {GROUP} {seq} m{seq} h{seq} -" for seq in seqs]
 
 
-def asked(key, actor, event, *uids):
-    return f"10 {actor}/changes G {key} {GROUP} {event} {' '.join(uids)}"
+def asked(key, actor, event, *uids, at=10):
+    return f"{at} {actor}/changes G {key} {GROUP} {event} {' '.join(uids)}"
 
 
-def answered(key, actor, code, seq=0):
-    return f"11 {actor}/changes V {key} {code} {seq}"
+def answered(key, actor, code, seq=0, at=11):
+    return f"{at} {actor}/changes V {key} {code} {seq}"
 
 
 def changes():
@@ -128,7 +128,7 @@ def test_a_life_goes_on_behind_its_state_in_whichever_span_that_is():
 
 
 def test_a_change_that_was_made_already_is_answered_without_an_entry():
-    lines = good() + [asked("c9", "alice", "removed", "bob"), answered("c9", "alice", "not_found"),
+    lines = good() + [asked("c9", "alice", "removed", "bob"), answered("c9", "alice", "not_found", at=31),
                       asked("c8", "alice", "added", "dave"), answered("c8", "alice", "none"),
                       asked("c7", "bob", "left", "bob"), answered("c7", "bob", "not_member")]
     assert found(lines) == []
@@ -244,22 +244,23 @@ def test_two_changes_with_one_entry_are_found():
 
 
 def test_an_answer_from_before_it_was_asked_for_is_found():
-    lines = without(without(good(), " V c1 "), " G c1 ") + [asked("c9", "alice", "added", "carol"), answered("c9", "alice", "ok", ADDED)]
+    lines = without(without(good(), " V c1 "), " G c1 ")
+    lines += [asked("c9", "alice", "added", "carol", at=30), answered("c9", "alice", "ok", ADDED, at=31)]
     assert found(lines) == ["change"]
 
 
 def test_an_addition_that_finds_nothing_to_do_found_a_member():
-    assert found(good() + [asked("c9", "alice", "added", "bob"), answered("c9", "alice", "none")]) == ["change"]
+    assert found(good() + [asked("c9", "alice", "added", "bob", at=30), answered("c9", "alice", "none", at=31)]) == ["change"]
 
 
 def test_a_removal_of_a_member_is_not_refused():
-    assert found(good() + [asked("c9", "alice", "removed", "dave"), answered("c9", "alice", "not_found")]) == ["change"]
-    assert found(good() + [asked("c9", "dave", "left", "dave"), answered("c9", "dave", "not_member")]) == ["change"]
-    assert found(good() + [asked("c9", "alice", "added", "dave"), answered("c9", "alice", "not_member")]) == ["change"]
+    assert found(good() + [asked("c9", "alice", "removed", "dave", at=30), answered("c9", "alice", "not_found", at=31)]) == ["change"]
+    assert found(good() + [asked("c9", "dave", "left", "dave", at=30), answered("c9", "dave", "not_member", at=31)]) == ["change"]
+    assert found(good() + [asked("c9", "alice", "added", "dave", at=30), answered("c9", "alice", "not_member", at=31)]) == ["change"]
 
 
 def test_a_change_is_not_refused_with_anything_else():
-    assert found(good() + [asked("c9", "alice", "added", "dave"), answered("c9", "alice", "500")]) == ["refused"]
+    assert found(good() + [asked("c9", "alice", "added", "dave", at=30), answered("c9", "alice", "500")]) == ["refused"]
 
 
 def test_a_member_s_send_is_not_refused():
