@@ -60,15 +60,15 @@ def good(**others):
     return lines + members("alice=owner", "carol=member", "dave=member")
 
 
-def check(lines, stored=None, faults=()):
+def check(lines, stored=None, faults=(), devices=None):
     stored = stored or table()
     group = membership.Membership(["alice", "bob"], [(seq, message.event) for (_, seq), message in stored.items() if message.event])
-    devices = {f"{uid}/phone": uid for uid in GETS}
+    devices = devices or {f"{uid}/phone": uid for uid in GETS}
     return checker.check(checker.Run({}, devices, stored, [lines], list(faults), churning={GROUP: group}))
 
 
-def found(lines, stored=None, faults=()):
-    return sorted({violation.rule for violation in check(lines, stored, faults)[0]})
+def found(lines, stored=None, faults=(), devices=None):
+    return sorted({violation.rule for violation in check(lines, stored, faults, devices)[0]})
 
 
 def without(lines, part):
@@ -144,6 +144,14 @@ def test_an_inbox_keeps_what_a_removed_member_had():
     lines += ["60 carol/sync I e 6"]
     lines += [f"60 carol/sync J {at} {GROUP} {seq} m{seq} h{seq}" for at, seq in enumerate(GETS["carol"], 1)]
     assert found(lines) == []
+
+
+def test_who_reads_the_history_at_the_end_reads_it_where_the_user_stayed():
+    def check_history(seqs, uid):
+        lines = good() + [life(f"{uid}/history", habit=9)] + handed(f"{uid}/history", *seqs)
+        return found(lines, devices={f"{uid}/history": uid})
+    assert check_history([], "carol") == [] and check_history(GETS["alice"], "alice") == []
+    assert check_history(GETS["alice"][:-1], "alice") == ["missing"]
 
 
 # ---- (a) nothing to who is no member ----
