@@ -2,7 +2,7 @@
 
 `check(Run)` is a pure function: what it looks at are the histories and the messages that PostgreSQL has at the end. Each
 device is held against the table: in each life, every conversation goes on right behind what the stored state had taken, each
-message once, in order of seq, without a hole, to the end. Of a group whose members come and go a user has what lies in its membership,
+message once, in order of seq, without a hole, to the end. Of a group whose members come and go a user has what its membership holds,
 and nothing else (membership.py, changes.py). Each answer is held against the table, too, and what came over an
 observer's wire against contract 2.3.
 """
@@ -16,7 +16,7 @@ FNV_BASIS, FNV_PRIME, MASK = 14695981039346656037, 1099511628211, (1 << 64) - 1
 EXCUSED = {"none", "429", "503"}  # what a plain send may be told: try again
 STEADY = "0"  # habits of device.h
 OBSERVES = "9"
-HISTORY = "/history"  # a device that reads the history of the user's conversations at the end, without those it passes through
+HISTORY = "/history"  # a device that only reads history, at the end. Of a group it sees the messages since the latest join
 PROMPT = {STEADY, "1", "3", OBSERVES}
 FORGETS = {"flush", "kill-redis", "restart-redis"}  # faults that lose every inbox
 ANSWERED_LATE_MS = 20000  # how long after a message was stored its answer may come
@@ -151,26 +151,29 @@ class Checker:
         group = self.run.churning.get(conversation)
         return group.next_after(uid, seq) if group else seq + 1
 
-    def is_passing(self, uid, conversation):
-        return self.run.churning[conversation].spans[uid] != [[1, None]]
-
-    def first_missed(self, uid, conversation, after, before):
-        """The first message between the two that the user had to get; None: there is none."""
+    def first_missed(self, name, conversation, after, before):
+        """The first message between the two that the device had to get; None: there is none."""
+        uid = name.split("/")[0]
         seq = self.next_owed(uid, conversation, after)
-        while seq is not None and seq < before and self.is_forgiven(uid, conversation, seq):
+        while seq is not None and seq < before and self.is_forgiven(name, uid, conversation, seq):
             seq = self.next_owed(uid, conversation, seq)
         return seq if seq is not None and seq < before else None
 
-    def is_forgiven(self, uid, conversation, seq):
+    def is_forgiven(self, name, uid, conversation, seq):
         """The inbox that held it was lost, and the user was removed: a reset does not list the group any more (contract 3)."""
         group = self.run.churning.get(conversation)
-        return group is not None and self.forgot_ms is not None and group.is_closed(uid, seq) and \
+        if group is None or not group.is_closed(uid, seq):
+            return False
+        return name.endswith(HISTORY) or self.forgot_ms is not None and \
             self.answered_ms.get((conversation, seq), 0) <= self.forgot_ms + ANSWERED_LATE_MS
 
     def check_member(self, at, name, conversation, seq, what):
         uid = name.split("/")[0]
         if not self.was_member(uid, conversation, seq):
             self.find("leak", f"{what} somebody who is no member as of it", at, conversation, seq, name)
+        elif name.endswith(HISTORY) and conversation in self.run.churning and \
+                self.run.churning[conversation].is_closed(uid, seq):
+            self.find("leak", "was read from the history by somebody who was removed after it", at, conversation, seq, name)
 
     # -- events: fields are as they are in the line, after time, device and letter --
 
@@ -357,15 +360,15 @@ class Checker:
                 self.find("table", f"seqs are missing: {missing[:5]}", 0, conversation, missing[0] if missing else 0)
         return {conversation: found[-1] for conversation, found in seqs.items()}
 
-    def check_end(self, name, uid, conversation, last):
-        missed = self.first_missed(uid, conversation, self.devices[name].last.get(conversation, 0), last + 1)
+    def check_end(self, name, conversation, last):
+        missed = self.first_missed(name, conversation, self.devices[name].last.get(conversation, 0), last + 1)
         if missed is not None:
             self.find("missing", f"never came; {last} is the last that is stored", self.answered_ms.get((conversation, missed), 0),
                       conversation, missed, name)
 
     def check_ends(self, last):
         for at, name, conversation, after, seq in self.gaps:
-            missed = self.first_missed(self.devices[name].uid, conversation, after, seq)
+            missed = self.first_missed(name, conversation, after, seq)
             if missed is not None:
                 self.find("hole", f"was handed over after {after}, without {missed}", at, conversation, seq, name)
         of_user = collections.defaultdict(list)
@@ -380,9 +383,7 @@ class Checker:
                 self.find("missing", "never ran", 0, "", 0, name)
                 continue
             for conversation in of_user[uid]:
-                if conversation in self.run.churning and name.endswith(HISTORY) and self.is_passing(uid, conversation):
-                    continue
-                self.check_end(name, uid, conversation, last.get(conversation, 0))
+                self.check_end(name, conversation, last.get(conversation, 0))
         for name, inbox in self.inboxes.items():
             for conversation, seq in inbox.last.items():
                 owed = self.next_owed(name.split("/")[0], conversation, seq)

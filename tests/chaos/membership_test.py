@@ -146,12 +146,14 @@ def test_an_inbox_keeps_what_a_removed_member_had():
     assert found(lines) == []
 
 
-def test_who_reads_the_history_at_the_end_reads_it_where_the_user_stayed():
-    def check_history(seqs, uid):
+def test_the_history_has_what_came_since_the_latest_join():
+    def check_history(uid, *seqs):
         lines = good() + [life(f"{uid}/history", habit=9)] + handed(f"{uid}/history", *seqs)
         return found(lines, devices={f"{uid}/history": uid})
-    assert check_history([], "carol") == [] and check_history(GETS["alice"], "alice") == []
-    assert check_history(GETS["alice"][:-1], "alice") == ["missing"]
+    assert check_history("alice", *GETS["alice"]) == [] and check_history("carol", 7, 8, 9, 10) == [] and check_history("bob") == []
+    assert check_history("alice", *GETS["alice"][:-1]) == ["missing"] and check_history("carol", 7, 8, 9) == ["missing"]
+    assert check_history("carol", 8, 9, 10) == ["hole"] and check_history("carol") == ["missing"]
+    assert check_history("carol", 3, 4, 7, 8, 9, 10) == ["leak"] and check_history("bob", 1, 2) == ["leak"]
 
 
 # ---- (a) nothing to who is no member ----
