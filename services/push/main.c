@@ -76,8 +76,8 @@ static void on_message_topic_seen(void *arg, err_t err)
 	if (err)
 		readiness_done(run, err);
 	else
-		kafka_probe_topic(&app->service.worker, app->config.kafka_brokers, TOPIC_EVENT, READINESS_TIMEOUT_MS, on_event_topic_seen,
-		                  run);
+		kafka_probe_topic(&app->service.worker, app->config.kafka_brokers, TOPIC_EVENT, READINESS_TIMEOUT_MS,
+		                  on_event_topic_seen, run);
 }
 
 static void check_kafka(struct readiness_run *run, void *arg)
@@ -90,8 +90,8 @@ static void check_kafka(struct readiness_run *run, void *arg)
 	}
 	struct topics_check *check = MEM_NEW(struct topics_check);
 	*check = (struct topics_check){ app, run };
-	kafka_probe_topic(&app->service.worker, app->config.kafka_brokers, TOPIC_MESSAGE, READINESS_TIMEOUT_MS, on_message_topic_seen,
-	                  check);
+	kafka_probe_topic(&app->service.worker, app->config.kafka_brokers, TOPIC_MESSAGE, READINESS_TIMEOUT_MS,
+	                  on_message_topic_seen, check);
 }
 
 /* ---- metrics ---- */

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "base/telemetry/metrics.h"
@@ -253,6 +254,70 @@ static void a_message_is_for_the_members_as_of_its_version_though_others_come_an
 	assert_int_equal(counter_value(from_pg) - before, 1);
 }
 
+/* In PostgreSQL the entry `seq` let this user join, or leave. */
+static void store_change(struct push *push, unsigned seq, const char *uid, bool is_join)
+{
+	char sql[512];
+
+	snprintf(
+		sql, sizeof(sql),
+		"insert into member_change (no, seq, is_join, uid) select no, %u, %s, '%s' from conversation where id = 'g:%s'; %s",
+		seq, is_join ? "true" : "false", uid, push->group,
+		is_join ? "insert into group_member (no, uid) " : "");
+	if (is_join)
+		snprintf(sql + strlen(sql), sizeof(sql) - strlen(sql), "select no, '%s' from conversation where id = 'g:%s'", uid,
+		         push->group);
+	else
+		snprintf(sql + strlen(sql), sizeof(sql) - strlen(sql),
+		         "delete from group_member where uid = '%s' and no = (select no from conversation where id = 'g:%s')", uid,
+		         push->group);
+	query(sql);
+}
+
+/* A group of alice and bob with six entries in PostgreSQL: carol joins with the second, bob leaves with the fourth. */
+static void store_changing_group(struct push *push, char conversation[80], char carol[40])
+{
+	snprintf(carol, 40, "carol-%s", push->bob);
+	snprintf(conversation, 80, "g:%s", push->group);
+	store_group(push);
+	store_rows_of(push, conversation, 1, 6, NOW_MS);
+	store_change(push, 2, carol, true);
+	store_change(push, 4, push->bob, false);
+}
+
+static void what_is_read_from_postgres_is_for_the_members_of_its_own_version(void **state)
+{
+	struct push *push = *state;
+	struct counter *from_pg = metrics_counter("skein_push_member_lookups_total", "", "from=\"postgres\"");
+	uint64_t before = counter_value(from_pg);
+	char conversation[80], carol[40];
+
+	store_changing_group(push, conversation, carol);
+	take_of_version(push, conversation, 1, 10, 0, NULL, NULL);
+	take_of_version(push, conversation, 6, 11, 4, NULL, NULL); /* those between never come */
+	settle(push);
+	assert_inbox(push, push->alice, " 1 2 3 4 5 6");
+	assert_inbox(push, push->bob, " 1 2 3");
+	assert_inbox(push, carol, " 2 3 4 5 6");
+	assert_int_equal(counter_value(from_pg) - before, 1); /* the rows carry the changes */
+}
+
+static void a_push_that_begins_in_the_middle_finds_the_members_as_they_were(void **state)
+{
+	struct push *push = *state;
+	char conversation[80], carol[40], key[96];
+
+	store_changing_group(push, conversation, carol);
+	snprintf(key, sizeof(key), "im:seq:{%s}", conversation);
+	const struct str dispatched[] = { STR("SET"), str_from(key), STR("2") };
+	command(push, dispatched, ARRAY_LEN(dispatched));
+	take_of_version(push, conversation, 3, 10, 2, NULL, NULL); /* bob has left since */
+	settle(push);
+	assert_inbox(push, push->alice, " 3");
+	assert_inbox(push, push->bob, " 3");
+	assert_inbox(push, carol, " 3");
+}
+
 static void a_group_that_is_not_there_holds_nothing_up(void **state)
 {
 	struct push *push = *state;
@@ -293,6 +358,8 @@ int main(void)
 		PUSH_TEST(members_of_a_group_are_asked_of_postgres_once_per_version),
 		PUSH_TEST(messages_that_come_while_the_members_are_looked_up_wait_for_them),
 		PUSH_TEST(a_message_is_for_the_members_as_of_its_version_though_others_come_and_go_in_the_same_breath),
+		PUSH_TEST(what_is_read_from_postgres_is_for_the_members_of_its_own_version),
+		PUSH_TEST(a_push_that_begins_in_the_middle_finds_the_members_as_they_were),
 		PUSH_TEST(a_group_that_is_not_there_holds_nothing_up),
 		PUSH_TEST(a_partition_that_is_given_away_is_not_heard_of_again),
 	};

@@ -104,8 +104,7 @@ static void stored_fill(Skein__V1__MessageRecord *record, Skein__V1__Message *me
 	record->member_version = (uint64_t)pg_i64(result, row, MEMBER_VERSION);
 }
 
-Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row, const char *conversation_id,
-                                                uint64_t member_version)
+Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row, const char *conversation_id)
 {
 	Skein__V1__MessageRecord record = SKEIN__V1__MESSAGE_RECORD__INIT;
 	Skein__V1__MembershipDelta delta = SKEIN__V1__MEMBERSHIP_DELTA__INIT;
@@ -113,8 +112,6 @@ Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row,
 
 	message.conversation_id = (char *)conversation_id;
 	stored_fill(&record, &message, result, row);
-	if (PQgetisnull(result, row, MEMBER_VERSION))
-		record.member_version = member_version;
 	message.n_mentions = stored_texts(result, row, MENTIONS, MENTIONS_MAX, &message.mentions);
 	delta.n_joined = stored_texts(result, row, JOINED, CHANGED_MAX + 1, &delta.joined);
 	delta.n_left = stored_texts(result, row, LEFT, CHANGED_MAX + 1, &delta.left);

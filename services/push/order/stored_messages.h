@@ -21,11 +21,7 @@ void stored_messages_read(struct pg *pg, const struct stored_messages_range *ran
 /* The seq of the first row; UINT64_MAX if there is none. */
 uint64_t stored_messages_first_seq(const PGresult *result);
 
-/*
- * A row as the record that im would have produced. `member_version` is of the record behind the gap, for rows that do not
- * tell theirs. Free with skein__v1__message_record__free_unpacked().
- */
-Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row, const char *conversation_id,
-                                                uint64_t member_version);
+/* A row as the record that im would have produced. Free with skein__v1__message_record__free_unpacked(). */
+Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row, const char *conversation_id);
 
 #endif

@@ -313,13 +313,12 @@ static void timeline_take_stored(struct timeline *timeline, Skein__V1__MessageRe
 		outgoing_free(stored);
 }
 
-static void timeline_take_page(struct timeline *timeline, const PGresult *result, const struct outgoing *first)
+static void timeline_take_page(struct timeline *timeline, const PGresult *result)
 {
-	uint64_t member_version = first->member_version;
 	int count = PQntuples(result);
 
 	for (int row = 0; row < count; row++)
-		timeline_take_stored(timeline, stored_message_record(result, row, timeline->id, member_version));
+		timeline_take_stored(timeline, stored_message_record(result, row, timeline->id));
 	timeline->reads_on = count == GAP_READ_MAX;
 	counter_add(timeline->context->from_postgres, (uint64_t)count);
 }
@@ -342,7 +341,7 @@ static void timeline_on_gap_read(void *arg, err_t err, const PGresult *result)
 		else if (stored_messages_first_seq(result) == first->seq && !first->is_slim)
 			timeline_skip_lost(timeline, first);
 		else
-			timeline_take_page(timeline, result, first);
+			timeline_take_page(timeline, result);
 	}
 	timeline_advance(timeline);
 }
