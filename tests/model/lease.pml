@@ -10,6 +10,11 @@
  * lost at each of them; then the outcome is unknown, the statement may still be
  * at work, or begin later.
  *
+ * A batch stands for any statement that stores entries: a batch of sends, or one
+ * change with its entry. Both look for an entry with their id under the lock of the
+ * conversation first. What the statement decides otherwise (not a member, nothing
+ * to change) is left out. A_DECISION_AFTER_DOUBT_IS_FINAL adds it, see README.md.
+ *
  * Bounds: N messages, DEATHS of processes, PAUSES that outlast a lease.
  */
 
@@ -45,6 +50,7 @@ byte highest_seq; /* of the first copies */
 
 byte sent; /* im's statement that has not begun */
 bool is_refused; /* its answer: the lease */
+bool is_denied; /* its answer: the decision; nothing is stored */
 byte deaths;
 bool is_taking; /* somebody has seen that it expired */
 bool is_alive[5]; /* the holder of epoch e is is_alive[e - 1] */
@@ -100,6 +106,9 @@ proctype backends()
 		:: else -> is_refused = true
 		fi;
 		sent = 0 }
+#ifdef A_DECISION_AFTER_DOUBT_IS_FINAL
+	:: d_step { sent != 0 && at_work == 0 && MAY_STORE && !(stored & BIT(sent)) -> is_denied = true; sent = 0 }
+#endif
 	:: d_step { late != 0 && at_work == 0 ->
 		if
 		:: MAY_STORE -> at_work = late
@@ -141,8 +150,10 @@ proctype im()
 #endif
 			-> open = open & ~BIT(id); id = 0; in_doubt = false
 		fi }
+	/* the decision was against it: the id is settled, also after a try whose outcome is not known */
+	:: d_step { is_denied && !is_lost -> is_denied = false; open = open & ~BIT(id); id = 0; in_doubt = false }
 	/* the connection is lost */
-	:: d_step { id != 0 && !is_lost && !is_refused -> is_lost = true; in_doubt = true;
+	:: d_step { id != 0 && !is_lost && !is_refused -> is_lost = true; in_doubt = true; is_denied = false;
 		if
 		:: sent != 0 -> late = sent; sent = 0
 		:: else

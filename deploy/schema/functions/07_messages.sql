@@ -106,8 +106,8 @@ end $$;
 
 /*
  * What was changed about messages: a row for each of those named (`ord` counted from 1) that was recalled or edited. `body` is that of
- * the last edit, null when the message is recalled. From where the bodies are p_bytes on, `is_beyond` stands for the body. It reads
- * message_change by index, and of `message` only the edits.
+ * the last edit, null when the message is recalled. From where the bodies are p_bytes on, `is_beyond` stands for the body. It looks up
+ * each conversation once, its changes by one index range, and of `message` only the edits.
  */
 create function fn.changes_of(p_conversations text[], p_seqs bigint[], p_bytes bigint)
 returns table (ord bigint, is_recalled boolean, body text, is_beyond boolean)
@@ -122,13 +122,20 @@ begin
 	from (
 		select w.ord, change.is_recalled, edit.body, sum(coalesce(octet_length(edit.body), 0)) over (order by w.ord
 			rows unbounded preceding) - coalesce(octet_length(edit.body), 0) as before
-		from unnest(p_conversations, p_seqs) with ordinality as w (conversation, number, ord)
-		join conversation c on c.id = w.conversation
+		from (
+			select w.conversation, min(w.number) as lowest, max(w.number) as highest, array_agg(w.number) as numbers,
+				array_agg(w.ord) as ords
+			from unnest(p_conversations, p_seqs) with ordinality as w (conversation, number, ord)
+			group by w.conversation
+		) named
+		join conversation c on c.id = named.conversation
 		cross join lateral (
-			select bool_or(mc.kind = 1) as is_recalled, max(mc.seq) filter (where mc.kind = 2) as edit_seq
-			from message_change mc where mc.no = c.no and mc.target_seq = w.number
-			having count(*) > 0
+			select mc.target_seq, bool_or(mc.kind = 1) as is_recalled, max(mc.seq) filter (where mc.kind = 2) as edit_seq
+			from message_change mc
+			where mc.no = c.no and mc.target_seq between named.lowest and named.highest
+			group by mc.target_seq
 		) change
+		join lateral unnest(named.numbers, named.ords) as w (number, ord) on w.number = change.target_seq
 		left join message edit on edit.no = c.no and edit.seq = change.edit_seq and not change.is_recalled
 	) f
 	order by f.ord;
