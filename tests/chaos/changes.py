@@ -4,36 +4,50 @@ import collections
 
 import membership
 
-NOTHING = "none"  # 200 or 204 without a seq: nothing had to change
+DONE = "done"  # 200 or 204: it was made, or there was nothing to change
 AGAIN = {"lost", "429", "503"}
-# What a change may be refused with, and what the user it names then was: a member or not.
-REFUSALS = {("removed", "not_found"): False, ("role", "not_found"): False, ("left", "not_member"): False}
-# Whether a change that had nothing to do found a member.
-FINDS_MEMBER = {"added": True, "removed": False, "left": False, "role": True}
+# What the users that a change names were at some time between its request and its answer, members or not, if it was answered so.
+OUTCOMES = {("added", DONE): True, ("removed", DONE): False, ("left", DONE): False, ("role", DONE): True,
+            ("removed", "not_found"): False, ("role", "not_found"): False, ("left", "not_member"): False}
 
 
 class Change:
     def __init__(self, at, conversation, event, actor, uids):
         self.at, self.conversation, self.event, self.actor, self.uids = at, conversation, event, actor, uids
-        self.floor = 0  # the highest seq that was answered before it was asked for
 
 
-class Known:
-    """The highest seq of a conversation that was answered before a time."""
+class Clock:
+    """Which seq a conversation had reached at a time, as far as the clients can tell."""
 
     def __init__(self):
-        self.answers = []  # (at, seq), in any order
-        self.at, self.highest = [], []
+        self.answers, self.requests = [], []  # (at, seq) of the same messages, in any order
+        self.floors, self.ceilings = [], []
 
     def settle(self):
-        for at, seq in sorted(self.answers):
-            if not self.highest or seq > self.highest[-1]:
-                self.at.append(at)
-                self.highest.append(seq)
+        self.floors = self._lowest((at, -seq) for at, seq in self.answers)
+        self.ceilings = self._lowest((-at, seq) for at, seq in self.requests)
+
+    @staticmethod
+    def _lowest(pairs):
+        """Those with a lower second than all with a lower first."""
+        found = []
+        for first, second in sorted(pairs):
+            if not found or second < found[-1][1]:
+                found.append((first, second))
+        return found
+
+    @staticmethod
+    def _before(pairs, first):
+        place = bisect.bisect_left(pairs, (first,))
+        return pairs[place - 1][1] if place else None
 
     def before(self, at):
-        place = bisect.bisect_left(self.at, at)
-        return self.highest[place - 1] if place else 0
+        """The highest seq that was answered before; 0: none was."""
+        return -(self._before(self.floors, at) or 0)
+
+    def after(self, at):
+        """The lowest seq whose message was sent after; None: none was."""
+        return self._before(self.ceilings, -at)
 
 
 class Changes:
@@ -43,12 +57,14 @@ class Changes:
         self.run, self.find, self.figures = run, find, figures
         self.asked = {}  # key: Change
         self.tries = collections.Counter()  # (conversation, event, actor, uid): how often it was asked for
-        self.claimed = {}  # (conversation, seq): the key that was answered with it
-        self.known = collections.defaultdict(Known)  # by conversation
-        self.answers = []  # (at, name, key, code, seq): looked at in the end, when all that was known is there
+        self.clocks = collections.defaultdict(Clock)  # by conversation
+        self.answers = []  # (at, name, key, code): looked at in the end, when the clocks are complete
 
-    def on_answered_seq(self, at, conversation, seq):
-        self.known[conversation].answers.append((at, seq))
+    def on_sent(self, sent_at, answered_at, conversation, seq):
+        """A message, when it was sent (None: that is not known) and when it was answered."""
+        self.clocks[conversation].answers.append((answered_at, seq))
+        if sent_at is not None:
+            self.clocks[conversation].requests.append((sent_at, seq))
 
     def on_ask(self, at, name, key, conversation, event, *uids):
         actor = name.split("/")[0]
@@ -57,58 +73,32 @@ class Changes:
         for uid in uids:
             self.tries[conversation, event, actor, uid] += 1
 
-    def on_answer(self, at, name, key, code, seq):
-        self.figures.changes_answered += code in ("ok", NOTHING)
-        self.answers.append((at, name, key, code, int(seq)))
-        if code == "ok":
-            self.on_answered_seq(at, self.asked[key].conversation, int(seq))
+    def on_answer(self, at, name, key, code):
+        self.figures.changes_answered += code not in AGAIN
+        self.answers.append((at, name, key, code))
 
     def check_answers(self):
-        for known in self.known.values():
-            known.settle()
-        for change in self.asked.values():
-            change.floor = self.known[change.conversation].before(change.at)
-        for answer in self.answers:
-            self._check_answer(*answer)
+        for clock in self.clocks.values():
+            clock.settle()
+        for at, name, key, code in self.answers:
+            change = self.asked[key]
+            if (change.event, code) in OUTCOMES:
+                self._check_uids(at, name, key, code, change.uids, OUTCOMES[change.event, code])
+            elif code == "not_member":
+                self._check_uids(at, name, key, code, [change.actor], False)
+            elif code not in AGAIN:
+                self.find("refused", f"{change.event} ({key}) of {', '.join(change.uids)} was answered {code}", at,
+                          change.conversation, 0, name)
 
-    def _check_answer(self, at, name, key, code, seq):
+    def _check_uids(self, at, name, key, code, uids, is_member):
+        """The entries say that these users were members, or were none, at some time between request and answer."""
         change = self.asked[key]
-        if code == "ok":
-            self._check_entry(at, name, key, change, seq)
-        elif code == NOTHING:
-            self._check_state(at, name, key, change, FINDS_MEMBER[change.event], "had nothing to do")
-        elif (change.event, code) in REFUSALS:
-            self._check_state(at, name, key, change, REFUSALS[change.event, code], f"was refused with {code}")
-        elif code == "not_member":
-            self._check_uids(at, name, key, change, [change.actor], False, "was refused with not_member")
-        elif code not in AGAIN:
-            self.find("refused", f"{change.event} ({key}) of {', '.join(change.uids)} was answered {code}", at,
-                      change.conversation, 0, name)
-
-    def _check_entry(self, at, name, key, change, seq):
-        stored = self.run.table.get((change.conversation, seq))
-        event = stored.event if stored else None
-        if not event or event["event"] != change.event or stored.sender != change.actor or event["actor"] != change.actor or \
-                not set(membership.uids_of(event)) <= set(change.uids):
-            self.find("change", f"{change.event} ({key}) was answered 200, and its entry is {event}", at, change.conversation,
-                      seq, name)
-        elif seq <= change.floor:
-            self.find("change", f"{change.event} ({key}) was answered with an entry from before it; {change.floor} was known",
-                      at, change.conversation, seq, name)
-        other = self.claimed.setdefault((change.conversation, seq), key)
-        if other != key:
-            self.find("change", f"is the answer to {other} and to {key}", at, change.conversation, seq, name)
-
-    def _check_state(self, at, name, key, change, is_member, what):
-        self._check_uids(at, name, key, change, change.uids, is_member, what)
-
-    def _check_uids(self, at, name, key, change, uids, is_member, what):
-        """An answer without an entry is only right if these users were members, or were none, since it was asked for."""
-        group = self.run.churning[change.conversation]
+        group, clock = self.run.churning[change.conversation], self.clocks[change.conversation]
+        since, until = clock.before(change.at), clock.after(at)
         for uid in uids:
-            if not group.was_ever(uid, change.floor, is_member):
-                self.find("change", f"{change.event} ({key}) {what}, and {uid} was {'no' if is_member else 'a'} member "
-                          f"at and after {change.floor}", at, change.conversation, change.floor, name)
+            if not group.was_ever(uid, is_member, since, until):
+                self.find("change", f"{change.event} ({key}) was answered {code}, and {uid} was {'no' if is_member else 'a'} member "
+                          f"from {since} to {until or 'the end'}", at, change.conversation, since, name)
 
     def on_members(self, at, name, conversation, *members):
         """The list of members as it is given out at the end: uid=role."""

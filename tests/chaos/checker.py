@@ -129,7 +129,7 @@ class Checker:
         self.figures = Figures()
         self.devices, self.wires, self.inboxes = {}, {}, {}
         self.wanted = {}  # (uid, conversation, key): when it was given to a device that must get an answer
-        self.hashes = {}  # (uid, key): of what was sent
+        self.hashes, self.sent_ms = {}, {}  # (uid, key): of what was sent, and when first
         self.answers = {}  # (uid, conversation, key): (seq, msg_id)
         self.answered_ms = {}  # (conversation, seq)
         self.gaps = []  # in what was handed over. Whether one is forgiven shows when all answers are known
@@ -246,15 +246,17 @@ class Checker:
         self.wanted[uid, conversation, key] = at, name
         self.figures.sent += 1
 
-    def on_send(self, _at, name, key, hash_):
-        self.hashes[self.device(name).uid, key] = hash_
+    def on_send(self, at, name, key, hash_):
+        place = self.device(name).uid, key
+        self.hashes[place] = hash_
+        self.sent_ms.setdefault(place, at)
 
     def on_answer(self, at, name, key, code, conversation, seq, msg_id, is_duplicate):
         uid, seq = self.device(name).uid, int(seq)
         place = uid, conversation, key
         if code != "ok":
             group = self.run.churning.get(conversation)
-            is_removed = code == "not_member" and group is not None and group.was_ever(uid, 0, False)
+            is_removed = code == "not_member" and group is not None and group.was_ever(uid, False, 0)
             self.figures.refused_outsiders += is_removed
             if code not in EXCUSED and not is_removed:
                 self.find("refused", f"{key} of {uid} was answered {code}", at, conversation, 0, name)
@@ -277,7 +279,8 @@ class Checker:
         elif self.hashes.get((uid, key), stored.hash) != stored.hash:
             self.find("altered", f"{key} of {uid} is stored as something else", at, conversation, seq, name)
         self.answered_ms.setdefault((conversation, seq), at)
-        self.changes.on_answered_seq(at, conversation, seq)
+        if conversation in self.run.churning:
+            self.changes.on_sent(self.sent_ms.get((uid, key)), at, conversation, seq)
 
     # -- observers --
 

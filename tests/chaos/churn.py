@@ -38,22 +38,20 @@ class Churn:
         return "PUT", f"{path}/members/{uids[0]}/role", {"role": role}
 
     async def _try(self, group, event, actor, uids, role):
-        """Asks once. What came of it: ok, none, a public error code, 429, 503, or lost."""
+        """Asks once. What came of it: done, a public error code, 429, 503, or lost."""
         key, name = f"c{next(self.keys)}", f"{actor}/changes"
         method, path, body = self._request(group, event, actor, uids, role)
         self.history.note(name, "G", key, group["id"], event, *uids)
         status, answer = await self.asker.once(self.people[actor], method, path, body=body)
-        seq = 0
-        if status in (200, 201, 204):
-            seq = int((answer or {}).get("seq", 0))
-            code = "ok" if seq else "none"
+        if status in (200, 204):
+            code = "done"
         elif status is None:
             code = "lost"
         elif status in (429, 503):
             code = str(status)
         else:
             code = (answer or {}).get("code", str(status))
-        self.history.note(name, "V", key, code, seq)
+        self.history.note(name, "V", key, code)
         return code
 
     async def change(self, group, event, actor, uids, role="member"):

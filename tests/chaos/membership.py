@@ -76,8 +76,8 @@ class Membership:
         span = self._span_at(uid, seq)
         return span is not None and span[0] <= seq and span[1] is not None
 
-    def was_ever(self, uid, since, is_member):
-        """Whether the user was a member (or was none) as of some seq from `since` on."""
+    def was_ever(self, uid, is_member, since, until=None):
+        """Whether the user was a member (or was none) as of some seq from `since` on, before `until`."""
         since = max(since, 1)
-        return self.was(uid, since) == is_member or \
-            any(seq is not None and seq > since for span in self.spans.get(uid, ()) for seq in span)
+        return self.was(uid, since) == is_member or any(
+            seq is not None and since < seq and (until is None or seq < until) for span in self.spans.get(uid, ()) for seq in span)
