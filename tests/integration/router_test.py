@@ -493,7 +493,8 @@ async def test_a_thousand_binds_of_one_device_leave_one_route_and_kick_all_other
     binds = [(Change.BIND, "alice", "phone", conn, {"since": conn}) for conn in range(1, 1001)]
     answers = await asyncio.gather(one.changes(*binds[:500]), two.changes(*binds[500:]))
     assert not any(answer.error for part in answers for answer in part)
-    await becomes(lambda: len(one.kicks) + len(two.kicks) == 999, "all others are kicked")
-    kicked = {conn for gateway in (one, two) for kick in gateway.kicks for conn in kick.conns}
-    left, = set(range(1, 1001)) - kicked
+    def kicked():  # a kick whose answer takes too long is repeated, so calls are not counted
+        return {conn for gateway in (one, two) for kick in gateway.kicks for conn in kick.conns}
+    await becomes(lambda: len(kicked()) >= 999, "all others are kicked")
+    left, = set(range(1, 1001)) - kicked()
     assert c.routes()["phone"].split("|")[2] == str(left)
