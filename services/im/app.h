@@ -12,7 +12,7 @@
 #include "im/tokens/revocation_feed.h"
 #include "im/sync/sync.h"
 #include "im/takeover/takeover.h"
-#include "im/accounts/known_users.h"
+#include "im/callers/known_users.h"
 #include "loop/signals.h"
 #include "net/http/http_server.h"
 #include "net/http/internal_server.h"

@@ -12,7 +12,7 @@
 #include "im/db/migrate.h"
 #include "im/readiness.h"
 #include "im/rpc/rpc_api.h"
-#include "im/accounts/user_rates.h"
+#include "im/callers/user_rates.h"
 #include "rpc/server/descriptor_set.h"
 
 static const struct http_route routes[] = {

@@ -1,7 +1,7 @@
 #include "im/messages/send_submit.h"
 
 #include "base/clock.h"
-#include "im/accounts/user_rates.h"
+#include "im/callers/user_rates.h"
 #include "im/messages/send_entry.h"
 
 static bool send_submit_is_over_rate(struct app *app, struct str uid, uint64_t *wait_ms)

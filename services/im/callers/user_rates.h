@@ -1,10 +1,10 @@
-#ifndef SKEIN_IM_ACCOUNTS_USER_RATES_H
-#define SKEIN_IM_ACCOUNTS_USER_RATES_H
+#ifndef SKEIN_IM_CALLERS_USER_RATES_H
+#define SKEIN_IM_CALLERS_USER_RATES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "im/accounts/user_lru.h"
+#include "im/callers/user_lru.h"
 
 /*
  * A token bucket for each user who did something lately: of sends, of attempts

@@ -1,8 +1,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "im/api.h"
-#include "im/http/auth.h"
-#include "im/accounts/user_rates.h"
+#include "im/callers/authenticator.h"
+#include "im/callers/user_rates.h"
 
 /* Tokens that one user may revoke: each is remembered by every im until it expires. */
 #define LOGOUT_BURST 50

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "im/accounts/user_rates.h"
+#include "im/callers/user_rates.h"
 
 #define NOW 5000
 

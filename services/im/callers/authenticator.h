@@ -1,5 +1,5 @@
-#ifndef SKEIN_IM_HTTP_AUTH_H
-#define SKEIN_IM_HTTP_AUTH_H
+#ifndef SKEIN_IM_CALLERS_AUTHENTICATOR_H
+#define SKEIN_IM_CALLERS_AUTHENTICATOR_H
 
 #include "im/app.h"
 

@@ -1,4 +1,4 @@
-#include "im/accounts/known_users.h"
+#include "im/callers/known_users.h"
 
 #include "base/mem.h"
 

@@ -1,12 +1,12 @@
 #include "im/api.h"
-#include "im/http/auth.h"
+#include "im/callers/authenticator.h"
 
 #include "base/clock.h"
 #include "base/text/json.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "im/accounts/user_rates.h"
+#include "im/callers/user_rates.h"
 
 /* uid, name, password -> created_at; no row when the uid is taken */
 static const struct pg_statement users_register = {

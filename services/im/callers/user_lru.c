@@ -1,4 +1,4 @@
-#include "im/accounts/user_lru.h"
+#include "im/callers/user_lru.h"
 
 #include "base/mem.h"
 

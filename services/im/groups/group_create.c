@@ -1,5 +1,5 @@
 #include "im/api.h"
-#include "im/http/auth.h"
+#include "im/callers/authenticator.h"
 
 #include "base/text/json.h"
 #include "base/mem.h"

@@ -1,4 +1,4 @@
-#include "im/http/auth.h"
+#include "im/callers/authenticator.h"
 
 #include "base/clock.h"
 #include "base/telemetry/log.h"

@@ -1,9 +1,9 @@
-#ifndef SKEIN_IM_ACCOUNTS_KNOWN_USERS_H
-#define SKEIN_IM_ACCOUNTS_KNOWN_USERS_H
+#ifndef SKEIN_IM_CALLERS_KNOWN_USERS_H
+#define SKEIN_IM_CALLERS_KNOWN_USERS_H
 
 #include <stdbool.h>
 
-#include "im/accounts/user_lru.h"
+#include "im/callers/user_lru.h"
 #include "store/pg/pg.h"
 
 /*

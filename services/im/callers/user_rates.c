@@ -1,4 +1,4 @@
-#include "im/accounts/user_rates.h"
+#include "im/callers/user_rates.h"
 
 #include "base/rate_limit.h"
 
