@@ -29,6 +29,10 @@ struct im_config {
 	bool limits_enabled;
 	int64_t limits_send_rate;
 	int64_t limits_send_burst;
+	int64_t limits_login_interval_ms;
+	int64_t limits_login_burst;
+	int64_t limits_logout_interval_ms;
+	int64_t limits_logout_burst;
 	int64_t limits_requests;
 	int64_t limits_body;
 	int64_t limits_group_create_members;

@@ -1,7 +1,5 @@
-#include "im/api.h"
-#include "im/callers/authenticator.h"
-
-#include "base/mem.h"
+#include "im/http/call.h"
+#include "im/sync/sync.h"
 #include "im/sync/sync_request.h"
 #include "message/message_json.h"
 
@@ -11,15 +9,7 @@ static const struct pg_statement sync_conversations = {
 	"select id, last_seq, read_seq from fn.im_conversations($1::text)",
 };
 
-/* A sync while its page is being read; after a reset, while the conversations are. */
-struct pending_sync {
-	struct app *app;
-	struct http_request *request;
-	struct caller caller;
-	struct buf body; /* after a reset: the answer up to its conversations */
-};
-
-static void put_messages(struct buf *body, const struct sync_page *page, struct str viewer)
+static void sync_get_put_messages(struct buf *body, const struct sync_page *page, struct str viewer)
 {
 	json_put_key(body, "messages");
 	buf_append_char(body, '[');
@@ -38,7 +28,7 @@ static void put_messages(struct buf *body, const struct sync_page *page, struct 
 }
 
 /* All but the closing brace. */
-static void put_page(struct buf *body, const struct sync_page *page, struct str viewer)
+static void sync_get_put_page(struct buf *body, const struct sync_page *page, struct str viewer)
 {
 	char epoch[INBOX_EPOCH_TEXT];
 
@@ -49,12 +39,12 @@ static void put_page(struct buf *body, const struct sync_page *page, struct str 
 	json_put_id_field(body, "next_offset", page->next_offset);
 	json_put_bool_field(body, "more", page->has_more);
 	json_put_bool_field(body, "reset", page->is_reset);
-	put_messages(body, page, viewer);
+	sync_get_put_messages(body, page, viewer);
 	json_put_key(body, "hot");
 	buf_append_str(body, STR("[]"));
 }
 
-static void put_conversations(struct buf *body, const PGresult *rows)
+static void sync_get_put_conversations(struct buf *body, const PGresult *rows)
 {
 	json_put_key(body, "conversations");
 	buf_append_char(body, '[');
@@ -70,74 +60,45 @@ static void put_conversations(struct buf *body, const PGresult *rows)
 	buf_append_char(body, ']');
 }
 
-static void release(struct pending_sync *pending)
+static void sync_get_on_conversations(struct call *call, const PGresult *rows)
 {
-	buf_release(&pending->body);
-	mem_free(pending);
-}
-
-static void on_conversations(void *arg, err_t err, const PGresult *rows)
-{
-	struct pending_sync *pending = arg;
-
-	if (err) {
-		http_respond_problem(pending->request, ERR_UNAVAILABLE, NULL, NULL);
-	} else {
-		put_conversations(&pending->body, rows);
-		buf_append_char(&pending->body, '}');
-		http_respond_json(pending->request, 200, &pending->body);
-	}
-	release(pending);
-}
-
-static void refuse(struct http_request *request, err_t err)
-{
-	if (err == ERR_FAILED_PRECONDITION)
-		http_respond_problem(request, ERR_INVALID_ARGUMENT, "offset", "offset is past the head of this epoch");
-	else
-		http_respond_problem(request, err, NULL, NULL);
+	sync_get_put_conversations(call_out(call), rows);
+	buf_append_char(call_out(call), '}');
+	call_ok(call, 200);
 }
 
 /* The head of a reset is what the inbox had before the conversations are read: what comes meanwhile is in one of the two. */
-static void on_page(void *arg, err_t err, const struct sync_page *page)
+static void sync_get_on_page(void *arg, err_t err, const struct sync_page *page)
 {
-	struct pending_sync *pending = arg;
+	struct call *call = arg;
+	struct pg_params params = { 0 };
 
+	if (err == ERR_FAILED_PRECONDITION) {
+		call_fail(call, ERR_INVALID_ARGUMENT, "offset", "offset is past the head of this epoch");
+		return;
+	}
 	if (err) {
-		refuse(pending->request, err);
-		release(pending);
+		call_fail(call, err, NULL, NULL);
 		return;
 	}
-	put_page(&pending->body, page, pending->caller.uid);
+	sync_get_put_page(call_out(call), page, call_uid(call));
 	if (page->is_reset) {
-		struct pg_params params = { 0 };
-		pg_put_text(&params, pending->caller.uid);
-		pg_query(pending->app->pg.calls, PG_ANY_LANE, &sync_conversations, &params, on_conversations, pending);
-		return;
+		pg_put_text(&params, call_uid(call));
+		call_query(call, &sync_conversations, &params, sync_get_on_conversations);
+	} else {
+		buf_append_char(call_out(call), '}');
+		call_ok(call, 200);
 	}
-	buf_append_char(&pending->body, '}');
-	http_respond_json(pending->request, 200, &pending->body);
-	release(pending);
 }
 
-static void read_sync(struct app *app, struct http_request *request, const struct caller *caller)
+void sync_get(struct call *call)
 {
-	struct json_error error = { 0 };
 	struct sync_request wanted;
 
-	sync_request_read(&wanted, http_request_query(request, "epoch"), http_request_query(request, "offset"),
-	                  http_request_query(request, "limit"), &error);
-	if (error.err) {
-		http_respond_problem(request, error.err, error.field, error.detail);
+	sync_request_read(&wanted, call_query_text(call, "epoch"), call_query_text(call, "offset"), call_query_text(call, "limit"),
+	                  call_error(call));
+	if (!call_finish_reading(call))
 		return;
-	}
-	struct pending_sync *pending = MEM_NEW(struct pending_sync);
-	*pending = (struct pending_sync){ .app = app, .request = request, .caller = *caller };
-	pending->caller.uid.ptr = pending->caller.text;
-	sync_read(&app->sync, pending->caller.uid, wanted.has_position ? &wanted.position : NULL, wanted.limit, on_page, pending);
-}
-
-void sync_api_read(struct http_request *request, void *arg)
-{
-	auth_require(arg, request, read_sync);
+	sync_read(call_context(call), call_uid(call), wanted.has_position ? &wanted.position : NULL, wanted.limit, sync_get_on_page,
+	          call);
 }
