@@ -2,17 +2,15 @@
 #define SKEIN_IM_APP_H
 
 #include "im/config.h"
-#include "loop/signals.h"
-#include "loop/worker.h"
+#include "service/service.h"
 
 /*
  * All of one im process, as main.c wires it: where each part is. Only the files beside this one include it; a folder's code gets
  * the context that it needs. Everything runs on the one worker, the main thread.
  */
 struct app {
+	struct service service;
 	struct im_config config;
-	struct worker worker;
-	struct signals signals;
 
 	/* Stores and ways out. */
 	struct pg_pools *pg;
@@ -48,7 +46,6 @@ struct app {
 	struct dispatcher *dispatcher;
 	struct http_server *http;
 	struct rpc_server *rpc;
-	struct internal_server *internal;
 
 	bool is_probing; /* a readiness record is on its way to Kafka */
 	struct timer drain_timer;

@@ -13,7 +13,6 @@
 #include "im/takeover/takeover.h"
 #include "im/tokens/kicks.h"
 #include "net/http/http_server.h"
-#include "net/http/internal_server.h"
 #include "net/jwt.h"
 #include "rpc/client/rpc_client.h"
 #include "rpc/server/rpc_server.h"
@@ -23,7 +22,7 @@
 /* A call from a gateway takes at most the time of a send and of the query before it. */
 #define RPC_GRACE_TIMEOUTS 3
 
-static void drain_on_all_closed(void *arg)
+static void drain_on_redis_closed(void *arg)
 {
 	struct app *app = arg;
 
@@ -33,15 +32,7 @@ static void drain_on_all_closed(void *arg)
 	rates_release(app->rates);
 	revocation_feed_release(app->revocations);
 	jwt_keys_free(app->keys);
-	signals_close(&app->signals);
-	worker_stop(&app->worker);
-}
-
-static void drain_on_redis_closed(void *arg)
-{
-	struct app *app = arg;
-
-	internal_server_close(app->internal, drain_on_all_closed, app);
+	service_leave(&app->service);
 }
 
 static void drain_on_http_closed(void *arg)
@@ -71,7 +62,7 @@ static void drain_on_given_back(void *arg)
 {
 	struct app *app = arg;
 
-	rpc_client_close(app->client, &app->worker, drain_on_client_closed, app);
+	rpc_client_close(app->client, &app->service.worker, drain_on_client_closed, app);
 }
 
 static void drain_on_producer_closed(void *arg)
@@ -94,7 +85,7 @@ static void drain_on_timer(struct timer *timer)
 	struct app *app = container_of(timer, struct app, drain_timer);
 
 	if (http_server_pending(app->http) > 0 || (!entry_writer_is_idle(app->entries) && drain_left_ms(app) > 0)) {
-		worker_arm(&app->worker, &app->drain_timer, clock_mono_ms() + DRAIN_POLL_MS);
+		worker_arm(&app->service.worker, &app->drain_timer, clock_mono_ms() + DRAIN_POLL_MS);
 		return;
 	}
 	revocation_feed_stop(app->revocations);
@@ -120,7 +111,6 @@ void drain(void *arg)
 	app->drain_until_ms = clock_mono_ms() + (uint64_t)app->config.drain_timeout_ms;
 	timer_init(&app->drain_timer, drain_on_timer);
 	takeover_stop(app->takeover);
-	internal_server_drain(app->internal);
 	http_server_stop_listening(app->http);
 	rpc_server_set_serving(app->rpc, false);
 	rpc_server_close(app->rpc, RPC_GRACE_TIMEOUTS * (uint64_t)app->config.send_timeout_ms, drain_on_rpc_closed, app);

@@ -1,6 +1,5 @@
 /* im: accounts, groups and messages. This file wires; README.md says where what is done. */
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/random.h"
@@ -70,14 +69,6 @@ static void im_init(struct im *im)
 	app->dispatcher = &im->dispatcher;
 }
 
-static void reload(void *arg)
-{
-	struct app *app = arg;
-
-	if (config_reload(&im_config_table, &app->config) == OK)
-		log_set_level((enum log_level)app->config.common.log_level);
-}
-
 static void on_revoked(void *arg, const struct revocation *revocation)
 {
 	struct app *app = arg;
@@ -101,11 +92,11 @@ static err_t open_stores(struct app *app)
 		.max_waiting_bytes = (uint64_t)config->kafka_max_waiting_bytes + EVENTS_MAX_WAITING_BYTES,
 	};
 
-	err_t err = pg_pools_open(app->pg, &app->worker, config);
+	err_t err = pg_pools_open(app->pg, &app->service.worker, config);
 	if (!err)
-		err = redis_new(&app->redis, &app->worker, &redis);
+		err = redis_new(&app->redis, &app->service.worker, &redis);
 	if (!err)
-		err = kafka_producer_new(&app->producer, &app->worker, &kafka);
+		err = kafka_producer_new(&app->producer, &app->service.worker, &kafka);
 	return err;
 }
 
@@ -122,8 +113,8 @@ static void init_callers(struct app *app)
 {
 	known_users_init(app->known_users, app->pg->calls);
 	rates_init(app->rates, &app->config);
-	kicks_init(app->kicks, &app->worker, app->routers);
-	revocation_feed_start(app->revocations, &app->worker, app->pg->control, on_revoked, app);
+	kicks_init(app->kicks, &app->service.worker, app->routers);
+	revocation_feed_start(app->revocations, &app->service.worker, app->pg->control, on_revoked, app);
 }
 
 /* What gets a seq, how it leaves, and how much of it is let in. */
@@ -139,17 +130,18 @@ static void init_entries(struct app *app)
 	};
 	struct admission admission;
 
-	lease_keeper_start(app->lease_keeper, &app->worker, app->pg->control, config->common.node_name,
+	lease_keeper_start(app->lease_keeper, &app->service.worker, app->pg->control, config->common.node_name,
 	                   (unsigned)config->lease_life_ms);
 	publisher_init(app->publisher, app->producer, &app->lease_keeper->watermark, (unsigned)config->kafka_max_waiting,
 	               (uint64_t)config->kafka_max_waiting_bytes);
 	events_init(app->events, app->producer);
 	message_cache_init(app->message_cache, (size_t)config->cache_messages);
-	entry_writer_init(app->entries, &app->worker, app->pg->sends, app->lease_keeper, app->publisher, &options);
-	takeover_start(app->takeover, &app->worker, app->pg->control, app->lease_keeper, app->publisher, config->common.node_name);
+	entry_writer_init(app->entries, &app->service.worker, app->pg->sends, app->lease_keeper, app->publisher, &options);
+	takeover_start(app->takeover, &app->service.worker, app->pg->control, app->lease_keeper, app->publisher,
+	               config->common.node_name);
 	admission_init(&admission, (unsigned)config->admission_store_target_ms, (unsigned)config->admission_delivery_target_ms,
 	               (unsigned)config->admission_free_rate, random_u64());
-	overload_start(app->overload, &app->worker, app->redis, app->entries, &admission);
+	overload_start(app->overload, &app->service.worker, app->redis, app->entries, &admission);
 }
 
 /* What the handlers of HTTP and gRPC work with. */
@@ -157,8 +149,8 @@ static void init_contexts(struct app *app)
 {
 	const struct inbox_limits inbox_limits = inbox_limits_of(&app->config.inbox);
 
-	app->gateways = node_list_new(app->redis, &app->worker);
-	accounts_init(app->accounts, &app->worker, &app->config, app->keys, app->revocations);
+	app->gateways = node_list_new(app->redis, &app->service.worker);
+	accounts_init(app->accounts, &app->service.worker, &app->config, app->keys, app->revocations);
 	*app->groups = (struct groups){ .config = &app->config };
 	messages_init(app->messages, app->entries, app->overload, app->rates);
 	sync_init(app->sync, app->redis, &inbox_limits, app->pg->calls, app->message_cache);
@@ -220,29 +212,29 @@ static err_t open_servers(struct app *app)
 		.max_message = 2 * (size_t)config->limits_body,
 		.descriptor_set = str_of(proto_descriptor_set, proto_descriptor_set_len),
 	};
-	const struct readiness_check checks[] = {
-		{ .name = "postgres", .start = readiness_postgres, .arg = app },
-		{ .name = "redis", .start = readiness_redis, .arg = app },
-		{ .name = "kafka", .start = readiness_kafka, .arg = app },
-		{ .name = "lease", .start = readiness_lease, .arg = app },
-		{ .name = "revocations", .start = readiness_revocations, .arg = app },
-	};
 
-	err_t err = http_server_new(&app->http, &app->worker, &http);
+	err_t err = http_server_new(&app->http, &app->service.worker, &http);
 	if (!err)
-		err = rpc_server_new(&app->rpc, &app->worker, &rpc);
-	if (!err)
-		err = internal_server_new(&app->internal, &app->worker, config->common.internal_listen, checks, ARRAY_LEN(checks));
+		err = rpc_server_new(&app->rpc, &app->service.worker, &rpc);
 	return err;
 }
 
-static err_t start(struct app *app)
+/* Nothing can be done before the database answers; the schema must be the one that this binary knows. */
+static err_t wait_for_schema(void *arg)
 {
+	struct app *app = arg;
+	err_t err;
+
+	while ((err = migrate_check(app->config.pg_uri)) == ERR_UNAVAILABLE)
+		sleep(1);
+	return err;
+}
+
+static err_t start(void *arg)
+{
+	struct app *app = arg;
+
 	err_t err = jwt_keys_new(&app->keys, str_from(app->config.auth_secret));
-	if (!err)
-		err = worker_init(&app->worker, "main");
-	if (!err)
-		err = signals_init(&app->signals, &app->worker, drain, reload, app);
 	if (!err)
 		err = open_stores(app);
 	if (!err)
@@ -253,54 +245,43 @@ static err_t start(struct app *app)
 	init_entries(app);
 	init_contexts(app);
 	init_dispatcher(app);
-	return open_servers(app);
-}
-
-/* Nothing can be done before the database answers; the schema must be the one that this binary knows. */
-static err_t wait_for_schema(const struct im_config *config)
-{
-	err_t err;
-
-	while ((err = migrate_check(config->pg_uri)) == ERR_UNAVAILABLE)
-		sleep(1);
+	err = open_servers(app);
+	if (!err)
+		log_info("im serves", LOG_TEXT("http", app->config.http_listen), LOG_TEXT("grpc", app->config.grpc_listen));
 	return err;
 }
 
-static int run(struct app *app)
+static err_t run_migrations(void *arg)
 {
-	err_t err = wait_for_schema(&app->config);
-	if (!err)
-		err = start(app);
-	if (err) {
-		log_error("im could not start", LOG_ERR(err));
-		return EXIT_FAILURE;
-	}
-	log_info("im is up", LOG_TEXT("http", app->config.http_listen), LOG_TEXT("grpc", app->config.grpc_listen),
-	         LOG_TEXT("version", skein_version));
-	worker_run(&app->worker);
-	worker_join(&app->worker);
-	log_info("im has left");
-	return EXIT_SUCCESS;
+	struct app *app = arg;
+
+	return migrate(&app->config);
 }
 
 int main(int argc, char **argv)
 {
 	static struct im im;
 	struct app *app = &im.app;
-	enum config_action action;
+	const struct readiness_check checks[] = {
+		{ .name = "postgres", .start = readiness_postgres, .arg = app },
+		{ .name = "redis", .start = readiness_redis, .arg = app },
+		{ .name = "kafka", .start = readiness_kafka, .arg = app },
+		{ .name = "lease", .start = readiness_lease, .arg = app },
+		{ .name = "revocations", .start = readiness_revocations, .arg = app },
+	};
+	const struct service_definition definition = {
+		.config_table = &im_config_table,
+		.config = &app->config,
+		.common = &app->config.common,
+		.app = app,
+		.checks = checks,
+		.check_count = ARRAY_LEN(checks),
+		.migrate = run_migrations,
+		.prepare = wait_for_schema,
+		.start = start,
+		.drain = drain,
+	};
 
 	im_init(&im);
-	if (config_load(&im_config_table, argc, argv, &app->config, &action))
-		return 2;
-	if (action == CONFIG_EXIT)
-		return EXIT_SUCCESS;
-	log_configure(app->config.common.node_name, (enum log_level)app->config.common.log_level,
-	              (enum log_format)app->config.common.log_format);
-	int status;
-	if (action == CONFIG_MIGRATE)
-		status = migrate(&app->config) == OK ? EXIT_SUCCESS : EXIT_FAILURE;
-	else
-		status = run(app);
-	config_release(&im_config_table, &app->config);
-	return status;
+	return service_main(&app->service, &definition, argc, argv);
 }
