@@ -39,8 +39,8 @@ static void rpc_api_submit(struct rpc_api *api, struct rpc_call *call, const Ske
 	uint64_t wait_ms;
 
 	send_request_from_proto(&send, message, api->max_body, &error);
-	const struct entry_caller sender = { str_from(message->from), traceparent_or_none(rpc_call_traceparent(call)), rpc_api_on_sent,
-		                             call };
+	const struct entry_caller sender = { str_from(message->from), traceparent_or_none(rpc_call_traceparent(call)),
+		                             rpc_api_on_sent, call };
 	send_submit(api->messages, &sender, &send, &error, &wait_ms);
 	send_request_release(&send);
 	if (error.err)
