@@ -1,5 +1,5 @@
 #include "im/http/call.h"
-#include "im/messages/entry_answer.h"
+#include "im/messages/entry_response.h"
 #include "im/messages/send_submit.h"
 
 static void send_on_decided(void *arg, const struct entry_result *result)

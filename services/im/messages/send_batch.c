@@ -1,5 +1,5 @@
 #include "im/http/call.h"
-#include "im/messages/entry_answer.h"
+#include "im/messages/entry_response.h"
 #include "im/messages/send_submit.h"
 #include "net/http/http_server.h"
 
@@ -46,7 +46,7 @@ static void send_batch_on_decided(void *arg, const struct entry_result *result)
 	if (result->err)
 		send_batch_put_problem(item, result->err, result->field, result->detail);
 	else
-		entry_answer_put(&item->answer, result);
+		entry_response_put(&item->answer, result);
 	send_batch_item_done(item->batch);
 }
 

@@ -1,5 +1,5 @@
-#ifndef SKEIN_IM_MESSAGES_ENTRY_ANSWER_H
-#define SKEIN_IM_MESSAGES_ENTRY_ANSWER_H
+#ifndef SKEIN_IM_MESSAGES_ENTRY_RESPONSE_H
+#define SKEIN_IM_MESSAGES_ENTRY_RESPONSE_H
 
 #include "im/entries/entry.h"
 
@@ -9,6 +9,6 @@ struct call;
 void call_respond_entry(struct call *call, const struct entry_result *result);
 
 /* The object of that answer, where it is one of many. */
-void entry_answer_put(struct buf *out, const struct entry_result *result);
+void entry_response_put(struct buf *out, const struct entry_result *result);
 
 #endif

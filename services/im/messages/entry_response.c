@@ -1,8 +1,8 @@
-#include "im/messages/entry_answer.h"
+#include "im/messages/entry_response.h"
 
 #include "im/http/call.h"
 
-void entry_answer_put(struct buf *out, const struct entry_result *result)
+void entry_response_put(struct buf *out, const struct entry_result *result)
 {
 	buf_append_char(out, '{');
 	json_put_id_field(out, "msg_id", result->msg_id);
@@ -19,6 +19,6 @@ void call_respond_entry(struct call *call, const struct entry_result *result)
 		call_fail(call, result->err, result->field, result->detail);
 		return;
 	}
-	entry_answer_put(call_out(call), result);
+	entry_response_put(call_out(call), result);
 	call_ok(call, 200);
 }
