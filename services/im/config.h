@@ -37,6 +37,8 @@ struct im_config {
 	int64_t limits_body;
 	int64_t limits_group_create_members;
 	int64_t limits_group_members;
+	int64_t messages_recall_window_ms;
+	int64_t messages_edit_window_ms;
 	int64_t lease_life_ms;
 	int64_t batch_lanes;
 	int64_t batch_max;

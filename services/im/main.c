@@ -151,8 +151,8 @@ static void init_contexts(struct app *app)
 
 	app->gateways = node_list_new(app->redis, &app->service.worker);
 	accounts_init(app->accounts, &app->service.worker, &app->config, app->keys, app->revocations);
-	*app->groups = (struct groups){ .config = &app->config };
-	messages_init(app->messages, app->entries, app->overload, app->rates);
+	*app->groups = (struct groups){ .config = &app->config, .entries = app->entries, .events = app->events };
+	messages_init(app->messages, &app->config, app->entries, app->overload, app->rates);
 	sync_init(app->sync, app->redis, &inbox_limits, app->pg->calls, app->message_cache);
 	*app->rpc_api = (struct rpc_api){
 		.known_users = app->known_users,

@@ -54,6 +54,11 @@ void *call_state(const struct call *call);
 
 /* A parameter of the path by its name in the pattern. */
 struct str call_path_ident(struct call *call, const char *name);
+/*
+ * A conversation that the caller may have a part in. Rejects what is no conversation id (400), a room, whose messages are
+ * elsewhere (404), and the one-to-one conversation of others (403). Whether a group has the caller, the statement decides.
+ */
+struct str call_path_conversation(struct call *call, const char *name);
 uint64_t call_path_u64(struct call *call, const char *name, uint64_t min, uint64_t max);
 struct str call_path_text(struct call *call, const char *name); /* not checked */
 
@@ -91,6 +96,9 @@ void call_reject(struct call *call, err_t err, const char *field, const char *fo
 
 /* Where readers of other modules (send_request.h) keep theirs. */
 struct json_error *call_error(struct call *call);
+
+/* False when there was an error: then it was answered and the call is gone. The body's tree stays. */
+bool call_check_reading(struct call *call) MUST_CHECK;
 
 /*
  * Ends reading: the body's tree is freed. False when there was an error: then it was answered and the call is gone. For handlers

@@ -23,13 +23,18 @@ void call_reject(struct call *call, err_t err, const char *field, const char *fo
 	json_fail(&call->error, err, field, "%s", detail);
 }
 
-bool call_finish_reading(struct call *call)
+bool call_check_reading(struct call *call)
 {
-	call_drop_json(call);
 	if (!call->error.err)
 		return true;
 	call_fail(call, call->error.err, call->error.field, call->error.detail);
 	return false;
+}
+
+bool call_finish_reading(struct call *call)
+{
+	call_drop_json(call);
+	return call_check_reading(call);
 }
 
 void call_leave(struct call *call)
@@ -71,6 +76,21 @@ static struct str call_read_ident(struct call *call, const char *name, struct st
 struct str call_path_ident(struct call *call, const char *name)
 {
 	return call_read_ident(call, name, call_path_text(call, name));
+}
+
+struct str call_path_conversation(struct call *call, const char *name)
+{
+	struct str id = call_path_text(call, name), uid = call_uid(call);
+	struct conversation conversation;
+
+	if (!conversation_parse(id, &conversation))
+		call_reject(call, ERR_INVALID_ARGUMENT, name, "%s is not a conversation id", name);
+	else if (conversation.kind == CONVERSATION_ROOM)
+		call_reject(call, ERR_NOT_FOUND, name, "the messages of a room are under /v1/rooms");
+	else if (conversation.kind == CONVERSATION_DIRECT && !str_equal(conversation.first, uid) &&
+	         !str_equal(conversation.second, uid))
+		call_reject(call, ERR_NOT_MEMBER, NULL, "this is a conversation of others");
+	return id;
 }
 
 uint64_t call_path_u64(struct call *call, const char *name, uint64_t min, uint64_t max)

@@ -32,15 +32,14 @@ void call_page(struct call *call, struct page *page)
 
 void page_put(struct pg_params *params, const struct page *page)
 {
-	if (page->after.ptr)
-		pg_put_text(params, page->after);
-	else
-		pg_put_null(params);
+	pg_put_text(params, page->after);
 	pg_put_i32(params, (int32_t)page->limit + 1);
 }
 
-int page_rows(const struct page *page, const PGresult *result)
+int page_rows(const struct page *page, const PGresult *result, int column)
 {
+	if (PQntuples(result) == 0 || PQgetisnull(result, 0, column))
+		return 0;
 	return MIN(PQntuples(result), (int)page->limit);
 }
 

@@ -11,9 +11,9 @@
  *   struct page page;
  *
  *   call_page(call, &page);                    reads `limit` and `cursor`
- *   page_put(&params, &page);                  two parameters: the key or NULL, and the limit plus one row
+ *   page_put(&params, &page);                  two parameters: the key or '', and the limit plus one row
  *   ...
- *   for (int row = 0; row < page_rows(&page, result); row++)
+ *   for (int row = 0; row < page_rows(&page, result, column); row++)
  *           ...
  *   page_put_next(out, &page, result, column);  `next_cursor`, where there is more
  */
@@ -23,7 +23,7 @@
 
 struct page {
 	unsigned limit;
-	struct str after; /* an id (ident_is_valid); ptr NULL: from the beginning */
+	struct str after; /* an id (ident_is_valid); empty: from the beginning */
 };
 
 /* `page` may be part of the call's state: its texts live as long as the call. */
@@ -31,10 +31,12 @@ void call_page(struct call *call, struct page *page);
 
 void page_put(struct pg_params *params, const struct page *page);
 
-/* How many rows of the result to show. */
-int page_rows(const struct page *page, const PGresult *result);
+/*
+ * How many rows of the result to show; `column` holds the key. A statement with a verdict has one row in any case: where the
+ * key is NULL there, none is shown.
+ */
+int page_rows(const struct page *page, const PGresult *result, int column);
 
-/* `column` holds the key. */
 void page_put_next(struct buf *out, const struct page *page, const PGresult *result, int column);
 
 /* The two halves of it: a cursor of a key, and the key of a cursor (appended to `key`) if that is an id. */

@@ -73,31 +73,14 @@ static void history_read_bounds(struct call *call, struct history *history)
 		call_reject(call, ERR_INVALID_ARGUMENT, "before_seq", "after_seq and before_seq exclude each other");
 }
 
-static void history_read_conversation(struct call *call, struct conversation *conversation)
-{
-	struct str uid = call_uid(call);
-
-	if (!conversation_parse(call_path_text(call, "id"), conversation))
-		call_reject(call, ERR_INVALID_ARGUMENT, "id", "this is not a conversation id");
-	else if (conversation->kind == CONVERSATION_ROOM)
-		call_reject(call, ERR_NOT_FOUND, "id", "the messages of a room are under /v1/rooms");
-	else if (conversation->kind == CONVERSATION_DIRECT && !str_equal(conversation->first, uid) &&
-	         !str_equal(conversation->second, uid))
-		call_reject(call, ERR_NOT_MEMBER, NULL, "this is a conversation of others");
-}
-
 void messages_history(struct call *call)
 {
 	struct history *history = call_make_state(call, sizeof(*history));
-	struct conversation conversation = { 0 };
 	struct pg_params params = { 0 };
 
-	history_read_bounds(call, history);
-	history_read_conversation(call, &conversation);
-	if (!call_finish_reading(call))
-		return;
 	pg_put_text(&params, call_uid(call));
-	pg_put_text(&params, call_path_text(call, "id"));
+	pg_put_text(&params, call_path_conversation(call, "id"));
+	history_read_bounds(call, history);
 	if (history->is_forward) {
 		pg_put_i64(&params, history->bound);
 		pg_put_null(&params);

@@ -1,11 +1,6 @@
 #include "im/http/call.h"
-#include "im/messages/entry_response.h"
+#include "im/http/call_entry.h"
 #include "im/messages/send_submit.h"
-
-static void send_on_decided(void *arg, const struct entry_result *result)
-{
-	call_respond_entry(arg, result);
-}
 
 void messages_send(struct call *call)
 {
@@ -13,7 +8,7 @@ void messages_send(struct call *call)
 	uint64_t wait_ms;
 
 	send_request_from_json(&send, call_json(call), call_error(call));
-	const struct entry_caller sender = { call_uid(call), call_trace(call), send_on_decided, call };
+	const struct entry_caller sender = call_entry_caller(call, call_respond_entry);
 	send_submit(call_context(call), &sender, &send, call_error(call), &wait_ms);
 	send_request_release(&send);
 	call_retry_after(call, wait_ms);

@@ -1,5 +1,5 @@
 #include "im/http/call.h"
-#include "im/messages/entry_response.h"
+#include "im/http/call_entry.h"
 #include "im/messages/send_submit.h"
 #include "net/http/http_server.h"
 
@@ -46,7 +46,7 @@ static void send_batch_on_decided(void *arg, const struct entry_result *result)
 	if (result->err)
 		send_batch_put_problem(item, result->err, result->field, result->detail);
 	else
-		entry_response_put(&item->answer, result);
+		entry_result_put(&item->answer, result);
 	send_batch_item_done(item->batch);
 }
 
@@ -76,10 +76,8 @@ void messages_send_batch(struct call *call)
 
 	if (count == 0)
 		call_reject(call, ERR_INVALID_ARGUMENT, "messages", "messages must have 1 to %d items", SEND_BATCH_MAX);
-	if (call_error(call)->err) {
-		call_leave(call);
+	if (!call_check_reading(call))
 		return;
-	}
 	struct send_batch *batch = call_alloc(call, sizeof(*batch) + count * sizeof(batch->items[0]));
 	batch->call = call;
 	batch->count = count;

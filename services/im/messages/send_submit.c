@@ -2,9 +2,11 @@
 
 #include "im/messages/send_entry.h"
 
-void messages_init(struct messages *messages, struct entry_writer *entries, struct overload *overload, struct rates *rates)
+void messages_init(struct messages *messages, const struct im_config *config, struct entry_writer *entries,
+                   struct overload *overload, struct rates *rates)
 {
 	*messages = (struct messages){
+		.config = config,
 		.entries = entries,
 		.overload = overload,
 		.rates = rates,

@@ -64,7 +64,7 @@ static void the_row_beyond_the_limit_is_not_shown_but_makes_a_cursor(void **stat
 	(void)state;
 
 	PGresult *result = rows_of(4);
-	assert_int_equal(page_rows(&page, result), 3);
+	assert_int_equal(page_rows(&page, result, 0), 3);
 	buf_append_char(&out, '{');
 	page_put_next(&out, &page, result, 0);
 	assert_string_equal(buf_text(&out), "{\"next_cursor\":\"dTI\""); /* u2 */
@@ -80,11 +80,22 @@ static void the_last_page_has_no_cursor(void **state)
 
 	for (int rows = 0; rows <= 3; rows++) {
 		PGresult *result = rows_of(rows);
-		assert_int_equal(page_rows(&page, result), rows);
+		assert_int_equal(page_rows(&page, result, 0), rows);
 		page_put_next(&out, &page, result, 0);
 		assert_int_equal(out.len, 0);
 		PQclear(result);
 	}
+}
+
+static void a_row_without_a_key_is_not_shown(void **state)
+{
+	const struct page page = { .limit = 3 };
+	(void)state;
+
+	PGresult *result = rows_of(1);
+	assert_true(PQsetvalue(result, 0, 0, NULL, -1));
+	assert_int_equal(page_rows(&page, result, 0), 0);
+	PQclear(result);
 }
 
 int main(void)
@@ -94,6 +105,7 @@ int main(void)
 		cmocka_unit_test(a_cursor_that_was_not_given_out_is_refused),
 		cmocka_unit_test(the_row_beyond_the_limit_is_not_shown_but_makes_a_cursor),
 		cmocka_unit_test(the_last_page_has_no_cursor),
+		cmocka_unit_test(a_row_without_a_key_is_not_shown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
