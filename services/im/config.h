@@ -29,10 +29,16 @@ struct im_config {
 	bool limits_enabled;
 	int64_t limits_send_rate;
 	int64_t limits_send_burst;
+	int64_t limits_login_interval_ms;
+	int64_t limits_login_burst;
+	int64_t limits_logout_interval_ms;
+	int64_t limits_logout_burst;
 	int64_t limits_requests;
 	int64_t limits_body;
 	int64_t limits_group_create_members;
 	int64_t limits_group_members;
+	int64_t messages_recall_window_ms;
+	int64_t messages_edit_window_ms;
 	int64_t lease_life_ms;
 	int64_t batch_lanes;
 	int64_t batch_max;

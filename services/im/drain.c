@@ -2,103 +2,106 @@
 
 #include "base/clock.h"
 #include "base/telemetry/log.h"
+#include "cluster/node_list.h"
 #include "im/app.h"
+#include "im/callers/known_users.h"
+#include "im/callers/rates.h"
+#include "im/db/pg_pools.h"
+#include "im/events/events.h"
+#include "im/overload/overload.h"
+#include "im/sync/sync.h"
+#include "im/takeover/takeover.h"
+#include "im/tokens/kicks.h"
+#include "net/http/http_server.h"
+#include "net/jwt.h"
+#include "rpc/client/rpc_client.h"
+#include "rpc/server/rpc_server.h"
 
-#define POLL_MS 20
+#define DRAIN_POLL_MS 20
 
-/* Calls from gateways end by the deadline of a send and that of the query before it. */
+/* A call from a gateway takes at most the time of a send and of the query before it. */
 #define RPC_GRACE_TIMEOUTS 3
 
-static void on_all_closed(void *arg)
+static void drain_on_redis_closed(void *arg)
 {
 	struct app *app = arg;
 
-	sync_release(&app->sync);
-	message_cache_release(&app->messages);
-	known_users_release(&app->known_users);
-	user_lru_release(&app->send_rates);
-	user_lru_release(&app->login_rates);
-	user_lru_release(&app->logout_rates);
-	revocation_feed_release(&app->revocations);
+	sync_release(app->sync);
+	message_cache_release(app->message_cache);
+	known_users_release(app->known_users);
+	rates_release(app->rates);
+	revocation_feed_release(app->revocations);
 	jwt_keys_free(app->keys);
-	signals_close(&app->signals);
-	worker_stop(&app->worker);
+	service_leave(&app->service);
 }
 
-static void on_redis_closed(void *arg)
-{
-	struct app *app = arg;
-
-	internal_server_close(app->internal, on_all_closed, app);
-}
-
-static void on_http_closed(void *arg)
+static void drain_on_http_closed(void *arg)
 {
 	struct app *app = arg;
 
 	node_list_free(app->gateways);
-	redis_close(app->redis, on_redis_closed, app);
+	redis_close(app->redis, drain_on_redis_closed, app);
 }
 
-static void on_pg_closed(void *arg)
+static void drain_on_pg_closed(void *arg)
 {
 	struct app *app = arg;
 
-	entry_writer_close(&app->entries);
-	http_server_close(app->http, on_http_closed, app);
+	entry_writer_close(app->entries);
+	http_server_close(app->http, drain_on_http_closed, app);
 }
 
-static void on_client_closed(void *arg)
+static void drain_on_client_closed(void *arg)
 {
 	struct app *app = arg;
 
-	pg_pools_close(&app->pg, on_pg_closed, app);
+	pg_pools_close(app->pg, drain_on_pg_closed, app);
 }
 
-static void on_given_back(void *arg)
+static void drain_on_given_back(void *arg)
 {
 	struct app *app = arg;
 
-	rpc_client_close(app->client, &app->worker, on_client_closed, app);
+	rpc_client_close(app->client, &app->service.worker, drain_on_client_closed, app);
 }
 
-static void on_producer_closed(void *arg)
+static void drain_on_producer_closed(void *arg)
 {
 	struct app *app = arg;
 
-	lease_keeper_leave(&app->lease_keeper, on_given_back, app);
+	lease_keeper_leave(app->lease_keeper, drain_on_given_back, app);
 }
 
-static uint64_t left_ms(const struct app *app)
+static uint64_t drain_left_ms(const struct app *app)
 {
 	uint64_t now = clock_mono_ms();
 
 	return app->drain_until_ms > now ? app->drain_until_ms - now : 0;
 }
 
-/* Everybody has an answer; a batch whose outcome is looked for may have until the end. */
-static void on_drain_timer(struct timer *timer)
+/* Goes on when every request is answered. A batch whose outcome is not known yet may take until the deadline. */
+static void drain_on_timer(struct timer *timer)
 {
 	struct app *app = container_of(timer, struct app, drain_timer);
 
-	if (http_server_pending(app->http) > 0 || (!entry_writer_is_idle(&app->entries) && left_ms(app) > 0)) {
-		worker_arm(&app->worker, &app->drain_timer, clock_mono_ms() + POLL_MS);
+	if (http_server_pending(app->http) > 0 || (!entry_writer_is_idle(app->entries) && drain_left_ms(app) > 0)) {
+		worker_arm(&app->service.worker, &app->drain_timer, clock_mono_ms() + DRAIN_POLL_MS);
 		return;
 	}
-	revocation_feed_stop(&app->revocations);
-	kicks_close(&app->kicks);
-	overload_stop(&app->overload);
+	revocation_feed_stop(app->revocations);
+	kicks_close(app->kicks);
+	overload_stop(app->overload);
 	rpc_channel_close(app->routers);
-	publisher_stop(&app->publisher);
-	events_stop(&app->events);
-	kafka_producer_close(app->producer, left_ms(app), on_producer_closed, app);
+	publisher_stop(app->publisher);
+	events_stop(app->events);
+	kafka_producer_close(app->producer, drain_left_ms(app), drain_on_producer_closed, app);
 }
 
-static void on_rpc_closed(void *arg)
+static void drain_on_rpc_closed(void *arg)
 {
 	struct app *app = arg;
 
-	on_drain_timer(&app->drain_timer);
+	drain_on_timer(&app->drain_timer);
 }
 
 void drain(void *arg)
@@ -106,10 +109,9 @@ void drain(void *arg)
 	struct app *app = arg;
 
 	app->drain_until_ms = clock_mono_ms() + (uint64_t)app->config.drain_timeout_ms;
-	timer_init(&app->drain_timer, on_drain_timer);
-	takeover_stop(&app->takeover);
-	internal_server_drain(app->internal);
+	timer_init(&app->drain_timer, drain_on_timer);
+	takeover_stop(app->takeover);
 	http_server_stop_listening(app->http);
 	rpc_server_set_serving(app->rpc, false);
-	rpc_server_close(app->rpc, RPC_GRACE_TIMEOUTS * (uint64_t)app->config.send_timeout_ms, on_rpc_closed, app);
+	rpc_server_close(app->rpc, RPC_GRACE_TIMEOUTS * (uint64_t)app->config.send_timeout_ms, drain_on_rpc_closed, app);
 }

@@ -1,61 +1,79 @@
 /* im: accounts, groups and messages. This file wires; README.md says where what is done. */
 
-#include <stdlib.h>
 #include <unistd.h>
 
+#include "base/random.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
-#include "base/random.h"
-#include "im/api.h"
+#include "cluster/node_list.h"
+#include "im/accounts/accounts.h"
 #include "im/app.h"
-#include "im/drain.h"
 #include "im/db/migrate.h"
+#include "im/db/pg_pools.h"
+#include "im/drain.h"
+#include "im/events/events.h"
+#include "im/groups/groups.h"
+#include "im/http/dispatcher.h"
 #include "im/readiness.h"
+#include "im/routes.h"
 #include "im/rpc/rpc_api.h"
-#include "im/accounts/user_rates.h"
+#include "im/takeover/takeover.h"
+#include "im/tokens/kicks.h"
+#include "rpc/client/rpc_client.h"
 #include "rpc/server/descriptor_set.h"
 
-static const struct http_route routes[] = {
-	{ "POST", "/v1/messages", messages_api_send, NULL },
-	{ "POST", "/v1/messages/batch", messages_api_send_batch, NULL },
-	{ "GET", "/v1/conversations/{id}/messages", history_api_read, NULL },
-	{ "GET", "/v1/sync", sync_api_read, NULL },
-	{ "GET", "/v1/endpoints", endpoints_api_list, NULL },
-	{ "GET", "/v1/admin/nodes", admin_api_nodes, NULL },
-	{ "POST", "/v1/groups", groups_api_create, NULL },
-	{ "POST", "/v1/users", users_api_register, NULL },
-	{ "POST", "/v1/auth/login", users_api_login, NULL },
-	{ "POST", "/v1/auth/refresh", users_api_refresh, NULL },
-	{ "POST", "/v1/auth/logout", logout_api_log_out, NULL },
+/* One process and its parts, which live as long as it does. */
+struct im {
+	struct app app;
+	struct pg_pools pg;
+	struct known_users known_users;
+	struct revocation_feed revocations;
+	struct kicks kicks;
+	struct rates rates;
+	struct lease_keeper lease_keeper;
+	struct publisher publisher;
+	struct events events;
+	struct entry_writer entries;
+	struct takeover takeover;
+	struct overload overload;
+	struct message_cache message_cache;
+	struct accounts accounts;
+	struct groups groups;
+	struct messages messages;
+	struct sync sync;
+	struct rpc_api rpc_api;
+	struct dispatcher dispatcher;
 };
 
-static const struct rpc_method methods[] = {
-	{ .path = "/skein.v1.Im/Send", .unary = rpc_api_send },
-	{ .path = "/skein.v1.Im/Admit", .unary = rpc_api_admit },
-	{ .path = "/skein.v1.Im/Sync", .unary = rpc_api_sync },
-	{ .path = "/skein.v1.Im/Delivered", .unary = rpc_api_delivered },
-};
-
-static void on_http_finished(const struct http_request *request, int status, uint64_t duration_us, void *arg)
+static void im_init(struct im *im)
 {
-	struct app *app = arg;
+	struct app *app = &im->app;
 
-	access_finished(&app->access, request, status, duration_us);
-}
-
-static void reload(void *arg)
-{
-	struct app *app = arg;
-
-	if (config_reload(&im_config_table, &app->config) == OK)
-		log_set_level((enum log_level)app->config.common.log_level);
+	app->pg = &im->pg;
+	app->known_users = &im->known_users;
+	app->revocations = &im->revocations;
+	app->kicks = &im->kicks;
+	app->rates = &im->rates;
+	app->lease_keeper = &im->lease_keeper;
+	app->publisher = &im->publisher;
+	app->events = &im->events;
+	app->entries = &im->entries;
+	app->takeover = &im->takeover;
+	app->overload = &im->overload;
+	app->message_cache = &im->message_cache;
+	app->accounts = &im->accounts;
+	app->groups = &im->groups;
+	app->messages = &im->messages;
+	app->sync = &im->sync;
+	app->rpc_api = &im->rpc_api;
+	app->dispatcher = &im->dispatcher;
 }
 
 static void on_revoked(void *arg, const struct revocation *revocation)
 {
 	struct app *app = arg;
 
-	kicks_log_out(&app->kicks, revocation);
+	kicks_log_out(app->kicks, revocation);
 }
 
 static err_t open_stores(struct app *app)
@@ -74,11 +92,11 @@ static err_t open_stores(struct app *app)
 		.max_waiting_bytes = (uint64_t)config->kafka_max_waiting_bytes + EVENTS_MAX_WAITING_BYTES,
 	};
 
-	err_t err = pg_pools_open(&app->pg, &app->worker, config);
+	err_t err = pg_pools_open(app->pg, &app->service.worker, config);
 	if (!err)
-		err = redis_new(&app->redis, &app->worker, &redis);
+		err = redis_new(&app->redis, &app->service.worker, &redis);
 	if (!err)
-		err = kafka_producer_new(&app->producer, &app->worker, &kafka);
+		err = kafka_producer_new(&app->producer, &app->service.worker, &kafka);
 	return err;
 }
 
@@ -90,7 +108,17 @@ static err_t open_ways_out(struct app *app)
 	return err;
 }
 
-static void init_parts(struct app *app)
+/* Who asks: tokens, users, rates. */
+static void init_callers(struct app *app)
+{
+	known_users_init(app->known_users, app->pg->calls);
+	rates_init(app->rates, &app->config);
+	kicks_init(app->kicks, &app->service.worker, app->routers);
+	revocation_feed_start(app->revocations, &app->service.worker, app->pg->control, on_revoked, app);
+}
+
+/* What gets a seq, how it leaves, and how much of it is let in. */
+static void init_entries(struct app *app)
 {
 	const struct im_config *config = &app->config;
 	const struct entry_writer_options options = {
@@ -98,34 +126,65 @@ static void init_parts(struct app *app)
 		.batch_max = (unsigned)config->batch_max,
 		.max_waiting = (unsigned)config->send_max_waiting,
 		.timeout_ms = (uint64_t)config->send_timeout_ms,
-		.messages = &app->messages,
+		.messages = app->message_cache,
 	};
-	const struct inbox_limits inbox_limits = inbox_limits_of(&config->inbox);
 	struct admission admission;
 
-	app->gateways = node_list_new(app->redis, &app->worker);
-	known_users_init(&app->known_users, app->pg.calls);
-	user_rates_init(&app->send_rates);
-	app->rate_limited = entry_writer_refusal_counter("reason=\"rate\"");
-	user_rates_init(&app->login_rates);
-	user_rates_init(&app->logout_rates);
-	kicks_init(&app->kicks, &app->worker, app->routers);
-	revocation_feed_start(&app->revocations, &app->worker, app->pg.control, on_revoked, app);
-	password_pool_init(&app->passwords, &app->worker);
-	access_init(&app->access, routes, ARRAY_LEN(routes));
-	lease_keeper_start(&app->lease_keeper, &app->worker, app->pg.control, config->common.node_name,
+	lease_keeper_start(app->lease_keeper, &app->service.worker, app->pg->control, config->common.node_name,
 	                   (unsigned)config->lease_life_ms);
-	publisher_init(&app->publisher, app->producer, &app->lease_keeper.watermark, (unsigned)config->kafka_max_waiting,
+	publisher_init(app->publisher, app->producer, &app->lease_keeper->watermark, (unsigned)config->kafka_max_waiting,
 	               (uint64_t)config->kafka_max_waiting_bytes);
-	events_init(&app->events, app->producer);
-	message_cache_init(&app->messages, (size_t)config->cache_messages);
-	sync_init(&app->sync, app->redis, &inbox_limits, app->pg.calls, &app->messages);
-	entry_writer_init(&app->entries, &app->worker, app->pg.sends, &app->lease_keeper, &app->publisher, &options);
-	takeover_start(&app->takeover, &app->worker, app->pg.control, &app->lease_keeper, &app->publisher,
+	events_init(app->events, app->producer);
+	message_cache_init(app->message_cache, (size_t)config->cache_messages);
+	entry_writer_init(app->entries, &app->service.worker, app->pg->sends, app->lease_keeper, app->publisher, &options);
+	takeover_start(app->takeover, &app->service.worker, app->pg->control, app->lease_keeper, app->publisher,
 	               config->common.node_name);
 	admission_init(&admission, (unsigned)config->admission_store_target_ms, (unsigned)config->admission_delivery_target_ms,
 	               (unsigned)config->admission_free_rate, random_u64());
-	overload_start(&app->overload, &app->worker, app->redis, &app->entries, &admission);
+	overload_start(app->overload, &app->service.worker, app->redis, app->entries, &admission);
+}
+
+/* What the handlers of HTTP and gRPC work with. */
+static void init_contexts(struct app *app)
+{
+	const struct inbox_limits inbox_limits = inbox_limits_of(&app->config.inbox);
+
+	app->gateways = node_list_new(app->redis, &app->service.worker);
+	accounts_init(app->accounts, &app->service.worker, &app->config, app->keys, app->revocations);
+	*app->groups = (struct groups){ .config = &app->config, .entries = app->entries, .events = app->events };
+	messages_init(app->messages, &app->config, app->entries, app->overload, app->rates);
+	sync_init(app->sync, app->redis, &inbox_limits, app->pg->calls, app->message_cache);
+	*app->rpc_api = (struct rpc_api){
+		.known_users = app->known_users,
+		.revocations = app->revocations,
+		.messages = app->messages,
+		.sync = app->sync,
+		.events = app->events,
+		.max_body = (size_t)app->config.limits_body,
+	};
+}
+
+static bool gate_is_shut(void *overload)
+{
+	return overload_refuses(overload);
+}
+
+static unsigned gate_retry_after_s(void *overload)
+{
+	return overload_retry_after_s(overload);
+}
+
+static void init_dispatcher(struct app *app)
+{
+	const struct call_shared shared = {
+		.contexts = app,
+		.authenticator = { .keys = app->keys, .revocations = app->revocations, .known_users = app->known_users },
+		.rates = app->rates,
+		.pg = app->pg->calls,
+	};
+	const struct dispatcher_gate gate = { gate_is_shut, gate_retry_after_s, app->overload };
+
+	dispatcher_init(app->dispatcher, im_routes, im_route_count, &shared, &gate);
 }
 
 static err_t open_servers(struct app *app)
@@ -140,19 +199,69 @@ static err_t open_servers(struct app *app)
 		.connection_gauge = metrics_gauge("skein_im_http_connections", "Open HTTP connections.", NULL),
 		.pending_gauge = metrics_gauge("skein_im_http_requests_waiting", "HTTP requests that are not answered.", NULL),
 		.idle_timeout_s = (unsigned)(config->http_idle_timeout_ms / 1000),
-		.routes = routes,
-		.route_count = ARRAY_LEN(routes),
-		.arg = app,
-		.finished = on_http_finished,
+		.routes = app->dispatcher->routes,
+		.route_count = app->dispatcher->route_count,
+		.arg = app->dispatcher,
+		.finished = dispatcher_finished,
 	};
 	const struct rpc_server_options rpc = {
 		.listen = config->grpc_listen,
-		.methods = methods,
-		.method_count = ARRAY_LEN(methods),
-		.arg = app,
+		.methods = rpc_api_methods,
+		.method_count = rpc_api_method_count,
+		.arg = app->rpc_api,
 		.max_message = 2 * (size_t)config->limits_body,
 		.descriptor_set = str_of(proto_descriptor_set, proto_descriptor_set_len),
 	};
+
+	err_t err = http_server_new(&app->http, &app->service.worker, &http);
+	if (!err)
+		err = rpc_server_new(&app->rpc, &app->service.worker, &rpc);
+	return err;
+}
+
+/* Nothing can be done before the database answers; the schema must be the one that this binary knows. */
+static err_t wait_for_schema(void *arg)
+{
+	struct app *app = arg;
+	err_t err;
+
+	while ((err = migrate_check(app->config.pg_uri)) == ERR_UNAVAILABLE)
+		sleep(1);
+	return err;
+}
+
+static err_t start(void *arg)
+{
+	struct app *app = arg;
+
+	err_t err = jwt_keys_new(&app->keys, str_from(app->config.auth_secret));
+	if (!err)
+		err = open_stores(app);
+	if (!err)
+		err = open_ways_out(app);
+	if (err)
+		return err;
+	init_callers(app);
+	init_entries(app);
+	init_contexts(app);
+	init_dispatcher(app);
+	err = open_servers(app);
+	if (!err)
+		log_info("im serves", LOG_TEXT("http", app->config.http_listen), LOG_TEXT("grpc", app->config.grpc_listen));
+	return err;
+}
+
+static err_t run_migrations(void *arg)
+{
+	struct app *app = arg;
+
+	return migrate(&app->config);
+}
+
+int main(int argc, char **argv)
+{
+	static struct im im;
+	struct app *app = &im.app;
 	const struct readiness_check checks[] = {
 		{ .name = "postgres", .start = readiness_postgres, .arg = app },
 		{ .name = "redis", .start = readiness_redis, .arg = app },
@@ -160,75 +269,19 @@ static err_t open_servers(struct app *app)
 		{ .name = "lease", .start = readiness_lease, .arg = app },
 		{ .name = "revocations", .start = readiness_revocations, .arg = app },
 	};
+	const struct service_definition definition = {
+		.config_table = &im_config_table,
+		.config = &app->config,
+		.common = &app->config.common,
+		.app = app,
+		.checks = checks,
+		.check_count = ARRAY_LEN(checks),
+		.migrate = run_migrations,
+		.prepare = wait_for_schema,
+		.start = start,
+		.drain = drain,
+	};
 
-	err_t err = http_server_new(&app->http, &app->worker, &http);
-	if (!err)
-		err = rpc_server_new(&app->rpc, &app->worker, &rpc);
-	if (!err)
-		err = internal_server_new(&app->internal, &app->worker, config->common.internal_listen, checks, ARRAY_LEN(checks));
-	return err;
-}
-
-static err_t start(struct app *app)
-{
-	err_t err = jwt_keys_new(&app->keys, str_from(app->config.auth_secret));
-	if (!err)
-		err = worker_init(&app->worker, "main");
-	if (!err)
-		err = signals_init(&app->signals, &app->worker, drain, reload, app);
-	if (!err)
-		err = open_stores(app);
-	if (!err)
-		err = open_ways_out(app);
-	if (err)
-		return err;
-	init_parts(app);
-	return open_servers(app);
-}
-
-/* Nothing can be done before the database answers; the schema must be the one that this binary knows. */
-static err_t wait_for_schema(const struct im_config *config)
-{
-	err_t err;
-
-	while ((err = migrate_check(config->pg_uri)) == ERR_UNAVAILABLE)
-		sleep(1);
-	return err;
-}
-
-static int run(struct app *app)
-{
-	err_t err = wait_for_schema(&app->config);
-	if (!err)
-		err = start(app);
-	if (err) {
-		log_error("im could not start", LOG_ERR(err));
-		return EXIT_FAILURE;
-	}
-	log_info("im is up", LOG_TEXT("http", app->config.http_listen), LOG_TEXT("grpc", app->config.grpc_listen),
-	         LOG_TEXT("version", skein_version));
-	worker_run(&app->worker);
-	worker_join(&app->worker);
-	log_info("im has left");
-	return EXIT_SUCCESS;
-}
-
-int main(int argc, char **argv)
-{
-	static struct app app;
-	enum config_action action;
-
-	if (config_load(&im_config_table, argc, argv, &app.config, &action))
-		return 2;
-	if (action == CONFIG_EXIT)
-		return EXIT_SUCCESS;
-	log_configure(app.config.common.node_name, (enum log_level)app.config.common.log_level,
-	              (enum log_format)app.config.common.log_format);
-	int status;
-	if (action == CONFIG_MIGRATE)
-		status = migrate(&app.config) == OK ? EXIT_SUCCESS : EXIT_FAILURE;
-	else
-		status = run(&app);
-	config_release(&im_config_table, &app.config);
-	return status;
+	im_init(&im);
+	return service_main(&app->service, &definition, argc, argv);
 }

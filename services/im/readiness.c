@@ -2,14 +2,19 @@
 
 #include "base/mem.h"
 #include "im/app.h"
+#include "im/db/pg_pools.h"
+#include "im/lease/lease_keeper.h"
+#include "im/tokens/revocation_feed.h"
 #include "message/topics.h"
+#include "store/kafka/kafka.h"
+#include "store/redis/redis.h"
 
 static const struct pg_statement readiness_ping = {
 	"ping",
 	"select 1",
 };
 
-static void on_postgres(void *arg, err_t err, const PGresult *result)
+static void readiness_on_postgres(void *arg, err_t err, const PGresult *result)
 {
 	(void)result;
 	readiness_done(arg, err);
@@ -19,10 +24,10 @@ void readiness_postgres(struct readiness_run *run, void *arg)
 {
 	struct app *app = arg;
 
-	pg_query(app->pg.control, PG_ANY_LANE, &readiness_ping, NULL, on_postgres, run);
+	pg_query(app->pg->control, PG_ANY_LANE, &readiness_ping, NULL, readiness_on_postgres, run);
 }
 
-static void on_redis(void *arg, err_t err, const redisReply *reply)
+static void readiness_on_redis(void *arg, err_t err, const redisReply *reply)
 {
 	(void)reply;
 	readiness_done(arg, err);
@@ -33,17 +38,17 @@ void readiness_redis(struct readiness_run *run, void *arg)
 	const struct str ping[] = { STR("PING") };
 	struct app *app = arg;
 
-	redis_command(app->redis, ping, 1, on_redis, run);
+	redis_command(app->redis, ping, 1, readiness_on_redis, run);
 }
 
-struct probe {
+struct readiness_probe {
 	struct app *app;
 	struct readiness_run *run;
 };
 
-static void on_probe(void *arg, err_t err)
+static void readiness_on_probe(void *arg, err_t err)
 {
-	struct probe *probe = arg;
+	struct readiness_probe *probe = arg;
 
 	probe->app->is_probing = false;
 	readiness_done(probe->run, err);
@@ -54,30 +59,30 @@ void readiness_kafka(struct readiness_run *run, void *arg)
 {
 	struct app *app = arg;
 
-	/* The one on its way may be waiting for Kafka since an earlier round, which then has failed; so does this one. */
+	/* One record at a time: an earlier round's may still wait for Kafka. That round failed, and so does this one. */
 	if (app->is_probing) {
 		readiness_done(run, ERR_TIMEOUT);
 		return;
 	}
-	struct probe *probe = MEM_NEW(struct probe);
-	*probe = (struct probe){ app, run };
+	struct readiness_probe *probe = MEM_NEW(struct readiness_probe);
+	*probe = (struct readiness_probe){ app, run };
 	app->is_probing = true;
 	err_t err = kafka_produce(app->producer, TOPIC_PROBE, (struct str){ 0 }, str_from(app->config.common.node_name), NULL, 0,
-	                          on_probe, probe);
+	                          readiness_on_probe, probe);
 	if (err)
-		on_probe(probe, err);
+		readiness_on_probe(probe, err);
 }
 
 void readiness_lease(struct readiness_run *run, void *arg)
 {
 	const struct app *app = arg;
 
-	readiness_done(run, lease_keeper_is_held(&app->lease_keeper) ? OK : ERR_UNAVAILABLE);
+	readiness_done(run, lease_keeper_is_held(app->lease_keeper) ? OK : ERR_UNAVAILABLE);
 }
 
 void readiness_revocations(struct readiness_run *run, void *arg)
 {
 	const struct app *app = arg;
 
-	readiness_done(run, revocation_feed_are_loaded(&app->revocations) ? OK : ERR_UNAVAILABLE);
+	readiness_done(run, revocation_feed_are_loaded(app->revocations) ? OK : ERR_UNAVAILABLE);
 }

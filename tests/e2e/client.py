@@ -327,7 +327,8 @@ def frame_of_proto(data):
     if kind == "event":
         values.update(schemas.strict_json(values.pop("body", "{}")))
     if kind == "message":
-        values["body"] = schemas.strict_json(values["body"])
+        if "body" in values:
+            values["body"] = schemas.strict_json(values["body"])
         if "mentions" in values:
             values["mentions"] = list(values["mentions"])
         values = {"offset": frame.offset, "message": values}
@@ -436,7 +437,8 @@ class Connection:
         self._offset = offset
         assert message.get("client_msg_id") not in set(self._sending.values()) - self._answered, \
             "a message came before the ack of its send"
-        assert ("client_msg_id" in message) == (message["from"] == self.user.uid), "only the sender sees its key"
+        has_key = message["from"] == self.user.uid and message["type"] in schemas.CONTENT_TYPES
+        assert ("client_msg_id" in message) == has_key, "only the sender sees its key, and only messages have one"
         if self._is_first_copy(message["conversation_id"], message["seq"]):
             self._messages.put_nowait(message)
         else:

@@ -11,6 +11,7 @@ OPENAPI = yaml.safe_load((DOCS / "openapi.yaml").read_text())
 ASYNCAPI = yaml.safe_load((DOCS / "asyncapi.yaml").read_text())
 URIS = {(DOCS / "openapi.yaml").as_uri(): OPENAPI, (DOCS / "asyncapi.yaml").as_uri(): ASYNCAPI}
 CLOSE_CODES = ASYNCAPI["x-close-codes"]
+CONTENT_TYPES = OPENAPI["components"]["schemas"]["ContentType"]["enum"]
 
 _validators = {}
 

@@ -5,7 +5,7 @@
 #include "base/text/buf.h"
 #include "base/telemetry/log.h"
 
-static void make_metrics(struct access_metrics *metrics, const char *route)
+static void access_make_metrics(struct access_metrics *metrics, const char *route)
 {
 	struct buf labels = { 0 };
 
@@ -21,7 +21,7 @@ static void make_metrics(struct access_metrics *metrics, const char *route)
 	buf_release(&labels);
 }
 
-void access_init(struct access *access, const struct http_route *routes, size_t route_count)
+void access_init(struct access *access, const struct call_route *routes, size_t route_count)
 {
 	assert(route_count <= ACCESS_ROUTES_MAX);
 	access->routes = routes;
@@ -29,27 +29,23 @@ void access_init(struct access *access, const struct http_route *routes, size_t 
 	for (size_t i = 0; i < route_count; i++) {
 		struct buf name = { 0 };
 		buf_printf(&name, "%s %s", routes[i].method, routes[i].path);
-		make_metrics(&access->metrics[i], buf_text(&name));
+		access_make_metrics(&access->metrics[i], buf_text(&name));
 		buf_release(&name);
 	}
-	make_metrics(&access->metrics[route_count], "none");
+	access_make_metrics(&access->metrics[route_count], "none");
 }
 
-/* The index of the route, or route_count. */
-static size_t route_of(const struct access *access, const struct http_request *request)
+/* The index of the row that matched, or route_count. */
+static size_t access_route_of(const struct access *access, const struct http_request *request)
 {
-	struct str pattern = http_request_route(request), method = http_request_method(request);
-	size_t i = 0;
+	const struct call_route *route = http_request_call(request);
 
-	while (i < access->route_count && !(str_equal(pattern, str_from(access->routes[i].path)) &&
-	                                    str_equal(method, str_from(access->routes[i].method))))
-		i++;
-	return i;
+	return route ? (size_t)(route - access->routes) : access->route_count;
 }
 
 void access_finished(struct access *access, const struct http_request *request, int status, uint64_t duration_us)
 {
-	struct access_metrics *metrics = &access->metrics[route_of(access, request)];
+	struct access_metrics *metrics = &access->metrics[access_route_of(access, request)];
 
 	if (status >= 100 && status < 100 * (ACCESS_CLASSES + 1))
 		counter_add(metrics->requests[status / 100 - 1], 1);

@@ -2,15 +2,16 @@
 #define SKEIN_IM_HTTP_ACCESS_H
 
 #include "base/telemetry/metrics.h"
+#include "im/http/call_route.h"
 #include "net/http/http_server.h"
 
 /* One debug line and the metrics of each HTTP request. */
 
-#define ACCESS_ROUTES_MAX 64
+#define ACCESS_ROUTES_MAX 128
 #define ACCESS_CLASSES 5 /* 1xx to 5xx */
 
 struct access {
-	const struct http_route *routes;
+	const struct call_route *routes;
 	size_t route_count;
 	/* One for each route, and one for what matched none. */
 	struct access_metrics {
@@ -19,7 +20,7 @@ struct access {
 	} metrics[ACCESS_ROUTES_MAX + 1];
 };
 
-void access_init(struct access *access, const struct http_route *routes, size_t route_count);
+void access_init(struct access *access, const struct call_route *routes, size_t route_count);
 void access_finished(struct access *access, const struct http_request *request, int status, uint64_t duration_us);
 
 #endif

@@ -9,12 +9,12 @@
 
 /* A send whose user this process has not met yet. */
 struct pending_send {
-	struct app *app;
+	struct rpc_api *api;
 	struct rpc_call *call;
 	Skein__V1__SendRequest *message;
 };
 
-static void on_sent(void *arg, const struct entry_result *result)
+static void rpc_api_on_sent(void *arg, const struct entry_result *result)
 {
 	struct rpc_call *call = arg;
 	Skein__V1__SendResponse response = SKEIN__V1__SEND_RESPONSE__INIT;
@@ -32,38 +32,38 @@ static void on_sent(void *arg, const struct entry_result *result)
 	rpc_reply(call, str_of(bytes, skein__v1__send_response__pack(&response, bytes)));
 }
 
-static void submit(struct app *app, struct rpc_call *call, const Skein__V1__SendRequest *message)
+static void rpc_api_submit(struct rpc_api *api, struct rpc_call *call, const Skein__V1__SendRequest *message)
 {
 	struct json_error error = { 0 };
 	struct send_request send;
 	uint64_t wait_ms;
 
-	send_request_from_proto(&send, message, (size_t)app->config.limits_body, &error);
+	send_request_from_proto(&send, message, api->max_body, &error);
 	const struct entry_caller sender = { str_from(message->from), traceparent_or_none(rpc_call_traceparent(call)),
-		                             on_sent, call };
-	send_submit(app, &sender, &send, &error, &wait_ms);
+		                             rpc_api_on_sent, call };
+	send_submit(api->messages, &sender, &send, &error, &wait_ms);
 	send_request_release(&send);
 	if (error.err)
 		rpc_reply_error(call, error.err, error.detail);
 }
 
-static void on_sender_admitted(void *arg, err_t err)
+static void rpc_api_on_sender_admitted(void *arg, err_t err)
 {
 	struct pending_send *pending = arg;
 
 	if (err)
 		rpc_reply_error(pending->call, err, NULL);
 	else
-		submit(pending->app, pending->call, pending->message);
+		rpc_api_submit(pending->api, pending->call, pending->message);
 	skein__v1__send_request__free_unpacked(pending->message, NULL);
 	mem_free(pending);
 }
 
-void rpc_api_send(struct rpc_call *call, struct str request, void *arg)
+static void rpc_api_send(struct rpc_call *call, struct str request, void *arg)
 {
-	struct app *app = arg;
+	struct rpc_api *api = arg;
 
-	if (overload_refuses(&app->overload)) {
+	if (overload_refuses(api->messages->overload)) {
 		rpc_reply_error(call, ERR_UNAVAILABLE, "too many messages at the moment");
 		return;
 	}
@@ -71,19 +71,19 @@ void rpc_api_send(struct rpc_call *call, struct str request, void *arg)
 
 	if (!message || !ident_is_valid(str_from(message->from))) {
 		rpc_reply_error(call, ERR_INVALID_ARGUMENT, message ? "from is not a uid" : "not a SendRequest");
-	} else if (!known_users_has(&app->known_users, str_from(message->from))) {
+	} else if (!known_users_has(api->known_users, str_from(message->from))) {
 		struct pending_send *pending = MEM_NEW(struct pending_send);
-		*pending = (struct pending_send){ app, call, message };
-		known_users_admit(&app->known_users, str_from(message->from), STR(""), on_sender_admitted, pending);
+		*pending = (struct pending_send){ api, call, message };
+		known_users_admit(api->known_users, str_from(message->from), STR(""), rpc_api_on_sender_admitted, pending);
 		return;
 	} else {
-		submit(app, call, message);
+		rpc_api_submit(api, call, message);
 	}
 	if (message)
 		skein__v1__send_request__free_unpacked(message, NULL);
 }
 
-static void on_admitted(void *arg, err_t err)
+static void rpc_api_on_admitted(void *arg, err_t err)
 {
 	struct rpc_call *call = arg;
 
@@ -93,9 +93,9 @@ static void on_admitted(void *arg, err_t err)
 		rpc_reply(call, (struct str){ 0 }); /* AdmitResponse has no fields */
 }
 
-void rpc_api_admit(struct rpc_call *call, struct str request, void *arg)
+static void rpc_api_admit(struct rpc_call *call, struct str request, void *arg)
 {
-	struct app *app = arg;
+	struct rpc_api *api = arg;
 	Skein__V1__AdmitRequest *message = skein__v1__admit_request__unpack(NULL, request.len, (const uint8_t *)request.ptr);
 
 	struct str token_id = message ? str_of(message->token_id.data, message->token_id.len) : STR("");
@@ -104,10 +104,10 @@ void rpc_api_admit(struct rpc_call *call, struct str request, void *arg)
 		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "uid is not a uid");
 	else if (token_id.len && token_id.len != JWT_TOKEN_ID_BYTES)
 		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "token_id is not 16 bytes");
-	else if (revoked_tokens_have(&app->revocations.tokens, token_id))
+	else if (revoked_tokens_have(&api->revocations->tokens, token_id))
 		rpc_reply_error(call, ERR_UNAUTHENTICATED, NULL);
 	else
-		known_users_admit(&app->known_users, str_from(message->uid), token_id, on_admitted, call);
+		known_users_admit(api->known_users, str_from(message->uid), token_id, rpc_api_on_admitted, call);
 	if (message)
 		skein__v1__admit_request__free_unpacked(message, NULL);
 }
@@ -123,7 +123,7 @@ struct page_view {
 	Skein__V1__Message message;
 };
 
-static void reply_page(struct rpc_call *call, const struct sync_page *page, struct str viewer)
+static void rpc_api_reply_page(struct rpc_call *call, const struct sync_page *page, struct str viewer)
 {
 	Skein__V1__SyncResponse response = SKEIN__V1__SYNC_RESPONSE__INIT;
 	struct page_view *views = mem_alloc(page->count * sizeof(*views));
@@ -153,7 +153,7 @@ static void reply_page(struct rpc_call *call, const struct sync_page *page, stru
 	mem_free(views);
 }
 
-static void on_page(void *arg, err_t err, const struct sync_page *page)
+static void rpc_api_on_page(void *arg, err_t err, const struct sync_page *page)
 {
 	struct pending_page *pending = arg;
 
@@ -161,14 +161,14 @@ static void on_page(void *arg, err_t err, const struct sync_page *page)
 		rpc_reply_error(pending->call, err,
 		                err == ERR_FAILED_PRECONDITION ? "offset is past the head of this epoch" : NULL);
 	else
-		reply_page(pending->call, page, str_from(pending->message->uid));
+		rpc_api_reply_page(pending->call, page, str_from(pending->message->uid));
 	skein__v1__sync_request__free_unpacked(pending->message, NULL);
 	mem_free(pending);
 }
 
-void rpc_api_sync(struct rpc_call *call, struct str request, void *arg)
+static void rpc_api_sync(struct rpc_call *call, struct str request, void *arg)
 {
-	struct app *app = arg;
+	struct rpc_api *api = arg;
 	Skein__V1__SyncRequest *message = skein__v1__sync_request__unpack(NULL, request.len, (const uint8_t *)request.ptr);
 
 	if (!message || !ident_is_valid(str_from(message->uid)) || message->limit < 1 || message->limit > SYNC_LIMIT_MAX) {
@@ -180,17 +180,17 @@ void rpc_api_sync(struct rpc_call *call, struct str request, void *arg)
 	const struct inbox_position position = { .epoch = message->epoch, .offset = message->offset };
 	struct pending_page *pending = MEM_NEW(struct pending_page);
 	*pending = (struct pending_page){ call, message };
-	sync_read(&app->sync, str_from(message->uid), &position, message->limit, on_page, pending);
+	sync_read(api->sync, str_from(message->uid), &position, message->limit, rpc_api_on_page, pending);
 }
 
-void rpc_api_delivered(struct rpc_call *call, struct str request, void *arg)
+static void rpc_api_delivered(struct rpc_call *call, struct str request, void *arg)
 {
-	struct app *app = arg;
+	struct rpc_api *api = arg;
 	Skein__V1__DeliveredRequest *message =
 		skein__v1__delivered_request__unpack(NULL, request.len, (const uint8_t *)request.ptr);
 
 	if (message && receipts_are_valid(message)) {
-		receipts_emit(&app->events, message);
+		receipts_emit(api->events, message);
 		rpc_reply(call, (struct str){ 0 }); /* DeliveredResponse has no fields */
 	} else {
 		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "a receipt names no message of its user");
@@ -198,3 +198,12 @@ void rpc_api_delivered(struct rpc_call *call, struct str request, void *arg)
 	if (message)
 		skein__v1__delivered_request__free_unpacked(message, NULL);
 }
+
+const struct rpc_method rpc_api_methods[] = {
+	{ .path = "/skein.v1.Im/Send", .unary = rpc_api_send },
+	{ .path = "/skein.v1.Im/Admit", .unary = rpc_api_admit },
+	{ .path = "/skein.v1.Im/Sync", .unary = rpc_api_sync },
+	{ .path = "/skein.v1.Im/Delivered", .unary = rpc_api_delivered },
+};
+
+const size_t rpc_api_method_count = ARRAY_LEN(rpc_api_methods);

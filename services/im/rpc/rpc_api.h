@@ -1,13 +1,26 @@
 #ifndef SKEIN_IM_RPC_RPC_API_H
 #define SKEIN_IM_RPC_RPC_API_H
 
+#include "im/callers/known_users.h"
+#include "im/events/events.h"
+#include "im/messages/messages.h"
+#include "im/sync/sync.h"
+#include "im/tokens/revocation_feed.h"
 #include "rpc/server/rpc_server.h"
 
-/* The methods of proto/im.proto: what gateways ask. `arg` is the struct app. */
+/* The methods of proto/im.proto: what gateways ask. */
 
-void rpc_api_send(struct rpc_call *call, struct str request, void *arg);
-void rpc_api_admit(struct rpc_call *call, struct str request, void *arg);
-void rpc_api_sync(struct rpc_call *call, struct str request, void *arg);
-void rpc_api_delivered(struct rpc_call *call, struct str request, void *arg);
+struct rpc_api {
+	struct known_users *known_users;
+	const struct revocation_feed *revocations;
+	struct messages *messages;
+	struct sync *sync;
+	struct events *events;
+	size_t max_body; /* bytes of a message's body */
+};
+
+/* For rpc_server_options: their `arg` is a struct rpc_api. */
+extern const struct rpc_method rpc_api_methods[];
+extern const size_t rpc_api_method_count;
 
 #endif

@@ -45,4 +45,8 @@ void sync_release(struct sync *sync);
 void sync_read(struct sync *sync, struct str uid, const struct inbox_position *position, unsigned limit, sync_done done,
                void *arg);
 
+struct call;
+
+void sync_get(struct call *call); /* GET /v1/sync; the context is a struct sync */
+
 #endif

@@ -1,0 +1,8 @@
+#include "im/accounts/accounts.h"
+
+void accounts_init(struct accounts *accounts, struct worker *worker, const struct im_config *config,
+                   const struct jwt_keys *keys, struct revocation_feed *revocations)
+{
+	*accounts = (struct accounts){ .config = config, .keys = keys, .revocations = revocations };
+	password_pool_init(&accounts->passwords, worker);
+}

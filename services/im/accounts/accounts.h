@@ -1,0 +1,27 @@
+#ifndef SKEIN_IM_ACCOUNTS_ACCOUNTS_H
+#define SKEIN_IM_ACCOUNTS_ACCOUNTS_H
+
+#include "im/accounts/password_pool.h"
+#include "im/config.h"
+#include "im/tokens/revocation_feed.h"
+#include "net/jwt.h"
+
+struct call;
+
+/* Users, their passwords and their tokens: what the calls of this folder work with. Thread: the worker's. */
+struct accounts {
+	const struct im_config *config;
+	const struct jwt_keys *keys;
+	struct revocation_feed *revocations;
+	struct password_pool passwords;
+};
+
+void accounts_init(struct accounts *accounts, struct worker *worker, const struct im_config *config,
+                   const struct jwt_keys *keys, struct revocation_feed *revocations);
+
+void accounts_register(struct call *call); /* POST /v1/users */
+void accounts_login(struct call *call); /* POST /v1/auth/login */
+void accounts_refresh(struct call *call); /* POST /v1/auth/refresh */
+void accounts_logout(struct call *call); /* POST /v1/auth/logout */
+
+#endif

@@ -1,0 +1,61 @@
+#include "im/accounts/accounts.h"
+#include "im/http/call.h"
+
+/* uid, name, password -> created_at; no row when the uid is taken */
+static const struct pg_statement users_register = {
+	"account_register",
+	"insert into account (uid, name, password) values ($1::text, $2::text, $3::text)"
+	" on conflict do nothing returning created_at",
+};
+
+struct registration {
+	struct str uid, name;
+};
+
+static void register_on_stored(struct call *call, const PGresult *result)
+{
+	const struct registration *registration = call_state(call);
+	struct buf *out = call_out(call);
+
+	if (PQntuples(result) == 0) {
+		call_fail(call, ERR_ALREADY_EXISTS, "uid", "this uid is taken");
+		return;
+	}
+	buf_append_char(out, '{');
+	json_put_field(out, "uid", registration->uid);
+	json_put_field(out, "name", registration->name);
+	json_put_u64_field(out, "created_at", (uint64_t)pg_i64(result, 0, 0));
+	buf_append_char(out, '}');
+	call_ok(call, 201);
+}
+
+static void register_on_hashed(void *arg, const char *hash)
+{
+	struct call *call = arg;
+	const struct registration *registration = call_state(call);
+	struct pg_params params = { 0 };
+
+	pg_put_text(&params, registration->uid);
+	pg_put_text(&params, registration->name);
+	pg_put_text(&params, str_from(hash));
+	call_query(call, &users_register, &params, register_on_stored);
+}
+
+void accounts_register(struct call *call)
+{
+	struct accounts *accounts = call_context(call);
+	struct registration *registration = call_make_state(call, sizeof(*registration));
+
+	if (!accounts->config->auth_registration) {
+		call_fail(call, ERR_PERMISSION_DENIED, NULL, "registration is switched off");
+		return;
+	}
+	registration->uid = call_ident(call, "uid", JSON_REQUIRED);
+	registration->name = call_name(call, "name", JSON_REQUIRED);
+	struct str password = call_text(call, "password", JSON_REQUIRED, PASSWORD_MIN_BYTES, PASSWORD_MAX_BYTES);
+	if (!call_finish_reading(call))
+		return;
+	err_t err = password_pool_hash(&accounts->passwords, password, register_on_hashed, call);
+	if (err)
+		call_fail(call, err, NULL, "too many registrations and logins at once");
+}

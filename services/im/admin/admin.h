@@ -1,0 +1,10 @@
+#ifndef SKEIN_IM_ADMIN_ADMIN_H
+#define SKEIN_IM_ADMIN_ADMIN_H
+
+struct call;
+
+/* What only admins may call. */
+
+void admin_nodes(struct call *call); /* GET /v1/admin/nodes; the context is the list of gateways, a struct node_list */
+
+#endif

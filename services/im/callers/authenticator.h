@@ -1,0 +1,38 @@
+#ifndef SKEIN_IM_CALLERS_AUTHENTICATOR_H
+#define SKEIN_IM_CALLERS_AUTHENTICATOR_H
+
+#include "im/callers/known_users.h"
+#include "im/tokens/revocation_feed.h"
+#include "net/jwt.h"
+
+/* Who makes a request, by a token that was verified. */
+struct caller {
+	char text[65];
+	size_t len;
+	bool is_admin; /* the token has the scope */
+	uint64_t expires_ms; /* the token */
+};
+
+static inline struct str caller_uid(const struct caller *caller)
+{
+	return str_of(caller->text, caller->len);
+}
+
+/*
+ * Tells from a token who asks. The token's signature and time are checked, then whether it was revoked. That its user exists and
+ * is not disabled is the next step, known_users.h. Thread: the worker's.
+ */
+struct authenticator {
+	const struct jwt_keys *keys;
+	const struct revocation_feed *revocations;
+	struct known_users *known_users;
+};
+
+/*
+ * `authorization` is the header's value. ERR_UNAUTHENTICATED, logged at debug level with the request's id; ERR_UNAVAILABLE while
+ * it is not known which tokens are revoked.
+ */
+err_t authenticator_verify(const struct authenticator *authenticator, struct str authorization, struct str request_id,
+                           struct caller *caller) MUST_CHECK;
+
+#endif

@@ -1,0 +1,35 @@
+#ifndef SKEIN_IM_CALLERS_USER_LRU_H
+#define SKEIN_IM_CALLERS_USER_LRU_H
+
+#include "base/list.h"
+#include "base/map.h"
+
+/*
+ * Something small about each of the users who were here lately. At most `max`
+ * are kept: the one not met for longest makes room. Thread: one.
+ */
+struct user_lru {
+	struct map users;
+	struct list by_use; /* the least recently met first */
+	size_t max;
+	size_t entry_size;
+};
+
+/* The first member of what is kept about a user. */
+struct user_lru_entry {
+	struct map_node node;
+	struct list by_use;
+	struct str uid;
+};
+
+/* `entry_size`: of the struct that begins with a struct user_lru_entry. */
+void user_lru_init(struct user_lru *recent, size_t max, size_t entry_size);
+void user_lru_release(struct user_lru *recent);
+
+/* NULL for one who is not kept. Either counts as a meeting; entries live until the next user_lru_make(). */
+struct user_lru_entry *user_lru_find(struct user_lru *recent, struct str uid);
+
+/* A new entry is zeroed. */
+struct user_lru_entry *user_lru_make(struct user_lru *recent, struct str uid);
+
+#endif

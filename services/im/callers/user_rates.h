@@ -1,0 +1,22 @@
+#ifndef SKEIN_IM_CALLERS_USER_RATES_H
+#define SKEIN_IM_CALLERS_USER_RATES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "im/callers/user_lru.h"
+
+/*
+ * A token bucket for each user who did something lately: of sends, of attempts
+ * to log in. A user who is forgotten begins with a full one. Thread: the worker's.
+ */
+
+#define USER_RATES_MAX 100000
+
+void user_rates_init(struct user_lru *rates);
+
+/* False when the user is over the rate; `wait_ms` then tells when to come back. */
+bool user_rates_take(struct user_lru *rates, struct str uid, double per_second, double burst, uint64_t now_ms,
+                     uint64_t *wait_ms) MUST_CHECK;
+
+#endif

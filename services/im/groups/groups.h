@@ -1,0 +1,24 @@
+#ifndef SKEIN_IM_GROUPS_GROUPS_H
+#define SKEIN_IM_GROUPS_GROUPS_H
+
+#include "im/config.h"
+
+struct call;
+struct entry_writer;
+struct events;
+
+/* Groups and their members: what the calls of this folder work with. Thread: the worker's. */
+struct groups {
+	const struct im_config *config;
+	struct entry_writer *entries;
+	struct events *events;
+};
+
+void groups_create(struct call *call); /* POST /v1/groups */
+void groups_list_members(struct call *call); /* GET /v1/groups/{gid}/members */
+void groups_add_members(struct call *call); /* POST /v1/groups/{gid}/members */
+void groups_remove_member(struct call *call); /* DELETE /v1/groups/{gid}/members/{uid} */
+void groups_set_role(struct call *call); /* PUT /v1/groups/{gid}/members/{uid}/role */
+void groups_leave(struct call *call); /* POST /v1/groups/{gid}/leave */
+
+#endif

@@ -1,0 +1,96 @@
+#include "im/http/call.h"
+
+#include "im/http/call_state.h"
+#include "im/http/trace_context.h"
+
+struct str call_uid(const struct call *call)
+{
+	return caller_uid(&call->caller);
+}
+
+const struct caller *call_caller(const struct call *call)
+{
+	return &call->caller;
+}
+
+struct str call_token(const struct call *call)
+{
+	return jwt_from_authorization(http_request_header(call->request, "Authorization"));
+}
+
+struct str call_trace(const struct call *call)
+{
+	return traceparent_or_none(http_request_header(call->request, "traceparent"));
+}
+
+void *call_context(const struct call *call)
+{
+	return *(void *const *)((const char *)call->shared->contexts + call->route->context);
+}
+
+void *call_alloc(struct call *call, size_t size)
+{
+	return arena_alloc(&call->arena, size);
+}
+
+struct str call_copy(struct call *call, struct str text)
+{
+	return arena_copy(&call->arena, text);
+}
+
+void *call_make_state(struct call *call, size_t size)
+{
+	call->state = call_alloc(call, size);
+	return call->state;
+}
+
+void *call_state(const struct call *call)
+{
+	return call->state;
+}
+
+bool call_take(struct call *call, struct str uid)
+{
+	enum rate_class class = call->route->rate;
+	uint64_t wait_ms = 0;
+
+	if (rates_take(call->shared->rates, class, uid, &wait_ms))
+		return true;
+	call_retry_after(call, wait_ms);
+	call_fail(call, ERR_RATE_LIMITED, NULL, rates_refusal(class));
+	return false;
+}
+
+struct buf *call_out(struct call *call)
+{
+	return &call->out;
+}
+
+void call_ok(struct call *call, int status)
+{
+	http_respond_json(call->request, status, &call->out);
+	call_release(call);
+}
+
+void call_no_content(struct call *call)
+{
+	http_respond_json(call->request, 204, NULL);
+	call_release(call);
+}
+
+void call_fail(struct call *call, err_t err, const char *field, const char *detail)
+{
+	http_respond_problem(call->request, err, field, detail);
+	call_release(call);
+}
+
+void call_fail_unauthenticated(struct call *call)
+{
+	call_fail(call, ERR_UNAUTHENTICATED, NULL, "a valid bearer token is required");
+}
+
+void call_retry_after(struct call *call, uint64_t wait_ms)
+{
+	if (wait_ms)
+		http_set_retry_after(call->request, (unsigned)(wait_ms / 1000 + 1));
+}

@@ -1,0 +1,164 @@
+#ifndef SKEIN_IM_HTTP_CALL_H
+#define SKEIN_IM_HTTP_CALL_H
+
+#include <libpq-fe.h>
+
+#include "base/text/json.h"
+#include "im/callers/authenticator.h"
+#include "store/pg/pg.h"
+
+/*
+ * A call: one request to an endpoint, from the moment its caller is known until it is answered. It owns all that belongs to the
+ * request, in one allocation: who calls, what was read, the first error, the handler's own state, the answer's body.
+ *
+ * A handler (call_route.h says when it runs) reads its fields, starts something, and answers in the callback:
+ *
+ *   void groups_rename(struct call *call)
+ *   {
+ *           struct pg_params params = { 0 };
+ *
+ *           pg_put_text(&params, call_path_ident(call, "gid"));
+ *           pg_put_text(&params, call_uid(call));
+ *           pg_put_text(&params, call_name(call, "name", JSON_REQUIRED));
+ *           call_query(call, &group_rename, &params, group_rename_on_stored);
+ *   }
+ *
+ * Every call is answered exactly once, by one of the functions under "Answering"; that frees it. Texts that the readers return,
+ * and what call_alloc() returns, live until then. Thread: the worker's, for all of it.
+ */
+
+struct call;
+
+/* ---- Who, and with what ---- */
+
+struct str call_uid(const struct call *call);
+const struct caller *call_caller(const struct call *call);
+struct str call_token(const struct call *call); /* the bearer token, verified before the handler ran */
+struct str call_trace(const struct call *call); /* a W3C traceparent that is well-formed, or empty */
+void *call_context(const struct call *call); /* as the route's row says */
+
+/* Zeroed memory that goes with the call. */
+void *call_alloc(struct call *call, size_t size);
+struct str call_copy(struct call *call, struct str text); /* terminated */
+
+/* The handler's own state: made once, zeroed; later callbacks find it by call_state(). */
+void *call_make_state(struct call *call, size_t size);
+void *call_state(const struct call *call);
+
+/* ---- Reading ----
+ *
+ * The first reader that finds something wrong keeps the error, with its field's name; every reader after it does nothing and
+ * returns an empty value. So a handler reads all fields and does not look between them: call_query() and call_finish_reading()
+ * answer the error. An absent optional text has ptr NULL. Texts are copied into the call.
+ */
+
+/* A parameter of the path by its name in the pattern. */
+struct str call_path_ident(struct call *call, const char *name);
+/*
+ * A conversation that the caller may have a part in. Rejects what is no conversation id (400), a room, whose messages are
+ * elsewhere (404), and the one-to-one conversation of others (403). Whether a group has the caller, the statement decides.
+ */
+struct str call_path_conversation(struct call *call, const char *name);
+uint64_t call_path_u64(struct call *call, const char *name, uint64_t min, uint64_t max);
+struct str call_path_text(struct call *call, const char *name); /* not checked */
+
+/* A parameter of the query. */
+struct str call_query_text(struct call *call, const char *name); /* not checked */
+struct str call_query_ident(struct call *call, const char *name);
+int64_t call_query_int(struct call *call, const char *name, int64_t fallback, int64_t min, int64_t max);
+const char *call_query_choice(struct call *call, const char *name, const char *const *choices);
+
+/* A field of the body, which is one JSON object; the body is parsed by the first of these. */
+struct str call_ident(struct call *call, const char *field, enum json_presence presence);
+struct str call_name(struct call *call, const char *field, enum json_presence presence);
+struct str call_text(struct call *call, const char *field, enum json_presence presence, size_t min_bytes, size_t max_bytes);
+int64_t call_int(struct call *call, const char *field, enum json_presence presence, int64_t min, int64_t max);
+bool call_bool(struct call *call, const char *field, enum json_presence presence);
+
+/* One of the choices (NULL ends them). An absent one is the first: choices with a default begin with it. */
+const char *call_choice(struct call *call, const char *field, enum json_presence presence, const char *const *choices);
+
+/* Part of the body; it lives until reading ends. */
+json_t *call_object(struct call *call, const char *field, enum json_presence presence);
+json_t *call_array(struct call *call, const char *field, enum json_presence presence, size_t max_items);
+const json_t *call_json(struct call *call); /* the whole */
+
+struct ident_list {
+	struct str *idents;
+	size_t count;
+};
+
+struct ident_list call_ident_list(struct call *call, const char *field, enum json_presence presence, size_t max_items);
+void ident_list_put(struct pg_params *params, const struct ident_list *list); /* as text[] */
+
+/* Keeps an error that the handler found itself, as a reader does. */
+void call_reject(struct call *call, err_t err, const char *field, const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* Where readers of other modules (send_request.h) keep theirs. */
+struct json_error *call_error(struct call *call);
+
+/* False when there was an error: then it was answered and the call is gone. The body's tree stays. */
+bool call_check_reading(struct call *call) MUST_CHECK;
+
+/*
+ * Ends reading: the body's tree is freed. False when there was an error: then it was answered and the call is gone. For handlers
+ * that do not go on with call_query(), which does the same.
+ */
+bool call_finish_reading(struct call *call) MUST_CHECK;
+
+/*
+ * The same as a handler's last line, where something has been started with what was read unless there was an error, and will
+ * answer the call.
+ */
+void call_leave(struct call *call);
+
+/* ---- Rates ---- */
+
+/* Takes one from this user's bucket of the route's class. False when it is empty: then 429 was answered and the call is gone. */
+bool call_take(struct call *call, struct str uid) MUST_CHECK;
+
+/* ---- PostgreSQL ---- */
+
+/* What a verdict means here: a table that ends with {OK}. Any member but the first may be NULL. */
+struct call_reason {
+	err_t err;
+	const char *field;
+	const char *detail;
+};
+
+/* Explains the verdicts of the statements to come. The table is static. */
+void call_explain(struct call *call, const struct call_reason *reasons);
+
+/*
+ * Ends reading (an error is answered, and nothing is asked) and runs one statement in the pool `calls`. `done` gets good
+ * results only, on a later turn; it answers or goes on. All else is answered here:
+ *
+ *   503             PostgreSQL is away, refused for now, or the outcome is not known
+ *   409             a unique key is taken (already_exists)
+ *   a verdict       where the statement's first column is named `verdict`, its first row says `ok` or a public error code.
+ *                   The caller is told call_explain()'s field and detail; columns `detail` and `field` of the same row,
+ *                   where there are such and they are not NULL, come before these
+ *
+ * Takes `params` over. `result` is valid during the callback.
+ */
+typedef void (*call_rows)(struct call *call, const PGresult *result);
+void call_query(struct call *call, const struct pg_statement *statement, struct pg_params *params, call_rows done);
+
+/* ---- Answering ---- */
+
+/* The answer's body, to be written before call_ok(). */
+struct buf *call_out(struct call *call);
+
+void call_ok(struct call *call, int status);
+void call_no_content(struct call *call);
+
+/* A problem document. `field` and `detail` may be NULL; they may point into the call. */
+void call_fail(struct call *call, err_t err, const char *field, const char *detail);
+
+/* The 401 that every bad token gets. */
+void call_fail_unauthenticated(struct call *call);
+
+/* For the 429 or 503 that follows; 0 changes nothing. */
+void call_retry_after(struct call *call, uint64_t wait_ms);
+
+#endif

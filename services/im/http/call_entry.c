@@ -1,0 +1,40 @@
+#include "im/http/call_entry.h"
+
+#include "im/http/call.h"
+
+struct entry_caller call_entry_caller(struct call *call, entry_done done)
+{
+	return (struct entry_caller){ call_uid(call), call_trace(call), done, call };
+}
+
+void call_submit_entry(struct call *call, struct entry_writer *writer, struct entry *entry)
+{
+	err_t err = entry_writer_submit(writer, entry);
+
+	if (err)
+		call_reject(call, err, NULL, "changes cannot be stored at the moment");
+	call_leave(call);
+}
+
+void entry_result_put(struct buf *out, const struct entry_result *result)
+{
+	buf_append_char(out, '{');
+	json_put_id_field(out, "msg_id", result->msg_id);
+	json_put_field(out, "conversation_id", result->conversation_id);
+	json_put_u64_field(out, "seq", (uint64_t)result->seq);
+	json_put_u64_field(out, "time", (uint64_t)result->time);
+	json_put_bool_field(out, "duplicate", result->is_duplicate);
+	buf_append_char(out, '}');
+}
+
+void call_respond_entry(void *arg, const struct entry_result *result)
+{
+	struct call *call = arg;
+
+	if (result->err) {
+		call_fail(call, result->err, result->field, result->detail);
+		return;
+	}
+	entry_result_put(call_out(call), result);
+	call_ok(call, 200);
+}

@@ -1,0 +1,91 @@
+#include "im/http/dispatcher.h"
+
+#include <assert.h>
+
+#include "im/http/call.h"
+
+/* The classes that a handler takes from itself; see call_route.h. */
+static bool dispatcher_takes(enum rate_class class)
+{
+	return class != RATE_NONE && class != RATE_SEND && class != RATE_LOGIN;
+}
+
+/* The caller is known, and not disabled. */
+static void dispatcher_run(struct call *call)
+{
+	const struct call_route *route = call->route;
+
+	if (route->who == CALL_ADMIN && !call->caller.is_admin)
+		call_fail(call, ERR_PERMISSION_DENIED, NULL, "the token has no scope admin");
+	else if (!dispatcher_takes(route->rate) || call_take(call, call_uid(call)))
+		route->handle(call);
+}
+
+static void dispatcher_on_admitted(void *arg, err_t err)
+{
+	struct call *call = arg;
+
+	if (err == ERR_UNAUTHENTICATED)
+		call_fail_unauthenticated(call);
+	else if (err)
+		call_fail(call, err, NULL, NULL);
+	else
+		dispatcher_run(call);
+}
+
+static void dispatcher_authenticate(struct call *call)
+{
+	const struct authenticator *authenticator = &call->shared->authenticator;
+
+	err_t err = authenticator_verify(authenticator, http_request_header(call->request, "Authorization"),
+	                                 http_request_id(call->request), &call->caller);
+	if (err || known_users_has(authenticator->known_users, call_uid(call)))
+		dispatcher_on_admitted(call, err);
+	else
+		known_users_admit(authenticator->known_users, call_uid(call), STR(""), dispatcher_on_admitted, call);
+}
+
+/* Under overload most requests to send end here, so this costs no allocation. */
+static bool dispatcher_refuses(const struct dispatcher *dispatcher, struct http_request *request, const struct call_route *route)
+{
+	const struct dispatcher_gate *gate = &dispatcher->gate;
+
+	if (route->rate != RATE_SEND || !gate->is_shut || !gate->is_shut(gate->arg))
+		return false;
+	http_set_retry_after(request, gate->retry_after_s(gate->arg));
+	http_respond_problem(request, ERR_UNAVAILABLE, NULL, "too many messages at the moment");
+	return true;
+}
+
+static void dispatcher_handle(struct http_request *request, void *arg)
+{
+	const struct dispatcher *dispatcher = arg;
+	const struct call_route *route = http_request_call(request);
+
+	if (dispatcher_refuses(dispatcher, request, route))
+		return;
+	struct call *call = call_create(&dispatcher->shared, request, route);
+	if (route->who == CALL_ANYONE)
+		route->handle(call);
+	else
+		dispatcher_authenticate(call);
+}
+
+void dispatcher_init(struct dispatcher *dispatcher, const struct call_route *rows, size_t row_count,
+                     const struct call_shared *shared, const struct dispatcher_gate *gate)
+{
+	assert(row_count <= ACCESS_ROUTES_MAX);
+	dispatcher->shared = *shared;
+	dispatcher->gate = *gate;
+	dispatcher->route_count = row_count;
+	access_init(&dispatcher->access, rows, row_count);
+	for (size_t i = 0; i < row_count; i++)
+		dispatcher->routes[i] = (struct http_route){ rows[i].method, rows[i].path, dispatcher_handle, &rows[i] };
+}
+
+void dispatcher_finished(const struct http_request *request, int status, uint64_t duration_us, void *arg)
+{
+	struct dispatcher *dispatcher = arg;
+
+	access_finished(&dispatcher->access, request, status, duration_us);
+}

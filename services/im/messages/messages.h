@@ -1,0 +1,28 @@
+#ifndef SKEIN_IM_MESSAGES_MESSAGES_H
+#define SKEIN_IM_MESSAGES_MESSAGES_H
+
+#include "im/callers/rates.h"
+#include "im/entries/entry_writer.h"
+#include "im/overload/overload.h"
+
+struct call;
+
+/* Messages, sent and read: what this folder and the gRPC side of it work with. Thread: the worker's. */
+struct messages {
+	const struct im_config *config;
+	struct entry_writer *entries;
+	struct overload *overload;
+	struct rates *rates;
+	struct counter *rate_limited;
+};
+
+void messages_init(struct messages *messages, const struct im_config *config, struct entry_writer *entries,
+                   struct overload *overload, struct rates *rates);
+
+void messages_send(struct call *call); /* POST /v1/messages */
+void messages_send_batch(struct call *call); /* POST /v1/messages/batch */
+void messages_history(struct call *call); /* GET /v1/conversations/{id}/messages */
+void messages_recall(struct call *call); /* POST /v1/conversations/{id}/messages/{seq}/recall */
+void messages_edit(struct call *call); /* POST /v1/conversations/{id}/messages/{seq}/edit */
+
+#endif
