@@ -23,7 +23,7 @@ void delivery_ids_release(struct delivery_ids *ids)
 	mem_free(ids->slots);
 }
 
-static void grow(struct delivery_ids *ids)
+static void delivery_ids_grow(struct delivery_ids *ids)
 {
 	uint32_t count = ids->count ? ids->count * 2 : 256;
 
@@ -39,7 +39,7 @@ static void grow(struct delivery_ids *ids)
 uint64_t delivery_ids_take(struct delivery_ids *ids, struct delivery *delivery)
 {
 	if (ids->free == NO_SLOT)
-		grow(ids);
+		delivery_ids_grow(ids);
 	uint32_t index = ids->free;
 	struct delivery_slot *slot = &ids->slots[index];
 	ids->free = slot->next_free;

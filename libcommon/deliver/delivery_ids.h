@@ -4,9 +4,9 @@
 #include <stdint.h>
 
 /*
- * Numbers for deliveries under way, and the way back. An id is a slot and how
- * often the slot was used: an answer that comes late, twice or out of nowhere
- * finds nobody. Pure: no I/O.
+ * Ids for deliveries under way. An id is the number of a slot and how often the
+ * slot was used before, so an answer that is late, repeated or invented finds no
+ * delivery. Pure: no I/O.
  */
 
 struct delivery;
@@ -22,7 +22,7 @@ void delivery_ids_release(struct delivery_ids *ids);
 
 uint64_t delivery_ids_take(struct delivery_ids *ids, struct delivery *delivery);
 
-/* NULL: nobody has it, or not any more. */
+/* NULL: no delivery has this id, or no longer. */
 struct delivery *delivery_ids_find(const struct delivery_ids *ids, uint64_t id);
 
 void delivery_ids_give_back(struct delivery_ids *ids, uint64_t id);

@@ -8,23 +8,23 @@ struct note {
 	uint64_t conn, epoch, offset;
 };
 
-static struct str key_of_conn(const uint64_t *conn)
+static struct str missed_offsets_key_of_conn(const uint64_t *conn)
 {
 	return str_of((const char *)conn, sizeof(*conn));
 }
 
-static struct str key_of(const struct map_node *node)
+static struct str missed_offsets_key_of(const struct map_node *node)
 {
-	return key_of_conn(&container_of(node, struct note, link)->conn);
+	return missed_offsets_key_of_conn(&container_of(node, struct note, link)->conn);
 }
 
 void missed_offsets_init(struct missed_offsets *missed)
 {
-	map_init(&missed->by_conn, key_of);
+	map_init(&missed->by_conn, missed_offsets_key_of);
 	missed->count = 0;
 }
 
-static void forget(struct missed_offsets *missed, struct note *note)
+static void missed_offsets_forget(struct missed_offsets *missed, struct note *note)
 {
 	map_remove(&missed->by_conn, &note->link);
 	missed->count--;
@@ -35,15 +35,15 @@ void missed_offsets_release(struct missed_offsets *missed)
 {
 	for (struct map_node *node = map_first(&missed->by_conn), *next; node; node = next) {
 		next = map_next(&missed->by_conn, node);
-		forget(missed, container_of(node, struct note, link));
+		missed_offsets_forget(missed, container_of(node, struct note, link));
 	}
 	map_release(&missed->by_conn);
 }
 
-/* NULL: there are too many. */
-static struct note *note_of(struct missed_offsets *missed, uint64_t conn)
+/* NULL: there are too many connections. */
+static struct note *missed_offsets_note_of(struct missed_offsets *missed, uint64_t conn)
 {
-	struct map_node *found = map_find(&missed->by_conn, key_of_conn(&conn));
+	struct map_node *found = map_find(&missed->by_conn, missed_offsets_key_of_conn(&conn));
 
 	if (found)
 		return container_of(found, struct note, link);
@@ -56,10 +56,10 @@ static struct note *note_of(struct missed_offsets *missed, uint64_t conn)
 	return note;
 }
 
-static void add_connections(struct missed_offsets *missed, const Skein__V1__Connections *numbered)
+static void missed_offsets_add_connections(struct missed_offsets *missed, const Skein__V1__Connections *numbered)
 {
 	for (size_t i = 0; numbered && i < numbered->n_offsets; i++) {
-		struct note *note = note_of(missed, numbered->conns[i]);
+		struct note *note = missed_offsets_note_of(missed, numbered->conns[i]);
 		uint64_t offset = numbered->offsets[i], epoch = numbered->epochs[i];
 
 		if (!note)
@@ -73,8 +73,8 @@ void missed_offsets_add(struct missed_offsets *missed, const Skein__V1__Audience
 {
 	if (!audience || audience->who_case != SKEIN__V1__AUDIENCE__WHO_TARGETS)
 		return;
-	add_connections(missed, audience->targets->own);
-	add_connections(missed, audience->targets->others);
+	missed_offsets_add_connections(missed, audience->targets->own);
+	missed_offsets_add_connections(missed, audience->targets->others);
 }
 
 void missed_offsets_take(struct missed_offsets *missed, size_t max, Skein__V1__Connections *to)
@@ -93,6 +93,6 @@ void missed_offsets_take(struct missed_offsets *missed, size_t max, Skein__V1__C
 		to->conns[i] = note->conn;
 		to->offsets[i] = note->offset;
 		to->epochs[i] = note->epoch;
-		forget(missed, note);
+		missed_offsets_forget(missed, note);
 	}
 }

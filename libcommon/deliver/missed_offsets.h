@@ -10,10 +10,10 @@
 
 /*
  * What a gateway that is behind will be told instead of messages: for each
- * connection the highest number its inbox has under the epoch noted last. About
- * 64 bytes a connection, however many messages there were, and for no more than
- * MISSED_OFFSETS_MAX connections, which is more than a gateway holds: one that is left out
- * notices the hole with its next message. Pure: no I/O.
+ * connection the highest number of its inbox, under the epoch noted last. Costs
+ * about 64 bytes a connection, however many messages there were, for at most
+ * MISSED_OFFSETS_MAX connections, which is more than a gateway holds. A connection
+ * beyond that notices the hole with its next message. Pure: no I/O.
  */
 
 #define MISSED_OFFSETS_MAX (1u << 20)

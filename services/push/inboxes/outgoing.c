@@ -69,7 +69,7 @@ void outgoing_free(struct outgoing *outgoing)
 
 /* ---- collecting ---- */
 
-/* Nobody waits for it: a route that stays is met again with the next message. */
+/* Nothing waits for this: a route that stays is found again with the next message. */
 static void outgoing_on_route_removed(void *arg, err_t err, bool removed)
 {
 	(void)arg;
@@ -95,7 +95,7 @@ void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, u
 		struct route route;
 
 		if (!route_parse(redis_reply_str(appended->routes->element[i + 1]), &route)) {
-			log_warn("route that does not parse", LOG_STR("uid", uid), LOG_STR("device", device));
+			log_warn("route cannot be parsed", LOG_STR("uid", uid), LOG_STR("device", device));
 			continue;
 		}
 		uint32_t gateway = target_list_gateway(&outgoing->targets, gateways, &route);

@@ -24,7 +24,7 @@ struct outgoing {
 	size_t bytes; /* about what it takes */
 	Skein__V1__MessageRecord *record; /* NULL while it is slim */
 	struct redis *redis;
-	/* Where it stands in Kafka; a message read from PostgreSQL has no place until its record shows up. */
+	/* Where its record stands in Kafka. A message read from PostgreSQL has no place until its record comes. */
 	bool has_place;
 	int32_t partition;
 	int64_t offset;
@@ -42,8 +42,7 @@ struct outgoing {
 struct outgoing_handlers {
 	/* Every gateway has answered or is dead. Once. */
 	void (*delivered)(struct outgoing *outgoing, void *arg);
-	/* Only gateways that are behind have not answered: it is slim now. Before that, at
-	 * most once. */
+	/* Only gateways that are behind have not answered, so the message is slim now. At most once, before `delivered`. */
 	void (*slimmed)(struct outgoing *outgoing, void *arg);
 };
 
@@ -51,7 +50,7 @@ struct outgoing_handlers {
 struct outgoing *outgoing_new(Skein__V1__MessageRecord *record, struct redis *redis);
 void outgoing_free(struct outgoing *outgoing);
 
-/* Lets the content go; and takes it from the same message, which is then slim. */
+/* Frees the content; takes it from another copy of the message, which is slim afterwards. */
 void outgoing_slim(struct outgoing *outgoing);
 void outgoing_take_content(struct outgoing *outgoing, struct outgoing *same);
 

@@ -9,13 +9,14 @@
 #include "store/kafka/kafka.h"
 
 /*
- * Records that push cannot use, parked on a topic of their own with key, value
- * and headers, so that the partition goes on and an operator can look at them:
- * docs/operate/operations.md. What was wrong and where the record stood is added in
- * headers. A letter is tried until Kafka has it; a value that is too large for
- * the topic is left out (the headers say where it is).
+ * Records that push cannot use, parked on a topic of their own with key, value and
+ * headers, so that the partition goes on and an operator can look at them:
+ * docs/operate/operations.md. Added headers say what was wrong and where the record
+ * stood. A letter is produced again until Kafka has it. A value that is too large
+ * for the topic is left out; the headers say where it is.
  *
- * Until then the record is held: see dead_letters_is_full(). Thread: the worker's.
+ * The record is held until Kafka has its letter: see dead_letters_is_full().
+ * Thread: the worker's.
  */
 
 /* Added to the record's own headers, all of them text. */
@@ -34,16 +35,16 @@ err_t dead_letters_new(struct dead_letters **out, struct worker *worker, const c
 /* Takes the record over. `reason` is a literal. `parked` comes later, once. */
 void dead_letters_park(struct dead_letters *letters, struct kafka_record *record, const char *reason);
 
-/* The same for a record that is not there any more: key and value are copied; without its headers. */
+/* The same for a record that was freed: key and value are copied, there are no headers. */
 void dead_letters_park_copy(struct dead_letters *letters, int32_t partition, int64_t offset, struct str key, struct str value,
                             const char *reason);
 
-/* So much is held that nothing more should be read. */
+/* So many records are held that no more should be read. */
 bool dead_letters_is_full(const struct dead_letters *letters);
 
 unsigned dead_letters_waiting(const struct dead_letters *letters);
 
-/* Before the records' consumer is closed: forgets them. `parked` comes no more. */
+/* Before the consumer of the records is closed: forgets the letters. `parked` no longer comes. */
 void dead_letters_stop(struct dead_letters *letters);
 
 /* After dead_letters_stop(). */

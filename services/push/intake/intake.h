@@ -8,9 +8,9 @@
 
 /*
  * Takes records from Kafka and gives their messages to the conversations, within
- * limits. An offset is committed when its message and
- * all before it in the partition are answered. A record that cannot be used is
- * parked (dead_letters.h), and then counts as answered. Thread: the worker's.
+ * limits. An offset is committed when its message and all earlier ones of the
+ * partition are answered. A record that cannot be used is parked (dead_letters.h)
+ * and then counts as answered. Thread: the worker's.
  */
 struct conversations;
 struct outgoing;
@@ -21,7 +21,7 @@ struct intake;
 
 #define INTAKE_RECORD_VERSION 1
 
-/* At one of them no more records are taken until all are half free. See struct conversations_load. */
+/* When one of them is reached, no records are taken until all are down to half. See struct conversations_load. */
 struct intake_limits {
 	size_t messages, bytes, slim;
 };
@@ -40,7 +40,7 @@ void intake_finished(void *intake, int32_t partition, int64_t offset);
 void intake_unknown(void *intake, const struct outgoing *outgoing);
 void intake_eased(void *intake);
 
-/* No new records; what is under way goes on. */
+/* Takes no new records. Messages under way go on. */
 void intake_stop(struct intake *intake);
 
 /* Commits and leaves the group. */
@@ -51,7 +51,7 @@ void intake_free(struct intake *intake);
 /* No more records are taken for now: push has all the messages it can hold, or drains. */
 bool intake_is_paused(const struct intake *intake);
 
-/* Kafka has told us our partitions: until then nobody may count on us. */
+/* Kafka has told which partitions are ours. Until then this push is not ready. */
 bool intake_has_joined(const struct intake *intake);
 
 /* Records that are being parked. */

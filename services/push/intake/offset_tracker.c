@@ -21,12 +21,12 @@ void offset_tracker_release(struct offset_tracker *tracker)
 	*tracker = (struct offset_tracker){ 0 };
 }
 
-static struct tracked_offset *entry(const struct offset_tracker *tracker, size_t index)
+static struct tracked_offset *offset_tracker_entry(const struct offset_tracker *tracker, size_t index)
 {
 	return &tracker->ring[(tracker->first + index) & (tracker->cap - 1)];
 }
 
-static void grow(struct offset_tracker *tracker)
+static void offset_tracker_grow(struct offset_tracker *tracker)
 {
 	size_t cap = tracker->cap ? tracker->cap * 2 : FIRST_CAP;
 	struct tracked_offset *ring = mem_alloc(cap * sizeof(*ring));
@@ -40,18 +40,18 @@ static void grow(struct offset_tracker *tracker)
 void offset_tracker_begin(struct offset_tracker *tracker, int64_t offset)
 {
 	if (tracker->len == tracker->cap)
-		grow(tracker);
-	*entry(tracker, tracker->len) = (struct tracked_offset){ .offset = offset };
+		offset_tracker_grow(tracker);
+	*offset_tracker_entry(tracker, tracker->len) = (struct tracked_offset){ .offset = offset };
 	tracker->len++;
 }
 
-static struct tracked_offset *find(const struct offset_tracker *tracker, int64_t offset)
+static struct tracked_offset *offset_tracker_find(const struct offset_tracker *tracker, int64_t offset)
 {
 	size_t low = 0, high = tracker->len;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		struct tracked_offset *found = entry(tracker, middle);
+		struct tracked_offset *found = offset_tracker_entry(tracker, middle);
 
 		if (found->offset == offset)
 			return found;
@@ -65,14 +65,14 @@ static struct tracked_offset *find(const struct offset_tracker *tracker, int64_t
 
 bool offset_tracker_finish(struct offset_tracker *tracker, int64_t offset)
 {
-	struct tracked_offset *done = find(tracker, offset);
+	struct tracked_offset *done = offset_tracker_find(tracker, offset);
 	int64_t before = tracker->next;
 
 	if (!done)
 		return false;
 	done->is_done = true;
-	while (tracker->len && entry(tracker, 0)->is_done) {
-		tracker->next = entry(tracker, 0)->offset + 1;
+	while (tracker->len && offset_tracker_entry(tracker, 0)->is_done) {
+		tracker->next = offset_tracker_entry(tracker, 0)->offset + 1;
 		tracker->first = (tracker->first + 1) & (tracker->cap - 1);
 		tracker->len--;
 	}

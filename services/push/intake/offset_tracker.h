@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 /*
- * Which records of a Kafka partition are done with. They are begun in the
- * order of their offsets and finished in any order; what may be committed is
- * the end of the finished prefix. Beginning is O(1), finishing a binary search
- * over what is under way. Pure: no I/O.
+ * Which records of a Kafka partition are done with. Records are begun in the order
+ * of their offsets and finished in any order. The end of the finished prefix may be
+ * committed. Beginning is O(1); finishing is a binary search over the records under
+ * way. Pure: no I/O.
  */
 struct offset_tracker {
 	struct tracked_offset *ring;

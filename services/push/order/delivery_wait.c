@@ -5,7 +5,7 @@
 #define NEWEST_WEIGHT 0.2 /* of an interval in the pace */
 #define WAIT_MAX_MS 3600000.0
 
-/* What is in flight is believed to wait up to this many times as long as those that ended, and a bit. */
+/* Messages in flight are assumed to take at most RUSH_MAX times the shortest time of the interval, and BURST_MS more. */
 #define RUSH_MAX 3.0
 #define BURST_MS 50.0
 

@@ -6,21 +6,20 @@
 #include <stdint.h>
 
 /*
- * How far behind a push process is, in time: what is in flight and what is still
- * in Kafka, at the pace at which messages ended in the last intervals. What is in
- * flight may be stuck, at a gateway that is dead, while others pass it: so it
- * counts only as far as the shortest way from Kafka to the gateways' answers
- * agrees. No clock of another machine goes into it.
+ * How far behind a push process is, in time: the messages in flight and those still
+ * in Kafka, divided by the pace at which messages ended in the last intervals.
+ * Messages in flight may be stuck at a dead gateway while others pass them, so they
+ * count for no more than a multiple of the shortest time that a message took. No
+ * clock of another machine is used.
  *
- * Only a push that gets on counts: where nothing ends there is nothing to say, whatever
- * waits, since to let less in would not help a gateway that is dead or a Redis that is away.
- * Nor does a handful of slow messages, to a group of thousands, make a
- * queue. Pure. Thread: one.
+ * If no message ends in an interval, there is no estimate: im letting in fewer
+ * messages would not help against a dead gateway or a Redis that is away. A few slow
+ * messages, to a group of thousands, are no queue either. Pure. Thread: one.
  */
 
 #define DELIVERY_WAIT_INTERVAL_MS 100
 
-/* Fewer messages than that, taken or not, are no queue. */
+/* Fewer messages than this, in flight and in Kafka, are no queue. */
 #define DELIVERY_QUEUE_MIN 32
 
 struct delivery_wait {
@@ -31,7 +30,7 @@ struct delivery_wait {
 
 void delivery_wait_ended(struct delivery_wait *wait, uint64_t took_us);
 
-/* Ends an interval; false if nothing ended in it. */
+/* Ends an interval. False: no message ended in it, and `wait_ms` is not set. */
 bool delivery_wait_end_interval(struct delivery_wait *wait, size_t in_flight, size_t untaken, unsigned *wait_ms);
 
 #endif

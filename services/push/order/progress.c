@@ -30,14 +30,14 @@ static struct redis_script since_script = {
 	          "return { tonumber(string.sub(since, #mark + 1)) or now, now }\n",
 };
 
-static void ask_since(const struct progress *progress, redis_done done, void *arg)
+static void progress_ask_since(const struct progress *progress, redis_done done, void *arg)
 {
 	const struct str key = STR("im:seq:since"), generation = REDIS_GENERATION;
 
 	redis_eval(progress->redis, &since_script, &key, 1, &generation, 1, done, arg);
 }
 
-static struct buf key_of(const char *conversation_id)
+static struct buf progress_key_of(const char *conversation_id)
 {
 	struct buf key = { 0 };
 
@@ -47,25 +47,25 @@ static struct buf key_of(const char *conversation_id)
 
 /* ---- what Redis does not know ---- */
 
-static void on_stored_read(void *arg, err_t err, const PGresult *result)
+static void progress_on_stored_read(void *arg, err_t err, const PGresult *result)
 {
 	struct progress_query *query = arg;
 
 	query->done(query->arg, err, err ? 0 : (uint64_t)pg_i64(result, 0, 0));
 }
 
-static bool is_integer(const redisReply *reply)
+static bool progress_is_integer(const redisReply *reply)
 {
 	return reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0;
 }
 
-static void on_since(void *arg, err_t err, const redisReply *reply)
+static void progress_on_since(void *arg, err_t err, const redisReply *reply)
 {
 	struct progress_query *query = arg;
 	struct pg_params params = { 0 };
 
-	if (!err && (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !is_integer(reply->element[0]) ||
-	             !is_integer(reply->element[1]))) {
+	if (!err && (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !progress_is_integer(reply->element[0]) ||
+	             !progress_is_integer(reply->element[1]))) {
 		log_error("the answer of a script is not what it returns", LOG_TEXT("script", since_script.name));
 		err = ERR_INTERNAL;
 	}
@@ -78,10 +78,10 @@ static void on_since(void *arg, err_t err, const redisReply *reply)
 	pg_put_text(&params, str_from(query->conversation_id));
 	pg_put_i64(&params, (int64_t)query->first_seq);
 	pg_put_i64(&params, (int64_t)MAX(day_ms, since_ms - MIN(since_ms, PROGRESS_SLACK_MS)));
-	pg_query(query->progress->pg, PG_ANY_LANE, &progress_stored, &params, on_stored_read, query);
+	pg_query(query->progress->pg, PG_ANY_LANE, &progress_stored, &params, progress_on_stored_read, query);
 }
 
-static void on_mark_read(void *arg, err_t err, const redisReply *reply)
+static void progress_on_mark_read(void *arg, err_t err, const redisReply *reply)
 {
 	struct progress_query *query = arg;
 	uint64_t seq;
@@ -91,21 +91,21 @@ static void on_mark_read(void *arg, err_t err, const redisReply *reply)
 	else if (str_to_u64(redis_reply_str(reply), &seq))
 		query->done(query->arg, OK, seq);
 	else
-		ask_since(query->progress, on_since, query);
+		progress_ask_since(query->progress, progress_on_since, query);
 }
 
 void progress_load(struct progress_query *query)
 {
-	struct buf key = key_of(query->conversation_id);
+	struct buf key = progress_key_of(query->conversation_id);
 	struct str args[] = { STR("GET"), buf_str(&key) };
 
-	redis_command(query->progress->redis, args, ARRAY_LEN(args), on_mark_read, query);
+	redis_command(query->progress->redis, args, ARRAY_LEN(args), progress_on_mark_read, query);
 	buf_release(&key);
 }
 
 void progress_save(const struct progress *progress, const char *conversation_id, uint64_t seq)
 {
-	struct buf key = key_of(conversation_id), value = { 0 };
+	struct buf key = progress_key_of(conversation_id), value = { 0 };
 
 	buf_append_u64(&value, seq);
 	struct str args[] = { STR("SET"), buf_str(&key), buf_str(&value), STR("EX"), STR(LIFE_S) };
@@ -116,18 +116,18 @@ void progress_save(const struct progress *progress, const char *conversation_id,
 
 /* ---- since when it remembers ---- */
 
-static void on_look(struct timer *timer)
+static void progress_on_look(struct timer *timer)
 {
 	struct progress *progress = container_of(timer, struct progress, look);
 
-	ask_since(progress, NULL, NULL);
+	progress_ask_since(progress, NULL, NULL);
 	worker_arm(progress->worker, timer, clock_mono_ms() + PROGRESS_LOOK_MS);
 }
 
 void progress_start(struct progress *progress, struct worker *worker, struct redis *redis, struct pg *pg)
 {
 	*progress = (struct progress){ .worker = worker, .redis = redis, .pg = pg };
-	timer_init(&progress->look, on_look);
+	timer_init(&progress->look, progress_on_look);
 	worker_arm(worker, &progress->look, clock_mono_ms());
 }
 

@@ -9,19 +9,19 @@
 #include "store/redis/redis.h"
 
 /*
- * How far a conversation was dispatched, for whoever owns its partition next.
- * It stands in Redis (im:seq:{id}) for a day, written once the inboxes have the
- * messages, never before: a value that no inbox bears out would let a later
- * message pass an earlier one; one that is too low only causes repeats.
+ * How far a conversation was dispatched, for the next owner of its partition.
+ * Redis keeps it for a day (im:seq:{id}). It is written after the inboxes have the
+ * messages, never before: a value that is too high would let a later message pass
+ * an earlier one, a value that is too low only causes repeats.
  *
- * Where it does not stand, it matters since when Redis remembers: im:seq:since,
- * which every push looks after. What was stored after that moment, and within
- * the day, was not dispatched, or Redis would know. What was stored before it was:
- * it is taken for dispatched, so that a flush does not send old messages behind
- * newer ones. PROGRESS_SLACK_MS before that moment count as after it, since clocks
- * differ, and a flush is seen PROGRESS_LOOK_MS late. What came is not trusted: a
- * seq behind the conversation's last counts as the one after it. Thread: the
- * worker's.
+ * If Redis has no value, im:seq:since decides: the time since when this Redis
+ * remembers, which every push looks after. A message stored after that time and
+ * within the last day was not dispatched, since Redis would have a value. A message
+ * stored before counts as dispatched, so that a flush of Redis does not send old
+ * messages behind newer ones. PROGRESS_SLACK_MS before the time count as after it:
+ * clocks differ, and a flush is seen up to PROGRESS_LOOK_MS late. The seq of a
+ * record is not trusted: a seq behind the conversation's last one counts as the
+ * one after it. Thread: the worker's.
  */
 
 #define PROGRESS_LOOK_MS 2000

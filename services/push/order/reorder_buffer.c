@@ -2,7 +2,7 @@
 
 #include "base/macros.h"
 
-static struct outgoing *outgoing_of(const struct list *link)
+static struct outgoing *reorder_buffer_outgoing_of(const struct list *link)
 {
 	return container_of(link, struct outgoing, link);
 }
@@ -15,16 +15,16 @@ void reorder_buffer_init(struct reorder_buffer *pending)
 
 struct outgoing *reorder_buffer_first(const struct reorder_buffer *pending)
 {
-	return list_is_empty(&pending->messages) ? NULL : outgoing_of(pending->messages.next);
+	return list_is_empty(&pending->messages) ? NULL : reorder_buffer_outgoing_of(pending->messages.next);
 }
 
-static void count_whole(struct reorder_buffer *pending, const struct outgoing *outgoing)
+static void reorder_buffer_count_whole(struct reorder_buffer *pending, const struct outgoing *outgoing)
 {
 	pending->whole++;
 	pending->whole_bytes += outgoing->bytes;
 }
 
-static void uncount_whole(struct reorder_buffer *pending, const struct outgoing *outgoing)
+static void reorder_buffer_uncount_whole(struct reorder_buffer *pending, const struct outgoing *outgoing)
 {
 	pending->whole--;
 	pending->whole_bytes -= outgoing->bytes;
@@ -35,31 +35,33 @@ void reorder_buffer_add(struct reorder_buffer *pending, struct outgoing *outgoin
 	struct list *at = &pending->messages;
 	bool is_full = pending->whole >= REORDER_MAX || pending->whole_bytes >= REORDER_MAX_BYTES;
 
-	while (at->prev != &pending->messages && outgoing_of(at->prev)->seq > outgoing->seq)
+	while (at->prev != &pending->messages && reorder_buffer_outgoing_of(at->prev)->seq > outgoing->seq)
 		at = at->prev;
 	list_insert_before(at, &outgoing->link);
 	if (is_full && reorder_buffer_first(pending) != outgoing)
 		outgoing_slim(outgoing);
 	else
-		count_whole(pending, outgoing);
+		reorder_buffer_count_whole(pending, outgoing);
 }
 
 enum reorder_buffer_fill reorder_buffer_fill(struct reorder_buffer *pending, struct outgoing *outgoing)
 {
 	struct list *at = pending->messages.next;
 
-	while (at != &pending->messages && outgoing_of(at)->seq < outgoing->seq)
+	while (at != &pending->messages && reorder_buffer_outgoing_of(at)->seq < outgoing->seq)
 		at = at->next;
-	struct outgoing *same = at != &pending->messages && outgoing_of(at)->seq == outgoing->seq ? outgoing_of(at) : NULL;
+	struct outgoing *same = at != &pending->messages && reorder_buffer_outgoing_of(at)->seq == outgoing->seq ?
+	                                reorder_buffer_outgoing_of(at) :
+	                                NULL;
 	if (same && !same->is_slim)
 		return FILL_USELESS;
 	if (same) {
 		outgoing_take_content(same, outgoing);
-		count_whole(pending, same);
+		reorder_buffer_count_whole(pending, same);
 		return FILL_REFILLED;
 	}
 	list_insert_before(at, &outgoing->link);
-	count_whole(pending, outgoing);
+	reorder_buffer_count_whole(pending, outgoing);
 	return FILL_NEW;
 }
 
@@ -67,5 +69,5 @@ void reorder_buffer_remove(struct reorder_buffer *pending, struct outgoing *outg
 {
 	list_remove(&outgoing->link);
 	if (!outgoing->is_slim)
-		uncount_whole(pending, outgoing);
+		reorder_buffer_uncount_whole(pending, outgoing);
 }

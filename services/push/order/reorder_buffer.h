@@ -10,11 +10,11 @@
 
 /*
  * The messages of one conversation that wait for their turn, by seq. A
- * conversation that is stuck (a hole and PostgreSQL away, members that cannot be
- * found out) must not take what all share: over REORDER_MAX messages or
- * REORDER_MAX_BYTES a message that comes is slimmed to its place in Kafka, and
- * read from PostgreSQL when its turn comes. So a partition is never stopped for
- * one conversation. Pure: no I/O.
+ * conversation that is stuck (a gap while PostgreSQL is away, members that cannot
+ * be looked up) must not use up the memory that all conversations share. So over
+ * REORDER_MAX messages or REORDER_MAX_BYTES a new message is slimmed to its place
+ * in Kafka, and read from PostgreSQL when its turn comes. No partition is stopped
+ * for one conversation. Pure: no I/O.
  */
 
 #define REORDER_MAX 1000u
@@ -27,19 +27,19 @@ struct reorder_buffer {
 
 void reorder_buffer_init(struct reorder_buffer *pending);
 
-/* The lowest, NULL if there is none. */
+/* The message with the lowest seq; NULL: there is none. */
 struct outgoing *reorder_buffer_first(const struct reorder_buffer *pending);
 
-/* Takes a message that came with its place; it may be slim afterwards. */
+/* Takes a message that came from Kafka. It may be slim afterwards. */
 void reorder_buffer_add(struct reorder_buffer *pending, struct outgoing *outgoing);
 
 enum reorder_buffer_fill {
-	FILL_NEW, /* taken */
-	FILL_REFILLED, /* its content went into the slim one that was there: free what is left */
-	FILL_USELESS, /* it is there: free it */
+	FILL_NEW, /* the message was missing and is in its place now */
+	FILL_REFILLED, /* its content went into the slim message that was there: free the rest */
+	FILL_USELESS, /* the message was there already: free this one */
 };
 
-/* Takes one that was read from PostgreSQL. */
+/* Takes a message that was read from PostgreSQL. */
 enum reorder_buffer_fill reorder_buffer_fill(struct reorder_buffer *pending, struct outgoing *outgoing);
 
 void reorder_buffer_remove(struct reorder_buffer *pending, struct outgoing *outgoing);
