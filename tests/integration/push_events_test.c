@@ -1,4 +1,4 @@
-/* Events through push: a real Redis and Kafka, and a gateway that the test plays on port 25081. */
+/* Events through push: a real Redis and Kafka, and a gateway that the test plays. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -26,7 +26,6 @@
 #include "store/redis/redis.h"
 #include "store_fixture.h"
 
-#define ADDRESS "127.0.0.1:25081"
 #define KEPT_MAX 4000
 #define CONNS_MAX 8
 
@@ -54,6 +53,7 @@ static struct {
 	char alice[24], bob[24], carol[24]; /* each test's own */
 	/* the gateway that is played */
 	struct rpc_server *server;
+	char address[32];
 	struct rpc_stream *stream;
 	bool is_silent;
 	struct seen seen[KEPT_MAX];
@@ -306,9 +306,10 @@ static void open_stores(void)
 		.brokers = kafka_server.uri, .client_id = "test", .max_waiting = 10000, .max_waiting_bytes = 64u << 20,
 	};
 	const struct rpc_server_options server_options = {
-		.listen = ADDRESS, .methods = methods, .method_count = ARRAY_LEN(methods),
+		.listen = scene.address, .methods = methods, .method_count = ARRAY_LEN(methods),
 	};
 
+	snprintf(scene.address, sizeof(scene.address), "127.0.0.1:%u", real_server_free_port());
 	assert_int_equal(kafka_ensure_topics(kafka_server.uri, &topic, 1, 20000), OK);
 	assert_int_equal(worker_init(&scene.worker, "test"), OK);
 	assert_int_equal(redis_new(&scene.redis, &scene.worker, &redis_options), OK);
@@ -324,7 +325,8 @@ static int open_all(void **state)
 	real_server_make(&redis_server);
 	real_server_make(&kafka_server);
 	open_stores();
-	scene.node = (struct node){ .name = "gateway-1", .grpc_address = ADDRESS, .ws_url = "ws://127.0.0.1:1/ws", .cell = "a" };
+	scene.node = (struct node){ .name = "gateway-1", .ws_url = "ws://127.0.0.1:1/ws", .cell = "a" };
+	(void)str_copy(scene.node.grpc_address, sizeof(scene.node.grpc_address), str_from(scene.address));
 	node_register(scene.redis, &scene.node, on_registered, NULL);
 	turn_until_true(&scene.worker, &scene.is_registered);
 	scene.nodes = node_list_new(scene.redis, &scene.worker);

@@ -1,4 +1,4 @@
-/* Gateways that do not do their work, as push meets them: a gateway played by the test, in a real Redis's list. Ports 25080. */
+/* Gateways that do not do their work, as push meets them: a gateway played by the test, in a real Redis's list. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -23,7 +23,6 @@
 #include "store/redis/redis.h"
 #include "store_fixture.h"
 
-#define ADDRESS "127.0.0.1:25080"
 #define GIVE_UP_MS 1000
 #define CONNS 8
 #define DELIVERIES (GATEWAY_MAX_IN_FLIGHT + 100)
@@ -50,6 +49,7 @@ struct scene {
 	unsigned part_count, done;
 	/* the gateway that is played */
 	struct rpc_server *server;
+	char address[32];
 	enum behaviour behaviour;
 	struct rpc_stream *stream; /* the one that is up */
 	uint64_t unanswered[DELIVERIES];
@@ -152,15 +152,17 @@ static int open_scene_with(void **state, uint64_t give_up_ms)
 	struct scene *scene = MEM_NEW(struct scene);
 	const struct redis_options redis_options = { .uri = redis_server.uri, .max_waiting = 1000, .timeout_ms = 5000 };
 	const struct rpc_server_options server_options = {
-		.listen = ADDRESS, .methods = methods, .method_count = ARRAY_LEN(methods), .arg = scene,
+		.listen = scene->address, .methods = methods, .method_count = ARRAY_LEN(methods), .arg = scene,
 	};
 
+	snprintf(scene->address, sizeof(scene->address), "127.0.0.1:%u", real_server_free_port());
 	assert_int_equal(worker_init(&scene->worker, "test"), OK);
 	assert_int_equal(redis_new(&scene->redis, &scene->worker, &redis_options), OK);
 	assert_int_equal(rpc_client_new(&scene->client), OK);
 	assert_int_equal(rpc_server_new(&scene->server, &scene->worker, &server_options), OK);
 	turn_until(&scene->worker, is_connected, scene->redis);
-	scene->node = (struct node){ .grpc_address = ADDRESS, .ws_url = "ws://127.0.0.1:1/ws", .cell = "a" };
+	scene->node = (struct node){ .ws_url = "ws://127.0.0.1:1/ws", .cell = "a" };
+	(void)str_copy(scene->node.grpc_address, sizeof(scene->node.grpc_address), str_from(scene->address));
 	snprintf(scene->node.name, sizeof(scene->node.name), "gateway-%u", ++count);
 	node_register(scene->redis, &scene->node, on_registered, scene);
 	turn_until_true(&scene->worker, &scene->is_registered);

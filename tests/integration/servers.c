@@ -63,7 +63,7 @@ static bool is_free(unsigned port)
 }
 
 /* Kafka takes two, one behind the other. */
-static unsigned free_port(void)
+unsigned real_server_free_port(void)
 {
 	unsigned port;
 
@@ -429,7 +429,7 @@ void real_server_make(struct real_server *server)
 {
 	const char *tmp = getenv("TMPDIR");
 
-	server->port = free_port();
+	server->port = real_server_free_port();
 	snprintf(server->folder, sizeof(server->folder), "%s/skein-%s-XXXXXX", tmp ? tmp : "/tmp", kinds[server->kind].name);
 	if (!mkdtemp(server->folder))
 		die(server, "its folder cannot be made");
