@@ -207,22 +207,21 @@ static void entries_of_a_conversation_leave_in_the_order_in_which_they_came(void
 	struct batch_queue queue;
 	struct batch batch;
 	uint64_t last[5] = { 0 };
-	unsigned taken = 0;
+	unsigned taken = 0, seed = 4711;
 	(void)state;
 
-	srand(4711);
 	batch_queue_init(&queue);
 	for (uint64_t number = 1; number <= MIXED; number++) {
-		char key[24], to[2] = { (char)('a' + rand() % 5), 0 }, id[8];
+		char key[24], to[2] = { (char)('a' + rand_r(&seed) % 5), 0 }, id[8];
 		snprintf(key, sizeof(key), "%llu", (unsigned long long)number);
 		snprintf(id, sizeof(id), "u:a:%s", to);
-		struct entry *entry = rand() % 4 ? push(&queue, "a", to, key) : push_alone(&queue, id);
+		struct entry *entry = rand_r(&seed) % 4 ? push(&queue, "a", to, key) : push_alone(&queue, id);
 		entry->id = number;
 	}
 	while (queue.len) {
-		batch_queue_take(&queue, &batch, 1 + (unsigned)rand() % 30);
+		batch_queue_take(&queue, &batch, 1 + (unsigned)rand_r(&seed) % 30);
 		assert_in_range(batch.len, 1, 30);
-		if (rand() % 3 == 0) {
+		if (rand_r(&seed) % 3 == 0) {
 			batch_queue_put_back(&queue, &batch);
 			continue;
 		}
