@@ -127,7 +127,7 @@ static void take_device(struct user *user, struct device *device, const char *na
 	device->history_name = strdup(full);
 	device->habit = (enum habit)(number % 4);
 	device->unsent_end = &device->unsent;
-	device->last = calloc(user->conversation_count, sizeof(uint64_t));
+	device->last = calloc(user->conversation_count + 1, sizeof(uint64_t)); /* a user may have none */
 }
 
 static void make_users(const json_t *list)

@@ -1,7 +1,8 @@
 """Groups whose members come and go: the checker finds each kind of violation in a history made by hand, and nothing in a good one.
 
-alice made the group with bob. What has seq n was sent, or asked for, n seconds after the start, and answered 10 ms later. 1, 2: messages; 3: carol is added; 4: a message; 5: carol leaves; 6: a message; 7: alice adds carol
-again, and dave; 8: a message; 9: alice removes bob; 10: a message.
+alice made the group with bob. What has seq n was sent, or asked for, n seconds after the start, and answered
+10 ms later. 1, 2: messages; 3: carol is added; 4: a message; 5: carol leaves; 6: a message; 7: alice adds carol again, and dave; 8: a
+message; 9: alice removes bob; 10: a message.
 """
 import checker
 import membership

@@ -22,7 +22,9 @@ create index message_by_key on message (key_hash);
 -- Ids are ordered by time, as the pages are: enough to find one node's messages of the last seconds.
 create index message_by_id on message using brin (msg_id) with (pages_per_range = 16, autosummarize = on);
 
--- What was changed about a message, for whoever shows it: the entry that changes it is in `message` under (no, seq).
+-- What was changed about a message, for whoever shows it: the entry that changes it is in `message` under (no, seq). A recalled
+-- message does not count as unread although `counted` has it: unread is the conversation's `counted`, less `counted` at the
+-- reader's mark, less the recalls here whose target comes after the mark.
 create table message_change (
 	no bigint,
 	target_seq bigint,

@@ -71,7 +71,7 @@ void accounts_login(struct call *call)
 	struct pg_params params = { 0 };
 
 	login->uid = call_ident(call, "uid", JSON_REQUIRED);
-	login->password = call_text(call, "password", JSON_REQUIRED, 0, PASSWORD_MAX_BYTES);
+	login->password = call_secret(call, "password", JSON_REQUIRED, 0, PASSWORD_MAX_BYTES);
 	if (!call_finish_reading(call) || !call_take(call, login->uid))
 		return;
 	pg_put_text(&params, login->uid);

@@ -21,7 +21,7 @@ struct scrypt {
 /* What is made today; texts made otherwise are still read. */
 static const struct scrypt current = { .log_n = 14, .r = 8, .p = 1 };
 
-static void derive(const struct scrypt *how, struct str password, unsigned char key[KEY_BYTES])
+static void password_derive(const struct scrypt *how, struct str password, unsigned char key[KEY_BYTES])
 {
 	if (EVP_PBE_scrypt(password.ptr, password.len, how->salt, SALT_BYTES, 1ull << how->log_n, how->r, how->p, MEMORY_MAX,
 	                   key, KEY_BYTES) != 1) {
@@ -37,7 +37,7 @@ void password_hash(char out[PASSWORD_TEXT_SIZE], struct str password)
 	struct buf text = { 0 };
 
 	random_bytes(made.salt, SALT_BYTES);
-	derive(&made, password, made.key);
+	password_derive(&made, password, made.key);
 	buf_printf(&text, "scrypt$%d$%d$%d$", (int)made.log_n, (int)made.r, (int)made.p);
 	base64url_encode(&text, str_of(made.salt, SALT_BYTES));
 	buf_append_char(&text, '$');
@@ -46,7 +46,7 @@ void password_hash(char out[PASSWORD_TEXT_SIZE], struct str password)
 	buf_release(&text);
 }
 
-static bool read_bytes(struct str text, unsigned char *out, size_t len)
+static bool password_read_bytes(struct str text, unsigned char *out, size_t len)
 {
 	struct buf bytes = { 0 };
 	bool is_read = base64url_decode(&bytes, text) == OK && bytes.len == len;
@@ -57,12 +57,12 @@ static bool read_bytes(struct str text, unsigned char *out, size_t len)
 	return is_read;
 }
 
-static bool read_text(struct str text, struct scrypt *out)
+static bool password_read_text(struct str text, struct scrypt *out)
 {
 	return str_equal(str_cut(&text, '$'), STR("scrypt")) && str_to_u64(str_cut(&text, '$'), &out->log_n) &&
 	       out->log_n >= 1 && out->log_n <= 17 && str_to_u64(str_cut(&text, '$'), &out->r) && out->r >= 1 && out->r <= 8 &&
 	       str_to_u64(str_cut(&text, '$'), &out->p) && out->p >= 1 && out->p <= 4 &&
-	       read_bytes(str_cut(&text, '$'), out->salt, SALT_BYTES) && read_bytes(text, out->key, KEY_BYTES);
+	       password_read_bytes(str_cut(&text, '$'), out->salt, SALT_BYTES) && password_read_bytes(text, out->key, KEY_BYTES);
 }
 
 bool password_matches(struct str text, struct str password)
@@ -70,9 +70,9 @@ bool password_matches(struct str text, struct str password)
 	struct scrypt stored = current;
 	unsigned char key[KEY_BYTES];
 
-	bool is_ours = read_text(text, &stored);
+	bool is_ours = password_read_text(text, &stored);
 	if (!is_ours)
 		stored = current;
-	derive(&stored, password, key);
+	password_derive(&stored, password, key);
 	return CRYPTO_memcmp(key, stored.key, KEY_BYTES) == 0 && is_ours;
 }

@@ -21,7 +21,7 @@ void password_pool_init(struct password_pool *passwords, struct worker *worker)
 	*passwords = (struct password_pool){ .worker = worker };
 }
 
-static void run(uv_work_t *work)
+static void password_pool_run(uv_work_t *work)
 {
 	struct password_work *job = container_of(work, struct password_work, work);
 	struct str password = str_of(job->password, job->password_len);
@@ -32,7 +32,7 @@ static void run(uv_work_t *work)
 		job->matches = password_matches(str_from(job->text), password);
 }
 
-static void on_done(uv_work_t *work, int status)
+static void password_pool_on_done(uv_work_t *work, int status)
 {
 	struct password_work *job = container_of(work, struct password_work, work);
 	(void)status; /* nothing is ever cancelled */
@@ -47,7 +47,7 @@ static void on_done(uv_work_t *work, int status)
 }
 
 /* NULL when too many wait. */
-static struct password_work *new_work(struct password_pool *passwords, struct str password, void *arg)
+static struct password_work *password_pool_new_work(struct password_pool *passwords, struct str password, void *arg)
 {
 	if (passwords->waiting >= PASSWORDS_MAX_WAITING || password.len > PASSWORD_MAX_BYTES)
 		return NULL;
@@ -62,25 +62,25 @@ static struct password_work *new_work(struct password_pool *passwords, struct st
 
 err_t password_pool_hash(struct password_pool *passwords, struct str password, void (*done)(void *arg, const char *text), void *arg)
 {
-	struct password_work *job = new_work(passwords, password, arg);
+	struct password_work *job = password_pool_new_work(passwords, password, arg);
 
 	if (!job)
 		return ERR_UNAVAILABLE;
 	job->hashed = done;
-	uv_queue_work(&passwords->worker->loop, &job->work, run, on_done);
+	uv_queue_work(&passwords->worker->loop, &job->work, password_pool_run, password_pool_on_done);
 	return OK;
 }
 
 err_t password_pool_match(struct password_pool *passwords, struct str text, struct str password,
                           void (*done)(void *arg, bool matches), void *arg)
 {
-	struct password_work *job = new_work(passwords, password, arg);
+	struct password_work *job = password_pool_new_work(passwords, password, arg);
 
 	if (!job)
 		return ERR_UNAVAILABLE;
 	/* A text that does not fit is none of ours, as an empty one. */
 	(void)str_copy(job->text, sizeof(job->text), text);
 	job->matched = done;
-	uv_queue_work(&passwords->worker->loop, &job->work, run, on_done);
+	uv_queue_work(&passwords->worker->loop, &job->work, password_pool_run, password_pool_on_done);
 	return OK;
 }

@@ -5,9 +5,8 @@
 #include "loop/worker.h"
 
 /*
- * Password work on libuv's threads, PASSWORDS_MAX_WAITING at most at once: what
- * is over is refused, so that a flood of logins cannot eat the memory or keep
- * the threads for minutes. Thread of the functions and callbacks: the worker's.
+ * Hashes passwords on libuv's threads, PASSWORDS_MAX_WAITING at once. More are refused, so that a flood of logins neither takes
+ * much memory nor keeps the threads busy for minutes. Thread of the functions and callbacks: the worker's.
  */
 
 #define PASSWORDS_MAX_WAITING 16

@@ -52,7 +52,7 @@ void accounts_register(struct call *call)
 	}
 	registration->uid = call_ident(call, "uid", JSON_REQUIRED);
 	registration->name = call_name(call, "name", JSON_REQUIRED);
-	struct str password = call_text(call, "password", JSON_REQUIRED, PASSWORD_MIN_BYTES, PASSWORD_MAX_BYTES);
+	struct str password = call_secret(call, "password", JSON_REQUIRED, PASSWORD_MIN_BYTES, PASSWORD_MAX_BYTES);
 	if (!call_finish_reading(call))
 		return;
 	err_t err = password_pool_hash(&accounts->passwords, password, register_on_hashed, call);

@@ -36,18 +36,18 @@ bool known_users_has(struct known_users *seen, struct str uid)
 	return user_lru_find(&seen->users, uid);
 }
 
-static err_t verdict(err_t err, const PGresult *result)
+static err_t known_users_verdict(err_t err, const PGresult *result)
 {
 	if (err)
 		return ERR_UNAVAILABLE;
 	return pg_bool(result, 0, 0) ? ERR_UNAUTHENTICATED : OK;
 }
 
-static void on_touched(void *arg, err_t err, const PGresult *result)
+static void known_users_on_touched(void *arg, err_t err, const PGresult *result)
 {
 	struct admission *admission = arg;
 
-	err = verdict(err, result);
+	err = known_users_verdict(err, result);
 	if (!err)
 		user_lru_make(&admission->seen->users, str_of(admission->uid, admission->len));
 	admission->done(admission->arg, err);
@@ -66,5 +66,5 @@ void known_users_admit(struct known_users *seen, struct str uid, struct str toke
 		pg_put_text(&params, token_id);
 	else
 		pg_put_null(&params);
-	pg_query(seen->pg, PG_ANY_LANE, &known_users_touch, &params, on_touched, admission);
+	pg_query(seen->pg, PG_ANY_LANE, &known_users_touch, &params, known_users_on_touched, admission);
 }

@@ -7,9 +7,8 @@
 #include "store/pg/pg.h"
 
 /*
- * A valid token makes its user exist. Who was seen here lately is remembered, so
- * that the database is asked once per user and process, not per request. Thread:
- * the worker's.
+ * A valid token makes its user exist. The users whom this process has seen lately are remembered, so that the database is asked
+ * once per user and process, not per request. Thread: the worker's.
  */
 
 #define USERS_SEEN_MAX 200000

@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 
-static struct str uid_of(const struct map_node *node)
+static struct str user_lru_uid_of(const struct map_node *node)
 {
 	return container_of(node, struct user_lru_entry, node)->uid;
 }
@@ -10,11 +10,11 @@ static struct str uid_of(const struct map_node *node)
 void user_lru_init(struct user_lru *recent, size_t max, size_t entry_size)
 {
 	*recent = (struct user_lru){ .max = max, .entry_size = entry_size };
-	map_init(&recent->users, uid_of);
+	map_init(&recent->users, user_lru_uid_of);
 	list_init(&recent->by_use);
 }
 
-static void forget(struct user_lru *recent, struct user_lru_entry *entry)
+static void user_lru_forget(struct user_lru *recent, struct user_lru_entry *entry)
 {
 	map_remove(&recent->users, &entry->node);
 	list_remove(&entry->by_use);
@@ -24,7 +24,7 @@ static void forget(struct user_lru *recent, struct user_lru_entry *entry)
 void user_lru_release(struct user_lru *recent)
 {
 	list_for_each(link, &recent->by_use)
-		forget(recent, container_of(link, struct user_lru_entry, by_use));
+		user_lru_forget(recent, container_of(link, struct user_lru_entry, by_use));
 	map_release(&recent->users);
 }
 
@@ -47,7 +47,7 @@ struct user_lru_entry *user_lru_make(struct user_lru *recent, struct str uid)
 	if (entry)
 		return entry;
 	if (recent->users.len >= recent->max)
-		forget(recent, container_of(recent->by_use.next, struct user_lru_entry, by_use));
+		user_lru_forget(recent, container_of(recent->by_use.next, struct user_lru_entry, by_use));
 	entry = mem_zalloc(recent->entry_size + uid.len);
 	char *text = (char *)entry + recent->entry_size;
 	memcpy(text, uid.ptr, uid.len);

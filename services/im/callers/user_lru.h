@@ -5,12 +5,12 @@
 #include "base/map.h"
 
 /*
- * Something small about each of the users who were here lately. At most `max`
- * are kept: the one not met for longest makes room. Thread: one.
+ * A bounded table with a small entry for each user. At most `max` entries are kept: the least recently used one makes room.
+ * Thread: one.
  */
 struct user_lru {
 	struct map users;
-	struct list by_use; /* the least recently met first */
+	struct list by_use; /* the least recently used first */
 	size_t max;
 	size_t entry_size;
 };
@@ -26,7 +26,7 @@ struct user_lru_entry {
 void user_lru_init(struct user_lru *recent, size_t max, size_t entry_size);
 void user_lru_release(struct user_lru *recent);
 
-/* NULL for one who is not kept. Either counts as a meeting; entries live until the next user_lru_make(). */
+/* NULL if the user has no entry. Both functions count as a use; entries live until the next user_lru_make(). */
 struct user_lru_entry *user_lru_find(struct user_lru *recent, struct str uid);
 
 /* A new entry is zeroed. */

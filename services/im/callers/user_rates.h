@@ -7,8 +7,8 @@
 #include "im/callers/user_lru.h"
 
 /*
- * A token bucket for each user who did something lately: of sends, of attempts
- * to log in. A user who is forgotten begins with a full one. Thread: the worker's.
+ * Token buckets of one kind of action (sends, logins), one for each user who did it lately. A user without a bucket begins
+ * with a full one. Thread: the worker's.
  */
 
 #define USER_RATES_MAX 100000

@@ -11,7 +11,7 @@ struct ranked {
 };
 
 /* Steps of an eighth: a number's bit length and the three bits after its first one; exact below 16. */
-static uint64_t load_step(uint64_t connections)
+static uint64_t gateway_order_load_step(uint64_t connections)
 {
 	if (connections < 16)
 		return connections;
@@ -20,7 +20,7 @@ static uint64_t load_step(uint64_t connections)
 }
 
 /* Rendezvous hashing: of two gateways a user always draws the same one first, whoever else lives. */
-static uint64_t draw_of(const struct node *node, struct str uid)
+static uint64_t gateway_order_draw_of(const struct node *node, struct str uid)
 {
 	char text[sizeof(node->name) + 66];
 	size_t name_len = strlen(node->name);
@@ -31,7 +31,7 @@ static uint64_t draw_of(const struct node *node, struct str uid)
 	return str_hash_stable(str_of(text, name_len + 1 + uid.len));
 }
 
-static int compare(const void *left, const void *right)
+static int gateway_order_compare(const void *left, const void *right)
 {
 	const struct ranked *a = left, *b = right;
 
@@ -48,9 +48,10 @@ size_t gateway_order(const struct node **gateways, size_t count, struct str uid)
 	for (size_t i = 0; i < count; i++) {
 		if (gateways[i]->is_draining)
 			continue;
-		ranked[living++] = (struct ranked){ gateways[i], load_step(gateways[i]->connections), draw_of(gateways[i], uid) };
+		ranked[living++] = (struct ranked){ gateways[i], gateway_order_load_step(gateways[i]->connections),
+			                            gateway_order_draw_of(gateways[i], uid) };
 	}
-	qsort(ranked, living, sizeof(*ranked), compare);
+	qsort(ranked, living, sizeof(*ranked), gateway_order_compare);
 	for (size_t i = 0; i < living; i++)
 		gateways[i] = ranked[i].node;
 	mem_free(ranked);

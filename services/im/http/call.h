@@ -72,6 +72,8 @@ const char *call_query_choice(struct call *call, const char *name, const char *c
 struct str call_ident(struct call *call, const char *field, enum json_presence presence);
 struct str call_name(struct call *call, const char *field, enum json_presence presence);
 struct str call_text(struct call *call, const char *field, enum json_presence presence, size_t min_bytes, size_t max_bytes);
+struct str call_secret(struct call *call, const char *field, enum json_presence presence, size_t min_bytes,
+                       size_t max_bytes); /* a text whose copy is wiped when the call ends; one per call */
 int64_t call_int(struct call *call, const char *field, enum json_presence presence, int64_t min, int64_t max);
 bool call_bool(struct call *call, const char *field, enum json_presence presence);
 

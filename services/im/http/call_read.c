@@ -171,6 +171,13 @@ struct str call_text(struct call *call, const char *field, enum json_presence pr
 	return call_read_kept(call, json_text(call_json(call), field, presence, min_bytes, max_bytes, &call->error));
 }
 
+struct str call_secret(struct call *call, const char *field, enum json_presence presence, size_t min_bytes, size_t max_bytes)
+{
+	assert(!call->secret.ptr);
+	call->secret = call_text(call, field, presence, min_bytes, max_bytes);
+	return call->secret;
+}
+
 int64_t call_int(struct call *call, const char *field, enum json_presence presence, int64_t min, int64_t max)
 {
 	return json_int(call_json(call), field, presence, min, max, &call->error);

@@ -23,6 +23,8 @@ void call_drop_json(struct call *call)
 void call_release(struct call *call)
 {
 	call_drop_json(call);
+	if (call->secret.len)
+		explicit_bzero((char *)call->secret.ptr, call->secret.len);
 	buf_release(&call->out);
 	arena_release(&call->arena);
 	mem_free(call);

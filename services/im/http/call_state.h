@@ -37,6 +37,7 @@ struct call {
 	json_t *json; /* the body, once a field of it was read and until reading ends */
 	bool is_json_read;
 	struct json_error error; /* the first one; OK as long as all is well */
+	struct str secret; /* wiped at the end */
 	void *state; /* the handler's own */
 	const struct call_reason *reasons;
 	void (*done)(struct call *call, const PGresult *result); /* of the statement that runs */

@@ -9,12 +9,12 @@ static const char pattern[] = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhh
 #define PARENT_LEN 16
 #define TRACEPARENT_MAX 128
 
-static bool is_hex(char c)
+static bool trace_context_is_hex(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 }
 
-static bool is_all(struct str s, char c)
+static bool trace_context_is_all(struct str s, char c)
 {
 	for (size_t i = 0; i < s.len; i++)
 		if (s.ptr[i] != c)
@@ -22,14 +22,14 @@ static bool is_all(struct str s, char c)
 	return true;
 }
 
-static bool has_form(struct str header)
+static bool trace_context_has_form(struct str header)
 {
 	size_t len = sizeof(pattern) - 1;
 
 	if (header.len < len || header.len > TRACEPARENT_MAX)
 		return false;
 	for (size_t i = 0; i < len; i++)
-		if (pattern[i] == 'h' ? !is_hex(header.ptr[i]) : header.ptr[i] != '-')
+		if (pattern[i] == 'h' ? !trace_context_is_hex(header.ptr[i]) : header.ptr[i] != '-')
 			return false;
 	if (str_starts_with(header, STR("ff")))
 		return false;
@@ -43,8 +43,8 @@ static bool has_form(struct str header)
 
 struct str traceparent_or_none(struct str header)
 {
-	if (!has_form(header) || is_all(str_of(header.ptr + TRACE_AT, TRACE_LEN), '0') ||
-	    is_all(str_of(header.ptr + PARENT_AT, PARENT_LEN), '0'))
+	if (!trace_context_has_form(header) || trace_context_is_all(str_of(header.ptr + TRACE_AT, TRACE_LEN), '0') ||
+	    trace_context_is_all(str_of(header.ptr + PARENT_AT, PARENT_LEN), '0'))
 		return (struct str){ 0 };
 	return header;
 }

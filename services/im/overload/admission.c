@@ -31,18 +31,18 @@ void admission_init(struct admission *admission, unsigned store_target_ms, unsig
 	};
 }
 
-static double clamp(double number, double least, double most)
+static double admission_clamp(double number, double least, double most)
 {
 	return MAX(least, MIN(number, most));
 }
 
-static bool is_idle(const struct admission *admission, const struct admission_waits *waits)
+static bool admission_is_idle(const struct admission *admission, const struct admission_waits *waits)
 {
 	return waits->store_ms < admission->store_target_ms / 2 && waits->delivery_ms < admission->delivery_target_ms / 2;
 }
 
 /* How much less is let in than before; negative for more. */
-static double step_of(const struct admission *admission, double error_ms)
+static double admission_step_of(const struct admission *admission, double error_ms)
 {
 	double change_ms = error_ms - admission->last_error_ms;
 
@@ -50,7 +50,7 @@ static double step_of(const struct admission *admission, double error_ms)
 	if (error_ms <= 0 && admission->share >= 1)
 		return 0;
 	double step = ERROR_GAIN * MIN(error_ms, ADMISSION_ERROR_MAX_MS) / 1000 + CHANGE_GAIN * change_ms / 1000;
-	return clamp(step, -STEP_MAX, STEP_MAX);
+	return admission_clamp(step, -STEP_MAX, STEP_MAX);
 }
 
 void admission_update(struct admission *admission, const struct admission_waits *waits)
@@ -58,20 +58,20 @@ void admission_update(struct admission *admission, const struct admission_waits 
 	double store_error_ms = (double)waits->store_ms - admission->store_target_ms;
 	double delivery_error_ms = (double)waits->delivery_ms - admission->delivery_target_ms;
 	double error_ms = MAX(store_error_ms, delivery_error_ms);
-	double step = step_of(admission, error_ms);
+	double step = admission_step_of(admission, error_ms);
 
 	admission->last_error_ms = error_ms;
-	if (is_idle(admission, waits))
+	if (admission_is_idle(admission, waits))
 		step = MIN(step, 0) - IDLE_STEP;
 	/* Up and down by the same factor. */
 	admission->share = step > 0 ? admission->share / (1 + step) : admission->share * (1 - step);
-	admission->share = clamp(admission->share, ADMISSION_SHARE_MIN, 1);
+	admission->share = admission_clamp(admission->share, ADMISSION_SHARE_MIN, 1);
 	double refill = admission->free_rate * ADMISSION_INTERVAL_MS / 1000.0;
 	admission->free_sends = MIN(admission->free_sends + refill, admission->free_rate);
 }
 
 /* splitmix64: fast and even; nothing here is a secret. */
-static uint64_t draw(struct admission *admission)
+static uint64_t admission_draw(struct admission *admission)
 {
 	uint64_t z = admission->lot += 0x9e3779b97f4a7c15;
 
@@ -88,10 +88,10 @@ bool admission_refuses(struct admission *admission)
 		admission->free_sends--;
 		return false;
 	}
-	return (double)(draw(admission) >> 11) >= admission->share * (double)(1ull << 53);
+	return (double)(admission_draw(admission) >> 11) >= admission->share * (double)(1ull << 53);
 }
 
 unsigned admission_retry_after_s(struct admission *admission)
 {
-	return 1 + (unsigned)(draw(admission) % 3);
+	return 1 + (unsigned)(admission_draw(admission) % 3);
 }

@@ -9,7 +9,7 @@
  * delivered. What counts is time, not length: how long a message waits before
  * PostgreSQL, and how long behind it, in push. A queue that is long for a moment
  * is a burst and does no harm; a wait that stays above its target only grows, until
- * everybody's time is out, however fast the machine is.
+ * every send runs into its deadline, however fast the machine is.
  *
  * Once per interval the share that is let in is multiplied by a factor made of how far
  * the worse of the two waits is over its target, and of how much that has
@@ -22,9 +22,9 @@
  * How far a wait is over its target counts for ADMISSION_ERROR_MAX_MS at most: while the
  * backlog of an outage is worked off, the wait falls by about 0.4 s a second, and the
  * rest of the capacity is for new sends. Where nothing waits for half of its
- * target everything is let in again within four seconds. Some always are, so that
- * a queue which moves again is noticed; and so many a second come on top without a
- * lot, that those who send little never pay for a pause of a store or a broker.
+ * target everything is let in again within four seconds. ADMISSION_SHARE_MIN is always
+ * let in, so that a queue which moves again is noticed. On top, `free_rate` sends a second
+ * are let in without a draw: a small system never refuses for a pause of a store or broker.
  *
  * Which sends are refused is drawn by lot: no pattern of callers meets a pattern
  * of ours. No I/O, no clock; a decision is a handful of instructions. Thread: one.
@@ -56,10 +56,10 @@ void admission_init(struct admission *admission, unsigned store_target_ms, unsig
 /* Every ADMISSION_INTERVAL_MS. */
 void admission_update(struct admission *admission, const struct admission_waits *waits);
 
-/* Whether a send, or a request with several, that has just come is refused. */
+/* Whether a request with one send or several that has just arrived is to be refused. */
 bool admission_refuses(struct admission *admission);
 
-/* When who was refused may come again: 1 to 3 seconds, drawn, so that not all come at once. */
+/* After how many seconds a refused client may try again: 1 to 3, drawn, so that not all come back at once. */
 unsigned admission_retry_after_s(struct admission *admission);
 
 #endif

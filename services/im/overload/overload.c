@@ -3,25 +3,25 @@
 #include "base/clock.h"
 #include "base/telemetry/metrics.h"
 
-/* What push last said holds for so long when Redis does not answer any more. */
+/* The last wait of push counts for this long after Redis has stopped to answer. */
 #define DELIVERY_LIFE_MS 500
 
-static int64_t read_store_wait(void *arg)
+static int64_t overload_read_store_wait(void *arg)
 {
 	return ((const struct overload *)arg)->waits.store_ms;
 }
 
-static int64_t read_delivery_wait(void *arg)
+static int64_t overload_read_delivery_wait(void *arg)
 {
 	return ((const struct overload *)arg)->waits.delivery_ms;
 }
 
-static int64_t read_refused_percent(void *arg)
+static int64_t overload_read_refused_percent(void *arg)
 {
 	return (int64_t)(100 * (1 - ((const struct overload *)arg)->admission.share));
 }
 
-static void on_delivery_wait(void *arg, err_t err, unsigned wait_ms)
+static void overload_on_delivery_wait(void *arg, err_t err, unsigned wait_ms)
 {
 	struct overload *overload = arg;
 
@@ -32,7 +32,7 @@ static void on_delivery_wait(void *arg, err_t err, unsigned wait_ms)
 	overload->delivery_read_ms = clock_mono_ms();
 }
 
-static void on_interval(struct timer *timer)
+static void overload_on_interval(struct timer *timer)
 {
 	struct overload *overload = container_of(timer, struct overload, timer);
 	uint64_t now = clock_mono_ms();
@@ -45,17 +45,17 @@ static void on_interval(struct timer *timer)
 	if (overload->is_reading)
 		return;
 	overload->is_reading = true;
-	push_load_read(overload->redis, on_delivery_wait, overload);
+	push_load_read(overload->redis, overload_on_delivery_wait, overload);
 }
 
-static void make_metrics(struct overload *overload)
+static void overload_make_metrics(struct overload *overload)
 {
 	const char *wait = "skein_im_wait_milliseconds", *help = "How long messages wait in a queue, by the shortest of 0.1 s.";
 
-	metrics_gauge_fn(wait, help, "queue=\"store\"", read_store_wait, overload);
-	metrics_gauge_fn(wait, help, "queue=\"delivery\"", read_delivery_wait, overload);
+	metrics_gauge_fn(wait, help, "queue=\"store\"", overload_read_store_wait, overload);
+	metrics_gauge_fn(wait, help, "queue=\"delivery\"", overload_read_delivery_wait, overload);
 	metrics_gauge_fn("skein_im_admission_refused_percent", "Share of new sends that is refused because of overload.", NULL,
-	                 read_refused_percent, overload);
+	                 overload_read_refused_percent, overload);
 	overload->refused = entry_writer_refusal_counter("reason=\"overload\"");
 }
 
@@ -63,8 +63,8 @@ void overload_start(struct overload *overload, struct worker *worker, struct red
                     const struct admission *admission)
 {
 	*overload = (struct overload){ .worker = worker, .redis = redis, .entries = entries, .admission = *admission };
-	make_metrics(overload);
-	timer_init(&overload->timer, on_interval);
+	overload_make_metrics(overload);
+	timer_init(&overload->timer, overload_on_interval);
 	worker_arm(worker, &overload->timer, clock_mono_ms() + ADMISSION_INTERVAL_MS);
 }
 

@@ -6,11 +6,10 @@
 #include "cluster/push_load.h"
 
 /*
- * Refuses sends before any work is spent on them while the system is overloaded:
- * feeds the admission (admission.h) with the wait before PostgreSQL, from the
- * entry writer, and the wait behind it, which the push processes leave in Redis. A wait that is
- * not known counts as none: without Redis, or with every push away, Kafka is the
- * buffer, and a 200 still means stored. Thread: the worker's.
+ * Refuses sends before any work is spent on them while the system is overloaded. Ten times a second it gives the admission
+ * (admission.h) two waits: the one before PostgreSQL, from the entry writer, and the one in push, which the push processes leave
+ * in Redis. An unknown wait counts as 0: without Redis, or without any push, Kafka is the buffer, and a 200 still means stored.
+ * Thread: the worker's.
  */
 struct overload {
 	struct worker *worker;
@@ -31,10 +30,10 @@ void overload_start(struct overload *overload, struct worker *worker, struct red
 /* Before Redis is closed. */
 void overload_stop(struct overload *overload);
 
-/* Whether a request to send that has just come is refused, with ERR_UNAVAILABLE: nobody is while there is no overload. */
+/* Whether a request to send that has just arrived is to be refused with ERR_UNAVAILABLE. Without overload none is. */
 bool overload_refuses(struct overload *overload);
 
-/* When who was refused may come again. */
+/* After how many seconds a refused client may try again. */
 unsigned overload_retry_after_s(struct overload *overload);
 
 #endif

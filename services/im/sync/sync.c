@@ -13,7 +13,7 @@ struct sync_call {
 	struct buf keys; /* their texts */
 };
 
-static void end(struct sync_call *call, err_t err)
+static void sync_end(struct sync_call *call, err_t err)
 {
 	call->done(call->arg, err, err ? NULL : &call->page);
 	for (size_t i = 0; i < call->page.count; i++)
@@ -23,7 +23,7 @@ static void end(struct sync_call *call, err_t err)
 	mem_free(call);
 }
 
-static void on_found(void *arg, err_t err, size_t found)
+static void sync_on_found(void *arg, err_t err, size_t found)
 {
 	struct sync_call *call = arg;
 	struct sync_page *page = &call->page;
@@ -35,11 +35,11 @@ static void on_found(void *arg, err_t err, size_t found)
 		page->next_offset = page->first_offset + found - 1;
 		page->has_more = page->next_offset < page->head;
 	}
-	end(call, err);
+	sync_end(call, err);
 }
 
 /* False if an entry is none. */
-static bool copy_entries(struct sync_call *call, const struct inbox_page *inbox)
+static bool sync_copy_entries(struct sync_call *call, const struct inbox_page *inbox)
 {
 	size_t bytes = 0;
 
@@ -61,25 +61,25 @@ static bool copy_entries(struct sync_call *call, const struct inbox_page *inbox)
 	return true;
 }
 
-static void on_entries(struct sync_call *call, const struct inbox_page *inbox)
+static void sync_on_entries(struct sync_call *call, const struct inbox_page *inbox)
 {
 	call->page.first_offset = inbox->after + 1;
 	if (inbox->count == 0) {
-		end(call, OK);
-	} else if (!copy_entries(call, inbox)) {
+		sync_end(call, OK);
+	} else if (!sync_copy_entries(call, inbox)) {
 		log_error("an inbox holds something that is no entry", LOG_U64("offset", inbox->after + 1 + call->page.count));
-		end(call, ERR_INTERNAL);
+		sync_end(call, ERR_INTERNAL);
 	} else {
-		message_reader_find(&call->sync->reader, call->wanted, call->page.count, on_found, call);
+		message_reader_find(&call->sync->reader, call->wanted, call->page.count, sync_on_found, call);
 	}
 }
 
-static void on_inbox(void *arg, err_t err, const struct inbox_page *inbox)
+static void sync_on_inbox(void *arg, err_t err, const struct inbox_page *inbox)
 {
 	struct sync_call *call = arg;
 
 	if (err) {
-		end(call, err == ERR_INTERNAL ? ERR_INTERNAL : ERR_UNAVAILABLE);
+		sync_end(call, err == ERR_INTERNAL ? ERR_INTERNAL : ERR_UNAVAILABLE);
 		return;
 	}
 	call->page.epoch = inbox->epoch;
@@ -87,15 +87,15 @@ static void on_inbox(void *arg, err_t err, const struct inbox_page *inbox)
 	call->page.next_offset = inbox->after;
 	switch (inbox->verdict) {
 	case INBOX_ENTRIES:
-		on_entries(call, inbox);
+		sync_on_entries(call, inbox);
 		break;
 	case INBOX_RESET:
 		counter_add(call->sync->resets, 1);
 		call->page.is_reset = true;
-		end(call, OK);
+		sync_end(call, OK);
 		break;
 	case INBOX_PAST_HEAD:
-		end(call, ERR_FAILED_PRECONDITION);
+		sync_end(call, ERR_FAILED_PRECONDITION);
 		break;
 	}
 }
@@ -121,5 +121,5 @@ void sync_read(struct sync *sync, struct str uid, const struct inbox_position *p
 
 	*call = (struct sync_call){ .sync = sync, .done = done, .arg = arg };
 	counter_add(sync->pages, 1);
-	inbox_read(sync->redis, &sync->limits, uid, position, limit, on_inbox, call);
+	inbox_read(sync->redis, &sync->limits, uid, position, limit, sync_on_inbox, call);
 }

@@ -3,7 +3,7 @@
 #define EPOCH_CHARACTERS 15
 #define OFFSET_DIGITS 20
 
-static bool is_decimal(struct str text)
+static bool sync_request_is_decimal(struct str text)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.ptr[i] < '0' || text.ptr[i] > '9')
@@ -12,11 +12,12 @@ static bool is_decimal(struct str text)
 	return text.len > 0;
 }
 
-static void read_position(struct inbox_position *position, struct str epoch, struct str offset, struct json_error *error)
+static void sync_request_read_position(struct inbox_position *position, struct str epoch, struct str offset,
+                                       struct json_error *error)
 {
 	if (epoch.len == 0 || utf8_length(epoch) > EPOCH_CHARACTERS)
 		json_fail(error, ERR_INVALID_ARGUMENT, "epoch", "epoch must be 1 to %d characters", EPOCH_CHARACTERS);
-	if (offset.len > OFFSET_DIGITS || !is_decimal(offset))
+	if (offset.len > OFFSET_DIGITS || !sync_request_is_decimal(offset))
 		json_fail(error, ERR_INVALID_ARGUMENT, "offset", "offset must be 1 to %d decimal digits", OFFSET_DIGITS);
 	position->epoch = inbox_epoch_parse(epoch);
 	if (!str_to_u64(offset, &position->offset))
@@ -30,7 +31,7 @@ void sync_request_read(struct sync_request *out, struct str epoch, struct str of
 
 	*out = (struct sync_request){ .has_position = epoch.ptr && offset.ptr };
 	if (out->has_position)
-		read_position(&out->position, epoch, offset, error);
+		sync_request_read_position(&out->position, epoch, offset, error);
 	else if (epoch.ptr || offset.ptr)
 		json_fail(error, ERR_INVALID_ARGUMENT, epoch.ptr ? "offset" : "epoch",
 		          "epoch and offset go together: %s is missing", epoch.ptr ? "offset" : "epoch");

@@ -12,7 +12,7 @@
 #define AGAIN_MS 6000 /* longer than a gateway's OPENING */
 #define CODE 4002
 
-/* So many logouts within seconds, and routers away: those on top are closed when their token expires. */
+/* At most so many kicks are queued. Beyond that a connection stays open until its token expires. */
 #define KICKS_MAX 10000
 
 struct kick {
@@ -26,7 +26,7 @@ struct kick {
 	bool is_called; /* router's answer is awaited */
 };
 
-static void kick_free(struct kick *kick)
+static void kicks_free(struct kick *kick)
 {
 	list_remove(&kick->link);
 	kick->all->count--;
@@ -34,40 +34,40 @@ static void kick_free(struct kick *kick)
 	mem_free(kick);
 }
 
-static void wake_in(struct kick *kick, uint64_t ms)
+static void kicks_wake_in(struct kick *kick, uint64_t ms)
 {
 	worker_arm(kick->all->worker, &kick->timer, clock_mono_ms() + ms);
 }
 
-static void on_answered(void *arg, err_t err, struct str response, const char *detail)
+static void kicks_on_answered(void *arg, err_t err, struct str response, const char *detail)
 {
 	struct kick *kick = arg;
 	(void)response;
 
 	kick->is_called = false;
 	if (kick->all->is_closed) {
-		kick_free(kick);
+		kicks_free(kick);
 	} else if (err && clock_mono_ms() < kick->give_up_ms) {
-		wake_in(kick, RETRY_MS);
+		kicks_wake_in(kick, RETRY_MS);
 	} else if (err || kick->is_again) {
 		if (err)
 			log_warn("connections of a revoked token were not closed", LOG_TEXT("uid", kick->uid), LOG_ERR(err),
 			         LOG_TEXT("why", detail));
-		kick_free(kick);
+		kicks_free(kick);
 	} else {
 		kick->is_again = true;
 		kick->give_up_ms = clock_mono_ms() + AGAIN_MS + GIVE_UP_MS;
-		wake_in(kick, AGAIN_MS);
+		kicks_wake_in(kick, AGAIN_MS);
 	}
 }
 
-static void on_timer(struct timer *timer)
+static void kicks_on_timer(struct timer *timer)
 {
 	struct kick *kick = container_of(timer, struct kick, timer);
 
 	kick->is_called = true;
 	rpc_call(kick->all->routers, kick->all->worker, KICK_PATH, buf_str(&kick->request), CALL_TIMEOUT_MS, true, STR(""),
-	         on_answered, kick);
+	         kicks_on_answered, kick);
 }
 
 void kicks_init(struct kicks *kicks, struct worker *worker, struct rpc_channel *routers)
@@ -84,11 +84,11 @@ void kicks_close(struct kicks *kicks)
 
 		worker_cancel(kicks->worker, &kick->timer);
 		if (!kick->is_called)
-			kick_free(kick);
+			kicks_free(kick);
 	}
 }
 
-static void pack(struct buf *out, const struct revocation *revocation)
+static void kicks_pack(struct buf *out, const struct revocation *revocation)
 {
 	Skein__V1__KickUser message = SKEIN__V1__KICK_USER__INIT;
 
@@ -107,10 +107,10 @@ void kicks_log_out(struct kicks *kicks, const struct revocation *revocation)
 	struct kick *kick = MEM_NEW(struct kick);
 	kick->all = kicks;
 	(void)str_copy(kick->uid, sizeof(kick->uid), str_from(revocation->uid));
-	pack(&kick->request, revocation);
+	kicks_pack(&kick->request, revocation);
 	kick->give_up_ms = clock_mono_ms() + GIVE_UP_MS;
-	timer_init(&kick->timer, on_timer);
+	timer_init(&kick->timer, kicks_on_timer);
 	list_push_back(&kicks->open, &kick->link);
 	kicks->count++;
-	wake_in(kick, 0);
+	kicks_wake_in(kick, 0);
 }

@@ -6,11 +6,9 @@
 #include "rpc/client/rpc_client.h"
 
 /*
- * Closes connections that were opened with a revoked token: router is asked
- * until it has done it, or ten seconds are over. And once more after that: a
- * connection that im admitted before the token was revoked may have been bound
- * after the first kick, but a gateway gives a connection five seconds to be
- * bound. Thread: the worker's.
+ * Closes connections that were opened with a revoked token. Router is asked until it has done it, for ten seconds at most.
+ * Six seconds later it is asked once more: a connection that im admitted before the token was revoked may have been bound after
+ * the first kick. A gateway gives a connection five seconds to be bound, so the second kick finds it. Thread: the worker's.
  */
 struct kicks {
 	struct worker *worker;
@@ -22,7 +20,7 @@ struct kicks {
 
 void kicks_init(struct kicks *kicks, struct worker *worker, struct rpc_channel *routers);
 
-/* Before the channel is closed: what is under way is given up. */
+/* Before the channel is closed. Kicks that are not done are given up. */
 void kicks_close(struct kicks *kicks);
 
 void kicks_log_out(struct kicks *kicks, const struct revocation *revocation);

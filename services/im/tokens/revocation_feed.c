@@ -36,23 +36,23 @@ static const struct pg_statement revocation_feed_clean = {
 #define READ_MS 500
 #define PAGE_ROWS 1000
 
-/* Older ones were kicked by those who lived then. */
+/* An older revocation is not kicked again: the im processes that ran then did it. */
 #define LEARN_AGE_MS 30000
 
 #define FORGET_EVERY_MS 60000
 #define CLEAN_EVERY_MS 600000
 
-/* Clocks of several machines: a token is remembered this much longer than it lives. */
+/* A token is remembered this much longer than it is valid, because the clocks of machines differ. */
 #define SPARE_MS 60000
 
-static int64_t read_count(void *arg)
+static int64_t revocation_feed_read_count(void *arg)
 {
 	const struct revocation_feed *r = arg;
 
 	return (int64_t)r->tokens.by_id.len;
 }
 
-static void wake_in(struct revocation_feed *r, uint64_t ms)
+static void revocation_feed_wake_in(struct revocation_feed *r, uint64_t ms)
 {
 	worker_arm(r->worker, &r->timer, clock_mono_ms() + ms);
 }
@@ -61,13 +61,13 @@ static void wake_in(struct revocation_feed *r, uint64_t ms)
 
 enum column { COLUMN_HORIZON, COLUMN_SERVER, COLUMN_TX, COLUMN_TOKEN_ID, COLUMN_UID, COLUMN_EXPIRES, COLUMN_AGE_MS };
 
-static void learn(struct revocation_feed *r, const struct revocation *revocation)
+static void revocation_feed_learn(struct revocation_feed *r, const struct revocation *revocation)
 {
 	if (revoked_tokens_add(&r->tokens, revocation->token_id, revocation->expires_ms))
 		r->learned(r->arg, revocation);
 }
 
-static void take_row(struct revocation_feed *r, const PGresult *result, int row)
+static void revocation_feed_take_row(struct revocation_feed *r, const PGresult *result, int row)
 {
 	struct revocation revocation = { .expires_ms = (uint64_t)pg_i64(result, row, COLUMN_EXPIRES) };
 	struct str id = pg_text(result, row, COLUMN_TOKEN_ID);
@@ -76,12 +76,12 @@ static void take_row(struct revocation_feed *r, const PGresult *result, int row)
 		return; /* not written by an im */
 	memcpy(revocation.token_id, id.ptr, JWT_TOKEN_ID_BYTES);
 	if (pg_i64(result, row, COLUMN_AGE_MS) < LEARN_AGE_MS)
-		learn(r, &revocation);
+		revocation_feed_learn(r, &revocation);
 	else
 		(void)revoked_tokens_add(&r->tokens, revocation.token_id, revocation.expires_ms);
 }
 
-static void begin_at(struct revocation_feed *r, int64_t tx, struct str after)
+static void revocation_feed_begin_at(struct revocation_feed *r, int64_t tx, struct str after)
 {
 	r->from_tx = tx;
 	buf_clear(&r->after);
@@ -89,26 +89,26 @@ static void begin_at(struct revocation_feed *r, int64_t tx, struct str after)
 }
 
 /* A page of a read; there is at least one row, which tells horizon and server. */
-static void take_page(struct revocation_feed *r, const PGresult *result)
+static void revocation_feed_take_page(struct revocation_feed *r, const PGresult *result)
 {
 	int rows = PQntuples(result);
 
 	if (!r->is_in_pages)
 		r->next_tx = pg_i64(result, 0, COLUMN_HORIZON);
 	for (int row = 0; row < rows && !PQgetisnull(result, row, COLUMN_TX); row++)
-		take_row(r, result, row);
+		revocation_feed_take_row(r, result, row);
 	r->is_in_pages = rows == PAGE_ROWS;
 	if (r->is_in_pages) {
-		begin_at(r, pg_i64(result, rows - 1, COLUMN_TX), pg_text(result, rows - 1, COLUMN_TOKEN_ID));
+		revocation_feed_begin_at(r, pg_i64(result, rows - 1, COLUMN_TX), pg_text(result, rows - 1, COLUMN_TOKEN_ID));
 		return;
 	}
-	begin_at(r, r->next_tx, STR(""));
+	revocation_feed_begin_at(r, r->next_tx, STR(""));
 	if (!r->are_loaded)
 		log_info("revoked tokens are known", LOG_NUM("tokens", r->tokens.by_id.len));
 	r->are_loaded = true;
 }
 
-static void on_read(void *arg, err_t err, const PGresult *result)
+static void revocation_feed_on_read(void *arg, err_t err, const PGresult *result)
 {
 	struct revocation_feed *r = arg;
 
@@ -118,39 +118,39 @@ static void on_read(void *arg, err_t err, const PGresult *result)
 		int64_t server = pg_i64(result, 0, COLUMN_SERVER);
 
 		if (server == r->server) {
-			take_page(r, result);
+			revocation_feed_take_page(r, result);
 		} else {
 			r->server = server;
 			r->is_in_pages = false;
-			begin_at(r, 0, STR(""));
-			wake_in(r, 0);
+			revocation_feed_begin_at(r, 0, STR(""));
+			revocation_feed_wake_in(r, 0);
 			return;
 		}
 	}
-	wake_in(r, !err && r->is_in_pages ? 0 : READ_MS);
+	revocation_feed_wake_in(r, !err && r->is_in_pages ? 0 : READ_MS);
 }
 
-static void read_page(struct revocation_feed *r)
+static void revocation_feed_read_page(struct revocation_feed *r)
 {
 	struct pg_params params = { 0 };
 
 	pg_put_i64(&params, r->from_tx);
 	pg_put_text(&params, buf_str(&r->after));
 	pg_put_i32(&params, PAGE_ROWS);
-	pg_query(r->pg, PG_ANY_LANE, &revocation_feed_read, &params, on_read, r);
+	pg_query(r->pg, PG_ANY_LANE, &revocation_feed_read, &params, revocation_feed_on_read, r);
 }
 
 /* ---- forgetting ---- */
 
-/* Every im does it now and then; nobody waits for it. */
-static void on_cleaned(void *arg, err_t err, const PGresult *result)
+/* Every im deletes expired rows now and then; nothing depends on the answer. */
+static void revocation_feed_on_cleaned(void *arg, err_t err, const PGresult *result)
 {
 	(void)arg;
 	(void)err;
 	(void)result;
 }
 
-static void forget_expired(struct revocation_feed *r)
+static void revocation_feed_forget_expired(struct revocation_feed *r)
 {
 	uint64_t now_ms = clock_mono_ms(), expired_ms = clock_wall_ms() - SPARE_MS;
 	struct pg_params params = { 0 };
@@ -162,16 +162,16 @@ static void forget_expired(struct revocation_feed *r)
 	if (now_ms >= r->clean_ms) {
 		r->clean_ms = now_ms + CLEAN_EVERY_MS / 2 + random_below(CLEAN_EVERY_MS);
 		pg_put_i64(&params, (int64_t)expired_ms);
-		pg_query(r->pg, PG_ANY_LANE, &revocation_feed_clean, &params, on_cleaned, NULL);
+		pg_query(r->pg, PG_ANY_LANE, &revocation_feed_clean, &params, revocation_feed_on_cleaned, NULL);
 	}
 }
 
-static void on_timer(struct timer *timer)
+static void revocation_feed_on_timer(struct timer *timer)
 {
 	struct revocation_feed *r = container_of(timer, struct revocation_feed, timer);
 
-	forget_expired(r);
-	read_page(r);
+	revocation_feed_forget_expired(r);
+	revocation_feed_read_page(r);
 }
 
 /* ---- revoking ---- */
@@ -183,7 +183,7 @@ struct revoking {
 	void *arg;
 };
 
-static void on_stored(void *arg, err_t err, const PGresult *result)
+static void revocation_feed_on_stored(void *arg, err_t err, const PGresult *result)
 {
 	struct revoking *revoking = arg;
 
@@ -192,7 +192,7 @@ static void on_stored(void *arg, err_t err, const PGresult *result)
 	else if (PQntuples(result) == 0)
 		err = ERR_UNAUTHENTICATED;
 	else
-		learn(revoking->all, &revoking->revocation);
+		revocation_feed_learn(revoking->all, &revoking->revocation);
 	revoking->done(revoking->arg, err);
 	mem_free(revoking);
 }
@@ -206,7 +206,7 @@ void revocation_feed_revoke(struct revocation_feed *r, const struct revocation *
 	pg_put_text(&params, str_of(revocation->token_id, JWT_TOKEN_ID_BYTES));
 	pg_put_text(&params, str_from(revocation->uid));
 	pg_put_i64(&params, (int64_t)revocation->expires_ms);
-	pg_query(r->pg, PG_ANY_LANE, &revocation_feed_store, &params, on_stored, revoking);
+	pg_query(r->pg, PG_ANY_LANE, &revocation_feed_store, &params, revocation_feed_on_stored, revoking);
 }
 
 /* ---- life ---- */
@@ -216,11 +216,12 @@ void revocation_feed_start(struct revocation_feed *r, struct worker *worker, str
 {
 	*r = (struct revocation_feed){ .worker = worker, .pg = pg, .learned = learned, .arg = arg };
 	revoked_tokens_init(&r->tokens);
-	timer_init(&r->timer, on_timer);
+	timer_init(&r->timer, revocation_feed_on_timer);
 	r->forget_ms = clock_mono_ms() + FORGET_EVERY_MS;
 	r->clean_ms = clock_mono_ms() + random_below(CLEAN_EVERY_MS);
-	metrics_gauge_fn("skein_im_revoked_tokens", "Tokens that were logged out and have not expired.", NULL, read_count, r);
-	wake_in(r, 0);
+	metrics_gauge_fn("skein_im_revoked_tokens", "Tokens that were logged out and have not expired.", NULL,
+	                 revocation_feed_read_count, r);
+	revocation_feed_wake_in(r, 0);
 }
 
 void revocation_feed_stop(struct revocation_feed *r)

@@ -6,19 +6,15 @@
 #include "store/pg/pg.h"
 
 /*
- * Which tokens are revoked, by whichever im: all of them in memory, loaded
- * before the process is ready, and asked for again twice a second. While
- * PostgreSQL is away the set stands.
+ * All revoked tokens of the cluster, in memory. They are loaded before the process is ready, and new ones are read twice a
+ * second. While PostgreSQL is away the set stays as it is.
  *
- * New ones are found by the transaction that stored them. A read begins at the
- * horizon of the read before, pg_snapshot_xmin: every transaction below it was
- * over, so its rows were seen; one above it that commits late is read when it
- * does. Nothing depends on how long a commit takes. Ids of transactions mean
- * nothing on another server (a failover, a restored dump): one that started at
- * another time is read from the beginning.
+ * New rows are found by the id of the transaction that stored them. A read begins at the horizon of the read before,
+ * pg_snapshot_xmin: every transaction below it had ended, so its rows were seen. A transaction above it that commits late is
+ * read after its commit, however long that takes. Ids of transactions mean nothing on another server (a failover, a restored
+ * dump): when the server's start time changes, everything is read from the beginning.
  *
- * The same read could carry users who were disabled: what is learned here has
- * to be forgotten in known_users.h and kicked. Thread: the worker's.
+ * Thread: the worker's.
  */
 
 struct revocation {
@@ -44,7 +40,7 @@ struct revocation_feed {
 	void *arg;
 };
 
-/* `learned` is called for each revocation of the last half minute, an own one included, once. */
+/* `learned` is called once for each revocation of the last half minute, those of this process included. */
 void revocation_feed_start(struct revocation_feed *revocations, struct worker *worker, struct pg *pg,
                            void (*learned)(void *arg, const struct revocation *revocation), void *arg);
 
@@ -52,7 +48,7 @@ void revocation_feed_start(struct revocation_feed *revocations, struct worker *w
 void revocation_feed_stop(struct revocation_feed *revocations);
 void revocation_feed_release(struct revocation_feed *revocations);
 
-/* Once true, always true. Before, nobody can say which token is good. */
+/* Once true, always true. Before that it is not known which tokens are valid. */
 static inline bool revocation_feed_are_loaded(const struct revocation_feed *revocations)
 {
 	return revocations->are_loaded;
@@ -61,7 +57,7 @@ static inline bool revocation_feed_are_loaded(const struct revocation_feed *revo
 /* OK, ERR_UNAUTHENTICATED: it was revoked before, ERR_UNAVAILABLE. */
 typedef void (*revoked_done)(void *arg, err_t err);
 
-/* Stores it; afterwards this process refuses the token, and the others do within a second. */
+/* Stores the revocation. Afterwards this process refuses the token, and the others do within a second. */
 void revocation_feed_revoke(struct revocation_feed *revocations, const struct revocation *revocation, revoked_done done, void *arg);
 
 #endif

@@ -9,17 +9,17 @@ struct revoked_token {
 	unsigned char id[JWT_TOKEN_ID_BYTES];
 };
 
-static struct revoked_token *token_of(const struct map_node *node)
+static struct revoked_token *revoked_tokens_token_of(const struct map_node *node)
 {
 	return container_of(node, struct revoked_token, link);
 }
 
-static struct str id_of(const struct map_node *node)
+static struct str revoked_tokens_id_of(const struct map_node *node)
 {
-	return str_of(token_of(node)->id, JWT_TOKEN_ID_BYTES);
+	return str_of(revoked_tokens_token_of(node)->id, JWT_TOKEN_ID_BYTES);
 }
 
-static void take_out(struct revoked_tokens *tokens, struct revoked_token *token)
+static void revoked_tokens_take_out(struct revoked_tokens *tokens, struct revoked_token *token)
 {
 	map_remove(&tokens->by_id, &token->link);
 	mem_free(token);
@@ -27,13 +27,13 @@ static void take_out(struct revoked_tokens *tokens, struct revoked_token *token)
 
 void revoked_tokens_init(struct revoked_tokens *tokens)
 {
-	map_init(&tokens->by_id, id_of);
+	map_init(&tokens->by_id, revoked_tokens_id_of);
 }
 
 void revoked_tokens_release(struct revoked_tokens *tokens)
 {
 	for (struct map_node *node; (node = map_first(&tokens->by_id));)
-		take_out(tokens, token_of(node));
+		revoked_tokens_take_out(tokens, revoked_tokens_token_of(node));
 	map_release(&tokens->by_id);
 }
 
@@ -67,7 +67,7 @@ void revoked_tokens_forget(struct revoked_tokens *tokens, uint64_t expired_ms)
 {
 	for (struct map_node *next, *node = map_first(&tokens->by_id); node; node = next) {
 		next = map_next(&tokens->by_id, node);
-		if (token_of(node)->expires_ms < expired_ms)
-			take_out(tokens, token_of(node));
+		if (revoked_tokens_token_of(node)->expires_ms < expired_ms)
+			revoked_tokens_take_out(tokens, revoked_tokens_token_of(node));
 	}
 }

@@ -25,7 +25,7 @@ bool revoked_tokens_have(const struct revoked_tokens *tokens, struct str id);
 /* The same by the token itself, which was verified: one hash, unless the set is empty. */
 bool revoked_tokens_have_token(const struct revoked_tokens *tokens, struct str token);
 
-/* Takes out what expired before `expired_ms`; a walk over all of them. */
+/* Removes the tokens that expired before `expired_ms`; walks over all of them. */
 void revoked_tokens_forget(struct revoked_tokens *tokens, uint64_t expired_ms);
 
 #endif

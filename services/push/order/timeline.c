@@ -377,15 +377,18 @@ static void timeline_advance(struct timeline *timeline)
 
 	if (timeline->stage != TIMELINE_READY && timeline->stage != TIMELINE_UNKNOWN)
 		return;
-	if (!first) {
-		timeline_rest(timeline);
-	} else if (timeline->stage == TIMELINE_UNKNOWN) {
+	if (first && timeline->stage == TIMELINE_UNKNOWN) {
 		timeline_load(timeline);
-	} else if (timeline_form_batch(timeline)) {
+		return;
+	}
+	if (first && timeline_form_batch(timeline)) {
 		worker_cancel(timeline->context->worker, &timeline->timer);
 		timeline_start_batch(timeline);
-	} else if (!(first = reorder_buffer_first(&timeline->waiting))) {
-		timeline_rest(timeline); /* they were repeats */
+		return;
+	}
+	first = reorder_buffer_first(&timeline->waiting); /* forming a batch drops repeats */
+	if (!first) {
+		timeline_rest(timeline);
 	} else if (timer_is_armed(&timeline->timer)) {
 		return; /* until it fires */
 	} else if (first->is_slim || timeline->reads_on) {
