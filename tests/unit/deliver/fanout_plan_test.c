@@ -127,7 +127,7 @@ static void every_living_target_is_in_exactly_one_batch(void **state)
 
 static struct str *make_uids(size_t count)
 {
-	static char texts[2 * FANOUT_MAX_UIDS + 1][8];
+	static char texts[2 * FANOUT_MAX_UIDS + 1][24];
 	struct str *uids = mem_alloc(count * sizeof(*uids));
 
 	assert_true(count <= ARRAY_LEN(texts));
