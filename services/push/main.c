@@ -228,6 +228,7 @@ static err_t open_stores(struct app *app)
 		.max_waiting = 10000,
 		.waiting_gauge = metrics_gauge("skein_push_postgres_waiting", "Statements that PostgreSQL has not answered.", NULL),
 		.timeout_ms = (uint64_t)app->config.pg_timeout_ms,
+		.settings = PG_BY_INDEX,
 	};
 	const struct redis_options redis_options = {
 		.uri = app->config.redis_uri,

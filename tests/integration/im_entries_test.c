@@ -76,7 +76,7 @@ static void on_revoked(void *arg, int32_t partition, bool lost)
 static struct pg *open_pool(void)
 {
 	const struct pg_options options = {
-		.uri = schema_server.uri, .connections = 1, .max_waiting = 1000, .timeout_ms = 20000,
+		.uri = schema_server.uri, .connections = 1, .max_waiting = 1000, .timeout_ms = 20000, .settings = PG_BY_INDEX,
 	};
 	struct pg *pg;
 

@@ -93,6 +93,7 @@ int open_push(void **state)
 		.connections = 1,
 		.max_waiting = 100,
 		.timeout_ms = 3000,
+		.settings = PG_BY_INDEX,
 	};
 	char name[9];
 

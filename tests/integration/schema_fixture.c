@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "store/pg/pg.h"
+
 struct real_server schema_server = { .kind = REAL_POSTGRES };
 PGconn *db;
 
@@ -19,7 +21,9 @@ PGconn *db;
 
 PGconn *open_connection(void)
 {
-	PGconn *conn = PQconnectdb(schema_server.uri);
+	const char *const keywords[] = { "dbname", "options", NULL };
+	const char *const values[] = { schema_server.uri, PG_BY_INDEX, NULL }; /* as im's sessions */
+	PGconn *conn = PQconnectdbParams(keywords, values, 1);
 
 	assert_int_equal(PQstatus(conn), CONNECTION_OK);
 	return conn;

@@ -1,8 +1,8 @@
 -- All functions are in the PostgreSQL schema `fn`. `im --migrate` drops it and makes it anew as a whole whenever a file here has
 -- changed, so no table may depend on a function: no default, check or trigger calls one.
 --
--- Functions that read by index switch sequential scans and hash and merge joins off: the statistics of a young table suggest
--- them, and a plan is kept for as long as the connection lives.
+-- Every step is a lookup by index. The connections that call these functions say so to the planner (PG_BY_INDEX in libcommon/store/pg/pg.h),
+-- so that the statistics of a young table do not suggest a scan. A function that needs more than that switches it off itself.
 
 create schema fn;
 

@@ -8,7 +8,7 @@ create function fn.node_lock_class() returns integer language sql immutable as $
 /*
  * Is the lease the caller's? Takes the node's lock shared until the end of the transaction, and looks at the lease after that.
  */
-create function fn.lease_is_held(p_node integer, p_epoch bigint) returns boolean language plpgsql set enable_seqscan = off as $$
+create function fn.lease_is_held(p_node integer, p_epoch bigint) returns boolean language plpgsql as $$
 begin
 	perform pg_advisory_xact_lock_shared(fn.node_lock_class(), p_node);
 	return exists (select from node_lease where node = p_node and epoch = p_epoch and expires_at > clock_timestamp());
@@ -58,7 +58,6 @@ end $$;
  */
 create function fn.im_lease_take_over(p_caretaker text, p_own integer, p_life_ms integer)
 returns table (node integer, epoch bigint, owner text, watermark bigint, last bigint) language plpgsql
-set enable_seqscan = off set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -113,8 +112,6 @@ returns table (is_whole boolean, conversation_id text, seq bigint, msg_id bigint
 	type text, body text, "time" bigint, reply_to bigint, mentions text, target_seq bigint, member_version bigint,
 	joined text[], "left" text[])
 language plpgsql stable
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
-set jit = off
 as $$
 #variable_conflict use_column
 begin

@@ -12,7 +12,7 @@
  * Returns its seq.
  */
 create function fn.entry_append(p_no bigint, p_msg_id bigint, p_time bigint, p_sender text, p_type text, p_body text,
-	p_target_seq bigint) returns bigint language plpgsql set enable_seqscan = off
+	p_target_seq bigint) returns bigint language plpgsql
 as $$
 declare
 	v_seq bigint;
@@ -30,7 +30,6 @@ end $$;
  * through the conversation by the primary key, which it prefers in a young table.)
  */
 create function fn.entry_find(p_no bigint, p_msg_id bigint) returns bigint language plpgsql stable
-set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 begin
 	return (select m.seq from message m where m.key_hash = fn.entry_key(p_no, p_msg_id::text) and m.no + 0 = p_no
@@ -41,7 +40,6 @@ end $$;
  * The answer that tells of a stored entry. A statement of its own after fn.entry_append(): it reads what earlier statements stored.
  */
 create function fn.entry_answer_of(p_no bigint, p_seq bigint, p_is_duplicate boolean) returns fn.entry_answer language sql stable
-set enable_seqscan = off
 as $$
 	select 'ok', null, m.msg_id, m.seq, m.time, p_is_duplicate, fn.type_name(m.type), m.sender, m.body, m.target_seq,
 		fn.member_version_at(m.no, c.kind, m.seq), fn.members_changed_by(m.no, m.seq, true),

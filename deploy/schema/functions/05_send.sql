@@ -19,8 +19,7 @@
  * same order. No two batches wait for each other in a circle: one that makes conversations waits only for others that
  * do, and in order; it never goes back to lock a row that somebody else made first (that is `again`).
  *
- * Every step has to be a lookup by index, whatever the statistics of a young table suggest, and planning has to happen
- * once a session: hence the settings.
+ * A plan costs by its nodes, and most batches have no group in them: what groups need is in statements of their own.
  */
 create function fn.im_send(p_node integer, p_epoch bigint, p_time bigint, p_conversations text[], p_at integer[],
 	p_sender text[], p_user text[], p_group text[], p_key text[], p_msg_id bigint[], p_type text[], p_body text[],
@@ -28,8 +27,6 @@ create function fn.im_send(p_node integer, p_epoch bigint, p_time bigint, p_conv
 returns table (ord bigint, status text, msg_id bigint, seq bigint, "time" bigint, duplicate boolean,
 	member_version bigint)
 language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off
-set enable_mergejoin = off set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -38,6 +35,9 @@ declare
 	v_last bigint[]; -- its last_seq,
 	v_counted bigint[]; -- its count,
 	v_row tid[]; -- and where its row is
+	v_has_groups constant boolean := num_nonnulls(variadic p_group) > 0;
+	v_may text[]; -- of each send: 'ok', or why its group refuses it
+	v_version bigint[]; -- of each send: its group's member_version
 begin
 	if not fn.lease_is_held(p_node, p_epoch) then
 		return query select i, 'lease', null::bigint, null::bigint, null::bigint, false, null::bigint
@@ -71,13 +71,24 @@ begin
 		left join conversation c on c.id = i.id and c.id = any (v_locked);
 	end if;
 
+	if v_has_groups then
+		select array_agg(case when g.no is null then 'not_found' else fn.group_may(gm.role, null,
+				case when '*' = any (string_to_array(i.mentions, ',')) then 'mention_all' else 'send' end, g.join_mode,
+				g.is_muted or gm.muted_until > p_time, g.dissolved_at is not null) end order by i.ord),
+			array_agg(g.member_version order by i.ord)
+		into v_may, v_version
+		from unnest(p_at, p_sender, p_mentions) with ordinality as i (at, sender, mentions, ord)
+		left join chat_group g on g.no = v_no[i.at]
+		left join group_member gm on gm.no = g.no and gm.uid = i.sender;
+	end if;
+
 	return query
 	with decided as (
-		select i.*, v_no[i.at] as no, g.member_version, m.msg_id as first_msg_id, m.seq as first_seq, m.time as first_time,
-			case
+		select i.*, v_no[i.at] as no, v_version[i.ord] as member_version, m.msg_id as first_msg_id, m.seq as first_seq,
+			m.time as first_time, case
 			when m.msg_id = i.msg_id then 'duplicate' -- stored by the caller's own first try, whatever has changed since
-			when g.no is null and a.uid is null then 'not_found'
-			when g.no is not null and may.send <> 'ok' then may.send
+			when i.uid is not null and a.uid is null then 'not_found'
+			when i.gid is not null and v_may[i.ord] <> 'ok' then v_may[i.ord]
 			when m.seq is not null then
 				case when m.type = fn.type_no(i.type) and m.reply_to is not distinct from i.reply_to
 					and m.mentions is not distinct from string_to_array(i.mentions, ',')
@@ -89,37 +100,23 @@ begin
 		from unnest(p_at, p_sender, p_user, p_group, p_key, p_msg_id, p_type, p_body, p_reply_to, p_mentions)
 			with ordinality as i (at, sender, uid, gid, key, msg_id, type, body, reply_to, mentions, ord)
 		left join account a on a.uid = i.uid
-		left join chat_group g on g.no = v_no[i.at]
-		left join group_member gm on gm.no = g.no and gm.uid = i.sender
 		-- The same entry by its key, see fn.entry_find().
 		left join message m on m.key_hash = fn.entry_key(v_no[i.at], i.sender || ' ' || i.key) and m.no + 0 = v_no[i.at]
 			and m.client_msg_id = i.key and m.sender = i.sender
-		cross join lateral (select fn.group_may(gm.role, null,
-			case when '*' = any (string_to_array(i.mentions, ',')) then 'mention_all' else 'send' end, g.join_mode,
-			g.is_muted or gm.muted_until > p_time, g.dissolved_at is not null) as send) may
 	), numbered as materialized (
 		select d.*, v_last[d.at] + d.rank as seq, v_counted[d.at] + d.rank as counted
 		from (select d.*, count(*) filter (where d.verdict = 'ok') over (partition by d.at order by d.ord) as rank
 			from decided d) d
 	), bumped as (
 		update conversation c set last_seq = n.last, counted = c.counted + n.last - c.last_seq,
-			first_read = coalesce(n.first_read, c.first_read), second_read = coalesce(n.second_read, c.second_read),
-			first_counted = coalesce(n.first_counted, c.first_counted),
-			second_counted = coalesce(n.second_counted, c.second_counted)
-		from (
-			select at, max(seq) as last, max(seq) filter (where is_first) as first_read,
-				max(counted) filter (where is_first) as first_counted, max(seq) filter (where is_second) as second_read,
-				max(counted) filter (where is_second) as second_counted
-			from (select at, seq, counted, uid is not null and sender = fn.first_of(p_conversations[at]) as is_first,
-				uid is not null and sender <> fn.first_of(p_conversations[at]) as is_second
-				from numbered where verdict = 'ok') s
-			group by at) n
+			first_read = coalesce(n.first, c.first_read), second_read = coalesce(n.second, c.second_read),
+			first_counted = coalesce(c.counted + n.first - c.last_seq, c.first_counted),
+			second_counted = coalesce(c.counted + n.second - c.last_seq, c.second_counted)
+		from (select at, max(seq) as last,
+				max(seq) filter (where uid is not null and sender = fn.first_of(p_conversations[at])) as first,
+				max(seq) filter (where uid is not null and sender <> fn.first_of(p_conversations[at])) as second
+			from numbered where verdict = 'ok' group by at) n
 		where c.ctid = v_row[n.at]
-	), marked as (
-		update group_member gm set read_seq = n.seq, read_counted = n.counted
-		from (select no, sender, max(seq) as seq, max(counted) as counted from numbered where verdict = 'ok' and gid is not null
-			group by no, sender) n
-		where gm.no = n.no and gm.uid = n.sender
 	), stored as (
 		insert into message (no, seq, msg_id, time, counted, key_hash, reply_to, type, sender, client_msg_id, body, mentions)
 		select no, seq, msg_id, p_time, counted, fn.entry_key(no, sender || ' ' || key), reply_to, fn.type_no(type), sender,
@@ -130,4 +127,12 @@ begin
 		coalesce(first_msg_id, msg_id), coalesce(first_seq, seq), coalesce(first_time, p_time),
 		verdict = 'duplicate', member_version
 	from numbered;
+
+	if v_has_groups then -- what stands after v_last is this batch's
+		update group_member gm set read_seq = n.seq, read_counted = n.counted
+		from (select m.no, m.sender, max(m.seq) as seq, max(m.counted) as counted
+			from unnest(v_no, v_last) as c (no, last) join message m on m.no = c.no and m.seq > c.last
+			group by m.no, m.sender) n
+		where gm.no = n.no and gm.uid = n.sender;
+	end if;
 end $$;

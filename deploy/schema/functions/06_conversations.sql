@@ -4,8 +4,7 @@
  */
 create function fn.im_conversations(p_uid text) returns table (id text, last_seq bigint, read_seq bigint)
 language plpgsql stable
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
-set enable_mergejoin = off set enable_memoize = off set jit = off
+set enable_bitmapscan = off set enable_memoize = off
 as $$
 #variable_conflict use_column
 begin

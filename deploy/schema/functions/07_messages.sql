@@ -20,7 +20,6 @@ left join message edit on edit.no = m.no and edit.seq = change.edit_seq;
  */
 create function fn.conversation_access(p_uid text, p_conversation text)
 returns table (verdict text, no bigint, since_seq bigint) language plpgsql stable
-set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 #variable_conflict use_column
 begin
@@ -48,8 +47,7 @@ create function fn.history(p_uid text, p_conversation text, p_after bigint, p_be
 returns table (verdict text, has_more boolean, seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text,
 	"time" bigint, reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean)
 language plpgsql stable
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
-set enable_mergejoin = off set jit = off
+set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -85,8 +83,7 @@ create function fn.messages(p_conversations text[], p_seqs bigint[], p_bytes big
 returns table (ord bigint, seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text, "time" bigint,
 	reply_to bigint, mentions text, target_seq bigint)
 language plpgsql stable
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
-set enable_mergejoin = off set jit = off
+set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 begin
@@ -112,8 +109,7 @@ end $$;
 create function fn.changes_of(p_conversations text[], p_seqs bigint[], p_bytes bigint)
 returns table (ord bigint, is_recalled boolean, body text, is_beyond boolean)
 language plpgsql stable
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
-set enable_mergejoin = off set jit = off
+set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 begin
@@ -149,8 +145,7 @@ create function fn.messages_between(p_conversation text, p_after bigint, p_befor
 returns table (seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text, "time" bigint,
 	reply_to bigint, mentions text[], target_seq bigint, member_version bigint, joined text[], "left" text[])
 language plpgsql stable
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
-set enable_mergejoin = off set jit = off
+set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 begin
@@ -168,7 +163,7 @@ end $$;
  * conversation's last seq counts as the one after it.
  */
 create function fn.stored_before(p_conversation text, p_before bigint, p_time bigint) returns bigint language plpgsql stable
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set jit = off
+set enable_bitmapscan = off
 as $$
 begin
 	return coalesce((select m.seq from conversation c join message m on m.no = c.no

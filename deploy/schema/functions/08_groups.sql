@@ -5,7 +5,6 @@
  */
 create function fn.im_group_create(p_gid text, p_name text, p_owner text, p_join text, p_history text, p_members text[])
 returns table (unknown text, member_count integer) language plpgsql
-set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -36,7 +35,6 @@ end $$;
 create function fn.group_change_begin(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
 	p_target text, p_action text, out no bigint, out last_seq bigint, out counted bigint, out member_count integer,
 	out role smallint, out target_role smallint, out answer fn.entry_answer) language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -77,7 +75,6 @@ end $$;
  */
 create function fn.group_members_add(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
 	p_uids text[], p_max_members integer) returns fn.entry_answer language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
 	v record;
@@ -120,7 +117,6 @@ end $$;
  */
 create function fn.group_member_remove(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
 	p_uid text) returns fn.entry_answer language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 declare
 	v record;
@@ -145,7 +141,6 @@ end $$;
  */
 create function fn.group_member_role(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
 	p_uid text, p_role smallint) returns fn.entry_answer language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 declare
 	v record;
@@ -174,7 +169,7 @@ end $$;
  */
 create function fn.members(p_uid text, p_gid text, p_after text, p_limit integer)
 returns table (verdict text, uid text, role smallint, muted_until bigint) language plpgsql stable
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -194,7 +189,6 @@ end $$;
  */
 create function fn.members_as_of(p_conversation text, p_version bigint, p_after text, p_limit integer)
 returns table (uid text) language plpgsql stable
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off
 as $$
 #variable_conflict use_column
 declare

@@ -8,7 +8,6 @@
 create function fn.message_change_begin(p_node integer, p_epoch bigint, p_msg_id bigint, p_conversation text, p_caller text,
 	p_target_seq bigint, out no bigint, out role smallint, out sender text, out type smallint, out "time" bigint,
 	out recall_seq bigint, out answer fn.entry_answer) language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -51,7 +50,6 @@ end $$;
  */
 create function fn.entry_recall(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_conversation text, p_caller text,
 	p_target_seq bigint, p_window_ms bigint) returns fn.entry_answer language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 declare
 	v record;
@@ -83,7 +81,6 @@ end $$;
  */
 create function fn.entry_edit(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_conversation text, p_caller text,
 	p_target_seq bigint, p_body text, p_types text[], p_window_ms bigint) returns fn.entry_answer language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 declare
 	v record;

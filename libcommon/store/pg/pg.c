@@ -323,13 +323,16 @@ static void pg_set_session(struct pg *pg)
 	pg->uri = str_dup(str_from(pg->options.uri));
 	pg->keywords[0] = "dbname"; /* expanded: it may be a whole URI */
 	pg->values[0] = pg->uri;
-	if (pg->options.statement_timeout_ms) {
-		buf_printf(&session, "-c statement_timeout=%u", pg->options.statement_timeout_ms);
+	if (pg->options.settings)
+		buf_append_text(&session, pg->options.settings);
+	if (pg->options.statement_timeout_ms)
+		buf_printf(&session, " -c statement_timeout=%u", pg->options.statement_timeout_ms);
+	if (session.len) {
 		pg->session = str_dup(buf_str(&session));
 		pg->keywords[1] = "options";
 		pg->values[1] = pg->session;
-		buf_release(&session);
 	}
+	buf_release(&session);
 }
 
 err_t pg_new(struct pg **out, struct worker *worker, const struct pg_options *options)

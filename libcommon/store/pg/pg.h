@@ -51,10 +51,18 @@ struct pg_options {
 	struct gauge *waiting_gauge; /* of those; may be NULL */
 	uint64_t timeout_ms; /* of one query, waiting included */
 	unsigned max_sent; /* queries on one connection that the server has not answered; 0: no cap */
+	const char *settings; /* of the server's for each session, "-c NAME=VALUE ..."; may be NULL */
 	unsigned statement_timeout_ms; /* after it the server cancels a statement (ERR_UNAVAILABLE); 0: it never does */
 };
 
 #define PG_ANY_LANE UINT64_MAX
+
+/*
+ * For pg_options.settings: a session plans a statement once, and finds rows by index only. The statistics of a young table
+ * suggest scans and hash joins, which would stay when the table has grown.
+ */
+#define PG_BY_INDEX \
+	"-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
 
 /* Parameters, in the binary format, copied in. {0} is none; pg_query() takes the memory over. At most PG_MAX_PARAMS. */
 #define PG_MAX_PARAMS 24

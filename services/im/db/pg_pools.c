@@ -12,6 +12,7 @@ err_t pg_pools_open(struct pg_pools *pools, struct worker *worker, const struct 
 {
 	const struct pg_options common = {
 		.uri = config->pg_uri, .max_waiting = MAX_WAITING, .timeout_ms = (uint64_t)config->send_timeout_ms,
+		.settings = PG_BY_INDEX,
 	};
 	struct pg_options sends = common, control = common, calls = common;
 
