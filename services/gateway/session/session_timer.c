@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "cluster/routes.h"
 #include "gateway/config.h"
 #include "gateway/session/opening.h"
 #include "gateway/session/session.h"
@@ -10,8 +11,6 @@
 #include "gateway/session/session_pages.h"
 #include "loop/worker.h"
 #include "net/ws/ws_server.h"
-
-#define TIMER_OPENING_MS 8000 /* im has IM_CALL_TIMEOUT_MS; a router may be found not to answer on the way */
 
 static uint64_t timer_expiry(const struct session *session, uint64_t now_ms)
 {
@@ -73,7 +72,7 @@ void session_timer_start(struct session *session, uint64_t now_ms)
 {
 	session->heard_ms = now_ms;
 	session->ping_ms = now_ms + 1 + random_below((uint64_t)session->home->config->ws_heartbeat_ms);
-	session->opening->deadline_ms = now_ms + TIMER_OPENING_MS;
+	session->opening->deadline_ms = now_ms + ROUTE_OPENING_MS;
 	timer_init(&session->timer, timer_on_fire);
 	timer_arm_earliest(session, now_ms);
 }

@@ -155,7 +155,7 @@ static void client_frame_read_ack(const json_t *root, struct client_frame *out, 
 }
 
 static const char *const served[] = { "ping", "send", "ack", NULL };
-static const char *const not_served[] = { "read", "typing", "join", "leave", "watch", NULL };
+static const char *const not_served[] = { "read", "typing", "join", "leave", "focus", "watch", NULL };
 
 static bool client_frame_is_one_of(struct str name, const char *const *names)
 {

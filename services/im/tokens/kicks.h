@@ -7,8 +7,8 @@
 
 /*
  * Closes connections that were opened with a revoked token. Router is asked until it has done it, for ten seconds at most.
- * Six seconds later it is asked once more: a connection that im admitted before the token was revoked may have been bound after
- * the first kick. A gateway gives a connection five seconds to be bound, so the second kick finds it. Thread: the worker's.
+ * Nine seconds later it is asked once more: a connection that im admitted before the token was revoked may have been bound after
+ * the first kick. A gateway gives a connection eight seconds to open, so the second kick finds it. Thread: the worker's.
  */
 struct kicks {
 	struct worker *worker;
