@@ -24,9 +24,6 @@
  */
 #define ROUTE_GONE_S 120
 
-/* A gateway closes a connection that has no route this long after its handshake. */
-#define ROUTE_OPENING_MS 8000
-
 struct route {
 	struct str node; /* "gateway-1" */
 	uint64_t node_epoch;

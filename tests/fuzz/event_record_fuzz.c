@@ -13,15 +13,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 
 	CHECK(!record == (fault != NULL));
 	if (record) {
-		const Skein__V1__Users *users = record->audience->users;
+		size_t users = 0;
 
-		CHECK(record->version == EVENT_RECORD_VERSION);
-		CHECK(record->audience->who_case == SKEIN__V1__AUDIENCE__WHO_USERS);
-		CHECK(users->n_uids >= 1 && users->n_uids <= EVENT_RECORD_MAX_USERS);
-		for (size_t i = 0; i < users->n_uids; i++)
-			CHECK(ident_is_valid(str_from(users->uids[i])));
-		CHECK(record->event->kind[0] && str_from(record->event->kind).len <= EVENT_RECORD_MAX_KIND);
-		CHECK(str_from(record->event->body).len <= EVENT_RECORD_MAX_BODY);
+		CHECK(record->version == EVENT_RECORD_VERSION && record->n_events >= 1);
+		for (size_t i = 0; i < record->n_events; i++) {
+			const Skein__V1__EmittedEvent *emitted = record->events[i];
+
+			CHECK(emitted->audience->who_case == SKEIN__V1__AUDIENCE__WHO_USERS && emitted->audience->users->n_uids >= 1);
+			users += emitted->audience->users->n_uids;
+			for (size_t j = 0; j < emitted->audience->users->n_uids; j++)
+				CHECK(ident_is_valid(str_from(emitted->audience->users->uids[j])));
+			CHECK(emitted->event->kind[0] && str_from(emitted->event->kind).len <= EVENT_RECORD_MAX_KIND);
+			CHECK(str_from(emitted->event->body).len <= EVENT_RECORD_MAX_BODY);
+		}
+		CHECK(users <= EVENT_RECORD_MAX_USERS);
 		skein__v1__event_record__free_unpacked(record, NULL);
 	}
 	mem_free((void *)input.ptr);

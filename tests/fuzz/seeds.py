@@ -479,20 +479,23 @@ MESSAGE_RECORD = {
     "cut": record()[:-1],
 }
 
-EVENT_USERS = text(2, text(2, text(1, "alice") + text(1, "bob")))
-EVENT_CONTENT = text(3, text(1, "read") + text(2, '{"conversation_id":"u:alice:bob","uid":"bob","seq":7}'))
+EVENT_USERS = text(1, text(2, text(1, "alice") + text(1, "bob")))
+EVENT_CONTENT = text(2, text(1, "read") + text(2, '{"conversation_id":"u:alice:bob","uid":"bob","seq":7}'))
+EMITTED = text(2, EVENT_USERS + EVENT_CONTENT + text(3, f"00-{TRACE}"))
 EVENT_RECORD = {
-    "usual": number(1, 1) + EVENT_USERS + EVENT_CONTENT + text(4, f"00-{TRACE}"),
-    "other-version": number(1, 2) + EVENT_USERS + EVENT_CONTENT,
-    "for-everybody": number(1, 1) + text(2, text(2, b"")) + EVENT_CONTENT,
-    "for-what-is-no-uid": number(1, 1) + text(2, text(2, text(1, "a b"))) + EVENT_CONTENT,
-    "for-a-room": number(1, 1) + text(2, text(4, "lobby")) + EVENT_CONTENT,
-    "for-users-and-a-room": number(1, 1) + EVENT_USERS + text(2, text(4, "lobby")) + EVENT_CONTENT,
-    "no-audience": number(1, 1) + EVENT_CONTENT,
-    "no-event": number(1, 1) + EVENT_USERS,
-    "no-kind": number(1, 1) + EVENT_USERS + text(3, text(2, "{}")),
+    "usual": number(1, 1) + EMITTED,
+    "two": number(1, 1) + EMITTED + EMITTED,
+    "other-version": number(1, 2) + EMITTED,
+    "for-everybody": number(1, 1) + text(2, text(1, text(2, b"")) + EVENT_CONTENT),
+    "for-what-is-no-uid": number(1, 1) + text(2, text(1, text(2, text(1, "a b"))) + EVENT_CONTENT),
+    "for-a-room": number(1, 1) + text(2, text(1, text(4, "lobby")) + EVENT_CONTENT),
+    "for-users-and-a-room": number(1, 1) + text(2, EVENT_USERS + text(1, text(4, "lobby")) + EVENT_CONTENT),
+    "no-audience": number(1, 1) + text(2, EVENT_CONTENT),
+    "no-event": number(1, 1) + text(2, EVENT_USERS),
+    "no-kind": number(1, 1) + text(2, EVENT_USERS + text(2, text(2, "{}"))),
+    "second-spoilt": number(1, 1) + EMITTED + text(2, EVENT_USERS),
     "empty": b"",
-    "cut": (number(1, 1) + EVENT_USERS + EVENT_CONTENT)[:-1],
+    "cut": (number(1, 1) + EMITTED)[:-1],
 }
 
 FILE = text(1, "a.proto") + text(2, "p") + text(4, text(1, "M")) + text(5, text(1, "E")) + text(6, text(1, "S"))

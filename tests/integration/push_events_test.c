@@ -141,9 +141,11 @@ static void produce_bytes(struct str value)
 	assert_int_equal(kafka_produce(scene.producer, TOPIC_EVENT, STR("key"), value, NULL, 0, on_produced, NULL), OK);
 }
 
-static void produce(const char *kind, const char *body, const char *first, const char *second)
+/* A record that has the event `times` times: once or twice. */
+static void produce_times(size_t times, const char *kind, const char *body, const char *first, const char *second)
 {
 	Skein__V1__EventRecord record = SKEIN__V1__EVENT_RECORD__INIT;
+	Skein__V1__EmittedEvent emitted = SKEIN__V1__EMITTED_EVENT__INIT, *events[] = { &emitted, &emitted };
 	Skein__V1__Audience audience = SKEIN__V1__AUDIENCE__INIT;
 	Skein__V1__Users users = SKEIN__V1__USERS__INIT;
 	Skein__V1__Event event = SKEIN__V1__EVENT__INIT;
@@ -156,11 +158,18 @@ static void produce(const char *kind, const char *body, const char *first, const
 	users.n_uids = second ? 2 : 1;
 	audience.who_case = SKEIN__V1__AUDIENCE__WHO_USERS;
 	audience.users = &users;
+	emitted.audience = &audience;
+	emitted.event = &event;
 	record.version = 1;
-	record.audience = &audience;
-	record.event = &event;
+	record.events = events;
+	record.n_events = times;
 	assert_true(skein__v1__event_record__get_packed_size(&record) <= sizeof(packed));
 	produce_bytes(str_of(packed, skein__v1__event_record__pack(&record, packed)));
+}
+
+static void produce(const char *kind, const char *body, const char *first, const char *second)
+{
+	produce_times(1, kind, body, first, second);
 }
 
 static void on_bound(void *arg, err_t err, const struct route_bound *bound)
@@ -303,10 +312,15 @@ static void open_stores(void)
 	const struct kafka_topic topic = { .name = TOPIC_EVENT, .partitions = 1, .replication = 1 };
 	const struct redis_options redis_options = { .uri = redis_server.uri, .max_waiting = 10000, .timeout_ms = 1500 };
 	const struct kafka_producer_options producer_options = {
-		.brokers = kafka_server.uri, .client_id = "test", .max_waiting = 10000, .max_waiting_bytes = 64u << 20,
+		.brokers = kafka_server.uri,
+		.client_id = "test",
+		.max_waiting = 10000,
+		.max_waiting_bytes = 64u << 20,
 	};
 	const struct rpc_server_options server_options = {
-		.listen = scene.address, .methods = methods, .method_count = ARRAY_LEN(methods),
+		.listen = scene.address,
+		.methods = methods,
+		.method_count = ARRAY_LEN(methods),
 	};
 
 	snprintf(scene.address, sizeof(scene.address), "127.0.0.1:%u", real_server_free_port());
@@ -418,6 +432,17 @@ static void an_event_reaches_every_connection_of_its_users_and_no_other_without_
 	for (size_t i = 0; i < seen->conn_count; i++)
 		has[seen->conns[i]] = true;
 	assert_true(has[1] && has[2] && has[3]);
+}
+
+static void every_event_of_a_record_arrives(void **state)
+{
+	(void)state;
+
+	produce_times(2, "read", "{\"seq\":7}", scene.alice, scene.bob);
+	turn_until_count(&scene.worker, &scene.event_count, 2);
+	assert_int_equal(scene.seen_count, 2);
+	assert_int_equal(scene.seen[0].conn_count, 3);
+	assert_int_equal(scene.seen[1].conn_count, 3);
 }
 
 static void an_event_for_users_who_are_not_connected_goes_nowhere(void **state)
@@ -536,6 +561,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EVENT_TEST(an_event_reaches_every_connection_of_its_users_and_no_other_without_a_number),
+		EVENT_TEST(every_event_of_a_record_arrives),
 		EVENT_TEST(an_event_for_users_who_are_not_connected_goes_nowhere),
 		EVENT_TEST(a_record_that_is_no_event_is_counted_and_the_next_one_arrives),
 		EVENT_TEST(while_push_has_all_the_messages_it_can_take_events_are_dropped),

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "cluster/routes.h"
+#include "cluster/conn_opening.h"
 #include "gateway/config.h"
 #include "gateway/session/opening.h"
 #include "gateway/session/session.h"
@@ -72,7 +72,7 @@ void session_timer_start(struct session *session, uint64_t now_ms)
 {
 	session->heard_ms = now_ms;
 	session->ping_ms = now_ms + 1 + random_below((uint64_t)session->home->config->ws_heartbeat_ms);
-	session->opening->deadline_ms = now_ms + ROUTE_OPENING_MS;
+	session->opening->deadline_ms = now_ms + CONN_OPENING_MS;
 	timer_init(&session->timer, timer_on_fire);
 	timer_arm_earliest(session, now_ms);
 }

@@ -3,27 +3,42 @@
 
 #include "base/telemetry/metrics.h"
 #include "base/text/buf.h"
+#include "loop/worker.h"
 #include "store/kafka/kafka.h"
 
 /*
- * Events: what connected users are told and nothing keeps (contract section 4, `event`). events_emit() writes a record to the
- * topic im.event; push finds the users' connections and sends each an unnumbered frame.
+ * Events: what connected users are told and nothing keeps (contract section 4, `event`). events_emit() puts an event into a
+ * record for the topic im.event; push finds the users' connections and sends each an unnumbered frame.
  *
- * Nobody waits for an event, and an event may be lost: when EVENTS_MAX_WAITING records wait for Kafka, new events are
+ * A record costs more than an event, so events share records: a record leaves EVENTS_LINGER_MS after its first event, or when it is
+ * full. Records fill side by side, one for each hash of an event's first uid: the events for one user stay in order.
+ *
+ * Nobody waits for an event, and an event may be lost: when EVENTS_MAX_WAITING of them wait for Kafka, new events are
  * dropped and counted. Events have this room for themselves and take none of the messages'. A caller emits after the commit of
  * what the event tells of. Thread: the worker's.
  */
 
 #define EVENTS_MAX_WAITING 4000u
 #define EVENTS_MAX_WAITING_BYTES (8u << 20)
+#define EVENTS_LINGER_MS WORKER_TICK_MS
+#define EVENTS_OPEN_RECORDS 8
 
-/* A record names at most so many users; events_emit() splits what is over. */
-#define EVENT_RECORD_UIDS_MAX 1000
+/* A record is full with so many users, or with so many bytes. events_emit() splits an event for more users. */
+#define EVENTS_RECORD_UIDS_MAX 1000
+#define EVENTS_RECORD_BYTES (64u << 10)
+
+struct events_open_record {
+	struct buf bytes;
+	unsigned event_count, uid_count;
+};
 
 struct events {
+	struct worker *worker;
 	struct kafka_producer *producer; /* NULL: stopped */
-	unsigned waiting;
-	struct buf scratch;
+	struct events_open_record open[EVENTS_OPEN_RECORDS];
+	struct timer linger;
+	unsigned waiting; /* events that Kafka has not acknowledged, those in open records included */
+	size_t waiting_bytes;
 	struct counter *emitted, *dropped_full, *dropped_kafka;
 };
 
@@ -37,9 +52,9 @@ struct event {
 };
 
 /* The producer holds EVENTS_MAX_WAITING records and EVENTS_MAX_WAITING_BYTES more than messages may take. */
-void events_init(struct events *events, struct kafka_producer *producer);
+void events_init(struct events *events, struct worker *worker, struct kafka_producer *producer);
 
-/* Before the producer is closed. Later events are dropped. */
+/* Before the producer is closed: gives it the open records. Later events are dropped. */
 void events_stop(struct events *events);
 
 void events_emit(struct events *events, const struct event *event);

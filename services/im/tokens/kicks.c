@@ -3,14 +3,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/telemetry/log.h"
-#include "cluster/routes.h"
+#include "cluster/conn_opening.h"
 #include "proto/router.pb-c.h"
 
 #define KICK_PATH "/skein.v1.Router/Kick"
 #define CALL_TIMEOUT_MS 3000 /* router itself gives gateways two */
 #define RETRY_MS 200
 #define GIVE_UP_MS 10000
-#define AGAIN_MS (ROUTE_OPENING_MS + 1000)
+#define AGAIN_MS (CONN_OPENING_MS + 1000)
 #define CODE 4002
 
 /* At most so many kicks are queued. Beyond that a connection stays open until its token expires. */

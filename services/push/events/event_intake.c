@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/telemetry/log.h"
-#include "push/events/event.h"
+#include "push/events/event_batch.h"
 #include "push/events/event_record.h"
 
 struct event_intake {
@@ -50,7 +50,7 @@ static void event_intake_take(struct event_intake *intake, const struct kafka_re
 		         LOG_NUM("offset", record->offset), LOG_NUM("bytes", record->value.len));
 		return;
 	}
-	event_start(&intake->events, event, record->value.len);
+	event_batch_start(&intake->events, event, record->value.len);
 }
 
 static void event_intake_on_record(void *arg, struct kafka_record *record)
@@ -82,9 +82,9 @@ static int64_t event_intake_read_under_way(void *arg)
 
 static void event_intake_make_metrics(struct event_intake *intake)
 {
-	const char *name = "skein_push_events_dropped_total", *help = "Events, or records of one for a gateway, by why not sent.";
+	const char *name = "skein_push_events_dropped_total", *help = EVENTS_DROPPED_HELP;
 
-	intake->taken = metrics_counter("skein_push_events_total", "Events taken from Kafka.", NULL);
+	intake->taken = metrics_counter("skein_push_event_records_total", "Records of events taken from Kafka.", NULL);
 	intake->unusable = metrics_counter(name, help, "reason=\"unusable\"");
 	intake->late = metrics_counter(name, help, "reason=\"late\"");
 	intake->push_busy = metrics_counter(name, help, "reason=\"push_busy\"");

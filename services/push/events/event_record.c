@@ -4,8 +4,7 @@
 
 static bool event_record_names_users(const Skein__V1__Audience *audience)
 {
-	if (!audience || audience->who_case != SKEIN__V1__AUDIENCE__WHO_USERS || !audience->users->n_uids ||
-	    audience->users->n_uids > EVENT_RECORD_MAX_USERS)
+	if (!audience || audience->who_case != SKEIN__V1__AUDIENCE__WHO_USERS || !audience->users->n_uids)
 		return false;
 	for (size_t i = 0; i < audience->users->n_uids; i++)
 		if (!ident_is_valid(str_from(audience->users->uids[i])))
@@ -15,16 +14,25 @@ static bool event_record_names_users(const Skein__V1__Audience *audience)
 
 static const char *event_record_fault(const Skein__V1__EventRecord *record)
 {
+	size_t users = 0;
+
 	if (record->version != EVENT_RECORD_VERSION)
 		return "of another version";
-	if (!event_record_names_users(record->audience))
-		return "not for 1 to 1,000 users";
-	if (!record->event)
+	if (!record->n_events)
 		return "without an event";
-	size_t kind = str_from(record->event->kind).len, body = str_from(record->event->body).len;
-	if (!kind || kind > EVENT_RECORD_MAX_KIND || body > EVENT_RECORD_MAX_BODY)
-		return "an event without a kind, or too large";
-	return NULL;
+	for (size_t i = 0; i < record->n_events; i++) {
+		const Skein__V1__EmittedEvent *emitted = record->events[i];
+
+		if (!event_record_names_users(emitted->audience))
+			return "an event that is not for named users";
+		users += emitted->audience->users->n_uids;
+		if (!emitted->event)
+			return "an audience without an event";
+		size_t kind = str_from(emitted->event->kind).len, body = str_from(emitted->event->body).len;
+		if (!kind || kind > EVENT_RECORD_MAX_KIND || body > EVENT_RECORD_MAX_BODY)
+			return "an event without a kind, or too large";
+	}
+	return users > EVENT_RECORD_MAX_USERS ? "for more than 1,000 users" : NULL;
 }
 
 Skein__V1__EventRecord *event_record_read(struct str value, const char **fault)

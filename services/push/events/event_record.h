@@ -8,7 +8,7 @@
 
 #define EVENT_RECORD_VERSION 1
 #define EVENT_RECORD_MAX_BYTES (256u << 10)
-#define EVENT_RECORD_MAX_USERS 1000 /* named in one record */
+#define EVENT_RECORD_MAX_USERS 1000 /* named in one record, by all of its events */
 #define EVENT_RECORD_MAX_KIND 32 /* bytes */
 #define EVENT_RECORD_MAX_BODY (16u << 10)
 

@@ -13,6 +13,7 @@
 /* A record that can be used, for a test to spoil. */
 struct example {
 	Skein__V1__EventRecord record;
+	Skein__V1__EmittedEvent emitted[2], *events[2];
 	Skein__V1__Audience audience;
 	Skein__V1__Users users;
 	Skein__V1__Event event;
@@ -34,8 +35,14 @@ static void example_fill(struct example *example)
 	example->event.kind = "read";
 	example->event.body = "{\"seq\":7}";
 	example->record.version = EVENT_RECORD_VERSION;
-	example->record.audience = &example->audience;
-	example->record.event = &example->event;
+	for (size_t i = 0; i < 2; i++) {
+		skein__v1__emitted_event__init(&example->emitted[i]);
+		example->emitted[i].audience = &example->audience;
+		example->emitted[i].event = &example->event;
+		example->events[i] = &example->emitted[i];
+	}
+	example->record.events = example->events;
+	example->record.n_events = 1;
 }
 
 static bool can_be_used(const struct example *example)
@@ -68,6 +75,31 @@ static void a_record_for_one_to_a_thousand_users_can_be_used(void **state)
 	assert_false(can_be_used(&example));
 }
 
+static void the_users_of_all_events_of_a_record_are_counted_together(void **state)
+{
+	struct example example;
+	(void)state;
+
+	example_fill(&example);
+	example.record.n_events = 2;
+	example.users.n_uids = EVENT_RECORD_MAX_USERS / 2;
+	assert_true(can_be_used(&example));
+	example.users.n_uids++;
+	assert_false(can_be_used(&example));
+}
+
+static void one_event_that_cannot_be_used_spoils_its_record(void **state)
+{
+	struct example example;
+	(void)state;
+
+	example_fill(&example);
+	example.record.n_events = 2;
+	assert_true(can_be_used(&example));
+	example.emitted[1].event = NULL;
+	assert_false(can_be_used(&example));
+}
+
 static void a_record_that_names_what_is_no_uid_cannot_be_used(void **state)
 {
 	struct example example;
@@ -90,7 +122,7 @@ static void a_record_for_another_audience_or_of_another_version_cannot_be_used(v
 	example.record.version = 2;
 	assert_false(can_be_used(&example));
 	example_fill(&example);
-	example.record.audience = NULL;
+	example.emitted[0].audience = NULL;
 	assert_false(can_be_used(&example));
 	example_fill(&example);
 	example.audience.who_case = SKEIN__V1__AUDIENCE__WHO_ROOM;
@@ -105,7 +137,10 @@ static void a_record_without_an_event_or_with_one_that_is_too_large_cannot_be_us
 	(void)state;
 
 	example_fill(&example);
-	example.record.event = NULL;
+	example.emitted[0].event = NULL;
+	assert_false(can_be_used(&example));
+	example_fill(&example);
+	example.record.n_events = 0;
 	assert_false(can_be_used(&example));
 	example_fill(&example);
 	example.event.kind = "";
@@ -138,6 +173,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_for_one_to_a_thousand_users_can_be_used),
+		cmocka_unit_test(the_users_of_all_events_of_a_record_are_counted_together),
+		cmocka_unit_test(one_event_that_cannot_be_used_spoils_its_record),
 		cmocka_unit_test(a_record_that_names_what_is_no_uid_cannot_be_used),
 		cmocka_unit_test(a_record_for_another_audience_or_of_another_version_cannot_be_used),
 		cmocka_unit_test(a_record_without_an_event_or_with_one_that_is_too_large_cannot_be_used),

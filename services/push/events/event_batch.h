@@ -1,0 +1,40 @@
+#ifndef SKEIN_PUSH_EVENTS_EVENT_BATCH_H
+#define SKEIN_PUSH_EVENTS_EVENT_BATCH_H
+
+#include <stddef.h>
+
+#include "base/list.h"
+#include "base/telemetry/metrics.h"
+#include "deliver/gateways.h"
+#include "proto/record.pb-c.h"
+#include "store/redis/redis.h"
+
+/*
+ * The events of one record on their way: the routes of all of their users are
+ * looked up at once; then each gateway that holds some of an event's connections
+ * gets one delivery of it. Nothing is tried again. A delivery that a gateway
+ * cannot take (it is dead, behind, or has too many events unanswered) is dropped
+ * and counted. Thread: the worker's.
+ */
+
+/* What all batches of a process share; the owner is event_intake.c. */
+#define EVENTS_DROPPED_HELP "Records of events, look-ups of users and deliveries to gateways that were dropped, by reason."
+
+struct event_context {
+	struct redis *redis;
+	struct gateways *gateways;
+	struct list under_way; /* batches whose routes are being looked up */
+	size_t count, bytes; /* of these: events, and bytes of their records; their lookups are `lookups` */
+	size_t lookups;
+	struct counter *sent, *no_routes, *gateway_dead, *gateway_behind, *gateway_full;
+};
+
+void event_context_init(struct event_context *context, struct redis *redis, struct gateways *gateways);
+
+/* Before gateways_free(): look-ups under way end for nothing. */
+void event_context_stop(struct event_context *context);
+
+/* Takes the record over, which is one that event_record_read() gave. */
+void event_batch_start(struct event_context *context, Skein__V1__EventRecord *record, size_t bytes);
+
+#endif
