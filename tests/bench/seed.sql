@@ -60,4 +60,4 @@ $$;
 select format('select pg_temp.seed_round(%s, %s, %s, %s)', s, :rounds, :members, :users) from generate_series(1, :rounds) s
 \gexec
 
-vacuum analyze;
+vacuum analyze account, conversation, direct_member, chat_group, group_member, message;
