@@ -36,19 +36,15 @@ bool known_users_has(struct known_users *seen, struct str uid)
 	return user_lru_find(&seen->users, uid);
 }
 
-static err_t known_users_verdict(err_t err, const PGresult *result)
-{
-	if (err)
-		return ERR_UNAVAILABLE;
-	return pg_bool(result, 0, 0) ? ERR_UNAUTHENTICATED : OK;
-}
-
 static void known_users_on_touched(void *arg, err_t err, const PGresult *result)
 {
 	struct admission *admission = arg;
 
-	err = known_users_verdict(err, result);
-	if (!err)
+	if (err)
+		err = ERR_UNAVAILABLE;
+	else if (pg_bool(result, 0, 0))
+		err = ERR_UNAUTHENTICATED;
+	else
 		user_lru_make(&admission->seen->users, str_of(admission->uid, admission->len));
 	admission->done(admission->arg, err);
 	mem_free(admission);
