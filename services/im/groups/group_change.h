@@ -13,9 +13,9 @@
  */
 
 enum group_role { GROUP_MEMBER,
-	          GROUP_ADMIN }; /* as group_member.role; the owner's role is handed over, not given */
+	          GROUP_ADMIN }; /* as group_member.role; the role of owner cannot be given */
 
-/* All of them, or none; those who are members already are left out. At most `max_members` afterwards. */
+/* Adds all of the users, or none. Members are skipped. The group has at most `max_members` afterwards. */
 struct entry *group_add_new(struct str gid, const struct str *uids, size_t count, int64_t max_members,
                             const struct entry_caller *caller);
 

@@ -7,7 +7,7 @@
 #include "im/http/call_entry.h"
 #include "im/stored/uid_list.h"
 
-/* Tells those whom the change added or removed, on all their devices. */
+/* Sends an event to the users whom the change added or removed. */
 static void member_change_tell(struct call *call, const char *op, struct str list)
 {
 	const struct groups *groups = call_context(call);
