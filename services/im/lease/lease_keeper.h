@@ -32,7 +32,7 @@ struct lease_keeper {
 	void *arg;
 };
 
-/* A caretaker of another im's number uses them too (takeover.h). Their parameters are in lease_keeper.c. */
+/* For the caretaker of another im's number too (takeover.h). Their parameters are in lease_keeper.c. */
 extern const struct pg_statement lease_renew_statement, lease_give_back_statement;
 
 /* Leases a number as soon as PostgreSQL answers. `owner` is this process's name; it outlives the keeper. */
