@@ -29,7 +29,7 @@ static void sync_on_found(void *arg, err_t err, size_t found)
 	struct sync_page *page = &call->page;
 
 	if (!err) {
-		/* What was found beyond a full page is let go of. */
+		/* Messages that were found beyond a full page are released. */
 		for (; page->count > found; page->count--)
 			stored_message_unref(call->wanted[page->count - 1].message);
 		page->next_offset = page->first_offset + found - 1;
@@ -38,7 +38,7 @@ static void sync_on_found(void *arg, err_t err, size_t found)
 	sync_end(call, err);
 }
 
-/* False if an entry is none. */
+/* False if an entry of the inbox is malformed. */
 static bool sync_copy_entries(struct sync_call *call, const struct inbox_page *inbox)
 {
 	size_t bytes = 0;
