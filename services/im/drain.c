@@ -19,7 +19,7 @@
 
 #define DRAIN_POLL_MS 20
 
-/* A call from a gateway takes at most the time of a send and of the query before it. */
+/* In units of send.timeout: a call from a gateway takes at most the time of a send and of the query before it. */
 #define RPC_GRACE_TIMEOUTS 3
 
 static void drain_on_redis_closed(void *arg)
@@ -79,7 +79,7 @@ static uint64_t drain_left_ms(const struct app *app)
 	return app->drain_until_ms > now ? app->drain_until_ms - now : 0;
 }
 
-/* Goes on when every request is answered. A batch whose outcome is not known yet may take until the deadline. */
+/* Continues when every request is answered. A batch whose outcome is not known yet may take until the deadline. */
 static void drain_on_timer(struct timer *timer)
 {
 	struct app *app = container_of(timer, struct app, drain_timer);
