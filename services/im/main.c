@@ -22,9 +22,8 @@
 #include "rpc/client/rpc_client.h"
 #include "rpc/server/descriptor_set.h"
 
-/* The process and its parts, which live as long as it does. */
-static struct im {
-	struct app app;
+/* The parts of the process. They live as long as it does. */
+static struct parts {
 	struct pg_pools pg;
 	struct known_users known_users;
 	struct revocation_feed revocations;
@@ -43,27 +42,27 @@ static struct im {
 	struct sync sync;
 	struct rpc_api rpc_api;
 	struct dispatcher dispatcher;
-} im = {
-	.app = {
-		.pg = &im.pg,
-		.known_users = &im.known_users,
-		.revocations = &im.revocations,
-		.kicks = &im.kicks,
-		.rates = &im.rates,
-		.lease_keeper = &im.lease_keeper,
-		.publisher = &im.publisher,
-		.events = &im.events,
-		.entries = &im.entries,
-		.takeover = &im.takeover,
-		.overload = &im.overload,
-		.message_cache = &im.message_cache,
-		.accounts = &im.accounts,
-		.groups = &im.groups,
-		.messages = &im.messages,
-		.sync = &im.sync,
-		.rpc_api = &im.rpc_api,
-		.dispatcher = &im.dispatcher,
-	},
+} parts;
+
+static struct app im = {
+	.pg = &parts.pg,
+	.known_users = &parts.known_users,
+	.revocations = &parts.revocations,
+	.kicks = &parts.kicks,
+	.rates = &parts.rates,
+	.lease_keeper = &parts.lease_keeper,
+	.publisher = &parts.publisher,
+	.events = &parts.events,
+	.entries = &parts.entries,
+	.takeover = &parts.takeover,
+	.overload = &parts.overload,
+	.message_cache = &parts.message_cache,
+	.accounts = &parts.accounts,
+	.groups = &parts.groups,
+	.messages = &parts.messages,
+	.sync = &parts.sync,
+	.rpc_api = &parts.rpc_api,
+	.dispatcher = &parts.dispatcher,
 };
 
 static err_t open_clients(struct app *app)
@@ -239,7 +238,7 @@ static err_t run_migrations(void *arg)
 
 int main(int argc, char **argv)
 {
-	struct app *app = &im.app;
+	struct app *app = &im;
 	const struct readiness_check checks[] = {
 		{ .name = "postgres", .start = readiness_postgres, .arg = app },
 		{ .name = "redis", .start = readiness_redis, .arg = app },
