@@ -60,7 +60,8 @@ static struct password_work *password_pool_new_work(struct password_pool *passwo
 	return job;
 }
 
-err_t password_pool_hash(struct password_pool *passwords, struct str password, void (*done)(void *arg, const char *text), void *arg)
+err_t password_pool_hash(struct password_pool *passwords, struct str password, void (*done)(void *arg, const char *text),
+                         void *arg)
 {
 	struct password_work *job = password_pool_new_work(passwords, password, arg);
 

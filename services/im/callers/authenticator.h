@@ -29,8 +29,8 @@ struct authenticator {
 };
 
 /*
- * `authorization` is the header's value. ERR_UNAUTHENTICATED, logged at debug level with the request's id; ERR_UNAVAILABLE until
- * the revoked tokens are loaded.
+ * `authorization` is the header's value. ERR_UNAUTHENTICATED, logged at debug level with the request's id;
+ * ERR_UNAVAILABLE until the revoked tokens are loaded.
  */
 err_t authenticator_verify(const struct authenticator *authenticator, struct str authorization, struct str request_id,
                            struct caller *caller) MUST_CHECK;

@@ -103,13 +103,13 @@ struct json_error *call_error(struct call *call);
 bool call_check_reading(struct call *call) MUST_CHECK;
 
 /*
- * Ends reading: the body's tree is freed. False when there was an error: then it was answered and the call is gone. For handlers
- * that do not call call_query(), which does the same.
+ * Ends reading: the body's tree is freed. False when there was an error: then it was answered and the call is gone. For a
+ * handler that does not call call_query(), which does the same.
  */
 bool call_finish_reading(struct call *call) MUST_CHECK;
 
 /*
- * The same for a handler that ends here: either there was an error, or something was started that will answer the call.
+ * The same for a handler that ends here: either there was an error, or something was started that answers the call.
  */
 void call_leave(struct call *call);
 

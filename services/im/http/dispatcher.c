@@ -26,7 +26,8 @@ static void dispatcher_on_admitted(void *arg, err_t err)
 }
 
 /* Under overload most requests to send end here, so this costs no allocation. */
-static bool dispatcher_refuses(const struct dispatcher *dispatcher, struct http_request *request, const struct call_route *route)
+static bool dispatcher_refuses(const struct dispatcher *dispatcher, struct http_request *request,
+                               const struct call_route *route)
 {
 	const struct dispatcher_gate *gate = &dispatcher->gate;
 

@@ -83,7 +83,8 @@ static void send_request_check_given_ident(struct str ident, const char *field, 
 		json_fail(error, ERR_INVALID_ARGUMENT, field, "%s must be 1 to 64 of A-Z a-z 0-9 _ . -", field);
 }
 
-static void send_request_read_body_text(struct send_request *request, struct str text, size_t max_body, struct json_error *error)
+static void send_request_read_body_text(struct send_request *request, struct str text, size_t max_body,
+                                        struct json_error *error)
 {
 	struct json_error why = { 0 };
 

@@ -55,7 +55,8 @@ void admission_update(struct admission *admission, const struct admission_waits 
 	double delivery_error_ms = (double)waits->delivery_ms - admission->delivery_target_ms;
 	double error_ms = MAX(store_error_ms, delivery_error_ms);
 	double step = admission_step_of(admission, error_ms);
-	bool is_idle = waits->store_ms < admission->store_target_ms / 2 && waits->delivery_ms < admission->delivery_target_ms / 2;
+	bool is_idle = waits->store_ms < admission->store_target_ms / 2 &&
+	               waits->delivery_ms < admission->delivery_target_ms / 2;
 
 	admission->last_error_ms = error_ms;
 	if (is_idle)

@@ -22,7 +22,8 @@ void sync_request_read(struct sync_request *out, struct str epoch, struct str of
 		if (epoch.len == 0 || utf8_length(epoch) > EPOCH_CHARACTERS)
 			json_fail(error, ERR_INVALID_ARGUMENT, "epoch", "epoch must be 1 to %d characters", EPOCH_CHARACTERS);
 		if (offset.len > OFFSET_DIGITS || !sync_request_is_decimal(offset))
-			json_fail(error, ERR_INVALID_ARGUMENT, "offset", "offset must be 1 to %d decimal digits", OFFSET_DIGITS);
+			json_fail(error, ERR_INVALID_ARGUMENT, "offset", "offset must be 1 to %d decimal digits",
+			          OFFSET_DIGITS);
 		out->position.epoch = inbox_epoch_parse(epoch);
 		if (!str_to_u64(offset, &out->position.offset))
 			out->position.offset = UINT64_MAX; /* beyond any inbox */
