@@ -134,16 +134,6 @@ static void message_reader_ask(struct lookup *lookup)
 	pg_query(lookup->reader->pg, PG_ANY_LANE, &message_reader_messages, &params, message_reader_on_rows, lookup);
 }
 
-static void message_reader_add_reading(struct lookup *lookup, struct message_wanted *wanted, bool is_known)
-{
-	if (!lookup->readings)
-		lookup->readings = mem_alloc(lookup->count * sizeof(*lookup->readings));
-	struct reading *reading = &lookup->readings[lookup->reading_count++];
-	*reading = (struct reading){ .is_known = is_known, .lookup = lookup, .wanted = wanted };
-	if (is_known)
-		map_put(&lookup->reader->under_way, &reading->node);
-}
-
 /*
  * Takes messages from the cache, reads the missing ones and waits for those that other lookups read, until the page is full or
  * complete.
@@ -165,10 +155,16 @@ static void message_reader_resolve(struct lookup *lookup)
 		/* A lookup waits only for earlier ones, so lookups never wait in a circle. */
 		struct map_node *node = map_find(&reader->under_way, wanted->key);
 		struct lookup *other = node ? container_of(node, struct reading, node)->lookup : NULL;
-		if (other && other->number < lookup->number)
+		if (other && other->number < lookup->number) {
 			awaited = other;
-		else
-			message_reader_add_reading(lookup, wanted, !other);
+			continue;
+		}
+		if (!lookup->readings)
+			lookup->readings = mem_alloc(lookup->count * sizeof(*lookup->readings));
+		struct reading *reading = &lookup->readings[lookup->reading_count++];
+		*reading = (struct reading){ .is_known = !other, .lookup = lookup, .wanted = wanted };
+		if (!other)
+			map_put(&reader->under_way, &reading->node);
 	}
 	if (lookup->readings) {
 		message_reader_ask(lookup);

@@ -141,33 +141,6 @@ static void takeover_on_told(void *arg, err_t err)
 
 enum column { COLUMN_IS_WHOLE, COLUMN_CONVERSATION_ID, COLUMN_MEMBER_VERSION, COLUMN_JOINED, COLUMN_LEFT, COLUMN_MESSAGE };
 
-/* Publishes in order: after an entry that the producer did not take, none is produced. */
-static void takeover_publish_page(struct takeover *takeover, const PGresult *rows)
-{
-	int count = PQntuples(rows);
-
-	takeover->state = TAKEOVER_PUBLISHING;
-	takeover->has_failed = false;
-	takeover->untold = (unsigned)count;
-	takeover->page_is_whole = count == 0 || pg_bool(rows, 0, COLUMN_IS_WHOLE);
-	takeover->page_highest = count == 0 ? 0 : message_row_read(rows, count - 1, COLUMN_MESSAGE, STR("")).msg_id;
-	for (int row = 0; row < count; row++) {
-		if (takeover->has_failed) {
-			takeover_on_told(takeover, ERR_FULL);
-			continue;
-		}
-		const struct publisher_record record = {
-			.message = message_row_read(rows, row, COLUMN_MESSAGE, pg_text(rows, row, COLUMN_CONVERSATION_ID)),
-			.member_version = pg_i64(rows, row, COLUMN_MEMBER_VERSION),
-			.joined = pg_text(rows, row, COLUMN_JOINED),
-			.left = pg_text(rows, row, COLUMN_LEFT),
-		};
-		publisher_republish(takeover->publisher, &record, takeover_on_told, takeover);
-	}
-	if (count == 0)
-		takeover_end_page(takeover);
-}
-
 static void takeover_on_page(void *arg, err_t err, const PGresult *rows)
 {
 	struct takeover *takeover = arg;
@@ -184,7 +157,28 @@ static void takeover_on_page(void *arg, err_t err, const PGresult *rows)
 		takeover->state = TAKEOVER_RESTING;
 		return;
 	}
-	takeover_publish_page(takeover, rows);
+	int count = PQntuples(rows);
+	takeover->state = TAKEOVER_PUBLISHING;
+	takeover->has_failed = false;
+	takeover->untold = (unsigned)count;
+	takeover->page_is_whole = count == 0 || pg_bool(rows, 0, COLUMN_IS_WHOLE);
+	takeover->page_highest = count == 0 ? 0 : message_row_read(rows, count - 1, COLUMN_MESSAGE, STR("")).msg_id;
+	for (int row = 0; row < count; row++) {
+		/* After an entry that the producer did not take, none is produced: the order would be lost. */
+		if (takeover->has_failed) {
+			takeover_on_told(takeover, ERR_FULL);
+			continue;
+		}
+		const struct publisher_record record = {
+			.message = message_row_read(rows, row, COLUMN_MESSAGE, pg_text(rows, row, COLUMN_CONVERSATION_ID)),
+			.member_version = pg_i64(rows, row, COLUMN_MEMBER_VERSION),
+			.joined = pg_text(rows, row, COLUMN_JOINED),
+			.left = pg_text(rows, row, COLUMN_LEFT),
+		};
+		publisher_republish(takeover->publisher, &record, takeover_on_told, takeover);
+	}
+	if (count == 0)
+		takeover_end_page(takeover);
 }
 
 static void takeover_next_page(struct takeover *takeover)
