@@ -12,7 +12,7 @@ static const struct pg_statement known_users_touch = {
 	" or exists (select from revoked_token where token_id = $2::bytea)",
 };
 
-struct admission {
+struct user_admission {
 	struct known_users *seen;
 	known_users_done done;
 	void *arg;
@@ -38,7 +38,7 @@ bool known_users_has(struct known_users *seen, struct str uid)
 
 static void known_users_on_touched(void *arg, err_t err, const PGresult *result)
 {
-	struct admission *admission = arg;
+	struct user_admission *admission = arg;
 
 	if (err)
 		err = ERR_UNAVAILABLE;
@@ -52,10 +52,10 @@ static void known_users_on_touched(void *arg, err_t err, const PGresult *result)
 
 void known_users_admit(struct known_users *seen, struct str uid, struct str token_id, known_users_done done, void *arg)
 {
-	struct admission *admission = mem_alloc(sizeof(*admission) + uid.len);
+	struct user_admission *admission = mem_alloc(sizeof(*admission) + uid.len);
 	struct pg_params params = { 0 };
 
-	*admission = (struct admission){ .seen = seen, .done = done, .arg = arg, .len = uid.len };
+	*admission = (struct user_admission){ .seen = seen, .done = done, .arg = arg, .len = uid.len };
 	memcpy(admission->uid, uid.ptr, uid.len);
 	pg_put_text(&params, uid);
 	if (token_id.len)
