@@ -1,7 +1,6 @@
 #include "im/drain.h"
 
 #include "base/clock.h"
-#include "base/telemetry/log.h"
 #include "cluster/node_list.h"
 #include "im/app.h"
 #include "im/callers/known_users.h"

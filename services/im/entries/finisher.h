@@ -16,7 +16,7 @@
  * anything else of its conversation, until an answer tells whether it was stored.
  * This goes on after the caller was told 503, because a stored entry must be
  * published. It ends early when the lease is lost under which the id was drawn:
- * the takeover of the node number publishes what was stored under it.
+ * the takeover of the node number publishes the entries stored under it.
  */
 struct finisher {
 	struct lease_keeper *keeper;

@@ -25,7 +25,7 @@ struct lane {
 	struct timer retry; /* armed while the lane rests after a statement that failed */
 };
 
-/* What all lanes share. */
+/* Shared by all lanes. */
 struct lane_context {
 	struct worker *worker;
 	struct pg *pg;

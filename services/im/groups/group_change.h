@@ -8,7 +8,7 @@
  * stored in one transaction with the change. The functions of deploy/schema/functions/08_groups.sql decide who may do what.
  *
  * The caller of an entry is the actor. All idents are valid; texts are copied. The result has is_nothing when there was
- * nothing to change, and the uids that joined or left. Refused are: ERR_NOT_FOUND (no such group, or the uid that the detail
+ * nothing to change, and the uids that joined or left. Errors: ERR_NOT_FOUND (no such group, or the uid that the detail
  * names), ERR_NOT_MEMBER (the actor), ERR_PERMISSION_DENIED, ERR_FAILED_PRECONDITION.
  */
 

@@ -137,8 +137,8 @@ void call_explain(struct call *call, const struct call_reason *reasons);
  *   503             PostgreSQL is away, refused for now, or the outcome is not known
  *   409             a unique key is taken (already_exists)
  *   a verdict       where the statement's first column is named `verdict`, its first row says `ok` or a public error code.
- *                   The caller is told call_explain()'s field and detail; columns `detail` and `field` of the same row,
- *                   where there are such and they are not NULL, come before these
+ *                   The caller is told the row's columns `detail` and `field`; where the row has no such column, or
+ *                   NULL, those of call_explain()
  *
  * Takes `params` over. `result` is valid during the callback.
  */

@@ -10,8 +10,8 @@
  * Kafka, or was never stored. All ids up to watermark_value() are settled, so a takeover
  * after a crash looks only above it.
  *
- * Ids are opened in rising order and closed in any order. A ring holds those from the
- * oldest open one on; all is O(1). Its length is bounded by the limits of the entry
+ * Ids are opened in rising order and closed in any order. A ring holds the ids from
+ * the oldest open one on; all is O(1). Its length is bounded by the limits of the entry
  * writer and the publisher.
  */
 struct watermark {

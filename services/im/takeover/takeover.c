@@ -54,7 +54,7 @@ static void takeover_on_renewed(void *arg, err_t err, const PGresult *result)
 	} else if (PQntuples(result) > 0) {
 		lease_renewed(&takeover->ward, takeover->asked_watermark);
 	} else {
-		log_warn("another im looks after a node number now", LOG_NUM("number", takeover->ward.node));
+		log_warn("the lease of a node number that was taken over was lost", LOG_NUM("number", takeover->ward.node));
 		lease_unanswered(&takeover->ward);
 		lease_lost(&takeover->ward);
 		if (takeover->state == TAKEOVER_RESTING)
@@ -91,10 +91,10 @@ static void takeover_on_given_back(void *arg, err_t err, const PGresult *result)
 	if (takeover->is_stopped)
 		return;
 	if (err)
-		log_warn("the number that was looked after could not be given back", LOG_NUM("number", takeover->ward.node),
+		log_warn("a node number that was taken over could not be given back", LOG_NUM("number", takeover->ward.node),
 		         LOG_ERR(err));
 	else
-		log_info("a node number was looked after", LOG_NUM("number", takeover->ward.node),
+		log_info("the takeover of a node number is done", LOG_NUM("number", takeover->ward.node),
 		         LOG_U64("messages", takeover->messages), LOG_U64("ms", clock_mono_ms() - takeover->started_ms));
 	takeover_end(takeover);
 }
@@ -152,7 +152,7 @@ static void takeover_on_page(void *arg, err_t err, const PGresult *rows)
 		return;
 	}
 	if (err) {
-		log_warn("messages of a number that is looked after could not be read", LOG_NUM("number", takeover->ward.node),
+		log_warn("messages of a node number that is taken over could not be read", LOG_NUM("number", takeover->ward.node),
 		         LOG_ERR(err));
 		takeover->state = TAKEOVER_RESTING;
 		return;
@@ -216,7 +216,7 @@ static void takeover_on_looked(void *arg, err_t err, const PGresult *rows)
 	takeover->messages = 0;
 	takeover->started_ms = clock_mono_ms();
 	counter_add(takeover->takeovers, 1);
-	log_warn("a lease is over, its number is looked after", LOG_NUM("number", takeover->ward.node),
+	log_warn("a lease ran out, its node number is taken over", LOG_NUM("number", takeover->ward.node),
 	         LOG_STR("owner", pg_text(rows, 0, 2)), LOG_U64("watermark", watermark), LOG_U64("last", last));
 	worker_arm(takeover->worker, &takeover->timer, clock_mono_ms() + LEASE_STORE_WATERMARK_MS);
 	takeover_next_page(takeover);
@@ -273,9 +273,9 @@ void takeover_start(struct takeover *takeover, struct worker *worker, struct pg 
 		.name = name,
 		.ward = { .life_ms = keeper->lease.life_ms },
 		.takeovers = metrics_counter("skein_im_takeovers_total",
-		                             "Node numbers whose owner was gone and that were looked after.", NULL),
+		                             "Node numbers that were taken over because their lease ran out.", NULL),
 		.republished = metrics_counter("skein_im_republished_total",
-		                               "Messages of such owners that were published.", NULL),
+		                               "Messages that takeovers published.", NULL),
 	};
 	timer_init(&takeover->timer, takeover_on_timer);
 	worker_arm(worker, &takeover->timer, clock_mono_ms() + LOOK_MIN_MS);

@@ -45,7 +45,7 @@ struct takeover {
 	bool has_failed; /* one of them has to be tried again */
 	bool page_is_whole;
 	uint64_t page_highest;
-	uint64_t asked_watermark; /* what the renewal under way stores */
+	uint64_t asked_watermark; /* the watermark that the renewal under way stores */
 	uint64_t started_ms, messages; /* for the log */
 	struct timer timer;
 	struct counter *takeovers, *republished;

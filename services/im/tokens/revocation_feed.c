@@ -14,8 +14,8 @@ static const struct pg_statement revocation_feed_store = {
 };
 
 /*
- * tx, token id, limit: what follows there -> horizon, server, tx, token_id, uid, expires_at, age in ms; one row with
- * horizon and server when there is nothing
+ * tx, token id, limit -> the rows after that position: horizon, server, tx, token_id, uid, expires_at, age in ms; one row with
+ * only horizon and server when there is none
  */
 static const struct pg_statement revocation_feed_read = {
 	"revoked_read",

@@ -40,7 +40,7 @@ struct revocation_feed {
 	void *arg;
 };
 
-/* `learned` is called once for each revocation of the last half minute, those of this process included. */
+/* `learned` is called once for each revocation of the last 30 s, including those of this process. */
 void revocation_feed_start(struct revocation_feed *revocations, struct worker *worker, struct pg *pg,
                            void (*learned)(void *arg, const struct revocation *revocation), void *arg);
 

@@ -157,7 +157,7 @@ static void a_page_has_a_default_limit_and_a_checked_cursor(void **state)
 	               ERR_INVALID_ARGUMENT, "cursor");
 }
 
-/* ---- what PostgreSQL says ---- */
+/* ---- answers of PostgreSQL ---- */
 
 static const struct http_request *ask_right(void)
 {
