@@ -5,14 +5,14 @@
 #include "service/service.h"
 
 /*
- * All of one im process, as main.c wires it: where each part is. Only the files beside this one include it; a folder's code gets
- * the context that it needs. Everything runs on the one worker, the main thread.
+ * The parts of one im process, as main.c wires them. Only the files beside this one include it; the code in a folder gets the
+ * context that it needs. Everything runs on the one worker, the main thread.
  */
 struct app {
 	struct service service;
 	struct im_config config;
 
-	/* Stores and ways out. */
+	/* Clients of other processes. */
 	struct pg_pools *pg;
 	struct redis *redis;
 	struct kafka_producer *producer;
@@ -20,14 +20,14 @@ struct app {
 	struct rpc_client *client;
 	struct rpc_channel *routers;
 
-	/* Who asks. */
+	/* Callers: tokens, users, rates. */
 	struct jwt_keys *keys;
 	struct known_users *known_users;
 	struct revocation_feed *revocations;
 	struct kicks *kicks;
 	struct rates *rates;
 
-	/* What gets a seq, and how it leaves. */
+	/* Entries: stored, published, limited. */
 	struct lease_keeper *lease_keeper;
 	struct publisher *publisher;
 	struct events *events;

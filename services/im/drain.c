@@ -1,7 +1,6 @@
 #include "im/drain.h"
 
 #include "base/clock.h"
-#include "base/telemetry/log.h"
 #include "cluster/node_list.h"
 #include "im/app.h"
 #include "im/callers/known_users.h"
@@ -19,7 +18,7 @@
 
 #define DRAIN_POLL_MS 20
 
-/* A call from a gateway takes at most the time of a send and of the query before it. */
+/* In units of send.timeout: a call from a gateway takes at most the time of a send and of the query before it. */
 #define RPC_GRACE_TIMEOUTS 3
 
 static void drain_on_redis_closed(void *arg)
@@ -79,7 +78,7 @@ static uint64_t drain_left_ms(const struct app *app)
 	return app->drain_until_ms > now ? app->drain_until_ms - now : 0;
 }
 
-/* Goes on when every request is answered. A batch whose outcome is not known yet may take until the deadline. */
+/* Continues when every request is answered. A batch whose outcome is not known yet may take until the deadline. */
 static void drain_on_timer(struct timer *timer)
 {
 	struct app *app = container_of(timer, struct app, drain_timer);

@@ -1,4 +1,4 @@
-/* im: accounts, groups and messages. This file wires; README.md says where what is done. */
+/* im: accounts, groups and messages. This file wires the parts; README.md is the map. */
 
 #include <unistd.h>
 
@@ -22,9 +22,8 @@
 #include "rpc/client/rpc_client.h"
 #include "rpc/server/descriptor_set.h"
 
-/* One process and its parts, which live as long as it does. */
-struct im {
-	struct app app;
+/* The parts of the process. They live as long as it does. */
+static struct parts {
 	struct pg_pools pg;
 	struct known_users known_users;
 	struct revocation_feed revocations;
@@ -43,40 +42,30 @@ struct im {
 	struct sync sync;
 	struct rpc_api rpc_api;
 	struct dispatcher dispatcher;
+} parts;
+
+static struct app im = {
+	.pg = &parts.pg,
+	.known_users = &parts.known_users,
+	.revocations = &parts.revocations,
+	.kicks = &parts.kicks,
+	.rates = &parts.rates,
+	.lease_keeper = &parts.lease_keeper,
+	.publisher = &parts.publisher,
+	.events = &parts.events,
+	.entries = &parts.entries,
+	.takeover = &parts.takeover,
+	.overload = &parts.overload,
+	.message_cache = &parts.message_cache,
+	.accounts = &parts.accounts,
+	.groups = &parts.groups,
+	.messages = &parts.messages,
+	.sync = &parts.sync,
+	.rpc_api = &parts.rpc_api,
+	.dispatcher = &parts.dispatcher,
 };
 
-static void im_init(struct im *im)
-{
-	struct app *app = &im->app;
-
-	app->pg = &im->pg;
-	app->known_users = &im->known_users;
-	app->revocations = &im->revocations;
-	app->kicks = &im->kicks;
-	app->rates = &im->rates;
-	app->lease_keeper = &im->lease_keeper;
-	app->publisher = &im->publisher;
-	app->events = &im->events;
-	app->entries = &im->entries;
-	app->takeover = &im->takeover;
-	app->overload = &im->overload;
-	app->message_cache = &im->message_cache;
-	app->accounts = &im->accounts;
-	app->groups = &im->groups;
-	app->messages = &im->messages;
-	app->sync = &im->sync;
-	app->rpc_api = &im->rpc_api;
-	app->dispatcher = &im->dispatcher;
-}
-
-static void on_revoked(void *arg, const struct revocation *revocation)
-{
-	struct app *app = arg;
-
-	kicks_log_out(app->kicks, revocation);
-}
-
-static err_t open_stores(struct app *app)
+static err_t open_clients(struct app *app)
 {
 	const struct im_config *config = &app->config;
 	const struct redis_options redis = {
@@ -97,27 +86,14 @@ static err_t open_stores(struct app *app)
 		err = redis_new(&app->redis, &app->service.worker, &redis);
 	if (!err)
 		err = kafka_producer_new(&app->producer, &app->service.worker, &kafka);
-	return err;
-}
-
-static err_t open_ways_out(struct app *app)
-{
-	err_t err = rpc_client_new(&app->client);
 	if (!err)
-		err = rpc_channel_new(&app->routers, app->client, app->config.router_targets);
+		err = rpc_client_new(&app->client);
+	if (!err)
+		err = rpc_channel_new(&app->routers, app->client, config->router_targets);
 	return err;
 }
 
-/* Who asks: tokens, users, rates. */
-static void init_callers(struct app *app)
-{
-	known_users_init(app->known_users, app->pg->calls);
-	rates_init(app->rates, &app->config);
-	kicks_init(app->kicks, &app->service.worker, app->routers);
-	revocation_feed_start(app->revocations, &app->service.worker, app->pg->control, on_revoked, app);
-}
-
-/* What gets a seq, how it leaves, and how much of it is let in. */
+/* The parts that store and publish entries, and those that limit them. */
 static void init_entries(struct app *app)
 {
 	const struct im_config *config = &app->config;
@@ -144,10 +120,27 @@ static void init_entries(struct app *app)
 	overload_start(app->overload, &app->service.worker, app->redis, app->entries, &admission);
 }
 
-/* What the handlers of HTTP and gRPC work with. */
-static void init_contexts(struct app *app)
+static bool gate_is_shut(void *overload)
+{
+	return overload_refuses(overload);
+}
+
+static unsigned gate_retry_after_s(void *overload)
+{
+	return overload_retry_after_s(overload);
+}
+
+/* The contexts of the handlers of HTTP and gRPC, and the dispatcher that calls the former. */
+static void init_calls(struct app *app)
 {
 	const struct inbox_limits inbox_limits = inbox_limits_of(&app->config.inbox);
+	const struct call_shared shared = {
+		.contexts = app,
+		.authenticator = { .keys = app->keys, .revocations = app->revocations, .known_users = app->known_users },
+		.rates = app->rates,
+		.pg = app->pg->calls,
+	};
+	const struct dispatcher_gate gate = { gate_is_shut, gate_retry_after_s, app->overload };
 
 	app->gateways = node_list_new(app->redis, &app->service.worker);
 	accounts_init(app->accounts, &app->service.worker, &app->config, app->keys, app->revocations);
@@ -162,28 +155,6 @@ static void init_contexts(struct app *app)
 		.events = app->events,
 		.max_body = (size_t)app->config.limits_body,
 	};
-}
-
-static bool gate_is_shut(void *overload)
-{
-	return overload_refuses(overload);
-}
-
-static unsigned gate_retry_after_s(void *overload)
-{
-	return overload_retry_after_s(overload);
-}
-
-static void init_dispatcher(struct app *app)
-{
-	const struct call_shared shared = {
-		.contexts = app,
-		.authenticator = { .keys = app->keys, .revocations = app->revocations, .known_users = app->known_users },
-		.rates = app->rates,
-		.pg = app->pg->calls,
-	};
-	const struct dispatcher_gate gate = { gate_is_shut, gate_retry_after_s, app->overload };
-
 	dispatcher_init(app->dispatcher, im_routes, im_route_count, &shared, &gate);
 }
 
@@ -219,7 +190,7 @@ static err_t open_servers(struct app *app)
 	return err;
 }
 
-/* Nothing can be done before the database answers; the schema must be the one that this binary knows. */
+/* Waits until the database answers. Its schema must be the one that this binary knows. */
 static err_t wait_for_schema(void *arg)
 {
 	struct app *app = arg;
@@ -230,21 +201,28 @@ static err_t wait_for_schema(void *arg)
 	return err;
 }
 
+static void on_revoked(void *arg, const struct revocation *revocation)
+{
+	struct app *app = arg;
+
+	kicks_log_out(app->kicks, revocation);
+}
+
 static err_t start(void *arg)
 {
 	struct app *app = arg;
 
 	err_t err = jwt_keys_new(&app->keys, str_from(app->config.auth_secret));
 	if (!err)
-		err = open_stores(app);
-	if (!err)
-		err = open_ways_out(app);
+		err = open_clients(app);
 	if (err)
 		return err;
-	init_callers(app);
+	known_users_init(app->known_users, app->pg->calls);
+	rates_init(app->rates, &app->config);
+	kicks_init(app->kicks, &app->service.worker, app->routers);
+	revocation_feed_start(app->revocations, &app->service.worker, app->pg->control, on_revoked, app);
 	init_entries(app);
-	init_contexts(app);
-	init_dispatcher(app);
+	init_calls(app);
 	err = open_servers(app);
 	if (!err)
 		log_info("im serves", LOG_TEXT("http", app->config.http_listen), LOG_TEXT("grpc", app->config.grpc_listen));
@@ -260,8 +238,7 @@ static err_t run_migrations(void *arg)
 
 int main(int argc, char **argv)
 {
-	static struct im im;
-	struct app *app = &im.app;
+	struct app *app = &im;
 	const struct readiness_check checks[] = {
 		{ .name = "postgres", .start = readiness_postgres, .arg = app },
 		{ .name = "redis", .start = readiness_redis, .arg = app },
@@ -282,6 +259,5 @@ int main(int argc, char **argv)
 		.drain = drain,
 	};
 
-	im_init(&im);
 	return service_main(&app->service, &definition, argc, argv);
 }

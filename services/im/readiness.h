@@ -3,18 +3,18 @@
 
 #include "net/http/internal_server.h"
 
-/* What im depends on, really asked: for /readyz. `arg` is the struct app. */
+/* Checks for /readyz: each makes a request to a system that im depends on. `arg` is the struct app. */
 
 void readiness_postgres(struct readiness_run *run, void *arg);
 void readiness_redis(struct readiness_run *run, void *arg);
 
-/* Produces a record and waits for Kafka to have it; one at a time. */
+/* Produces a record and waits until Kafka has it; one at a time. */
 void readiness_kafka(struct readiness_run *run, void *arg);
 
-/* A node number is held, so messages can be stored. */
+/* Whether a node number is held, so that messages can be stored. */
 void readiness_lease(struct readiness_run *run, void *arg);
 
-/* It is known which tokens were revoked. */
+/* Whether the revoked tokens are loaded. */
 void readiness_revocations(struct readiness_run *run, void *arg);
 
 #endif

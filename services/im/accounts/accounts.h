@@ -8,7 +8,7 @@
 
 struct call;
 
-/* Users, their passwords and their tokens: what the calls of this folder work with. Thread: the worker's. */
+/* Users, their passwords and their tokens: the context of the calls in this folder. Thread: the worker's. */
 struct accounts {
 	const struct im_config *config;
 	const struct jwt_keys *keys;

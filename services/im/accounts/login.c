@@ -13,7 +13,7 @@ struct login {
 	struct str uid, password;
 };
 
-/* Answers a new token. Its end is in whole seconds, as the token says it. */
+/* Answers a new token. `expires_at` is in whole seconds, as in the token. */
 static void login_answer_token(struct call *call, struct str uid)
 {
 	const struct accounts *accounts = call_context(call);
@@ -51,7 +51,7 @@ static void login_on_matched(void *arg, bool matches)
 		call_fail(call, ERR_UNAUTHENTICATED, NULL, "uid or password is wrong");
 }
 
-/* A user who does not exist, has no password, or is disabled takes the same way as a wrong password, at the same cost. */
+/* A user who does not exist, has no password or is disabled is answered like a wrong password, after the same time. */
 static void login_on_password(struct call *call, const PGresult *result)
 {
 	struct accounts *accounts = call_context(call);
@@ -62,7 +62,7 @@ static void login_on_password(struct call *call, const PGresult *result)
 		hash = pg_text(result, 0, 0);
 	err_t err = password_pool_match(&accounts->passwords, hash, login->password, login_on_matched, call);
 	if (err)
-		call_fail(call, err, NULL, "too many registrations and logins at once");
+		call_fail(call, err, NULL, PASSWORDS_REFUSAL);
 }
 
 void accounts_login(struct call *call)

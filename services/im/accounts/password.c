@@ -18,14 +18,14 @@ struct scrypt {
 	unsigned char key[KEY_BYTES];
 };
 
-/* What is made today; texts made otherwise are still read. */
+/* The parameters of new hashes. A stored hash is checked with its own. */
 static const struct scrypt current = { .log_n = 14, .r = 8, .p = 1 };
 
 static void password_derive(const struct scrypt *how, struct str password, unsigned char key[KEY_BYTES])
 {
 	if (EVP_PBE_scrypt(password.ptr, password.len, how->salt, SALT_BYTES, 1ull << how->log_n, how->r, how->p, MEMORY_MAX,
 	                   key, KEY_BYTES) != 1) {
-		/* Only when there is no memory. */
+		/* It fails only when there is no memory. */
 		fprintf(stderr, "scrypt failed\n");
 		abort();
 	}
@@ -57,20 +57,17 @@ static bool password_read_bytes(struct str text, unsigned char *out, size_t len)
 	return is_read;
 }
 
-static bool password_read_text(struct str text, struct scrypt *out)
-{
-	return str_equal(str_cut(&text, '$'), STR("scrypt")) && str_to_u64(str_cut(&text, '$'), &out->log_n) &&
-	       out->log_n >= 1 && out->log_n <= 17 && str_to_u64(str_cut(&text, '$'), &out->r) && out->r >= 1 && out->r <= 8 &&
-	       str_to_u64(str_cut(&text, '$'), &out->p) && out->p >= 1 && out->p <= 4 &&
-	       password_read_bytes(str_cut(&text, '$'), out->salt, SALT_BYTES) && password_read_bytes(text, out->key, KEY_BYTES);
-}
-
 bool password_matches(struct str text, struct str password)
 {
 	struct scrypt stored = current;
 	unsigned char key[KEY_BYTES];
 
-	bool is_ours = password_read_text(text, &stored);
+	bool is_ours =
+		str_equal(str_cut(&text, '$'), STR("scrypt")) && str_to_u64(str_cut(&text, '$'), &stored.log_n) &&
+		stored.log_n >= 1 && stored.log_n <= 17 && str_to_u64(str_cut(&text, '$'), &stored.r) && stored.r >= 1 &&
+		stored.r <= 8 && str_to_u64(str_cut(&text, '$'), &stored.p) && stored.p >= 1 && stored.p <= 4 &&
+		password_read_bytes(str_cut(&text, '$'), stored.salt, SALT_BYTES) &&
+		password_read_bytes(text, stored.key, KEY_BYTES);
 	if (!is_ours)
 		stored = current;
 	password_derive(&stored, password, key);

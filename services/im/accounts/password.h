@@ -20,7 +20,7 @@
 
 void password_hash(char out[PASSWORD_TEXT_SIZE], struct str password);
 
-/* Whether `text` was made of this password; false, after the same time, for a text that is none of ours. */
+/* Whether `text` was made of this password; false, after the same time, for a text that password_hash() did not make. */
 bool password_matches(struct str text, struct str password);
 
 #endif

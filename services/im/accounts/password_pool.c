@@ -11,7 +11,7 @@ struct password_work {
 	size_t password_len;
 	char text[PASSWORD_TEXT_SIZE];
 	bool matches;
-	void (*hashed)(void *arg, const char *text); /* one of the two */
+	void (*hashed)(void *arg, const char *text); /* this one or `matched` is set */
 	void (*matched)(void *arg, bool matches);
 	void *arg;
 };
@@ -60,7 +60,8 @@ static struct password_work *password_pool_new_work(struct password_pool *passwo
 	return job;
 }
 
-err_t password_pool_hash(struct password_pool *passwords, struct str password, void (*done)(void *arg, const char *text), void *arg)
+err_t password_pool_hash(struct password_pool *passwords, struct str password, void (*done)(void *arg, const char *text),
+                         void *arg)
 {
 	struct password_work *job = password_pool_new_work(passwords, password, arg);
 
@@ -78,7 +79,7 @@ err_t password_pool_match(struct password_pool *passwords, struct str text, stru
 
 	if (!job)
 		return ERR_UNAVAILABLE;
-	/* A text that does not fit is none of ours, as an empty one. */
+	/* A text that does not fit is no hash of ours. It is left empty, and does not match. */
 	(void)str_copy(job->text, sizeof(job->text), text);
 	job->matched = done;
 	uv_queue_work(&passwords->worker->loop, &job->work, password_pool_run, password_pool_on_done);

@@ -11,6 +11,9 @@
 
 #define PASSWORDS_MAX_WAITING 16
 
+/* For the caller of a request that is refused because too many wait. */
+#define PASSWORDS_REFUSAL "too many registrations and logins at once"
+
 struct password_pool {
 	struct worker *worker;
 	unsigned waiting;
@@ -22,7 +25,7 @@ void password_pool_init(struct password_pool *passwords, struct worker *worker);
 err_t password_pool_hash(struct password_pool *passwords, struct str password, void (*done)(void *arg, const char *text),
                          void *arg) MUST_CHECK;
 
-/* `text` may be empty (there is no such user): that takes as long, and does not match. */
+/* An empty `text` (there is no such user) takes as long, and does not match. */
 err_t password_pool_match(struct password_pool *passwords, struct str text, struct str password,
                           void (*done)(void *arg, bool matches), void *arg) MUST_CHECK;
 

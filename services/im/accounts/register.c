@@ -57,5 +57,5 @@ void accounts_register(struct call *call)
 		return;
 	err_t err = password_pool_hash(&accounts->passwords, password, register_on_hashed, call);
 	if (err)
-		call_fail(call, err, NULL, "too many registrations and logins at once");
+		call_fail(call, err, NULL, PASSWORDS_REFUSAL);
 }

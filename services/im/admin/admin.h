@@ -3,7 +3,7 @@
 
 struct call;
 
-/* What only admins may call. */
+/* Calls for admins only. */
 
 void admin_nodes(struct call *call); /* GET /v1/admin/nodes; the context is the list of gateways, a struct node_list */
 

@@ -5,12 +5,12 @@
 #include "im/tokens/revocation_feed.h"
 #include "net/jwt.h"
 
-/* Who makes a request, by a token that was verified. */
+/* The user who makes a request, from a verified token. */
 struct caller {
 	char text[65];
 	size_t len;
-	bool is_admin; /* the token has the scope */
-	uint64_t expires_ms; /* the token */
+	bool is_admin; /* the token has the scope admin */
+	uint64_t expires_ms; /* of the token */
 };
 
 static inline struct str caller_uid(const struct caller *caller)
@@ -19,8 +19,8 @@ static inline struct str caller_uid(const struct caller *caller)
 }
 
 /*
- * Tells from a token who asks. The token's signature and time are checked, then whether it was revoked. That its user exists and
- * is not disabled is the next step, known_users.h. Thread: the worker's.
+ * Finds the caller of a request from its token: checks the token's signature and time, then whether it was revoked. Whether the
+ * user exists and is not disabled is checked next, by known_users.h. Thread: the worker's.
  */
 struct authenticator {
 	const struct jwt_keys *keys;
@@ -29,8 +29,8 @@ struct authenticator {
 };
 
 /*
- * `authorization` is the header's value. ERR_UNAUTHENTICATED, logged at debug level with the request's id; ERR_UNAVAILABLE while
- * it is not known which tokens are revoked.
+ * `authorization` is the header's value. ERR_UNAUTHENTICATED, logged at debug level with the request's id;
+ * ERR_UNAVAILABLE until the revoked tokens are loaded.
  */
 err_t authenticator_verify(const struct authenticator *authenticator, struct str authorization, struct str request_id,
                            struct caller *caller) MUST_CHECK;

@@ -12,7 +12,7 @@ static const struct pg_statement known_users_touch = {
 	" or exists (select from revoked_token where token_id = $2::bytea)",
 };
 
-struct admission {
+struct user_admission {
 	struct known_users *seen;
 	known_users_done done;
 	void *arg;
@@ -36,19 +36,15 @@ bool known_users_has(struct known_users *seen, struct str uid)
 	return user_lru_find(&seen->users, uid);
 }
 
-static err_t known_users_verdict(err_t err, const PGresult *result)
-{
-	if (err)
-		return ERR_UNAVAILABLE;
-	return pg_bool(result, 0, 0) ? ERR_UNAUTHENTICATED : OK;
-}
-
 static void known_users_on_touched(void *arg, err_t err, const PGresult *result)
 {
-	struct admission *admission = arg;
+	struct user_admission *admission = arg;
 
-	err = known_users_verdict(err, result);
-	if (!err)
+	if (err)
+		err = ERR_UNAVAILABLE;
+	else if (pg_bool(result, 0, 0))
+		err = ERR_UNAUTHENTICATED;
+	else
 		user_lru_make(&admission->seen->users, str_of(admission->uid, admission->len));
 	admission->done(admission->arg, err);
 	mem_free(admission);
@@ -56,10 +52,10 @@ static void known_users_on_touched(void *arg, err_t err, const PGresult *result)
 
 void known_users_admit(struct known_users *seen, struct str uid, struct str token_id, known_users_done done, void *arg)
 {
-	struct admission *admission = mem_alloc(sizeof(*admission) + uid.len);
+	struct user_admission *admission = mem_alloc(sizeof(*admission) + uid.len);
 	struct pg_params params = { 0 };
 
-	*admission = (struct admission){ .seen = seen, .done = done, .arg = arg, .len = uid.len };
+	*admission = (struct user_admission){ .seen = seen, .done = done, .arg = arg, .len = uid.len };
 	memcpy(admission->uid, uid.ptr, uid.len);
 	pg_put_text(&params, uid);
 	if (token_id.len)

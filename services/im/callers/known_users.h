@@ -7,8 +7,8 @@
 #include "store/pg/pg.h"
 
 /*
- * A valid token makes its user exist. The users whom this process has seen lately are remembered, so that the database is asked
- * once per user and process, not per request. Thread: the worker's.
+ * A valid token makes its user exist. The process remembers the users it has seen lately, so it asks the database once
+ * per user, not per request. Thread: the worker's.
  */
 
 #define USERS_SEEN_MAX 200000
@@ -28,8 +28,8 @@ bool known_users_has(struct known_users *seen, struct str uid);
 typedef void (*known_users_done)(void *arg, err_t err);
 
 /*
- * Asks the database, making the user if need be. `done` comes later. With a token id (net/jwt.h; may be empty) also
- * ERR_UNAUTHENTICATED if that token is revoked, as of now.
+ * Asks the database, which makes the user if it does not exist. `done` is called later. With a token id (net/jwt.h; may be
+ * empty) it is also ERR_UNAUTHENTICATED when the database has that token as revoked.
  */
 void known_users_admit(struct known_users *seen, struct str uid, struct str token_id, known_users_done done, void *arg);
 

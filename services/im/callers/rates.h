@@ -5,13 +5,13 @@
 #include "im/config.h"
 
 /*
- * How often one user may do something. A class is one kind of action with a bucket for each user and limits from the
- * configuration; `limits.enabled` switches all of them off. Thread: the worker's.
+ * Limits how often one user may do something. A class is one kind of action, with a bucket for each user and limits from the
+ * configuration. `limits.enabled` switches all of them off. Thread: the worker's.
  */
 enum rate_class {
 	RATE_NONE, /* not limited */
 	RATE_SEND, /* messages of one sender, over HTTP and WebSocket together */
-	RATE_LOGIN, /* attempts to log in as one user: more than a person's fingers need, too few for a dictionary */
+	RATE_LOGIN, /* attempts to log in as one user: enough for a person, too few to guess a password from a dictionary */
 	RATE_LOGOUT, /* tokens that one user revokes: every im remembers each until it expires */
 	RATE_CLASSES,
 };
@@ -24,7 +24,7 @@ struct rates {
 void rates_init(struct rates *rates, const struct im_config *config);
 void rates_release(struct rates *rates);
 
-/* Takes one from the user's bucket. False when it is empty; `wait_ms` then says when there is one again. */
+/* Takes one from the user's bucket. False when it is empty; `wait_ms` is then the time until there is one again. */
 bool rates_take(struct rates *rates, enum rate_class class, struct str uid, uint64_t *wait_ms) MUST_CHECK;
 
 /* One sentence for a caller who was refused. */

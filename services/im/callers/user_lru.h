@@ -15,14 +15,14 @@ struct user_lru {
 	size_t entry_size;
 };
 
-/* The first member of what is kept about a user. */
+/* The first member of an entry's struct. */
 struct user_lru_entry {
 	struct map_node node;
 	struct list by_use;
 	struct str uid;
 };
 
-/* `entry_size`: of the struct that begins with a struct user_lru_entry. */
+/* `entry_size` is the size of an entry's struct, which begins with a struct user_lru_entry. */
 void user_lru_init(struct user_lru *recent, size_t max, size_t entry_size);
 void user_lru_release(struct user_lru *recent);
 

@@ -7,7 +7,7 @@
 #include "im/callers/user_lru.h"
 
 /*
- * Token buckets of one kind of action (sends, logins), one for each user who did it lately. A user without a bucket begins
+ * Token buckets of one kind of action (sends, logins), one for each recent user. A user without a bucket begins
  * with a full one. Thread: the worker's.
  */
 
@@ -15,7 +15,7 @@
 
 void user_rates_init(struct user_lru *rates);
 
-/* False when the user is over the rate; `wait_ms` then tells when to come back. */
+/* False when the user is over the rate; `wait_ms` is then the time until the next one is allowed. */
 bool user_rates_take(struct user_lru *rates, struct str uid, double per_second, double burst, uint64_t now_ms,
                      uint64_t *wait_ms) MUST_CHECK;
 

@@ -5,8 +5,8 @@
 #include "im/config.h"
 
 /*
- * The schema's version: that of the tables, and the hash of the functions. All calls block, for the time before the loop runs;
- * each failure is logged in one sentence.
+ * Checks and updates the schema: the version of the tables and the hash of the functions. All calls block, so they run before
+ * the loop does. Each failure is logged in one sentence.
  */
 
 /*
@@ -18,8 +18,8 @@
 err_t migrate(const struct im_config *config) MUST_CHECK;
 
 /*
- * For a normal start: the database has exactly the tables and functions that this binary knows, else
- * ERR_FAILED_PRECONDITION. ERR_UNAVAILABLE when it cannot be asked.
+ * For a normal start: OK if the database has exactly the tables and functions that this binary knows, else
+ * ERR_FAILED_PRECONDITION. ERR_UNAVAILABLE when the database cannot be reached.
  */
 err_t migrate_check(const char *pg_uri) MUST_CHECK;
 

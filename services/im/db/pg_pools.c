@@ -1,7 +1,7 @@
 #include "im/db/pg_pools.h"
 
 #define MAX_WAITING 20000
-#define CONTROL_CONNECTIONS 2 /* a page of a takeover does not hold up the renewal of a lease */
+#define CONTROL_CONNECTIONS 2 /* so that a page of a takeover does not delay the renewal of a lease */
 
 static struct gauge *pg_pools_gauge(const char *label)
 {

@@ -10,10 +10,10 @@
  *
  *   sends    a connection for each lane of the entry writer
  *   control  leases, the takeover, the revocation feed, readiness
- *   calls    whatever else a user asks for; at most pg.calls_in_flight statements on a connection, each cancelled by the
+ *   calls    everything else that users ask for; at most pg.calls_in_flight statements on a connection, each cancelled by the
  *            server after pg.statement_timeout
  *
- * So a storm of reads delays neither a send nor a lease. Thread: the worker's.
+ * So many reads at once delay neither a send nor a lease. Thread: the worker's.
  */
 struct pg_pools {
 	struct pg *sends, *control, *calls;
@@ -24,7 +24,7 @@ struct pg_pools {
 
 err_t pg_pools_open(struct pg_pools *pools, struct worker *worker, const struct im_config *config) MUST_CHECK;
 
-/* `closed` is called on a later turn, when all are closed. */
+/* `closed` is called on a later turn, when all connections are closed. */
 void pg_pools_close(struct pg_pools *pools, void (*closed)(void *arg), void *arg);
 
 #endif

@@ -15,10 +15,10 @@ struct migration {
 extern const struct migration migrations[];
 extern const size_t migration_count;
 
-/* functions/NN_name.sql, one after the other: they make the PostgreSQL schema `fn` with everything in it. */
+/* functions/NN_name.sql, joined: they make the PostgreSQL schema `fn` with everything in it. */
 extern const char schema_functions[];
 
-/* Of these bytes, SHA-256 in hex. The table schema_functions records which functions the database has. */
+/* SHA-256 of schema_functions, in hex. The table schema_functions records which functions the database has. */
 #define SCHEMA_HASH_LEN 64
 extern const char schema_functions_hash[SCHEMA_HASH_LEN + 1];
 

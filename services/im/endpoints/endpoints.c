@@ -8,8 +8,20 @@
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 30000
 
-static void endpoints_put(struct buf *out, const struct node *const *gateways, size_t count)
+void endpoints_list(struct call *call)
 {
+	const struct node *gateways[ENDPOINTS_MAX];
+	struct buf *out = call_out(call);
+
+	(void)call_query_ident(call, "room"); /* checked; every gateway serves every room */
+	if (!call_finish_reading(call))
+		return;
+	size_t count = node_list_all(call_context(call), gateways, ENDPOINTS_MAX);
+	count = gateway_order(gateways, count, call_uid(call));
+	if (count == 0) {
+		call_fail(call, ERR_UNAVAILABLE, NULL, "no gateway lives");
+		return;
+	}
 	buf_append_str(out, STR("{\"gateways\":["));
 	for (size_t i = 0; i < count; i++) {
 		if (i)
@@ -23,21 +35,5 @@ static void endpoints_put(struct buf *out, const struct node *const *gateways, s
 	json_put_u64_field(out, "min_ms", RETRY_MIN_MS);
 	json_put_u64_field(out, "max_ms", RETRY_MAX_MS);
 	buf_append_str(out, STR("}}"));
-}
-
-void endpoints_list(struct call *call)
-{
-	const struct node *gateways[ENDPOINTS_MAX];
-
-	(void)call_query_ident(call, "room"); /* checked; every gateway serves every room */
-	if (!call_finish_reading(call))
-		return;
-	size_t count = node_list_all(call_context(call), gateways, ENDPOINTS_MAX);
-	count = gateway_order(gateways, count, call_uid(call));
-	if (count == 0) {
-		call_fail(call, ERR_UNAVAILABLE, NULL, "no gateway lives");
-		return;
-	}
-	endpoints_put(call_out(call), gateways, count);
 	call_ok(call, 200);
 }

@@ -10,7 +10,7 @@ struct ranked {
 	uint64_t draw;
 };
 
-/* Steps of an eighth: a number's bit length and the three bits after its first one; exact below 16. */
+/* Rounds down to steps of an eighth: by the bit length and the three bits after the first one. Exact below 16. */
 static uint64_t gateway_order_load_step(uint64_t connections)
 {
 	if (connections < 16)
@@ -19,7 +19,7 @@ static uint64_t gateway_order_load_step(uint64_t connections)
 	return 16 + (uint64_t)shift * 8 + (connections >> shift & 7);
 }
 
-/* Rendezvous hashing: of two gateways a user always draws the same one first, whoever else lives. */
+/* Rendezvous hashing: the order of two gateways for a user does not depend on which other gateways live. */
 static uint64_t gateway_order_draw_of(const struct node *node, struct str uid)
 {
 	char text[sizeof(node->name) + 66];

@@ -26,7 +26,7 @@ void batch_queue_remove(struct batch_queue *queue, struct entry *entry)
 	queue->len--;
 }
 
-/* An entry that might go into a batch, and where it stood. */
+/* An entry that may go into a batch, and its position in the queue. */
 struct candidate {
 	struct entry *entry;
 	unsigned position;
@@ -55,12 +55,7 @@ static int batch_queue_by_conversation(const void *left, const void *right)
 	return order ? order : a->position < b->position ? -1 : a->position > b->position;
 }
 
-static bool batch_queue_is_same_conversation(const struct candidate *a, const struct candidate *b)
-{
-	return str_equal(a->entry->conversation, b->entry->conversation);
-}
-
-/* Keeps of each conversation the entries in front of the first one of another kind; returns how many. */
+/* Keeps the entries of each conversation that stand before its first one of another kind; returns how many. */
 static unsigned batch_queue_drop_other_kinds(struct candidate *candidates, unsigned count, const struct entry_kind *kind)
 {
 	unsigned kept = 0;
@@ -68,7 +63,7 @@ static unsigned batch_queue_drop_other_kinds(struct candidate *candidates, unsig
 
 	qsort(candidates, count, sizeof(*candidates), batch_queue_by_conversation);
 	for (unsigned i = 0; i < count; i++) {
-		if (i > 0 && !batch_queue_is_same_conversation(&candidates[i - 1], &candidates[i]))
+		if (i > 0 && !str_equal(candidates[i - 1].entry->conversation, candidates[i].entry->conversation))
 			is_passed_over = false;
 		is_passed_over |= candidates[i].entry->kind != kind;
 		if (!is_passed_over)
@@ -77,24 +72,11 @@ static unsigned batch_queue_drop_other_kinds(struct candidate *candidates, unsig
 	return kept;
 }
 
-/* Keeps the first use of each key; returns how many there are. */
-static unsigned batch_queue_drop_repeats(struct candidate *candidates, unsigned count)
-{
-	unsigned kept = 0;
-
-	qsort(candidates, count, sizeof(*candidates), batch_queue_by_key);
-	for (unsigned i = 0; i < count; i++) {
-		if (kept == 0 || batch_queue_compare_keys(candidates[kept - 1].entry, candidates[i].entry) != 0)
-			candidates[kept++] = candidates[i];
-	}
-	return kept;
-}
-
-/* The entries for a batch among the first `max` of a queue that is not empty; returns how many. */
+/* Chooses the entries for a batch among the first `max` of a queue that is not empty; returns how many. */
 static unsigned batch_queue_choose(const struct batch_queue *queue, struct candidate *candidates, unsigned max)
 {
 	const struct entry_kind *kind = batch_queue_first(queue)->kind;
-	unsigned count = 0;
+	unsigned count = 0, kept = 0;
 	bool has_other_kinds = false;
 
 	if (!kind->is_batched)
@@ -106,17 +88,15 @@ static unsigned batch_queue_choose(const struct batch_queue *queue, struct candi
 	}
 	if (has_other_kinds)
 		count = batch_queue_drop_other_kinds(candidates, count, kind);
-	return kind->is_batched ? batch_queue_drop_repeats(candidates, count) : count;
-}
-
-static void batch_queue_add(struct batch *batch, struct entry *entry)
-{
-	unsigned last = batch->conversation_count - 1;
-
-	if (batch->conversation_count == 0 || !str_equal(batch->conversations[last], entry->conversation))
-		batch->conversations[batch->conversation_count++] = entry->conversation;
-	batch->conversation_of[batch->len] = (int)batch->conversation_count - 1;
-	batch->entries[batch->len++] = entry;
+	if (!kind->is_batched)
+		return count;
+	/* Of entries with the same key only the first is kept. */
+	qsort(candidates, count, sizeof(*candidates), batch_queue_by_key);
+	for (unsigned i = 0; i < count; i++) {
+		if (kept == 0 || batch_queue_compare_keys(candidates[kept - 1].entry, candidates[i].entry) != 0)
+			candidates[kept++] = candidates[i];
+	}
+	return kept;
 }
 
 void batch_queue_take(struct batch_queue *queue, struct batch *batch, unsigned max)
@@ -131,8 +111,13 @@ void batch_queue_take(struct batch_queue *queue, struct batch *batch, unsigned m
 	unsigned count = batch_queue_choose(queue, candidates, max);
 	qsort(candidates, count, sizeof(*candidates), batch_queue_by_conversation);
 	for (unsigned i = 0; i < count; i++) {
-		batch_queue_remove(queue, candidates[i].entry);
-		batch_queue_add(batch, candidates[i].entry);
+		struct entry *entry = candidates[i].entry;
+		batch_queue_remove(queue, entry);
+		if (batch->conversation_count == 0 ||
+		    !str_equal(batch->conversations[batch->conversation_count - 1], entry->conversation))
+			batch->conversations[batch->conversation_count++] = entry->conversation;
+		batch->conversation_of[batch->len] = (int)batch->conversation_count - 1;
+		batch->entries[batch->len++] = entry;
 	}
 }
 

@@ -4,11 +4,11 @@
 #include "im/entries/entry.h"
 
 /*
- * The entries that wait in one lane, in the order in which they came, and how a
- * batch is cut from them. No I/O.
+ * The queue of one lane: entries in the order in which they came. Batches are cut
+ * from it. No I/O.
  *
- * A batch is what one statement stores: entries of one kind, and only one entry
- * of a kind that is not batched. The kind is that of the first entry in the queue.
+ * One statement stores one batch: entries of one kind, and only one entry of a
+ * kind that is not batched. The kind is that of the first entry in the queue.
  * The batch takes the entries of this kind from the front on, and passes over
  * others. It takes nothing of a conversation behind an entry that it passed over,
  * so the entries of one conversation are stored in the order in which they came.
@@ -46,7 +46,7 @@ void batch_queue_remove(struct batch_queue *queue, struct entry *entry);
 /* Cuts a batch of at most `max` (up to BATCH_MAX); at least one unless the queue is empty. */
 void batch_queue_take(struct batch_queue *queue, struct batch *batch, unsigned max);
 
-/* Puts those entries of a batch back to the front that are not NULL in it. */
+/* Puts the entries of a batch that are not NULL back to the front. */
 void batch_queue_put_back(struct batch_queue *queue, struct batch *batch);
 
 #endif

@@ -11,11 +11,11 @@
 #include "store/pg/pg.h"
 
 /*
- * An entry is whatever gets a seq of a conversation: a message, a change to a
- * message, a `system` entry of a change of a group. This is an entry on its way
- * into the database; entry_writer.h is the way.
+ * An entry is anything that gets a seq of a conversation: a message, a change to a
+ * message, a `system` entry of a change of a group. This is an entry that is being
+ * stored; see entry_writer.h.
  *
- * What differs between a send, a recall and a change of a group is in a const
+ * The differences between a send, a recall and a change of a group are in a const
  * struct entry_kind and in a struct of the kind's own that begins with the
  * entry:
  *
@@ -32,7 +32,7 @@ struct stored_fields;
 
 #define ENTRY_DETAIL_MAX 160
 
-/* What became of an entry. */
+/* The outcome of an entry. */
 struct entry_result {
 	err_t err;
 	const char *field; /* of an err; may be NULL */
@@ -52,7 +52,7 @@ typedef void (*entry_done)(void *arg, const struct entry_result *result);
 
 /*
  * One per kind, static. The statement's first parameters are $1 node, $2 epoch, $3 time (milliseconds) and, when the
- * kind goes alone, $4 the entry's id; put() adds the others. Its answer has the columns of enum entry_column.
+ * kind is not batched, $4 the entry's id; put() adds the others. Its answer has the columns of enum entry_column.
  */
 struct entry_kind {
 	const struct pg_statement *statement;
@@ -60,9 +60,9 @@ struct entry_kind {
 	void (*put)(struct pg_params *params, const struct batch *batch);
 	/* Of a batched kind: 0 for two entries of one conversation that the statement must not get at once. */
 	int (*compare)(const struct entry *a, const struct entry *b);
-	/* Of a batched kind: the message that was stored, but for msg_id, seq and time. Otherwise the answer tells. */
+	/* Of a batched kind: the stored message without msg_id, seq and time. For other kinds the answer has it. */
 	void (*describe)(const struct entry *entry, struct stored_fields *fields);
-	/* The field and the detail of a refusal: result->err is set; `subject` is what the statement named, or empty. */
+	/* The field and the detail of a refusal: result->err is set; `subject` is the answer's ENTRY_SUBJECT, or empty. */
 	void (*explain)(const struct entry *entry, struct str subject, struct entry_result *result);
 };
 
@@ -74,7 +74,7 @@ enum entry_column {
 	ENTRY_TIME,
 	ENTRY_DUPLICATE,
 	ENTRY_MEMBER_VERSION,
-	/* Of a kind that goes alone only. */
+	/* The rest only of a kind that is not batched. */
 	ENTRY_SUBJECT, /* of a refusal */
 	ENTRY_TYPE,
 	ENTRY_SENDER,
@@ -95,17 +95,17 @@ struct entry {
 	struct list by_deadline;
 	uint64_t deadline_ms;
 	uint64_t conversation_hash;
-	entry_done done; /* NULL once the caller was told, though the outcome may still be looked for */
+	entry_done done; /* NULL once the caller was told; the outcome may still be open then */
 	void *arg;
 	uint64_t id; /* drawn when it is first put into a batch; 0: not yet */
 	struct watermark_place place; /* of the id */
 	bool is_in_doubt; /* a statement with it may have been committed */
 	struct str conversation;
 	struct str traceparent; /* may be empty */
-	size_t record_size; /* about what its record needs in Kafka's producer, at the most */
+	size_t record_size; /* an upper bound of what its record takes in Kafka's producer */
 };
 
-/* Who wants an entry, and whom to tell. */
+/* The user who wants an entry, and the callback that is told. */
 struct entry_caller {
 	struct str uid;
 	struct str traceparent; /* may be empty */
@@ -114,17 +114,18 @@ struct entry_caller {
 };
 
 /*
- * Allocates `size` bytes and the texts, an entry in front: its conversation and the traceparent are set from the arguments.
- * texts[] are copied, terminated, and point to the copies afterwards; absent ones stay absent. The rest of the kind's
- * struct is zeroed. record_size is `size` and the texts; raise it when the record says them more than once.
+ * Allocates the kind's struct of `size` bytes, which begins with the entry, and the texts. The conversation and the
+ * traceparent are set from the arguments. texts[] are copied, terminated, and point to the copies afterwards; absent ones
+ * stay absent. The rest of the struct is zeroed. record_size is `size` and the texts; raise it when the record has them more
+ * than once.
  */
 struct entry *entry_new(const struct entry_kind *kind, size_t size, struct str conversation,
                         const struct entry_caller *caller, struct str *texts, size_t text_count);
 
-/* entry_writer frees what was submitted. */
+/* For an entry that was not submitted; the entry writer frees the others. */
 void entry_free(struct entry *entry);
 
-/* Tells the caller, if it was not told yet. */
+/* Tells the caller, once. */
 void entry_answer(struct entry *entry, const struct entry_result *result);
 
 /* For kind->explain: writes a detail into the result; cut when it is too long. */

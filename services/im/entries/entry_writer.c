@@ -33,7 +33,7 @@ static void entry_writer_on_deadline(struct timer *timer)
 	}
 }
 
-/* The counter of the reason for which an entry is not let in, or NULL if it is. */
+/* The counter of the reason to refuse the entry; NULL to let it in. */
 static struct counter *entry_writer_refusal(struct entry_writer *writer, const struct entry *entry, uint64_t now_ms)
 {
 	if (!lease_keeper_is_held(writer->context.keeper))

@@ -6,16 +6,16 @@
 #include "im/entries/lane.h"
 
 /*
- * The one way into the database for whatever gets a seq. An entry waits in the
- * lane of its conversation, is stored by the statement of its kind under this im's
- * lease, and is published. What arrives while a statement is under way forms the
- * next batch. No timer holds anything back: an idle lane starts at the end of the
- * loop's turn.
+ * Stores everything that gets a seq. An entry waits in the lane of its
+ * conversation, is stored by the statement of its kind under this im's lease, and
+ * is published. Entries that arrive while a statement is under way form the next
+ * batch. No timer delays an entry: an idle lane starts at the end of the loop's
+ * turn.
  *
  * The writer promises, for every kind:
  *   - one conversation's entries are stored and published in the order in which they were submitted;
  *   - an entry is stored once, also when the answer of its statement was lost: it is looked for by its id;
- *   - what is stored is published, by this im or by the one that takes its node number over;
+ *   - a stored entry is published, by this im or by the one that takes its node number over;
  *   - `done` is called once, at the latest at the deadline.
  *
  * More lanes make smaller batches, and a batch costs as much as ten sends: on two
@@ -31,16 +31,16 @@ struct entry_writer {
 	unsigned max_waiting;
 	struct lane lanes[ENTRY_WRITER_LANES_MAX];
 	unsigned lane_count;
-	struct list by_deadline; /* those not answered, the first deadline first */
+	struct list by_deadline; /* entries that are not answered, the first deadline first */
 	struct timer deadline;
 	uv_check_t end_of_turn; /* runs while entries have arrived in this turn */
-	struct counter *refused_without_lease, *refused_by_queue, *refused_by_backlog; /* at the door */
+	struct counter *refused_without_lease, *refused_by_queue, *refused_by_backlog;
 };
 
 struct entry_writer_options {
 	unsigned lanes, batch_max, max_waiting;
 	uint64_t timeout_ms;
-	struct message_cache *messages; /* what was stored goes in there */
+	struct message_cache *messages; /* gets the stored messages */
 };
 
 /* `pg` has a connection for each lane, and serves the writer only. */
@@ -48,8 +48,8 @@ void entry_writer_init(struct entry_writer *writer, struct worker *worker, struc
                        struct publisher *publisher, const struct entry_writer_options *options);
 
 /*
- * Takes the entry over; its `done` is called later, never from here. ERR_UNAVAILABLE when there is no lease or too much
- * waits, in number or in time, here or for Kafka: then the entry is freed and `done` is not called.
+ * Takes the entry over; its `done` is called later, never from here. ERR_UNAVAILABLE when there is no lease, when too
+ * many entries wait or wait for too long, or when too much waits for Kafka: then the entry is freed and `done` is not called.
  */
 err_t entry_writer_submit(struct entry_writer *writer, struct entry *entry) MUST_CHECK;
 
@@ -59,15 +59,13 @@ err_t entry_writer_submit(struct entry_writer *writer, struct entry *entry) MUST
  */
 unsigned entry_writer_end_interval(struct entry_writer *writer, uint64_t now_ms);
 
-/* Counts requests that were refused before anything was asked; `reason` is the label. */
+/* The counter of requests that were refused before any statement; `reason` is the label. */
 struct counter *entry_writer_refusal_counter(const char *reason);
 
 /* Nothing waits or is under way. */
 bool entry_writer_is_idle(const struct entry_writer *writer);
 
-/*
- * Refuses the entries that are left, after pg_close() has ended all statements. The memory may go a turn later.
- */
+/* After pg_close() has ended all statements: refuses the entries that are left. The memory may go a turn later. */
 void entry_writer_close(struct entry_writer *writer);
 
 #endif

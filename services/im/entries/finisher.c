@@ -31,7 +31,7 @@ static void finisher_end(struct finisher *finisher, struct entry *entry, const s
 	entry_free(entry);
 }
 
-/* There is nothing to publish. */
+/* Ends an entry of which nothing is published. */
 static void finisher_end_unpublished(struct finisher *finisher, struct entry *entry, const struct entry_result *result)
 {
 	publisher_cancel(finisher->publisher, entry);
@@ -48,49 +48,34 @@ void finisher_refuse(struct finisher *finisher, struct entry *entry, const char 
 	finisher_end_unpublished(finisher, entry, &result);
 }
 
-/* ---- what was stored ---- */
-
-static struct stored_fields finisher_fields(const struct entry *entry, const struct entry_result *result,
-                                            const PGresult *rows, int row)
-{
-	struct stored_fields fields = { 0 };
-
-	if (entry->kind->describe)
-		entry->kind->describe(entry, &fields);
-	else
-		fields = (struct stored_fields){
-			.type = pg_text(rows, row, ENTRY_TYPE),
-			.sender = pg_text(rows, row, ENTRY_SENDER),
-			.body = pg_text(rows, row, ENTRY_BODY),
-			.target_seq = (uint64_t)pg_i64(rows, row, ENTRY_TARGET_SEQ),
-		};
-	fields.conversation_id = entry->conversation;
-	fields.seq = (uint64_t)result->seq;
-	fields.msg_id = result->msg_id;
-	fields.time = (uint64_t)result->time;
-	return fields;
-}
-
-static void finisher_keep_for_readers(struct finisher *finisher, const struct stored_fields *fields)
-{
-	struct stored_message *message = stored_message_new(fields);
-
-	message_cache_put(finisher->messages, message);
-	stored_message_unref(message);
-}
-
 static void finisher_publish(struct finisher *finisher, const struct entry *entry, const struct entry_result *result,
                              const PGresult *rows, int row)
 {
-	const struct publisher_record record = {
-		.message = finisher_fields(entry, result, rows, row),
+	struct publisher_record record = {
 		.member_version = pg_i64(rows, row, ENTRY_MEMBER_VERSION),
 		.joined = result->joined,
 		.left = result->left,
 		.traceparent = entry->traceparent,
 	};
+	struct stored_fields *fields = &record.message;
 
-	finisher_keep_for_readers(finisher, &record.message);
+	if (entry->kind->describe)
+		entry->kind->describe(entry, fields);
+	else
+		*fields = (struct stored_fields){
+			.type = pg_text(rows, row, ENTRY_TYPE),
+			.sender = pg_text(rows, row, ENTRY_SENDER),
+			.body = pg_text(rows, row, ENTRY_BODY),
+			.target_seq = (uint64_t)pg_i64(rows, row, ENTRY_TARGET_SEQ),
+		};
+	fields->conversation_id = entry->conversation;
+	fields->seq = (uint64_t)result->seq;
+	fields->msg_id = result->msg_id;
+	fields->time = (uint64_t)result->time;
+
+	struct stored_message *message = stored_message_new(fields);
+	message_cache_put(finisher->messages, message);
+	stored_message_unref(message);
 	publisher_publish(finisher->publisher, entry, &record);
 }
 
@@ -107,7 +92,7 @@ static void finisher_end_stored(struct finisher *finisher, struct entry *entry, 
 	};
 	bool is_ours = entry->id == result.msg_id;
 
-	/* What the first try of this entry has stored is no duplicate, and not published yet. */
+	/* If an earlier try of this entry stored it, it is no duplicate, and not published yet. */
 	result.is_duplicate = !is_ours && pg_bool(rows, row, ENTRY_DUPLICATE);
 	log_debug("stored", LOG_STR("conversation", entry->conversation), LOG_NUM("seq", result.seq),
 	          LOG_U64("msg_id", result.msg_id), LOG_NUM("duplicate", result.is_duplicate));
@@ -120,50 +105,35 @@ static void finisher_end_stored(struct finisher *finisher, struct entry *entry, 
 	}
 }
 
-/* ---- the verdicts of a statement ---- */
-
-static void finisher_end_nothing(struct finisher *finisher, struct entry *entry)
-{
-	const struct entry_result result = { .conversation_id = entry->conversation, .is_nothing = true };
-
-	counter_add(finisher->nothing, 1);
-	finisher_end_unpublished(finisher, entry, &result);
-}
-
-static void finisher_end_refused(struct finisher *finisher, struct entry *entry, err_t err, struct str subject)
-{
-	struct entry_result result = { .err = err };
-
-	counter_add(finisher->refused, 1);
-	entry->kind->explain(entry, subject, &result);
-	finisher_end_unpublished(finisher, entry, &result);
-}
-
-/* The statement found the lease over. A refusal by it says nothing about an earlier try. */
-static bool finisher_take_lost_lease(struct finisher *finisher, struct entry *entry)
-{
-	if (watermark_is_current(&finisher->keeper->watermark, entry->place))
-		lease_keeper_doubt(finisher->keeper);
-	if (finisher_must_resolve(finisher, entry))
-		return false;
-	finisher_refuse(finisher, entry, FINISHER_NO_STORE);
-	return true;
-}
-
 bool finisher_take_row(struct finisher *finisher, struct entry *entry, const PGresult *rows, int row)
 {
 	struct str status = pg_text(rows, row, ENTRY_STATUS);
 
 	if (str_equal(status, STR("again")))
 		return false;
-	if (str_equal(status, STR("lease")))
-		return finisher_take_lost_lease(finisher, entry);
-	if (str_equal(status, STR("ok")))
+	if (str_equal(status, STR("lease"))) {
+		if (watermark_is_current(&finisher->keeper->watermark, entry->place))
+			lease_keeper_doubt(finisher->keeper);
+		/* The lease was over. That does not tell whether an earlier try stored the entry. */
+		if (finisher_must_resolve(finisher, entry))
+			return false;
+		finisher_refuse(finisher, entry, FINISHER_NO_STORE);
+		return true;
+	}
+	if (str_equal(status, STR("ok"))) {
 		finisher_end_stored(finisher, entry, rows, row);
-	else if (str_equal(status, STR("none")))
-		finisher_end_nothing(finisher, entry);
-	else
-		finisher_end_refused(finisher, entry, err_from_code(status.ptr),
-		                     entry->kind->describe ? STR("") : pg_text(rows, row, ENTRY_SUBJECT));
+		return true;
+	}
+	struct entry_result result = { 0 };
+	if (str_equal(status, STR("none"))) {
+		result.conversation_id = entry->conversation;
+		result.is_nothing = true;
+		counter_add(finisher->nothing, 1);
+	} else {
+		result.err = err_from_code(status.ptr);
+		entry->kind->explain(entry, entry->kind->describe ? STR("") : pg_text(rows, row, ENTRY_SUBJECT), &result);
+		counter_add(finisher->refused, 1);
+	}
+	finisher_end_unpublished(finisher, entry, &result);
 	return true;
 }

@@ -7,21 +7,21 @@
 #include "im/stored/message_cache.h"
 
 /*
- * Ends entries, each once: publishes what was stored, gives back what was reserved
- * for the rest, settles the id, tells the caller and frees the entry. Nobody else
- * does any of these. Thread: the worker's.
+ * Ends entries, each once: publishes an entry that was stored, gives back the
+ * reservation of one that was not, settles the id, tells the caller and frees the
+ * entry. No other code does any of these. Thread: the worker's.
  *
  * An entry is in doubt when its statement was sent and the answer was lost. It has
  * to be resolved: the same statement is sent again with the same id, before
  * anything else of its conversation, until an answer tells whether it was stored.
- * This goes on after the caller was told 503, because what is stored must be
+ * This goes on after the caller was told 503, because a stored entry must be
  * published. It ends early when the lease is lost under which the id was drawn:
- * the takeover of the node number publishes what was stored under it.
+ * the takeover of the node number publishes the entries stored under it.
  */
 struct finisher {
 	struct lease_keeper *keeper;
 	struct publisher *publisher;
-	struct message_cache *messages; /* gets what was stored: it is likely to be read soon */
+	struct message_cache *messages; /* gets the stored messages: they are likely to be read soon */
 	unsigned open; /* entries that have not ended */
 	struct counter *stored, *duplicates, *nothing, *refused;
 };

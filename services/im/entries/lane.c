@@ -7,7 +7,7 @@
 /* How long a lane rests after a statement that failed. */
 #define RETRY_MS 100
 
-/* The first entry has not got on for so long: the lane is stuck. */
+/* A lane whose first entry waits for longer than this is stuck. */
 #define HEAD_AGE_MAX_MS 1000
 
 void lane_push(struct lane *lane, struct entry *entry)
@@ -22,7 +22,7 @@ static void lane_rest(struct lane *lane)
 
 /* ---- the answer of a statement ---- */
 
-/* In the order of the batch, so that each conversation is published in the order of seq. */
+/* Takes the rows in the order of the batch, so that each conversation is published in the order of seq. */
 static void lane_take_rows(struct lane *lane, const PGresult *rows)
 {
 	int row_of[BATCH_MAX];
@@ -79,19 +79,7 @@ static void lane_on_answer(void *arg, err_t err, const PGresult *rows)
 
 /* ---- a statement ---- */
 
-/* An id belongs to the lease under which it was drawn. */
-static void lane_draw_ids(struct lane *lane)
-{
-	struct lease_keeper *keeper = lane->context->keeper;
-
-	for (unsigned i = 0; i < lane->batch.len; i++) {
-		struct entry *entry = lane->batch.entries[i];
-		if (!entry->id || !watermark_is_current(&keeper->watermark, entry->place))
-			entry->id = lease_keeper_draw_id(keeper, &entry->place);
-	}
-}
-
-/* Without a lease nothing can be stored. The outcome of what is in doubt is asked for once the lease is renewed. */
+/* Without a lease nothing can be stored. Entries in doubt stay: their outcome is asked for once the lease is renewed. */
 static void lane_refuse_waiting(struct lane *lane)
 {
 	struct finisher *finisher = lane->context->finisher;
@@ -115,36 +103,37 @@ static unsigned lane_head_age_ms(const struct lane *lane, uint64_t now_ms)
 	return first ? (unsigned)(now_ms + lane->context->timeout_ms - first->deadline_ms) : 0;
 }
 
-static void lane_send_batch(struct lane *lane)
-{
-	const struct lane_context *context = lane->context;
-	const struct lease *lease = &context->keeper->lease;
-	const struct entry *first = lane->batch.entries[0];
-	struct pg_params params = { 0 };
-
-	pg_put_i32(&params, lease->node);
-	pg_put_i64(&params, lease->epoch);
-	pg_put_i64(&params, (int64_t)clock_wall_ms());
-	if (!first->kind->is_batched)
-		pg_put_i64(&params, (int64_t)first->id);
-	first->kind->put(&params, &lane->batch);
-	counter_add(context->statements, 1);
-	lane->started_us = clock_mono_us();
-	pg_query(context->pg, lane->index, first->kind->statement, &params, lane_on_answer, lane);
-}
-
 void lane_start(struct lane *lane)
 {
-	if (lane->batch.len || timer_is_armed(&lane->retry) || !batch_queue_first(&lane->queue))
+	const struct lane_context *context = lane->context;
+	struct lease_keeper *keeper = context->keeper;
+	struct batch *batch = &lane->batch;
+	struct pg_params params = { 0 };
+
+	if (batch->len || timer_is_armed(&lane->retry) || !batch_queue_first(&lane->queue))
 		return;
-	if (!lease_keeper_is_held(lane->context->keeper)) {
+	if (!lease_keeper_is_held(keeper)) {
 		lane_refuse_waiting(lane);
 		return;
 	}
 	queue_wait_cut(&lane->wait, lane_head_age_ms(lane, clock_mono_ms()));
-	batch_queue_take(&lane->queue, &lane->batch, lane->context->batch_max);
-	lane_draw_ids(lane);
-	lane_send_batch(lane);
+	batch_queue_take(&lane->queue, batch, context->batch_max);
+	/* An id belongs to the lease under which it was drawn. */
+	for (unsigned i = 0; i < batch->len; i++) {
+		struct entry *entry = batch->entries[i];
+		if (!entry->id || !watermark_is_current(&keeper->watermark, entry->place))
+			entry->id = lease_keeper_draw_id(keeper, &entry->place);
+	}
+	const struct entry *first = batch->entries[0];
+	pg_put_i32(&params, keeper->lease.node);
+	pg_put_i64(&params, keeper->lease.epoch);
+	pg_put_i64(&params, (int64_t)clock_wall_ms());
+	if (!first->kind->is_batched)
+		pg_put_i64(&params, (int64_t)first->id);
+	first->kind->put(&params, batch);
+	counter_add(context->statements, 1);
+	lane->started_us = clock_mono_us();
+	pg_query(context->pg, lane->index, first->kind->statement, &params, lane_on_answer, lane);
 }
 
 static void lane_on_retry(struct timer *timer)

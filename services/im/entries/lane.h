@@ -7,8 +7,8 @@
 
 /*
  * A lane stores the entries of its conversations in the order in which they came.
- * It has a connection of its own and one statement under way; what arrives
- * meanwhile is stored by the next one. So at most one statement of a conversation
+ * It has a connection of its own and one statement under way; entries that arrive
+ * meanwhile are stored by the next one. So at most one statement of a conversation
  * is under way, whatever kinds of entries it has.
  *
  * A statement that failed is followed by a rest of 100 ms. Entries that are in
@@ -25,14 +25,14 @@ struct lane {
 	struct timer retry; /* armed while the lane rests after a statement that failed */
 };
 
-/* What all lanes share. */
+/* Shared by all lanes. */
 struct lane_context {
 	struct worker *worker;
 	struct pg *pg;
 	struct lease_keeper *keeper;
 	struct finisher *finisher;
 	unsigned batch_max;
-	uint64_t timeout_ms; /* an entry's deadline is that long after its arrival */
+	uint64_t timeout_ms; /* from an entry's arrival to its deadline */
 	struct counter *statements;
 	struct histogram *durations;
 };
@@ -45,16 +45,16 @@ void lane_push(struct lane *lane, struct entry *entry);
 /* Sends a statement, unless one is under way, the lane rests or nothing waits. */
 void lane_start(struct lane *lane);
 
-/* The entry's deadline has passed: the caller is told. The entry ends too, unless its outcome has to be waited for. */
+/* The entry's deadline has passed: tells the caller. The entry ends too, unless its outcome is not known yet. */
 void lane_expire(struct lane *lane, struct entry *entry);
 
-/* More waits than leaves the lane in a reasonable time. */
+/* Whether more entries wait than the lane can store in a reasonable time. */
 bool lane_is_congested(const struct lane *lane, uint64_t now_ms);
 
 /* See queue_wait_end_interval(). */
 unsigned lane_end_interval(struct lane *lane, uint64_t now_ms);
 
-/* Refuses what waits; when no statement is under way any more. */
+/* Refuses the waiting entries. No statement is under way any more. */
 void lane_close(struct lane *lane);
 
 #endif

@@ -10,15 +10,15 @@
 
 #define RECORD_VERSION 1
 
-/* What is kept of a record until Kafka has it. */
+/* A record that Kafka has not acknowledged. */
 struct publication {
 	struct publisher *publisher;
 	struct list by_age; /* in `unsettled` */
 	uint64_t since_ms;
 	uint64_t id;
-	struct watermark_place place; /* of an entry of this im, as is the size */
-	size_t size;
-	void (*told)(void *arg, err_t err); /* of what another im has stored */
+	struct watermark_place place; /* of an entry of this im */
+	size_t size; /* of an entry of this im */
+	void (*told)(void *arg, err_t err); /* of an entry that another im stored; else NULL */
 	void *arg;
 };
 
@@ -89,19 +89,19 @@ void publisher_cancel(struct publisher *publisher, const struct entry *entry)
 	publisher_free_room(publisher, entry->record_size);
 }
 
-/* Another try, by this im or another one, may succeed. */
+/* Whether another try, by this im or another one, may succeed. */
 static bool publisher_may_pass(err_t err)
 {
 	return err == ERR_CLOSED || err == ERR_FULL || err == ERR_UNAVAILABLE;
 }
 
 /*
- * A record that Kafka may take later keeps its id open, so a takeover publishes it. For an entry
- * of this im that happens only when the producer closes: space was reserved, and the producer keeps what it has until
- * Kafka takes it.
+ * A record that Kafka may take later keeps its id open, so a takeover publishes it. For an entry of this im that happens only
+ * when the producer closes: space was reserved, and the producer keeps its records until Kafka takes them.
  */
-static void publisher_settle(struct publication *publication, err_t err)
+static void publisher_settle(void *arg, err_t err)
 {
+	struct publication *publication = arg;
 	struct publisher *publisher = publication->publisher;
 
 	counter_add(publisher->published, !err);
@@ -122,18 +122,13 @@ static void publisher_settle(struct publication *publication, err_t err)
 	mem_free(publication);
 }
 
-static void publisher_on_delivered(void *arg, err_t err)
-{
-	publisher_settle(arg, err);
-}
-
 /* A NULL of the database is an empty text. */
 static char *publisher_text(struct str text)
 {
 	return text.ptr ? (char *)text.ptr : (char *)"";
 }
 
-/* Cuts a copy of the list; `uids` and `pointers` have room for it. */
+/* Copies the list and cuts the copy; `uids` and `pointers` have room for it. */
 static char **publisher_split(struct publisher *publisher, struct str list, size_t *count)
 {
 	struct buf *uids = &publisher->uids, *pointers = &publisher->pointers;
@@ -194,7 +189,7 @@ static void publisher_pack(struct publisher *publisher, const struct publisher_r
 	publisher->scratch.len = skein__v1__message_record__pack(&record, (uint8_t *)out);
 }
 
-/* `values`: whose it is. */
+/* `values` says whose record it is. */
 static void publisher_produce(const struct publication *values, const struct publisher_record *record)
 {
 	struct publisher *publisher = values->publisher;
@@ -209,7 +204,7 @@ static void publisher_produce(const struct publication *values, const struct pub
 	if (publisher->producer) {
 		publisher_pack(publisher, record);
 		err = kafka_produce(publisher->producer, TOPIC_MESSAGE, record->message.conversation_id,
-		                    buf_str(&publisher->scratch), &trace, record->traceparent.len ? 1 : 0, publisher_on_delivered,
+		                    buf_str(&publisher->scratch), &trace, record->traceparent.len ? 1 : 0, publisher_settle,
 		                    publication);
 	}
 	if (err)

@@ -9,24 +9,24 @@
 #include "store/kafka/kafka.h"
 
 /*
- * Stored entries on their way into Kafka. What is stored must be publishable, so
- * room is reserved before an entry is let into the database: half of what the
- * producer may hold, in records and in bytes. While Kafka is away that much is
- * accepted, and then entries are refused. A record that Kafka will never take (it
- * is too large) is logged and counted, and holds up nothing: push finds the entry
- * in PostgreSQL when the next one of its conversation comes. Thread: the worker's.
+ * Publishes stored entries to Kafka. A stored entry must be publishable, so room is
+ * reserved before it goes into the database: up to half of what the producer may
+ * hold, in records and in bytes. While Kafka is away that much is accepted; beyond
+ * it entries are refused. A record that Kafka will never take (it is too large) is
+ * logged and counted, and blocks no other: push finds the entry in PostgreSQL when
+ * the next one of its conversation comes. Thread: the worker's.
  */
 struct publisher {
 	struct kafka_producer *producer;
 	struct watermark *watermark;
 	unsigned max_records, records; /* reserved: entries not decided yet, and records not acknowledged */
 	uint64_t max_bytes, bytes;
-	struct list unsettled; /* what Kafka has not acknowledged, the oldest first */
+	struct list unsettled; /* records that Kafka has not acknowledged, the oldest first */
 	struct buf scratch, uids, pointers; /* of the record that is being packed */
 	struct counter *published, *lost;
 };
 
-/* What a record tells. */
+/* The content of a record. */
 struct publisher_record {
 	struct stored_fields message;
 	int64_t member_version; /* of a group: the seq of the last change of its membership at or before this entry; else 0 */
@@ -44,7 +44,7 @@ void publisher_stop(struct publisher *publisher);
 /* False when the entry must be refused. */
 bool publisher_reserve(struct publisher *publisher, const struct entry *entry) MUST_CHECK;
 
-/* It was not stored: the room is free again. */
+/* The entry was not stored: its room is free again. */
 void publisher_cancel(struct publisher *publisher, const struct entry *entry);
 
 /*
@@ -54,8 +54,9 @@ void publisher_cancel(struct publisher *publisher, const struct entry *entry);
 void publisher_publish(struct publisher *publisher, const struct entry *entry, const struct publisher_record *record);
 
 /*
- * Produces what another im has stored, without a reservation: a page of these has room in the other half. `told` is
- * called once, perhaps from here: OK when Kafka has it or never will, an error when it has to be tried again.
+ * Produces an entry that another im stored, without a reservation: the other half of the producer has room for a page of
+ * them. `told` is called once, perhaps from here: OK when Kafka has the record or will never take it, an error when it has
+ * to be tried again.
  */
 void publisher_republish(struct publisher *publisher, const struct publisher_record *record,
                          void (*told)(void *arg, err_t err), void *arg);

@@ -4,17 +4,17 @@
 
 #define NEWEST_WEIGHT 0.125 /* of the last round in the pace */
 
-/* A round is half a full batch, or what was stored in this time. */
+/* A round ends after half a full batch, or after this time. */
 #define ROUND_MAX_US 100000
 
 /*
- * The estimate is at most this many times the wait of the entries that leave, and a bit: in a rush of r times the pace the
- * last entry waits r times as long as the first.
+ * The estimate is at most RUSH_MAX times the wait of the entries that leave, plus BURST_MS: when entries arrive at r times
+ * the pace, the last one waits r times as long as the first.
  */
 #define RUSH_MAX 3
 #define BURST_MS 50
 
-#define ROOM_MIN 4 /* batches, however slow they are */
+#define ROOM_MIN 4 /* batches; for slow ones the pace alone would leave less room */
 
 void queue_wait_init(struct queue_wait *wait, unsigned batch_max)
 {

@@ -11,7 +11,7 @@
 
 #define RECEIPTS_MAX 256 /* in one call */
 
-/* False when a receipt names no user, no one-to-one conversation of that user, or no seq; then nothing is emitted. */
+/* False when a receipt lacks a user, a one-to-one conversation of that user, or a seq; then nothing is to be emitted. */
 bool receipts_are_valid(const Skein__V1__DeliveredRequest *request);
 
 void receipts_emit(struct events *events, const Skein__V1__DeliveredRequest *request);

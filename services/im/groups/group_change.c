@@ -7,11 +7,11 @@
 struct group_change {
 	struct entry entry;
 	struct str gid, actor;
-	struct str uids; /* joined by commas; one, but for an addition */
-	int64_t number; /* of an addition: how many members the group may have; of a role: the role */
+	struct str uids; /* joined by commas; only an addition has more than one */
+	int64_t number; /* of an addition: the most members the group may have; of a change of a role: the role */
 };
 
-/* Parameters of all: $5 gid, $6 actor. */
+/* All three have the parameters $5 gid and $6 actor. */
 #define GROUP_CHANGE(function) \
 	"select " ENTRY_ANSWER_COLUMNS " from " function "($1::integer, $2::bigint, $4::bigint, $3::bigint, $5::text, $6::text, "
 
@@ -73,13 +73,10 @@ static void group_change_put_role(struct pg_params *params, const struct batch *
 
 /* ---- refusals ---- */
 
-static bool group_change_leaves(const struct group_change *change)
-{
-	return str_equal(change->uids, change->actor);
-}
-
 static void group_change_explain(const struct entry *entry, struct str subject, struct entry_result *result)
 {
+	const struct group_change *change = group_change_of(entry);
+
 	switch (result->err) {
 	case ERR_NOT_FOUND:
 		if (subject.len)
@@ -94,7 +91,7 @@ static void group_change_explain(const struct entry *entry, struct str subject, 
 		result->detail = "the caller's role in the group does not allow this";
 		break;
 	case ERR_FAILED_PRECONDITION:
-		result->detail = group_change_leaves(group_change_of(entry)) ?
+		result->detail = str_equal(change->uids, change->actor) ?
 		                         "the owner must hand the group over before leaving" :
 		                         "the owner's role cannot be changed, the group can be handed over";
 		break;
@@ -149,7 +146,7 @@ static struct group_change *group_change_new(const struct entry_kind *kind, stru
 	change->gid = texts[0];
 	change->actor = texts[1];
 	change->uids = texts[2];
-	/* The record says the uids twice, each with a quote or a length on both sides: in the body and in the delta. */
+	/* The record has the uids twice, in the body and in the delta, each with a quote or a length on both sides. */
 	entry->record_size += 4 * uids.len;
 	return change;
 }

@@ -8,14 +8,14 @@
  * stored in one transaction with the change. The functions of deploy/schema/functions/08_groups.sql decide who may do what.
  *
  * The caller of an entry is the actor. All idents are valid; texts are copied. The result has is_nothing when there was
- * nothing to change, and the uids that joined or left. Refused are: ERR_NOT_FOUND (no such group, or the uid that the detail
+ * nothing to change, and the uids that joined or left. Errors: ERR_NOT_FOUND (no such group, or the uid that the detail
  * names), ERR_NOT_MEMBER (the actor), ERR_PERMISSION_DENIED, ERR_FAILED_PRECONDITION.
  */
 
 enum group_role { GROUP_MEMBER,
-	          GROUP_ADMIN }; /* as group_member.role; the owner's role is handed over, not given */
+	          GROUP_ADMIN }; /* as group_member.role; the role of owner cannot be given */
 
-/* All of them, or none; those who are members already are left out. At most `max_members` afterwards. */
+/* Adds all of the users, or none. Members are skipped. The group has at most `max_members` afterwards. */
 struct entry *group_add_new(struct str gid, const struct str *uids, size_t count, int64_t max_members,
                             const struct entry_caller *caller);
 

@@ -10,19 +10,24 @@ static const struct pg_statement group_create = {
 
 #define GID_DIGITS 20
 
-/* A group while it is being made. */
+/* A group that is being made. */
 struct group_draft {
 	char gid[GID_DIGITS + 1];
 	struct str name;
 	const char *join, *history;
 };
 
-static void group_create_answer(struct call *call, int64_t member_count)
+static void group_create_on_stored(struct call *call, const PGresult *result)
 {
 	const struct group_draft *group = call_state(call);
-	char id[CONVERSATION_ID_MAX + 1];
+	char id[CONVERSATION_ID_MAX + 1], detail[128];
 	struct buf *out = call_out(call);
 
+	if (!PQgetisnull(result, 0, 0)) {
+		snprintf(detail, sizeof(detail), "there is no user %.*s", STR_ARG(pg_text(result, 0, 0)));
+		call_fail(call, ERR_NOT_FOUND, "members", detail);
+		return;
+	}
 	size_t id_len = conversation_group(id, str_from(group->gid));
 	buf_append_char(out, '{');
 	json_put_field(out, "group_id", str_from(group->gid));
@@ -31,21 +36,9 @@ static void group_create_answer(struct call *call, int64_t member_count)
 	json_put_field(out, "owner", call_uid(call));
 	json_put_field(out, "join", str_from(group->join));
 	json_put_field(out, "history", str_from(group->history));
-	json_put_u64_field(out, "member_count", (uint64_t)member_count);
+	json_put_u64_field(out, "member_count", (uint64_t)pg_i64(result, 0, 1));
 	buf_append_char(out, '}');
 	call_ok(call, 201);
-}
-
-static void group_create_on_stored(struct call *call, const PGresult *result)
-{
-	char detail[128];
-
-	if (PQgetisnull(result, 0, 0)) {
-		group_create_answer(call, pg_i64(result, 0, 1));
-		return;
-	}
-	snprintf(detail, sizeof(detail), "there is no user %.*s", STR_ARG(pg_text(result, 0, 0)));
-	call_fail(call, ERR_NOT_FOUND, "members", detail);
 }
 
 void groups_create(struct call *call)

@@ -7,7 +7,7 @@ struct call;
 struct entry_writer;
 struct events;
 
-/* Groups and their members: what the calls of this folder work with. Thread: the worker's. */
+/* Groups and their members: the context of the calls in this folder. Thread: the worker's. */
 struct groups {
 	const struct im_config *config;
 	struct entry_writer *entries;

@@ -7,7 +7,7 @@
 #include "im/http/call_entry.h"
 #include "im/stored/uid_list.h"
 
-/* Tells those whom the change added or removed, on all their devices. */
+/* Sends an event to the users whom the change added or removed. */
 static void member_change_tell(struct call *call, const char *op, struct str list)
 {
 	const struct groups *groups = call_context(call);
@@ -39,53 +39,49 @@ static void member_change_on_decided(void *arg, const struct entry_result *resul
 	call_no_content(call);
 }
 
-static void member_change_submit(struct call *call, struct entry *entry)
-{
-	const struct groups *groups = call_context(call);
-
-	call_submit_entry(call, groups->entries, entry);
-}
-
 void groups_add_members(struct call *call)
 {
-	const struct im_config *config = ((const struct groups *)call_context(call))->config;
+	const struct groups *groups = call_context(call);
 	const struct entry_caller actor = call_entry_caller(call, member_change_on_decided);
 	struct str gid = call_path_ident(call, "gid");
-	struct ident_list uids = call_ident_list(call, "uids", JSON_REQUIRED, (size_t)config->limits_group_create_members);
+	struct ident_list uids = call_ident_list(call, "uids", JSON_REQUIRED, (size_t)groups->config->limits_group_create_members);
 
 	if (uids.count == 0)
 		call_reject(call, ERR_INVALID_ARGUMENT, "uids", "uids must have at least one item");
 	if (call_finish_reading(call))
-		member_change_submit(call, group_add_new(gid, uids.idents, uids.count, config->limits_group_members, &actor));
+		call_submit_entry(call, groups->entries,
+		                  group_add_new(gid, uids.idents, uids.count, groups->config->limits_group_members, &actor));
 }
 
 void groups_remove_member(struct call *call)
 {
+	const struct groups *groups = call_context(call);
 	const struct entry_caller actor = call_entry_caller(call, member_change_on_decided);
 	struct str gid = call_path_ident(call, "gid"), uid = call_path_ident(call, "uid");
 
 	if (call_finish_reading(call))
-		member_change_submit(call, group_remove_new(gid, uid, &actor));
+		call_submit_entry(call, groups->entries, group_remove_new(gid, uid, &actor));
 }
 
 void groups_leave(struct call *call)
 {
+	const struct groups *groups = call_context(call);
 	const struct entry_caller actor = call_entry_caller(call, member_change_on_decided);
 	struct str gid = call_path_ident(call, "gid");
 
 	if (call_finish_reading(call))
-		member_change_submit(call, group_remove_new(gid, call_uid(call), &actor));
+		call_submit_entry(call, groups->entries, group_remove_new(gid, call_uid(call), &actor));
 }
 
 void groups_set_role(struct call *call)
 {
 	static const char *const roles[] = { [GROUP_MEMBER] = "member", [GROUP_ADMIN] = "admin", NULL };
+	const struct groups *groups = call_context(call);
 	const struct entry_caller actor = call_entry_caller(call, member_change_on_decided);
 	struct str gid = call_path_ident(call, "gid"), uid = call_path_ident(call, "uid");
 	const char *role = call_choice(call, "role", JSON_REQUIRED, roles);
 
 	if (call_finish_reading(call))
-		member_change_submit(
-			call,
-			group_role_new(gid, uid, role == roles[GROUP_ADMIN] ? GROUP_ADMIN : GROUP_MEMBER, &actor));
+		call_submit_entry(call, groups->entries,
+		                  group_role_new(gid, uid, role == roles[GROUP_ADMIN] ? GROUP_ADMIN : GROUP_MEMBER, &actor));
 }

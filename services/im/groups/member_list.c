@@ -16,20 +16,9 @@ static const struct call_reason member_list_reasons[] = {
 	{ .err = OK },
 };
 
-static void member_list_put(struct buf *out, const PGresult *result, int row)
-{
-	static const char *const roles[] = { "member", "admin", "owner" };
-
-	buf_append_char(out, '{');
-	json_put_field(out, "uid", pg_text(result, row, MEMBER_UID));
-	json_put_field(out, "role", str_from(roles[pg_i64(result, row, MEMBER_ROLE)]));
-	if (pg_i64(result, row, MEMBER_MUTED_UNTIL) > 0)
-		json_put_u64_field(out, "muted_until", (uint64_t)pg_i64(result, row, MEMBER_MUTED_UNTIL));
-	buf_append_char(out, '}');
-}
-
 static void member_list_on_rows(struct call *call, const PGresult *result)
 {
+	static const char *const roles[] = { "member", "admin", "owner" };
 	const struct page *page = call_state(call);
 	struct buf *out = call_out(call);
 
@@ -37,7 +26,12 @@ static void member_list_on_rows(struct call *call, const PGresult *result)
 	for (int row = 0; row < page_rows(page, result, MEMBER_UID); row++) {
 		if (row)
 			buf_append_char(out, ',');
-		member_list_put(out, result, row);
+		buf_append_char(out, '{');
+		json_put_field(out, "uid", pg_text(result, row, MEMBER_UID));
+		json_put_field(out, "role", str_from(roles[pg_i64(result, row, MEMBER_ROLE)]));
+		if (pg_i64(result, row, MEMBER_MUTED_UNTIL) > 0)
+			json_put_u64_field(out, "muted_until", (uint64_t)pg_i64(result, row, MEMBER_MUTED_UNTIL));
+		buf_append_char(out, '}');
 	}
 	buf_append_char(out, ']');
 	page_put_next(out, page, result, MEMBER_UID);

@@ -35,17 +35,10 @@ void access_init(struct access *access, const struct call_route *routes, size_t 
 	access_make_metrics(&access->metrics[route_count], "none");
 }
 
-/* The index of the row that matched, or route_count. */
-static size_t access_route_of(const struct access *access, const struct http_request *request)
-{
-	const struct call_route *route = http_request_call(request);
-
-	return route ? (size_t)(route - access->routes) : access->route_count;
-}
-
 void access_finished(struct access *access, const struct http_request *request, int status, uint64_t duration_us)
 {
-	struct access_metrics *metrics = &access->metrics[access_route_of(access, request)];
+	const struct call_route *route = http_request_call(request);
+	struct access_metrics *metrics = &access->metrics[route ? (size_t)(route - access->routes) : access->route_count];
 
 	if (status >= 100 && status < 100 * (ACCESS_CLASSES + 1))
 		counter_add(metrics->requests[status / 100 - 1], 1);

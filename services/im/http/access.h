@@ -13,7 +13,7 @@
 struct access {
 	const struct call_route *routes;
 	size_t route_count;
-	/* One for each route, and one for what matched none. */
+	/* One for each route, and one for requests that matched none. */
 	struct access_metrics {
 		struct counter *requests[ACCESS_CLASSES];
 		struct histogram *durations;

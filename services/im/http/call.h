@@ -8,8 +8,8 @@
 #include "store/pg/pg.h"
 
 /*
- * A call: one request to an endpoint, from the moment its caller is known until it is answered. It owns all that belongs to the
- * request, in one allocation: who calls, what was read, the first error, the handler's own state, the answer's body.
+ * A call: one request to an endpoint, from the moment its caller is known until it is answered. It owns everything of the
+ * request, in one allocation: the caller, the fields that were read, the first error, the handler's state, the answer's body.
  *
  * A handler (call_route.h says when it runs) reads its fields, starts something, and answers in the callback:
  *
@@ -29,7 +29,7 @@
 
 struct call;
 
-/* ---- Who, and with what ---- */
+/* ---- The caller, and the handler's context ---- */
 
 struct str call_uid(const struct call *call);
 const struct caller *call_caller(const struct call *call);
@@ -55,8 +55,8 @@ void *call_state(const struct call *call);
 /* A parameter of the path by its name in the pattern. */
 struct str call_path_ident(struct call *call, const char *name);
 /*
- * A conversation that the caller may have a part in. Rejects what is no conversation id (400), a room, whose messages are
- * elsewhere (404), and the one-to-one conversation of others (403). Whether a group has the caller, the statement decides.
+ * A conversation that the caller may have a part in. Rejects a text that is no conversation id (400), a room, whose messages
+ * are elsewhere (404), and the one-to-one conversation of others (403). The statement finds whether the caller is in a group.
  */
 struct str call_path_conversation(struct call *call, const char *name);
 uint64_t call_path_u64(struct call *call, const char *name, uint64_t min, uint64_t max);
@@ -96,21 +96,20 @@ void ident_list_put(struct pg_params *params, const struct ident_list *list); /*
 /* Keeps an error that the handler found itself, as a reader does. */
 void call_reject(struct call *call, err_t err, const char *field, const char *format, ...) PRINTF_LIKE(4, 5);
 
-/* Where readers of other modules (send_request.h) keep theirs. */
+/* For readers of other modules (send_request.h), which keep their error here. */
 struct json_error *call_error(struct call *call);
 
 /* False when there was an error: then it was answered and the call is gone. The body's tree stays. */
 bool call_check_reading(struct call *call) MUST_CHECK;
 
 /*
- * Ends reading: the body's tree is freed. False when there was an error: then it was answered and the call is gone. For handlers
- * that do not go on with call_query(), which does the same.
+ * Ends reading: the body's tree is freed. False when there was an error: then it was answered and the call is gone. For a
+ * handler that does not call call_query(), which does the same.
  */
 bool call_finish_reading(struct call *call) MUST_CHECK;
 
 /*
- * The same as a handler's last line, where something has been started with what was read unless there was an error, and will
- * answer the call.
+ * The same for a handler that ends here: either there was an error, or something was started that answers the call.
  */
 void call_leave(struct call *call);
 
@@ -121,25 +120,25 @@ bool call_take(struct call *call, struct str uid) MUST_CHECK;
 
 /* ---- PostgreSQL ---- */
 
-/* What a verdict means here: a table that ends with {OK}. Any member but the first may be NULL. */
+/* The meaning of a verdict for this call: a table that ends with {OK}. `field` and `detail` may be NULL. */
 struct call_reason {
 	err_t err;
 	const char *field;
 	const char *detail;
 };
 
-/* Explains the verdicts of the statements to come. The table is static. */
+/* Sets the table for the verdicts of later statements. It is static. */
 void call_explain(struct call *call, const struct call_reason *reasons);
 
 /*
  * Ends reading (an error is answered, and nothing is asked) and runs one statement in the pool `calls`. `done` gets good
- * results only, on a later turn; it answers or goes on. All else is answered here:
+ * results only, on a later turn; it answers or goes on. Other outcomes are answered here:
  *
  *   503             PostgreSQL is away, refused for now, or the outcome is not known
  *   409             a unique key is taken (already_exists)
  *   a verdict       where the statement's first column is named `verdict`, its first row says `ok` or a public error code.
- *                   The caller is told call_explain()'s field and detail; columns `detail` and `field` of the same row,
- *                   where there are such and they are not NULL, come before these
+ *                   The caller is told the row's columns `detail` and `field`; where the row has no such column, or
+ *                   NULL, those of call_explain()
  *
  * Takes `params` over. `result` is valid during the callback.
  */

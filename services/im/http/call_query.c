@@ -23,13 +23,6 @@ static const char *call_query_cell(const PGresult *result, const char *column, c
 	return number < 0 || PQgetisnull(result, 0, number) ? fallback : PQgetvalue(result, 0, number);
 }
 
-static void call_query_refuse(struct call *call, const PGresult *result, err_t err)
-{
-	struct call_reason reason = call_query_reason(call, err);
-
-	call_fail(call, err, call_query_cell(result, "field", reason.field), call_query_cell(result, "detail", reason.detail));
-}
-
 /* OK where the statement gives no verdict. */
 static err_t call_query_verdict(const PGresult *result)
 {
@@ -51,10 +44,12 @@ static void call_query_on_result(void *arg, err_t err, const PGresult *result)
 		return;
 	}
 	err = call_query_verdict(result);
-	if (err)
-		call_query_refuse(call, result, err);
-	else
+	if (!err) {
 		call->done(call, result);
+		return;
+	}
+	struct call_reason reason = call_query_reason(call, err);
+	call_fail(call, err, call_query_cell(result, "field", reason.field), call_query_cell(result, "detail", reason.detail));
 }
 
 void call_query(struct call *call, const struct pg_statement *statement, struct pg_params *params, call_rows done)

@@ -1,11 +1,11 @@
-/* Readers of paths, queries and bodies. They go on from base/text/json.h: one chain of errors for all of them. */
+/* Readers of paths, queries and bodies. They share the error of the JSON readers (base/text/json.h): the first one is kept. */
 
 #include <assert.h>
 
 #include "im/http/call.h"
 #include "im/http/call_state.h"
 
-#define IDENT_FORM "%s must be 1 to 64 of A-Z a-z 0-9 _ . -"
+#define IDENT_FORM "1 to 64 of A-Z a-z 0-9 _ . -"
 
 struct json_error *call_error(struct call *call)
 {
@@ -44,7 +44,7 @@ void call_leave(struct call *call)
 	(void)is_answered;
 }
 
-/* An absent text stays one. */
+/* An absent text stays absent. */
 static struct str call_read_kept(struct call *call, struct str text)
 {
 	return text.ptr ? call_copy(call, text) : text;
@@ -52,7 +52,7 @@ static struct str call_read_kept(struct call *call, struct str text)
 
 /* ---- path and query ---- */
 
-/* Names are ours: one that the pattern does not have is a bug. */
+/* The name is a handler's constant: a name that is not in the pattern is a bug. */
 struct str call_path_text(struct call *call, const char *name)
 {
 	struct str pattern = str_from(call->route->path), wanted = str_from(name);
@@ -69,7 +69,7 @@ static struct str call_read_ident(struct call *call, const char *name, struct st
 {
 	if (ident_is_valid(text))
 		return text;
-	call_reject(call, ERR_INVALID_ARGUMENT, name, IDENT_FORM, name);
+	call_reject(call, ERR_INVALID_ARGUMENT, name, "%s must be " IDENT_FORM, name);
 	return (struct str){ 0 };
 }
 
@@ -218,8 +218,7 @@ struct ident_list call_ident_list(struct call *call, const char *field, enum jso
 		struct str ident = str_of(json_string_value(item), json_string_length(item));
 
 		if (!ident_is_valid(ident)) {
-			call_reject(call, ERR_INVALID_ARGUMENT, field,
-			            "%s must be a list of ids: 1 to 64 of A-Z a-z 0-9 _ . -", field);
+			call_reject(call, ERR_INVALID_ARGUMENT, field, "%s must be a list of ids: " IDENT_FORM, field);
 			return (struct ident_list){ 0 };
 		}
 		list.idents[list.count] = call_copy(call, ident);

@@ -7,7 +7,7 @@
 
 struct call;
 
-/* Who may call an endpoint. The dispatcher checks it before the handler runs. */
+/* The callers of an endpoint. The dispatcher checks it before the handler runs. */
 enum call_who {
 	CALL_ANYONE, /* no token is looked at */
 	CALL_USER, /* a valid token */
@@ -20,13 +20,13 @@ struct call_route {
 	const char *path; /* "/v1/groups/{gid}/members", as in docs/openapi.yaml */
 	enum call_who who;
 	/*
-	 * What the caller's rate is counted as. The dispatcher takes one from the caller's bucket, but for two classes:
-	 * RATE_LOGIN, where the handler does it by call_take() because the user is in the body, and RATE_SEND, where
-	 * send_submit() takes one for each message.
+	 * The class of the caller's rate. The dispatcher takes one from the caller's bucket, except for two classes: for
+	 * RATE_LOGIN the handler calls call_take(), because the user is in the body; for RATE_SEND send_submit() takes one
+	 * for each message.
 	 */
 	enum rate_class rate;
 	void (*handle)(struct call *call); /* answers, now or later */
-	/* Where the dispatcher's contexts (struct app) have a pointer to what the handler works with: call_context(). */
+	/* The offset in the dispatcher's contexts (struct app) of the pointer that call_context() returns to the handler. */
 	size_t context;
 };
 

@@ -12,16 +12,16 @@
 #include "net/http/http_server.h"
 
 /*
- * What a call is made of, and its memory. For the files of im/http; handlers see call.h.
+ * The members of a call, and its memory. Only for the files of im/http; handlers see call.h.
  *
- * A call is one allocation, with the first room of its arena at the end. call_release() frees all of it.
+ * A call is one allocation, with the arena's first room at its end. call_release() frees all of it.
  */
 
-#define CALL_ROOM 512 /* enough for what most calls read */
+#define CALL_ROOM 512 /* bytes: enough for the texts that most calls read */
 
 struct call_reason;
 
-/* What all calls share; it lives as long as the server. */
+/* Shared by all calls; it lives as long as the server. */
 struct call_shared {
 	const void *contexts; /* call_route.context is an offset into it */
 	struct authenticator authenticator;
@@ -34,7 +34,7 @@ struct call {
 	struct http_request *request;
 	const struct call_route *route;
 	struct caller caller;
-	json_t *json; /* the body, once a field of it was read and until reading ends */
+	json_t *json; /* the body: from the first read of a field until reading ends */
 	bool is_json_read;
 	struct json_error error; /* the first one; OK as long as all is well */
 	struct str secret; /* wiped at the end */
@@ -49,7 +49,7 @@ struct call {
 struct call *call_create(const struct call_shared *shared, struct http_request *request, const struct call_route *route);
 void call_release(struct call *call);
 
-/* Frees the tree of the body; what the readers returned was copied. */
+/* Frees the tree of the body. The readers have returned copies. */
 void call_drop_json(struct call *call);
 
 #endif

@@ -4,49 +4,30 @@
 
 #include "im/http/call.h"
 
-/* The classes that a handler takes from itself; see call_route.h. */
+/* Whether the dispatcher takes one from the caller's bucket, and not the handler; see call_route.h. */
 static bool dispatcher_takes(enum rate_class class)
 {
 	return class != RATE_NONE && class != RATE_SEND && class != RATE_LOGIN;
 }
 
-/* The caller is known, and not disabled. */
-static void dispatcher_run(struct call *call)
-{
-	const struct call_route *route = call->route;
-
-	if (route->who == CALL_ADMIN && !call->caller.is_admin)
-		call_fail(call, ERR_PERMISSION_DENIED, NULL, "the token has no scope admin");
-	else if (!dispatcher_takes(route->rate) || call_take(call, call_uid(call)))
-		route->handle(call);
-}
-
 static void dispatcher_on_admitted(void *arg, err_t err)
 {
 	struct call *call = arg;
+	const struct call_route *route = call->route;
 
 	if (err == ERR_UNAUTHENTICATED)
 		call_fail_unauthenticated(call);
 	else if (err)
 		call_fail(call, err, NULL, NULL);
-	else
-		dispatcher_run(call);
-}
-
-static void dispatcher_authenticate(struct call *call)
-{
-	const struct authenticator *authenticator = &call->shared->authenticator;
-
-	err_t err = authenticator_verify(authenticator, http_request_header(call->request, "Authorization"),
-	                                 http_request_id(call->request), &call->caller);
-	if (err || known_users_has(authenticator->known_users, call_uid(call)))
-		dispatcher_on_admitted(call, err);
-	else
-		known_users_admit(authenticator->known_users, call_uid(call), STR(""), dispatcher_on_admitted, call);
+	else if (route->who == CALL_ADMIN && !call->caller.is_admin)
+		call_fail(call, ERR_PERMISSION_DENIED, NULL, "the token has no scope admin");
+	else if (!dispatcher_takes(route->rate) || call_take(call, call_uid(call)))
+		route->handle(call);
 }
 
 /* Under overload most requests to send end here, so this costs no allocation. */
-static bool dispatcher_refuses(const struct dispatcher *dispatcher, struct http_request *request, const struct call_route *route)
+static bool dispatcher_refuses(const struct dispatcher *dispatcher, struct http_request *request,
+                               const struct call_route *route)
 {
 	const struct dispatcher_gate *gate = &dispatcher->gate;
 
@@ -60,15 +41,22 @@ static bool dispatcher_refuses(const struct dispatcher *dispatcher, struct http_
 static void dispatcher_handle(struct http_request *request, void *arg)
 {
 	const struct dispatcher *dispatcher = arg;
+	const struct authenticator *authenticator = &dispatcher->shared.authenticator;
 	const struct call_route *route = http_request_call(request);
 
 	if (dispatcher_refuses(dispatcher, request, route))
 		return;
 	struct call *call = call_create(&dispatcher->shared, request, route);
-	if (route->who == CALL_ANYONE)
+	if (route->who == CALL_ANYONE) {
 		route->handle(call);
+		return;
+	}
+	err_t err = authenticator_verify(authenticator, http_request_header(request, "Authorization"), http_request_id(request),
+	                                 &call->caller);
+	if (err || known_users_has(authenticator->known_users, call_uid(call)))
+		dispatcher_on_admitted(call, err);
 	else
-		dispatcher_authenticate(call);
+		known_users_admit(authenticator->known_users, call_uid(call), STR(""), dispatcher_on_admitted, call);
 }
 
 void dispatcher_init(struct dispatcher *dispatcher, const struct call_route *rows, size_t row_count,

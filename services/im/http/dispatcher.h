@@ -7,16 +7,16 @@
 /*
  * Serves the table of endpoints: every request of the HTTP server comes through here. In this order it
  *
- *   - refuses sends that the gate does not let in (503), before anything of the request is looked at;
+ *   - refuses sends that the gate does not let in (503), before it looks at anything else of the request;
  *   - verifies the token and makes its user exist (401, 503), unless anyone may call;
  *   - checks the scope where an admin is needed (403);
  *   - takes one from the caller's bucket (429), where the row's rate class says so;
  *   - runs the handler;
  *
- * and counts and logs the answer. No handler does any of this. Thread: the worker's.
+ * and counts and logs the answer. Handlers do none of this. Thread: the worker's.
  */
 
-/* Whether a send that has just come may not be let in. NULL members: always let in. */
+/* Whether a send that has just come is refused. NULL members: none is. */
 struct dispatcher_gate {
 	bool (*is_shut)(void *arg);
 	unsigned (*retry_after_s)(void *arg);

@@ -4,9 +4,9 @@
 #include "im/http/call.h"
 
 /*
- * A page of a list, by keyset: the statement orders by a key that does not change and begins behind the last one that was shown.
- * A client gets that key as `next_cursor`, opaque (base64url) but not secret: it is checked like any input, and a made-up one
- * shows nothing that the caller may not see.
+ * A page of a list, by keyset: the statement orders by a key that does not change, and begins after the last key of the page
+ * before. A client gets that key as `next_cursor`, opaque (base64url) but not secret: it is checked like any input, and an
+ * invented one shows nothing that the caller may not see.
  *
  *   struct page page;
  *
@@ -32,14 +32,14 @@ void call_page(struct call *call, struct page *page);
 void page_put(struct pg_params *params, const struct page *page);
 
 /*
- * How many rows of the result to show; `column` holds the key. A statement with a verdict has one row in any case: where the
- * key is NULL there, none is shown.
+ * How many rows of the result to show; `column` holds the key. A statement with a verdict always has a row: if its key is
+ * NULL, no row is shown.
  */
 int page_rows(const struct page *page, const PGresult *result, int column);
 
 void page_put_next(struct buf *out, const struct page *page, const PGresult *result, int column);
 
-/* The two halves of it: a cursor of a key, and the key of a cursor (appended to `key`) if that is an id. */
+/* Appends the cursor of a key; appends the key of a cursor, if that is an id. */
 void page_cursor(struct buf *out, struct str key);
 bool page_cursor_read(struct str cursor, struct buf *key) MUST_CHECK;
 

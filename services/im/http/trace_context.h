@@ -3,7 +3,7 @@
 
 #include "base/text/str.h"
 
-/* A W3C traceparent as it came, or nothing when it is not one: it is passed on, so it must be well-formed. */
+/* Returns the header if it is a well-formed W3C traceparent, else an empty text. It is passed on to other systems. */
 struct str traceparent_or_none(struct str header);
 
 #endif

@@ -1,10 +1,5 @@
 #include "im/lease/lease.h"
 
-static uint64_t lease_renew_ms(const struct lease *lease)
-{
-	return lease->life_ms * 3ull / 10;
-}
-
 static enum lease_step lease_retry(const struct lease *lease, enum lease_step step, uint64_t now_ms)
 {
 	return lease->asked_ms && now_ms < lease->asked_ms + LEASE_RETRY_MS ? LEASE_WAIT : step;
@@ -16,7 +11,7 @@ enum lease_step lease_next(const struct lease *lease, uint64_t watermark, uint64
 		return LEASE_WAIT;
 	if (!lease->has_number)
 		return lease_retry(lease, LEASE_TAKE, now_ms);
-	if (now_ms >= lease->renewed_ms + lease_renew_ms(lease))
+	if (now_ms >= lease->renewed_ms + lease->life_ms * 3ull / 10)
 		return lease_retry(lease, LEASE_RENEW, now_ms);
 	if (watermark != lease->stored_watermark && now_ms >= lease->asked_ms + LEASE_STORE_WATERMARK_MS)
 		return LEASE_RENEW;

@@ -23,7 +23,7 @@ enum lease_step { LEASE_WAIT, LEASE_TAKE, LEASE_RENEW };
 /* {0} but for the life. */
 struct lease {
 	unsigned life_ms; /* renewed after three tenths of it */
-	bool has_number; /* node and epoch mean something, though it may have run out */
+	bool has_number; /* node and epoch are set; the lease may have run out */
 	bool is_asking; /* a take or a renewal is under way */
 	int node;
 	int64_t epoch;
@@ -33,7 +33,7 @@ struct lease {
 	uint64_t stored_watermark;
 };
 
-/* What to do now. With TAKE and RENEW call lease_asked(), and one of the others with the answer. */
+/* The next step. Before LEASE_TAKE and LEASE_RENEW call lease_asked(), and with the answer one of the others. */
 enum lease_step lease_next(const struct lease *lease, uint64_t watermark, uint64_t now_ms);
 
 void lease_asked(struct lease *lease, uint64_t now_ms);
@@ -46,7 +46,7 @@ void lease_unanswered(struct lease *lease);
 /* The renewal found another epoch. */
 void lease_lost(struct lease *lease);
 
-/* A statement found the lease over or its epoch raised. The lease does not count until the renewal, due at once, tells which. */
+/* A statement found the lease over or its epoch raised. It does not count until the next renewal, which is due at once. */
 void lease_doubt(struct lease *lease);
 
 /* Entries may be stored under it. */

@@ -67,35 +67,21 @@ static void lease_keeper_take(struct lease_keeper *keeper)
 	pg_query(keeper->pg, PG_ANY_LANE, &lease_take_statement, &params, lease_keeper_on_taken, keeper);
 }
 
-static void lease_keeper_lose(struct lease_keeper *keeper)
-{
-	log_error("the lease of the node number was lost", LOG_NUM("number", keeper->lease.node),
-	          LOG_NUM("epoch", keeper->lease.epoch));
-	lease_lost(&keeper->lease);
-	watermark_restart(&keeper->watermark, 0);
-}
-
 static void lease_keeper_on_renewed(void *arg, err_t err, const PGresult *result)
 {
 	struct lease_keeper *keeper = arg;
 
 	if (err) {
 		lease_unanswered(&keeper->lease);
-	} else if (PQntuples(result) == 0) {
-		lease_unanswered(&keeper->lease);
-		lease_keeper_lose(keeper);
-	} else {
+	} else if (PQntuples(result) > 0) {
 		lease_renewed(&keeper->lease, keeper->asked_watermark);
+	} else {
+		log_error("the lease of the node number was lost", LOG_NUM("number", keeper->lease.node),
+		          LOG_NUM("epoch", keeper->lease.epoch));
+		lease_unanswered(&keeper->lease);
+		lease_lost(&keeper->lease);
+		watermark_restart(&keeper->watermark, 0);
 	}
-}
-
-/* Settles all ids up to the present: later ids are higher. */
-static void lease_keeper_move_to_present(struct lease_keeper *keeper)
-{
-	struct watermark_place place;
-
-	(void)lease_keeper_draw_id(keeper, &place);
-	watermark_close(&keeper->watermark, place);
 }
 
 static void lease_keeper_put_lease(struct lease_keeper *keeper, struct pg_params *params)
@@ -109,9 +95,13 @@ static void lease_keeper_put_lease(struct lease_keeper *keeper, struct pg_params
 static void lease_keeper_renew(struct lease_keeper *keeper)
 {
 	struct pg_params params = { 0 };
+	struct watermark_place place;
 
-	if (watermark_is_settled(&keeper->watermark))
-		lease_keeper_move_to_present(keeper);
+	/* While nothing is open, all ids up to the present are settled: later ids are higher. */
+	if (watermark_is_settled(&keeper->watermark)) {
+		(void)lease_keeper_draw_id(keeper, &place);
+		watermark_close(&keeper->watermark, place);
+	}
 	lease_keeper_put_lease(keeper, &params);
 	pg_put_i32(&params, (int32_t)keeper->lease.life_ms);
 	pg_query(keeper->pg, PG_ANY_LANE, &lease_renew_statement, &params, lease_keeper_on_renewed, keeper);
@@ -134,23 +124,19 @@ static void lease_keeper_on_given_back(void *arg, err_t err, const PGresult *res
 	lease_keeper_end(keeper);
 }
 
-static void lease_keeper_give_back(struct lease_keeper *keeper)
+static void lease_keeper_go_on_leaving(struct lease_keeper *keeper)
 {
 	struct pg_params params = { 0 };
 
-	lease_keeper_put_lease(keeper, &params);
-	pg_put_bool(&params, watermark_is_settled(&keeper->watermark));
-	pg_query(keeper->pg, PG_ANY_LANE, &lease_give_back_statement, &params, lease_keeper_on_given_back, keeper);
-}
-
-static void lease_keeper_go_on_leaving(struct lease_keeper *keeper)
-{
-	if (!pg_is_connected(keeper->pg) || (!keeper->lease.is_asking && !keeper->lease.has_number))
+	if (!pg_is_connected(keeper->pg) || (!keeper->lease.is_asking && !keeper->lease.has_number)) {
 		lease_keeper_end(keeper);
-	else if (keeper->lease.is_asking)
+	} else if (keeper->lease.is_asking) {
 		lease_keeper_wake_in(keeper, LEASE_STORE_WATERMARK_MS);
-	else
-		lease_keeper_give_back(keeper);
+	} else {
+		lease_keeper_put_lease(keeper, &params);
+		pg_put_bool(&params, watermark_is_settled(&keeper->watermark));
+		pg_query(keeper->pg, PG_ANY_LANE, &lease_give_back_statement, &params, lease_keeper_on_given_back, keeper);
+	}
 }
 
 static void lease_keeper_on_timer(struct timer *timer)

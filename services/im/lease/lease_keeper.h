@@ -27,12 +27,12 @@ struct lease_keeper {
 	struct timer timer;
 	bool is_starved; /* the last try to lease found no free number */
 	bool is_leaving;
-	uint64_t asked_watermark; /* what the renewal under way stores */
+	uint64_t asked_watermark; /* the watermark that the renewal under way stores */
 	void (*given_back)(void *arg);
 	void *arg;
 };
 
-/* A caretaker of another im's number uses them too (takeover.h). Their parameters are in lease_keeper.c. */
+/* For the caretaker of another im's number too (takeover.h). Their parameters are in lease_keeper.c. */
 extern const struct pg_statement lease_renew_statement, lease_give_back_statement;
 
 /* Leases a number as soon as PostgreSQL answers. `owner` is this process's name; it outlives the keeper. */
@@ -49,7 +49,7 @@ uint64_t lease_keeper_draw_id(struct lease_keeper *keeper, struct watermark_plac
 
 /*
  * Stores the last watermark and, when nothing is open any more, gives the number back. Otherwise the lease runs out, and
- * another im takes over and publishes what was not published. The memory may go when PostgreSQL's pool is closed.
+ * another im takes over and publishes the remaining entries. The memory may go when PostgreSQL's pool is closed.
  */
 void lease_keeper_leave(struct lease_keeper *keeper, void (*given_back)(void *arg), void *arg);
 

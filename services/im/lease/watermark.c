@@ -32,28 +32,23 @@ void watermark_release(struct watermark *watermark)
 	watermark_restart(watermark, 0);
 }
 
-static struct watermark_entry *entry_at(const struct watermark *watermark, uint64_t place)
+static struct watermark_entry *watermark_entry_at(const struct watermark *watermark, uint64_t place)
 {
 	return &watermark->ring[place & (watermark->capacity - 1)];
 }
 
-static void grow(struct watermark *watermark)
-{
-	struct watermark larger = *watermark;
-
-	larger.capacity = watermark->capacity ? watermark->capacity * 2 : FIRST_CAPACITY;
-	larger.ring = mem_alloc(larger.capacity * sizeof(*larger.ring));
-	ring_copy_doubled(larger.ring, watermark->ring, sizeof(*larger.ring), watermark->capacity, watermark->first);
-	mem_free(watermark->ring);
-	*watermark = larger;
-}
-
 struct watermark_place watermark_open(struct watermark *watermark, uint64_t id)
 {
-	if (watermark->next - watermark->first == watermark->capacity)
-		grow(watermark);
+	if (watermark->next - watermark->first == watermark->capacity) {
+		size_t capacity = watermark->capacity ? watermark->capacity * 2 : FIRST_CAPACITY;
+		struct watermark_entry *ring = mem_alloc(capacity * sizeof(*ring));
+		ring_copy_doubled(ring, watermark->ring, sizeof(*ring), watermark->capacity, watermark->first);
+		mem_free(watermark->ring);
+		watermark->ring = ring;
+		watermark->capacity = capacity;
+	}
 	uint64_t place = watermark->next++;
-	*entry_at(watermark, place) = (struct watermark_entry){ .id = id };
+	*watermark_entry_at(watermark, place) = (struct watermark_entry){ .id = id };
 	return (struct watermark_place){ .place = place, .term = watermark->term };
 }
 
@@ -67,9 +62,9 @@ void watermark_close(struct watermark *watermark, struct watermark_place place)
 	if (!watermark_is_current(watermark, place))
 		return;
 	assert(place.place >= watermark->first && place.place < watermark->next);
-	entry_at(watermark, place.place)->is_closed = true;
-	while (watermark->first < watermark->next && entry_at(watermark, watermark->first)->is_closed)
-		watermark->settled = entry_at(watermark, watermark->first++)->id;
+	watermark_entry_at(watermark, place.place)->is_closed = true;
+	while (watermark->first < watermark->next && watermark_entry_at(watermark, watermark->first)->is_closed)
+		watermark->settled = watermark_entry_at(watermark, watermark->first++)->id;
 }
 
 uint64_t watermark_value(const struct watermark *watermark)

@@ -10,7 +10,7 @@ extern const char *const message_types[MESSAGE_TYPE_COUNT];
 
 bool message_type_is_known(struct str type);
 
-/* `body` is the body of a message of a known type, else the error names the field. */
+/* Checks that `body` is one for a message of `type`, a known type. Else the error names the field. */
 void message_body_check(const json_t *body, struct str type, struct json_error *error);
 
 /* A bit for each of message_types[] for which this is a body. */

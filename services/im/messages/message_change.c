@@ -8,7 +8,7 @@ struct message_change {
 	int64_t target_seq, window_ms;
 	struct str caller;
 	struct str body; /* of an edit */
-	unsigned body_types; /* bits: the types of message for which this is a body */
+	unsigned body_types; /* of an edit: a bit for each of message_types[] for which this is a body */
 };
 
 static const struct pg_statement message_change_recall_statement = {
@@ -100,13 +100,15 @@ static const struct entry_kind message_change_edit_kind = {
 	.explain = message_change_explain,
 };
 
-static struct message_change *message_change_new(const struct entry_kind *kind, struct str conversation, struct str body,
-                                                 const struct entry_caller *caller)
+static struct message_change *message_change_new(const struct entry_kind *kind, struct str conversation, uint64_t target_seq,
+                                                 struct str body, int64_t window_ms, const struct entry_caller *caller)
 {
 	struct str texts[] = { caller->uid, body };
 
 	struct entry *entry = entry_new(kind, sizeof(struct message_change), conversation, caller, texts, ARRAY_LEN(texts));
 	struct message_change *change = container_of(entry, struct message_change, entry);
+	change->target_seq = (int64_t)target_seq;
+	change->window_ms = window_ms;
 	change->caller = texts[0];
 	change->body = texts[1];
 	return change;
@@ -115,11 +117,7 @@ static struct message_change *message_change_new(const struct entry_kind *kind, 
 struct entry *message_recall_new(struct str conversation, uint64_t target_seq, int64_t window_ms,
                                  const struct entry_caller *caller)
 {
-	struct message_change *change = message_change_new(&message_change_recall_kind, conversation, STR(""), caller);
-
-	change->target_seq = (int64_t)target_seq;
-	change->window_ms = window_ms;
-	return &change->entry;
+	return &message_change_new(&message_change_recall_kind, conversation, target_seq, STR(""), window_ms, caller)->entry;
 }
 
 struct entry *message_edit_new(struct str conversation, uint64_t target_seq, const json_t *body, int64_t window_ms,
@@ -128,10 +126,9 @@ struct entry *message_edit_new(struct str conversation, uint64_t target_seq, con
 	struct buf text = { 0 };
 
 	json_dump_compact(&text, body);
-	struct message_change *change = message_change_new(&message_change_edit_kind, conversation, buf_str(&text), caller);
+	struct message_change *change = message_change_new(&message_change_edit_kind, conversation, target_seq, buf_str(&text),
+	                                                   window_ms, caller);
 	buf_release(&text);
-	change->target_seq = (int64_t)target_seq;
-	change->window_ms = window_ms;
 	change->body_types = message_body_types(body);
 	return &change->entry;
 }

@@ -6,14 +6,15 @@
 
 /*
  * Changes to a message, as entries for entry_writer_submit(): each is an entry of the conversation with a seq of its own, and
- * is answered like a send. fn.entry_recall() and fn.entry_edit() decide who may change what, and how long.
+ * is answered like a send. fn.entry_recall() and fn.entry_edit() decide which users may change a message, and for how
+ * long.
  *
- * The caller of an entry is who makes the change. The conversation id is well-formed and not a room's; whether the caller
- * has a part in it is the statement's to find. Texts are copied.
+ * The caller of an entry is the user who makes the change. The conversation id is well-formed and not a room's; the
+ * statement finds whether the caller has a part in it. Texts are copied.
  */
 
 /*
- * The result of a recall is that of the first recall when the message is recalled already: is_duplicate. Refused are:
+ * When the message is recalled already, the result is that of the first recall, with is_duplicate. Errors:
  * ERR_PERMISSION_DENIED (not the caller's message), ERR_FAILED_PRECONDITION (later than the window; not a message),
  * ERR_NOT_FOUND, ERR_NOT_MEMBER.
  */
@@ -21,8 +22,8 @@ struct entry *message_recall_new(struct str conversation, uint64_t target_seq, i
                                  const struct entry_caller *caller);
 
 /*
- * `body` is the new body, a JSON object. The type of the message stays; ERR_INVALID_ARGUMENT when the body is none of that
- * type. The other refusals are those of a recall, and ERR_FAILED_PRECONDITION for a message that is recalled.
+ * `body` is the new body, a JSON object. The type of the message stays; ERR_INVALID_ARGUMENT when the body does not
+ * fit it. The other errors are those of a recall, and ERR_FAILED_PRECONDITION for a message that is recalled.
  */
 struct entry *message_edit_new(struct str conversation, uint64_t target_seq, const json_t *body, int64_t window_ms,
                                const struct entry_caller *caller);

@@ -7,7 +7,7 @@
 
 struct call;
 
-/* Messages, sent and read: what this folder and the gRPC side of it work with. Thread: the worker's. */
+/* Messages, sent and read: the context of the calls in this folder and of the gRPC method Send. Thread: the worker's. */
 struct messages {
 	const struct im_config *config;
 	struct entry_writer *entries;

@@ -5,7 +5,7 @@
 
 #define SEND_BATCH_MAX 100
 
-/* Each item's part of the answer is written when it is known, and all are sent when the last one is. */
+/* Each item's part of the answer is written when its outcome is known. The answer is sent after the last one. */
 struct send_batch {
 	struct call *call;
 	size_t count, left;

@@ -2,7 +2,7 @@
 
 #include "im/messages/message_body.h"
 
-/* Beyond it a JSON number is not exact for everybody. */
+/* JSON readers that use a double are exact up to this number. */
 #define SEQ_MAX ((1ll << 53) - 1)
 
 static void send_request_check_key(struct str key, struct json_error *error)
@@ -42,43 +42,31 @@ static void send_request_add_mention(struct send_request *request, struct str me
 	buf_append_str(&request->mentions, mention);
 }
 
-static void send_request_read_mentions(struct send_request *request, const json_t *object, struct json_error *error)
-{
-	const json_t *mentions = json_array_field(object, "mentions", JSON_OPTIONAL, MENTIONS_MAX, error);
-
-	for (size_t i = 0; i < json_array_size(mentions) && !error->err; i++) {
-		const json_t *mention = json_array_get(mentions, i);
-		/* What is not a string has no text, and no empty text is a mention. */
-		send_request_add_mention(request, str_of(json_string_value(mention), json_string_length(mention)), error);
-	}
-}
-
-static void send_request_read_recipient(struct send_request *request, const json_t *object, struct json_error *error)
-{
-	const json_t *to = json_object_field(object, "to", JSON_REQUIRED, error);
-
-	json_prefix(error, "to.");
-	request->user = json_ident(to, "user", JSON_OPTIONAL, error);
-	request->group = json_ident(to, "group", JSON_OPTIONAL, error);
-	json_prefix(error, "");
-	if (!error->err)
-		send_request_check_recipient(request->user, request->group, error);
-}
-
 void send_request_from_json(struct send_request *request, const json_t *object, struct json_error *error)
 {
 	*request = (struct send_request){ 0 };
 	request->client_msg_id = json_text(object, "client_msg_id", JSON_REQUIRED, 0, SIZE_MAX, error);
 	if (!error->err)
 		send_request_check_key(request->client_msg_id, error);
-	send_request_read_recipient(request, object, error);
+	const json_t *to = json_object_field(object, "to", JSON_REQUIRED, error);
+	json_prefix(error, "to.");
+	request->user = json_ident(to, "user", JSON_OPTIONAL, error);
+	request->group = json_ident(to, "group", JSON_OPTIONAL, error);
+	json_prefix(error, "");
+	if (!error->err)
+		send_request_check_recipient(request->user, request->group, error);
 	request->type = json_text(object, "type", JSON_REQUIRED, 0, SIZE_MAX, error);
 	if (!error->err)
 		send_request_check_type(request->type, error);
 	const json_t *body = json_object_field(object, "body", JSON_REQUIRED, error);
 	message_body_check(body, request->type, error);
 	request->reply_to = json_int(object, "reply_to", JSON_OPTIONAL, 1, SEQ_MAX, error);
-	send_request_read_mentions(request, object, error);
+	const json_t *mentions = json_array_field(object, "mentions", JSON_OPTIONAL, MENTIONS_MAX, error);
+	for (size_t i = 0; i < json_array_size(mentions) && !error->err; i++) {
+		const json_t *mention = json_array_get(mentions, i);
+		/* An item that is not a string has an empty text, which is refused. */
+		send_request_add_mention(request, str_of(json_string_value(mention), json_string_length(mention)), error);
+	}
 	if (!error->err)
 		json_dump_compact(&request->body, body);
 }
@@ -95,7 +83,8 @@ static void send_request_check_given_ident(struct str ident, const char *field, 
 		json_fail(error, ERR_INVALID_ARGUMENT, field, "%s must be 1 to 64 of A-Z a-z 0-9 _ . -", field);
 }
 
-static void send_request_read_body_text(struct send_request *request, struct str text, size_t max_body, struct json_error *error)
+static void send_request_read_body_text(struct send_request *request, struct str text, size_t max_body,
+                                        struct json_error *error)
 {
 	struct json_error why = { 0 };
 

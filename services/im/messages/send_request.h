@@ -5,17 +5,16 @@
 #include "proto/im.pb-c.h"
 
 /*
- * One send as a client wants it, read and validated (contract sections 1 and 3)
- * from JSON or from a gateway's protobuf. Strings point into what it was read
- * from; `body` and `mentions` are its own. What is wrong ends in the error, with
- * the field's name; release it in any case.
+ * A client's request to send, read and validated (contract sections 1 and 3) from
+ * JSON or from a gateway's protobuf. Strings point into the source; `body` and
+ * `mentions` are its own memory. The error names the first field that is wrong.
+ * Release the request in any case.
  */
 struct send_request {
 	struct str client_msg_id;
-	struct str user; /* one of the two has a ptr */
-	struct str group;
+	struct str user, group; /* one of the two has a ptr */
 	struct str type;
-	struct buf body; /* a JSON object, written anew */
+	struct buf body; /* a JSON object, in compact form */
 	int64_t reply_to; /* 0: none */
 	struct buf mentions; /* joined by commas; empty: none */
 };

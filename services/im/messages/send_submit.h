@@ -5,8 +5,8 @@
 #include "im/messages/send_request.h"
 
 /*
- * Submits a send that was read, unless the user is over the rate; the same for HTTP and gRPC. `done` of the caller is
- * called later, unless `error` is set already or gets set here. `wait_ms` is how long a refused caller has to wait.
+ * Submits a send from HTTP or gRPC, unless the user is over the rate. `done` of the caller is called later, unless `error`
+ * was set before or is set here. `wait_ms` is how long a refused caller has to wait, or 0.
  */
 void send_submit(struct messages *messages, const struct entry_caller *caller, const struct send_request *request,
                  struct json_error *error, uint64_t *wait_ms);

@@ -5,16 +5,17 @@
 #include "base/macros.h"
 
 /*
- * Per second of error, and per second of its change, in one interval. CHANGE_GAIN times the age of the signals must stay
- * well below 1.5, else the loop swings: they are 0.1 to 0.3 s old. ERROR_GAIN is what then has no overshoot worth the name.
+ * Change of the share in one interval: for each second of error, and for each second by which the error changed. CHANGE_GAIN
+ * times the age of the signals, 0.1 to 0.3 s, must stay well below 1.5, else the loop oscillates. With that ERROR_GAIN the loop
+ * overshoots hardly at all.
  */
 #define ERROR_GAIN 0.3
 #define CHANGE_GAIN 4.0
 
-/* One interval changes no more than this: one wait that was long says little. */
+/* The largest change in one interval: a single long wait says little about the load. */
 #define STEP_MAX 0.8
 
-/* More is let in, by this in an interval, while nothing waits for half of its target. */
+/* In each interval this much more is let in while both waits are below half of their targets. */
 #define IDLE_STEP 0.1
 
 void admission_init(struct admission *admission, unsigned store_target_ms, unsigned delivery_target_ms, unsigned free_rate,
@@ -36,17 +37,12 @@ static double admission_clamp(double number, double least, double most)
 	return MAX(least, MIN(number, most));
 }
 
-static bool admission_is_idle(const struct admission *admission, const struct admission_waits *waits)
-{
-	return waits->store_ms < admission->store_target_ms / 2 && waits->delivery_ms < admission->delivery_target_ms / 2;
-}
-
-/* How much less is let in than before; negative for more. */
+/* By how much the share falls; negative when it rises. */
 static double admission_step_of(const struct admission *admission, double error_ms)
 {
 	double change_ms = error_ms - admission->last_error_ms;
 
-	/* Below its target a queue may come and go. */
+	/* Changes below the target do not matter while all is let in. */
 	if (error_ms <= 0 && admission->share >= 1)
 		return 0;
 	double step = ERROR_GAIN * MIN(error_ms, ADMISSION_ERROR_MAX_MS) / 1000 + CHANGE_GAIN * change_ms / 1000;
@@ -59,11 +55,13 @@ void admission_update(struct admission *admission, const struct admission_waits 
 	double delivery_error_ms = (double)waits->delivery_ms - admission->delivery_target_ms;
 	double error_ms = MAX(store_error_ms, delivery_error_ms);
 	double step = admission_step_of(admission, error_ms);
+	bool is_idle = waits->store_ms < admission->store_target_ms / 2 &&
+	               waits->delivery_ms < admission->delivery_target_ms / 2;
 
 	admission->last_error_ms = error_ms;
-	if (admission_is_idle(admission, waits))
+	if (is_idle)
 		step = MIN(step, 0) - IDLE_STEP;
-	/* Up and down by the same factor. */
+	/* The same step up and down is the same factor. */
 	admission->share = step > 0 ? admission->share / (1 + step) : admission->share * (1 - step);
 	admission->share = admission_clamp(admission->share, ADMISSION_SHARE_MIN, 1);
 	double refill = admission->free_rate * ADMISSION_INTERVAL_MS / 1000.0;

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/telemetry/metrics.h"
 
-/* The last wait of push counts for this long after Redis has stopped to answer. */
+/* The last wait of push counts for this long after Redis has stopped answering. */
 #define DELIVERY_LIFE_MS 500
 
 static int64_t overload_read_store_wait(void *arg)
@@ -48,22 +48,17 @@ static void overload_on_interval(struct timer *timer)
 	push_load_read(overload->redis, overload_on_delivery_wait, overload);
 }
 
-static void overload_make_metrics(struct overload *overload)
+void overload_start(struct overload *overload, struct worker *worker, struct redis *redis, struct entry_writer *entries,
+                    const struct admission *admission)
 {
 	const char *wait = "skein_im_wait_milliseconds", *help = "How long messages wait in a queue, by the shortest of 0.1 s.";
 
+	*overload = (struct overload){ .worker = worker, .redis = redis, .entries = entries, .admission = *admission };
+	overload->refused = entry_writer_refusal_counter("reason=\"overload\"");
 	metrics_gauge_fn(wait, help, "queue=\"store\"", overload_read_store_wait, overload);
 	metrics_gauge_fn(wait, help, "queue=\"delivery\"", overload_read_delivery_wait, overload);
 	metrics_gauge_fn("skein_im_admission_refused_percent", "Share of new sends that is refused because of overload.", NULL,
 	                 overload_read_refused_percent, overload);
-	overload->refused = entry_writer_refusal_counter("reason=\"overload\"");
-}
-
-void overload_start(struct overload *overload, struct worker *worker, struct redis *redis, struct entry_writer *entries,
-                    const struct admission *admission)
-{
-	*overload = (struct overload){ .worker = worker, .redis = redis, .entries = entries, .admission = *admission };
-	overload_make_metrics(overload);
 	timer_init(&overload->timer, overload_on_interval);
 	worker_arm(worker, &overload->timer, clock_mono_ms() + ADMISSION_INTERVAL_MS);
 }

@@ -23,7 +23,7 @@ struct overload {
 	struct counter *refused;
 };
 
-/* `admission`: as it begins. */
+/* `admission` is copied: its initial state. */
 void overload_start(struct overload *overload, struct worker *worker, struct redis *redis, struct entry_writer *entries,
                     const struct admission *admission);
 

@@ -7,7 +7,7 @@
 #include "im/http/trace_context.h"
 #include "proto/im.pb-c.h"
 
-/* A send whose user this process has not met yet. */
+/* A send that waits for the admission of its user. */
 struct pending_send {
 	struct rpc_api *api;
 	struct rpc_call *call;
@@ -112,7 +112,7 @@ static void rpc_api_admit(struct rpc_call *call, struct str request, void *arg)
 		skein__v1__admit_request__free_unpacked(message, NULL);
 }
 
-/* A sync while its page is being read. */
+/* A sync that waits for its page. */
 struct pending_page {
 	struct rpc_call *call;
 	Skein__V1__SyncRequest *message;

@@ -8,7 +8,7 @@
 #include "im/tokens/revocation_feed.h"
 #include "rpc/server/rpc_server.h"
 
-/* The methods of proto/im.proto: what gateways ask. */
+/* The methods of proto/im.proto, which gateways call. */
 
 struct rpc_api {
 	struct known_users *known_users;

@@ -1,6 +1,6 @@
 #include "im/stored/message_cache.h"
 
-/* What a message costs besides its own allocation: the allocator's header, its share of the table. */
+/* Bytes of a message besides its own allocation: the allocator's header and its share of the table. */
 #define OVERHEAD 32
 
 static struct str message_cache_key_of(const struct map_node *node)

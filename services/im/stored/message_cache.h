@@ -4,13 +4,13 @@
 #include "im/stored/stored_message.h"
 
 /*
- * The messages that this im stored or read lately, by (conversation, seq), so
- * that thousands of clients that reconnect at once do not read the same rows
+ * Keeps the messages that this im stored or read recently, by (conversation, seq),
+ * so that thousands of clients that reconnect at once do not read the same rows
  * thousands of times. Bounded in bytes; the least recently used one is dropped.
  * Finding and putting are O(1). Thread: one.
  *
- * A cached message is never out of date, because a stored row never changes. What
- * was recalled or edited is not in here: message_overlay.h reads it for each page.
+ * A cached message is never out of date, because a stored row never changes.
+ * Recalls and edits are not cached: message_overlay.h reads them for each page.
  */
 struct message_cache {
 	struct map messages;

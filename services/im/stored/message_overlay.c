@@ -16,7 +16,7 @@ struct message_overlay {
 	message_overlay_done done;
 	void *arg;
 	size_t asked_count;
-	size_t asked[]; /* places in `wanted` of the messages that the statement names, in its order */
+	size_t asked[]; /* the indexes in `wanted` of the messages that the statement names, in its order */
 };
 
 /* The seq under which changes of this message are found; 0: it has none. The edits of a recalled message have no body. */
@@ -27,7 +27,7 @@ static uint64_t message_overlay_target(const struct stored_message *message)
 	return strcmp(message->message.type, "edit") == 0 ? message->message.target_seq : 0;
 }
 
-/* How many of the messages in front of `end` fit into a page. */
+/* How many of the messages before `end` fit into a page. */
 static size_t message_overlay_fit(const struct message_overlay *overlay, size_t end)
 {
 	size_t bytes = 0, shown = 0;
@@ -41,11 +41,12 @@ static size_t message_overlay_fit(const struct message_overlay *overlay, size_t 
 	return shown;
 }
 
-static void message_overlay_take_rows(struct message_overlay *overlay, const PGresult *rows)
+static void message_overlay_on_rows(void *arg, err_t err, const PGresult *rows)
 {
+	struct message_overlay *overlay = arg;
 	size_t end = overlay->count;
 
-	for (int row = 0; row < PQntuples(rows); row++) {
+	for (int row = 0; !err && row < PQntuples(rows); row++) {
 		size_t at = overlay->asked[pg_i64(rows, row, COLUMN_ORD) - 1];
 		struct message_wanted *wanted = &overlay->wanted[at];
 		if (pg_bool(rows, row, COLUMN_IS_BEYOND)) {
@@ -57,39 +58,14 @@ static void message_overlay_take_rows(struct message_overlay *overlay, const PGr
 		if (wanted->form.is_edited)
 			wanted->form.body = pg_text(rows, row, COLUMN_BODY);
 	}
-	overlay->done(overlay->arg, OK, message_overlay_fit(overlay, end));
-}
-
-static void message_overlay_on_rows(void *arg, err_t err, const PGresult *rows)
-{
-	struct message_overlay *overlay = arg;
-
-	if (err)
-		overlay->done(overlay->arg, ERR_UNAVAILABLE, 0);
-	else
-		message_overlay_take_rows(overlay, rows);
+	overlay->done(overlay->arg, err ? ERR_UNAVAILABLE : OK, err ? 0 : message_overlay_fit(overlay, end));
 	mem_free(overlay);
-}
-
-static void message_overlay_ask(struct pg *pg, struct message_overlay *overlay)
-{
-	struct pg_params params = { 0 };
-
-	pg_array_begin(&params, PG_TEXT);
-	for (size_t i = 0; i < overlay->asked_count; i++)
-		pg_array_text(&params, overlay->wanted[overlay->asked[i]].conversation_id);
-	pg_array_end(&params);
-	pg_array_begin(&params, PG_INT8);
-	for (size_t i = 0; i < overlay->asked_count; i++)
-		pg_array_i64(&params, (int64_t)message_overlay_target(overlay->wanted[overlay->asked[i]].message));
-	pg_array_end(&params);
-	pg_put_i64(&params, MESSAGE_PAGE_BYTES);
-	pg_query(pg, PG_ANY_LANE, &message_overlay_statement, &params, message_overlay_on_rows, overlay);
 }
 
 void message_overlay_read(struct pg *pg, struct message_wanted *wanted, size_t count, message_overlay_done done, void *arg)
 {
 	struct message_overlay *overlay = mem_alloc(sizeof(*overlay) + count * sizeof(overlay->asked[0]));
+	struct pg_params params = { 0 };
 
 	*overlay = (struct message_overlay){ .wanted = wanted, .count = count, .done = done, .arg = arg };
 	for (size_t i = 0; i < count; i++) {
@@ -97,10 +73,19 @@ void message_overlay_read(struct pg *pg, struct message_wanted *wanted, size_t c
 		if (message_overlay_target(wanted[i].message))
 			overlay->asked[overlay->asked_count++] = i;
 	}
-	if (overlay->asked_count) {
-		message_overlay_ask(pg, overlay);
-	} else {
+	if (overlay->asked_count == 0) {
 		done(arg, OK, count);
 		mem_free(overlay);
+		return;
 	}
+	pg_array_begin(&params, PG_TEXT);
+	for (size_t i = 0; i < overlay->asked_count; i++)
+		pg_array_text(&params, wanted[overlay->asked[i]].conversation_id);
+	pg_array_end(&params);
+	pg_array_begin(&params, PG_INT8);
+	for (size_t i = 0; i < overlay->asked_count; i++)
+		pg_array_i64(&params, (int64_t)message_overlay_target(wanted[overlay->asked[i]].message));
+	pg_array_end(&params);
+	pg_put_i64(&params, MESSAGE_PAGE_BYTES);
+	pg_query(pg, PG_ANY_LANE, &message_overlay_statement, &params, message_overlay_on_rows, overlay);
 }

@@ -5,12 +5,12 @@
 #include "store/pg/pg.h"
 
 /*
- * What was changed about the messages of a page: recalls and edits. A stored
- * message never changes and may be cached; its changes are read for each page by
- * one statement, which begins after the page was asked for. So a change that was
- * answered is in every page that is asked for afterwards, from any im.
+ * Reads the recalls and edits of a page's messages. A stored message never changes
+ * and may be cached; its changes are read for each page by one statement, which
+ * begins after the page was requested. So a change that was answered is in every
+ * page that is requested afterwards, from any im.
  *
- * A page without messages that can change costs nothing. Thread: the worker's.
+ * A page without messages that can change costs no statement. Thread: the worker's.
  */
 
 /* One message of a page. */
@@ -18,16 +18,16 @@ struct message_wanted {
 	struct str key; /* as in struct stored_message */
 	struct str conversation_id;
 	uint64_t seq;
-	struct stored_message *message; /* once it was found; a reference of the caller's */
+	struct stored_message *message; /* NULL until it is found; a reference of the caller's */
 	struct message_form form; /* set by message_overlay_read(); its body is valid during `done` */
 };
 
-/* What one page shows at most; the one message more that goes over it is still in. */
+/* The size at which a page ends; the message that exceeds it is still in. */
 #define MESSAGE_PAGE_BYTES (1u << 20)
 
 /*
- * OK: the first `shown` messages fit into a page, one at least. Fewer than were given when edits are longer than what they
- * replace. ERR_UNAVAILABLE otherwise.
+ * OK: the first `shown` messages fit into a page, one at least; fewer than were given when edits are longer than the bodies
+ * that they replace. ERR_UNAVAILABLE otherwise.
  */
 typedef void (*message_overlay_done)(void *arg, err_t err, size_t shown);
 

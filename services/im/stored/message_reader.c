@@ -13,14 +13,14 @@ static const struct pg_statement message_reader_messages = {
 
 struct lookup {
 	struct message_reader *reader;
-	uint64_t number; /* in the order in which they began */
+	uint64_t number; /* grows in the order in which lookups begin */
 	struct message_wanted *wanted;
 	size_t count;
 	message_reader_done done;
 	void *arg;
 	struct list waiting; /* lookups that wait for what this one reads */
 	struct list link; /* in the `waiting` of another one */
-	struct reading *readings; /* what its statement reads; NULL while there is none */
+	struct reading *readings; /* the messages that its statement reads; NULL while there is none */
 	size_t reading_count;
 };
 
@@ -54,8 +54,10 @@ void message_reader_release(struct message_reader *reader)
 	map_release(&reader->under_way);
 }
 
-static void message_reader_end(struct lookup *lookup, err_t err, size_t found)
+static void message_reader_end(void *arg, err_t err, size_t found)
 {
+	struct lookup *lookup = arg;
+
 	lookup->done(lookup->arg, err, found);
 	mem_free(lookup);
 }
@@ -85,8 +87,12 @@ static err_t message_reader_take_rows(struct lookup *lookup, const PGresult *row
 	return err;
 }
 
-static void message_reader_forget_readings(struct lookup *lookup)
+static void message_reader_on_rows(void *arg, err_t err, const PGresult *rows)
 {
+	struct lookup *lookup = arg;
+	struct list waiting, *link;
+
+	err_t own = err ? ERR_UNAVAILABLE : message_reader_take_rows(lookup, rows);
 	for (size_t i = 0; i < lookup->reading_count; i++) {
 		if (lookup->readings[i].is_known)
 			map_remove(&lookup->reader->under_way, &lookup->readings[i].node);
@@ -94,32 +100,16 @@ static void message_reader_forget_readings(struct lookup *lookup)
 	mem_free(lookup->readings);
 	lookup->readings = NULL;
 	lookup->reading_count = 0;
-}
-
-/* The lookups that waited look again: they find the messages in the cache, or read them themselves. */
-static void message_reader_wake(struct list *waiting, err_t err)
-{
-	struct list *link;
-
-	while ((link = list_pop_front(waiting))) {
-		struct lookup *lookup = container_of(link, struct lookup, link);
-		if (err)
-			message_reader_end(lookup, err, 0);
-		else
-			message_reader_resolve(lookup);
-	}
-}
-
-static void message_reader_on_rows(void *arg, err_t err, const PGresult *rows)
-{
-	struct lookup *lookup = arg;
-	struct list waiting;
-
-	err_t own = err ? ERR_UNAVAILABLE : message_reader_take_rows(lookup, rows);
-	message_reader_forget_readings(lookup);
+	/* The lookups that waited look again: they find the messages in the cache, or read them themselves. */
 	list_init(&waiting);
 	list_splice_back(&waiting, &lookup->waiting);
-	message_reader_wake(&waiting, err ? ERR_UNAVAILABLE : OK);
+	while ((link = list_pop_front(&waiting))) {
+		struct lookup *waiter = container_of(link, struct lookup, link);
+		if (err)
+			message_reader_end(waiter, ERR_UNAVAILABLE, 0);
+		else
+			message_reader_resolve(waiter);
+	}
 	if (own)
 		message_reader_end(lookup, own, 0);
 	else
@@ -145,41 +135,14 @@ static void message_reader_ask(struct lookup *lookup)
 }
 
 /*
- * The lookup that is reading this message, if it began earlier than this one; else NULL. Lookups wait only for earlier
- * ones, so they never wait in a circle.
+ * Takes messages from the cache, reads the missing ones and waits for those that other lookups read, until the page is full or
+ * complete.
  */
-static struct lookup *message_reader_find_reader_of(const struct lookup *lookup, const struct message_wanted *wanted,
-                                                    bool *is_known)
-{
-	struct map_node *node = map_find(&lookup->reader->under_way, wanted->key);
-	struct lookup *other = node ? container_of(node, struct reading, node)->lookup : NULL;
-
-	*is_known = !other;
-	return other && other->number < lookup->number ? other : NULL;
-}
-
-static void message_reader_add_reading(struct lookup *lookup, struct message_wanted *wanted, bool is_known)
-{
-	if (!lookup->readings)
-		lookup->readings = mem_alloc(lookup->count * sizeof(*lookup->readings));
-	struct reading *reading = &lookup->readings[lookup->reading_count++];
-	*reading = (struct reading){ .is_known = is_known, .lookup = lookup, .wanted = wanted };
-	if (is_known)
-		map_put(&lookup->reader->under_way, &reading->node);
-}
-
-static void message_reader_on_forms(void *arg, err_t err, size_t shown)
-{
-	message_reader_end(arg, err, shown);
-}
-
-/* Takes messages from the cache, reads the others, waits for those that other lookups read; until the page is full or complete. */
 static void message_reader_resolve(struct lookup *lookup)
 {
 	struct message_reader *reader = lookup->reader;
 	struct lookup *awaited = NULL;
 	size_t bytes = 0, at = 0;
-	bool is_known;
 
 	for (; at < lookup->count && bytes < MESSAGE_PAGE_BYTES; at++) {
 		struct message_wanted *wanted = &lookup->wanted[at];
@@ -189,18 +152,26 @@ static void message_reader_resolve(struct lookup *lookup)
 			bytes += wanted->message->size;
 			continue;
 		}
-		struct lookup *other = message_reader_find_reader_of(lookup, wanted, &is_known);
-		if (other)
+		/* A lookup waits only for earlier ones, so lookups never wait in a circle. */
+		struct map_node *node = map_find(&reader->under_way, wanted->key);
+		struct lookup *other = node ? container_of(node, struct reading, node)->lookup : NULL;
+		if (other && other->number < lookup->number) {
 			awaited = other;
-		else
-			message_reader_add_reading(lookup, wanted, is_known);
+			continue;
+		}
+		if (!lookup->readings)
+			lookup->readings = mem_alloc(lookup->count * sizeof(*lookup->readings));
+		struct reading *reading = &lookup->readings[lookup->reading_count++];
+		*reading = (struct reading){ .is_known = !other, .lookup = lookup, .wanted = wanted };
+		if (!other)
+			map_put(&reader->under_way, &reading->node);
 	}
 	if (lookup->readings) {
 		message_reader_ask(lookup);
 	} else if (awaited) {
 		list_push_back(&awaited->waiting, &lookup->link);
 	} else {
-		message_overlay_read(reader->pg, lookup->wanted, at, message_reader_on_forms, lookup);
+		message_overlay_read(reader->pg, lookup->wanted, at, message_reader_end, lookup);
 	}
 }
 

@@ -5,24 +5,24 @@
 #include "im/stored/message_overlay.h"
 
 /*
- * Brings messages by their names, in their present form. The messages come from
- * the cache, else from PostgreSQL, all that are missing by one statement. A message
- * that another lookup is reading is waited for instead of read again: a thousand
- * lookups of the same messages at the same moment cost one statement. Then one more
- * statement reads what was changed about them (message_overlay.h). Thread: the
+ * Finds messages by (conversation, seq), in their present form. They come from the
+ * cache; one statement reads all that are missing from PostgreSQL. A lookup waits
+ * for a message that another lookup is reading instead of reading it again: a
+ * thousand lookups of the same messages at the same moment cost one statement. Then
+ * one more statement reads their changes (message_overlay.h). Thread: the
  * worker's.
  */
 struct message_reader {
 	struct pg *pg;
 	struct message_cache *cache;
-	struct map under_way; /* what a statement is reading, by the message's key */
-	uint64_t lookups; /* ever begun */
+	struct map under_way; /* the messages that statements are reading, by key */
+	uint64_t lookups; /* begun so far */
 	struct counter *from_cache, *from_pg;
 };
 
 /*
- * OK: the first `found` are there, all of them unless they are more than a page; one at least. ERR_UNAVAILABLE,
- * or ERR_INTERNAL (logged) when there is no such message. Whatever it is, some may have been found.
+ * OK: the first `found` messages are there: all of them unless they are more than a page, and one at least. ERR_UNAVAILABLE,
+ * or ERR_INTERNAL (logged) when a message does not exist. After an error, too, some messages may be set.
  */
 typedef void (*message_reader_done)(void *arg, err_t err, size_t found);
 

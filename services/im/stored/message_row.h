@@ -10,18 +10,16 @@
  */
 #define MESSAGE_ROW_COLUMNS "seq, msg_id, sender, client_msg_id, type, body, time, reply_to, mentions, target_seq"
 
-/* The same as users see it, with edits and recalls applied. */
+/* The columns of an entry as users see it, with edits and recalls applied. */
 #define MESSAGE_ROW_SHOWN MESSAGE_ROW_COLUMNS ", is_edited, is_recalled"
 
-/* Whether there is an entry in this row: a statement may answer a row with nulls. `first` is the place of `seq`. */
+/* Whether there is an entry in this row: a statement may answer a row of nulls. `first` is the column of `seq`. */
 bool message_row_is_there(const PGresult *rows, int row, int first);
 
-/* Columns of MESSAGE_ROW_COLUMNS from `first` on. The texts belong to `rows`; `conversation_id` is taken as it is. */
+/* Reads the columns of MESSAGE_ROW_COLUMNS from `first` on. The texts belong to `rows`; `conversation_id` is not copied. */
 struct stored_fields message_row_read(const PGresult *rows, int row, int first, struct str conversation_id);
 
-/*
- * Of MESSAGE_ROW_SHOWN: what is not in message_row_read(), which gives the body as it is shown. For stored_message_view().
- */
+/* Reads the other columns of MESSAGE_ROW_SHOWN, for stored_message_view(). Its `body` column is the body as it is shown. */
 struct message_form message_row_form(const PGresult *rows, int row, int first);
 
 #endif

@@ -19,7 +19,7 @@ struct stored_message {
 	Skein__V1__Message message; /* without client_msg_id, which is the sender's; its texts belong to this */
 };
 
-/* What it is made of; copied. A text may be empty. */
+/* The fields of a message. A text may be empty. */
 struct stored_fields {
 	struct str conversation_id, sender, client_msg_id, type, body;
 	struct str mentions; /* joined by commas */
@@ -27,23 +27,23 @@ struct stored_fields {
 	uint64_t reply_to, target_seq; /* 0: none */
 };
 
-/* With one reference. */
+/* Copies the fields. The caller gets one reference. */
 struct stored_message *stored_message_new(const struct stored_fields *fields);
 
 struct stored_message *stored_message_ref(struct stored_message *message);
 void stored_message_unref(struct stored_message *message); /* NULL is fine */
 
-/* What was changed about a message; {0}: nothing. */
+/* The changes of a message; {0}: none. */
 struct message_form {
-	bool is_recalled; /* of an edit: the message that it edits is recalled */
+	bool is_recalled; /* of an entry that is an edit: the edited message is recalled */
 	bool is_edited;
 	struct str body; /* of an edited message; terminated */
 };
 
-/* Content: a message of a client, which may be recalled and edited. Else a change, or a `system` entry. */
+/* True for a message of a client, which may be recalled and edited; false for a change and a `system` entry. */
 bool stored_message_is_content(const struct stored_message *message);
 
-/* As `viewer` sees it in this form: valid as long as the message and the form are. */
+/* The message in this form as `viewer` sees it. Valid as long as the message and the form. */
 Skein__V1__Message stored_message_view(const struct stored_message *message, const struct message_form *form,
                                        struct str viewer);
 

@@ -29,7 +29,7 @@ static void sync_on_found(void *arg, err_t err, size_t found)
 	struct sync_page *page = &call->page;
 
 	if (!err) {
-		/* What was found beyond a full page is let go of. */
+		/* Messages that were found beyond a full page are released. */
 		for (; page->count > found; page->count--)
 			stored_message_unref(call->wanted[page->count - 1].message);
 		page->next_offset = page->first_offset + found - 1;
@@ -38,7 +38,7 @@ static void sync_on_found(void *arg, err_t err, size_t found)
 	sync_end(call, err);
 }
 
-/* False if an entry is none. */
+/* False if an entry of the inbox is malformed. */
 static bool sync_copy_entries(struct sync_call *call, const struct inbox_page *inbox)
 {
 	size_t bytes = 0;
@@ -61,19 +61,6 @@ static bool sync_copy_entries(struct sync_call *call, const struct inbox_page *i
 	return true;
 }
 
-static void sync_on_entries(struct sync_call *call, const struct inbox_page *inbox)
-{
-	call->page.first_offset = inbox->after + 1;
-	if (inbox->count == 0) {
-		sync_end(call, OK);
-	} else if (!sync_copy_entries(call, inbox)) {
-		log_error("an inbox holds something that is no entry", LOG_U64("offset", inbox->after + 1 + call->page.count));
-		sync_end(call, ERR_INTERNAL);
-	} else {
-		message_reader_find(&call->sync->reader, call->wanted, call->page.count, sync_on_found, call);
-	}
-}
-
 static void sync_on_inbox(void *arg, err_t err, const struct inbox_page *inbox)
 {
 	struct sync_call *call = arg;
@@ -86,17 +73,25 @@ static void sync_on_inbox(void *arg, err_t err, const struct inbox_page *inbox)
 	call->page.head = inbox->head;
 	call->page.next_offset = inbox->after;
 	switch (inbox->verdict) {
-	case INBOX_ENTRIES:
-		sync_on_entries(call, inbox);
-		break;
+	case INBOX_PAST_HEAD:
+		sync_end(call, ERR_FAILED_PRECONDITION);
+		return;
 	case INBOX_RESET:
 		counter_add(call->sync->resets, 1);
 		call->page.is_reset = true;
 		sync_end(call, OK);
+		return;
+	case INBOX_ENTRIES:
 		break;
-	case INBOX_PAST_HEAD:
-		sync_end(call, ERR_FAILED_PRECONDITION);
-		break;
+	}
+	call->page.first_offset = inbox->after + 1;
+	if (inbox->count == 0) {
+		sync_end(call, OK);
+	} else if (!sync_copy_entries(call, inbox)) {
+		log_error("an inbox holds something that is no entry", LOG_U64("offset", inbox->after + 1 + call->page.count));
+		sync_end(call, ERR_INTERNAL);
+	} else {
+		message_reader_find(&call->sync->reader, call->wanted, call->page.count, sync_on_found, call);
 	}
 }
 

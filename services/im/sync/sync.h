@@ -5,10 +5,10 @@
 #include "cluster/inbox.h"
 
 /*
- * What a user's inbox holds after a position, for GET /v1/sync and im.Sync alike:
- * the references come from Redis, the messages from the cache or PostgreSQL
- * (message_reader.h). A page ends at its limit or at MESSAGE_PAGE_BYTES, and is
- * dense in any case: an entry without its message fails the whole page. Thread:
+ * Reads a page of a user's inbox after a position, for GET /v1/sync and im.Sync
+ * alike: the references come from Redis, the messages from the cache or PostgreSQL
+ * (message_reader.h). A page ends at its limit or at MESSAGE_PAGE_BYTES. It has no
+ * gaps: an entry without its message fails the whole page. Thread:
  * the worker's.
  */
 struct sync {
@@ -21,7 +21,7 @@ struct sync {
 struct sync_page {
 	uint64_t epoch;
 	uint64_t head;
-	uint64_t next_offset; /* of the last entry; where there is none, the offset that was asked for; the head after a reset */
+	uint64_t next_offset; /* of the last entry; without entries the requested offset; after a reset the head */
 	bool has_more;
 	bool is_reset; /* the position is not known any more; no entries */
 	size_t count;
@@ -41,7 +41,7 @@ void sync_init(struct sync *sync, struct redis *redis, const struct inbox_limits
 /* When nothing is under way. */
 void sync_release(struct sync *sync);
 
-/* `position` NULL: from the oldest entry that is kept. A user without an inbox gets one. `done` comes later. */
+/* `position` NULL: from the oldest entry that is kept. A user without an inbox gets one. `done` is called later. */
 void sync_read(struct sync *sync, struct str uid, const struct inbox_position *position, unsigned limit, sync_done done,
                void *arg);
 

@@ -9,8 +9,18 @@ static const struct pg_statement sync_conversations = {
 	"select id, last_seq, read_seq from fn.im_conversations($1::text)",
 };
 
-static void sync_get_put_messages(struct buf *body, const struct sync_page *page, struct str viewer)
+/* Writes the page without the closing brace. */
+static void sync_get_put_page(struct buf *body, const struct sync_page *page, struct str viewer)
 {
+	char epoch[INBOX_EPOCH_TEXT];
+
+	inbox_epoch_text(epoch, page->epoch);
+	buf_append_char(body, '{');
+	json_put_field(body, "epoch", str_from(epoch));
+	json_put_id_field(body, "head", page->head);
+	json_put_id_field(body, "next_offset", page->next_offset);
+	json_put_bool_field(body, "more", page->has_more);
+	json_put_bool_field(body, "reset", page->is_reset);
 	json_put_key(body, "messages");
 	buf_append_char(body, '[');
 	for (size_t i = 0; i < page->count; i++) {
@@ -25,27 +35,14 @@ static void sync_get_put_messages(struct buf *body, const struct sync_page *page
 		buf_append_char(body, '}');
 	}
 	buf_append_char(body, ']');
-}
-
-/* All but the closing brace. */
-static void sync_get_put_page(struct buf *body, const struct sync_page *page, struct str viewer)
-{
-	char epoch[INBOX_EPOCH_TEXT];
-
-	inbox_epoch_text(epoch, page->epoch);
-	buf_append_char(body, '{');
-	json_put_field(body, "epoch", str_from(epoch));
-	json_put_id_field(body, "head", page->head);
-	json_put_id_field(body, "next_offset", page->next_offset);
-	json_put_bool_field(body, "more", page->has_more);
-	json_put_bool_field(body, "reset", page->is_reset);
-	sync_get_put_messages(body, page, viewer);
 	json_put_key(body, "hot");
 	buf_append_str(body, STR("[]"));
 }
 
-static void sync_get_put_conversations(struct buf *body, const PGresult *rows)
+static void sync_get_on_conversations(struct call *call, const PGresult *rows)
 {
+	struct buf *body = call_out(call);
+
 	json_put_key(body, "conversations");
 	buf_append_char(body, '[');
 	for (int row = 0; row < PQntuples(rows); row++) {
@@ -57,17 +54,14 @@ static void sync_get_put_conversations(struct buf *body, const PGresult *rows)
 		json_put_u64_field(body, "read_seq", (uint64_t)pg_i64(rows, row, 2));
 		buf_append_char(body, '}');
 	}
-	buf_append_char(body, ']');
-}
-
-static void sync_get_on_conversations(struct call *call, const PGresult *rows)
-{
-	sync_get_put_conversations(call_out(call), rows);
-	buf_append_char(call_out(call), '}');
+	buf_append_str(body, STR("]}"));
 	call_ok(call, 200);
 }
 
-/* The head of a reset is what the inbox had before the conversations are read: what comes meanwhile is in one of the two. */
+/*
+ * The head of a reset was read before the conversations are. So a message that arrives meanwhile is behind the head or in the
+ * conversations' seqs.
+ */
 static void sync_get_on_page(void *arg, err_t err, const struct sync_page *page)
 {
 	struct call *call = arg;

@@ -4,7 +4,7 @@
 #include "base/text/json.h"
 #include "cluster/inbox.h"
 
-/* What a client asks of its inbox, read and validated (contract section 3) from the query of GET /v1/sync. */
+/* A client's request for a page of its inbox, read and validated (contract section 3) from the query of GET /v1/sync. */
 
 #define SYNC_LIMIT_DEFAULT 100
 #define SYNC_LIMIT_MAX 500
@@ -15,7 +15,7 @@ struct sync_request {
 	unsigned limit;
 };
 
-/* A text with ptr NULL is absent. What is wrong ends in the error, with the field's name. */
+/* A text with ptr NULL is absent. The error names the first parameter that is wrong. */
 void sync_request_read(struct sync_request *out, struct str epoch, struct str offset, struct str limit,
                        struct json_error *error);
 

@@ -4,7 +4,7 @@
 
 #include "base/macros.h"
 
-/* Of ids: a tenth of a second at first, and never less than a millisecond (base/msgid.h). */
+/* Spans of ids (base/msgid.h): those of 0.1 s at first, and at least those of 1 ms. */
 #define SPAN_FIRST (100ull << 22)
 #define SPAN_MIN (1ull << 22)
 #define SPAN_MAX (1ull << 62)

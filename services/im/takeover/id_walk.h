@@ -13,12 +13,12 @@
  * not read over and over. No I/O.
  */
 struct id_walk {
-	uint64_t after; /* up to here everything was visited */
-	uint64_t last; /* nothing is above */
+	uint64_t after; /* ids up to this one were visited */
+	uint64_t last; /* the end of the range */
 	uint64_t span;
 };
 
-/* From above `after` to `last`. */
+/* Starts a walk through the ids above `after`, up to `last`. */
 void id_walk_start(struct id_walk *walk, uint64_t after, uint64_t last);
 
 bool id_walk_is_over(const struct id_walk *walk);

@@ -39,17 +39,8 @@ static void takeover_end(struct takeover *takeover)
 {
 	lease_lost(&takeover->ward);
 	takeover->state = TAKEOVER_LOOKING;
-	/* At once: other leases may be over too. */
+	/* Looks again at once: other leases may be over, too. */
 	worker_arm(takeover->worker, &takeover->timer, clock_mono_ms());
-}
-
-static void takeover_lose(struct takeover *takeover)
-{
-	log_warn("another im looks after a node number now", LOG_NUM("number", takeover->ward.node));
-	lease_unanswered(&takeover->ward);
-	lease_lost(&takeover->ward);
-	if (takeover->state == TAKEOVER_RESTING)
-		takeover_end(takeover);
 }
 
 static void takeover_on_renewed(void *arg, err_t err, const PGresult *result)
@@ -58,12 +49,17 @@ static void takeover_on_renewed(void *arg, err_t err, const PGresult *result)
 
 	if (takeover->is_stopped)
 		return;
-	if (err)
+	if (err) {
 		lease_unanswered(&takeover->ward);
-	else if (PQntuples(result) > 0)
+	} else if (PQntuples(result) > 0) {
 		lease_renewed(&takeover->ward, takeover->asked_watermark);
-	else
-		takeover_lose(takeover);
+	} else {
+		log_warn("the lease of a node number that was taken over was lost", LOG_NUM("number", takeover->ward.node));
+		lease_unanswered(&takeover->ward);
+		lease_lost(&takeover->ward);
+		if (takeover->state == TAKEOVER_RESTING)
+			takeover_end(takeover);
+	}
 }
 
 static void takeover_put_ward(const struct takeover *takeover, struct pg_params *params)
@@ -95,10 +91,10 @@ static void takeover_on_given_back(void *arg, err_t err, const PGresult *result)
 	if (takeover->is_stopped)
 		return;
 	if (err)
-		log_warn("the number that was looked after could not be given back", LOG_NUM("number", takeover->ward.node),
+		log_warn("a node number that was taken over could not be given back", LOG_NUM("number", takeover->ward.node),
 		         LOG_ERR(err));
 	else
-		log_info("a node number was looked after", LOG_NUM("number", takeover->ward.node),
+		log_info("the takeover of a node number is done", LOG_NUM("number", takeover->ward.node),
 		         LOG_U64("messages", takeover->messages), LOG_U64("ms", clock_mono_ms() - takeover->started_ms));
 	takeover_end(takeover);
 }
@@ -110,14 +106,6 @@ static void takeover_give_back(struct takeover *takeover)
 	takeover_put_ward(takeover, &params);
 	pg_put_bool(&params, id_walk_is_over(&takeover->walk));
 	pg_query(takeover->pg, PG_ANY_LANE, &lease_give_back_statement, &params, takeover_on_given_back, takeover);
-}
-
-/* The answer of a renewal that is under way must not be taken for the next ward's. */
-static void takeover_give_back_when_answered(struct takeover *takeover)
-{
-	takeover->state = takeover->ward.is_asking ? TAKEOVER_RESTING : TAKEOVER_GIVING_BACK;
-	if (takeover->state == TAKEOVER_GIVING_BACK)
-		takeover_give_back(takeover);
 }
 
 /* ---- its messages ---- */
@@ -153,38 +141,6 @@ static void takeover_on_told(void *arg, err_t err)
 
 enum column { COLUMN_IS_WHOLE, COLUMN_CONVERSATION_ID, COLUMN_MEMBER_VERSION, COLUMN_JOINED, COLUMN_LEFT, COLUMN_MESSAGE };
 
-static void takeover_publish_row(struct takeover *takeover, const PGresult *rows, int row)
-{
-	const struct publisher_record record = {
-		.message = message_row_read(rows, row, COLUMN_MESSAGE, pg_text(rows, row, COLUMN_CONVERSATION_ID)),
-		.member_version = pg_i64(rows, row, COLUMN_MEMBER_VERSION),
-		.joined = pg_text(rows, row, COLUMN_JOINED),
-		.left = pg_text(rows, row, COLUMN_LEFT),
-	};
-
-	publisher_republish(takeover->publisher, &record, takeover_on_told, takeover);
-}
-
-/* In order: after an entry that the producer did not take, none is produced. */
-static void takeover_publish_page(struct takeover *takeover, const PGresult *rows)
-{
-	int count = PQntuples(rows);
-
-	takeover->state = TAKEOVER_PUBLISHING;
-	takeover->has_failed = false;
-	takeover->untold = (unsigned)count;
-	takeover->page_is_whole = count == 0 || pg_bool(rows, 0, COLUMN_IS_WHOLE);
-	takeover->page_highest = count == 0 ? 0 : message_row_read(rows, count - 1, COLUMN_MESSAGE, STR("")).msg_id;
-	for (int row = 0; row < count; row++) {
-		if (takeover->has_failed)
-			takeover_on_told(takeover, ERR_FULL);
-		else
-			takeover_publish_row(takeover, rows, row);
-	}
-	if (count == 0)
-		takeover_end_page(takeover);
-}
-
 static void takeover_on_page(void *arg, err_t err, const PGresult *rows)
 {
 	struct takeover *takeover = arg;
@@ -196,12 +152,33 @@ static void takeover_on_page(void *arg, err_t err, const PGresult *rows)
 		return;
 	}
 	if (err) {
-		log_warn("messages of a number that is looked after could not be read", LOG_NUM("number", takeover->ward.node),
+		log_warn("messages of a node number that is taken over could not be read", LOG_NUM("number", takeover->ward.node),
 		         LOG_ERR(err));
 		takeover->state = TAKEOVER_RESTING;
 		return;
 	}
-	takeover_publish_page(takeover, rows);
+	int count = PQntuples(rows);
+	takeover->state = TAKEOVER_PUBLISHING;
+	takeover->has_failed = false;
+	takeover->untold = (unsigned)count;
+	takeover->page_is_whole = count == 0 || pg_bool(rows, 0, COLUMN_IS_WHOLE);
+	takeover->page_highest = count == 0 ? 0 : message_row_read(rows, count - 1, COLUMN_MESSAGE, STR("")).msg_id;
+	for (int row = 0; row < count; row++) {
+		/* After an entry that the producer did not take, none is produced: the order would be lost. */
+		if (takeover->has_failed) {
+			takeover_on_told(takeover, ERR_FULL);
+			continue;
+		}
+		const struct publisher_record record = {
+			.message = message_row_read(rows, row, COLUMN_MESSAGE, pg_text(rows, row, COLUMN_CONVERSATION_ID)),
+			.member_version = pg_i64(rows, row, COLUMN_MEMBER_VERSION),
+			.joined = pg_text(rows, row, COLUMN_JOINED),
+			.left = pg_text(rows, row, COLUMN_LEFT),
+		};
+		publisher_republish(takeover->publisher, &record, takeover_on_told, takeover);
+	}
+	if (count == 0)
+		takeover_end_page(takeover);
 }
 
 static void takeover_next_page(struct takeover *takeover)
@@ -209,7 +186,10 @@ static void takeover_next_page(struct takeover *takeover)
 	struct pg_params params = { 0 };
 
 	if (id_walk_is_over(&takeover->walk)) {
-		takeover_give_back_when_answered(takeover);
+		/* The answer of a renewal that is under way must not be taken for the next ward's. */
+		takeover->state = takeover->ward.is_asking ? TAKEOVER_RESTING : TAKEOVER_GIVING_BACK;
+		if (takeover->state == TAKEOVER_GIVING_BACK)
+			takeover_give_back(takeover);
 		return;
 	}
 	takeover->state = TAKEOVER_READING;
@@ -223,28 +203,23 @@ static void takeover_next_page(struct takeover *takeover)
 
 /* ---- looking ---- */
 
-static void takeover_start_ward(struct takeover *takeover, const PGresult *rows)
-{
-	uint64_t watermark = (uint64_t)pg_i64(rows, 0, 3), last = (uint64_t)pg_i64(rows, 0, 4);
-
-	lease_taken(&takeover->ward, (int)pg_i64(rows, 0, 0), pg_i64(rows, 0, 1), watermark);
-	id_walk_start(&takeover->walk, watermark, last);
-	takeover->messages = 0;
-	takeover->started_ms = clock_mono_ms();
-	counter_add(takeover->takeovers, 1);
-	log_warn("a lease is over, its number is looked after", LOG_NUM("number", takeover->ward.node),
-	         LOG_STR("owner", pg_text(rows, 0, 2)), LOG_U64("watermark", watermark), LOG_U64("last", last));
-	worker_arm(takeover->worker, &takeover->timer, clock_mono_ms() + LEASE_STORE_WATERMARK_MS);
-	takeover_next_page(takeover);
-}
-
 static void takeover_on_looked(void *arg, err_t err, const PGresult *rows)
 {
 	struct takeover *takeover = arg;
 
 	lease_unanswered(&takeover->ward);
-	if (!err && PQntuples(rows) > 0 && !takeover->is_stopped)
-		takeover_start_ward(takeover, rows);
+	if (err || PQntuples(rows) == 0 || takeover->is_stopped)
+		return;
+	uint64_t watermark = (uint64_t)pg_i64(rows, 0, 3), last = (uint64_t)pg_i64(rows, 0, 4);
+	lease_taken(&takeover->ward, (int)pg_i64(rows, 0, 0), pg_i64(rows, 0, 1), watermark);
+	id_walk_start(&takeover->walk, watermark, last);
+	takeover->messages = 0;
+	takeover->started_ms = clock_mono_ms();
+	counter_add(takeover->takeovers, 1);
+	log_warn("a lease ran out, its node number is taken over", LOG_NUM("number", takeover->ward.node),
+	         LOG_STR("owner", pg_text(rows, 0, 2)), LOG_U64("watermark", watermark), LOG_U64("last", last));
+	worker_arm(takeover->worker, &takeover->timer, clock_mono_ms() + LEASE_STORE_WATERMARK_MS);
+	takeover_next_page(takeover);
 }
 
 static void takeover_look(struct takeover *takeover)
@@ -259,7 +234,7 @@ static void takeover_look(struct takeover *takeover)
 	pg_query(takeover->pg, PG_ANY_LANE, &takeover_find, &params, takeover_on_looked, takeover);
 }
 
-/* An im without a number looks too when no number is free: one gets free only by a takeover. */
+/* An im that found no free number looks, too: only a takeover frees one. */
 static bool takeover_may_look(struct takeover *takeover, uint64_t now_ms)
 {
 	if (!lease_keeper_is_held(takeover->keeper))
@@ -298,9 +273,9 @@ void takeover_start(struct takeover *takeover, struct worker *worker, struct pg 
 		.name = name,
 		.ward = { .life_ms = keeper->lease.life_ms },
 		.takeovers = metrics_counter("skein_im_takeovers_total",
-		                             "Node numbers whose owner was gone and that were looked after.", NULL),
+		                             "Node numbers that were taken over because their lease ran out.", NULL),
 		.republished = metrics_counter("skein_im_republished_total",
-		                               "Messages of such owners that were published.", NULL),
+		                               "Messages that takeovers published.", NULL),
 	};
 	timer_init(&takeover->timer, takeover_on_timer);
 	worker_arm(worker, &takeover->timer, clock_mono_ms() + LOOK_MIN_MS);

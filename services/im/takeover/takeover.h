@@ -6,8 +6,8 @@
 #include "im/entries/publisher.h"
 
 /*
- * Looks after the node numbers of processes that died, left in haste or stood
- * still for too long. About once a second every im looks for a lease that is over
+ * Takes over the node numbers of processes that died, left without publishing
+ * everything, or were frozen for too long. About once a second every im looks for a lease that is over
  * (fn.im_lease_take_over()). The im that finds one becomes the number's caretaker,
  * under a lease of the same length, so a caretaker that dies is replaced in the
  * same way.
@@ -23,7 +23,7 @@
  */
 
 enum takeover_state {
-	TAKEOVER_LOOKING, /* for a lease that is over; the question may be under way */
+	TAKEOVER_LOOKING, /* for a lease that is over; the statement may be under way */
 	TAKEOVER_READING,
 	TAKEOVER_PUBLISHING,
 	TAKEOVER_RESTING, /* goes on at the next tick: a page failed, or a renewal is not answered */
@@ -38,14 +38,14 @@ struct takeover {
 	const char *name;
 	enum takeover_state state;
 	bool is_stopped;
-	uint64_t held_since_ms; /* since when this im has its own lease; 0: it had none when last looked at */
-	struct lease ward; /* the lease that is looked after, if it has a number */
+	uint64_t held_since_ms; /* since when this im has its own lease; 0: it had none at the last tick */
+	struct lease ward; /* the lease that was taken over, if it has a number */
 	struct id_walk walk;
 	unsigned untold; /* records of the page that Kafka has not acknowledged */
 	bool has_failed; /* one of them has to be tried again */
 	bool page_is_whole;
 	uint64_t page_highest;
-	uint64_t asked_watermark; /* what the renewal under way stores */
+	uint64_t asked_watermark; /* the watermark that the renewal under way stores */
 	uint64_t started_ms, messages; /* for the log */
 	struct timer timer;
 	struct counter *takeovers, *republished;

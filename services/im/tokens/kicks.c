@@ -7,13 +7,13 @@
 #include "proto/router.pb-c.h"
 
 #define KICK_PATH "/skein.v1.Router/Kick"
-#define CALL_TIMEOUT_MS 3000 /* router itself gives gateways two */
+#define CALL_TIMEOUT_MS 3000 /* longer than the 2 s that router gives the gateways */
 #define RETRY_MS 200
 #define GIVE_UP_MS 10000
 #define AGAIN_MS (CONN_OPENING_MS + 1000)
-#define CODE 4002
+#define CODE 4002 /* of the WebSocket's close frame */
 
-/* At most so many kicks are queued. Beyond that a connection stays open until its token expires. */
+/* At most this many kicks are queued. Beyond that a connection stays open until its token expires. */
 #define KICKS_MAX 10000
 
 struct kick {
@@ -89,26 +89,20 @@ void kicks_close(struct kicks *kicks)
 	}
 }
 
-static void kicks_pack(struct buf *out, const struct revocation *revocation)
-{
-	Skein__V1__KickUser message = SKEIN__V1__KICK_USER__INIT;
-
-	message.uid = (char *)revocation->uid;
-	message.token_id = (ProtobufCBinaryData){ JWT_TOKEN_ID_BYTES, (uint8_t *)revocation->token_id };
-	message.code = CODE;
-	message.reason = (char *)"logged out";
-	size_t len = skein__v1__kick_user__get_packed_size(&message);
-	out->len = skein__v1__kick_user__pack(&message, (uint8_t *)buf_reserve(out, len));
-}
-
 void kicks_log_out(struct kicks *kicks, const struct revocation *revocation)
 {
 	if (kicks->is_closed || kicks->count == KICKS_MAX)
 		return;
 	struct kick *kick = MEM_NEW(struct kick);
+	Skein__V1__KickUser message = SKEIN__V1__KICK_USER__INIT;
 	kick->all = kicks;
 	(void)str_copy(kick->uid, sizeof(kick->uid), str_from(revocation->uid));
-	kicks_pack(&kick->request, revocation);
+	message.uid = kick->uid;
+	message.token_id = (ProtobufCBinaryData){ JWT_TOKEN_ID_BYTES, (uint8_t *)revocation->token_id };
+	message.code = CODE;
+	message.reason = (char *)"logged out";
+	size_t len = skein__v1__kick_user__get_packed_size(&message);
+	kick->request.len = skein__v1__kick_user__pack(&message, (uint8_t *)buf_reserve(&kick->request, len));
 	kick->give_up_ms = clock_mono_ms() + GIVE_UP_MS;
 	timer_init(&kick->timer, kicks_on_timer);
 	list_push_back(&kicks->open, &kick->link);

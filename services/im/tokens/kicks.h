@@ -6,9 +6,9 @@
 #include "rpc/client/rpc_client.h"
 
 /*
- * Closes connections that were opened with a revoked token. Router is asked until it has done it, for ten seconds at most.
- * Nine seconds later it is asked once more: a connection that im admitted before the token was revoked may have been bound after
- * the first kick. A gateway gives a connection eight seconds to open, so the second kick finds it. Thread: the worker's.
+ * Closes connections that were opened with a revoked token. It asks router until that succeeds, for 10 s at most.
+ * 9 s later it asks once more: a connection that im admitted before the token was revoked may have been bound after
+ * the first kick. A gateway gives a connection 8 s to open, so the second kick finds it. Thread: the worker's.
  */
 struct kicks {
 	struct worker *worker;

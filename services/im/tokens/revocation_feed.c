@@ -14,8 +14,8 @@ static const struct pg_statement revocation_feed_store = {
 };
 
 /*
- * tx, token id, limit: what follows there -> horizon, server, tx, token_id, uid, expires_at, age in ms; one row with
- * horizon and server when there is nothing
+ * tx, token id, limit -> the rows after that position: horizon, server, tx, token_id, uid, expires_at, age in ms; one row with
+ * only horizon and server when there is none
  */
 static const struct pg_statement revocation_feed_read = {
 	"revoked_read",
@@ -88,7 +88,7 @@ static void revocation_feed_begin_at(struct revocation_feed *r, int64_t tx, stru
 	buf_append_str(&r->after, after);
 }
 
-/* A page of a read; there is at least one row, which tells horizon and server. */
+/* Takes a page of a read. It has at least one row, with horizon and server. */
 static void revocation_feed_take_page(struct revocation_feed *r, const PGresult *result)
 {
 	int rows = PQntuples(result);
@@ -130,19 +130,9 @@ static void revocation_feed_on_read(void *arg, err_t err, const PGresult *result
 	revocation_feed_wake_in(r, !err && r->is_in_pages ? 0 : READ_MS);
 }
 
-static void revocation_feed_read_page(struct revocation_feed *r)
-{
-	struct pg_params params = { 0 };
-
-	pg_put_i64(&params, r->from_tx);
-	pg_put_text(&params, buf_str(&r->after));
-	pg_put_i32(&params, PAGE_ROWS);
-	pg_query(r->pg, PG_ANY_LANE, &revocation_feed_read, &params, revocation_feed_on_read, r);
-}
-
 /* ---- forgetting ---- */
 
-/* Every im deletes expired rows now and then; nothing depends on the answer. */
+/* Every im deletes expired rows from time to time; nothing depends on the answer. */
 static void revocation_feed_on_cleaned(void *arg, err_t err, const PGresult *result)
 {
 	(void)arg;
@@ -169,9 +159,13 @@ static void revocation_feed_forget_expired(struct revocation_feed *r)
 static void revocation_feed_on_timer(struct timer *timer)
 {
 	struct revocation_feed *r = container_of(timer, struct revocation_feed, timer);
+	struct pg_params params = { 0 };
 
 	revocation_feed_forget_expired(r);
-	revocation_feed_read_page(r);
+	pg_put_i64(&params, r->from_tx);
+	pg_put_text(&params, buf_str(&r->after));
+	pg_put_i32(&params, PAGE_ROWS);
+	pg_query(r->pg, PG_ANY_LANE, &revocation_feed_read, &params, revocation_feed_on_read, r);
 }
 
 /* ---- revoking ---- */

@@ -7,8 +7,8 @@
 #include "net/jwt.h"
 
 /*
- * A set of token ids, each until its token has expired: 64 bytes for one.
- * Looking into an empty set costs nothing. Thread: one.
+ * A set of token ids, each kept until its token has expired. An id takes 64 bytes.
+ * A lookup in an empty set costs nothing. Thread: one.
  */
 struct revoked_tokens {
 	struct map by_id;
@@ -22,7 +22,7 @@ bool revoked_tokens_add(struct revoked_tokens *tokens, const unsigned char id[JW
 
 bool revoked_tokens_have(const struct revoked_tokens *tokens, struct str id);
 
-/* The same by the token itself, which was verified: one hash, unless the set is empty. */
+/* The same for a verified token. It costs one hash, unless the set is empty. */
 bool revoked_tokens_have_token(const struct revoked_tokens *tokens, struct str token);
 
 /* Removes the tokens that expired before `expired_ms`; walks over all of them. */

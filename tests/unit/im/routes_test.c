@@ -14,8 +14,8 @@
 #include "net/http/http_routes.h"
 
 /*
- * The operations of docs/openapi.yaml that state who may call them. Read by its indentation: a path stands at 2, a method at 4,
- * what belongs to the method at 6. An operation that is written otherwise is not found, and the comparison fails.
+ * The operations of docs/openapi.yaml that state who may call them. The file is read by its indentation: a path is at column
+ * 2, a method at 4, the keys of a method at 6. An operation that is written otherwise is not found, and the comparison fails.
  */
 #define OPENAPI "docs/openapi.yaml"
 #define OPERATIONS_MAX 256
@@ -107,7 +107,7 @@ static void every_route_is_documented_with_who_may_call_it(void **state)
 	}
 }
 
-/* What other ports serve has no x-who. */
+/* Operations of other ports have no x-who. */
 static void every_documented_operation_has_its_route(void **state)
 {
 	size_t with_who = 0;
@@ -123,7 +123,7 @@ static void every_documented_operation_has_its_route(void **state)
 	assert_int_equal(with_who, im_route_count);
 }
 
-static void only_admins_may_call_what_is_below_admin(void **state)
+static void only_admins_may_call_paths_below_admin(void **state)
 {
 	(void)state;
 
@@ -171,7 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_route_is_documented_with_who_may_call_it),
 		cmocka_unit_test(every_documented_operation_has_its_route),
-		cmocka_unit_test(only_admins_may_call_what_is_below_admin),
+		cmocka_unit_test(only_admins_may_call_paths_below_admin),
 		cmocka_unit_test(no_route_hides_another),
 	};
 	return cmocka_run_group_tests(tests, read_openapi, NULL);

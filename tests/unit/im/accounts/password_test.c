@@ -34,7 +34,7 @@ static void texts_made_with_other_costs_are_read(void **state)
 	assert_false(password_matches(text, STR("Swordfish")));
 }
 
-static void what_is_no_hash_matches_nothing(void **state)
+static void a_text_that_is_no_hash_matches_no_password(void **state)
 {
 	static const char *const texts[] = {
 		"",
@@ -55,7 +55,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_hash_matches_its_password_only),
 		cmocka_unit_test(texts_made_with_other_costs_are_read),
-		cmocka_unit_test(what_is_no_hash_matches_nothing),
+		cmocka_unit_test(a_text_that_is_no_hash_matches_no_password),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

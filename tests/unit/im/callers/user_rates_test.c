@@ -28,7 +28,7 @@ static void each_user_has_a_bucket_of_its_own(void **state)
 	user_lru_release(&rates);
 }
 
-static void who_was_not_met_for_longest_makes_room(void **state)
+static void the_least_recently_used_user_makes_room(void **state)
 {
 	struct user_lru recent;
 	(void)state;
@@ -69,7 +69,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_user_has_a_bucket_of_its_own),
-		cmocka_unit_test(who_was_not_met_for_longest_makes_room),
+		cmocka_unit_test(the_least_recently_used_user_makes_room),
 		cmocka_unit_test(no_more_are_kept_than_allowed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

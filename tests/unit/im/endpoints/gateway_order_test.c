@@ -27,7 +27,7 @@ static size_t order(const struct node **out, const char *uid)
 	return gateway_order(out, GATEWAYS, str_from(uid));
 }
 
-static void the_emptiest_come_first_and_the_draining_not_at_all(void **state)
+static void the_emptiest_gateways_come_first_and_draining_ones_are_left_out(void **state)
 {
 	const struct node *out[GATEWAYS];
 	(void)state;
@@ -66,7 +66,7 @@ static void users_spread_over_gateways_that_are_about_equal(void **state)
 	assert_int_equal(first[3], 0);
 }
 
-static void none_is_fine(void **state)
+static void without_gateways_the_list_is_empty(void **state)
 {
 	(void)state;
 
@@ -76,9 +76,9 @@ static void none_is_fine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_emptiest_come_first_and_the_draining_not_at_all),
+		cmocka_unit_test(the_emptiest_gateways_come_first_and_draining_ones_are_left_out),
 		cmocka_unit_test(users_spread_over_gateways_that_are_about_equal),
-		cmocka_unit_test(none_is_fine),
+		cmocka_unit_test(without_gateways_the_list_is_empty),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@
 #include "im/entries/batch_queue.h"
 #include "im/messages/send_entry.h"
 
-static struct entry *make(const char *sender, const char *to, const char *key)
+static struct entry *push(struct batch_queue *queue, const char *sender, const char *to, const char *key)
 {
 	struct send_request request = {
 		.client_msg_id = str_from(key),
@@ -23,13 +23,6 @@ static struct entry *make(const char *sender, const char *to, const char *key)
 	buf_append_text(&request.body, "{}");
 	struct entry *entry = send_entry_new(&request, &(struct entry_caller){ .uid = str_from(sender) });
 	send_request_release(&request);
-	return entry;
-}
-
-static struct entry *push(struct batch_queue *queue, const char *sender, const char *to, const char *key)
-{
-	struct entry *entry = make(sender, to, key);
-
 	batch_queue_push(queue, entry);
 	return entry;
 }
@@ -115,7 +108,7 @@ static void a_key_used_twice_is_in_two_batches(void **state)
 	assert_null(batch_queue_first(&queue));
 }
 
-static void what_is_put_back_comes_first_again_in_its_order(void **state)
+static void entries_put_back_come_first_again_in_their_order(void **state)
 {
 	struct batch_queue queue;
 	struct batch batch;
@@ -243,7 +236,7 @@ int main(void)
 		cmocka_unit_test(a_batch_is_grouped_by_conversation_and_keeps_the_order_within),
 		cmocka_unit_test(a_batch_takes_no_more_than_asked_from_the_front),
 		cmocka_unit_test(a_key_used_twice_is_in_two_batches),
-		cmocka_unit_test(what_is_put_back_comes_first_again_in_its_order),
+		cmocka_unit_test(entries_put_back_come_first_again_in_their_order),
 		cmocka_unit_test(an_entry_that_goes_alone_keeps_its_place_in_its_conversation),
 		cmocka_unit_test(two_entries_that_go_alone_are_two_batches),
 		cmocka_unit_test(entries_of_a_conversation_leave_in_the_order_in_which_they_came),

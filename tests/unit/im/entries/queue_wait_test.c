@@ -17,7 +17,7 @@ static struct queue_wait at_four_a_millisecond(void)
 	return wait;
 }
 
-static void an_empty_queue_lets_nobody_wait(void **state)
+static void an_empty_queue_has_no_wait(void **state)
 {
 	struct queue_wait wait;
 	(void)state;
@@ -28,7 +28,7 @@ static void an_empty_queue_lets_nobody_wait(void **state)
 	assert_int_equal(queue_wait_end_interval(&wait, 0, 0), 0);
 }
 
-static void the_wait_is_the_length_at_the_pace(void **state)
+static void the_wait_is_the_length_divided_by_the_pace(void **state)
 {
 	struct queue_wait wait = at_four_a_millisecond();
 	(void)state;
@@ -49,7 +49,7 @@ static void a_burst_that_has_hardly_waited_counts_little(void **state)
 	assert_in_range(queue_wait_end_interval(&wait, 4000, 90), 1, 99);
 }
 
-static void a_rush_is_seen_before_its_first_entry_is_at_the_front(void **state)
+static void a_burst_is_measured_before_its_first_entry_is_at_the_front(void **state)
 {
 	struct queue_wait wait = at_four_a_millisecond();
 	(void)state;
@@ -58,7 +58,7 @@ static void a_rush_is_seen_before_its_first_entry_is_at_the_front(void **state)
 	assert_in_range(queue_wait_end_interval(&wait, 4000, 110), 300, 400);
 }
 
-static void while_no_batch_is_cut_the_head_tells(void **state)
+static void while_no_batch_is_cut_the_wait_is_the_age_of_the_head(void **state)
 {
 	struct queue_wait wait = at_four_a_millisecond();
 	(void)state;
@@ -69,7 +69,7 @@ static void while_no_batch_is_cut_the_head_tells(void **state)
 	assert_int_equal(queue_wait_end_interval(&wait, 100, 205), 205);
 }
 
-static void what_the_next_batch_takes_does_not_count(void **state)
+static void entries_of_the_next_batch_do_not_count(void **state)
 {
 	struct queue_wait wait = at_four_a_millisecond();
 	(void)state;
@@ -78,7 +78,7 @@ static void what_the_next_batch_takes_does_not_count(void **state)
 	assert_int_equal(queue_wait_end_interval(&wait, 65, 500), 500);
 }
 
-static void there_is_room_for_what_leaves_in_time(void **state)
+static void there_is_room_for_the_entries_that_leave_in_time(void **state)
 {
 	struct queue_wait wait;
 	(void)state;
@@ -90,11 +90,11 @@ static void there_is_room_for_what_leaves_in_time(void **state)
 	for (int i = 0; i < 100; i++)
 		queue_wait_done(&wait, 1, 1000000);
 	assert_int_equal(queue_wait_room(&wait), 4 * 64);
-	queue_wait_done(&wait, 256, 0); /* a clock that stood still */
+	queue_wait_done(&wait, 256, 0); /* the clock did not advance */
 	assert_true(queue_wait_room(&wait) >= 4 * 64);
 }
 
-/* Changes of groups go alone; between batches of sends they leave the pace of all of them together. */
+/* Changes of groups are not batched. Between batches of sends the pace is that of all entries together. */
 static void entries_that_go_alone_count_by_their_time(void **state)
 {
 	struct queue_wait wait;
@@ -111,13 +111,13 @@ static void entries_that_go_alone_count_by_their_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_empty_queue_lets_nobody_wait),
-		cmocka_unit_test(the_wait_is_the_length_at_the_pace),
+		cmocka_unit_test(an_empty_queue_has_no_wait),
+		cmocka_unit_test(the_wait_is_the_length_divided_by_the_pace),
 		cmocka_unit_test(a_burst_that_has_hardly_waited_counts_little),
-		cmocka_unit_test(a_rush_is_seen_before_its_first_entry_is_at_the_front),
-		cmocka_unit_test(while_no_batch_is_cut_the_head_tells),
-		cmocka_unit_test(what_the_next_batch_takes_does_not_count),
-		cmocka_unit_test(there_is_room_for_what_leaves_in_time),
+		cmocka_unit_test(a_burst_is_measured_before_its_first_entry_is_at_the_front),
+		cmocka_unit_test(while_no_batch_is_cut_the_wait_is_the_age_of_the_head),
+		cmocka_unit_test(entries_of_the_next_batch_do_not_count),
+		cmocka_unit_test(there_is_room_for_the_entries_that_leave_in_time),
 		cmocka_unit_test(entries_that_go_alone_count_by_their_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

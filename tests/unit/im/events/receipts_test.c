@@ -9,7 +9,7 @@
 #include "base/macros.h"
 #include "im/events/receipts.h"
 
-/* ---- instead of the topic: what was emitted ---- */
+/* ---- in place of the topic: the events that were emitted ---- */
 
 static unsigned emitted;
 static char told[65], kind[32], body[512];

@@ -14,7 +14,7 @@
 
 struct call_rig call_rig;
 
-/* ---- in place of the HTTP server: a request as the test wants it, and what it was answered ---- */
+/* ---- in place of the HTTP server: a request of the test, and its answer ---- */
 
 struct str http_request_body(const struct http_request *request)
 {

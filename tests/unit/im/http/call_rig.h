@@ -5,8 +5,8 @@
 #include "im/http/dispatcher.h"
 
 /*
- * Calls without I/O: a request goes through a dispatcher into a handler of the test, and what it was answered stands in the
- * request. PostgreSQL is played by the test: call_rig_asked is the statement that waits for call_rig_answer_query().
+ * Calls without I/O: a request goes through a dispatcher into a handler of the test, and its answer is kept in the request.
+ * The test takes the place of PostgreSQL: call_rig_asked is the statement that waits for call_rig_answer_query().
  */
 
 struct http_request {

@@ -74,7 +74,7 @@ static int setup(void **state)
 
 /* ---- reading ---- */
 
-static void everything_that_is_right_goes_into_the_statement(void **state)
+static void correct_fields_go_into_the_statement(void **state)
 {
 	(void)state;
 
@@ -101,7 +101,7 @@ static void absent_optional_fields_have_their_defaults(void **state)
 	call_rig_answer_query(OK, call_rig_row(1, (const char *const[]){ "name" }, (const char *const[]){ "x" }));
 }
 
-static void the_first_wrong_field_is_named_and_nothing_is_asked(void **state)
+static void the_first_wrong_field_is_named_and_no_statement_runs(void **state)
 {
 	static const struct {
 		const char *param, *body, *query, *field;
@@ -157,7 +157,7 @@ static void a_page_has_a_default_limit_and_a_checked_cursor(void **state)
 	               ERR_INVALID_ARGUMENT, "cursor");
 }
 
-/* ---- what PostgreSQL says ---- */
+/* ---- answers of PostgreSQL ---- */
 
 static const struct http_request *ask_right(void)
 {
@@ -220,9 +220,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, call_rig_stop)
 	const struct CMUnitTest tests[] = {
-		TEST(everything_that_is_right_goes_into_the_statement),
+		TEST(correct_fields_go_into_the_statement),
 		TEST(absent_optional_fields_have_their_defaults),
-		TEST(the_first_wrong_field_is_named_and_nothing_is_asked),
+		TEST(the_first_wrong_field_is_named_and_no_statement_runs),
 		TEST(a_page_has_a_default_limit_and_a_checked_cursor),
 		TEST(a_statement_that_fails_is_503_or_409),
 		TEST(a_verdict_is_answered_by_its_code_and_reason),

@@ -51,7 +51,7 @@ static void anyone_may_call_without_a_token(void **state)
 	assert_int_equal(call_rig_ask("/anyone", (struct http_request){ 0 })->status, 200);
 }
 
-static void a_user_needs_a_token_and_the_handler_knows_whose(void **state)
+static void a_user_needs_a_token_and_the_handler_knows_the_user(void **state)
 {
 	(void)state;
 
@@ -77,7 +77,7 @@ static void an_admin_needs_the_scope(void **state)
 	assert_int_equal(call_rig_ask("/admin", (struct http_request){ .authorization = call_rig_token(true) })->status, 200);
 }
 
-static void a_user_whom_the_process_does_not_know_is_looked_up_first(void **state)
+static void an_unknown_user_is_looked_up_first(void **state)
 {
 	const char *header = call_rig_token(false);
 	(void)state;
@@ -134,9 +134,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, call_rig_stop)
 	const struct CMUnitTest tests[] = {
 		TEST(anyone_may_call_without_a_token),
-		TEST(a_user_needs_a_token_and_the_handler_knows_whose),
+		TEST(a_user_needs_a_token_and_the_handler_knows_the_user),
 		TEST(an_admin_needs_the_scope),
-		TEST(a_user_whom_the_process_does_not_know_is_looked_up_first),
+		TEST(an_unknown_user_is_looked_up_first),
 		TEST(the_gate_refuses_sends_before_the_token_is_looked_at),
 		TEST(the_dispatcher_takes_from_the_callers_bucket),
 		TEST(a_handler_takes_from_the_bucket_of_the_user_that_it_read),

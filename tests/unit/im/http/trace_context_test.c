@@ -43,7 +43,7 @@ static void anything_else_is_dropped(void **state)
 		assert_int_equal(traceparent_or_none(str_from(bad[i])).len, 0);
 }
 
-static void one_that_is_too_long_is_dropped(void **state)
+static void a_traceparent_that_is_too_long_is_dropped(void **state)
 {
 	char header[130] = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-";
 	(void)state;
@@ -59,7 +59,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_well_formed_traceparent_is_passed_on),
 		cmocka_unit_test(anything_else_is_dropped),
-		cmocka_unit_test(one_that_is_too_long_is_dropped),
+		cmocka_unit_test(a_traceparent_that_is_too_long_is_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,7 +48,7 @@ static void a_take_that_failed_is_tried_again_after_a_pause(void **state)
 	assert_int_equal(lease_next(&lease, 0, START + LEASE_RETRY_MS), LEASE_TAKE);
 }
 
-static void it_counts_from_when_it_was_asked_for(void **state)
+static void a_lease_counts_from_its_request(void **state)
 {
 	struct lease lease = { .life_ms = LIFE_MS };
 	(void)state;
@@ -59,7 +59,7 @@ static void it_counts_from_when_it_was_asked_for(void **state)
 	assert_false(lease_is_held(&lease, START + LIFE_MS));
 }
 
-static void it_is_renewed_in_time_though_nothing_moves(void **state)
+static void a_lease_is_renewed_in_time_without_a_new_watermark(void **state)
 {
 	struct lease lease = held();
 	(void)state;
@@ -83,7 +83,7 @@ static void a_watermark_that_moves_is_stored_ten_times_a_second(void **state)
 	assert_int_equal(lease_next(&lease, 101, START + 3 * LEASE_STORE_WATERMARK_MS), LEASE_WAIT);
 }
 
-static void one_that_ran_out_unanswered_is_renewed_not_replaced(void **state)
+static void a_lease_that_ran_out_without_an_answer_is_renewed_not_replaced(void **state)
 {
 	struct lease lease = held();
 	uint64_t now = START + RENEW_MS;
@@ -101,7 +101,7 @@ static void one_that_ran_out_unanswered_is_renewed_not_replaced(void **state)
 	assert_int_equal(lease.epoch, 3);
 }
 
-static void in_doubt_it_does_not_count_until_it_is_renewed(void **state)
+static void a_lease_in_doubt_does_not_count_until_it_is_renewed(void **state)
 {
 	struct lease lease = held();
 	uint64_t now = START + LEASE_RETRY_MS;
@@ -115,7 +115,7 @@ static void in_doubt_it_does_not_count_until_it_is_renewed(void **state)
 	assert_true(lease_is_held(&lease, now));
 }
 
-static void one_that_was_lost_is_replaced_and_a_late_answer_does_not_bring_it_back(void **state)
+static void a_lost_lease_is_replaced_and_a_late_answer_does_not_bring_it_back(void **state)
 {
 	struct lease lease = held();
 	uint64_t now = START + RENEW_MS;
@@ -133,12 +133,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_a_number_one_is_taken_at_once),
 		cmocka_unit_test(a_take_that_failed_is_tried_again_after_a_pause),
-		cmocka_unit_test(it_counts_from_when_it_was_asked_for),
-		cmocka_unit_test(it_is_renewed_in_time_though_nothing_moves),
+		cmocka_unit_test(a_lease_counts_from_its_request),
+		cmocka_unit_test(a_lease_is_renewed_in_time_without_a_new_watermark),
 		cmocka_unit_test(a_watermark_that_moves_is_stored_ten_times_a_second),
-		cmocka_unit_test(one_that_ran_out_unanswered_is_renewed_not_replaced),
-		cmocka_unit_test(in_doubt_it_does_not_count_until_it_is_renewed),
-		cmocka_unit_test(one_that_was_lost_is_replaced_and_a_late_answer_does_not_bring_it_back),
+		cmocka_unit_test(a_lease_that_ran_out_without_an_answer_is_renewed_not_replaced),
+		cmocka_unit_test(a_lease_in_doubt_does_not_count_until_it_is_renewed),
+		cmocka_unit_test(a_lost_lease_is_replaced_and_a_late_answer_does_not_bring_it_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 
 #include "im/lease/watermark.h"
 
-static void it_stands_below_the_oldest_open_id(void **state)
+static void the_watermark_is_below_the_oldest_open_id(void **state)
 {
 	struct watermark watermark;
 	(void)state;
@@ -31,8 +31,8 @@ static void it_stands_below_the_oldest_open_id(void **state)
 	watermark_release(&watermark);
 }
 
-/* Closed in another order than opened, across the growth and the turns of the ring. */
-static void it_never_passes_an_open_id(void **state)
+/* Ids are closed in another order than opened, while the ring grows and wraps around. */
+static void the_watermark_never_passes_an_open_id(void **state)
 {
 	enum { IDS = 20000, WINDOW = 3000 };
 	static struct watermark_place places[IDS];
@@ -45,7 +45,7 @@ static void it_never_passes_an_open_id(void **state)
 	for (unsigned i = 0; i < IDS + WINDOW; i++) {
 		if (i < IDS)
 			places[i] = watermark_open(&watermark, i + 1);
-		/* Of two neighbours that are old enough the younger first. */
+		/* Of two neighbours that are old enough, closes the younger one first. */
 		unsigned chosen = (i - WINDOW) ^ 1;
 		if (i >= WINDOW && chosen < IDS) {
 			watermark_close(&watermark, places[chosen]);
@@ -84,8 +84,8 @@ static void places_of_an_old_lease_do_not_touch_the_new_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(it_stands_below_the_oldest_open_id),
-		cmocka_unit_test(it_never_passes_an_open_id),
+		cmocka_unit_test(the_watermark_is_below_the_oldest_open_id),
+		cmocka_unit_test(the_watermark_never_passes_an_open_id),
 		cmocka_unit_test(places_of_an_old_lease_do_not_touch_the_new_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 
 #include "im/messages/send_entry.h"
 
-static void a_send_keeps_all_that_it_was_made_of(void **state)
+static void a_send_has_copies_of_all_its_fields(void **state)
 {
 	struct send_request request = {
 		.client_msg_id = STR("k"),
@@ -53,7 +53,7 @@ static void a_message_without_mentions_has_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_send_keeps_all_that_it_was_made_of),
+		cmocka_unit_test(a_send_has_copies_of_all_its_fields),
 		cmocka_unit_test(a_message_without_mentions_has_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * The admission in a simulation, millisecond by millisecond: two im with a queue each, that store at a pace, the way through
- * Kafka, and a push that delivers at its own. Waits are measured there as in the services.
+ * The admission in a simulation, millisecond by millisecond: two im with a queue each, which store at a pace, the transit
+ * through Kafka, and a push that delivers at its own pace. The waits are measured as in the services.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 #define BATCH 64
 #define MESSAGES_MAX 400000
 
-/* A queue of the times at which its messages came to the system, and to the queue. */
+/* A queue of messages, each with the times at which it came to the system and to the queue. */
 struct queue {
 	struct stamp {
 		unsigned sent_ms, came_ms;
@@ -43,9 +43,9 @@ struct system {
 	bool is_push_away;
 	struct im ims[IMS];
 	struct queue transit, delivery;
-	struct queue_wait delivery_wait; /* measures as push's own does */
+	struct queue_wait delivery_wait; /* as in push */
 	unsigned delivered_before; /* this interval */
-	unsigned told_ms, read_ms; /* what push said last, what im has read */
+	unsigned told_ms, read_ms; /* the wait that push reported last, the wait that im has read */
 	double deliverable;
 	unsigned now_ms;
 	/* counted since they were set to 0 */
@@ -136,7 +136,7 @@ static void deliver(struct system *system)
 	system->deliverable = MIN(system->deliverable, 1);
 }
 
-/* push reports, and im reads what it said an interval ago. */
+/* push reports its wait, and im reads the report of the interval before. */
 static void end_interval(struct system *system)
 {
 	unsigned delivered = system->delivery.first - system->delivered_before;
@@ -160,17 +160,12 @@ static void end_interval(struct system *system)
 	}
 }
 
-static void forget_counts(struct system *system)
-{
-	system->offered = system->refused = system->delivered = system->longest_ms = 0;
-}
-
-/* Offers `times` the capacity for that long; counts anew. */
+/* Offers `times` the capacity for `ms`, and counts from 0. */
 static void offer(struct system *system, double times, unsigned ms)
 {
 	double pace = capacity(system) * times / IMS;
 
-	forget_counts(system);
+	system->offered = system->refused = system->delivered = system->longest_ms = 0;
 	for (unsigned until = system->now_ms + ms; system->now_ms < until; system->now_ms++) {
 		for (unsigned i = 0; i < IMS; i++) {
 			struct im *im = &system->ims[i];
@@ -207,7 +202,7 @@ static void a_burst_is_taken_whole(void **state)
 	(void)state;
 
 	offer(system, 0.3, 1000);
-	for (int i = 0; i < 600; i++) /* as much as is stored in 0.3 s */
+	for (int i = 0; i < 600; i++) /* the sends that are stored in 0.3 s */
 		arrive(system, &system->ims[0]);
 	assert_int_equal(system->refused, 0);
 	offer(system, 0.3, 5000);
@@ -215,7 +210,7 @@ static void a_burst_is_taken_whole(void **state)
 	system_free(system);
 }
 
-/* A rush that comes at once, and then stays; at the end the load of a quiet hour. */
+/* A load that jumps to `times` the capacity and stays there, and a low load afterwards. */
 static void check_overload(double store_pace, double delivery_pace, double times)
 {
 	struct system *system = system_new(store_pace, delivery_pace);
@@ -251,8 +246,8 @@ static void an_overload_of_push_keeps_the_goodput_and_the_latency(void **state)
 		check_overload(2, 3, times[i]);
 }
 
-/* The share that is let in settles: once the rush is over no interval lets in nearly all or nearly nothing. */
-static void the_share_does_not_swing(void **state)
+/* The share that is let in settles: after the jump no interval lets in nearly all or nearly nothing. */
+static void the_share_does_not_oscillate(void **state)
 {
 	struct system *system = system_new(2, 3);
 	double least = 1, most = 0;
@@ -302,7 +297,7 @@ static void the_backlog_of_an_outage_is_worked_off_while_new_sends_go_on(void **
 	system->is_push_away = true;
 	offer(system, 0.9, 10000);
 	system->is_push_away = false;
-	offer(system, 0.9, 2000); /* it came as a surprise */
+	offer(system, 0.9, 2000); /* until the admission has reacted */
 	unsigned before = queue_len(&system->delivery);
 	for (int second = 0; second < 5; second++) {
 		offer(system, 0.9, 1000);
@@ -330,7 +325,7 @@ static void some_are_always_let_in(void **state)
 	assert_in_range(in, 1700, 2300);
 }
 
-static void a_free_rate_is_let_in_whatever_waits(void **state)
+static void a_free_rate_is_let_in_at_any_wait(void **state)
 {
 	struct admission admission;
 	unsigned in = 0;
@@ -340,7 +335,7 @@ static void a_free_rate_is_let_in_whatever_waits(void **state)
 	for (unsigned i = 0; i < 1000; i++)
 		admission_update(&admission, &(struct admission_waits){ .store_ms = 1000 * i });
 	for (int i = 0; i < 50; i++)
-		assert_false(admission_refuses(&admission)); /* what was not used for a second */
+		assert_false(admission_refuses(&admission)); /* those that were not used in a second */
 	for (int i = 0; i < 100000; i++)
 		in += !admission_refuses(&admission);
 	assert_in_range(in, 1700, 2300);
@@ -356,7 +351,7 @@ static void a_free_rate_is_let_in_whatever_waits(void **state)
 	assert_in_range(in, 0, 100);
 }
 
-static void who_is_refused_comes_again_after_one_to_three_seconds(void **state)
+static void a_refused_client_may_try_again_after_one_to_three_seconds(void **state)
 {
 	struct admission admission;
 	unsigned seen[5] = { 0 };
@@ -379,13 +374,13 @@ int main(void)
 		cmocka_unit_test(a_burst_is_taken_whole),
 		cmocka_unit_test(an_overload_of_the_store_keeps_the_goodput_and_the_latency),
 		cmocka_unit_test(an_overload_of_push_keeps_the_goodput_and_the_latency),
-		cmocka_unit_test(the_share_does_not_swing),
+		cmocka_unit_test(the_share_does_not_oscillate),
 		cmocka_unit_test(a_slow_way_to_push_costs_little),
 		cmocka_unit_test(a_push_that_is_away_refuses_nobody),
 		cmocka_unit_test(the_backlog_of_an_outage_is_worked_off_while_new_sends_go_on),
 		cmocka_unit_test(some_are_always_let_in),
-		cmocka_unit_test(a_free_rate_is_let_in_whatever_waits),
-		cmocka_unit_test(who_is_refused_comes_again_after_one_to_three_seconds),
+		cmocka_unit_test(a_free_rate_is_let_in_at_any_wait),
+		cmocka_unit_test(a_refused_client_may_try_again_after_one_to_three_seconds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,7 +44,7 @@ static bool has(struct message_cache *cache, struct str key)
 	return message;
 }
 
-/* Room for so many messages of make(), and not one more. */
+/* Room for this many messages of make(), and not one more. */
 static size_t room_for(size_t count)
 {
 	struct message_cache probe;
@@ -56,7 +56,7 @@ static size_t room_for(size_t count)
 	return count * each + each / 2;
 }
 
-static void a_message_is_as_it_was_made(void **state)
+static void a_message_has_copies_of_its_fields(void **state)
 {
 	struct stored_message *message = make(5);
 	(void)state;
@@ -88,7 +88,7 @@ static void only_its_sender_sees_the_key_of_a_message(void **state)
 	stored_message_unref(message);
 }
 
-static void a_message_without_texts_is_one(void **state)
+static void a_message_may_have_empty_texts(void **state)
 {
 	const struct stored_fields fields = {
 		.conversation_id = STR("u:a:b"), .sender = STR("a"), .type = STR("recall"), .seq = 1
@@ -102,7 +102,7 @@ static void a_message_without_texts_is_one(void **state)
 	stored_message_unref(message);
 }
 
-static void what_was_put_is_found_by_conversation_and_seq(void **state)
+static void a_message_is_found_by_conversation_and_seq(void **state)
 {
 	struct message_cache cache;
 	(void)state;
@@ -116,13 +116,13 @@ static void what_was_put_is_found_by_conversation_and_seq(void **state)
 	assert_int_equal(found->message.seq, 11);
 	assert_false(has(&cache, STR("g:team 2")));
 	assert_false(has(&cache, STR("g:tea 1")));
-	/* It outlives the cache for who holds it. */
+	/* A reference outlives the cache. */
 	message_cache_release(&cache);
 	assert_int_equal(found->message.seq, 11);
 	stored_message_unref(found);
 }
 
-static void the_one_not_used_for_longest_makes_room(void **state)
+static void the_least_recently_used_message_makes_room(void **state)
 {
 	struct message_cache cache;
 	(void)state;
@@ -140,7 +140,7 @@ static void the_one_not_used_for_longest_makes_room(void **state)
 	message_cache_release(&cache);
 }
 
-static void its_bytes_stay_below_the_bound_whatever_is_put(void **state)
+static void the_cache_never_exceeds_its_bytes(void **state)
 {
 	struct message_cache cache;
 	(void)state;
@@ -155,7 +155,7 @@ static void its_bytes_stay_below_the_bound_whatever_is_put(void **state)
 	assert_int_equal(cache.bytes, 0);
 }
 
-static void a_message_larger_than_the_cache_is_not_kept_and_drives_nothing_out(void **state)
+static void a_message_larger_than_the_cache_is_not_kept_and_removes_no_other(void **state)
 {
 	static char body[4000];
 	const struct stored_fields fields = { .conversation_id = STR("g:team"), .sender = STR("a"), .type = STR("text"),
@@ -198,13 +198,13 @@ static void putting_a_message_again_changes_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_message_is_as_it_was_made),
+		cmocka_unit_test(a_message_has_copies_of_its_fields),
 		cmocka_unit_test(only_its_sender_sees_the_key_of_a_message),
-		cmocka_unit_test(a_message_without_texts_is_one),
-		cmocka_unit_test(what_was_put_is_found_by_conversation_and_seq),
-		cmocka_unit_test(the_one_not_used_for_longest_makes_room),
-		cmocka_unit_test(its_bytes_stay_below_the_bound_whatever_is_put),
-		cmocka_unit_test(a_message_larger_than_the_cache_is_not_kept_and_drives_nothing_out),
+		cmocka_unit_test(a_message_may_have_empty_texts),
+		cmocka_unit_test(a_message_is_found_by_conversation_and_seq),
+		cmocka_unit_test(the_least_recently_used_message_makes_room),
+		cmocka_unit_test(the_cache_never_exceeds_its_bytes),
+		cmocka_unit_test(a_message_larger_than_the_cache_is_not_kept_and_removes_no_other),
 		cmocka_unit_test(putting_a_message_again_changes_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

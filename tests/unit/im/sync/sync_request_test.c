@@ -10,7 +10,7 @@
 
 #define EPOCH "0123456789abcde"
 
-/* A query, NULL for what is absent; the field that is wrong, or NULL. */
+/* A query with NULL for absent parameters, and the parameter that is wrong, or NULL. */
 struct query {
 	const char *epoch, *offset, *limit;
 	const char *wrong;
@@ -32,7 +32,7 @@ static struct sync_request read_query(const struct query *query)
 	return request;
 }
 
-static void without_anything_it_is_the_first_hundred_from_the_oldest(void **state)
+static void without_parameters_a_page_is_the_first_hundred_from_the_oldest(void **state)
 {
 	struct sync_request request = read_query(&(struct query){ NULL, NULL, NULL, NULL });
 	(void)state;
@@ -53,7 +53,7 @@ static void a_position_is_an_epoch_and_an_offset(void **state)
 	assert_int_equal(read_query(&(struct query){ EPOCH, "0", "500", NULL }).limit, 500);
 }
 
-static void an_epoch_that_no_inbox_has_is_none_and_an_offset_may_be_beyond_all(void **state)
+static void an_epoch_that_no_inbox_has_is_0_and_an_offset_may_be_past_any_inbox(void **state)
 {
 	static const char *const epochs[] = { "x", "0", "0123456789abcdE", "000000000000000", "ééééééééééééééé" };
 	(void)state;
@@ -68,7 +68,7 @@ static void an_epoch_that_no_inbox_has_is_none_and_an_offset_may_be_beyond_all(v
 	assert_int_equal(request.position.offset, 7);
 }
 
-static void what_is_wrong_is_named(void **state)
+static void the_wrong_parameter_is_named(void **state)
 {
 	static const struct query queries[] = {
 		{ EPOCH, NULL, NULL, "offset" },
@@ -103,10 +103,10 @@ static void what_is_wrong_is_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(without_anything_it_is_the_first_hundred_from_the_oldest),
+		cmocka_unit_test(without_parameters_a_page_is_the_first_hundred_from_the_oldest),
 		cmocka_unit_test(a_position_is_an_epoch_and_an_offset),
-		cmocka_unit_test(an_epoch_that_no_inbox_has_is_none_and_an_offset_may_be_beyond_all),
-		cmocka_unit_test(what_is_wrong_is_named),
+		cmocka_unit_test(an_epoch_that_no_inbox_has_is_0_and_an_offset_may_be_past_any_inbox),
+		cmocka_unit_test(the_wrong_parameter_is_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static void a_token_is_found_by_its_id_and_by_itself(void **state)
 	revoked_tokens_release(&tokens);
 }
 
-static void only_what_has_expired_is_forgotten(void **state)
+static void only_expired_tokens_are_forgotten(void **state)
 {
 	struct revoked_tokens tokens;
 	(void)state;
@@ -75,7 +75,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_token_is_found_by_its_id_and_by_itself),
-		cmocka_unit_test(only_what_has_expired_is_forgotten),
+		cmocka_unit_test(only_expired_tokens_are_forgotten),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
