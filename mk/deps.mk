@@ -2,10 +2,13 @@
 
 KAFKA_JARS ?= build/kafka
 
+# `DEPS=no`: nothing is installed or fetched, what is there has to do.
 .PHONY: deps
-deps: ## install the packages of mk/packages.txt and fetch Kafka's jars
-	@mk/install-packages
+deps: ## install the packages of mk/packages.txt and fetch Kafka's jars: PARTS="build run", DEPS=no for nothing at all
+ifneq ($(DEPS),no)
+	@mk/install-packages $(PARTS)
 	@deploy/local/kafka/fetch $(KAFKA_JARS)
+endif
 	@$(REDIS_LINK)
 
 # Debian has one binary of Redis under several names, told apart by argv[0]: redis-tools ships it without the system

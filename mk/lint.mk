@@ -6,6 +6,7 @@ LINT_SOURCES := $(shell find libcommon libclient services tools $(wildcard tests
 
 .PHONY: lint lint-headers lint-tidy fmt docs print-configuration
 lint: ## check the sources: clang-tidy, banned functions, layers, headers, layout, scripts, documents
+	@$(MAKE) deps
 	@$(MAKE) $(JOBS) all
 	@OUT=$(OUT) BIN=$(BIN) MAKE=$(MAKE) tests/lint/run
 

@@ -33,23 +33,29 @@ unit-tests: $(UNIT_CHOSEN)
 integration-tests: $(INTEGRATION_TESTS) $(CLIENT_DRIVER)
 
 check: ## the fast tests: unit tests, plain and under asan + ubsan
+	@$(MAKE) deps
 	@$(RUN_SUITES) check
 
 test: ## all tests: unit (also asan, tsan), models, integration, end to end, a short chaos
+	@$(MAKE) deps
 	@$(RUN_SUITES) test
 
 integration: ## each store and rpc wrapper against real servers
+	@$(MAKE) deps
 	@$(RUN_SUITES) integration
 
 e2e: ## the contract, against a cluster of its own
+	@$(MAKE) deps
 	@$(RUN_SUITES) e2e
 
 model: ## the protocols as models, exhaustively, and without each of their rules (DEEP=1: larger bounds)
 	@tests/model/run $(if $(DEEP),--deep) --out $(patsubst %/$(BUILD),%,$(OUT))/model $(TEST)
 
 coverage: ## run all tests with gcov and print how much they cover
+	@$(MAKE) deps
 	@$(RUN_SUITES) coverage
 
 # What .ci/run calls.
 ci:
+	@$(MAKE) deps
 	@$(RUN_SUITES) ci

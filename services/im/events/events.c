@@ -1,7 +1,5 @@
 #include "im/events/events.h"
 
-#include <assert.h>
-
 #include "base/clock.h"
 #include "base/mem.h"
 #include "message/topics.h"
