@@ -6,7 +6,7 @@
 
 /*
  * The route of one connection in router's registry, as its gateway knows it: one
- * state, changed only by the functions below. At most one request to router is
+ * state, changed only by the functions below. At most one BIND, REBIND or RENEW is
  * under way.
  *
  *   NONE       router was not asked yet
@@ -73,8 +73,7 @@ enum route_op conn_route_bind(struct conn_route *route);
 /* Router took the node out of its list for a while: push may have ignored its routes. */
 void conn_route_doubt(struct conn_route *route);
 
-/* The round of renewals has reached the connection. Asks RENEW, or REBIND when in doubt, or nothing while a request is
- * under way. */
+/* Its turn in the round of renewals. Asks RENEW, or REBIND when in doubt, or nothing while a request is under way. */
 enum route_op conn_route_renewal(struct conn_route *route);
 
 /* The answer to BIND or REBIND. `is_bound`: router has the route, and the inbox's head came with the answer. */

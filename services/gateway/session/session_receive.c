@@ -19,15 +19,6 @@ static void receive_on_sent(struct session *session, uint64_t held_offset)
 		session_close(session, 1001, "this node goes away");
 }
 
-static void receive_ack(struct session *session, uint64_t offset)
-{
-	/* The client may have read over HTTP what was never sent here. */
-	if (offset <= sequencer_reach(&session->sequencer))
-		session_acked(session, offset);
-	else if (!session->sequencer.old_epoch) /* otherwise the ack may be of the inbox before: it crossed the resync */
-		session_write_error(session, "", err_code(ERR_INVALID_ARGUMENT), "offset was never given out");
-}
-
 static void receive_frame(struct session *session, const struct client_frame *frame)
 {
 	switch (frame->kind) {
@@ -38,7 +29,11 @@ static void receive_frame(struct session *session, const struct client_frame *fr
 		session_submit(session, frame, receive_on_sent);
 		break;
 	case CLIENT_ACK:
-		receive_ack(session, frame->offset);
+		/* The client may have read messages over HTTP that were never sent here. */
+		if (frame->offset <= sequencer_reach(&session->sequencer))
+			session_acked(session, frame->offset);
+		else if (!session->sequencer.old_epoch) /* otherwise it may be an ack of the old epoch that crossed the resync */
+			session_write_error(session, "", err_code(ERR_INVALID_ARGUMENT), "offset was never given out");
 		break;
 	}
 }

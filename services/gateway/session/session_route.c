@@ -5,7 +5,7 @@
 #include "gateway/session/session.h"
 #include "gateway/session/session_order.h"
 
-/* A logout kicks by the route, and so found nothing while the route was lost: im is asked again. */
+/* A logout kicks by the route. It found no route while that was lost, so im is asked again. */
 static void route_on_admitted(struct session *session, err_t err)
 {
 	session->owes_admission = err != OK;
