@@ -35,6 +35,14 @@ void session_ask_router(struct session *session, enum route_op op, route_answere
 		route_link_submit(session->home->routes, &request);
 }
 
+bool session_take_bind_answer(struct session *session, const struct route_answer *answer)
+{
+	bool is_bound = !answer->err && answer->inbox_epoch && answer->inbox_head < SEQUENCER_MAX_OFFSET;
+
+	conn_route_bound(&session->route, is_bound);
+	return is_bound;
+}
+
 void session_wake_at(struct session *session, uint64_t deadline_ms)
 {
 	if (session->state == SESSION_LIVE && session->timer.deadline_ms > deadline_ms)

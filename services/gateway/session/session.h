@@ -109,6 +109,9 @@ static inline struct session *session_find(const struct session_home *home, uint
  */
 void session_ask_router(struct session *session, enum route_op op, route_answered answered);
 
+/* The answer to BIND or REBIND. True: router has the route, and the answer has a valid head of the inbox. */
+bool session_take_bind_answer(struct session *session, const struct route_answer *answer);
+
 /* Makes sure that the timer of a LIVE session fires by then. */
 void session_wake_at(struct session *session, uint64_t deadline_ms);
 

@@ -132,9 +132,7 @@ static void open_on_bound(const struct route_answer *answer, void *home)
 	if (!session || session->state != SESSION_OPENING)
 		return;
 	struct opening *opening = session->opening;
-	bool is_bound = !answer->err && answer->inbox_epoch && answer->inbox_head < SEQUENCER_MAX_OFFSET;
-	conn_route_bound(&session->route, is_bound);
-	if (!is_bound) {
+	if (!session_take_bind_answer(session, answer)) {
 		log_warn("router did not bind a connection", LOG_TEXT("uid", session_uid(session)), LOG_ERR(answer->err));
 		session_close(session, 1013, "router does not answer: try again");
 		return;

@@ -26,8 +26,7 @@ static void route_on_rebound(const struct route_answer *answer, void *home)
 
 	if (!session)
 		return;
-	bool is_bound = !answer->err && answer->inbox_epoch && answer->inbox_head < SEQUENCER_MAX_OFFSET;
-	conn_route_bound(&session->route, is_bound);
+	bool is_bound = session_take_bind_answer(session, answer);
 	if (answer->err == ERR_FAILED_PRECONDITION)
 		session_close(session, 4001, "a newer connection took its place");
 	if (!is_bound)
