@@ -19,7 +19,7 @@
 /* Largest server frame: contract section 1. */
 #define SHARED_FRAME_MAX (256 * 1024)
 
-/* Who gets a message: only connections of its sender get the client_msg_id. */
+/* The viewers of a message: only connections of its sender get the client_msg_id. */
 enum viewer { VIEWER_OTHER, VIEWER_SENDER, VIEWER_COUNT };
 
 struct message_name; /* message_name.h */
