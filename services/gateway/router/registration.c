@@ -77,7 +77,7 @@ static void registration_take_answer(struct registration *r, struct str response
 	/*
 	 * The node's key may have been gone before this renewal: Redis lost its data, or the key expired because this process
 	 * was frozen or router was away. Push then took the node for dead and dropped its deliveries to connections that are
-	 * still here. The answer that said so may have been lost, so the clock tells too.
+	 * still here. The answer with `was_out` may have been lost, so the clock is checked too.
 	 */
 	bool is_expired = r->alive_ms && clock_mono_ms() >= r->alive_ms + NODE_LIFE_S * 1000;
 	r->alive_ms = r->asked_ms;
