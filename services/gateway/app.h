@@ -5,9 +5,9 @@
 #include <stdbool.h>
 
 /*
- * All of one gateway process, for the files that bring it up and take it down
- * (main.c, drain/). main.c makes the parts; every other folder gets a struct of
- * its own with what it uses (session_home, gateway_service, route_link_setup ...).
+ * One gateway process, for the files that bring it up and take it down (main.c,
+ * drain/). main.c makes the parts. Every other folder gets a struct of its own with
+ * the parts that it uses (session_home, gateway_service, route_link_setup ...).
  */
 
 struct drain;
@@ -20,7 +20,7 @@ struct ws_worker;
 
 struct app {
 	struct gateway_config *config;
-	struct service *service; /* its worker, the main one, talks to router and serves the internal port and gRPC */
+	struct service *service; /* its worker is the main worker: it talks to router and serves the internal port and gRPC */
 	struct rpc_server *server;
 	struct route_link *routes;
 	struct registration *registration;

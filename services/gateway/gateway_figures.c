@@ -57,7 +57,7 @@ void gateway_figures_of_node(struct node_figures *out, void *arg)
 		.queue_bytes = (uint64_t)gateway_figures_read_queue_bytes(app),
 	};
 	for (unsigned i = 0; i < app->worker_count; i++) {
-		uint64_t lag_ms = ws_worker_take_lag_ms(&app->workers[i]); /* once: asking starts it anew */
+		uint64_t lag_ms = ws_worker_take_lag_ms(&app->workers[i]); /* read once: reading resets it */
 
 		out->lag_ms = MAX(out->lag_ms, lag_ms);
 	}

@@ -2,8 +2,9 @@
 #define SKEIN_GATEWAY_GATEWAY_FIGURES_H
 
 /*
- * Figures of the whole process, read when somebody asks: gauges for /metrics, and
- * what router is told about the node. Thread: the main worker's.
+ * Figures of the whole process, computed when they are read: the gauges of
+ * /metrics, and the figures about the node that router gets. Thread: the main
+ * worker's.
  */
 
 struct app;

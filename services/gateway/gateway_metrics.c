@@ -6,24 +6,42 @@ static const uint16_t close_codes[CLOSE_CODES - 1] = {
 	1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1013, 4001, 4002, 4003, 4004, 4005, 4006,
 };
 
-static void gateway_metrics_init_handshakes(struct gateway_metrics *m)
-{
-	static const char *const labels[HANDSHAKE_OUTCOMES] = {
-		[HANDSHAKE_OK] = "outcome=\"ok\"",
-		[HANDSHAKE_UNAUTHENTICATED] = "outcome=\"unauthenticated\"",
-		[HANDSHAKE_INVALID] = "outcome=\"invalid\"",
-		[HANDSHAKE_FULL] = "outcome=\"full\"",
-		[HANDSHAKE_UNAVAILABLE] = "outcome=\"unavailable\"",
-		[HANDSHAKE_LEFT] = "outcome=\"left\"",
-	};
+static const char *const handshake_labels[HANDSHAKE_OUTCOMES] = {
+	[HANDSHAKE_OK] = "outcome=\"ok\"",
+	[HANDSHAKE_UNAUTHENTICATED] = "outcome=\"unauthenticated\"",
+	[HANDSHAKE_INVALID] = "outcome=\"invalid\"",
+	[HANDSHAKE_FULL] = "outcome=\"full\"",
+	[HANDSHAKE_UNAVAILABLE] = "outcome=\"unavailable\"",
+	[HANDSHAKE_LEFT] = "outcome=\"left\"",
+};
 
-	for (int i = 0; i < HANDSHAKE_OUTCOMES; i++)
-		m->handshakes[i] = metrics_counter("skein_gateway_handshakes_total",
-		                                   "Handshakes of clients, by outcome.", labels[i]);
+static const char *const sync_labels[SYNC_OUTCOMES] = {
+	[SYNC_READ] = "outcome=\"read\"",
+	[SYNC_MORE] = "outcome=\"more\"",
+	[SYNC_RESET] = "outcome=\"reset\"",
+	[SYNC_FAILED] = "outcome=\"failed\"",
+	[SYNC_TOO_FAR] = "outcome=\"too_far\"",
+};
+
+static const char *const event_drop_labels[EVENT_DROPS] = {
+	[EVENT_DROPPED_QUEUE] = "reason=\"queue\"",
+	[EVENT_DROPPED_NOT_LIVE] = "reason=\"not_live\"",
+};
+
+static void gateway_metrics_add_each(struct counter **counters, const char *const *labels, int count, const char *name,
+                                     const char *help)
+{
+	for (int i = 0; i < count; i++)
+		counters[i] = metrics_counter(name, help, labels[i]);
 }
 
-static void gateway_metrics_init_closes(struct gateway_metrics *m)
+void gateway_metrics_init(struct gateway_metrics *m)
 {
+	const char *dropped = "skein_gateway_receipts_dropped_total";
+	const char *dropped_help = "Delivered receipts that im was not told, by reason.";
+
+	gateway_metrics_add_each(m->handshakes, handshake_labels, HANDSHAKE_OUTCOMES, "skein_gateway_handshakes_total",
+	                         "Handshakes of clients, by outcome.");
 	for (int i = 0; i < CLOSE_CODES; i++) {
 		char label[24] = "code=\"other\"";
 
@@ -31,50 +49,15 @@ static void gateway_metrics_init_closes(struct gateway_metrics *m)
 			snprintf(label, sizeof(label), "code=\"%u\"", close_codes[i]);
 		m->closes[i] = metrics_counter("skein_gateway_closes_total", "Connections that ended, by close code.", label);
 	}
-}
-
-static void gateway_metrics_init_syncs(struct gateway_metrics *m)
-{
-	static const char *const labels[SYNC_OUTCOMES] = {
-		[SYNC_READ] = "outcome=\"read\"",       [SYNC_MORE] = "outcome=\"more\"",       [SYNC_RESET] = "outcome=\"reset\"",
-		[SYNC_FAILED] = "outcome=\"failed\"", [SYNC_TOO_FAR] = "outcome=\"too_far\"",
-	};
-
-	for (int i = 0; i < SYNC_OUTCOMES; i++)
-		m->syncs[i] = metrics_counter("skein_gateway_syncs_total",
-		                              "Pages of inboxes read for connections, by outcome.", labels[i]);
-}
-
-static void gateway_metrics_init_events(struct gateway_metrics *m)
-{
-	static const char *const labels[EVENT_DROPS] = {
-		[EVENT_DROPPED_QUEUE] = "reason=\"queue\"",
-		[EVENT_DROPPED_NOT_LIVE] = "reason=\"not_live\"",
-	};
-
+	gateway_metrics_add_each(m->syncs, sync_labels, SYNC_OUTCOMES, "skein_gateway_syncs_total",
+	                         "Pages of inboxes read for connections, by outcome.");
 	m->events = metrics_counter("skein_gateway_events_total",
 	                            "Events from push that were queued, times their connections.", NULL);
-	for (int i = 0; i < EVENT_DROPS; i++)
-		m->events_dropped[i] = metrics_counter("skein_gateway_events_dropped_total",
-		                                       "Events that a connection did not get, by reason.", labels[i]);
-}
-
-static void gateway_metrics_init_receipts(struct gateway_metrics *m)
-{
-	const char *name = "skein_gateway_receipts_dropped_total", *help = "Delivered receipts that im was not told, by reason.";
-
+	gateway_metrics_add_each(m->events_dropped, event_drop_labels, EVENT_DROPS, "skein_gateway_events_dropped_total",
+	                         "Events that a connection did not get, by reason.");
 	m->receipts = metrics_counter("skein_gateway_receipts_total", "Delivered receipts that im took.", NULL);
-	m->receipts_dropped_full = metrics_counter(name, help, "reason=\"full\"");
-	m->receipts_dropped_im = metrics_counter(name, help, "reason=\"im\"");
-}
-
-void gateway_metrics_init(struct gateway_metrics *m)
-{
-	gateway_metrics_init_handshakes(m);
-	gateway_metrics_init_syncs(m);
-	gateway_metrics_init_closes(m);
-	gateway_metrics_init_events(m);
-	gateway_metrics_init_receipts(m);
+	m->receipts_dropped_full = metrics_counter(dropped, dropped_help, "reason=\"full\"");
+	m->receipts_dropped_im = metrics_counter(dropped, dropped_help, "reason=\"im\"");
 	m->frames_in = metrics_counter("skein_gateway_frames_in_total", "Messages from clients, of any type.", NULL);
 	m->bytes_in = metrics_counter("skein_gateway_bytes_in_total", "Bytes of messages from clients.", NULL);
 	m->frames_out = metrics_counter("skein_gateway_frames_out_total", "Frames written to clients, pings not counted.", NULL);

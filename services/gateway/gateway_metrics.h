@@ -5,14 +5,14 @@
 
 #include "base/telemetry/metrics.h"
 
-/* What a gateway counts. Made once, at start; used from any thread. */
+/* The counters and gauges of a gateway. Made once, at start; used from any thread. */
 
 enum handshake_outcome {
 	HANDSHAKE_OK, /* hello was sent */
 	HANDSHAKE_UNAUTHENTICATED,
 	HANDSHAKE_INVALID,
 	HANDSHAKE_FULL,
-	HANDSHAKE_UNAVAILABLE, /* im or router did not answer, or the node takes nobody */
+	HANDSHAKE_UNAVAILABLE, /* im or router did not answer, or the node drains */
 	HANDSHAKE_LEFT, /* the client closed before hello */
 	HANDSHAKE_OUTCOMES,
 };
@@ -20,10 +20,10 @@ enum handshake_outcome {
 /* Outcomes of reading an inbox for a connection. */
 enum sync_outcome {
 	SYNC_READ, /* a page came */
-	SYNC_MORE, /* and there is more than a connection is given: sync_more */
-	SYNC_RESET, /* the position is not known any more */
-	SYNC_FAILED, /* no good answer, this time */
-	SYNC_TOO_FAR, /* not asked for: the client is told to resync */
+	SYNC_MORE, /* a page came, and the client was told with sync_more to read the rest itself */
+	SYNC_RESET, /* the inbox does not have the position any more */
+	SYNC_FAILED, /* one try failed */
+	SYNC_TOO_FAR, /* the hole was too large to be read: the client is told to resync */
 	SYNC_OUTCOMES,
 };
 
@@ -43,11 +43,11 @@ struct gateway_metrics {
 	struct counter *sends, *send_errors;
 	struct counter *im_retries, *router_changes;
 	struct gauge *sends_under_way;
-	struct counter *deliveries; /* targets: a message for a connection */
+	struct counter *deliveries; /* one for each message and connection */
 	struct counter *gone, *lagging, *duplicates, *held, *forgotten, *resyncs, *malformed;
 	struct counter *syncs[SYNC_OUTCOMES];
 	struct counter *window_stalls, *resends;
-	struct counter *events; /* targets: an event for a connection */
+	struct counter *events; /* one for each event and connection */
 	struct counter *events_dropped[EVENT_DROPS];
 	struct counter *receipts, *receipts_dropped_full, *receipts_dropped_im;
 };

@@ -23,7 +23,7 @@
 #define DELIVER_MAX_MESSAGE (16 << 20)
 #define CHECK_TIMEOUT_MS 900
 
-/* All that the process consists of. What several folders need of it is in `app`. */
+/* The parts of the process. Those that drain/ needs too are in `app`. */
 struct gateway {
 	struct app app;
 	struct service service; /* its worker is the main worker */
@@ -38,7 +38,7 @@ struct gateway {
 	struct registration registration;
 	struct drain drain;
 	unsigned servers_left; /* WebSocket servers to be closed */
-	struct task last_task; /* of the main worker's mailbox */
+	struct task last_task; /* after it the main worker's mailbox is empty */
 };
 
 static const struct rpc_method methods[] = {
@@ -84,7 +84,7 @@ static void check_im(struct readiness_run *run, void *arg)
 	         on_health, run);
 }
 
-/* ---- coming up: registered first, so that no connection is without a node ---- */
+/* ---- coming up: the node is registered first, because routes name its epoch ---- */
 
 static void on_listening(void *arg, err_t err);
 
@@ -94,7 +94,7 @@ static void listen_on_next(struct app *app)
 		ws_worker_listen(&app->workers[app->listening_workers], on_listening, app);
 }
 
-/* One after the other: libwebsockets loads its event loop when a context is made, and not under a lock. */
+/* One after the other: libwebsockets loads its event loop when a context is made, without a lock. */
 static void on_listening(void *arg, err_t err)
 {
 	struct app *app = arg;
@@ -130,7 +130,7 @@ static void on_was_out(void *arg)
 		renewal_doubt(&app->workers[i].renewal);
 }
 
-/* Nobody knows how long router was away: routes that expired meanwhile are bound again. */
+/* Router may have been away for long. Routes that expired meanwhile are bound again. */
 static void on_routes_opened(void *arg)
 {
 	struct app *app = arg;
@@ -179,39 +179,6 @@ static err_t start_workers(struct gateway *g)
 	return err;
 }
 
-static err_t start_clients(struct gateway *g)
-{
-	err_t err = rpc_client_new(&g->client);
-
-	if (!err)
-		err = rpc_channel_new(&g->im, g->client, g->config.im_targets);
-	if (!err)
-		err = rpc_channel_new(&g->router, g->client, g->config.router_targets);
-	if (!err)
-		err = rpc_channel_new(&g->routes_channel, g->client, g->config.router_targets);
-	return err;
-}
-
-static err_t start_server(struct gateway *g)
-{
-	g->grpc = (struct gateway_service){
-		.workers = g->app.workers,
-		.worker_count = g->app.worker_count,
-		.node_epoch = &g->app.node_epoch,
-		.metrics = &g->metrics,
-	};
-	const struct rpc_server_options options = {
-		.listen = g->config.grpc_listen,
-		.methods = methods,
-		.method_count = ARRAY_LEN(methods),
-		.arg = &g->grpc,
-		.max_message = DELIVER_MAX_MESSAGE,
-		.descriptor_set = str_of(proto_descriptor_set, proto_descriptor_set_len),
-	};
-
-	return rpc_server_new(&g->app.server, &g->service.worker, &options);
-}
-
 static void open_router(struct gateway *g)
 {
 	const struct route_link_setup routes = {
@@ -242,15 +209,36 @@ static void open_router(struct gateway *g)
 static err_t start(void *arg)
 {
 	struct gateway *g = arg;
+	const struct rpc_server_options options = {
+		.listen = g->config.grpc_listen,
+		.methods = methods,
+		.method_count = ARRAY_LEN(methods),
+		.arg = &g->grpc,
+		.max_message = DELIVER_MAX_MESSAGE,
+		.descriptor_set = str_of(proto_descriptor_set, proto_descriptor_set_len),
+	};
 
 	gateway_metrics_init(&g->metrics);
 	err_t err = jwt_keys_new(&g->keys, str_from(g->config.auth_secret));
 	if (!err)
-		err = start_clients(g);
+		err = rpc_client_new(&g->client);
+	if (!err)
+		err = rpc_channel_new(&g->im, g->client, g->config.im_targets);
+	if (!err)
+		err = rpc_channel_new(&g->router, g->client, g->config.router_targets);
+	if (!err)
+		err = rpc_channel_new(&g->routes_channel, g->client, g->config.router_targets);
 	if (!err)
 		err = start_workers(g);
-	if (!err)
-		err = start_server(g);
+	if (err)
+		return err;
+	g->grpc = (struct gateway_service){
+		.workers = g->app.workers,
+		.worker_count = g->app.worker_count,
+		.node_epoch = &g->app.node_epoch,
+		.metrics = &g->metrics,
+	};
+	err = rpc_server_new(&g->app.server, &g->service.worker, &options);
 	if (err)
 		return err;
 	gateway_figures_add(&g->app);
@@ -260,7 +248,7 @@ static err_t start(void *arg)
 
 /* ---- taking down, in the reverse order: servers, channels, threads ---- */
 
-/* Nothing is posted to the main worker any more, and what was posted has run. */
+/* Nothing is posted to the main worker any more, and all earlier tasks have run. */
 static void on_last_task(struct task *task)
 {
 	struct gateway *g = container_of(task, struct gateway, last_task);

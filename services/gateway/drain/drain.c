@@ -15,14 +15,14 @@
 
 #define DRAIN_LOOK_EVERY_MS 20
 
-/* What the steps other than MOVING take of drain.timeout. */
+/* How much of drain.timeout the steps other than MOVING may take. */
 #define DRAIN_ASKING_MS 1000
 #define DRAIN_ANSWERING_MS 1500
 #define DRAIN_CLOSING_MS 2500
 #define DRAIN_UNBINDING_MS 1000
-#define DRAIN_BESIDE_MOVING_MS 7000 /* all of them, and RemoveNode, which takes a second at most unless router is away */
+#define DRAIN_BESIDE_MOVING_MS 7000 /* their sum, and 1 s for RemoveNode */
 
-/* The other gateways get no more than 500 handshakes a second, if there is time for it. */
+/* 500 clients move a second, so that their handshakes do not overload the other gateways. A short drain.timeout makes it more. */
 #define DRAIN_MS_BETWEEN_MOVES 2
 
 /* A client still connected this long after its reconnect time ignores the request; it is closed. */
@@ -47,13 +47,6 @@ static void drain_begin_closing(struct drain *drain)
 {
 	drain_close_all(drain, false);
 	drain_enter(drain, DRAIN_CLOSING, DRAIN_CLOSING_MS);
-}
-
-static void drain_begin_answering(struct drain *drain)
-{
-	log_info("closing connections", LOG_NUM("connections", atomic_load(&drain->app->connections)));
-	drain_close_all(drain, true);
-	drain_enter(drain, DRAIN_ANSWERING, DRAIN_ANSWERING_MS);
 }
 
 static void drain_begin_moving(struct drain *drain)
@@ -98,18 +91,21 @@ static void drain_look(struct timer *timer)
 	bool is_late = now_ms >= drain->deadline_ms;
 	bool is_over = is_late || atomic_load(&app->connections) == 0;
 
-	if (drain->step == DRAIN_ASKING && is_over)
+	if (drain->step == DRAIN_ASKING && is_over) {
 		drain_begin_moving(drain);
-	else if (drain->step == DRAIN_MOVING && is_over)
-		drain_begin_answering(drain);
-	else if (drain->step == DRAIN_ANSWERING && is_over)
+	} else if (drain->step == DRAIN_MOVING && is_over) {
+		log_info("closing connections", LOG_NUM("connections", atomic_load(&app->connections)));
+		drain_close_all(drain, true);
+		drain_enter(drain, DRAIN_ANSWERING, DRAIN_ANSWERING_MS);
+	} else if (drain->step == DRAIN_ANSWERING && is_over) {
 		drain_begin_closing(drain);
-	else if (drain->step == DRAIN_CLOSING && is_over)
+	} else if (drain->step == DRAIN_CLOSING && is_over) {
 		drain_enter(drain, DRAIN_UNBINDING, DRAIN_UNBINDING_MS);
-	else if (drain->step == DRAIN_UNBINDING && (is_late || !route_link_unanswered(app->routes)))
+	} else if (drain->step == DRAIN_UNBINDING && (is_late || !route_link_unanswered(app->routes))) {
 		registration_end(app->registration, drain_on_removed);
-	else
+	} else {
 		worker_arm(&app->service->worker, &drain->timer, now_ms + DRAIN_LOOK_EVERY_MS);
+	}
 }
 
 static void drain_get_ready(struct app *app)

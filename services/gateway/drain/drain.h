@@ -8,14 +8,14 @@
 #include "gateway/router/move_targets.h"
 
 /*
- * Empties the gateway before it ends, step by step. Each step begins when the one
- * before has ended or has had its time:
+ * Empties the gateway before it ends, in steps. A step ends when its work is done
+ * or its time is over:
  *
- *   ASKING    not serving any more, no new connections; router is asked where
- *             clients may go
+ *   ASKING    the gateway does not serve any more and takes no connections; router
+ *             is asked where clients may go
  *   MOVING    clients are told when to reconnect, and where
- *   ANSWERING connections are closed with 1001, unless im owes them the answer to
- *             a send: these when it has come
+ *   ANSWERING connections are closed with 1001; those for which im owes the answer
+ *             to a send are closed when it has come
  *   CLOSING   all connections are closed
  *   UNBINDING router takes the last routes out, and then the node
  *   ENDED     app->take_down() was called
@@ -37,7 +37,7 @@ enum drain_step {
 
 struct drain {
 	struct app *app;
-	struct timer timer; /* looks whether the step has ended */
+	struct timer timer; /* checks whether the step has ended */
 	uint64_t deadline_ms; /* of the step */
 	enum drain_step step;
 	struct move_targets targets; /* does not change after ASKING: the workers read it */

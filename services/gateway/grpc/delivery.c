@@ -14,7 +14,7 @@
 #include "proto/delivery.pb-c.h"
 #include "rpc/server/rpc_server.h"
 
-/* What becomes of one delivery of a batch. */
+/* What the workers do with one delivery of a batch. */
 enum delivery_kind {
 	DELIVERY_NOTHING, /* every target has its verdict, or there are none */
 	DELIVERY_MESSAGE,
@@ -27,13 +27,13 @@ struct delivery_plan {
 	struct shared_frame *frame; /* NULL: the message cannot be shown */
 };
 
-/* A batch on its way through the workers, which read it where it is: each sees every target and takes its own. */
+/* One batch. All workers read the same copy: each goes through every target and handles those that are its own. */
 struct delivery_batch {
 	const struct gateway_service *service;
 	struct rpc_stream *stream;
 	Skein__V1__DeliverBatch *message;
 	struct delivery_plan *plans; /* of each delivery */
-	struct verdict_list *verdicts; /* of each worker, and the last one: known before any worker is asked */
+	struct verdict_list *verdicts; /* one for each worker, then the early verdicts: given before any worker is asked */
 	struct worker_run run;
 };
 
@@ -68,10 +68,10 @@ static void delivery_end(struct worker_run *run)
 
 /* ---- on each worker's thread ---- */
 
-/* Connections lie anywhere in memory: the one of the target this many places ahead is fetched. */
+/* Connections are scattered in memory: the connection of the target this many places ahead is prefetched. */
 #define DELIVERY_PREFETCH_AHEAD 6
 
-/* What one worker does of one delivery. */
+/* One worker's part of one delivery. */
 struct delivery_part {
 	struct ws_worker *w;
 	struct verdict_list *verdicts;
@@ -91,7 +91,7 @@ static size_t delivery_targets(const Skein__V1__Connections *targets)
 	return targets ? targets->n_conns : 0;
 }
 
-/* The session of a target; NULL: it is another worker's, or gone (and has its verdict then). */
+/* The session of a target. NULL: it is another worker's, or it is gone; then the target has its verdict. */
 static struct session *delivery_find(const struct delivery_part *part, const Skein__V1__Connections *targets, size_t i)
 {
 	const struct conn_table *table = &part->w->home.table;
@@ -123,7 +123,7 @@ static void delivery_message_to(const struct delivery_part *part, const Skein__V
 	}
 }
 
-/* A dropped event is counted where it is dropped: push need not know. */
+/* A dropped event is counted where it is dropped; push is not told. */
 static void delivery_event_to(const struct delivery_part *part, const Skein__V1__Connections *targets)
 {
 	for (size_t i = 0; i < delivery_targets(targets); i++) {
@@ -164,9 +164,9 @@ static void delivery_work(struct worker_run *run, struct ws_worker *w)
 	counter_add(metrics->lagging, messages[VERDICT_LAGGING]);
 }
 
-/* ---- taking a batch apart: on the queue's thread ---- */
+/* ---- reading a batch: on the queue's thread ---- */
 
-/* A message has numbers for all of its targets, an event has none. */
+/* A message has a number for each target, an event has none. */
 static bool delivery_is_well_formed(const Skein__V1__Connections *targets, enum delivery_kind kind)
 {
 	size_t wanted = kind == DELIVERY_MESSAGE ? delivery_targets(targets) : 0;
@@ -184,7 +184,7 @@ static void delivery_give_all(struct delivery_batch *batch, uint32_t index, enum
 		verdict_list_add(delivery_early_verdicts(batch), index, plan->own->conns[i], verdict);
 }
 
-/* Finds out which workers have targets; a target that no worker can have gets its verdict. */
+/* Gives each worker that has targets a part. A target that no worker can serve gets its verdict. */
 static void delivery_add_targets(struct delivery_batch *batch, uint32_t index, const Skein__V1__Connections *targets)
 {
 	bool has_numbers = batch->plans[index].kind == DELIVERY_MESSAGE;
@@ -207,29 +207,13 @@ static void delivery_count_malformed(const struct delivery_batch *batch, uint64_
 	log_error("malformed delivery", LOG_U64("id", id), LOG_TEXT("why", why));
 }
 
-/* Encodes the frame. False: there is nothing to deliver. */
-static bool delivery_encode(const struct delivery_batch *batch, const Skein__V1__Delivery *delivery,
-                            struct delivery_plan *plan)
-{
-	bool has_message = delivery->content_case == SKEIN__V1__DELIVERY__CONTENT_MESSAGE && delivery->message.len;
-
-	if (plan->kind == DELIVERY_EVENT)
-		plan->frame = event_frame_new(delivery->event);
-	else if (has_message)
-		plan->frame = message_frame_new(str_of(delivery->message.data, delivery->message.len),
-		                                delivery_targets(plan->own) > 0, str_from(delivery->client_msg_id));
-	if (!plan->frame && (has_message || plan->kind == DELIVERY_EVENT))
-		delivery_count_malformed(batch, delivery->id, has_message ? "the message cannot be shown" : "not an event");
-	/* Without a frame a message's connections are told the number: they notice the hole and read it from the inbox. */
-	return plan->frame || plan->kind == DELIVERY_MESSAGE;
-}
-
 static void delivery_make_plan(struct delivery_batch *batch, uint32_t index)
 {
 	const Skein__V1__Delivery *delivery = batch->message->deliveries[index];
 	const Skein__V1__Audience *audience = delivery->audience;
 	struct delivery_plan *plan = &batch->plans[index];
 	bool is_event = delivery->content_case == SKEIN__V1__DELIVERY__CONTENT_EVENT;
+	bool has_message = delivery->content_case == SKEIN__V1__DELIVERY__CONTENT_MESSAGE && delivery->message.len;
 	enum delivery_kind kind = is_event ? DELIVERY_EVENT : DELIVERY_MESSAGE;
 
 	if (audience && audience->who_case == SKEIN__V1__AUDIENCE__WHO_TARGETS) {
@@ -250,13 +234,19 @@ static void delivery_make_plan(struct delivery_batch *batch, uint32_t index)
 	}
 	if (!delivery_targets(plan->others) && !delivery_targets(plan->own))
 		return;
+	if (is_event)
+		plan->frame = event_frame_new(delivery->event);
+	else if (has_message)
+		plan->frame = message_frame_new(str_of(delivery->message.data, delivery->message.len),
+		                                delivery_targets(plan->own) > 0, str_from(delivery->client_msg_id));
+	if (!plan->frame && (has_message || is_event))
+		delivery_count_malformed(batch, delivery->id, has_message ? "the message cannot be shown" : "not an event");
+	if (!plan->frame && is_event)
+		return;
+	/* A message without a frame is delivered as a number: its connections notice the hole and read the inbox. */
 	plan->kind = kind;
-	if (delivery_encode(batch, delivery, plan)) {
-		delivery_add_targets(batch, index, plan->others);
-		delivery_add_targets(batch, index, plan->own);
-	} else {
-		plan->kind = DELIVERY_NOTHING;
-	}
+	delivery_add_targets(batch, index, plan->others);
+	delivery_add_targets(batch, index, plan->own);
 }
 
 static void delivery_on_batch(struct rpc_stream *stream, struct str bytes, void *arg)

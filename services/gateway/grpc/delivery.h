@@ -2,12 +2,12 @@
 #define SKEIN_GATEWAY_GRPC_DELIVERY_H
 
 /*
- * The Deliver stream of push. A batch is read on the thread of the rpc queue,
- * where each message and event is encoded, once; every worker that has targets in
- * it gets one task for the whole batch. The last worker sends one answer: all
- * deliveries done, and the targets that were not simply queued.
+ * The Deliver stream of push. A batch is read on the thread of the rpc queue;
+ * each message and event is encoded there, once. Every worker that has targets in
+ * the batch gets one task for all of it. The last worker sends one answer: all
+ * deliveries are done, with the exceptions: targets that are gone or lagging.
  *
- * The handlers' arg is the struct gateway_service.
+ * The arg of the handlers is the struct gateway_service.
  */
 struct rpc_stream_handlers;
 

@@ -10,11 +10,11 @@
 #include "proto/delivery.pb-c.h"
 #include "rpc/server/rpc_server.h"
 
-#define KICK_REASON_MAX 123 /* what a close frame holds */
+#define KICK_REASON_MAX 123 /* bytes: a control frame holds 125, and the code takes 2 */
 
 struct kick {
 	struct rpc_call *call;
-	Skein__V1__KickConnections *message; /* the workers read it where it is */
+	Skein__V1__KickConnections *message; /* read by all workers */
 	struct worker_run run;
 };
 
@@ -75,7 +75,7 @@ void kick_on_call(struct rpc_call *call, struct str request, void *arg)
 	kick->call = call;
 	kick->message = message;
 	worker_run_init(&kick->run, service, kick_work, kick_end);
-	/* Under another registration an id may have been another connection's. */
+	/* An id of another registration may name another connection here. */
 	size_t count = message->node_epoch == atomic_load(service->node_epoch) ? message->n_conns : 0;
 	for (size_t i = 0; i < count; i++)
 		(void)worker_run_add(&kick->run, message->conns[i]);

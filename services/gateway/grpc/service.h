@@ -4,8 +4,8 @@
 #include <stdatomic.h>
 
 /*
- * What the gateway's own gRPC service (Deliver, Kick) knows of the process: the
- * `arg` of its handlers. Does not change while the server runs.
+ * The parts of the process that the gateway's own gRPC service (Deliver, Kick)
+ * uses: the `arg` of its handlers. Does not change while the server runs.
  */
 
 struct gateway_metrics;
@@ -14,7 +14,7 @@ struct ws_worker;
 struct gateway_service {
 	struct ws_worker *workers;
 	unsigned worker_count;
-	const atomic_uint_fast64_t *node_epoch; /* of the registration: ids under another one are not ours */
+	const atomic_uint_fast64_t *node_epoch; /* of the registration; connection ids of another epoch are invalid */
 	struct gateway_metrics *metrics;
 };
 

@@ -4,28 +4,13 @@
 
 void verdict_list_add(struct verdict_list *list, uint32_t delivery, uint64_t conn, enum verdict verdict)
 {
-	if (list->count == list->capacity) {
-		list->capacity = list->capacity ? 2 * list->capacity : 8;
-		list->items = mem_resize(list->items, list->capacity * sizeof(list->items[0]));
-	}
+	MEM_RESERVE_ONE(list->items, list->count, list->capacity, 8);
 	list->items[list->count++] = (struct verdict_item){ .conn = conn, .delivery = delivery, .verdict = verdict };
 }
 
 void verdict_list_release(struct verdict_list *list)
 {
 	mem_free(list->items);
-}
-
-static void verdicts_fill(Skein__V1__Exception *out, const struct verdict_list *list, const Skein__V1__DeliverBatch *batch)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		const struct verdict_item *item = &list->items[i];
-
-		skein__v1__exception__init(&out[i]);
-		out[i].id = batch->deliveries[item->delivery]->id;
-		out[i].conn = item->conn;
-		out[i].verdict = item->verdict == VERDICT_GONE ? SKEIN__V1__VERDICT__GONE : SKEIN__V1__VERDICT__LAGGING;
-	}
 }
 
 void verdicts_pack(struct buf *out, const Skein__V1__DeliverBatch *batch, const struct verdict_list *lists,
@@ -40,11 +25,18 @@ void verdicts_pack(struct buf *out, const Skein__V1__DeliverBatch *batch, const 
 	Skein__V1__Exception *exceptions = mem_alloc(count * sizeof(*exceptions));
 	Skein__V1__Exception **pointers = mem_alloc(count * sizeof(*pointers));
 	for (size_t i = 0; i < list_count; i++) {
-		verdicts_fill(exceptions + filled, &lists[i], batch);
-		filled += lists[i].count;
+		for (size_t j = 0; j < lists[i].count; j++) {
+			const struct verdict_item *item = &lists[i].items[j];
+			Skein__V1__Exception *exception = pointers[filled] = &exceptions[filled];
+
+			skein__v1__exception__init(exception);
+			exception->id = batch->deliveries[item->delivery]->id;
+			exception->conn = item->conn;
+			exception->verdict =
+				item->verdict == VERDICT_GONE ? SKEIN__V1__VERDICT__GONE : SKEIN__V1__VERDICT__LAGGING;
+			filled++;
+		}
 	}
-	for (size_t i = 0; i < count; i++)
-		pointers[i] = &exceptions[i];
 	for (size_t i = 0; i < batch->n_deliveries; i++)
 		ids[i] = batch->deliveries[i]->id;
 	answers.n_exceptions = count;

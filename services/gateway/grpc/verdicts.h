@@ -9,8 +9,8 @@
 #include "proto/delivery.pb-c.h"
 
 /*
- * The answer to a batch of push: the targets that were not simply queued. Each
- * thread collects its own list. Thread: one at a time.
+ * The answer to a batch of push: the verdicts other than QUEUED. Each thread
+ * collects its own list. Thread: one at a time.
  */
 
 struct verdict_list {
@@ -25,7 +25,7 @@ struct verdict_list {
 void verdict_list_add(struct verdict_list *list, uint32_t delivery, uint64_t conn, enum verdict verdict);
 void verdict_list_release(struct verdict_list *list);
 
-/* Appends a serialized DeliverAnswers: all deliveries of the batch are done, with the exceptions of these lists. */
+/* Appends a serialized DeliverAnswers: all deliveries of the batch are done, with the exceptions in these lists. */
 void verdicts_pack(struct buf *out, const Skein__V1__DeliverBatch *batch, const struct verdict_list *lists,
                    size_t list_count);
 

@@ -4,15 +4,15 @@
 #include "gateway/im/im_call.h"
 
 /*
- * Who may be connected, and stay so: im's Admit. im is asked before the route is
- * bound, so that a revoked token replaces nobody's connection. A logout between
- * the two kicks by the route, and once more a little later (im's kicks.c). A kick
- * finds nothing while Redis has forgotten the routes, so im is asked again
- * whenever a route was bound again.
+ * im's Admit: may this user be connected with this token? im is asked before the
+ * route is bound, so that a revoked token cannot replace a connection. A logout
+ * between the two calls kicks by the route, and once more a little later (im's
+ * kicks.c). A kick finds no route after Redis has lost its data, so im is asked
+ * again whenever a route was bound again.
  *
  * `answered` is called once, on the worker's thread, unless the connection is
  * gone. ERR_UNAUTHENTICATED: the user may not be connected with this token. Other
- * errors: im did not say.
+ * errors: im gave no answer.
  */
 typedef void (*admission_answered)(struct session *session, err_t err);
 

@@ -7,7 +7,7 @@
 #include "gateway/queues/conn_table.h"
 #include "rpc/client/rpc_client.h"
 
-#define IM_CALL_PAUSE_MS 50 /* longest first pause; each next one may be twice as long */
+#define IM_CALL_PAUSE_MS 50 /* longest pause before the first repeat; doubled with each repeat */
 
 void im_caller_init(struct im_caller *caller, struct worker *worker, struct rpc_channel *channel,
                     const struct conn_table *table, struct counter *repeats)
@@ -38,21 +38,13 @@ static void im_call_on_pause_over(struct timer *timer)
 		im_call_end(call, NULL, ERR_CLOSED, STR(""), "");
 }
 
+/* Takes one repeat from the budget. */
 static bool im_call_may_repeat(struct im_call *call, uint64_t now_ms)
 {
 	if (call->tries > call->retries || call->caller->budget < 1 || now_ms >= call->deadline_ms)
 		return false;
 	call->caller->budget -= 1;
 	return true;
-}
-
-static void im_call_pause(struct im_call *call, uint64_t now_ms)
-{
-	uint64_t pause_ms = 1 + random_below((uint64_t)IM_CALL_PAUSE_MS << (call->tries - 1));
-
-	counter_add(call->caller->repeats, 1);
-	list_push_back(&call->caller->pausing, &call->pausing);
-	worker_arm(call->caller->worker, &call->pause, MIN(now_ms + pause_ms, call->deadline_ms - 1));
 }
 
 static void im_call_on_done(void *arg, err_t err, struct str response, const char *detail)
@@ -64,10 +56,14 @@ static void im_call_on_done(void *arg, err_t err, struct str response, const cha
 
 	if (!err)
 		caller->budget = MIN(caller->budget + 0.1, IM_CALL_BUDGET);
-	if (session && err == ERR_UNAVAILABLE && im_call_may_repeat(call, now_ms))
-		im_call_pause(call, now_ms);
-	else
+	if (!session || err != ERR_UNAVAILABLE || !im_call_may_repeat(call, now_ms)) {
 		im_call_end(call, session, err, response, detail);
+		return;
+	}
+	uint64_t pause_ms = 1 + random_below((uint64_t)IM_CALL_PAUSE_MS << (call->tries - 1));
+	counter_add(caller->repeats, 1);
+	list_push_back(&caller->pausing, &call->pausing);
+	worker_arm(caller->worker, &call->pause, MIN(now_ms + pause_ms, call->deadline_ms - 1));
 }
 
 static void im_call_ask(struct im_call *call, struct str request)

@@ -8,14 +8,14 @@
 #include "base/timer_wheel.h"
 
 /*
- * A call of im for a connection, answered on the thread of its worker. The
- * connection may be gone by then: the call knows it by its id. Embed it as the
- * first member in what the answer needs; that is freed after `done`.
+ * A call of im for a connection, answered on the thread of its worker. The call
+ * keeps the connection's id, because the connection may be gone by then. Embed it
+ * as the first member of a struct on the heap; the struct is freed after `done`.
  *
- * An im that dies or cannot serve costs its clients no error: a call that may be
- * repeated is repeated, most likely at another im, after a short pause and until
- * its deadline. Each worker has a budget of repeats, which good answers fill:
- * while nothing is served, repeats must not multiply the load.
+ * An im that dies or cannot serve causes no error for clients: a call that may be
+ * repeated is repeated after a short pause, most likely at another im, until its
+ * deadline. Each worker has a budget of repeats, which good answers refill: while
+ * no im serves, repeats must not multiply the load.
  */
 
 struct conn_table;
@@ -27,10 +27,10 @@ struct worker;
 #define IM_CALL_TIMEOUT_MS 5000 /* all repeats included */
 #define IM_CALL_RETRIES 4
 
-/* Calls that a worker may repeat; a good answer gives a tenth of one back. */
+/* Repeats that a worker has at first and at most. Each good answer gives back 0.1 of one. */
 #define IM_CALL_BUDGET 1000
 
-/* What the calls of one worker share. Thread: the worker's. */
+/* The state that all calls of one worker share. Thread: the worker's. */
 struct im_caller {
 	struct worker *worker;
 	struct rpc_channel *channel;
@@ -49,13 +49,13 @@ typedef void (*im_call_done)(struct im_call *call, struct session *session, err_
 struct im_call {
 	/* set by the caller before im_call_start() */
 	uint64_t timeout_ms; /* 0: IM_CALL_TIMEOUT_MS */
-	unsigned retries; /* repeats at most; 0 for a call that must not be executed twice */
+	unsigned retries; /* most repeats; 0 for a call that must not be executed twice */
 	/* private */
 	struct im_caller *caller;
 	uint64_t conn;
 	im_call_done done;
 	const char *path;
-	struct buf request; /* kept while it may be repeated */
+	struct buf request; /* only of a call that may be repeated */
 	uint64_t deadline_ms;
 	unsigned tries;
 	struct timer pause;
@@ -65,7 +65,7 @@ struct im_call {
 void im_caller_init(struct im_caller *caller, struct worker *worker, struct rpc_channel *channel,
                     const struct conn_table *table, struct counter *repeats);
 
-/* Ends the calls that pause; no connection is left. */
+/* Ends the calls that wait to be repeated. No connection is left. */
 void im_caller_drop(struct im_caller *caller);
 
 /* `call` is a zeroed object of the heap, `path` a literal; `request` is copied. */

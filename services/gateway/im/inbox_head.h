@@ -5,8 +5,8 @@
 
 /*
  * For SABOTAGE_SYNC_FIRST only: reads an inbox's epoch and head before the route
- * is bound, which a gateway must not do. `answered` is called once, on the
- * worker's thread, unless the connection is gone; epoch 0: there was no answer.
+ * is bound, against the rule "bind, then read". `answered` is called once, on the
+ * worker's thread, unless the connection is gone; epoch 0: im gave no answer.
  */
 #ifdef SKEIN_SABOTAGE
 void inbox_head_ask(struct im_caller *caller, uint64_t conn, const char *uid,

@@ -29,32 +29,27 @@ static void inbox_reader_on_answer(struct im_call *call, struct session *session
 	inbox_reader_give_turns(reader);
 }
 
-static void inbox_reader_ask(struct inbox_reader *reader, const struct inbox_read *read)
-{
-	Skein__V1__SyncRequest request = SKEIN__V1__SYNC_REQUEST__INIT;
-	struct inbox_reader_call *call = MEM_NEW(struct inbox_reader_call);
-	uint8_t bytes[128];
-
-	request.uid = (char *)read->uid;
-	request.epoch = read->epoch;
-	request.offset = read->after;
-	request.limit = reader->page_size(read);
-	size_t len = skein__v1__sync_request__pack(&request, bytes);
-	reader->under_way++;
-	call->reader = reader;
-	call->call.timeout_ms = reader->timeout_ms;
-	im_call_start(&call->call, reader->caller, read->conn, "/skein.v1.Im/Sync", str_of(bytes, len), inbox_reader_on_answer);
-}
-
 static void inbox_reader_give_turns(struct inbox_reader *reader)
 {
 	struct list *first;
 
 	while (reader->under_way < INBOX_READS_MAX && (first = list_pop_front(&reader->waiting))) {
 		struct inbox_read *read = container_of(first, struct inbox_read, waiting);
+		struct inbox_reader_call *call = MEM_NEW(struct inbox_reader_call);
+		Skein__V1__SyncRequest request = SKEIN__V1__SYNC_REQUEST__INIT;
+		uint8_t bytes[128];
 
+		request.uid = (char *)read->uid;
+		request.epoch = read->epoch;
+		request.offset = read->after;
+		request.limit = reader->page_size(read);
+		size_t len = skein__v1__sync_request__pack(&request, bytes);
 		read->deadline_ms = 0;
-		inbox_reader_ask(reader, read);
+		reader->under_way++;
+		call->reader = reader;
+		call->call.timeout_ms = reader->timeout_ms;
+		im_call_start(&call->call, reader->caller, read->conn, "/skein.v1.Im/Sync", str_of(bytes, len),
+		              inbox_reader_on_answer);
 	}
 }
 

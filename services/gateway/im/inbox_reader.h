@@ -7,22 +7,22 @@
 
 /*
  * Reads inboxes through im for the connections of one worker, a page at a time.
- * Thousands may reconnect at once: INBOX_READS_MAX calls are under way, the other
- * reads wait in line, each connection behind all that came before it.
+ * Thousands of clients may reconnect at once: at most INBOX_READS_MAX calls are
+ * under way, the other reads wait in line, first come, first served.
  *
  * Thread, of everything here: the worker's.
  */
 
 #define INBOX_READS_MAX 64
-#define INBOX_READ_PATIENCE_MS 10000 /* the longest that a read waits for its turn */
+#define INBOX_READ_PATIENCE_MS 10000 /* the longest that a read waits in line */
 
 enum read_purpose {
-	READ_CATCH_UP, /* what the client says that it has not */
-	READ_HOLE, /* numbers that are missing */
-	READ_AGAIN, /* what is in flight, for a second copy */
+	READ_CATCH_UP, /* the messages after the position that the client named */
+	READ_HOLE, /* missing numbers */
+	READ_AGAIN, /* the messages in flight, to send them again */
 };
 
-/* The numbers after + 1 .. to are asked for, of this epoch of the inbox. Of the heap; its connection owns it. */
+/* A read of the numbers after + 1 .. to under this epoch of the inbox. On the heap; its connection owns it. */
 struct inbox_read {
 	struct list waiting; /* in line */
 	struct session *session;
@@ -39,9 +39,9 @@ struct inbox_reader {
 	uint64_t timeout_ms; /* of a call */
 	struct list waiting;
 	unsigned under_way;
-	/* Entries to ask for, when the turn of a read has come. */
+	/* How many entries to ask for. Called when the call of this read starts. */
 	uint32_t (*page_size)(const struct inbox_read *read);
-	/* An answer to the read of this session. */
+	/* im has answered the read of this session. */
 	void (*answered)(struct session *session, err_t err, struct str response);
 };
 

@@ -47,24 +47,17 @@ void receipts_release(struct receipts *receipts)
 	map_release(&receipts->by_key);
 }
 
-static struct receipt *receipt_new(const char *uid, const char *conversation_id)
+bool receipts_add(struct receipts *receipts, const char *uid, const char *conversation_id, uint64_t seq)
 {
 	size_t uid_size = strlen(uid) + 1, conversation_size = strlen(conversation_id) + 1;
 	struct receipt *receipt = mem_zalloc(sizeof(*receipt) + uid_size + conversation_size);
 
+	receipt->seq = seq;
 	receipt->key_len = uid_size + conversation_size;
 	receipt->conversation_at = uid_size;
 	memcpy(receipt->key, uid, uid_size);
 	memcpy(receipt->key + uid_size, conversation_id, conversation_size);
-	return receipt;
-}
-
-bool receipts_add(struct receipts *receipts, const char *uid, const char *conversation_id, uint64_t seq)
-{
-	struct receipt *receipt = receipt_new(uid, conversation_id);
 	struct map_node *known = map_find(&receipts->by_key, receipt_key(&receipt->by_key));
-
-	receipt->seq = seq;
 	if (known) {
 		struct receipt *older = container_of(known, struct receipt, by_key);
 

@@ -8,8 +8,8 @@
 #include "base/text/buf.h"
 
 /*
- * Delivered receipts that wait to be told to im: up to which seq of a one-to-one
- * conversation a device of a user has acknowledged. There is one for each user and
+ * Delivered receipts that im is to be told: the seq up to which a device of a user
+ * has acknowledged a one-to-one conversation. There is one for each user and
  * conversation; a later ack raises its seq, so a busy conversation costs one
  * receipt a batch. Oldest first.
  *

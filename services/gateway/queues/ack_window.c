@@ -13,50 +13,23 @@ struct ack_ring {
 	uint32_t sizes[];
 };
 
-#define FIRST_CAPACITY 4
+#define ACK_WINDOW_FIRST_CAPACITY 4
 
-static struct ack_ring *ack_window_ring_new(uint32_t capacity)
+/* A ring of twice the capacity in place of a full one; the first ring for NULL. */
+static struct ack_ring *ack_window_ring_grow(struct ack_ring *old)
 {
+	uint32_t capacity = old ? 2 * old->capacity : ACK_WINDOW_FIRST_CAPACITY;
 	struct ack_ring *ring = mem_alloc(sizeof(*ring) + capacity * sizeof(ring->sizes[0]));
 
 	*ring = (struct ack_ring){ .capacity = capacity };
-	return ring;
-}
-
-static struct ack_ring *ack_window_ring_double(struct ack_ring *old)
-{
-	struct ack_ring *ring = ack_window_ring_new(2 * old->capacity);
-
-	ring_copy_doubled(ring->sizes, old->sizes, sizeof(old->sizes[0]), old->capacity, old->first);
-	ring->first = old->first;
-	ring->count = old->count;
-	ring->bytes = old->bytes;
+	if (old) {
+		ring_copy_doubled(ring->sizes, old->sizes, sizeof(old->sizes[0]), old->capacity, old->first);
+		ring->first = old->first;
+		ring->count = old->count;
+		ring->bytes = old->bytes;
+	}
 	mem_free(old);
 	return ring;
-}
-
-static void ack_window_ring_push(struct ack_window *window, uint32_t bytes)
-{
-	struct ack_ring *ring = window->ring;
-
-	if (!ring)
-		ring = ack_window_ring_new(FIRST_CAPACITY);
-	else if (ring->count == ring->capacity)
-		ring = ack_window_ring_double(ring);
-	ring->sizes[(ring->first + ring->count) & (ring->capacity - 1)] = bytes;
-	ring->count++;
-	ring->bytes += bytes;
-	window->ring = ring;
-}
-
-static void ack_window_ring_pop(struct ack_window *window)
-{
-	struct ack_ring *ring = window->ring;
-
-	ring->bytes -= ring->sizes[ring->first];
-	ring->first = (ring->first + 1) & (ring->capacity - 1);
-	if (--ring->count == 0)
-		ack_window_release(window);
 }
 
 static void ack_window_trust(struct ack_window *window, uint64_t now_ms)
@@ -86,7 +59,12 @@ void ack_window_add(struct ack_window *window, uint64_t offset, uint32_t bytes, 
 		ack_window_restart(window, offset - 1);
 	if (!window->ring)
 		ack_window_trust(window, now_ms);
-	ack_window_ring_push(window, bytes);
+	if (!window->ring || window->ring->count == window->ring->capacity)
+		window->ring = ack_window_ring_grow(window->ring);
+	struct ack_ring *ring = window->ring;
+	ring->sizes[(ring->first + ring->count) & (ring->capacity - 1)] = bytes;
+	ring->count++;
+	ring->bytes += bytes;
 	window->last_bytes = bytes;
 }
 
@@ -94,8 +72,14 @@ bool ack_window_take(struct ack_window *window, uint64_t offset, uint64_t now_ms
 {
 	bool is_progress = window->ring && offset > window->acked;
 
-	for (; window->ring && window->acked < offset; window->acked++)
-		ack_window_ring_pop(window);
+	for (; window->ring && window->acked < offset; window->acked++) {
+		struct ack_ring *ring = window->ring;
+
+		ring->bytes -= ring->sizes[ring->first];
+		ring->first = (ring->first + 1) & (ring->capacity - 1);
+		if (--ring->count == 0)
+			ack_window_release(window);
+	}
 	window->acked = MAX(window->acked, offset);
 	if (is_progress)
 		ack_window_trust(window, now_ms);
@@ -162,7 +146,7 @@ enum ack_step ack_window_step(struct ack_window *window, const struct ack_limits
 {
 	if (!window->ring || now_ms < ack_window_deadline(window, limits))
 		return ACK_NOTHING;
-	/* A step that comes late gives the client no less time for the next one. */
+	/* A step that is late does not shorten the time until the next one. */
 	window->since_ms = now_ms - ack_window_timeouts_to_wait(window) * limits->timeout_ms;
 	switch (window->doubt) {
 	case ACK_TRUSTED:

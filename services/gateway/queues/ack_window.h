@@ -8,9 +8,8 @@
  * The messages that one client was sent and has not acknowledged (design
  * section 5).
  * A message is in flight from when it is queued until an ack reaches its
- * number. The window is full when one of its limits is reached, so that one
- * message always finds room, however large; it has room again when half of both
- * is free.
+ * number. The window is full when one of its limits is reached; an empty window
+ * takes a message of any size. It has room again when half of both limits is free.
  *
  * Numbers in flight are dense: a number that does not follow the last one means
  * that the client was told to read the numbers between (resync, sync_more).
@@ -50,16 +49,16 @@ void ack_window_release(struct ack_window *window);
 /* Empties the window; the next message has a number above `acked`, perhaps of another inbox. */
 void ack_window_restart(struct ack_window *window, uint64_t acked);
 
-/* A message was queued. A number that was acknowledged before (read over HTTP) is not in flight. */
+/* A message was queued. Ignored if its number was acknowledged before: the client has read it over HTTP. */
 void ack_window_add(struct ack_window *window, uint64_t offset, uint32_t bytes, uint64_t now_ms);
 
-/* Everything up to `offset` was processed. True if that was progress. */
+/* The client has processed everything up to `offset`. True: that frees a message in flight. */
 bool ack_window_take(struct ack_window *window, uint64_t offset, uint64_t now_ms);
 
 bool ack_window_is_full(const struct ack_window *window, const struct ack_limits *limits);
 bool ack_window_has_room(const struct ack_window *window, const struct ack_limits *limits);
 
-/* How many more messages find room, if they are like the last one; at least one. */
+/* How many more messages of the last one's size find room; at least one. */
 uint32_t ack_window_room(const struct ack_window *window, const struct ack_limits *limits);
 
 uint32_t ack_window_messages(const struct ack_window *window);

@@ -7,12 +7,7 @@
 #include "base/mem.h"
 
 #define NO_SLOT UINT32_MAX
-#define FIRST_CAPACITY 64
-
-static uint64_t conn_table_make_id(const struct conn_table *table, uint32_t slot)
-{
-	return (uint64_t)table->worker << 56 | (uint64_t)slot << 32 | table->slots[slot].generation;
-}
+#define CONN_TABLE_FIRST_CAPACITY 64
 
 void conn_table_init(struct conn_table *table, unsigned worker)
 {
@@ -27,32 +22,25 @@ void conn_table_release(struct conn_table *table)
 	table->slot_count = table->capacity = 0;
 }
 
-static bool conn_table_take_new_slot(struct conn_table *table, uint32_t *slot)
-{
-	if (table->slot_count == CONN_SLOTS_MAX)
-		return false;
-	if (table->slot_count == table->capacity) {
-		table->capacity = table->capacity ? 2 * table->capacity : FIRST_CAPACITY;
-		table->slots = mem_resize(table->slots, table->capacity * sizeof(*table->slots));
-	}
-	*slot = table->slot_count++;
-	table->slots[*slot] = (struct conn_slot){ 0 };
-	return true;
-}
-
 uint64_t conn_table_add(struct conn_table *table, void *conn)
 {
-	uint32_t slot = table->first_free;
+	uint32_t index = table->first_free;
 
-	if (slot != NO_SLOT)
-		table->first_free = table->slots[slot].next_free;
-	else if (!conn_table_take_new_slot(table, &slot))
-		return 0;
-	table->slots[slot].conn = conn;
-	if (++table->slots[slot].generation == 0)
-		table->slots[slot].generation = 1;
+	if (index == NO_SLOT) {
+		if (table->slot_count == CONN_SLOTS_MAX)
+			return 0;
+		MEM_RESERVE_ONE(table->slots, table->slot_count, table->capacity, CONN_TABLE_FIRST_CAPACITY);
+		index = table->slot_count++;
+		table->slots[index] = (struct conn_slot){ 0 };
+	} else {
+		table->first_free = table->slots[index].next_free;
+	}
+	struct conn_slot *slot = &table->slots[index];
+	slot->conn = conn;
+	if (++slot->generation == 0)
+		slot->generation = 1;
 	table->used++;
-	return conn_table_make_id(table, slot);
+	return (uint64_t)table->worker << 56 | (uint64_t)index << 32 | slot->generation;
 }
 
 void conn_table_remove(struct conn_table *table, uint64_t id)

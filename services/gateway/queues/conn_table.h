@@ -10,10 +10,11 @@
  *
  *   worker (8 bits) | slot (24) | generation (32)
  *
- * and says where to look: finding one is an index and a comparison, without a
- * hash and without a lock. A slot counts its users: the id of a connection that
- * is gone finds nothing, even when its slot has another one. Ids are never 0 and
- * mean something only together with the node's epoch. Thread: the worker's.
+ * so finding one is an index and a comparison, without a hash and without a lock.
+ * The generation of a slot rises with each connection that it gets: the id of a
+ * connection that is gone finds nothing, even when its slot is in use again. Ids
+ * are never 0. They are unique only together with the node's epoch. Thread: the
+ * worker's.
  */
 
 #define CONN_WORKERS_MAX 256
@@ -21,13 +22,13 @@
 
 struct conn_slot {
 	void *conn; /* NULL while free */
-	uint32_t generation; /* of this user, or of the last one */
+	uint32_t generation; /* of this connection, or of the last one */
 	uint32_t next_free;
 };
 
 struct conn_table {
 	struct conn_slot *slots;
-	uint32_t slot_count, capacity; /* slots ever used; allocated */
+	uint32_t slot_count, capacity; /* slots that were ever used; slots allocated */
 	uint32_t first_free;
 	uint32_t used;
 	unsigned worker;
@@ -42,13 +43,28 @@ uint64_t conn_table_add(struct conn_table *table, void *conn);
 /* The id must be there. */
 void conn_table_remove(struct conn_table *table, uint64_t id);
 
-/* By slot, for walks: slots from 0 to slot_count - 1; NULL for a free one. */
+/* The connection in a slot below slot_count; NULL: the slot is free. */
 static inline void *conn_table_at(const struct conn_table *table, uint32_t slot)
 {
 	return table->slots[slot].conn;
 }
 
-/* The worker that an id names; it may be none of this process's. */
+/*
+ * For walks: the first connection in `*slot` or behind it; NULL: there is none. Moves `*slot` behind it. The connection may
+ * be removed during the walk.
+ */
+static inline void *conn_table_next(const struct conn_table *table, uint32_t *slot)
+{
+	while (*slot < table->slot_count) {
+		void *conn = table->slots[(*slot)++].conn;
+
+		if (conn)
+			return conn;
+	}
+	return NULL;
+}
+
+/* The worker that an id names; this process may not have it. */
 static inline unsigned conn_worker(uint64_t id)
 {
 	return (unsigned)(id >> 56);
@@ -59,7 +75,7 @@ static inline uint32_t conn_slot(uint64_t id)
 	return (uint32_t)(id >> 32) & (CONN_SLOTS_MAX - 1);
 }
 
-/* NULL when it is gone, or another worker's. */
+/* NULL: it is gone, or it is another worker's. */
 static inline void *conn_table_find(const struct conn_table *table, uint64_t id)
 {
 	uint32_t slot = conn_slot(id);

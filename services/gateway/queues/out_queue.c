@@ -7,24 +7,21 @@
 #include "base/mem.h"
 #include "base/ring.h"
 
-#define FIRST_CAPACITY 16
+#define OUT_QUEUE_FIRST_CAPACITY 16
 
-static struct out_ring *out_queue_ring_new(uint32_t capacity)
+/* A ring of twice the capacity in place of a full one; the first ring for NULL. */
+static struct out_ring *out_queue_ring_grow(struct out_ring *old)
 {
+	uint32_t capacity = old ? 2 * old->capacity : OUT_QUEUE_FIRST_CAPACITY;
 	struct out_ring *ring = mem_alloc(sizeof(*ring) + capacity * sizeof(ring->entries[0]));
 
 	*ring = (struct out_ring){ .capacity = capacity };
-	return ring;
-}
-
-static struct out_ring *out_queue_ring_double(struct out_ring *old)
-{
-	struct out_ring *ring = out_queue_ring_new(2 * old->capacity);
-
-	ring_copy_doubled(ring->entries, old->entries, sizeof(old->entries[0]), old->capacity, old->first);
-	ring->first = old->first;
-	ring->count = old->count;
-	ring->bytes = old->bytes;
+	if (old) {
+		ring_copy_doubled(ring->entries, old->entries, sizeof(old->entries[0]), old->capacity, old->first);
+		ring->first = old->first;
+		ring->count = old->count;
+		ring->bytes = old->bytes;
+	}
 	mem_free(old);
 	return ring;
 }
@@ -33,12 +30,10 @@ err_t out_queue_append(struct out_queue *queue, const struct out_limits *limits,
 {
 	struct out_ring *ring = queue->ring;
 
-	if (!ring)
-		ring = out_queue_ring_new(FIRST_CAPACITY);
-	else if (ring->count >= limits->max_entries || ring->bytes + (uint64_t)entry->bytes > limits->max_bytes)
+	if (ring && (ring->count >= limits->max_entries || ring->bytes + (uint64_t)entry->bytes > limits->max_bytes))
 		return ERR_FULL;
-	else if (ring->count == ring->capacity)
-		ring = out_queue_ring_double(ring);
+	if (!ring || ring->count == ring->capacity)
+		ring = out_queue_ring_grow(ring);
 	ring->entries[(ring->first + ring->count) & (ring->capacity - 1)] = *entry;
 	ring->count++;
 	ring->bytes += entry->bytes;

@@ -9,9 +9,9 @@
 
 /*
  * References to the frames that wait to be written to one connection, in order.
- * 8 bytes while nothing waits; a ring of 24-byte entries, allocated by the first
- * one and freed with the last, otherwise. Limits are checked when something is
- * appended: a peer that does not read costs no more than they say.
+ * 8 bytes while nothing waits. The first entry allocates a ring of 24-byte entries,
+ * the last one frees it. Limits are checked when something is appended: they bound
+ * the memory that a peer costs which does not read.
  *
  * The queue moves references and does not count them: appending gives one away,
  * popping returns it.
@@ -27,7 +27,7 @@ enum out_kind {
 struct out_entry {
 	void *ref;
 	uint64_t offset; /* of a message in the inbox */
-	uint32_t bytes; /* on the wire, all included, at most */
+	uint32_t bytes; /* on the wire, with all headers, at most */
 	uint8_t kind; /* enum out_kind */
 };
 
@@ -46,10 +46,10 @@ struct out_queue {
 	struct out_ring *ring; /* NULL while empty */
 };
 
-/* ERR_FULL, and nothing is done, when the queue holds something and would go over a limit. */
+/* ERR_FULL, and nothing is done: the queue is not empty and would exceed a limit. */
 err_t out_queue_append(struct out_queue *queue, const struct out_limits *limits, const struct out_entry *entry) MUST_CHECK;
 
-/* The oldest one, until the queue is changed; NULL when it is empty. */
+/* The oldest one, valid until the queue is changed; NULL: the queue is empty. */
 static inline const struct out_entry *out_queue_first(const struct out_queue *queue)
 {
 	return queue->ring ? &queue->ring->entries[queue->ring->first] : NULL;

@@ -6,15 +6,15 @@
 #include "base/mem.h"
 
 /*
- * Held records are an array sorted by number; before the start, when records of
- * two epochs may meet, in the order in which they came. The array is short
- * (max_held) and exists only while a record waits, so memmove() is cheaper than a
- * tree.
+ * Held records are an array sorted by number. Before the start, when there may be
+ * records of two epochs, they are in the order in which they came. The array is
+ * short (max_held) and exists only while a record is held, so memmove() is cheaper
+ * than a tree.
  *
- * What must stay true after each call: held numbers are >= next, <= reach and
- * different; reach >= next - 1; a hole has a deadline unless it is being filled
- * or all is paused. Forgotten records need no memory but `reach`: their numbers are
- * below it and not held, so they are holes.
+ * Invariants after each call: held numbers are >= next, <= reach and different;
+ * reach >= next - 1; a hole has a deadline unless it is being filled or the
+ * sequencer is paused. Forgotten records need no memory but `reach`: a number up to
+ * `reach` that is not held is a hole.
  */
 struct sequencer_hold {
 	unsigned first, count, capacity;
@@ -22,7 +22,7 @@ struct sequencer_hold {
 	struct sequencer_record records[];
 };
 
-#define HOLD_CAPACITY 4
+#define SEQUENCER_FIRST_CAPACITY 4
 
 static struct sequencer_record *sequencer_front(const struct sequencer *s)
 {
@@ -50,7 +50,7 @@ static void sequencer_note_hole(struct sequencer *s, uint64_t now_ms)
 		s->hole_deadline_ms = now_ms + s->rules->max_hole_ms;
 }
 
-/* If a number is missing now, it is another one than before: its time starts anew. */
+/* A number that is missing now is not the one that was missing before: its deadline starts anew. */
 static void sequencer_move_next(struct sequencer *s, uint64_t next)
 {
 	s->next = next;
@@ -63,43 +63,37 @@ static void sequencer_hole_is_due(struct sequencer *s, uint64_t now_ms)
 	s->hole_deadline_ms = !s->is_filling && sequencer_has_hole(s) ? MAX(now_ms, 1) : 0;
 }
 
-static struct sequencer_hold *sequencer_room_for_one(struct sequencer_hold *hold)
+static void sequencer_insert_at(struct sequencer *s, const struct sequencer_record *record, unsigned at)
 {
-	unsigned capacity = hold ? hold->capacity : 0;
+	struct sequencer_hold *hold = s->hold;
 
 	if (hold && hold->first > 0) {
 		memmove(hold->records, &hold->records[hold->first], hold->count * sizeof(hold->records[0]));
 		hold->first = 0;
 	}
-	if (hold && hold->count < capacity)
-		return hold;
-	capacity = capacity ? 2 * capacity : HOLD_CAPACITY;
-	bool is_new = !hold;
-	hold = mem_resize(hold, sizeof(*hold) + capacity * sizeof(hold->records[0]));
-	if (is_new)
-		*hold = (struct sequencer_hold){ 0 };
-	hold->capacity = capacity;
-	return hold;
-}
+	if (!hold || hold->count == hold->capacity) {
+		unsigned capacity = hold ? 2 * hold->capacity : SEQUENCER_FIRST_CAPACITY;
 
-static void sequencer_insert_at(struct sequencer *s, const struct sequencer_record *record, unsigned at)
-{
-	struct sequencer_hold *hold = s->hold = sequencer_room_for_one(s->hold);
+		hold = mem_resize(hold, sizeof(*hold) + capacity * sizeof(hold->records[0]));
+		if (!s->hold)
+			*hold = (struct sequencer_hold){ 0 };
+		hold->capacity = capacity;
+		s->hold = hold;
+	}
 	struct sequencer_record *place = &hold->records[at];
-
 	memmove(place + 1, place, (hold->count - at) * sizeof(*place));
 	*place = *record;
 	hold->count++;
 	hold->bytes += record->bytes;
 }
 
-/* Where a number belongs in the array; `is_held`: it is in it already. */
+/* The index of a number in the array; `is_held`: the record before that index has it. */
 static unsigned sequencer_place_of(const struct sequencer *s, uint64_t offset, bool *is_held)
 {
 	const struct sequencer_hold *hold = s->hold;
 	unsigned at = hold ? hold->count : 0;
 
-	/* Most records come last. */
+	/* Most records have the highest number. */
 	while (at > 0 && hold->records[hold->first + at - 1].offset > offset)
 		at--;
 	*is_held = at > 0 && hold->records[hold->first + at - 1].offset == offset;
@@ -155,19 +149,7 @@ static void sequencer_restart(struct sequencer *s, uint64_t epoch, uint64_t next
 	s->is_paused = false;
 }
 
-static enum sequencer_action sequencer_hold_early(struct sequencer *s, const struct sequencer_record *record)
-{
-	if (s->owes_resync || sequencer_is_full(s, record)) {
-		/* The client is told to resync as soon as it can be, and then reads these records itself. */
-		sequencer_let_go_of_all(s);
-		s->owes_resync = true;
-		return SEQUENCER_DROP;
-	}
-	sequencer_insert_at(s, record, s->hold ? s->hold->count : 0);
-	return SEQUENCER_HOLD;
-}
-
-/* All but the plain case of sequencer_record(). */
+/* A record that is not sent at once; the inbox is known. Holds, drops or forgets it. */
 static enum sequencer_action sequencer_hold_or_not(struct sequencer *s, const struct sequencer_record *record)
 {
 	bool is_held;
@@ -217,8 +199,16 @@ void sequencer_start(struct sequencer *s, uint64_t epoch, uint64_t next, uint64_
 
 enum sequencer_action sequencer_record(struct sequencer *s, const struct sequencer_record *record, uint64_t now_ms)
 {
-	if (!s->epoch)
-		return sequencer_hold_early(s, record);
+	if (!s->epoch) {
+		if (s->owes_resync || sequencer_is_full(s, record)) {
+			/* The client is told to resync at the start, and reads these records itself. */
+			sequencer_let_go_of_all(s);
+			s->owes_resync = true;
+			return SEQUENCER_DROP;
+		}
+		sequencer_insert_at(s, record, s->hold ? s->hold->count : 0);
+		return SEQUENCER_HOLD;
+	}
 	if (!record->waits && sequencer_pass(s, record->epoch, record->offset))
 		return SEQUENCER_SEND;
 	if (record->epoch == s->epoch && record->offset == s->next && !record->waits && !s->owes_resync && !s->is_paused &&

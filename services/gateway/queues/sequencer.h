@@ -8,28 +8,29 @@
  * Puts the numbered records of one inbox in order for one connection (design
  * section 2). Several push processes, retries and takeovers may bring a record
  * late, twice or before an earlier one. Records leave here in order, without a
- * hole and without a duplicate; where that is not possible, RESYNC says so.
+ * hole and without a duplicate. Where that is not possible, RESYNC tells the client
+ * to read the inbox itself.
  *
- *   before the inbox is known    kept as it comes
+ *   before the inbox is known    held, in the order in which it comes
  *   the number owed              sent
- *   a lower one                  dropped: the client has it
- *   a higher one                 held, until the numbers before it have come
- *   one over the limits          forgotten: it is in the inbox, and makes a hole here
- *   a hole that stays            NEED_FILL: whoever drives this reads it, or gives it up with sequencer_skip()
+ *   a lower number               dropped: the client has it
+ *   a higher number              held, until the numbers before it have come
+ *   a record over the limits     forgotten: it is in the inbox, and makes a hole here
+ *   a hole that stays            NEED_FILL: the driver reads it, or gives it up with sequencer_skip()
  *   another epoch                RESYNC with that epoch; numbers go on from there
- *   anything while paused        forgotten, and all held records too; resuming finds the hole
+ *   any record while paused      forgotten, like all held records; resuming finds the hole
  *
- * Pure: no clock, no I/O. The driver reports what happens and then does what
- * sequencer_take() says until it says NOTHING. To fill a hole it feeds the records
- * that it read from the inbox. A record is a reference to an item of the driver's.
- * 64 bytes while nothing is held.
+ * Pure: no clock, no I/O. The caller is the driver: it reports each event, then
+ * calls sequencer_take() and does what that says until it says NOTHING. To fill a
+ * hole it feeds the records that it read from the inbox. A record is a reference to
+ * an item of the driver's. 64 bytes while nothing is held.
  */
 
 struct sequencer_rules {
 	unsigned max_held;
 	uint32_t max_held_bytes;
 	uint32_t max_hole_ms; /* how long a hole may stay before NEED_FILL */
-	void (*let_go)(void *item); /* gives a held item back that is not going to be sent */
+	void (*let_go)(void *item); /* gives back a held item that will not be sent */
 };
 
 struct sequencer_record {
@@ -65,7 +66,7 @@ struct sequencer {
 	const struct sequencer_rules *rules;
 	struct sequencer_hold *hold; /* NULL while nothing is held */
 	uint64_t epoch; /* 0 until it starts */
-	uint64_t old_epoch; /* its records that come late are dropped */
+	uint64_t old_epoch; /* late records of it are dropped */
 	uint64_t next; /* the number owed */
 	uint64_t reach; /* the highest number known to be in the inbox */
 	uint64_t hole_deadline_ms; /* 0: there is no hole, or it is being filled */
@@ -79,10 +80,10 @@ void sequencer_init(struct sequencer *sequencer, const struct sequencer_rules *r
 /* Gives all held items back. */
 void sequencer_release(struct sequencer *sequencer);
 
-/* The inbox is known and `next` is owed: records that came before are put in order. Once. */
+/* The inbox is known and `next` is owed: early records are put in order. Called once. */
 void sequencer_start(struct sequencer *sequencer, uint64_t epoch, uint64_t next, uint64_t now_ms);
 
-/* The plain case of sequencer_record(), which most records are: true if this one is owed and nothing else is to be done. */
+/* The fast path of sequencer_record(). True: this record is owed, counts as sent, and nothing else is to be done. */
 static inline bool sequencer_pass(struct sequencer *sequencer, uint64_t epoch, uint64_t offset)
 {
 	if (epoch != sequencer->epoch || offset != sequencer->next || sequencer->reach >= offset || sequencer->hold ||
@@ -94,21 +95,21 @@ static inline bool sequencer_pass(struct sequencer *sequencer, uint64_t epoch, u
 }
 
 /*
- * A record came. SEND: it is the one owed, and counted as sent. DROP: the client has it or reads it after a resync. HOLD:
- * the item is kept, the driver gives it a reference. FORGET: it is read when its turn comes. Then sequencer_take().
+ * A record came. SEND: it is the one owed, and counts as sent. DROP: the client has it or reads it after a resync. HOLD: the
+ * item is kept; the driver adds a reference. FORGET: it is read when its turn comes. Then sequencer_take().
  */
 enum sequencer_action sequencer_record(struct sequencer *sequencer, const struct sequencer_record *record, uint64_t now_ms);
 
-/* The inbox reaches up to `head` under this epoch, whether its records come or not. Then sequencer_take(). */
+/* The inbox reaches up to `head` under this epoch, even if its records do not come. Then sequencer_take(). */
 void sequencer_learn(struct sequencer *sequencer, uint64_t epoch, uint64_t head, uint64_t now_ms);
 
-/* The driver has begun to read the missing numbers without having been told NEED_FILL. */
+/* The driver reads the missing numbers without having been told NEED_FILL. */
 void sequencer_begin_fill(struct sequencer *sequencer);
 
 /* A read has ended and its records were fed: a number that is still missing is a hole at once. Then sequencer_take(). */
 void sequencer_fill_ended(struct sequencer *sequencer, uint64_t now_ms);
 
-/* Gives up the hole and all held records: RESYNC is owed, and the numbers go on behind the highest known. Then sequencer_take(). */
+/* Gives up the hole and all held records: RESYNC is owed, and numbers go on after the highest known. Then sequencer_take(). */
 void sequencer_skip(struct sequencer *sequencer);
 
 /* The client was told to read the numbers before `next` itself. Then sequencer_take(). */
@@ -126,7 +127,7 @@ void sequencer_let_pass(struct sequencer *sequencer, uint64_t offset);
 /* What to do next: SEND, RESYNC, NEED_FILL, or NOTHING for now. */
 enum sequencer_action sequencer_take(struct sequencer *sequencer, uint64_t now_ms, struct sequencer_effect *effect);
 
-/* When sequencer_take() is to be asked again; 0: when something happens. */
+/* When sequencer_take() must be called again; 0: not before the next event. */
 static inline uint64_t sequencer_deadline(const struct sequencer *sequencer)
 {
 	return sequencer->hole_deadline_ms;

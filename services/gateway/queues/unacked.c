@@ -16,21 +16,18 @@ struct unacked_ring {
 
 #define UNACKED_FIRST_CAPACITY 4
 
-static struct unacked_ring *unacked_ring_new(uint64_t epoch, uint32_t capacity)
+/* A ring of twice the capacity in place of a full one; the first ring for NULL. */
+static struct unacked_ring *unacked_ring_grow(struct unacked_ring *old, uint64_t epoch)
 {
+	uint32_t capacity = old ? 2 * old->capacity : UNACKED_FIRST_CAPACITY;
 	struct unacked_ring *ring = mem_alloc(sizeof(*ring) + capacity * sizeof(ring->entries[0]));
 
 	*ring = (struct unacked_ring){ .epoch = epoch, .capacity = capacity };
-	return ring;
-}
-
-static struct unacked_ring *unacked_ring_double(struct unacked_ring *old)
-{
-	struct unacked_ring *ring = unacked_ring_new(old->epoch, 2 * old->capacity);
-
-	ring_copy_doubled(ring->entries, old->entries, sizeof(old->entries[0]), old->capacity, old->first);
-	ring->first = old->first;
-	ring->count = old->count;
+	if (old) {
+		ring_copy_doubled(ring->entries, old->entries, sizeof(old->entries[0]), old->capacity, old->first);
+		ring->first = old->first;
+		ring->count = old->count;
+	}
 	mem_free(old);
 	return ring;
 }
@@ -52,12 +49,10 @@ void unacked_add(struct unacked *unacked, uint64_t epoch, uint64_t offset, struc
 {
 	if (unacked->ring && unacked->ring->epoch != epoch)
 		unacked_clear(unacked);
-	if (!unacked->ring)
-		unacked->ring = unacked_ring_new(epoch, UNACKED_FIRST_CAPACITY);
-	else if (unacked->ring->count == UNACKED_MAX)
+	if (unacked->ring && unacked->ring->count == UNACKED_MAX)
 		message_name_unref(unacked_pop(unacked));
-	else if (unacked->ring->count == unacked->ring->capacity)
-		unacked->ring = unacked_ring_double(unacked->ring);
+	else if (!unacked->ring || unacked->ring->count == unacked->ring->capacity)
+		unacked->ring = unacked_ring_grow(unacked->ring, epoch);
 	struct unacked_ring *ring = unacked->ring;
 	ring->entries[(ring->first + ring->count) & (ring->capacity - 1)] = (struct unacked_entry){ offset, name };
 	ring->count++;

@@ -6,16 +6,16 @@
 #include "gateway/wire/message_name.h"
 
 /*
- * Which one-to-one messages of others a connection was sent and has not
- * acknowledged: their names, by number. An ack takes those that it covers, and
- * their senders are told.
+ * The names of the one-to-one messages from other users that a connection was sent
+ * and has not acknowledged, by number. An ack takes the names that it covers, and
+ * the senders are told.
  *
- * It is apart from the ack window: a `resync` or `sync_more` empties the window,
+ * It is not part of the ack window: a `resync` or `sync_more` empties the window,
  * but a client that acks a later number has processed the earlier messages too.
  *
- * Holds at most UNACKED_MAX names; the oldest gives way, and a later message of
- * its conversation stands for it. Pure. 8 bytes, and a ring of 16-byte entries
- * while something is in it. Thread: the connection's worker.
+ * Holds at most UNACKED_MAX names; beyond that the oldest is dropped. The receipt
+ * of a later message of its conversation covers it. Pure. 8 bytes, and a ring of
+ * 16-byte entries while it is not empty. Thread: the connection's worker.
  */
 
 #define UNACKED_MAX 512
@@ -33,8 +33,8 @@ struct unacked {
 void unacked_add(struct unacked *unacked, uint64_t epoch, uint64_t offset, struct message_name *name);
 
 /*
- * The oldest one with a number up to `offset`, which is the caller's then; NULL: none is left. Under another epoch than its
- * own it is emptied.
+ * Takes the oldest name with a number up to `offset` out; the reference is the caller's. NULL: there is none. Another epoch
+ * empties it.
  */
 struct message_name *unacked_take(struct unacked *unacked, uint64_t epoch, uint64_t offset);
 

@@ -6,24 +6,23 @@
 
 /*
  * The route of one connection in router's registry, as its gateway knows it: one
- * state, changed by the functions below and by nothing else. Router is asked one
- * thing at a time.
+ * state, changed only by the functions below. At most one BIND, REBIND or RENEW is
+ * under way.
  *
  *   NONE       router was not asked yet
  *   BINDING    BIND was asked: the connection is opening
  *   BOUND      router had the route when it answered last
  *   RENEWING   RENEW was asked
  *   REBINDING  REBIND was asked: the route was lost or in doubt
- *   DOUBTED    push may not have used the route for a while: the next renewal binds again
- *   *_DOUBTED  the same, and an answer is under way that was asked before the doubt
+ *   DOUBTED    push may have ignored the route for a while: the next renewal binds again
+ *   *_DOUBTED  the same, and a request from before the doubt is under way
  *   ENDED      the connection is closed
  *
  * A route is in doubt when router took the node out of its list for a while
- * (conn_route_doubt()), or when a REBIND failed, which may have been executed all
- * the same. A doubt is over with the answer to a REBIND that was asked after it:
- * that answer says how far the inbox reaches, and the connection reads what it
- * missed. So the rule "bind, then read" holds for each way into BOUND (model
- * tests/model/route.pml, R3).
+ * (conn_route_doubt()), or when a REBIND failed: router may have executed it. The
+ * answer to a REBIND that was sent after the doubt ends it: that answer has the
+ * head of the inbox, and the connection reads up to there. So the rule "bind, then
+ * read" holds for each way into BOUND (model tests/model/route.pml, R3).
  *
  *                     bind      doubt              renewal    bound    not bound  kept     lost       no answer  end
  *   NONE              BINDING                                                                                    ENDED
@@ -36,7 +35,7 @@
  *   REBINDING                   REBINDING_DOUBTED             BOUND    DOUBTED                                   ENDED
  *   REBINDING_DOUBTED                                         DOUBTED  DOUBTED                                   ENDED
  *
- * An empty place changes nothing. (A BIND that fails closes the connection.)
+ * An empty cell changes nothing. (A BIND that fails closes the connection.)
  *
  * Pure, one byte. Thread: the connection's worker.
  */
@@ -55,11 +54,11 @@ enum conn_route_state {
 	CONN_ROUTE_STATES,
 };
 
-/* What router is to be asked after a change of state. */
+/* The request that a change of state causes. */
 enum route_op {
 	ROUTE_NOTHING,
 	ROUTE_BIND,
-	ROUTE_REBIND, /* a bind that yields to connections of the device that came later */
+	ROUTE_REBIND, /* a BIND that does not replace a newer connection of the device */
 	ROUTE_UNBIND,
 	ROUTE_RENEW,
 };
@@ -71,10 +70,10 @@ struct conn_route {
 /* im has admitted the user. Asks BIND. */
 enum route_op conn_route_bind(struct conn_route *route);
 
-/* Router took the node out of its list for a while: push may have used no route of it. */
+/* Router took the node out of its list for a while: push may have ignored its routes. */
 void conn_route_doubt(struct conn_route *route);
 
-/* Its turn in the round of renewals has come. Asks RENEW, or REBIND when in doubt, or nothing while an answer is due. */
+/* Its turn in the round of renewals. Asks RENEW, or REBIND when in doubt, or nothing while a request is under way. */
 enum route_op conn_route_renewal(struct conn_route *route);
 
 /* The answer to BIND or REBIND. `is_bound`: router has the route, and the inbox's head came with the answer. */
@@ -83,10 +82,10 @@ void conn_route_bound(struct conn_route *route, bool is_bound);
 /* The answer to RENEW. Asks REBIND when router had no such route, or after a doubt. */
 enum route_op conn_route_renewed(struct conn_route *route, bool is_kept);
 
-/* RENEW was not answered, or with an error: the next renewal asks again. */
+/* RENEW failed: the next renewal asks again. */
 void conn_route_not_renewed(struct conn_route *route);
 
-/* The connection is closed. Asks UNBIND if router was ever asked for a route. */
+/* The connection is closed. Asks UNBIND if BIND was asked before. */
 enum route_op conn_route_end(struct conn_route *route);
 
 #endif

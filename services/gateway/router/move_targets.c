@@ -27,7 +27,7 @@ static int move_target_compare(const void *left, const void *right)
 	return a->connections < b->connections ? -1 : a->connections > b->connections;
 }
 
-/* The number of connections up to which the emptiest gateways are filled, rounded up; the items are sorted. */
+/* The number of connections that the emptiest gateways have afterwards, rounded up. The items are sorted. */
 static uint64_t move_targets_level(const struct move_targets *targets, uint64_t moving)
 {
 	uint64_t level = 0, sum = moving;

@@ -5,10 +5,10 @@
 #include <stdint.h>
 
 /*
- * Where the clients of a draining gateway go: to the other gateways, more of them
- * to those that have few connections, so that all end at the same level as far as
- * possible. Pure. Built by one thread; it does not change after
- * move_targets_divide(), so any thread may pick.
+ * The gateways to which the clients of a draining gateway go. A gateway with fewer
+ * connections gets more of them, so that all end with the same number if possible.
+ * Pure. Built by one thread; it does not change after move_targets_divide(), so any
+ * thread may pick.
  */
 
 #define MOVE_TARGETS_URL_MAX 255
@@ -24,13 +24,13 @@ struct move_targets {
 	uint64_t shares; /* their sum */
 };
 
-/* A URL that is not a WebSocket's is left out, and a gateway over MOVE_TARGETS_MAX. */
+/* Ignores a URL that is not ws:// or wss:// or is too long, and gateways beyond MOVE_TARGETS_MAX. */
 void move_targets_add(struct move_targets *targets, const char *url, uint64_t connections);
 
-/* After the last one was added: divides `moving` connections among them. */
+/* Divides `moving` connections among them. Called after the last one was added. */
 void move_targets_divide(struct move_targets *targets, uint64_t moving);
 
-/* For a number drawn below `targets->shares`; NULL if there is nowhere to go. */
+/* The URL for a random number below `targets->shares`; NULL: there is no gateway. */
 const char *move_targets_pick(const struct move_targets *targets, uint64_t draw);
 
 void move_targets_release(struct move_targets *targets);

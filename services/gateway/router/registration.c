@@ -59,7 +59,7 @@ static void registration_on_removed(void *arg, err_t err, struct str response, c
 	r->removed(r->setup.arg);
 }
 
-/* Waits for the answer to a call under way: a renewal that router executes later would make the node again. */
+/* Waits for the answer to a call under way: a renewal that router executes after the removal would create the node again. */
 static void registration_remove_node(struct registration *r)
 {
 	if (r->is_calling)
@@ -70,26 +70,21 @@ static void registration_remove_node(struct registration *r)
 		r->removed(r->setup.arg);
 }
 
-/*
- * The node's key was gone before it was renewed: Redis was lost, or the key ran out because this process stood still or
- * router was away. (The answer that said so may have been lost, hence the look at the clock.) Push then took the node for
- * dead and gave up what it had for connections that are still here.
- */
-static void registration_note_life(struct registration *r, bool was_out)
-{
-	was_out |= r->alive_ms && clock_mono_ms() >= r->alive_ms + NODE_LIFE_S * 1000;
-	r->alive_ms = r->asked_ms;
-	if (!was_out)
-		return;
-	log_warn("this node was out of the list: every connection reads its inbox again");
-	r->setup.was_out(r->setup.arg);
-}
-
 static void registration_take_answer(struct registration *r, struct str response)
 {
 	Skein__V1__Renewed *answer = skein__v1__renewed__unpack(NULL, response.len, (const uint8_t *)response.ptr);
 
-	registration_note_life(r, answer && answer->was_out);
+	/*
+	 * The node's key may have been gone before this renewal: Redis lost its data, or the key expired because this process
+	 * was frozen or router was away. Push then took the node for dead and dropped its deliveries to connections that are
+	 * still here. The answer with `was_out` may have been lost, so the clock is checked too.
+	 */
+	bool is_expired = r->alive_ms && clock_mono_ms() >= r->alive_ms + NODE_LIFE_S * 1000;
+	r->alive_ms = r->asked_ms;
+	if (is_expired || (answer && answer->was_out)) {
+		log_warn("this node was out of the list: every connection reads its inbox again");
+		r->setup.was_out(r->setup.arg);
+	}
 	if (!answer)
 		return;
 	if (r->was_asked_draining)

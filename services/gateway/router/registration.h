@@ -8,9 +8,9 @@
 #include "base/backoff.h"
 
 /*
- * This gateway in router's list of nodes: registered at the start, as often as
- * it takes; renewed every 3 s with fresh figures; removed at the end. The epoch
- * of the registration stands in every route. Thread: the main worker's.
+ * This gateway in router's list of nodes: registered at the start, with retries
+ * until that succeeds; renewed every 3 s with fresh figures; removed at the end.
+ * Every route has the epoch of the registration. Thread: the main worker's.
  */
 
 struct gateway_config;
@@ -18,14 +18,14 @@ struct rpc_channel;
 struct worker;
 struct Skein__V1__Renewed; /* proto/router.proto */
 
-/* What router is told about the node. */
+/* The figures about the node that router gets. */
 struct node_figures {
 	uint64_t connections;
 	uint64_t queue_bytes;
 	uint64_t lag_ms; /* longest turn of a worker's loop since the last renewal */
 };
 
-/* What the registration is given; every function is called with `arg`. */
+/* Every function is called with `arg`. */
 struct registration_setup {
 	struct worker *main;
 	struct rpc_channel *channel; /* to router */
@@ -40,27 +40,27 @@ struct registration_setup {
 
 struct registration {
 	struct registration_setup setup;
-	uv_timer_t timer; /* the next try or renewal; a uv timer, so that the wheel of an idle process can rest */
+	uv_timer_t timer; /* the next try or renewal; a uv timer, so that the timer wheel of an idle process stops */
 	struct backoff backoff;
-	uint64_t asked_ms; /* when the call under way, or the last one, was begun */
-	uint64_t alive_ms; /* the same of the last one that succeeded: the node's key has lived NODE_LIFE_S from then on */
+	uint64_t asked_ms; /* when the last call began */
+	uint64_t alive_ms; /* when the last call that succeeded began: the node's key lives NODE_LIFE_S from then on */
 	bool is_registered;
 	bool is_calling; /* no answer yet */
 	bool is_draining;
-	bool was_asked_draining; /* by the call under way, or the last one */
+	bool was_asked_draining; /* the last call said that the node drains */
 	bool is_over; /* no calls any more */
-	atomic_uint_fast64_t lag_ms; /* as router was told last */
+	atomic_uint_fast64_t lag_ms; /* of the last call */
 	void (*told)(const struct Skein__V1__Renewed *renewed, void *arg);
 	void (*removed)(void *arg);
 };
 
 void registration_begin(struct registration *registration, const struct registration_setup *setup);
 
-/* From now on the node is shown as draining; `told` with each answer to that: where its clients may go. */
+/* From now on calls say that the node drains. `told` is called with each answer: where its clients may go. */
 void registration_drain(struct registration *registration,
                         void (*told)(const struct Skein__V1__Renewed *renewed, void *arg));
 
-/* Takes the node out of the list; `removed` in any case, after three seconds at most. */
+/* Takes the node out of the list. Calls `removed` in any case, after 3 s at most. */
 void registration_end(struct registration *registration, void (*removed)(void *arg));
 
 #endif

@@ -11,7 +11,7 @@
 
 #define ROUTES_PATH "/skein.v1.Router/Routes"
 
-/* Changes in one message, and on their way at a time: router's memory is not ours to fill. */
+/* Limits on the changes in one message and in flight, which bound the memory that they take in router. */
 #define CHANGES_PER_MESSAGE 256
 #define CHANGES_IN_FLIGHT 8192
 #define MAX_QUEUED (8 << 20)
@@ -26,7 +26,7 @@ struct route_change {
 	void *arg;
 	struct route_answer answer;
 	enum route_op op;
-	bool was_sent; /* on some stream: it may have been executed */
+	bool was_sent; /* on this stream or an earlier one: it may have been executed */
 	uint64_t id;
 	uint64_t sent_ms;
 	uint64_t since_ms;
@@ -46,25 +46,9 @@ static struct str route_link_conn_key(const struct map_node *node)
 	return str_of(&container_of(node, struct route_change, by_conn)->answer.conn, sizeof(uint64_t));
 }
 
-static struct route_change *route_link_bind_of(const struct route_link *link, uint64_t conn)
-{
-	struct map_node *node = map_find(&link->binds, str_of(&conn, sizeof(conn)));
-
-	return node ? container_of(node, struct route_change, by_conn) : NULL;
-}
-
 static bool route_link_is_bind(const struct route_change *change)
 {
 	return change->op == ROUTE_BIND || change->op == ROUTE_REBIND;
-}
-
-static void route_link_keep(struct route_link *link, struct route_change *change)
-{
-	change->id = ++link->last_id;
-	map_put(&link->by_id, &change->by_id);
-	if (route_link_is_bind(change))
-		map_put(&link->binds, &change->by_conn);
-	list_push_back(&link->waiting, &change->link);
 }
 
 static void route_link_forget(struct route_link *link, struct route_change *change)
@@ -104,7 +88,7 @@ static void route_link_watch_answers(struct route_link *link)
 		worker_arm(link->setup.main, &link->watch, first->sent_ms + route_link_patience_ms(link));
 }
 
-/* A router may take the call and never accept the stream. */
+/* A router may accept the connection and never open the stream. */
 static void route_link_watch_opening(struct route_link *link)
 {
 	worker_arm(link->setup.main, &link->watch, clock_mono_ms() + ROUTE_ANSWER_MS);
@@ -194,7 +178,7 @@ static void route_link_send_waiting(struct route_link *link)
 		buf_clear(&bytes);
 		size_t count = route_link_pack_some(link, &bytes);
 		if (rpc_stream_send(link->stream, buf_str(&bytes)))
-			break; /* down: they go with the next stream */
+			break; /* down: they are sent on the next stream */
 		link->sent_count += (unsigned)count;
 		while (count--) {
 			struct list *first = list_pop_front(&link->waiting);
@@ -219,33 +203,34 @@ static void route_link_on_flush(uv_prepare_t *flush)
 	route_link_send_waiting(link);
 }
 
-/* The connection is closed before its BIND was sent. */
-static void route_link_cancel_bind(struct route_link *link, struct route_change *bind)
-{
-	route_link_forget(link, bind);
-	mem_free(bind);
-}
-
 static void route_link_take_in(struct task *task)
 {
 	struct route_change *change = container_of(task, struct route_change, task);
 	struct route_link *link = change->route_link;
-	struct route_change *bind = change->op == ROUTE_UNBIND ? route_link_bind_of(link, change->answer.conn) : NULL;
 
 	if (!link->stream) {
 		mem_free(change); /* closed */
 		return;
 	}
-	/* A BIND in `sent` will be answered; one in `waiting` was never sent, or on a stream that broke. */
-	bool is_waiting = bind && !(link->is_up && bind->was_sent);
-	bool was_never_sent = is_waiting && !bind->was_sent;
-	if (is_waiting)
-		route_link_cancel_bind(link, bind);
-	if (was_never_sent) {
-		mem_free(change);
-		return;
+	struct map_node *node =
+		change->op == ROUTE_UNBIND ? map_find(&link->binds, route_link_conn_key(&change->by_conn)) : NULL;
+	struct route_change *bind = node ? container_of(node, struct route_change, by_conn) : NULL;
+	/* A BIND in `sent` will be answered. A BIND in `waiting` is cancelled; a stream that broke may have carried it. */
+	if (bind && !(link->is_up && bind->was_sent)) {
+		bool was_never_sent = !bind->was_sent;
+
+		route_link_forget(link, bind);
+		mem_free(bind);
+		if (was_never_sent) {
+			mem_free(change);
+			return;
+		}
 	}
-	route_link_keep(link, change);
+	change->id = ++link->last_id;
+	map_put(&link->by_id, &change->by_id);
+	if (route_link_is_bind(change))
+		map_put(&link->binds, &change->by_conn);
+	list_push_back(&link->waiting, &change->link);
 	link->wants_flush = true;
 }
 
@@ -284,7 +269,7 @@ static void route_link_take_answer(struct route_link *link, const Skein__V1__Rou
 	struct map_node *node = map_find(&link->by_id, str_of(&answer->id, sizeof(answer->id)));
 
 	if (!node)
-		return; /* the stream before this one broke: the change was sent again, and answered */
+		return; /* the change was sent on a stream that broke, sent again, and answered already */
 	struct route_change *change = container_of(node, struct route_change, by_id);
 	if (change->was_sent)
 		link->sent_count--;

@@ -13,23 +13,25 @@
 #include "gateway/router/conn_route.h"
 
 /*
- * The stream of changes of routes to router, one for the process, on the main
- * worker. A change travels: the worker of its connection makes it, the main worker
- * sends it, and its answer goes back to the worker it came from.
+ * The stream of route changes to router, one for the process, on the main worker.
+ * The worker of a connection makes a change, the main worker sends it, and the
+ * answer goes back to the worker that made it.
  *
  * When the stream breaks, the changes without an answer are sent again on the next
- * one, in order; router's scripts make that harmless. The connections bound what
- * waits: each has at most one BIND, REBIND or RENEW under way and one UNBIND. A
- * connection that is closed before its BIND was sent takes the BIND along.
+ * one, in order; router's scripts are idempotent. The number of connections bounds
+ * the number of changes: each connection has at most one BIND, REBIND or RENEW
+ * under way and one UNBIND. A connection that is closed before its BIND was sent
+ * sends neither BIND nor UNBIND.
  *
- * A router that does not answer within ROUTE_ANSWER_MS, or not with RouteAnswers,
- * is left for the next one. When three have not answered, the time is doubled, up
- * to eight times.
+ * When a router does not answer within ROUTE_ANSWER_MS, or sends anything but
+ * RouteAnswers, the stream is opened to the next router. After the third router in
+ * a row that does not answer, and after each further one, the time doubles, up to
+ * 8 * ROUTE_ANSWER_MS.
  */
 
 #define ROUTE_ANSWER_MS 2500 /* longer than router waits for its Redis */
 
-/* With no stream for so long, new connections are refused: nobody could bind them. */
+/* After this long without a stream new connections are refused, because they could not be bound. */
 #define ROUTE_AWAY_MS 2000
 
 struct counter;
@@ -46,25 +48,24 @@ struct route_answer {
 
 typedef void (*route_answered)(const struct route_answer *answer, void *arg);
 
-/* What a connection asks. The texts are copied. */
+/* A change that a connection asks for. The texts are copied. */
 struct route_request {
 	enum route_op op; /* not ROUTE_NOTHING */
 	uint64_t conn;
 	const char *uid, *device, *platform;
 	uint64_t since_ms; /* wall clock; of BIND and REBIND */
-	struct worker *home; /* on its thread `answered` is called */
-	route_answered answered; /* NULL: nobody wants to know */
+	struct worker *home; /* `answered` is called on its thread */
+	route_answered answered; /* NULL: the answer is dropped */
 	void *arg;
 };
 
-/* What the link is given. */
 struct route_link_setup {
 	struct worker *main;
-	struct rpc_channel *channel; /* to router, and nobody else's: a new stream goes to the next router */
+	struct rpc_channel *channel; /* to router, used for this stream only: a new stream goes to the next router */
 	const char *node; /* this gateway's name */
 	const atomic_uint_fast64_t *node_epoch;
 	struct counter *changes_of_router; /* streams given up because router did not answer */
-	void (*opened)(void *arg); /* a stream is up: routes may have expired while there was none */
+	void (*opened)(void *arg); /* a stream is up; routes may have expired before */
 	void *arg;
 };
 
@@ -75,10 +76,10 @@ struct route_link {
 	struct list waiting; /* to be sent, in order */
 	struct list sent; /* without an answer, in order */
 	unsigned sent_count;
-	struct map by_id; /* all of both lists */
-	struct map binds; /* the BINDs and REBINDs among them, by connection */
-	struct timer watch; /* of the first one in `sent` */
-	unsigned given_up; /* streams, since the last answer */
+	struct map by_id; /* all changes of both lists */
+	struct map binds; /* their BINDs and REBINDs, by connection */
+	struct timer watch; /* deadline of the first change in `sent`, or of the stream's opening */
+	unsigned given_up; /* streams given up since the last answer */
 	uint64_t last_id;
 	bool is_up;
 	bool wants_flush;
@@ -88,7 +89,7 @@ struct route_link {
 /* Thread, of all but route_link_is_away() and route_link_submit(): the main worker's. */
 void route_link_open(struct route_link *link, const struct route_link_setup *setup);
 
-/* Changes without an answer are dropped. The memory may go once the loop has turned. */
+/* Changes without an answer are dropped. The memory may be freed on the next turn of the loop. */
 void route_link_close(struct route_link *link);
 
 static inline bool route_link_is_up(const struct route_link *link)
@@ -96,7 +97,7 @@ static inline bool route_link_is_up(const struct route_link *link)
 	return link->is_up;
 }
 
-/* No router has been there for a while. Thread: any. */
+/* There was no stream for ROUTE_AWAY_MS. Thread: any. */
 bool route_link_is_away(const struct route_link *link, uint64_t now_ms);
 
 /* Changes that router has not answered. */

@@ -35,6 +35,14 @@ void session_ask_router(struct session *session, enum route_op op, route_answere
 		route_link_submit(session->home->routes, &request);
 }
 
+bool session_take_bind_answer(struct session *session, const struct route_answer *answer)
+{
+	bool is_bound = !answer->err && answer->inbox_epoch && answer->inbox_head < SEQUENCER_MAX_OFFSET;
+
+	conn_route_bound(&session->route, is_bound);
+	return is_bound;
+}
+
 void session_wake_at(struct session *session, uint64_t deadline_ms)
 {
 	if (session->state == SESSION_LIVE && session->timer.deadline_ms > deadline_ms)
@@ -75,7 +83,7 @@ static err_t session_append(struct session *session, const struct out_entry *ent
 		return ERR_CLOSED;
 	err_t err = out_queue_append(&session->out, limits, entry);
 	if (err && !ws_is_blocked(session->conn)) {
-		/* A queue that one turn of the loop has filled does not mean a slow peer. */
+		/* One turn of the loop may fill the queue of a fast peer. */
 		session_flush(session);
 		err = out_queue_append(&session->out, limits, entry);
 	}
@@ -124,27 +132,23 @@ static size_t session_write_entry(char *out, const struct session *session, cons
 	return header + payload->len;
 }
 
-/* Moves what waits into the worker's scratch memory, as much as makes one write; at least one frame. */
-static size_t session_gather(struct session *session)
+void session_flush(struct session *session)
 {
 	struct session_home *home = session->home;
 	const struct out_entry *entry;
-	size_t len = 0;
 
-	while ((entry = out_queue_first(&session->out)) && (len == 0 || len + entry->bytes <= SESSION_WRITE_SIZE)) {
-		len += session_write_entry(home->scratch + len, session, entry);
-		session_pop(session);
-		home->frames_out++;
-	}
-	home->bytes_out += len;
-	return len;
-}
-
-void session_flush(struct session *session)
-{
 	list_remove(&session->dirty);
 	while (!out_queue_is_empty(&session->out) && !ws_is_blocked(session->conn)) {
-		if (ws_write(session->conn, session->home->scratch, session_gather(session))) {
+		size_t len = 0;
+
+		/* One write takes at least one frame, and more up to SESSION_WRITE_SIZE. */
+		while ((entry = out_queue_first(&session->out)) && (len == 0 || len + entry->bytes <= SESSION_WRITE_SIZE)) {
+			len += session_write_entry(home->scratch + len, session, entry);
+			session_pop(session);
+			home->frames_out++;
+		}
+		home->bytes_out += len;
+		if (ws_write(session->conn, home->scratch, len)) {
 			session_drop_output(session); /* the connection is broken; the server calls `closed` next */
 			return;
 		}
@@ -153,7 +157,7 @@ void session_flush(struct session *session)
 
 /* ---- the end ---- */
 
-/* Nothing finds the connection by its id any more. */
+/* Removes the connection's id and frees all that it holds. */
 static void session_depart(struct session *session)
 {
 	struct session_home *home = session->home;
@@ -165,7 +169,7 @@ static void session_depart(struct session *session)
 	session->id = 0;
 	worker_cancel(home->worker, &session->timer);
 	while (list_pop_front(&session->sends))
-		continue; /* their calls own them */
+		continue; /* each is freed with its call */
 	session->send_count = 0;
 	session_drop_output(session);
 	if (session->read)

@@ -22,15 +22,15 @@
  *
  *   NEW      the handshake was good
  *   OPENING  it has an id; im is asked to admit the user, then router to bind
- *            the route; messages for it are held
+ *            the route; its messages are held
  *   LIVE     both were answered: hello was sent, messages follow
  *   CLOSING  the close frame was sent, or the connection is broken
  *
  * session_open.c leads from NEW to LIVE, session_close() to CLOSING. The other
  * files of the folder build on this one (README.md has their order).
  *
- * There are many sessions and most are idle: what only a few need at a time is
- * allocated when they do. Thread, of everything here: that of its worker.
+ * There are many sessions and most are idle: memory that only a few need at a time
+ * is allocated when they need it. Thread, of everything here: its worker's.
  */
 
 struct opening;
@@ -39,34 +39,34 @@ struct ws_conn;
 enum session_state { SESSION_NEW, SESSION_OPENING, SESSION_LIVE, SESSION_CLOSING };
 
 struct session {
-	/* what every message touches, together */
+	/* the fields that every message uses, together */
 	struct session_home *home;
 	struct ws_conn *conn;
 	struct out_queue out;
-	struct list dirty; /* in the home's list while there is something to write */
+	struct list dirty; /* in the home's list while frames wait to be written */
 	uint8_t state; /* enum session_state */
 	uint8_t subprotocol; /* enum subprotocol */
 	uint8_t send_count;
 	struct conn_route route;
 	bool never_acks; /* ack=0 */
-	bool owes_resend; /* when the read under way has ended */
-	bool closes_when_answered; /* the node drains, and im owes the answer to a send */
-	bool owes_admission; /* im gave no answer about the user after the route was bound again */
+	bool owes_resend; /* messages in flight are sent again after the read under way */
+	bool closes_when_answered; /* the node drains: closed when im has answered its sends */
+	bool owes_admission; /* the route was bound again, and im has not admitted the user since */
 	struct sequencer sequencer;
 	struct ack_window window;
 
-	struct unacked unacked; /* messages whose senders are told of the ack */
+	struct unacked unacked; /* messages whose senders are told when they are acked */
 	uint64_t id; /* of its connection; 0 while NEW */
-	struct timer timer; /* the earliest of all its deadlines */
-	struct list sends; /* struct pending_send: without an answer of im */
+	struct timer timer; /* armed for the earliest of its deadlines */
+	struct list sends; /* of struct pending_send: sends that im has not answered */
 	struct opening *opening; /* until it is LIVE */
-	struct inbox_read *read; /* while something is read from the inbox for it */
+	struct inbox_read *read; /* the read of its inbox under way; NULL: none */
 	char *names; /* uid, device and platform, each with its terminator */
-	uint64_t expires_ms; /* the token; wall clock */
-	unsigned char token_id[JWT_TOKEN_ID_BYTES]; /* long enough never to be another token's */
-	uint64_t since_ms; /* wall clock */
+	uint64_t expires_ms; /* of the token; wall clock */
+	unsigned char token_id[JWT_TOKEN_ID_BYTES]; /* so long that two tokens never share one */
+	uint64_t since_ms; /* when it was opened; wall clock */
 	uint64_t heard_ms; /* last sign of life */
-	uint64_t ping_ms; /* the next one */
+	uint64_t ping_ms; /* when the next ping is sent */
 	struct rate_limit frames;
 	uint16_t device_at, platform_at; /* in `names` */
 };
@@ -104,15 +104,18 @@ static inline struct session *session_find(const struct session_home *home, uint
 }
 
 /*
- * Asks router for a change of the route; ROUTE_NOTHING asks nothing. `answered` (NULL: nobody wants to know) is called with
- * the session's home on its thread; the session may be gone by then.
+ * Asks router for a change of the route; ROUTE_NOTHING asks nothing. `answered` (or NULL) is called with the session's home on
+ * its thread; the session may be gone by then.
  */
 void session_ask_router(struct session *session, enum route_op op, route_answered answered);
+
+/* The answer to BIND or REBIND. True: router has the route, and the answer has a valid head of the inbox. */
+bool session_take_bind_answer(struct session *session, const struct route_answer *answer);
 
 /* Makes sure that the timer of a LIVE session fires by then. */
 void session_wake_at(struct session *session, uint64_t deadline_ms);
 
-/* ---- output: references wait in a queue until the turn of the loop ends, then leave with one write ---- */
+/* ---- output: frames are queued, and written together when the turn of the loop ends ---- */
 
 /*
  * Appends to the queue and takes the reference, in any case. ERR_CLOSED: the session is not LIVE. ERR_FULL: the queue is
@@ -120,18 +123,18 @@ void session_wake_at(struct session *session, uint64_t deadline_ms);
  */
 err_t session_queue(struct session *session, const struct out_entry *entry);
 
-/* The same under limits of its own: over them the entry is dropped, ERR_FULL is returned, and the session stays. */
+/* The same with limits of the caller's. ERR_FULL: the entry was dropped, and the session stays open. */
 err_t session_queue_if_room(struct session *session, const struct out_entry *entry, const struct out_limits *limits);
 
-/* Writes what waits, as far as the socket takes it. */
+/* Writes queued frames until the socket is blocked. */
 void session_flush(struct session *session);
 
 /* ---- the end ---- */
 
-/* Sends what waits, if it can, and then the close frame. Idempotent. */
+/* Sends queued frames, as far as the socket takes them, and then the close frame. Idempotent. */
 void session_close(struct session *session, uint16_t code, const char *reason);
 
-/* The connection is gone. The memory goes with it after this. */
+/* The connection is gone. The WebSocket server frees the memory after this. */
 void session_release(struct session *session);
 
 #endif

@@ -6,21 +6,15 @@
 #include "gateway/session/session_order.h"
 #include "net/ws/ws_server.h"
 
-static void acks_tell_senders(struct session *session, uint64_t offset)
+void session_acked(struct session *session, uint64_t offset)
 {
+	uint64_t now_ms = clock_mono_ms();
 	struct message_name *name;
 
 	while ((name = unacked_take(&session->unacked, session->sequencer.epoch, offset))) {
 		receipt_sender_add(&session->home->receipts, session_uid(session), name->conversation_id, name->seq);
 		message_name_unref(name);
 	}
-}
-
-void session_acked(struct session *session, uint64_t offset)
-{
-	uint64_t now_ms = clock_mono_ms();
-
-	acks_tell_senders(session, offset);
 	if (!ack_window_take(&session->window, offset, now_ms) || !session->sequencer.is_paused ||
 	    !ack_window_has_room(&session->window, &session->home->ack_limits))
 		return;
@@ -31,7 +25,7 @@ void session_acked(struct session *session, uint64_t offset)
 static void acks_resend(struct session *session)
 {
 	counter_add(session->home->metrics->resends, 1);
-	if (ws_is_blocked(session->conn)) /* the first copy is still on its way */
+	if (ws_is_blocked(session->conn)) /* the first copy is not written yet */
 		ack_window_resent(&session->window, &session->home->ack_limits, clock_mono_ms());
 	else
 		session_read_inbox(session, READ_AGAIN, session->window.acked, ack_window_last(&session->window));
@@ -44,16 +38,6 @@ void session_resend_if_owed(struct session *session)
 	session->owes_resend = false;
 	if (is_owed)
 		acks_resend(session);
-}
-
-static void acks_give_up(struct session *session)
-{
-	if (session->window.doubt != ACK_RESENT && !ws_is_blocked(session->conn))
-		session_close(session, 4005, "no answer to a ping");
-	else if (session->sequencer.is_paused || ws_is_blocked(session->conn))
-		session_close(session, 4004, "too slow");
-	else
-		session_close(session, 4005, "no ack");
 }
 
 void session_watch_acks(struct session *session, uint64_t now_ms)
@@ -71,7 +55,12 @@ void session_watch_acks(struct session *session, uint64_t now_ms)
 			acks_resend(session);
 		break;
 	case ACK_GIVE_UP:
-		acks_give_up(session);
+		if (session->window.doubt != ACK_RESENT && !ws_is_blocked(session->conn))
+			session_close(session, 4005, "no answer to a ping");
+		else if (session->sequencer.is_paused || ws_is_blocked(session->conn))
+			session_close(session, 4004, "too slow");
+		else
+			session_close(session, 4005, "no ack");
 		break;
 	}
 }

@@ -4,10 +4,9 @@
 #include <stdint.h>
 
 /*
- * What a client's acks do, and what their absence does: the window gets room,
- * senders are told that their messages arrived, and a client that does not ack
- * is pinged, sent everything again, and closed (ack_window.h). Thread: the
- * session's worker.
+ * A client's acks: an ack frees the ack window, and the senders of the messages are
+ * told. A client that does not ack is pinged, then sent all messages in flight
+ * again, then closed (ack_window.h). Thread: the session's worker.
  */
 
 struct session;
@@ -15,10 +14,10 @@ struct session;
 /* The client has processed everything up to `offset`, which is in the inbox. */
 void session_acked(struct session *session, uint64_t offset);
 
-/* The next step against a client that does not ack, if it is due. */
+/* Takes the next step against a client that does not ack, if it is due. */
 void session_watch_acks(struct session *session, uint64_t now_ms);
 
-/* A read has ended: begins to send again what is in flight, if that had to wait for the read. */
+/* A read has ended: if messages in flight are owed a second time, the read for that begins now. */
 void session_resend_if_owed(struct session *session);
 
 #endif

@@ -4,10 +4,10 @@
 #include "gateway/wire/shared_frame.h"
 
 /*
- * Events: frames without a number. They join the end of the connection's queue
- * and touch neither the sequencer nor the ack window. An event is worth less than
- * a message: it is dropped, and counted, before hello and when the queue holds
- * more than the home's event_limits. Thread: the session's worker.
+ * Events: frames without a number. They are appended to the connection's queue and
+ * bypass sequencer and ack window. Events may be lost: before hello, and while the
+ * queue exceeds the home's event_limits, an event is dropped and counted. Thread:
+ * the session's worker.
  */
 
 struct session;

@@ -6,9 +6,9 @@
 #include "gateway/wire/server_frame.h"
 
 /*
- * Frames that the gateway itself has to say to one client. A frame that finds no
- * room in the queue closes the connection; one for a session that is not LIVE is
- * dropped. The texts are copied. Thread: the session's worker.
+ * Frames that the gateway makes for one client. A frame that does not fit into the
+ * queue closes the connection; a frame for a session that is not LIVE is dropped.
+ * The texts are copied. Thread: the session's worker.
  */
 
 struct opening;

@@ -12,8 +12,9 @@
 #include "gateway/queues/out_queue.h"
 
 /*
- * What the sessions of one worker share, and all that they know of the process.
- * The worker makes it before its thread starts. Thread: the worker's.
+ * The state that the sessions of one worker share, and the parts of the process
+ * that they use. The worker makes it before its thread starts. Thread: the
+ * worker's.
  */
 
 struct gateway_config;
@@ -23,7 +24,7 @@ struct move_targets;
 struct route_link;
 struct worker;
 
-/* A frame of any size that may be queued fits; up to SESSION_WRITE_SIZE are gathered for one write. */
+/* The scratch memory holds any frame that may be queued, or several up to SESSION_WRITE_SIZE, for one write. */
 #define SESSION_SCRATCH_SIZE (512 * 1024)
 #define SESSION_WRITE_SIZE (64 * 1024)
 
@@ -36,7 +37,7 @@ struct session_home {
 	struct route_link *routes;
 	atomic_uint *connections; /* of all workers, from the handshake on */
 	struct out_limits out_limits;
-	struct out_limits event_limits; /* a queue that is fuller takes no event */
+	struct out_limits event_limits; /* a queue over them takes no event */
 	struct ack_limits ack_limits;
 
 	/* of this worker */
@@ -44,16 +45,16 @@ struct session_home {
 	struct im_caller im;
 	struct inbox_reader reader;
 	struct receipt_sender receipts;
-	struct list dirty; /* sessions that have something to write */
+	struct list dirty; /* sessions with frames to write */
 	char *scratch; /* SESSION_SCRATCH_SIZE bytes */
 	uint64_t queue_bytes;
-	uint64_t frames_out, bytes_out; /* since they were counted last */
-	uint32_t routes_kept, routes_lost; /* by the renewals answered since the renewal looked last */
+	uint64_t frames_out, bytes_out; /* in this turn of the loop: not yet added to the metrics */
+	uint32_t routes_kept, routes_lost; /* answers to renewals since the last renewal_turn() */
 
 	/* of the drain */
 	bool takes_nobody; /* handshakes are refused */
-	const struct move_targets *targets; /* where clients are sent; NULL: they are not sent away */
-	uint64_t move_until_ms; /* until when they are to have gone there */
+	const struct move_targets *targets; /* where clients are to go; NULL: they stay */
+	uint64_t move_until_ms; /* when the last of them is to go */
 };
 
 #endif

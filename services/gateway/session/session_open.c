@@ -22,19 +22,6 @@
 
 /* ---- the handshake ---- */
 
-static void open_name(struct session *session, const struct handshake *handshake)
-{
-	struct buf names = { 0 };
-
-	buf_append(&names, handshake->claims.uid, strlen(handshake->claims.uid) + 1);
-	session->device_at = (uint16_t)names.len;
-	buf_append(&names, handshake->device, strlen(handshake->device) + 1);
-	session->platform_at = (uint16_t)names.len;
-	buf_append(&names, handshake->platform, strlen(handshake->platform) + 1);
-	session->names = memcpy(mem_alloc(names.len), names.ptr, names.len);
-	buf_release(&names);
-}
-
 static bool open_may_take_in(const struct session_home *home, const char **detail)
 {
 	if (home->takes_nobody)
@@ -73,6 +60,7 @@ static err_t open_on_accept(const struct ws_handshake *request, unsigned subprot
 	struct session_home *home = arg;
 	struct session *session = memory;
 	struct handshake handshake;
+	struct buf names = { 0 };
 
 	if (!open_may_take_in(home, detail)) {
 		counter_add(home->metrics->handshakes[HANDSHAKE_UNAVAILABLE], 1);
@@ -89,13 +77,19 @@ static err_t open_on_accept(const struct ws_handshake *request, unsigned subprot
 	session->never_acks = handshake.never_acks;
 	memcpy(session->token_id, handshake.token_id, sizeof(session->token_id));
 	session->opening = opening_new(handshake.has_position, handshake.epoch, handshake.offset);
-	open_name(session, &handshake);
 	list_init(&session->dirty);
 	list_init(&session->sends);
+	buf_append(&names, handshake.claims.uid, strlen(handshake.claims.uid) + 1);
+	session->device_at = (uint16_t)names.len;
+	buf_append(&names, handshake.device, strlen(handshake.device) + 1);
+	session->platform_at = (uint16_t)names.len;
+	buf_append(&names, handshake.platform, strlen(handshake.platform) + 1);
+	session->names = memcpy(mem_alloc(names.len), names.ptr, names.len); /* without the spare capacity of a buf */
+	buf_release(&names);
 	return OK;
 }
 
-/* ---- live: hello, and what the client missed ---- */
+/* ---- live: hello, then missed messages ---- */
 
 void session_tell_to_move(struct session *session)
 {
@@ -138,9 +132,7 @@ static void open_on_bound(const struct route_answer *answer, void *home)
 	if (!session || session->state != SESSION_OPENING)
 		return;
 	struct opening *opening = session->opening;
-	bool is_bound = !answer->err && answer->inbox_epoch && answer->inbox_head < SEQUENCER_MAX_OFFSET;
-	conn_route_bound(&session->route, is_bound);
-	if (!is_bound) {
+	if (!session_take_bind_answer(session, answer)) {
 		log_warn("router did not bind a connection", LOG_TEXT("uid", session_uid(session)), LOG_ERR(answer->err));
 		session_close(session, 1013, "router does not answer: try again");
 		return;

@@ -3,7 +3,7 @@
 
 /*
  * From the handshake to LIVE: im admits the user, router binds the route, then
- * hello leaves and what the client missed is read. The order is bind, hold, read,
+ * hello is sent and missed messages are read. The order is bind, hold, read,
  * release: a message is then in the page that is read, or comes live, or both, and
  * leaves once. Thread: the session's worker.
  */
@@ -11,10 +11,10 @@
 struct session;
 struct ws_handlers;
 
-/* Of the WebSocket server; their arg is the struct session_home. */
+/* For the WebSocket server; their arg is the struct session_home. */
 extern const struct ws_handlers session_handlers;
 
-/* The node drains: the client is told when to go, and where. A session that is not LIVE yet is told when it is. */
+/* The node drains: tells the client when to reconnect, and where. A session that is not LIVE yet does that when it is. */
 void session_tell_to_move(struct session *session);
 
 #endif

@@ -9,14 +9,14 @@
 #include "gateway/session/session_submit.h"
 #include "gateway/wire/message_frame.h"
 
-/* What the sequencer may hold for one connection. */
+/* Most that the sequencer may hold for one connection. */
 #define ORDER_HELD_MAX 64
 #define ORDER_HELD_BYTES_MAX (64 * 1024)
 #define ORDER_HOLE_MS 200
 
 #define ORDER_PAGE_MAX 50
-#define ORDER_CATCH_UP_MAX 20 /* what a client is given before it has to read over HTTP: contract section 4 */
-#define ORDER_HOLE_MAX 500 /* a larger hole is the client's to read */
+#define ORDER_CATCH_UP_MAX 20 /* missed messages that a client gets; it reads the rest over HTTP: contract section 4 */
+#define ORDER_HOLE_MAX 500 /* a client reads a larger hole itself, over HTTP */
 
 static void order_let_go(void *item)
 {
@@ -77,7 +77,7 @@ static void order_fill(struct session *session, uint64_t from, uint64_t to)
 	} else if (!session->read) {
 		session_read_inbox(session, READ_HOLE, from - 1, to);
 	}
-	/* Otherwise the end of the read under way comes back to the hole. */
+	/* Otherwise pages_finish() finds the hole when the read under way has ended. */
 }
 
 /* ---- sending ---- */
@@ -94,7 +94,7 @@ err_t session_queue_message(struct session *session, struct worker_frame *frame,
 	return session_queue(session, &entry);
 }
 
-/* A message of another user in a one-to-one conversation: its ack is told to the sender. */
+/* A message of another user in a one-to-one conversation: the sender is told when it is acked. */
 static bool order_wants_receipt(const struct session *session, const struct message_name *name, enum viewer viewer)
 {
 	return name && viewer == VIEWER_OTHER && session->home->config->delivered_events &&
@@ -119,7 +119,7 @@ static err_t order_send(struct session *session, struct worker_frame *frame, enu
 	if (ack_window_messages(&session->window))
 		session_wake_at(session, ack_window_deadline(&session->window, limits));
 	if (ack_window_is_full(&session->window, limits)) {
-		/* Until the window has room, messages that come are left in the inbox. */
+		/* Until the window has room, further messages stay in the inbox. */
 		counter_add(session->home->metrics->window_stalls, 1);
 		sequencer_pause(&session->sequencer);
 	}
@@ -129,7 +129,7 @@ static err_t order_send(struct session *session, struct worker_frame *frame, enu
 static void order_resync(struct session *session, uint64_t epoch, uint64_t now_ms)
 {
 	session_write_resync(session, epoch);
-	/* The client reads all that it does not have: messages in flight need no ack. */
+	/* The client reads all messages that it does not have: messages in flight need no ack. */
 	ack_window_restart(&session->window, sequencer_given_out(&session->sequencer));
 	if (session->sequencer.is_paused)
 		sequencer_resume(&session->sequencer, now_ms);
@@ -144,7 +144,7 @@ void session_send_due(struct session *session, uint64_t now_ms)
 	       (action = sequencer_take(&session->sequencer, now_ms, &effect)) != SEQUENCER_NOTHING) {
 		switch (action) {
 		case SEQUENCER_SEND:
-			/* A message that cannot be queued closes the connection, so the result says nothing more. */
+			/* A message that cannot be queued closes the connection; the loop ends then. */
 			(void)!order_send(session, effect.record.item, effect.record.tag, effect.record.offset, now_ms);
 			break;
 		case SEQUENCER_RESYNC:
@@ -163,17 +163,36 @@ void session_send_due(struct session *session, uint64_t now_ms)
 
 /* ---- delivering ---- */
 
-static enum verdict order_deliver_in_turn(struct session *session, const struct sequencer_record *record, uint64_t now_ms)
+static enum verdict order_deliver_frame(struct session *session, uint64_t epoch, uint64_t offset, struct worker_frame *frame,
+                                        enum viewer viewer, uint64_t now_ms)
 {
+	const struct shared_frame *shared = frame->shared;
 	struct gateway_metrics *metrics = session->home->metrics;
 	err_t err = OK;
+	bool waits = viewer == VIEWER_SENDER && session->send_count &&
+	             session_awaits(session, shared->client_msg_id, offset);
 
-	switch (sequencer_record(&session->sequencer, record, now_ms)) {
+	if (sabotaged(SABOTAGE_NO_SEQUENCER) && session->state == SESSION_LIVE && epoch == session->sequencer.epoch &&
+	    offset > session->sequencer.next)
+		sequencer_jump(&session->sequencer, offset, now_ms);
+	if (!waits && sequencer_pass(&session->sequencer, epoch, offset)) {
+		err = order_send(session, worker_frame_ref(frame), viewer, offset, now_ms);
+		return err ? VERDICT_LAGGING : VERDICT_QUEUED;
+	}
+	const struct sequencer_record record = {
+		.epoch = epoch,
+		.offset = offset,
+		.item = frame,
+		.bytes = (uint32_t)shared->tails[viewer][session->subprotocol].len,
+		.tag = (uint8_t)viewer,
+		.waits = waits,
+	};
+	switch (sequencer_record(&session->sequencer, &record, now_ms)) {
 	case SEQUENCER_SEND:
-		err = order_send(session, worker_frame_ref(record->item), record->tag, record->offset, now_ms);
+		err = order_send(session, worker_frame_ref(frame), viewer, offset, now_ms);
 		break;
 	case SEQUENCER_HOLD:
-		worker_frame_ref(record->item);
+		worker_frame_ref(frame);
 		counter_add(metrics->held, 1);
 		break;
 	case SEQUENCER_FORGET:
@@ -185,31 +204,6 @@ static enum verdict order_deliver_in_turn(struct session *session, const struct 
 	return err ? VERDICT_LAGGING : VERDICT_QUEUED;
 }
 
-static enum verdict order_deliver_shown(struct session *session, uint64_t epoch, uint64_t offset, struct worker_frame *frame,
-                                        enum viewer viewer, uint64_t now_ms)
-{
-	const struct shared_frame *shared = frame->shared;
-	bool waits = viewer == VIEWER_SENDER && session->send_count &&
-	             session_awaits(session, shared->client_msg_id, offset);
-
-	if (sabotaged(SABOTAGE_NO_SEQUENCER) && session->state == SESSION_LIVE && epoch == session->sequencer.epoch &&
-	    offset > session->sequencer.next)
-		sequencer_jump(&session->sequencer, offset, now_ms);
-	if (!waits && sequencer_pass(&session->sequencer, epoch, offset)) {
-		err_t err = order_send(session, worker_frame_ref(frame), viewer, offset, now_ms);
-		return err ? VERDICT_LAGGING : VERDICT_QUEUED;
-	}
-	const struct sequencer_record record = {
-		.epoch = epoch,
-		.offset = offset,
-		.item = frame,
-		.bytes = (uint32_t)shared->tails[viewer][session->subprotocol].len,
-		.tag = (uint8_t)viewer,
-		.waits = waits,
-	};
-	return order_deliver_in_turn(session, &record, now_ms);
-}
-
 enum verdict session_deliver(struct session *session, uint64_t epoch, uint64_t offset, struct worker_frame *frame,
                              enum viewer viewer, uint64_t now_ms)
 {
@@ -217,10 +211,10 @@ enum verdict session_deliver(struct session *session, uint64_t epoch, uint64_t o
 	enum verdict verdict = VERDICT_LAGGING;
 
 	if (frame)
-		verdict = order_deliver_shown(session, epoch, offset, frame, viewer, now_ms);
+		verdict = order_deliver_frame(session, epoch, offset, frame, viewer, now_ms);
 	else
 		sequencer_learn(&session->sequencer, epoch, offset, now_ms);
-	/* The sequencer may have more to do than the record that it has just judged. */
+	/* Other records may be sent now, or a resync or a hole may be due. */
 	if (sequencer->hold || sequencer->owes_resync || sequencer->hole_deadline_ms)
 		session_send_due(session, now_ms);
 	return verdict;

@@ -47,7 +47,7 @@ static void pages_give_up(struct session *session, err_t err, uint64_t now_ms)
 	const struct inbox_read *read = session->read;
 
 	log_warn("an inbox was not read", LOG_TEXT("uid", session_uid(session)), LOG_U64("after", read->after), LOG_ERR(err));
-	/* While the sequencer is paused nothing is owed at once: the hole is read when the window has room. */
+	/* A paused sequencer keeps the hole: it is read when the window has room. */
 	if (read->purpose != READ_AGAIN && read->epoch == session->sequencer.epoch && !session->sequencer.is_paused)
 		sequencer_skip(&session->sequencer);
 	pages_finish(session, now_ms);
@@ -81,7 +81,7 @@ void session_watch_read(struct session *session, uint64_t now_ms)
 
 /* ---- a page ---- */
 
-/* NULL: it cannot be shown. */
+/* NULL: the entry cannot be shown. */
 static struct worker_frame *pages_frame_of(const Skein__V1__SyncEntry *entry, const char *uid, enum viewer *viewer)
 {
 	Skein__V1__Message *message = entry->message;
@@ -106,45 +106,31 @@ static struct worker_frame *pages_frame_of(const Skein__V1__SyncEntry *entry, co
 	return frame;
 }
 
-/* The inbox has an entry of which no frame can be made. The client is told to read it over HTTP. */
-static void pages_pass_over(struct session *session, uint64_t epoch, uint64_t offset, uint64_t now_ms)
-{
-	counter_add(session->home->metrics->malformed, 1);
-	log_error("an inbox entry cannot be shown", LOG_TEXT("uid", session_uid(session)), LOG_U64("offset", offset));
-	if (epoch != session->sequencer.epoch || offset < session->sequencer.next || session->sequencer.is_paused)
-		return;
-	sequencer_learn(&session->sequencer, epoch, offset, now_ms);
-	sequencer_skip(&session->sequencer);
-	session_send_due(session, now_ms);
-}
-
 static void pages_feed(struct session *session, uint64_t epoch, const Skein__V1__SyncEntry *entry, uint64_t now_ms)
 {
+	struct sequencer *sequencer = &session->sequencer;
 	enum viewer viewer;
 	struct worker_frame *frame = pages_frame_of(entry, session_uid(session), &viewer);
 
-	if (!frame) {
-		pages_pass_over(session, epoch, entry->offset, now_ms);
+	if (frame) {
+		(void)session_deliver(session, epoch, entry->offset, frame, viewer, now_ms);
+		worker_frame_unref(frame);
 		return;
 	}
-	(void)session_deliver(session, epoch, entry->offset, frame, viewer, now_ms);
-	worker_frame_unref(frame);
-}
-
-/* The client missed more than it is given at once: it reads the rest over HTTP, and live messages go on after hello's head. */
-static void pages_leave_rest_to_client(struct session *session, uint64_t head, uint64_t now_ms)
-{
-	pages_count(session, SYNC_MORE);
-	session_write_sync_more(session, sequencer_given_out(&session->sequencer));
-	sequencer_jump(&session->sequencer, head + 1, now_ms);
-	ack_window_restart(&session->window, head);
-	if (session->sequencer.is_paused)
-		sequencer_resume(&session->sequencer, now_ms);
+	counter_add(session->home->metrics->malformed, 1);
+	log_error("an inbox entry cannot be shown", LOG_TEXT("uid", session_uid(session)), LOG_U64("offset", entry->offset));
+	if (epoch == sequencer->epoch && entry->offset >= sequencer->next && !sequencer->is_paused) {
+		/* The client is told to read it over HTTP. */
+		sequencer_learn(sequencer, epoch, entry->offset, now_ms);
+		sequencer_skip(sequencer);
+		session_send_due(session, now_ms);
+	}
 }
 
 static void pages_take_missed(struct session *session, const Skein__V1__SyncResponse *page, uint64_t now_ms)
 {
-	const struct inbox_read read = *session->read; /* freed with the connection, which may end here */
+	const struct inbox_read read = *session->read; /* a copy: the connection may be closed here, which frees the read */
+	struct sequencer *sequencer = &session->sequencer;
 	uint64_t last = page->entries[page->n_entries - 1]->offset;
 
 	pages_count(session, SYNC_READ);
@@ -152,21 +138,16 @@ static void pages_take_missed(struct session *session, const Skein__V1__SyncResp
 		pages_feed(session, read.epoch, page->entries[i], now_ms);
 	if (session->state != SESSION_LIVE)
 		return;
-	if (read.purpose == READ_CATCH_UP && last < read.to && read.epoch == session->sequencer.epoch &&
-	    session->sequencer.next <= read.to)
-		pages_leave_rest_to_client(session, read.to, now_ms);
+	if (read.purpose == READ_CATCH_UP && last < read.to && read.epoch == sequencer->epoch && sequencer->next <= read.to) {
+		/* The client reads the rest over HTTP; live messages go on after the head in hello. */
+		pages_count(session, SYNC_MORE);
+		session_write_sync_more(session, sequencer_given_out(sequencer));
+		sequencer_jump(sequencer, read.to + 1, now_ms);
+		ack_window_restart(&session->window, read.to);
+		if (sequencer->is_paused)
+			sequencer_resume(sequencer, now_ms);
+	}
 	pages_finish(session, now_ms);
-}
-
-static void pages_write_again(struct session *session, const Skein__V1__SyncEntry *entry, uint64_t to)
-{
-	enum viewer viewer;
-
-	if (entry->offset <= session->window.acked || entry->offset > to)
-		return;
-	struct worker_frame *frame = pages_frame_of(entry, session_uid(session), &viewer);
-	if (frame)
-		(void)!session_queue_message(session, frame, viewer, entry->offset); /* a failure closes the session */
 }
 
 static void pages_take_again(struct session *session, const Skein__V1__SyncResponse *page, uint64_t now_ms)
@@ -175,8 +156,16 @@ static void pages_take_again(struct session *session, const Skein__V1__SyncRespo
 	uint64_t last = page->entries[page->n_entries - 1]->offset;
 
 	pages_count(session, SYNC_READ);
-	for (size_t i = 0; i < page->n_entries && session->state == SESSION_LIVE; i++)
-		pages_write_again(session, page->entries[i], to);
+	for (size_t i = 0; i < page->n_entries && session->state == SESSION_LIVE; i++) {
+		const Skein__V1__SyncEntry *entry = page->entries[i];
+		enum viewer viewer;
+
+		if (entry->offset <= session->window.acked || entry->offset > to)
+			continue;
+		struct worker_frame *frame = pages_frame_of(entry, session_uid(session), &viewer);
+		if (frame)
+			(void)!session_queue_message(session, frame, viewer, entry->offset); /* a failure closes the session */
+	}
 	if (session->state != SESSION_LIVE)
 		return;
 	if (last < to && session->window.doubt == ACK_RESENT) {
@@ -188,7 +177,7 @@ static void pages_take_again(struct session *session, const Skein__V1__SyncRespo
 	pages_finish(session, now_ms);
 }
 
-/* The inbox does not know the position any more. */
+/* The inbox does not have the position any more. */
 static void pages_take_reset(struct session *session, const Skein__V1__SyncResponse *page, uint64_t now_ms)
 {
 	const struct inbox_read *read = session->read;
@@ -209,32 +198,16 @@ static bool pages_is_dense(const Skein__V1__SyncResponse *page, uint64_t after)
 	return page->n_entries > 0;
 }
 
-/* im may read a replica that does not have the entries yet: such a page makes no sense and is asked for again. */
+/* False: the page has holes, for example because im read a replica that lags. The read is repeated then. */
 static bool pages_makes_sense(const Skein__V1__SyncResponse *page, const struct inbox_read *read)
 {
 	return page->epoch && page->head < SEQUENCER_MAX_OFFSET &&
 	       (page->reset || page->epoch != read->epoch || pages_is_dense(page, read->after));
 }
 
-static void pages_take(struct session *session, const Skein__V1__SyncResponse *page, uint64_t now_ms)
-{
-	const struct inbox_read *read = session->read;
-	bool is_stale = read->epoch != session->sequencer.epoch;
-
-	if (is_stale)
-		pages_finish(session, now_ms); /* the inbox was made anew meanwhile, and the client knows */
-	else if (!pages_makes_sense(page, read))
-		pages_fail(session, ERR_INTERNAL, now_ms);
-	else if (page->reset || page->epoch != read->epoch)
-		pages_take_reset(session, page, now_ms);
-	else if (read->purpose == READ_AGAIN)
-		pages_take_again(session, page, now_ms);
-	else
-		pages_take_missed(session, page, now_ms);
-}
-
 void session_take_page(struct session *session, err_t err, struct str response)
 {
+	const struct inbox_read *read = session->read;
 	uint64_t now_ms = clock_mono_ms();
 	Skein__V1__SyncResponse *page = NULL;
 
@@ -246,6 +219,15 @@ void session_take_page(struct session *session, err_t err, struct str response)
 		pages_fail(session, err, now_ms);
 		return;
 	}
-	pages_take(session, page, now_ms);
+	if (read->epoch != session->sequencer.epoch)
+		pages_finish(session, now_ms); /* the inbox has another epoch since, and the client was told */
+	else if (!pages_makes_sense(page, read))
+		pages_fail(session, ERR_INTERNAL, now_ms);
+	else if (page->reset || page->epoch != read->epoch)
+		pages_take_reset(session, page, now_ms);
+	else if (read->purpose == READ_AGAIN)
+		pages_take_again(session, page, now_ms);
+	else
+		pages_take_missed(session, page, now_ms);
 	skein__v1__sync_response__free_unpacked(page, NULL);
 }

@@ -19,30 +19,6 @@ static void receive_on_sent(struct session *session, uint64_t held_offset)
 		session_close(session, 1001, "this node goes away");
 }
 
-static void receive_ack(struct session *session, uint64_t offset)
-{
-	/* The client may have read over HTTP what was never sent here. */
-	if (offset <= sequencer_reach(&session->sequencer))
-		session_acked(session, offset);
-	else if (!session->sequencer.old_epoch) /* otherwise the ack may be of the inbox before: it crossed the resync */
-		session_write_error(session, "", err_code(ERR_INVALID_ARGUMENT), "offset was never given out");
-}
-
-static void receive_frame(struct session *session, const struct client_frame *frame)
-{
-	switch (frame->kind) {
-	case CLIENT_PING:
-		session_write_pong(session);
-		break;
-	case CLIENT_SEND:
-		session_submit(session, frame, receive_on_sent);
-		break;
-	case CLIENT_ACK:
-		receive_ack(session, frame->offset);
-		break;
-	}
-}
-
 void session_receive(struct session *session, struct str message)
 {
 	struct client_frame frame;
@@ -57,8 +33,14 @@ void session_receive(struct session *session, struct str message)
 		session_close(session, 4003, frame.detail);
 	else if (err)
 		session_write_error(session, frame.rid, err_code(err), frame.detail);
-	else
-		receive_frame(session, &frame);
+	else if (frame.kind == CLIENT_PING)
+		session_write_pong(session);
+	else if (frame.kind == CLIENT_SEND)
+		session_submit(session, &frame, receive_on_sent);
+	else if (frame.offset <= sequencer_reach(&session->sequencer)) /* sent here, or read over HTTP */
+		session_acked(session, frame.offset);
+	else if (!session->sequencer.old_epoch) /* otherwise it may be an ack of the old epoch that crossed the resync */
+		session_write_error(session, "", err_code(ERR_INVALID_ARGUMENT), "offset was never given out");
 	client_frame_release(&frame);
 }
 

@@ -4,8 +4,8 @@
 #include "base/text/str.h"
 
 /*
- * Frames from the client, of the right kind and within the limits: read, and
- * obeyed. Before hello they are kept. Thread: the session's worker.
+ * Reads and executes the frames of a client. The caller has checked their kind and
+ * the rate limit. Frames before hello are kept. Thread: the session's worker.
  */
 
 struct opening;
@@ -13,7 +13,7 @@ struct session;
 
 void session_receive(struct session *session, struct str message);
 
-/* Takes up what was kept, once the session is LIVE. */
+/* The session is LIVE: executes the frames that were kept. */
 void session_receive_early(struct session *session, const struct opening *opening);
 
 #endif

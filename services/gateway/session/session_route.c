@@ -5,7 +5,7 @@
 #include "gateway/session/session.h"
 #include "gateway/session/session_order.h"
 
-/* A logout kicks by the route, and so found nothing while the route was lost: im is asked again. */
+/* A logout kicks by the route. It found no route while that was lost, so im is asked again. */
 static void route_on_admitted(struct session *session, err_t err)
 {
 	session->owes_admission = err != OK;
@@ -26,8 +26,7 @@ static void route_on_rebound(const struct route_answer *answer, void *home)
 
 	if (!session)
 		return;
-	bool is_bound = !answer->err && answer->inbox_epoch && answer->inbox_head < SEQUENCER_MAX_OFFSET;
-	conn_route_bound(&session->route, is_bound);
+	bool is_bound = session_take_bind_answer(session, answer);
 	if (answer->err == ERR_FAILED_PRECONDITION)
 		session_close(session, 4001, "a newer connection took its place");
 	if (!is_bound)

@@ -4,11 +4,11 @@
 /*
  * Keeps the route of a LIVE session in router's registry: renewals, and binding
  * again when the route was lost or is in doubt. Its states are those of
- * router/conn_route.h; the first BIND is session_open.c's.
+ * router/conn_route.h; session_open.c sends the first BIND.
  *
- * A session that finds its route gone binds again *and reads again*: messages
- * appended to the inbox meanwhile found no connection. Thread: the session's
- * worker.
+ * A session whose route was lost binds again *and reads again*: push found no
+ * connection for messages that were appended to the inbox meanwhile. Thread: the
+ * session's worker.
  */
 
 struct session;

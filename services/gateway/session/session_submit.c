@@ -13,27 +13,10 @@ struct pending_send {
 	struct gateway_metrics *metrics;
 	struct list of_session;
 	void (*answered)(struct session *session, uint64_t held_offset);
-	uint64_t held_offset; /* its message waits at this number; 0: it did not come yet */
+	uint64_t held_offset; /* its message is held at this number; 0: it has not come yet */
 	char rid[CLIENT_RID_MAX + 1];
 	char client_msg_id[CLIENT_MSG_ID_MAX + 1];
 };
-
-static void submit_write_ack(struct session *session, const struct pending_send *send,
-                             const Skein__V1__SendResponse *response)
-{
-	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
-	Skein__V1__Ack ack = SKEIN__V1__ACK__INIT;
-
-	ack.rid = (char *)send->rid;
-	ack.msg_id = response->msg_id;
-	ack.conversation_id = response->conversation_id;
-	ack.seq = response->seq;
-	ack.time = response->time;
-	ack.duplicate = response->duplicate;
-	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_ACK;
-	frame.ack = &ack;
-	session_write_frame(session, &frame);
-}
 
 static const char *submit_sentence_of(err_t err, const char *detail)
 {
@@ -49,6 +32,8 @@ static const char *submit_sentence_of(err_t err, const char *detail)
 static void submit_write_answer(struct session *session, const struct pending_send *send, err_t err, struct str bytes,
                                 const char *detail)
 {
+	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
+	Skein__V1__Ack ack = SKEIN__V1__ACK__INIT;
 	Skein__V1__SendResponse *response = NULL;
 
 	if (!err) {
@@ -61,7 +46,15 @@ static void submit_write_answer(struct session *session, const struct pending_se
 		return;
 	}
 	counter_add(send->metrics->sends, 1);
-	submit_write_ack(session, send, response);
+	ack.rid = (char *)send->rid;
+	ack.msg_id = response->msg_id;
+	ack.conversation_id = response->conversation_id;
+	ack.seq = response->seq;
+	ack.time = response->time;
+	ack.duplicate = response->duplicate;
+	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_ACK;
+	frame.ack = &ack;
+	session_write_frame(session, &frame);
 	skein__v1__send_response__free_unpacked(response, NULL);
 }
 

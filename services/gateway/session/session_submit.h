@@ -15,17 +15,17 @@
 struct client_frame;
 struct session;
 
-/* Of all sessions of the process: what im has to answer, and what is kept in memory for it. */
+/* Unanswered sends of all sessions of the process. Bounds the load on im, and the memory for them. */
 #define GATEWAY_SENDS_MAX 20000
 
 /*
- * Passes a `send` frame on to im. After im's answer was written to the client, `answered` is called with the number of the
- * message that was held for it (0: none).
+ * Passes a `send` frame on to im. After im's answer was written to the client, `answered` is called with the number at which
+ * its message is held (0: none).
  */
 void session_submit(struct session *session, const struct client_frame *frame,
                     void (*answered)(struct session *session, uint64_t held_offset));
 
-/* The message of a send that has no answer yet: it must not overtake the answer. Remembers its offset. */
+/* Whether this message is of a send that im has not answered: it must not overtake the answer. Remembers its offset. */
 bool session_awaits(struct session *session, struct str client_msg_id, uint64_t offset);
 
 #endif

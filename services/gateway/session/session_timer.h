@@ -11,7 +11,7 @@
 
 struct session;
 
-/* The session has opened: from now on its deadlines are kept. */
+/* The session has opened: arms its timer. */
 void session_timer_start(struct session *session, uint64_t now_ms);
 
 /* The wall clock was set: the token may expire sooner, or later, than the timer was armed for. */

@@ -24,7 +24,7 @@ static err_t PRINTF_LIKE(3, 4) client_frame_fault(struct client_frame *out, err_
 	return err;
 }
 
-/* 1-64 printable ASCII characters; a blank is one. */
+/* 1 to 64 printable ASCII characters, blanks included. */
 static bool client_frame_rid_is_valid(struct str rid)
 {
 	if (rid.len < 1 || rid.len > CLIENT_RID_MAX)
@@ -35,7 +35,7 @@ static bool client_frame_rid_is_valid(struct str rid)
 	return true;
 }
 
-/* `text` is an offset: decimal digits. One that no inbox reaches is a number that was never given out. */
+/* Decimal digits. A number over 64 bits becomes UINT64_MAX, which no inbox reaches. */
 static bool client_frame_offset_parse(struct str text, uint64_t *offset)
 {
 	if (text.len < 1 || text.len > OFFSET_MAX)
@@ -57,24 +57,10 @@ static void client_frame_pack_request(struct client_frame *out, const Skein__V1_
 
 /* ---- JSON ---- */
 
-/* A text of the message as protobuf-c wants it; JSON's strings are terminated and hold no NUL. */
+/* A text of the message for protobuf-c. The JSON reader terminates strings and refuses NUL. */
 static char *client_frame_proto_text(struct str text)
 {
 	return text.ptr ? (char *)text.ptr : (char *)protobuf_c_empty_string;
-}
-
-static void client_frame_read_recipient(const json_t *message, Skein__V1__SendRequest *request, struct json_error *error)
-{
-	json_t *to = json_object_field(message, "to", JSON_REQUIRED, error);
-
-	json_prefix(error, "message.to.");
-	struct str user = json_ident(to, "user", JSON_OPTIONAL, error);
-	struct str group = json_ident(to, "group", JSON_OPTIONAL, error);
-	json_prefix(error, "message.");
-	if (to && !user.ptr == !group.ptr)
-		json_fail(error, ERR_INVALID_ARGUMENT, "to", "message.to must have either user or group");
-	request->to_user = client_frame_proto_text(user);
-	request->to_group = client_frame_proto_text(group);
 }
 
 /* `texts` has room for MENTIONS_MAX. */
@@ -107,7 +93,15 @@ static void client_frame_read_message(const json_t *message, struct client_frame
 	if (client_msg_id.ptr && !client_msg_id_is_valid(client_msg_id))
 		json_fail(error, ERR_INVALID_ARGUMENT, "client_msg_id",
 		          "message.client_msg_id must be printable ASCII without a blank");
-	client_frame_read_recipient(message, &request, error);
+	json_t *to = json_object_field(message, "to", JSON_REQUIRED, error);
+	json_prefix(error, "message.to.");
+	struct str user = json_ident(to, "user", JSON_OPTIONAL, error);
+	struct str group = json_ident(to, "group", JSON_OPTIONAL, error);
+	json_prefix(error, "message.");
+	if (to && !user.ptr == !group.ptr)
+		json_fail(error, ERR_INVALID_ARGUMENT, "to", "message.to must have either user or group");
+	request.to_user = client_frame_proto_text(user);
+	request.to_group = client_frame_proto_text(group);
 	request.type = client_frame_proto_text(json_text(message, "type", JSON_REQUIRED, 1, TYPE_MAX, error));
 	json_t *content = json_object_field(message, "body", JSON_OPTIONAL, error);
 	request.reply_to = (uint64_t)json_int(message, "reply_to", JSON_OPTIONAL, 1, SEQ_MAX, error);
@@ -328,15 +322,6 @@ static err_t client_frame_read_proto_send(struct client_frame *out, const Skein_
 	return OK;
 }
 
-static err_t client_frame_read_proto_ack(struct client_frame *out, const Skein__V1__AckUpTo *ack)
-{
-	out->kind = CLIENT_ACK;
-	if (!client_frame_offset_parse(str_from(ack->offset), &out->offset))
-		return client_frame_fault(out, ERR_INVALID_ARGUMENT,
-		                          "offset must be the decimal number of a message frame, as a string");
-	return OK;
-}
-
 static err_t client_frame_read_proto(struct client_frame *out, struct str bytes, const char *from)
 {
 	Skein__V1__ClientFrame *frame = skein__v1__client_frame__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
@@ -352,7 +337,10 @@ static err_t client_frame_read_proto(struct client_frame *out, struct str bytes,
 		err = client_frame_read_proto_send(out, frame->send, from);
 		break;
 	case SKEIN__V1__CLIENT_FRAME__FRAME_ACK:
-		err = client_frame_read_proto_ack(out, frame->ack);
+		out->kind = CLIENT_ACK;
+		if (!client_frame_offset_parse(str_from(frame->ack->offset), &out->offset))
+			err = client_frame_fault(out, ERR_INVALID_ARGUMENT,
+			                         "offset must be the decimal number of a message frame, as a string");
 		break;
 	default:
 		err = client_frame_fault(out, ERR_PROTOCOL, "unknown type");

@@ -8,8 +8,8 @@
 #include "gateway/wire/server_frame.h"
 
 /*
- * Frames of clients, read strictly from either subprotocol. Forms and types are
- * checked here; im decides whether a message makes sense (its type, its body, the
+ * Frames of clients, read strictly from either subprotocol. The form of each field
+ * is checked here; im checks the content of a message (its type, its body, the
  * sender's right to send it).
  */
 
@@ -24,7 +24,7 @@ enum client_frame_kind {
 
 struct client_frame {
 	enum client_frame_kind kind;
-	char rid[CLIENT_RID_MAX + 1]; /* "" if there is none */
+	char rid[CLIENT_RID_MAX + 1]; /* empty: the frame has none */
 	uint64_t offset; /* of ACK */
 	char client_msg_id[CLIENT_MSG_ID_MAX + 1]; /* of SEND */
 	struct buf request; /* of SEND: a serialized SendRequest in the name of `from` */
@@ -32,11 +32,11 @@ struct client_frame {
 };
 
 /*
- *   OK                       `out` says what is asked for
+ *   OK                       `out` is the request
  *   ERR_INVALID_ARGUMENT     a known type with a bad field, which `detail` names
  *   ERR_FAILED_PRECONDITION  a type of the contract that this version does not serve
- *   ERR_PROTOCOL             not a frame at all: the connection is to be closed
- * `rid` is set whenever the frame had a good one. Release it in any case.
+ *   ERR_PROTOCOL             not a frame: the connection must be closed
+ * `rid` is set in all cases if the frame has a valid one. Release `out` in any case.
  */
 err_t client_frame_read(struct client_frame *out, enum subprotocol subprotocol, struct str bytes, const char *from) MUST_CHECK;
 void client_frame_release(struct client_frame *frame);

@@ -3,8 +3,9 @@
 #include "base/text/buf.h"
 #include "base/text/ident.h"
 #include "base/text/json.h"
+#include "base/wire.h"
 
-/* The body's members, without its braces; false: it is no object. */
+/* Appends a comma and the members of the body. False: the body is not an object, or has a member `type` or `kind`. */
 static bool event_frame_put_members(struct buf *out, struct str body)
 {
 	struct json_error error = { 0 };
@@ -23,31 +24,23 @@ static bool event_frame_put_members(struct buf *out, struct str body)
 	return is_good;
 }
 
-static void event_frame_put_proto(struct buf *out, const Skein__V1__Event *event)
-{
-	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
-
-	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_EVENT;
-	frame.event = (Skein__V1__Event *)event;
-	size_t len = skein__v1__server_frame__get_packed_size(&frame);
-	out->len += skein__v1__server_frame__pack(&frame, (uint8_t *)buf_reserve(out, len));
-}
-
 struct shared_frame *event_frame_new(const Skein__V1__Event *event)
 {
 	struct str kind = str_from(event->kind), body = str_from(event->body);
+	size_t packed_size = skein__v1__event__get_packed_size(event);
 	struct shared_frame_ends ends;
 	struct shared_frame *frame = NULL;
 	struct buf bytes = { 0 };
 
-	if (!ident_is_valid(kind) || skein__v1__event__get_packed_size(event) > EVENT_MAX)
+	if (!ident_is_valid(kind) || packed_size > EVENT_MAX)
 		return NULL;
 	buf_append_text(&bytes, "{\"type\":\"event\",\"kind\":");
 	json_put_string(&bytes, kind);
 	if (event_frame_put_members(&bytes, body)) {
 		buf_append_char(&bytes, '}');
 		ends.tails[VIEWER_OTHER][SUBPROTOCOL_JSON] = bytes.len;
-		event_frame_put_proto(&bytes, event);
+		wire_put_bytes_head(&bytes, SKEIN__V1__SERVER_FRAME__FRAME_EVENT, packed_size);
+		bytes.len += skein__v1__event__pack(event, (uint8_t *)buf_reserve(&bytes, packed_size));
 		ends.tails[VIEWER_OTHER][SUBPROTOCOL_PROTO] = bytes.len;
 		ends.tails[VIEWER_SENDER][SUBPROTOCOL_JSON] = ends.tails[VIEWER_SENDER][SUBPROTOCOL_PROTO] = bytes.len;
 		ends.client_msg_id = bytes.len;

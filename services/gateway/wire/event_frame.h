@@ -7,7 +7,7 @@
  * The frame of an event: the same bytes for all connections of a subprotocol,
  * since it has no number.
  *
- *   JSON      {"type":"event","kind":"read","conversation_id":...}   the members of the body after `kind`
+ *   JSON      {"type":"event","kind":"read","conversation_id":...}   the members of the body follow `kind`
  *   protobuf  32 len <Event>
  */
 
@@ -15,8 +15,8 @@
 #define EVENT_MAX (16 * 1024)
 
 /*
- * NULL: the kind is no name, or the body is not empty and not a JSON object, or it is too large. One reference. Parses the
- * body once. Thread: any.
+ * One reference. NULL: the kind is not a valid id, the body is neither empty nor a JSON object, or the event is too large.
+ * Parses the body once. Thread: any.
  */
 struct shared_frame *event_frame_new(const Skein__V1__Event *event);
 

@@ -53,11 +53,6 @@ static err_t handshake_read_device(struct handshake *out, const struct ws_handsh
 	return OK;
 }
 
-static bool handshake_is_decimal(const char *text)
-{
-	return *text && strspn(text, "0123456789") == strlen(text);
-}
-
 static err_t handshake_read_position(struct handshake *out, const struct ws_handshake *request, const char **detail)
 {
 	char epoch[4 * EPOCH_CHARACTERS + 1], offset[OFFSET_DIGITS + 1];
@@ -70,7 +65,7 @@ static err_t handshake_read_position(struct handshake *out, const struct ws_hand
 		return handshake_bad(detail, "epoch and offset go together");
 	if (epoch_len < 1 || utf8_length(str_of(epoch, (size_t)epoch_len)) > EPOCH_CHARACTERS)
 		return handshake_bad(detail, "epoch must be 1 to 15 characters");
-	if (offset_len < 1 || !handshake_is_decimal(offset))
+	if (offset_len < 1 || strspn(offset, "0123456789") != (size_t)offset_len)
 		return handshake_bad(detail, "offset must be 1 to 20 decimal digits");
 	out->has_position = true;
 	out->epoch = inbox_epoch_parse(str_of(epoch, (size_t)epoch_len));
@@ -79,29 +74,22 @@ static err_t handshake_read_position(struct handshake *out, const struct ws_hand
 	return OK;
 }
 
-static err_t handshake_read_ack(struct handshake *out, const struct ws_handshake *request, const char **detail)
-{
-	char ack[2];
-	int len = ws_query(request, "ack", ack, sizeof(ack));
-
-	if (len == WS_QUERY_ABSENT)
-		return OK;
-	if (len != 1 || (ack[0] != '0' && ack[0] != '1'))
-		return handshake_bad(detail, "ack must be 0 or 1");
-	out->never_acks = ack[0] == '0';
-	return OK;
-}
-
 err_t handshake_read(struct handshake *out, const struct ws_handshake *request, const struct jwt_keys *keys,
                      const char **detail)
 {
+	char ack[2];
+
 	*out = (struct handshake){ 0 };
 	err_t err = handshake_authenticate(out, request, keys);
 	if (!err)
 		err = handshake_read_device(out, request, detail);
 	if (!err)
 		err = handshake_read_position(out, request, detail);
-	if (!err)
-		err = handshake_read_ack(out, request, detail);
-	return err;
+	if (err)
+		return err;
+	int len = ws_query(request, "ack", ack, sizeof(ack));
+	if (len != WS_QUERY_ABSENT && (len != 1 || (ack[0] != '0' && ack[0] != '1')))
+		return handshake_bad(detail, "ack must be 0 or 1");
+	out->never_acks = len == 1 && ack[0] == '0';
+	return OK;
 }

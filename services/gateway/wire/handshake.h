@@ -5,7 +5,7 @@
 #include "net/jwt.h"
 #include "net/ws/ws_server.h"
 
-/* What a client says when it asks for a connection: contract section 4. */
+/* Token and parameters of a client's request for a connection: contract section 4. */
 
 struct handshake {
 	struct jwt_claims claims;
@@ -14,13 +14,13 @@ struct handshake {
 	char platform[16];
 	bool never_acks; /* ack=0 */
 	bool has_position; /* epoch and offset were given */
-	uint64_t epoch; /* 0: none that could be an inbox's */
+	uint64_t epoch; /* 0: not an epoch of any inbox */
 	uint64_t offset;
 };
 
 /*
- * ERR_UNAUTHENTICATED: no good token, and no word about why. ERR_INVALID_ARGUMENT: `*detail` is a sentence that names the
- * parameter.
+ * ERR_UNAUTHENTICATED: no valid token; the reason is logged, not told. ERR_INVALID_ARGUMENT: `*detail` is a sentence that
+ * names the parameter.
  */
 err_t handshake_read(struct handshake *out, const struct ws_handshake *request, const struct jwt_keys *keys,
                      const char **detail) MUST_CHECK;

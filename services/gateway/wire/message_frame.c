@@ -16,9 +16,8 @@
  *             `--- head, per connection ------'`--- tail, shared ---'
  *
  * The field `offset` (16) comes before `message` (2): fields of a protobuf
- * message may come in any order. The sender's frames carry client_msg_id, the
- * last field of the message in either form, so they are the others' frames with
- * a piece put in.
+ * message may come in any order. The frames for the sender's connections also have
+ * client_msg_id, as the last field of the message.
  */
 
 #define JSON_HEAD "{\"type\":\"message\",\"offset\":\""
@@ -56,7 +55,7 @@ static bool message_frame_is_fit_to_show(const Skein__V1__Message *message)
 	       (!*message->body || *message->body == '{') && !*message->client_msg_id;
 }
 
-/* The longest tail is returned: the frame is too large if that one is. */
+/* Returns the length of the longest tail. */
 static size_t message_frame_put_tails(struct buf *out, struct shared_frame_ends *ends, struct str message,
                                       struct str message_json, bool for_sender, struct str client_msg_id)
 {
@@ -117,36 +116,23 @@ struct shared_frame *message_frame_new(struct str message, bool for_sender, stru
 	return frame;
 }
 
-static size_t message_frame_head_len(enum subprotocol subprotocol, size_t digits)
-{
-	if (subprotocol == SUBPROTOCOL_JSON)
-		return sizeof(JSON_HEAD) - 1 + digits;
-	return sizeof(PROTO_OFFSET_TAG) - 1 + 1 + digits;
-}
-
-static char *message_frame_write_head(char *out, enum subprotocol subprotocol, struct str offset)
-{
-	if (subprotocol == SUBPROTOCOL_JSON) {
-		memcpy(out, JSON_HEAD, sizeof(JSON_HEAD) - 1);
-		out += sizeof(JSON_HEAD) - 1;
-	} else {
-		memcpy(out, PROTO_OFFSET_TAG, sizeof(PROTO_OFFSET_TAG) - 1);
-		out += sizeof(PROTO_OFFSET_TAG) - 1;
-		*out++ = (char)offset.len;
-	}
-	memcpy(out, offset.ptr, offset.len);
-	return out + offset.len;
-}
-
 size_t message_frame_write(char *out, const struct shared_frame *frame, enum viewer viewer, enum subprotocol subprotocol,
                            uint64_t offset)
 {
 	char text[DECIMAL_SIZE];
 	struct str tail = frame->tails[viewer][subprotocol], digits = decimal(text, offset);
-	size_t len = message_frame_head_len(subprotocol, digits.len) + tail.len;
+	/* In protobuf a byte with the length of the offset follows the tag. */
+	size_t head_len = subprotocol == SUBPROTOCOL_JSON ? sizeof(JSON_HEAD) - 1 : sizeof(PROTO_OFFSET_TAG) - 1 + 1;
+	size_t len = head_len + digits.len + tail.len;
 	char *at = out + ws_frame_header((unsigned char *)out, subprotocol_opcode(subprotocol), len);
 
-	at = message_frame_write_head(at, subprotocol, digits);
-	memcpy(at, tail.ptr, tail.len);
-	return (size_t)(at - out) + tail.len;
+	if (subprotocol == SUBPROTOCOL_JSON) {
+		memcpy(at, JSON_HEAD, sizeof(JSON_HEAD) - 1);
+	} else {
+		memcpy(at, PROTO_OFFSET_TAG, sizeof(PROTO_OFFSET_TAG) - 1);
+		at[head_len - 1] = (char)digits.len;
+	}
+	memcpy(at + head_len, digits.ptr, digits.len);
+	memcpy(at + head_len + digits.len, tail.ptr, tail.len);
+	return (size_t)(at - out) + len;
 }

@@ -6,18 +6,18 @@
 #include "gateway/wire/shared_frame.h"
 
 /*
- * The frame of a message. Between two connections only the WebSocket header and
- * the offset differ: the head, written in front of the shared tail when the
- * frame is copied out.
+ * The frame of a message. For two connections with the same viewer and subprotocol
+ * only the WebSocket header and the offset differ. They are the head, which is
+ * written in front of the shared tail when the frame is copied out.
  */
 
 /* Bytes in front of the tail, at most. */
 #define MESSAGE_HEAD_MAX (WS_HEADER_MAX + 64)
 
 /*
- * `message`: a serialized Message without client_msg_id. `for_sender`: there are connections of the sender's, which see
- * the client_msg_id. NULL: not a message that can be shown, or its frame is too large. One reference. Costs a parse of the
- * message and one pass over it for each tail. Thread: any.
+ * `message`: a serialized Message without client_msg_id. `for_sender`: connections of the sender get it, with the
+ * client_msg_id. One reference. NULL: the message cannot be shown, or its frame is too large. Costs a parse of the message
+ * and one pass over it for each tail. Thread: any.
  */
 struct shared_frame *message_frame_new(struct str message, bool for_sender, struct str client_msg_id);
 

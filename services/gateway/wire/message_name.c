@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/text/ident.h"
 
-/* The other side of a one-to-one conversation; empty: there is none. */
+/* The user in a one-to-one conversation who is not the sender; empty: there is none. */
 static struct str message_name_other_side(const char *conversation_id, const char *sender)
 {
 	struct str uid = str_from(sender);

@@ -5,10 +5,10 @@
 #include <stdint.h>
 
 /*
- * Which one-to-one message a frame is: conversation and seq, and whose ack its
- * sender is told of. Connections keep it for a message in flight; the message's
- * bytes need not stay for that. References are counted atomically: the thread that
- * encodes the frame makes it, workers keep it.
+ * Identifies a one-to-one message: conversation, seq and recipient. Connections keep
+ * the name of a message in flight, so that its sender can be told of the ack when
+ * the frame is gone. References are counted atomically: the thread that encodes the
+ * frame makes the name, workers keep it.
  */
 struct message_name {
 	atomic_uint refs;
@@ -22,7 +22,7 @@ static inline const char *message_name_recipient(const struct message_name *name
 	return name->texts;
 }
 
-/* One reference. NULL: nobody has to be told, since it is no message from one user to another in a one-to-one conversation. */
+/* One reference. NULL: not a message from one user to another in a one-to-one conversation; its ack is not told. */
 struct message_name *message_name_new(const char *conversation_id, uint64_t seq, const char *sender);
 
 struct message_name *message_name_ref(struct message_name *name);

@@ -17,55 +17,33 @@ static void server_frame_put_text_if_set(struct buf *out, const char *key, const
 		server_frame_put_text(out, key, text);
 }
 
-static void server_frame_put_hello(struct buf *out, const Skein__V1__Hello *hello)
-{
-	server_frame_put_text(out, "type", "hello");
-	server_frame_put_text(out, "node", hello->node);
-	server_frame_put_text(out, "conn", hello->conn);
-	server_frame_put_text(out, "uid", hello->uid);
-	server_frame_put_text(out, "device", hello->device);
-	json_put_u64_field(out, "heartbeat_s", hello->heartbeat_s);
-	server_frame_put_text(out, "epoch", hello->epoch);
-	server_frame_put_text(out, "head", hello->head);
-}
-
-static void server_frame_put_ack(struct buf *out, const Skein__V1__Ack *ack)
-{
-	server_frame_put_text(out, "type", "ack");
-	server_frame_put_text(out, "rid", ack->rid);
-	json_put_id_field(out, "msg_id", ack->msg_id);
-	server_frame_put_text(out, "conversation_id", ack->conversation_id);
-	json_put_u64_field(out, "seq", ack->seq);
-	json_put_u64_field(out, "time", ack->time);
-	json_put_bool_field(out, "duplicate", ack->duplicate);
-}
-
-static void server_frame_put_error(struct buf *out, const Skein__V1__Error *error)
-{
-	server_frame_put_text(out, "type", "error");
-	server_frame_put_text_if_set(out, "rid", error->rid);
-	server_frame_put_text(out, "code", error->code);
-	server_frame_put_text(out, "message", error->message);
-}
-
-static void server_frame_put_reconnect(struct buf *out, const Skein__V1__Reconnect *reconnect)
-{
-	server_frame_put_text(out, "type", "reconnect");
-	json_put_u64_field(out, "after_ms", reconnect->after_ms);
-	server_frame_put_text_if_set(out, "url", reconnect->url);
-}
-
-static void server_frame_put_frame(struct buf *out, const Skein__V1__ServerFrame *frame)
+static void server_frame_put_members(struct buf *out, const Skein__V1__ServerFrame *frame)
 {
 	switch (frame->frame_case) {
 	case SKEIN__V1__SERVER_FRAME__FRAME_HELLO:
-		server_frame_put_hello(out, frame->hello);
+		server_frame_put_text(out, "type", "hello");
+		server_frame_put_text(out, "node", frame->hello->node);
+		server_frame_put_text(out, "conn", frame->hello->conn);
+		server_frame_put_text(out, "uid", frame->hello->uid);
+		server_frame_put_text(out, "device", frame->hello->device);
+		json_put_u64_field(out, "heartbeat_s", frame->hello->heartbeat_s);
+		server_frame_put_text(out, "epoch", frame->hello->epoch);
+		server_frame_put_text(out, "head", frame->hello->head);
 		break;
 	case SKEIN__V1__SERVER_FRAME__FRAME_ACK:
-		server_frame_put_ack(out, frame->ack);
+		server_frame_put_text(out, "type", "ack");
+		server_frame_put_text(out, "rid", frame->ack->rid);
+		json_put_id_field(out, "msg_id", frame->ack->msg_id);
+		server_frame_put_text(out, "conversation_id", frame->ack->conversation_id);
+		json_put_u64_field(out, "seq", frame->ack->seq);
+		json_put_u64_field(out, "time", frame->ack->time);
+		json_put_bool_field(out, "duplicate", frame->ack->duplicate);
 		break;
 	case SKEIN__V1__SERVER_FRAME__FRAME_ERROR:
-		server_frame_put_error(out, frame->error);
+		server_frame_put_text(out, "type", "error");
+		server_frame_put_text_if_set(out, "rid", frame->error->rid);
+		server_frame_put_text(out, "code", frame->error->code);
+		server_frame_put_text(out, "message", frame->error->message);
 		break;
 	case SKEIN__V1__SERVER_FRAME__FRAME_RESYNC:
 		server_frame_put_text(out, "type", "resync");
@@ -76,13 +54,15 @@ static void server_frame_put_frame(struct buf *out, const Skein__V1__ServerFrame
 		server_frame_put_text(out, "next_offset", frame->sync_more->next_offset);
 		break;
 	case SKEIN__V1__SERVER_FRAME__FRAME_RECONNECT:
-		server_frame_put_reconnect(out, frame->reconnect);
+		server_frame_put_text(out, "type", "reconnect");
+		json_put_u64_field(out, "after_ms", frame->reconnect->after_ms);
+		server_frame_put_text_if_set(out, "url", frame->reconnect->url);
 		break;
 	case SKEIN__V1__SERVER_FRAME__FRAME_PONG:
 		server_frame_put_text(out, "type", "pong");
 		break;
 	default:
-		assert(!"a frame that is made here");
+		assert(!"a frame that server_frame() encodes");
 	}
 }
 
@@ -95,7 +75,7 @@ struct payload *server_frame(enum subprotocol subprotocol, const Skein__V1__Serv
 	}
 	struct buf json = { 0 };
 	buf_append_char(&json, '{');
-	server_frame_put_frame(&json, frame);
+	server_frame_put_members(&json, frame);
 	buf_append_char(&json, '}');
 	struct payload *payload = payload_new(buf_str(&json));
 	buf_release(&json);

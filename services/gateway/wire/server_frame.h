@@ -7,13 +7,13 @@
 
 /*
  * Frames for one client: all but messages and events (message_frame.h,
- * event_frame.h). Both subprotocols are made from the protobuf structs; in JSON the
- * same fields stand under the same names, beside `type`.
+ * event_frame.h). Both subprotocols are encoded from the protobuf structs; the JSON
+ * form has the same fields with the same names, and `type`.
  */
 
 enum subprotocol { SUBPROTOCOL_JSON, SUBPROTOCOL_PROTO, SUBPROTOCOL_COUNT };
 
-/* Their names in a handshake, in this order; a client that names none gets the first. */
+/* Their names in a handshake, in this order. A client that names none gets the first one. */
 extern const char *const subprotocol_names[SUBPROTOCOL_COUNT];
 
 static inline enum ws_opcode subprotocol_opcode(enum subprotocol subprotocol)

@@ -11,28 +11,28 @@
  * A frame that many connections get, encoded once for each subprotocol: a
  * message (message_frame.h) or an event (event_frame.h).
  *
- * One thread makes it, all workers read it. Its count of references is atomic;
- * a worker does not touch that for each connection, it keeps a worker_frame,
- * whose count is its own.
+ * One thread makes it, all workers read it. Its reference count is atomic. To avoid
+ * an atomic operation for each connection, a worker holds one reference in a
+ * worker_frame, which has a count of its own.
  */
 
 /* Largest server frame: contract section 1. */
 #define SHARED_FRAME_MAX (256 * 1024)
 
-/* Whose connection gets a message: only the sender's see its client_msg_id. */
+/* The viewers of a message: only connections of its sender get the client_msg_id. */
 enum viewer { VIEWER_OTHER, VIEWER_SENDER, VIEWER_COUNT };
 
 struct message_name; /* message_name.h */
 
 struct shared_frame {
 	atomic_uint refs;
-	struct str tails[VIEWER_COUNT][SUBPROTOCOL_COUNT]; /* into `bytes`; what follows the part of each connection */
+	struct str tails[VIEWER_COUNT][SUBPROTOCOL_COUNT]; /* into `bytes`; the part after the head */
 	struct str client_msg_id; /* into `bytes` */
-	struct message_name *name; /* of a one-to-one message; NULL: nobody is told that it was delivered */
+	struct message_name *name; /* of a one-to-one message; NULL: its ack is not told */
 	char bytes[];
 };
 
-/* Where each tail ends in the bytes they are made of. A tail may be empty. */
+/* The end of each tail in the bytes of the frame. A tail may be empty. */
 struct shared_frame_ends {
 	size_t tails[VIEWER_COUNT][SUBPROTOCOL_COUNT]; /* one after the other, in this order */
 	size_t client_msg_id;

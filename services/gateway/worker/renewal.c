@@ -4,8 +4,7 @@
 #include "gateway/session/session_home.h"
 #include "gateway/session/session_route.h"
 
-/* Router had lost most of the routes that were renewed lately: Redis has forgotten, and there is no reason to wait for
- * the round. */
+/* Router had lost most of the routes that were renewed lately: Redis has lost its data, so all routes are bound again now. */
 static bool renewal_routes_were_forgotten(struct session_home *home)
 {
 	bool were = home->routes_lost > home->routes_kept;
@@ -14,22 +13,14 @@ static bool renewal_routes_were_forgotten(struct session_home *home)
 	return were;
 }
 
-static void renewal_doubt_all(struct session_home *home)
-{
-	for (uint32_t slot = 0; slot < home->table.slot_count; slot++) {
-		struct session *session = conn_table_at(&home->table, slot);
-
-		if (session)
-			session_doubt_route(session);
-	}
-}
-
 void renewal_turn(struct renewal *renewal, struct session_home *home)
 {
 	uint32_t slots = home->table.slot_count;
+	struct session *session;
 
 	if (atomic_exchange(&renewal->is_doubt_asked, false)) {
-		renewal_doubt_all(home);
+		for (uint32_t slot = 0; (session = conn_table_next(&home->table, &slot));)
+			session_doubt_route(session);
 		renewal_hurry(renewal);
 	}
 	if (atomic_exchange(&renewal->is_hurry_asked, false) || renewal_routes_were_forgotten(home))
@@ -40,7 +31,7 @@ void renewal_turn(struct renewal *renewal, struct session_home *home)
 	while (slice--) {
 		if (renewal->next_slot >= slots)
 			renewal->next_slot = 0;
-		struct session *session = conn_table_at(&home->table, renewal->next_slot++);
+		session = conn_table_at(&home->table, renewal->next_slot++);
 		if (session)
 			session_renew(session);
 	}

@@ -5,10 +5,10 @@
 #include <stdint.h>
 
 /*
- * The round of renewals of one worker: once a second a slice of its sessions
- * renews their routes, so that each route is renewed every RENEWAL_ROUND_S, a
- * third of its life in router. In a hurry (router or Redis was away) a round takes
- * RENEWAL_HURRY_S. Thread: the worker's, but for the two requests.
+ * The round of renewals of one worker: once a second the routes of a slice of its
+ * sessions are renewed, so that each route is renewed every RENEWAL_ROUND_S, a
+ * third of its life in router. After an outage of router or Redis a round takes
+ * RENEWAL_HURRY_S. Thread: the worker's, except for the two requests.
  */
 
 #define RENEWAL_ROUND_S 30
@@ -18,17 +18,17 @@ struct session_home;
 
 struct renewal {
 	uint32_t next_slot; /* where the next slice begins */
-	uint32_t hurried_slots; /* slots still to be renewed in a hurry */
+	uint32_t hurried_slots; /* slots still to be renewed in a round of RENEWAL_HURRY_S */
 	atomic_bool is_hurry_asked, is_doubt_asked;
 };
 
 /* Once a second. */
 void renewal_turn(struct renewal *renewal, struct session_home *home);
 
-/* The routes of all connections are renewed within a few seconds. Thread: any. */
+/* Requests that the routes of all connections are renewed within RENEWAL_HURRY_S. Thread: any. */
 void renewal_hurry(struct renewal *renewal);
 
-/* All are bound again, and the inboxes read again: push took the node for dead for a while. Thread: any. */
+/* Push took the node for dead for a while: requests that all routes are bound and all inboxes read again. Thread: any. */
 void renewal_doubt(struct renewal *renewal);
 
 #endif

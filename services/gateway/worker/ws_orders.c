@@ -19,7 +19,7 @@ struct ws_order {
 	uint16_t code;
 	const char *reason;
 	bool is_patient;
-	ws_order_done done; /* NULL: nobody waits */
+	ws_order_done done; /* or NULL */
 	void *arg;
 	err_t err;
 };
@@ -32,7 +32,7 @@ static void ws_order_report(struct task *task)
 	mem_free(order);
 }
 
-/* Back to the main worker, with the outcome. */
+/* Posts the outcome to the main worker. */
 static void ws_order_finish(struct ws_order *order, err_t err)
 {
 	order->err = err;
@@ -67,7 +67,7 @@ static void ws_order_listen(struct task *task)
 		.subprotocol_count = SUBPROTOCOL_COUNT,
 		.session_size = sizeof(struct session),
 		.max_message = (size_t)config->ws_max_message,
-		/* The kernel spreads by hash: one worker may get more than its share. */
+		/* The limit of the process: the kernel spreads connections by hash, so one worker may get more than its share. */
 		.max_connections = (unsigned)config->ws_max_connections,
 		.max_handshakes_per_address = (unsigned)config->ws_handshakes_per_address,
 		.handshake_timeout_ms = WS_HANDSHAKE_TIMEOUT_MS,
@@ -104,15 +104,12 @@ static void ws_order_move_all(struct task *task)
 {
 	struct ws_order *order = container_of(task, struct ws_order, task);
 	struct session_home *home = &order->w->home;
+	struct session *session;
 
 	home->targets = order->targets;
 	home->move_until_ms = clock_mono_ms() + order->spread_ms;
-	for (uint32_t slot = 0; slot < home->table.slot_count; slot++) {
-		struct session *session = conn_table_at(&home->table, slot);
-
-		if (session)
-			session_tell_to_move(session);
-	}
+	for (uint32_t slot = 0; (session = conn_table_next(&home->table, &slot));)
+		session_tell_to_move(session);
 	ws_order_finish(order, OK);
 }
 
@@ -125,13 +122,12 @@ static void ws_order_close_all(struct task *task)
 {
 	struct ws_order *order = container_of(task, struct ws_order, task);
 	struct session_home *home = &order->w->home;
+	struct session *session;
 
-	for (uint32_t slot = 0; slot < home->table.slot_count; slot++) {
-		struct session *session = conn_table_at(&home->table, slot);
-
-		if (session && order->is_patient && session->send_count)
+	for (uint32_t slot = 0; (session = conn_table_next(&home->table, &slot));) {
+		if (order->is_patient && session->send_count)
 			session->closes_when_answered = true;
-		else if (session)
+		else
 			session_close(session, order->code, order->reason);
 	}
 	ws_order_finish(order, OK);

@@ -11,15 +11,18 @@
 #include "gateway/session/session_pages.h"
 #include "gateway/session/session_timer.h"
 
-/* A queue that holds more than this part of its limits takes no event. */
+/* A queue that is filled to more than 1/4 of its limits takes no event: the rest is for messages. */
 #define WS_WORKER_EVENT_SHARE 4
 
 /* ---- every turn of the loop ---- */
 
-static void ws_worker_show_figures(struct ws_worker *w)
+static void ws_worker_before_sleep(uv_prepare_t *prepare)
 {
+	struct ws_worker *w = prepare->data;
 	struct session_home *home = &w->home;
 
+	while (!list_is_empty(&home->dirty))
+		session_flush(container_of(home->dirty.next, struct session, dirty));
 	if (home->frames_out) {
 		counter_add(home->metrics->frames_out, home->frames_out);
 		counter_add(home->metrics->bytes_out, home->bytes_out);
@@ -27,28 +30,12 @@ static void ws_worker_show_figures(struct ws_worker *w)
 	}
 	atomic_store_explicit(&w->shown_queue_bytes, home->queue_bytes, memory_order_relaxed);
 	atomic_store_explicit(&w->shown_reads, home->reader.under_way, memory_order_relaxed);
-}
-
-static void ws_worker_note_turn(struct ws_worker *w)
-{
 	uint64_t turn_us = clock_mono_us() - w->woke_us;
-
 	if (w->woke_us && turn_us > atomic_load_explicit(&w->longest_turn_us, memory_order_relaxed))
 		atomic_store_explicit(&w->longest_turn_us, turn_us, memory_order_relaxed);
 }
 
-static void ws_worker_before_sleep(uv_prepare_t *prepare)
-{
-	struct ws_worker *w = prepare->data;
-	struct list *dirty = &w->home.dirty;
-
-	while (!list_is_empty(dirty))
-		session_flush(container_of(dirty->next, struct session, dirty));
-	ws_worker_show_figures(w);
-	ws_worker_note_turn(w);
-}
-
-/* The callbacks of what woke the loop have run by now; the loop looked at the clock when it woke. */
+/* Runs after the I/O callbacks of this turn; uv_now() is the time at which the loop woke. */
 static void ws_worker_after_sleep(uv_check_t *check)
 {
 	struct ws_worker *w = check->data;
@@ -56,24 +43,15 @@ static void ws_worker_after_sleep(uv_check_t *check)
 	w->woke_us = uv_now(&w->worker.loop) * 1000;
 }
 
-/* Tokens expire by the wall clock, timers run by the monotonic one. */
-static void ws_worker_follow_clock(struct ws_worker *w)
-{
-	if (!clock_watch_was_set(&w->clock))
-		return;
-	for (uint32_t slot = 0; slot < w->home.table.slot_count; slot++) {
-		struct session *session = conn_table_at(&w->home.table, slot);
-
-		if (session)
-			session_clock_was_set(session);
-	}
-}
-
 static void ws_worker_every_second(uv_timer_t *timer)
 {
 	struct ws_worker *w = timer->data;
+	struct session *session;
 
-	ws_worker_follow_clock(w);
+	/* Tokens expire by the wall clock, timers run by the monotonic one. */
+	if (clock_watch_was_set(&w->clock))
+		for (uint32_t slot = 0; (session = conn_table_next(&w->home.table, &slot));)
+			session_clock_was_set(session);
 	renewal_turn(&w->renewal, &w->home);
 }
 

@@ -11,8 +11,8 @@
 
 /*
  * A thread that holds connections: its own loop, listener (all workers share
- * the port), sessions and timers. What was queued during a turn of the loop is
- * written at its end, one system call a connection.
+ * the port), sessions and timers. Frames that are queued during a turn of the loop
+ * are written at its end, with one system call for each connection.
  *
  * Other threads reach it through orders (ws_orders.h) and tasks, and read its
  * figures.
@@ -20,10 +20,9 @@
 
 struct ws_server;
 
-/* What a worker is given. */
 struct ws_worker_setup {
 	unsigned index;
-	struct worker *main; /* answers to orders go there */
+	struct worker *main; /* gets the answers to orders */
 	const struct gateway_config *config;
 	struct gateway_metrics *metrics;
 	const struct jwt_keys *keys;
@@ -37,7 +36,7 @@ struct ws_worker {
 	struct session_home home;
 	struct worker *main;
 	unsigned index;
-	struct ws_server *server; /* NULL when there is none */
+	struct ws_server *server; /* NULL: it does not listen */
 	struct renewal renewal;
 	struct clock_watch clock;
 	uv_prepare_t before_sleep;
@@ -47,20 +46,20 @@ struct ws_worker {
 	/* figures for other threads, as of the end of the last turn */
 	atomic_uint_fast64_t shown_queue_bytes;
 	atomic_uint shown_reads;
-	atomic_uint_fast64_t longest_turn_us; /* since it was last asked */
+	atomic_uint_fast64_t longest_turn_us; /* since ws_worker_take_lag_ms() */
 };
 
 /* Thread of these two: the main worker's. */
 err_t ws_worker_init(struct ws_worker *w, const struct ws_worker_setup *setup) MUST_CHECK;
 err_t ws_worker_start(struct ws_worker *w) MUST_CHECK;
 
-/* Closes the handles of its loop and stops it; there is no server any more. Thread: the worker's. */
+/* Closes the handles of its loop and stops it. The server is closed. Thread: the worker's. */
 void ws_worker_stop(struct ws_worker *w);
 
-/* Waits for its thread and frees everything. Nothing will be posted to it any more. Thread: the main worker's. */
+/* Waits for its thread and frees everything. Nothing will be posted to it. Thread: the main worker's. */
 void ws_worker_release(struct ws_worker *w);
 
-/* The longest turn of its loop since the last time it was asked. Thread: any; one asks. */
+/* The longest turn of its loop since the last call. Thread: any one. */
 uint64_t ws_worker_take_lag_ms(struct ws_worker *w);
 
 uint64_t ws_worker_queue_bytes(const struct ws_worker *w);

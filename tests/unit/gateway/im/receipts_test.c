@@ -10,7 +10,7 @@
 #include "gateway/im/receipts.h"
 #include "proto/im.pb-c.h"
 
-/* Takes a batch and reads it as im does. */
+/* Takes a batch and unpacks it, as im does. */
 static Skein__V1__DeliveredRequest *take(struct receipts *receipts)
 {
 	struct buf bytes = { 0 };
@@ -63,7 +63,7 @@ static void fill(struct receipts *receipts, unsigned count)
 	}
 }
 
-static void a_batch_has_256_and_the_oldest_go_first(void **state)
+static void a_batch_has_at_most_256_receipts_oldest_first(void **state)
 {
 	struct receipts receipts;
 	uint64_t seq = 0;
@@ -84,7 +84,7 @@ static void a_batch_has_256_and_the_oldest_go_first(void **state)
 	receipts_release(&receipts);
 }
 
-static void over_the_limit_new_ones_are_refused_and_known_ones_still_rise(void **state)
+static void over_the_limit_a_new_receipt_is_refused_and_a_known_one_still_rises(void **state)
 {
 	struct receipts receipts;
 	(void)state;
@@ -101,7 +101,7 @@ static void over_the_limit_new_ones_are_refused_and_known_ones_still_rise(void *
 	receipts_release(&receipts);
 }
 
-static void a_user_and_a_conversation_are_told_apart_where_their_texts_meet(void **state)
+static void two_pairs_of_user_and_conversation_differ_even_if_their_texts_join_to_the_same(void **state)
 {
 	struct receipts receipts;
 	(void)state;
@@ -117,9 +117,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(acks_of_one_conversation_become_one_receipt_of_the_highest_seq),
-		cmocka_unit_test(a_batch_has_256_and_the_oldest_go_first),
-		cmocka_unit_test(over_the_limit_new_ones_are_refused_and_known_ones_still_rise),
-		cmocka_unit_test(a_user_and_a_conversation_are_told_apart_where_their_texts_meet),
+		cmocka_unit_test(a_batch_has_at_most_256_receipts_oldest_first),
+		cmocka_unit_test(over_the_limit_a_new_receipt_is_refused_and_a_known_one_still_rises),
+		cmocka_unit_test(two_pairs_of_user_and_conversation_differ_even_if_their_texts_join_to_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,13 +10,13 @@
 
 static const struct ack_limits limits = { .max_messages = 4, .max_bytes = 1000, .timeout_ms = 10 };
 
-static void an_idle_one_takes_40_bytes_at_most(void **state)
+static void an_idle_window_takes_40_bytes_at_most(void **state)
 {
 	(void)state;
 	assert_true(sizeof(struct ack_window) <= 40);
 }
 
-static void what_was_queued_is_in_flight_until_acked(void **state)
+static void a_queued_message_is_in_flight_until_acked(void **state)
 {
 	struct ack_window w = { 0 };
 	(void)state;
@@ -84,7 +84,7 @@ static void it_is_full_at_either_limit_and_has_room_when_half_is_free(void **sta
 	ack_window_release(&w);
 }
 
-static void one_message_finds_room_however_large(void **state)
+static void an_empty_window_has_room_for_a_message_of_any_size(void **state)
 {
 	struct ack_window w = { 0 };
 	(void)state;
@@ -96,7 +96,7 @@ static void one_message_finds_room_however_large(void **state)
 	assert_true(ack_window_has_room(&w, &limits));
 }
 
-static void the_room_is_that_for_messages_like_the_last_one(void **state)
+static void the_room_counts_messages_of_the_size_of_the_last_one(void **state)
 {
 	struct ack_window w = { 0 };
 	(void)state;
@@ -126,7 +126,7 @@ static void an_ack_backwards_or_again_changes_nothing(void **state)
 	ack_window_release(&w);
 }
 
-static void an_ack_of_what_was_read_elsewhere_frees_all_and_counts_ahead(void **state)
+static void an_ack_beyond_the_last_message_frees_all_and_covers_later_numbers(void **state)
 {
 	struct ack_window w = { 0 };
 	(void)state;
@@ -165,7 +165,7 @@ static void after_a_jump_it_counts_from_there(void **state)
 	ack_window_release(&w);
 }
 
-static void who_answers_pings_but_does_not_ack_gets_it_again_once(void **state)
+static void a_client_that_answers_pings_but_does_not_ack_is_sent_all_again_once(void **state)
 {
 	struct ack_window w = { 0 };
 	(void)state;
@@ -183,7 +183,7 @@ static void who_answers_pings_but_does_not_ack_gets_it_again_once(void **state)
 	ack_window_release(&w);
 }
 
-static void who_does_not_answer_a_ping_is_given_up(void **state)
+static void a_client_that_does_not_answer_a_ping_is_given_up(void **state)
 {
 	struct ack_window w = { 0 };
 	(void)state;
@@ -197,7 +197,7 @@ static void who_does_not_answer_a_ping_is_given_up(void **state)
 	ack_window_release(&w);
 }
 
-static void a_step_that_comes_late_leaves_the_client_its_time(void **state)
+static void a_late_step_does_not_shorten_the_time_until_the_next(void **state)
 {
 	struct ack_window w = { 0 };
 	(void)state;
@@ -208,7 +208,7 @@ static void a_step_that_comes_late_leaves_the_client_its_time(void **state)
 	ack_window_release(&w);
 }
 
-static void any_progress_is_trust(void **state)
+static void any_progress_restores_trust(void **state)
 {
 	struct ack_window w = { 0 };
 	(void)state;
@@ -225,7 +225,7 @@ static void any_progress_is_trust(void **state)
 	ack_window_release(&w);
 }
 
-static void it_waits_from_the_first_message_on(void **state)
+static void the_timeout_begins_with_the_first_message(void **state)
 {
 	struct ack_window w = { 0 };
 	(void)state;
@@ -242,20 +242,20 @@ static void it_waits_from_the_first_message_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_idle_one_takes_40_bytes_at_most),
-		cmocka_unit_test(what_was_queued_is_in_flight_until_acked),
+		cmocka_unit_test(an_idle_window_takes_40_bytes_at_most),
+		cmocka_unit_test(a_queued_message_is_in_flight_until_acked),
 		cmocka_unit_test(any_number_of_messages_and_acks_adds_up),
 		cmocka_unit_test(it_is_full_at_either_limit_and_has_room_when_half_is_free),
-		cmocka_unit_test(one_message_finds_room_however_large),
-		cmocka_unit_test(the_room_is_that_for_messages_like_the_last_one),
+		cmocka_unit_test(an_empty_window_has_room_for_a_message_of_any_size),
+		cmocka_unit_test(the_room_counts_messages_of_the_size_of_the_last_one),
 		cmocka_unit_test(an_ack_backwards_or_again_changes_nothing),
-		cmocka_unit_test(an_ack_of_what_was_read_elsewhere_frees_all_and_counts_ahead),
+		cmocka_unit_test(an_ack_beyond_the_last_message_frees_all_and_covers_later_numbers),
 		cmocka_unit_test(after_a_jump_it_counts_from_there),
-		cmocka_unit_test(who_answers_pings_but_does_not_ack_gets_it_again_once),
-		cmocka_unit_test(who_does_not_answer_a_ping_is_given_up),
-		cmocka_unit_test(a_step_that_comes_late_leaves_the_client_its_time),
-		cmocka_unit_test(any_progress_is_trust),
-		cmocka_unit_test(it_waits_from_the_first_message_on),
+		cmocka_unit_test(a_client_that_answers_pings_but_does_not_ack_is_sent_all_again_once),
+		cmocka_unit_test(a_client_that_does_not_answer_a_ping_is_given_up),
+		cmocka_unit_test(a_late_step_does_not_shorten_the_time_until_the_next),
+		cmocka_unit_test(any_progress_restores_trust),
+		cmocka_unit_test(the_timeout_begins_with_the_first_message),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static void an_id_finds_its_connection_and_no_other(void **state)
 	conn_table_release(&table);
 }
 
-static void the_id_of_one_that_is_gone_does_not_find_the_next_in_its_slot(void **state)
+static void the_id_of_a_removed_connection_does_not_find_the_next_one_in_its_slot(void **state)
 {
 	struct conn_table table;
 	uint64_t old, before = 0;
@@ -65,7 +65,7 @@ static void a_generation_that_wraps_never_makes_the_id_0(void **state)
 	conn_table_release(&table);
 }
 
-static void ids_from_elsewhere_find_nothing(void **state)
+static void unknown_ids_find_nothing(void **state)
 {
 	struct conn_table table;
 	(void)state;
@@ -81,7 +81,7 @@ static void ids_from_elsewhere_find_nothing(void **state)
 	conn_table_release(&table);
 }
 
-static void a_walk_by_slot_meets_each_one_that_is_there(void **state)
+static void a_walk_returns_each_connection_once(void **state)
 {
 	struct conn_table table;
 	uint64_t ids[10];
@@ -93,12 +93,14 @@ static void a_walk_by_slot_meets_each_one_that_is_there(void **state)
 		ids[i] = conn_table_add(&table, &conns[i]);
 	for (int i = 0; i < 10; i += 2)
 		conn_table_remove(&table, ids[i]);
-	for (uint32_t slot = 0; slot < table.slot_count; slot++)
-		if (conn_table_at(&table, slot)) {
-			assert_ptr_equal(conn_table_at(&table, slot), &conns[slot]);
-			met++;
-		}
+	void *conn;
+	for (uint32_t slot = 0; (conn = conn_table_next(&table, &slot)); met++) {
+		assert_ptr_equal(conn, &conns[2 * met + 1]);
+		assert_ptr_equal(conn, conn_table_at(&table, slot - 1));
+		conn_table_remove(&table, ids[2 * met + 1]); /* as a walk that closes connections does */
+	}
 	assert_int_equal(met, 5);
+	assert_int_equal(table.used, 0);
 	conn_table_release(&table);
 }
 
@@ -106,10 +108,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_id_finds_its_connection_and_no_other),
-		cmocka_unit_test(the_id_of_one_that_is_gone_does_not_find_the_next_in_its_slot),
+		cmocka_unit_test(the_id_of_a_removed_connection_does_not_find_the_next_one_in_its_slot),
 		cmocka_unit_test(a_generation_that_wraps_never_makes_the_id_0),
-		cmocka_unit_test(ids_from_elsewhere_find_nothing),
-		cmocka_unit_test(a_walk_by_slot_meets_each_one_that_is_there),
+		cmocka_unit_test(unknown_ids_find_nothing),
+		cmocka_unit_test(a_walk_returns_each_connection_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

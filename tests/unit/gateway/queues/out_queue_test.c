@@ -33,7 +33,7 @@ static void entries_come_out_in_the_order_they_went_in(void **state)
 	uint64_t in = 0, out = 0;
 	(void)state;
 
-	/* In steps that make the ring wrap at every size it takes. */
+	/* Steps in which the ring wraps at each of its sizes. */
 	for (int round = 0; round < 200; round++) {
 		for (int i = 0; i < 20; i++)
 			assert_int_equal(append(&queue, &wide, in++, 7), OK);
@@ -48,7 +48,7 @@ static void entries_come_out_in_the_order_they_went_in(void **state)
 	assert_null(queue.ring);
 }
 
-static void an_empty_one_has_no_memory_and_nothing_in_it(void **state)
+static void an_empty_queue_has_no_entry_and_no_memory(void **state)
 {
 	struct out_queue queue = { 0 };
 	(void)state;
@@ -61,7 +61,7 @@ static void an_empty_one_has_no_memory_and_nothing_in_it(void **state)
 	assert_null(queue.ring);
 }
 
-static void it_is_full_at_the_limit_of_bytes_and_takes_again_after_a_pop(void **state)
+static void it_is_full_at_the_limit_of_bytes_and_has_room_after_a_pop(void **state)
 {
 	static const struct out_limits limits = { .max_bytes = 100, .max_entries = 1000 };
 	struct out_queue queue = { 0 };
@@ -92,7 +92,7 @@ static void it_is_full_at_the_limit_of_entries(void **state)
 		pop_expecting(&queue, i);
 }
 
-static void one_alone_may_be_larger_than_the_limit(void **state)
+static void an_entry_alone_may_exceed_the_limit(void **state)
 {
 	static const struct out_limits limits = { .max_bytes = 100, .max_entries = 10 };
 	struct out_queue queue = { 0 };
@@ -107,10 +107,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(entries_come_out_in_the_order_they_went_in),
-		cmocka_unit_test(an_empty_one_has_no_memory_and_nothing_in_it),
-		cmocka_unit_test(it_is_full_at_the_limit_of_bytes_and_takes_again_after_a_pop),
+		cmocka_unit_test(an_empty_queue_has_no_entry_and_no_memory),
+		cmocka_unit_test(it_is_full_at_the_limit_of_bytes_and_has_room_after_a_pop),
 		cmocka_unit_test(it_is_full_at_the_limit_of_entries),
-		cmocka_unit_test(one_alone_may_be_larger_than_the_limit),
+		cmocka_unit_test(an_entry_alone_may_exceed_the_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

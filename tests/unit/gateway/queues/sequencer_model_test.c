@@ -13,26 +13,26 @@
 #include "gateway/queues/sequencer.h"
 
 /*
- * The rules of design section 2 at work: an inbox, one client with one connection
- * at a time, and between them the sequencer and the window, driven as
- * session_sync.c drives them. Every possible order of events is played:
+ * A model of design section 2: an inbox, one client with one connection at a time,
+ * and between them the sequencer and the window, driven as session_order.c and
+ * session_pages.c drive them. Every possible order of events is played:
  *
- *   a    a message is appended; if the connection is bound, its live record is on its way
- *   1-4  the live record of that number comes (again, when it came before)
- *   b    the client connects from where it is, and is bound
+ *   a    a message is appended; if the connection is bound, its live record is sent
+ *   1-4  the live record of that number comes, perhaps again
+ *   b    the client connects from its position, and is bound
  *   h    the bind is answered: hello, and the inbox is read if the client is behind
- *   s    what was read comes
- *   f    it does not
- *   k    the client acks all it has
+ *   s    the read succeeds: its page comes
+ *   f    the read fails
+ *   k    the client acks all messages that it has
  *   d    the connection is lost
- *   t    time passes, more than a hole may stay
+ *   t    more time passes than a hole may stay
  *
- * After each, what is not on its way any more is brought to rest, and the client
- * has to have everything.
+ * After each order all outstanding events happen, and the client must have every
+ * message.
  */
 #define MESSAGES 4
 
-/* One event more makes three times as many plays: the address sanitizer, which looks for other faults, gets fewer. */
+/* Each further event triples the time. Fewer under the slow address sanitizer. */
 #ifdef __SANITIZE_ADDRESS__
 #define DEPTH 10
 #else
@@ -57,13 +57,13 @@ static const struct sequencer_rules rules = {
 
 struct world {
 	const char *events;
-	bool reads_late; /* im reads when the answer comes, not when it is asked */
+	bool reads_late; /* im reads the inbox just before it answers, not when it is asked */
 	uint64_t now_ms;
 	uint64_t head; /* of the inbox */
 	/* the client */
 	bool has[MESSAGES + 1];
-	uint64_t last; /* frame */
-	bool may_jump; /* it was told so */
+	uint64_t last; /* number of the last frame */
+	bool may_jump; /* it was told to read the numbers between */
 	/* the connection */
 	bool is_bound, is_live;
 	uint64_t bound_head, from;
@@ -317,7 +317,7 @@ static void come_to_rest(struct world *w)
 	expect(w, !w->sequencer.hold && !w->window.ring && !w->sequencer.is_paused, "nothing is left over");
 }
 
-/* Plays the events, then what may follow each: to `depth` events in all. */
+/* Plays the events, then these with every possible next event, up to `depth` events in all. */
 static unsigned long explore(char *events, size_t length, size_t depth, bool reads_late)
 {
 	static const char alphabet[] = "a1234bhsfkdt";
@@ -352,20 +352,20 @@ static void explore_from(const char *beginning, size_t more, unsigned long at_le
 	}
 }
 
-static void nothing_is_lost_or_out_of_order_whatever_the_order(void **state)
+static void nothing_is_lost_or_out_of_order_in_any_order_of_events(void **state)
 {
 	(void)state;
 	explore_from("", DEPTH, 10000);
 }
 
-static void nor_for_a_client_that_comes_back_far_behind(void **state)
+static void nothing_is_lost_for_a_client_that_comes_back_far_behind(void **state)
 {
 	(void)state;
 	explore_from("aaab", 9, 100);
 	explore_from("aabah", 9, 1000);
 }
 
-static void nor_while_its_window_is_full(void **state)
+static void nothing_is_lost_while_the_window_is_full(void **state)
 {
 	(void)state;
 	explore_from("bhaa12aa", 9, 1000);
@@ -374,9 +374,9 @@ static void nor_while_its_window_is_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_is_lost_or_out_of_order_whatever_the_order),
-		cmocka_unit_test(nor_for_a_client_that_comes_back_far_behind),
-		cmocka_unit_test(nor_while_its_window_is_full),
+		cmocka_unit_test(nothing_is_lost_or_out_of_order_in_any_order_of_events),
+		cmocka_unit_test(nothing_is_lost_for_a_client_that_comes_back_far_behind),
+		cmocka_unit_test(nothing_is_lost_while_the_window_is_full),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

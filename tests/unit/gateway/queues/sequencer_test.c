@@ -12,14 +12,14 @@
 #include "gateway/queues/sequencer.h"
 
 /*
- * Most of this file plays every sequence of up to PLAY_LENGTH events against the machine and watches what a client
- * would see. An event is a letter:
- *   1-4  the record of that number (again, when it came before)
+ * Most tests of this file play every sequence of up to PLAY_LENGTH events against the sequencer and check the client's
+ * view. An event is a letter:
+ *   1-4  the record of that number comes, perhaps again
  *   a b  record 1 and 2 of another epoch
- *   s    the inbox is known: epoch A, nothing in it yet
- *   l    the inbox is known to reach 4
- *   t    time passes, more than a hole may stay
- *   p    what waits may pass
+ *   s    the inbox is known: epoch A, empty
+ *   l    the inbox is known to reach up to 4
+ *   t    more time passes than a hole may stay
+ *   p    the record that waits may pass
  *   z    it is paused
  *   r    it is resumed
  */
@@ -30,7 +30,7 @@
 
 struct item {
 	uint64_t epoch, offset;
-	int refs; /* the machine's */
+	int refs; /* the sequencer's */
 };
 
 struct play {
@@ -39,7 +39,7 @@ struct play {
 	uint64_t now_ms;
 	const char *events;
 	bool fills; /* holes are read; otherwise given up */
-	char waiting; /* this event's record waits when it comes first; 0: none does */
+	char waiting; /* the record of this event waits when it first comes; 0: none does */
 	/* the client's view */
 	uint64_t epoch, last;
 	bool may_jump; /* since the RESYNC of this turn */
@@ -48,7 +48,7 @@ struct play {
 	unsigned fed_at[2][5]; /* the last step at which the record came; 0: never */
 	unsigned learned_at; /* the last step at which it was learned that the inbox reaches 4; 0: never */
 	unsigned resync_at; /* the last step with a RESYNC */
-	uint64_t synced_to; /* what the inbox surely held at that moment: the client has read it */
+	uint64_t synced_to; /* the inbox had at least the numbers up to this then: the client has read them */
 	unsigned resyncs;
 };
 
@@ -130,7 +130,7 @@ static void obey(struct play *p)
 			expect(false, "an effect of sequencer_take()");
 		}
 	}
-	/* A jump ends with its turn, unless it stands before a record that waits. */
+	/* A jump ends with its turn, unless a record that waits follows it. */
 	if (p->waiting)
 		return;
 	if (p->may_jump)
@@ -232,7 +232,7 @@ static void play(const char *events, const struct sequencer_rules *rules, bool f
 	sequencer_init(&p->sequencer, rules);
 	for (const char *event = events; *event; event++)
 		happen(p, *event);
-	/* Let it come to rest. */
+	/* All outstanding events happen. */
 	happen(p, 's');
 	happen(p, 'p');
 	happen(p, 'r');
@@ -272,7 +272,7 @@ static void run_giving_holes_up(const char *events)
 	play(events, &tight, false, 0, &p);
 }
 
-static void in_order_once_and_nothing_lost_silently_whatever_happens(void **state)
+static void every_sequence_of_events_sends_in_order_once_and_loses_nothing_silently(void **state)
 {
 	(void)state;
 	each_sequence("1234abstl", PLAY_LENGTH, run_giving_holes_up);
@@ -286,7 +286,7 @@ static void run_reading_holes(const char *events)
 	play(events, &tight, true, 0, &p);
 }
 
-static void holes_may_be_read_instead(void **state)
+static void the_same_holds_when_holes_are_read(void **state)
 {
 	(void)state;
 	each_sequence("1234abstl", PLAY_LENGTH - 1, run_reading_holes);
@@ -298,7 +298,7 @@ static void expect_no_resync(const char *events, const struct sequencer_rules *r
 
 	play(events, rules, true, 0, &p);
 	if (strchr(events, 'l') && (!strchr(events, 's') || strchr(events, 'l') < strchr(events, 's')))
-		return; /* what is learned before the start is told to the client */
+		return; /* a head learned before the start causes a resync */
 	expect(p.resyncs == 0, "no resync");
 	expect(p.last == p.sequencer.reach, "everything up to the last number was sent");
 }
@@ -308,7 +308,7 @@ static void run_without_any_resync(const char *events)
 	const char *start_at = strchr(events, 's');
 
 	expect_no_resync(events, &roomy);
-	if (start_at && start_at - events <= (int)tight.max_held) /* nothing that had to be dropped came before */
+	if (start_at && start_at - events <= (int)tight.max_held) /* no record before the start was dropped */
 		expect_no_resync(events, &tight);
 }
 
@@ -348,13 +348,13 @@ static void run_with_one_that_waits(const char *events)
 	}
 }
 
-static void a_record_that_waits_changes_nothing_of_it(void **state)
+static void the_same_holds_when_a_record_waits(void **state)
 {
 	(void)state;
 	each_sequence("1234astp", PLAY_LENGTH - 1, run_with_one_that_waits);
 }
 
-static void what_waits_and_what_follows_stays_until_let_pass(void **state)
+static void a_waiting_record_and_later_ones_stay_until_let_pass(void **state)
 {
 	struct play p;
 	(void)state;
@@ -386,7 +386,7 @@ static void records_that_overtake_the_bind_are_sent_after_it(void **state)
 	assert_int_equal(p.resyncs, 0);
 }
 
-static void a_late_record_of_the_epoch_before_is_dropped(void **state)
+static void a_late_record_of_the_old_epoch_is_dropped(void **state)
 {
 	struct play p;
 	(void)state;
@@ -397,7 +397,7 @@ static void a_late_record_of_the_epoch_before_is_dropped(void **state)
 	assert_int_equal(p.resyncs, 1);
 }
 
-static void each_hole_has_its_own_time(void **state)
+static void each_hole_has_its_own_deadline(void **state)
 {
 	struct play p = { .events = "by hand", .now_ms = 1000 };
 	(void)state;
@@ -422,7 +422,7 @@ static void each_hole_has_its_own_time(void **state)
 	sequencer_release(&p.sequencer);
 }
 
-static void one_resync_is_enough_for_all_that_is_missing(void **state)
+static void one_resync_covers_all_missing_records(void **state)
 {
 	struct play p;
 	(void)state;
@@ -465,7 +465,7 @@ static enum sequencer_action take_record(struct sequencer *s, uint64_t offset, u
 	return sequencer_record(s, &(struct sequencer_record){ EPOCH_A, offset, s, bytes, 0, false }, 0);
 }
 
-static void what_is_held_is_bounded_in_bytes_and_the_rest_is_read(void **state)
+static void held_bytes_are_bounded_and_the_other_records_are_read(void **state)
 {
 	static const struct sequencer_rules rules = { .max_held = 100, .max_held_bytes = 1000, .max_hole_ms = 1, .let_go = count };
 	struct sequencer s;
@@ -493,7 +493,7 @@ static void what_is_held_is_bounded_in_bytes_and_the_rest_is_read(void **state)
 	sequencer_release(&s);
 }
 
-static void a_hole_is_asked_for_once_while_it_is_read_and_at_once_after(void **state)
+static void while_a_hole_is_read_no_other_is_asked_for_and_at_once_after_it(void **state)
 {
 	static const struct sequencer_rules rules = { .max_held = 9, .max_held_bytes = 1000, .max_hole_ms = 5, .let_go = count };
 	struct sequencer s;
@@ -515,7 +515,7 @@ static void a_hole_is_asked_for_once_while_it_is_read_and_at_once_after(void **s
 	sequencer_release(&s);
 }
 
-static void a_jump_leaves_what_is_before_it_to_the_client(void **state)
+static void a_jump_leaves_earlier_records_to_the_client(void **state)
 {
 	static const struct sequencer_rules rules = { .max_held = 9, .max_held_bytes = 1000, .max_hole_ms = 5, .let_go = count };
 	struct sequencer s;
@@ -539,7 +539,7 @@ static void a_jump_leaves_what_is_before_it_to_the_client(void **state)
 	sequencer_release(&s);
 }
 
-static void what_comes_while_paused_is_only_remembered(void **state)
+static void a_paused_sequencer_holds_no_record_and_remembers_the_highest_number(void **state)
 {
 	static const struct sequencer_rules rules = { .max_held = 9, .max_held_bytes = 1000, .max_hole_ms = 5, .let_go = count };
 	struct sequencer s;
@@ -565,7 +565,7 @@ static void what_comes_while_paused_is_only_remembered(void **state)
 	sequencer_release(&s);
 }
 
-static void what_is_still_held_at_the_end_is_let_go(void **state)
+static void records_held_at_the_end_are_let_go(void **state)
 {
 	static const struct sequencer_rules rules = { .max_held = 9, .max_held_bytes = 1000, .max_hole_ms = 1, .let_go = count };
 	struct sequencer s;
@@ -580,7 +580,7 @@ static void what_is_still_held_at_the_end_is_let_go(void **state)
 	assert_int_equal(counted, 3);
 }
 
-static void an_idle_one_takes_64_bytes(void **state)
+static void an_idle_sequencer_takes_64_bytes(void **state)
 {
 	(void)state;
 	assert_true(sizeof(struct sequencer) <= 64);
@@ -589,24 +589,24 @@ static void an_idle_one_takes_64_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(in_order_once_and_nothing_lost_silently_whatever_happens),
-		cmocka_unit_test(holes_may_be_read_instead),
+		cmocka_unit_test(every_sequence_of_events_sends_in_order_once_and_loses_nothing_silently),
+		cmocka_unit_test(the_same_holds_when_holes_are_read),
 		cmocka_unit_test(a_hole_that_is_read_costs_no_resync),
 		cmocka_unit_test(pauses_only_delay),
 		cmocka_unit_test(nothing_is_lost_over_pauses),
-		cmocka_unit_test(a_record_that_waits_changes_nothing_of_it),
-		cmocka_unit_test(what_waits_and_what_follows_stays_until_let_pass),
+		cmocka_unit_test(the_same_holds_when_a_record_waits),
+		cmocka_unit_test(a_waiting_record_and_later_ones_stay_until_let_pass),
 		cmocka_unit_test(records_that_overtake_the_bind_are_sent_after_it),
-		cmocka_unit_test(a_late_record_of_the_epoch_before_is_dropped),
-		cmocka_unit_test(each_hole_has_its_own_time),
-		cmocka_unit_test(one_resync_is_enough_for_all_that_is_missing),
+		cmocka_unit_test(a_late_record_of_the_old_epoch_is_dropped),
+		cmocka_unit_test(each_hole_has_its_own_deadline),
+		cmocka_unit_test(one_resync_covers_all_missing_records),
 		cmocka_unit_test(no_record_overtakes_a_resync_that_is_owed),
-		cmocka_unit_test(what_is_held_is_bounded_in_bytes_and_the_rest_is_read),
-		cmocka_unit_test(a_hole_is_asked_for_once_while_it_is_read_and_at_once_after),
-		cmocka_unit_test(a_jump_leaves_what_is_before_it_to_the_client),
-		cmocka_unit_test(what_comes_while_paused_is_only_remembered),
-		cmocka_unit_test(what_is_still_held_at_the_end_is_let_go),
-		cmocka_unit_test(an_idle_one_takes_64_bytes),
+		cmocka_unit_test(held_bytes_are_bounded_and_the_other_records_are_read),
+		cmocka_unit_test(while_a_hole_is_read_no_other_is_asked_for_and_at_once_after_it),
+		cmocka_unit_test(a_jump_leaves_earlier_records_to_the_client),
+		cmocka_unit_test(a_paused_sequencer_holds_no_record_and_remembers_the_highest_number),
+		cmocka_unit_test(records_held_at_the_end_are_let_go),
+		cmocka_unit_test(an_idle_sequencer_takes_64_bytes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ static void add(struct unacked *unacked, uint64_t epoch, uint64_t offset)
 	unacked_add(unacked, epoch, offset, name_of(offset));
 }
 
-/* How many an ack takes; their seqs rise and end with `last`. */
+/* The number of names that an ack takes; their seqs rise and end with `last`. */
 static unsigned take(struct unacked *unacked, uint64_t epoch, uint64_t offset, uint64_t last)
 {
 	struct message_name *name;
@@ -35,12 +35,12 @@ static unsigned take(struct unacked *unacked, uint64_t epoch, uint64_t offset, u
 	return count;
 }
 
-static void an_ack_takes_what_it_covers_oldest_first(void **state)
+static void an_ack_takes_the_names_it_covers_oldest_first(void **state)
 {
 	struct unacked unacked = { 0 };
 	(void)state;
 
-	/* Numbers between are of groups, or the user's own: nobody is told. */
+	/* The numbers between are messages in groups or of the user: their acks are not told. */
 	add(&unacked, EPOCH, 3);
 	add(&unacked, EPOCH, 5);
 	add(&unacked, EPOCH, 9);
@@ -51,7 +51,7 @@ static void an_ack_takes_what_it_covers_oldest_first(void **state)
 	assert_null(unacked.ring);
 }
 
-static void they_come_out_in_order_at_every_size_of_the_ring(void **state)
+static void names_come_out_in_order_at_every_size_of_the_ring(void **state)
 {
 	struct unacked unacked = { 0 };
 	uint64_t in = 0, out = 0;
@@ -80,7 +80,7 @@ static void an_ack_of_another_epoch_takes_nothing(void **state)
 	assert_int_equal(take(&unacked, EPOCH + 1, 100, 1), 1);
 }
 
-static void a_full_one_loses_its_oldest(void **state)
+static void when_full_the_oldest_name_is_dropped(void **state)
 {
 	struct unacked unacked = { 0 };
 	(void)state;
@@ -91,7 +91,7 @@ static void a_full_one_loses_its_oldest(void **state)
 	assert_int_equal(take(&unacked, EPOCH, UNACKED_MAX + 10, UNACKED_MAX + 10), UNACKED_MAX);
 }
 
-static void cleared_it_keeps_no_reference(void **state)
+static void clearing_releases_every_reference(void **state)
 {
 	struct unacked unacked = { 0 };
 	struct message_name *name = name_of(1);
@@ -126,11 +126,11 @@ static void only_a_message_from_one_user_to_another_has_a_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_ack_takes_what_it_covers_oldest_first),
-		cmocka_unit_test(they_come_out_in_order_at_every_size_of_the_ring),
+		cmocka_unit_test(an_ack_takes_the_names_it_covers_oldest_first),
+		cmocka_unit_test(names_come_out_in_order_at_every_size_of_the_ring),
 		cmocka_unit_test(an_ack_of_another_epoch_takes_nothing),
-		cmocka_unit_test(a_full_one_loses_its_oldest),
-		cmocka_unit_test(cleared_it_keeps_no_reference),
+		cmocka_unit_test(when_full_the_oldest_name_is_dropped),
+		cmocka_unit_test(clearing_releases_every_reference),
 		cmocka_unit_test(only_a_message_from_one_user_to_another_has_a_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,7 +116,7 @@ static void every_state_meets_every_change_as_the_table_says(void **state)
 		}
 }
 
-/* Router answers only what it was asked, so that one answer at most is due. */
+/* Router answers only requests, so at most one answer is outstanding. */
 static bool may_happen(const struct conn_route *route, enum change change)
 {
 	switch (change) {
@@ -135,8 +135,8 @@ static bool may_happen(const struct conn_route *route, enum change change)
 }
 
 /*
- * What the states are for: whatever happened before, a doubt is over only when a REBIND that was asked after it has been
- * answered. (The answer says how far the inbox reaches, and the connection reads it.)
+ * The purpose of the states: in every order of changes, only the answer to a REBIND that was sent after a doubt ends the
+ * doubt. (The answer has the head of the inbox, and the connection reads up to there.)
  */
 static void try_from(struct conn_route before, bool is_doubted, bool is_asked_since, int depth)
 {

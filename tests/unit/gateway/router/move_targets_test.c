@@ -19,7 +19,7 @@ static uint64_t share_of(const struct move_targets *targets, const char *url)
 	return count;
 }
 
-static void with_nowhere_to_go_nothing_is_picked(void **state)
+static void without_other_gateways_no_url_is_picked(void **state)
 {
 	struct move_targets targets = { 0 };
 	(void)state;
@@ -30,7 +30,7 @@ static void with_nowhere_to_go_nothing_is_picked(void **state)
 	move_targets_release(&targets);
 }
 
-static void the_emptiest_are_filled_to_one_level(void **state)
+static void the_emptiest_gateways_are_filled_to_one_level(void **state)
 {
 	struct move_targets targets = { 0 };
 	(void)state;
@@ -47,7 +47,7 @@ static void the_emptiest_are_filled_to_one_level(void **state)
 	move_targets_release(&targets);
 }
 
-static void every_division_leaves_nobody_behind(void **state)
+static void every_division_has_a_share_for_each_connection(void **state)
 {
 	static const uint64_t loads[] = { 0, 1, 7, 100, UINT64_MAX };
 	(void)state;
@@ -68,7 +68,7 @@ static void every_division_leaves_nobody_behind(void **state)
 	}
 }
 
-static void what_is_no_websocket_or_too_long_or_too_much_is_left_out(void **state)
+static void other_urls_long_urls_and_gateways_over_the_limit_are_ignored(void **state)
 {
 	struct move_targets targets = { 0 };
 	char url[MOVE_TARGETS_URL_MAX + 2] = "ws://";
@@ -89,10 +89,10 @@ static void what_is_no_websocket_or_too_long_or_too_much_is_left_out(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(with_nowhere_to_go_nothing_is_picked),
-		cmocka_unit_test(the_emptiest_are_filled_to_one_level),
-		cmocka_unit_test(every_division_leaves_nobody_behind),
-		cmocka_unit_test(what_is_no_websocket_or_too_long_or_too_much_is_left_out),
+		cmocka_unit_test(without_other_gateways_no_url_is_picked),
+		cmocka_unit_test(the_emptiest_gateways_are_filled_to_one_level),
+		cmocka_unit_test(every_division_has_a_share_for_each_connection),
+		cmocka_unit_test(other_urls_long_urls_and_gateways_over_the_limit_are_ignored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,7 @@ struct fault {
 	const char *frame;
 	err_t err;
 	const char *names; /* stands in the detail */
-	const char *rid; /* what the answer carries */
+	const char *rid; /* in the error frame */
 };
 
 static const struct fault faults[] = {
@@ -42,10 +42,10 @@ static const struct fault faults[] = {
 	{ "{\"x\":1e999}", ERR_PROTOCOL, "x", "" },
 	{ "{\"x\":1e999,", ERR_PROTOCOL, "x", "" },
 	{ "{\"type\":\"ping\",\"x\":[1e999,1e999,1e999,1e999,1e999]}", ERR_PROTOCOL, "range", "" },
-	/* JSON all the same */
+	/* a known type with a number out of range */
 	{ "{\"type\":\"ping\",\"x\":1e999}", ERR_INVALID_ARGUMENT, "x", "" },
 	{ "{\"y\":-1.5e999 , \"x\":[1e999],\"rid\":\"r1\",\"type\":\"send\"}", ERR_INVALID_ARGUMENT, "y", "r1" },
-	/* no type, an unknown one */
+	/* no type, or an unknown one */
 	{ "{}", ERR_PROTOCOL, "type", "" },
 	{ "{\"type\":null}", ERR_PROTOCOL, "type", "" },
 	{ "{\"type\":1}", ERR_PROTOCOL, "type", "" },
@@ -53,7 +53,7 @@ static const struct fault faults[] = {
 	{ "{\"type\":\"Ping\"}", ERR_PROTOCOL, "unknown", "" },
 	{ "{\"type\":\"message\"}", ERR_PROTOCOL, "unknown", "" },
 	{ "{\"rid\":\"r1\"}", ERR_PROTOCOL, "type", "" },
-	/* JSON, of a known type, but nothing that is taken */
+	/* JSON of a known type that the reader refuses */
 	{ "{\"type\":\"ping\",\"type\":\"ping\"}", ERR_INVALID_ARGUMENT, "type is given twice", "" },
 	{ "{\"type\":\"send\",\"rid\":\"r1\",\"x\":1,\"x\":2}", ERR_INVALID_ARGUMENT, "x is given twice", "r1" },
 	{ "{\"type\":\"ping\",\"x\":\"\\u0000\"}", ERR_INVALID_ARGUMENT, "NUL", "" },
@@ -141,7 +141,7 @@ static err_t read_json(struct client_frame *frame, const char *text)
 	return client_frame_read(frame, SUBPROTOCOL_JSON, str_from(text), "alice");
 }
 
-static void every_fault_has_its_answer(void **state)
+static void every_fault_has_its_error(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
@@ -214,7 +214,7 @@ static void a_send_becomes_a_request_in_the_users_name(void **state)
 	client_frame_release(&frame);
 }
 
-static void what_may_be_absent_may_be_null(void **state)
+static void optional_fields_may_be_null(void **state)
 {
 	struct client_frame frame;
 	(void)state;
@@ -242,7 +242,7 @@ static void ping_and_ack_are_read(void **state)
 	assert_int_equal(frame.kind, CLIENT_ACK);
 	assert_int_equal(frame.offset, 17);
 	assert_int_equal(read_json(&frame, "{\"type\":\"ack\",\"offset\":\"99999999999999999999\"}"), OK);
-	assert_true(frame.offset == UINT64_MAX); /* beyond what was ever given out */
+	assert_true(frame.offset == UINT64_MAX); /* above any number given out */
 }
 
 /* ---- protobuf ---- */
@@ -264,7 +264,7 @@ static err_t read_proto_send(struct client_frame *out, Skein__V1__Send send)
 	return read_proto(out, &frame);
 }
 
-static void protobuf_says_the_same(void **state)
+static void a_protobuf_frame_reads_like_its_json_form(void **state)
 {
 	Skein__V1__ClientFrame frame = SKEIN__V1__CLIENT_FRAME__INIT;
 	Skein__V1__Ping ping = SKEIN__V1__PING__INIT;
@@ -299,7 +299,7 @@ static void expect_proto_fault(Skein__V1__Send send, const char *names, const ch
 	client_frame_release(&out);
 }
 
-static void every_fault_in_protobuf_has_its_answer(void **state)
+static void every_fault_in_protobuf_has_its_error(void **state)
 {
 	Skein__V1__Send good = SKEIN__V1__SEND__INIT, bad;
 	char *mentions[51];
@@ -341,7 +341,7 @@ static void every_fault_in_protobuf_has_its_answer(void **state)
 	expect_proto_fault(bad, "mentions", "r1");
 }
 
-static void what_is_no_client_frame_is_a_protocol_error(void **state)
+static void bytes_that_are_no_client_frame_are_a_protocol_error(void **state)
 {
 	const struct str garbage[] = { STR(""), STR("\xff\xff\xff"), STR("{\"type\":\"ping\"}"), STR("\x22\x00"), STR("\x0a\x7f") };
 	struct client_frame out;
@@ -356,14 +356,14 @@ static void what_is_no_client_frame_is_a_protocol_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_fault_has_its_answer),
+		cmocka_unit_test(every_fault_has_its_error),
 		cmocka_unit_test(too_many_mentions_are_refused),
 		cmocka_unit_test(a_send_becomes_a_request_in_the_users_name),
-		cmocka_unit_test(what_may_be_absent_may_be_null),
+		cmocka_unit_test(optional_fields_may_be_null),
 		cmocka_unit_test(ping_and_ack_are_read),
-		cmocka_unit_test(protobuf_says_the_same),
-		cmocka_unit_test(every_fault_in_protobuf_has_its_answer),
-		cmocka_unit_test(what_is_no_client_frame_is_a_protocol_error),
+		cmocka_unit_test(a_protobuf_frame_reads_like_its_json_form),
+		cmocka_unit_test(every_fault_in_protobuf_has_its_error),
+		cmocka_unit_test(bytes_that_are_no_client_frame_are_a_protocol_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

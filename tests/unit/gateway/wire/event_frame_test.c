@@ -77,7 +77,7 @@ static void expect_refused(const char *kind, const char *body, const char *why)
 		fail_msg("encoded although %s", why);
 }
 
-static void what_is_no_event_is_refused(void **state)
+static void an_invalid_event_is_refused(void **state)
 {
 	char *long_body = mem_zalloc(EVENT_MAX + 1);
 	(void)state;
@@ -120,7 +120,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_json_frame_has_the_members_of_the_body_after_the_kind),
 		cmocka_unit_test(the_protobuf_frame_reads_back),
-		cmocka_unit_test(what_is_no_event_is_refused),
+		cmocka_unit_test(an_invalid_event_is_refused),
 		cmocka_unit_test(the_largest_event_makes_a_frame_that_a_client_takes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 #include "gateway/wire/message_frame.h"
 #include "gateway/wire/server_frame.h"
 
-/* Frames are read back by parsers that know nothing of how they were made: jansson and protobuf-c. */
+/* The tests read frames back with independent parsers: jansson and protobuf-c. */
 
 /* The payload of the one frame in `bytes`. */
 static struct str unwrap(struct str bytes, int opcode)
@@ -160,7 +160,7 @@ static void frames_of_every_length_have_the_right_header(void **state)
 	set_up_message(&message);
 	message.mentions = NULL;
 	message.n_mentions = 0;
-	/* Around 126 and 65536 one by one, in between in steps. */
+	/* Each length around 126 and 65536, and some between. */
 	for (size_t len = 0; len <= 200000; len += len < 300 || (len > 65000 && len < 65700) ? 1 : 991) {
 		if (len >= 8)
 			snprintf(body, len + 1, "{\"t\":\"%*s\"}", (int)(len - 8), "");
@@ -220,7 +220,7 @@ static void a_message_that_cannot_be_shown_is_refused(void **state)
 	mem_free(body);
 }
 
-static void no_frame_is_longer_than_a_frame_may_be(void **state)
+static void no_frame_exceeds_the_largest_size(void **state)
 {
 	Skein__V1__Message message;
 	char *body = mem_zalloc(SHARED_FRAME_MAX + 1), key[65] = "";
@@ -229,7 +229,7 @@ static void no_frame_is_longer_than_a_frame_may_be(void **state)
 
 	memset(body, ' ', SHARED_FRAME_MAX);
 	memcpy(body, "{}", 2);
-	memset(key, '"', sizeof(key) - 1); /* what JSON escapes, the sender's own frame is longest */
+	memset(key, '"', sizeof(key) - 1); /* JSON escapes it, so the sender's own frame is the longest */
 	set_up_message(&message);
 	message.body = body;
 	for (size_t len = SHARED_FRAME_MAX; len > SHARED_FRAME_MAX - 600; len -= 3) {
@@ -247,7 +247,7 @@ static void no_frame_is_longer_than_a_frame_may_be(void **state)
 	mem_free(body);
 }
 
-static void what_a_later_version_adds_counts_in_the_protobuf_frame(void **state)
+static void unknown_fields_count_towards_the_size_of_the_protobuf_frame(void **state)
 {
 	Skein__V1__Message message;
 	ProtobufCMessageUnknownField field = { .tag = 999, .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED };
@@ -257,7 +257,7 @@ static void what_a_later_version_adds_counts_in_the_protobuf_frame(void **state)
 	message.base.n_unknown_fields = 1;
 	message.base.unknown_fields = &field;
 	field.data = mem_zalloc(SHARED_FRAME_MAX);
-	memcpy(field.data, "\xfd\xff\x0f", 3); /* so many bytes follow */
+	memcpy(field.data, "\xfd\xff\x0f", 3); /* the length of the rest */
 	field.len = SHARED_FRAME_MAX;
 	expect_refused(&message, "its protobuf frame is too large");
 	memcpy(field.data, "\xfd\xff\x0e", 3);
@@ -282,10 +282,10 @@ static void the_last_reference_of_a_worker_frees_the_shared_frame(void **state)
 	worker_frame_unref(other);
 	shared_frame_unref(frame);
 	assert_int_equal(atomic_load(&frame->refs), 1);
-	worker_frame_unref(one); /* a sanitizer sees it, if this does not free both */
+	worker_frame_unref(one); /* frees both; otherwise the address sanitizer reports a leak */
 }
 
-/* ---- the other frames ---- */
+/* ---- server frames ---- */
 
 static void set_up_frames(Skein__V1__ServerFrame frames[6])
 {
@@ -318,7 +318,7 @@ static void set_up_frames(Skein__V1__ServerFrame frames[6])
 	frames[5].frame_case = SKEIN__V1__SERVER_FRAME__FRAME_PONG, frames[5].pong = &pong;
 }
 
-static void the_other_frames_have_the_fields_of_the_contract(void **state)
+static void server_frames_have_the_fields_of_the_contract(void **state)
 {
 	static const char *const expected[] = {
 		"{\"type\":\"hello\",\"node\":\"gateway-1\",\"conn\":\"72057594037927937\",\"uid\":\"alice\",\"device\":\"phone\","
@@ -346,7 +346,7 @@ static void the_other_frames_have_the_fields_of_the_contract(void **state)
 	}
 }
 
-static void the_other_frames_read_back_from_protobuf(void **state)
+static void server_frames_read_back_from_protobuf(void **state)
 {
 	Skein__V1__ServerFrame frames[6];
 	(void)state;
@@ -377,11 +377,11 @@ int main(void)
 		cmocka_unit_test(a_message_reads_back_whole_with_each_connections_offset),
 		cmocka_unit_test(frames_of_every_length_have_the_right_header),
 		cmocka_unit_test(a_message_that_cannot_be_shown_is_refused),
-		cmocka_unit_test(no_frame_is_longer_than_a_frame_may_be),
-		cmocka_unit_test(what_a_later_version_adds_counts_in_the_protobuf_frame),
+		cmocka_unit_test(no_frame_exceeds_the_largest_size),
+		cmocka_unit_test(unknown_fields_count_towards_the_size_of_the_protobuf_frame),
 		cmocka_unit_test(the_last_reference_of_a_worker_frees_the_shared_frame),
-		cmocka_unit_test(the_other_frames_have_the_fields_of_the_contract),
-		cmocka_unit_test(the_other_frames_read_back_from_protobuf),
+		cmocka_unit_test(server_frames_have_the_fields_of_the_contract),
+		cmocka_unit_test(server_frames_read_back_from_protobuf),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
