@@ -126,7 +126,7 @@ struct gateways *gateways_new(struct worker *worker, struct rpc_client *client, 
 	context->noted = metrics_counter("skein_push_deliveries_noted_total",
 	                                 "Records of which only the numbers were kept, for a gateway that was behind.", NULL);
 	context->given_up = metrics_counter("skein_push_gateways_given_up_total",
-	                                    "Times that nobody waited for a gateway any more, since it did not answer.", NULL);
+	                                    "Times that a gateway's deliveries were given up, since it did not answer.", NULL);
 	context->behind = metrics_gauge("skein_push_gateways_behind", "Gateways that get numbers instead of messages.", NULL);
 	node_list_on_change(nodes, gateways_on_nodes_changed, all);
 	return all;
