@@ -1,4 +1,4 @@
-/* The turn of a client: asks the machines what to do and does it. Its timer, its beginning and its end. */
+/* The turn of a client: takes the machines' actions and does them. Its timer, its beginning and its end. */
 
 #include <assert.h>
 #include <stdlib.h>
@@ -71,7 +71,7 @@ static void client_obey_life(struct skein_client *client, enum life_action actio
 		client_link_open(client);
 		break;
 	case LIFE_PING:
-		(void)client_link_send(client, STR("{\"type\":\"ping\"}")); /* a socket that takes nothing ends as a silent one */
+		(void)client_link_send(client, STR("{\"type\":\"ping\"}")); /* a ping that is not sent has no pong, which ends it */
 		break;
 	case LIFE_ASK_TOKEN:
 		client->options.on_token_needed(client, client->options.arg);
@@ -81,7 +81,7 @@ static void client_obey_life(struct skein_client *client, enum life_action actio
 	}
 }
 
-/* The application stores the state first: an ack says that it did. */
+/* The application stores the state first, because the ack confirms that it did. */
 static void client_settle(struct skein_client *client, uint64_t offset)
 {
 	char frame[64];
@@ -145,7 +145,7 @@ static void client_set_timer(struct skein_client *client)
 	uint64_t deadline_ms = UINT64_MAX, now_ms = client_now(client);
 
 	if (client->life.state == LIFE_IDLE)
-		return; /* the timer is set to the start */
+		return; /* the timer is set for the start */
 	client_sooner(&deadline_ms, life_deadline(&client->life));
 	client_sooner(&deadline_ms, inbox_deadline(&client->inbox));
 	client_sooner(&deadline_ms, client->read.retry_ms);
