@@ -71,7 +71,7 @@ static void client_obey_life(struct skein_client *client, enum life_action actio
 		client_link_open(client);
 		break;
 	case LIFE_PING:
-		(void)client_link_send(client, STR("{\"type\":\"ping\"}")); /* a ping that is not sent has no pong, which ends it */
+		(void)client_link_send(client, STR("{\"type\":\"ping\"}")); /* if it cannot be sent, no pong comes */
 		break;
 	case LIFE_ASK_TOKEN:
 		client->options.on_token_needed(client, client->options.arg);
