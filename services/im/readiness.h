@@ -6,7 +6,6 @@
 /* What im depends on, really asked: for /readyz. `arg` is the struct app. */
 
 void readiness_postgres(struct readiness_run *run, void *arg);
-void readiness_redis(struct readiness_run *run, void *arg);
 
 /* Produces a record and waits for Kafka to have it; one at a time. */
 void readiness_kafka(struct readiness_run *run, void *arg);

@@ -18,6 +18,7 @@
 #include "push/order/conversations.h"
 #include "push/recipients/member_cache.h"
 #include "rpc/client/rpc_client.h"
+#include "service/redis_check.h"
 #include "store/kafka/kafka.h"
 #include "store/pg/pg.h"
 #include "store/redis/redis.h"
@@ -28,20 +29,6 @@
 static const struct pg_statement push_ping = { "push_ping", "select 1" };
 
 /* ---- readiness ---- */
-
-static void on_redis_pong(void *arg, err_t err, const redisReply *reply)
-{
-	(void)reply;
-	readiness_done(arg, err);
-}
-
-static void check_redis(struct readiness_run *run, void *arg)
-{
-	struct app *app = arg;
-	struct str ping[] = { STR("PING") };
-
-	redis_command(app->redis, ping, 1, on_redis_pong, run);
-}
 
 static void on_pg_pong(void *arg, err_t err, const PGresult *result)
 {
@@ -330,7 +317,7 @@ static struct app app;
 
 static const struct readiness_check checks[] = {
 	{ .name = "postgres", .start = check_pg, .arg = &app },
-	{ .name = "redis", .start = check_redis, .arg = &app },
+	{ .name = "redis", .start = service_check_redis, .arg = &app.redis },
 	{ .name = "kafka", .start = check_kafka, .arg = &app },
 };
 

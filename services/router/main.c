@@ -6,6 +6,7 @@
 #include "router/kick/kick_api.h"
 #include "router/nodes/nodes_api.h"
 #include "router/bind/routes_api.h"
+#include "service/redis_check.h"
 
 static const struct rpc_method methods[] = {
 	{ .path = "/skein.v1.Router/RegisterNode", .unary = nodes_api_register },
@@ -14,22 +15,6 @@ static const struct rpc_method methods[] = {
 	{ .path = "/skein.v1.Router/Routes", .stream = &routes_api_handlers },
 	{ .path = "/skein.v1.Router/Kick", .unary = kick_api_kick },
 };
-
-/* ---- readiness: Redis answers ---- */
-
-static void on_pong(void *arg, err_t err, const redisReply *reply)
-{
-	(void)reply;
-	readiness_done(arg, err);
-}
-
-static void check_redis(struct readiness_run *run, void *arg)
-{
-	struct app *app = arg;
-	struct str ping[] = { STR("PING") };
-
-	redis_command(app->redis, ping, 1, on_pong, run);
-}
 
 /* ---- leaving: the calls end first, then the clients that they use are closed ---- */
 
@@ -109,7 +94,7 @@ static err_t start(void *arg)
 
 static struct app app;
 
-static const struct readiness_check checks[] = { { .name = "redis", .start = check_redis, .arg = &app } };
+static const struct readiness_check checks[] = { { .name = "redis", .start = service_check_redis, .arg = &app.redis } };
 
 static const struct service_definition definition = {
 	.config_table = &router_config_table,
