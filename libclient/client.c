@@ -140,10 +140,19 @@ static void client_sooner(uint64_t *deadline_ms, uint64_t other_ms)
 		*deadline_ms = other_ms;
 }
 
-static void client_set_timer(struct skein_client *client)
+static void client_turn(struct skein_client *client)
 {
 	uint64_t deadline_ms = UINT64_MAX, now_ms = client_now(client);
 
+	if (client->is_turning || client->is_closing)
+		return; /* the turn under way will see it */
+	client->is_turning = true;
+	while (client_do_something(client))
+		;
+	client->is_turning = false;
+	if (client->is_closing)
+		return;
+	client_send_start(client);
 	if (client->life.state == LIFE_IDLE)
 		return; /* the timer is set for the start */
 	client_sooner(&deadline_ms, life_deadline(&client->life));
@@ -154,20 +163,6 @@ static void client_set_timer(struct skein_client *client)
 		uv_timer_stop(&client->timer);
 	else
 		uv_timer_start(&client->timer, client_on_timer, deadline_ms > now_ms ? deadline_ms - now_ms : 1, 0);
-}
-
-static void client_turn(struct skein_client *client)
-{
-	if (client->is_turning || client->is_closing)
-		return; /* the turn under way will see it */
-	client->is_turning = true;
-	while (client_do_something(client))
-		;
-	client->is_turning = false;
-	if (client->is_closing)
-		return;
-	client_send_start(client);
-	client_set_timer(client);
 }
 
 static void client_on_timer(uv_timer_t *timer)

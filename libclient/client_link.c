@@ -28,7 +28,8 @@ static void client_link_on_found(struct http_call *call, const struct http_answe
 		for (unsigned i = 0; i < endpoints.count; i++)
 			client->gateways[i] = str_dup(str_from(endpoints.urls[i]));
 		client->base = client->life.base;
-		life_found(&client->life, endpoints.count, endpoints.retry_min_ms, endpoints.retry_max_ms, client_now(client));
+		life_found(&client->life, endpoints.count, endpoints.retry_min_ms, endpoints.retry_max_ms,
+		           client_now(client));
 	} else if (answer->status == 401) {
 		life_unauthenticated(&client->life);
 	} else if (answer->status == 400) {

@@ -8,8 +8,8 @@
 #include "libclient/transport/link.h"
 
 /*
- * The state of a client, shared by the files around it. Three pure machines decide: life.h (connecting), inbox.h (messages in)
- * and outbox.h (sends out). The files here do their actions, and call only those above them in this list:
+ * The state of a client, shared by the files around it. Three pure machines decide: life.h (connecting), inbox.h
+ * (messages in) and outbox.h (sends out). The files here do their actions, and call only those above them in this list:
  *
  *   client_state   the state, requests to im, times of retries
  *   client_read    sync and history, handing over messages
@@ -74,7 +74,7 @@ struct skein_client {
 
 	/* Set by client.c. */
 	void (*changed)(struct skein_client *client); /* takes a turn: does all that is due */
-	void (*handle_closed)(struct skein_client *client); /* one of open_handles was closed; the last one frees the client */
+	void (*handle_closed)(struct skein_client *client); /* of one of open_handles; the last one frees the client */
 };
 
 static inline uint64_t client_now(const struct skein_client *client)
@@ -86,8 +86,8 @@ static inline uint64_t client_now(const struct skein_client *client)
 struct http_request client_request(const struct skein_client *client, struct buf *url, const char *path);
 
 /*
- * When to repeat a request after this answer. Moves on to the next base unless this one answered with a 4xx: another base may
- * work when this one does not answer, or answers with a 5xx.
+ * When to repeat a request after this answer. Moves on to the next base unless this one answered with a 4xx: another
+ * base may work when this one does not answer, or answers with a 5xx.
  */
 uint64_t client_retry_at(struct skein_client *client, struct backoff *backoff, const struct http_answer *answer);
 

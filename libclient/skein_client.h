@@ -44,9 +44,9 @@ void skein_net_close(struct skein_net *net, void (*closed)(void *arg), void *arg
 /* ---- reports to the application ---- */
 
 /*
- * A message, in the shape of contract section 1. (conversation_id, seq) names it. In one conversation seq goes up by one from
- * message to message. It starts above 1, or jumps, only over messages that this user may not read or that this client never
- * followed.
+ * A message, in the shape of contract section 1. (conversation_id, seq) names it. In one conversation seq goes up by one
+ * from message to message. It starts above 1, or jumps, only over messages that this user may not read or that this
+ * client never followed.
  */
 struct skein_message {
 	const char *conversation_id, *msg_id, *from, *type;
@@ -87,7 +87,7 @@ struct skein_options {
 	size_t base_count;
 	const char *gateway; /* always connect to this wss:// URL; NULL: to those of GET /v1/endpoints */
 	const char *token, *device, *platform;
-	const char *state; /* the last result of skein_client_state() in the program before; NULL or "" at the first start */
+	const char *state; /* what skein_client_state() returned last, before this start; NULL or "" at the first one */
 
 	void (*on_message)(struct skein_client *client, const struct skein_message *message, void *arg);
 	/* The state has changed: store skein_client_state(), now or later. Called before messages are acked. */
@@ -105,12 +105,12 @@ struct skein_options {
 	 */
 	bool takes_explicitly;
 	bool never_acks; /* `ack=0`: the server keeps no window for this connection */
-	bool starts_from_oldest; /* without a state: begin with the oldest message of the inbox; false: with the next new one */
+	bool starts_from_oldest; /* without a state: from the oldest message of the inbox; false: from the next new one */
 	bool returns_when_replaced; /* 4001 is a lost connection like any other */
 	bool uses_proxy; /* the proxy of the environment (https_proxy ...) */
 	/*
-	 * When the server lost the inbox: how many of the last messages to read of a conversation that this client does not
-	 * know. 0: all of them, since it may have begun while the client was away.
+	 * When the server lost the inbox: how many of the last messages to read of a conversation that this client does
+	 * not know. 0: all of them, since it may have begun while the client was away.
 	 */
 	uint32_t unknown_history;
 
@@ -126,7 +126,7 @@ struct skein_options {
 	unsigned max_held_bytes; /* 4 MiB of their text */
 	unsigned max_untaken; /* 1,000 */
 	unsigned max_sends; /* 1,000 sends that are not answered */
-	unsigned max_conversations; /* 100,000 remembered; over it, the one without a message for the longest time is forgotten */
+	unsigned max_conversations; /* 100,000 remembered; over it, the quietest one is forgotten */
 };
 
 /* ---- a client ---- */
@@ -135,8 +135,8 @@ struct skein_options {
 struct skein_client *skein_client_new(struct skein_net *net, const struct skein_options *options);
 
 /*
- * Calls on_sent with "closed" for each send that has no answer, before it returns, and `closed` on a later turn of the loop,
- * when the client is gone. No other callback comes. Messages that were not taken come again at the next start.
+ * Calls on_sent with "closed" for each send that has no answer, before it returns, and `closed` on a later turn of the
+ * loop, when the client is gone. No other callback comes. Messages that were not taken come again at the next start.
  */
 void skein_client_close(struct skein_client *client, void (*closed)(void *arg), void *arg);
 
@@ -158,9 +158,9 @@ bool skein_client_frame(struct skein_client *client, const json_t *frame);
 void skein_client_taken(struct skein_client *client, uint64_t delivery);
 
 /*
- * The `state` for the next start: the position up to which messages were taken. JSON on the heap, free() it. Its size, and the
- * time to write it, grow with the number of conversations. Messages taken after the last stored state come again after a
- * crash; (conversation_id, seq) tells them.
+ * The `state` for the next start: the position up to which messages were taken. JSON on the heap, free() it. Its size,
+ * and the time to write it, grow with the number of conversations. Messages taken after the last stored state come again
+ * after a crash; (conversation_id, seq) tells them.
  */
 char *skein_client_state(const struct skein_client *client);
 

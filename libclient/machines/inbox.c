@@ -243,7 +243,8 @@ void inbox_synced(struct inbox *inbox, struct inbox_page *page)
 		struct known *known = known_find(&inbox->conversations, mark->conversation);
 
 		if (!known)
-			known = inbox_follow(inbox, mark->conversation, back && mark->last_seq > back ? mark->last_seq - back : 0);
+			known = inbox_follow(inbox, mark->conversation,
+			                     back && mark->last_seq > back ? mark->last_seq - back : 0);
 		if (known->last < mark->last_seq)
 			inbox_add_pull(inbox, known, mark->last_seq);
 	}

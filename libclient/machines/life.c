@@ -63,8 +63,8 @@ static void life_wait_until(struct life *life, uint64_t deadline_ms)
 }
 
 /*
- * Full jitter: from the minimum up to a ceiling that doubles with each try. The first ceiling is wide, because all users of a
- * dead gateway come back to the other gateways at once.
+ * Full jitter: from the minimum up to a ceiling that doubles with each try. The first ceiling is wide, because all users
+ * of a dead gateway come back to the other gateways at once.
  */
 static void life_wait_a_while(struct life *life, uint64_t now_ms)
 {

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * Decides whether and where to be connected. Pure: no I/O and no clock. Its driver reports events and does the actions that
- * life_take() returns until there is NOTHING. docs/build/client.md draws it.
+ * Decides whether and where to be connected. Pure: no I/O and no clock. Its driver reports events and does the actions
+ * that life_take() returns until there is NOTHING. docs/build/client.md draws it.
  *
  *   FINDING    asks one base URL after the other for the gateways
  *   OPENING    tries one gateway after the other, up to its `hello`

@@ -15,7 +15,7 @@ void delivery_streams_init(struct delivery_streams *all, struct worker *worker, 
 	all->sent = metrics_counter("skein_push_deliveries_sent_total", "Records sent to gateways.", NULL);
 	all->resent = metrics_counter("skein_push_deliveries_resent_total",
 	                              "Records to be sent again after a stream broke.", NULL);
-	all->gone = metrics_counter("skein_push_targets_gone_total", "Connections that a gateway did not have any more.", NULL);
+	all->gone = metrics_counter("skein_push_targets_gone_total", "Connections that a gateway no longer had.", NULL);
 	all->lagging = metrics_counter("skein_push_targets_lagging_total",
 	                               "Connections that could not take a message at once.", NULL);
 	all->unexpected = metrics_counter("skein_push_answers_unexpected_total",

@@ -4,8 +4,8 @@
 #include "net/http/internal_server.h"
 
 /*
- * The readiness check of Redis: a PING. `arg` is the address of the service's `struct redis *`, which start() sets after the
- * table of checks is made:
+ * The readiness check of Redis: a PING. `arg` is the address of the service's `struct redis *`, because the table of
+ * checks is made before the client:
  *
  *   { .name = "redis", .start = service_check_redis, .arg = &app.redis }
  */

@@ -72,8 +72,8 @@ struct service {
 };
 
 /*
- * Returns the status for exit: 0; 1 when the service could not start or has failed; 2 for an invalid configuration, with the
- * reason on stderr.
+ * Returns the status for exit: 0; 1 when the service could not start or has failed; 2 for an invalid configuration, with
+ * the reason on stderr.
  */
 int service_main(struct service *service, const struct service_definition *definition, int argc, char **argv);
 

@@ -22,13 +22,13 @@ static const struct config_option options[] = {
 	{ "kafka.commit_interval", CONFIG_DURATION, OPTION(kafka_commit_interval_ms), "500ms", 10, 60000, NULL, 0,
 	  "How often the offsets of answered records are committed." },
 	{ "in_flight.max", CONFIG_INT, OPTION(max_in_flight), "10000", 1, 1000000, NULL, 0,
-	  "Messages under way at once. When the limit is reached, no records are taken until fewer than half are under way. A "
-	  "gateway that does not answer holds up to 1000 messages." },
+	  "Messages under way at once. When the limit is reached, no records are taken until fewer than half are under "
+	  "way. A gateway that does not answer holds up to 1000 messages." },
 	{ "in_flight.max_bytes", CONFIG_BYTES, OPTION(max_in_flight_bytes), "64m", 65536, 1LL << 40, NULL, 0,
 	  "Bytes of the messages under way." },
 	{ "slim.max", CONFIG_INT, OPTION(max_slim), "200000", 1, 100000000, NULL, 0,
-	  "Messages under way of which only the place is kept, since their conversation is stuck or a gateway is behind; about 300 "
-	  "bytes each." },
+	  "Messages under way of which only the place is kept, since their conversation is stuck or a gateway is behind; "
+	  "about 300 bytes each." },
 	{ "conversations.max", CONFIG_INT, OPTION(max_conversations), "100000", 100, 10000000, NULL, 0,
 	  "Conversations whose last seq is remembered; about 400 bytes each." },
 	{ "members.max", CONFIG_INT, OPTION(max_members), "2000000", 1000, 100000000, NULL, 0,

@@ -122,11 +122,11 @@ static void offer_gauges(struct app *app)
 {
 	metrics_gauge_fn("skein_push_in_flight", "Messages taken and not answered; at most in_flight.max.", NULL,
 	                 read_in_flight, app);
-	metrics_gauge_fn("skein_push_in_flight_bytes", "Bytes of the messages in flight; at most in_flight.max_bytes.", NULL,
-	                 read_in_flight_bytes, app);
+	metrics_gauge_fn("skein_push_in_flight_bytes", "Bytes of the messages in flight; at most in_flight.max_bytes.",
+	                 NULL, read_in_flight_bytes, app);
 	metrics_gauge_fn("skein_push_slim", "Messages under way of which only the place is kept; at most slim.max.",
 	                 NULL, read_slim, app);
-	metrics_gauge_fn("skein_push_conversations", "Conversations remembered: those under way, and idle ones up to conversations.max.",
+	metrics_gauge_fn("skein_push_conversations", "Conversations remembered: those under way, and idle ones.",
 	                 NULL, read_known, app);
 	metrics_gauge_fn("skein_push_lag", "Records between the committed offsets and the ends of our partitions.", NULL,
 	                 read_lag, app);

@@ -123,8 +123,8 @@ static void listen_on_frame(struct skein_client *client, const json_t *frame, vo
 
 	(void)client;
 	if (!listener->as_json && strcmp(listen_field(frame, "type"), "hello") == 0)
-		printf("connected to %s as %s (epoch %s, head %s)\n", listen_field(frame, "node"), listen_field(frame, "uid"),
-		       listen_field(frame, "epoch"), listen_field(frame, "head"));
+		printf("connected to %s as %s (epoch %s, head %s)\n", listen_field(frame, "node"),
+		       listen_field(frame, "uid"), listen_field(frame, "epoch"), listen_field(frame, "head"));
 	else
 		listen_print_json(frame);
 	fflush(stdout);

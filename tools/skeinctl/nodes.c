@@ -31,8 +31,9 @@ int command_nodes(struct args *args)
 	} else {
 		printf("%-16s %12s %12s %8s  %s\n", "NODE", "CONNECTIONS", "QUEUE BYTES", "LAG MS", "URL");
 		json_array_foreach(json_object_get(answer, "nodes"), index, node)
-			printf("%-16s %12lld %12lld %8lld  %s%s\n", nodes_text(node, "node"), nodes_number(node, "connections"),
-		               nodes_number(node, "queue_bytes"), nodes_number(node, "lag_ms"), nodes_text(node, "url"),
+			printf("%-16s %12lld %12lld %8lld  %s%s\n", nodes_text(node, "node"),
+		               nodes_number(node, "connections"), nodes_number(node, "queue_bytes"),
+		               nodes_number(node, "lag_ms"), nodes_text(node, "url"),
 		               json_is_true(json_object_get(node, "draining")) ? "  (draining)" : "");
 	}
 	json_decref(answer);

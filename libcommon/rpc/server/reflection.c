@@ -94,7 +94,8 @@ static void reflection_put_error(struct buf *response, int status, const char *s
 	buf_release(&error);
 }
 
-static void reflection_put_file(struct buf *response, struct str set, struct str wanted, bool (*matches)(struct str, struct str))
+static void reflection_put_file(struct buf *response, struct str set, struct str wanted,
+                                bool (*matches)(struct str, struct str))
 {
 	struct buf files = { 0 };
 	struct str file;

@@ -149,7 +149,8 @@ void rpc_server_close(struct rpc_server *server, uint64_t grace_ms, void (*close
 {
 	server->closed = closed;
 	server->closed_arg = arg;
-	grpc_server_shutdown_and_notify(server->grpc, server->queue.cq, rpc_tag_arm(&server->stopped, rpc_server_on_stopped));
+	grpc_server_shutdown_and_notify(server->grpc, server->queue.cq,
+	                                rpc_tag_arm(&server->stopped, rpc_server_on_stopped));
 	rpc_server_streams_finish(server);
 	worker_arm(server->worker, &server->grace, clock_mono_ms() + grace_ms);
 }

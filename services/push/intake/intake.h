@@ -21,7 +21,7 @@ struct intake;
 
 #define INTAKE_RECORD_VERSION 1
 
-/* When one limit is reached, no records are taken until all counts are below half of theirs. See struct conversations_load. */
+/* When one limit is reached, no records are taken until all counts are below half. See struct conversations_load. */
 struct intake_limits {
 	size_t messages, bytes, slim;
 };

@@ -79,7 +79,9 @@ void conversations_drop_partition(struct conversations *all, int32_t partition)
 
 struct conversations *conversations_new(const struct conversations_options *options)
 {
-	const char *name = "skein_push_messages_total", *help = "Messages by what became of their record.";
+	static const char name[] = "skein_push_messages_total", help[] = "Messages by what became of their record.";
+	static const char append_help[] = "From a batch's start until all its inbox entries are written.";
+	static const char total_help[] = "From a message's time until every gateway has answered.";
 	struct conversations *all = MEM_NEW(struct conversations);
 
 	all->max = options->max_conversations;
@@ -95,15 +97,14 @@ struct conversations *conversations_new(const struct conversations_options *opti
 			.gateways = options->gateways,
 			.members = options->members,
 			.inbox_limits = options->inbox_limits,
-			.append_time = metrics_histogram("skein_push_append_seconds",
-		                                         "From a batch's start until all its inbox entries are written.", NULL),
+			.append_time = metrics_histogram("skein_push_append_seconds", append_help, NULL),
 		},
 		.wait = options->wait,
 		.dispatched = metrics_counter(name, help, "outcome=\"dispatched\""),
 		.repeated = metrics_counter(name, help, "outcome=\"repeated\""),
 		.dropped = metrics_counter(name, help, "outcome=\"dropped\""),
 		.from_postgres = metrics_counter(name, help, "outcome=\"read_from_postgres\""),
-		.total_time = metrics_histogram("skein_push_total_seconds", "From a message's time until every gateway has answered.", NULL),
+		.total_time = metrics_histogram("skein_push_total_seconds", total_help, NULL),
 		.finished = options->finished,
 		.unknown = options->unknown,
 		.eased = options->eased,

@@ -35,8 +35,8 @@ struct conversations_options {
 	/* A message that has a place in Kafka is answered. */
 	void (*finished)(void *arg, int32_t partition, int64_t offset);
 	/*
-	 * A message that has a place in Kafka is not dispatched, since PostgreSQL does not know its seq. `outgoing` is valid
-	 * during the call; it has no record if it is slim.
+	 * A message that has a place in Kafka is not dispatched, since PostgreSQL does not know its seq. `outgoing` is
+	 * valid during the call; it has no record if it is slim.
 	 */
 	void (*unknown)(void *arg, const struct outgoing *outgoing);
 	/* The load went down although no message has ended. */
@@ -58,7 +58,7 @@ void conversations_stop(struct conversations *conversations);
 /* Takes the message over. `finished` may come from inside the call. */
 void conversations_take(struct conversations *conversations, struct outgoing *outgoing);
 
-/* The partition belongs to another process now: none of its messages is begun any more, and `finished` no longer comes. */
+/* The partition belongs to another process now: no message of it is begun any more, and `finished` no longer comes. */
 void conversations_drop_partition(struct conversations *conversations, int32_t partition);
 
 /* The messages that are not answered yet. */

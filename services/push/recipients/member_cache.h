@@ -46,8 +46,8 @@ struct member_question {
 };
 
 /*
- * `done` gets a reference to the members, maybe from inside this call. The list is empty if the group had no members or does
- * not exist. After any error the caller may ask again.
+ * `done` gets a reference to the members, maybe from inside this call. The list is empty if the group had no members or
+ * does not exist. After any error the caller may ask again.
  */
 typedef void (*members_found)(void *arg, err_t err, struct recipients *members);
 void member_cache_find(struct member_cache *cache, const struct member_question *question, members_found done, void *arg);

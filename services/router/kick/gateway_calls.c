@@ -10,7 +10,7 @@
 
 #define KICK_PATH "/skein.v1.Gateway/Kick"
 #define TRY_TIMEOUT_MS 1000
-#define PAUSE_MS 100 /* between tries, at least; the next one never begins before TRY_TIMEOUT_MS of the last have passed */
+#define PAUSE_MS 100 /* after a try, at least; tries begin at least TRY_TIMEOUT_MS apart */
 #define KICKS_MAX 10000 /* over all gateways: bounds the memory while a gateway does not answer */
 
 struct gateway_calls {
@@ -153,7 +153,8 @@ static void kick_call(struct kick *kick, const struct node *node)
 	 * The call does not wait for a connection. All devices of a dead gateway come back at once, and gRPC searches all
 	 * waiting calls when it ends one.
 	 */
-	rpc_call(channel, all->worker, KICK_PATH, buf_str(&kick->request), TRY_TIMEOUT_MS, false, STR(""), kick_on_answered, kick);
+	rpc_call(channel, all->worker, KICK_PATH, buf_str(&kick->request), TRY_TIMEOUT_MS, false, STR(""),
+	         kick_on_answered, kick);
 }
 
 static void kick_on_looked_up(void *arg)
