@@ -146,19 +146,6 @@ void node_register(struct redis *redis, const struct node *node, node_registered
 
 /* ---- renew ---- */
 
-/* Notes in im:nodes that the node was seen, also after Redis forgot it. No retry: the next renewal does it again. */
-static void node_registry_touch(struct redis *redis, const struct node *node)
-{
-	char epoch[DECIMAL_SIZE];
-	struct buf seen = { 0 };
-	const struct str key = NODES_KEY;
-
-	node_seen_write(&seen, node->epoch, clock_wall_ms());
-	const struct str args[] = { str_from(node->name), decimal(epoch, node->epoch), buf_str(&seen) };
-	redis_eval(redis, &touch_script, &key, 1, args, ARRAY_LEN(args), NULL, NULL);
-	buf_release(&seen);
-}
-
 static void node_registry_on_renewed(void *arg, err_t err, const redisReply *reply)
 {
 	struct change *change = arg;
@@ -166,8 +153,18 @@ static void node_registry_on_renewed(void *arg, err_t err, const redisReply *rep
 
 	if (err == OK && !was_out && !node_registry_is_number(reply, 1))
 		err = ERR_FAILED_PRECONDITION;
-	if (err == OK)
-		node_registry_touch(change->redis, &change->node);
+	/* Notes in im:nodes that the node was seen, also after Redis forgot it. No retry: the next renewal does it again. */
+	if (err == OK) {
+		const struct node *node = &change->node;
+		const struct str key = NODES_KEY;
+		char epoch[DECIMAL_SIZE];
+		struct buf seen = { 0 };
+
+		node_seen_write(&seen, node->epoch, clock_wall_ms());
+		const struct str args[] = { str_from(node->name), decimal(epoch, node->epoch), buf_str(&seen) };
+		redis_eval(change->redis, &touch_script, &key, 1, args, ARRAY_LEN(args), NULL, NULL);
+		buf_release(&seen);
+	}
 	node_registry_end_change(change, err, was_out);
 }
 

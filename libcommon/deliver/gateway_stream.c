@@ -131,11 +131,21 @@ static struct delivery *stream_find(struct gateway_stream *stream, uint64_t id)
 	return NULL;
 }
 
-static void stream_take_answers(struct gateway_stream *stream, const Skein__V1__DeliverAnswers *answers)
+static void stream_on_message(struct rpc_stream *rpc, struct str message, void *arg)
 {
+	struct gateway_stream *stream = arg;
 	void (*answered)(struct delivery * delivery) = stream->answered;
+	Skein__V1__DeliverAnswers *answers =
+		skein__v1__deliver_answers__unpack(NULL, message.len, (const uint8_t *)message.ptr);
 	struct list done;
 
+	(void)rpc;
+	if (!answers) {
+		counter_add(stream->all->unexpected, 1);
+		log_warn("a gateway's answer is not a DeliverAnswers", LOG_TEXT("gateway", stream->name),
+		         LOG_NUM("bytes", message.len));
+		return;
+	}
 	list_init(&done);
 	for (size_t i = 0; i < answers->n_exceptions; i++) {
 		const Skein__V1__Exception *exception = answers->exceptions[i];
@@ -156,25 +166,9 @@ static void stream_take_answers(struct gateway_stream *stream, const Skein__V1__
 		stream_take(stream, delivery);
 		list_push_back(&done, &delivery->link);
 	}
+	skein__v1__deliver_answers__free_unpacked(answers, NULL);
 	for (struct list *link; (link = list_pop_front(&done));)
 		answered(container_of(link, struct delivery, link)); /* the last one may free the stream */
-}
-
-static void stream_on_message(struct rpc_stream *rpc, struct str message, void *arg)
-{
-	struct gateway_stream *stream = arg;
-	Skein__V1__DeliverAnswers *answers =
-		skein__v1__deliver_answers__unpack(NULL, message.len, (const uint8_t *)message.ptr);
-
-	(void)rpc;
-	if (!answers) {
-		counter_add(stream->all->unexpected, 1);
-		log_warn("a gateway's answer is not a DeliverAnswers", LOG_TEXT("gateway", stream->name),
-		         LOG_NUM("bytes", message.len));
-		return;
-	}
-	stream_take_answers(stream, answers);
-	skein__v1__deliver_answers__free_unpacked(answers, NULL);
 }
 
 /* ---- opening and closing ---- */

@@ -180,28 +180,24 @@ static void outgoing_send_part(struct outgoing *outgoing, const struct fanout_pl
 	audience_wire_release(&to);
 }
 
-static void outgoing_send(struct outgoing *outgoing)
-{
-	struct audience audience;
-	struct fanout_plan plan = target_list_plan(&outgoing->targets, &audience);
-	Skein__V1__Message shown = *outgoing->record->message;
-	struct buf packed = { 0 };
-
-	shown.client_msg_id = (char *)protobuf_c_empty_string; /* only the sender's connections get it */
-	size_t len = skein__v1__message__get_packed_size(&shown);
-	packed.len = skein__v1__message__pack(&shown, (uint8_t *)buf_reserve(&packed, len));
-	for (size_t i = 0; i < plan.batch_count; i++)
-		outgoing_send_part(outgoing, &plan, &plan.batches[i], buf_str(&packed));
-	fanout_plan_release(&plan);
-	buf_release(&packed);
-}
-
 void outgoing_deliver(struct outgoing *outgoing, const struct outgoing_handlers *handlers, void *arg)
 {
 	outgoing->handlers = handlers;
 	outgoing->arg = arg;
 	outgoing->awaited = 1; /* released below, so that the delivery cannot end before all parts are sent */
-	if (outgoing->targets.count)
-		outgoing_send(outgoing);
+	if (outgoing->targets.count) {
+		struct audience audience;
+		struct fanout_plan plan = target_list_plan(&outgoing->targets, &audience);
+		Skein__V1__Message shown = *outgoing->record->message;
+		struct buf packed = { 0 };
+
+		shown.client_msg_id = (char *)protobuf_c_empty_string; /* only the sender's connections get it */
+		size_t len = skein__v1__message__get_packed_size(&shown);
+		packed.len = skein__v1__message__pack(&shown, (uint8_t *)buf_reserve(&packed, len));
+		for (size_t i = 0; i < plan.batch_count; i++)
+			outgoing_send_part(outgoing, &plan, &plan.batches[i], buf_str(&packed));
+		fanout_plan_release(&plan);
+		buf_release(&packed);
+	}
 	outgoing_release_part(outgoing);
 }
