@@ -7,7 +7,7 @@
 #include "base/text/json.h"
 #include "base/mem.h"
 
-#define MAX_MESSAGES 1000 /* of a page; we ask for less */
+#define MAX_MESSAGES 1000 /* of a page; client_read.c asks for fewer */
 #define MAX_MARKS 200000
 #define MAX_OFFSET (UINT64_MAX >> 1)
 

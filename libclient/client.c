@@ -1,4 +1,4 @@
-/* The turn of a client: asks the machines what to do and does it. Its timer, its beginning and its end. */
+/* The turn of a client: takes the machines' actions and does them. Its timer, its beginning and its end. */
 
 #include <assert.h>
 #include <stdlib.h>
@@ -71,7 +71,7 @@ static void client_obey_life(struct skein_client *client, enum life_action actio
 		client_link_open(client);
 		break;
 	case LIFE_PING:
-		(void)client_link_send(client, STR("{\"type\":\"ping\"}")); /* a socket that takes nothing ends as a silent one */
+		(void)client_link_send(client, STR("{\"type\":\"ping\"}")); /* if it cannot be sent, no pong comes */
 		break;
 	case LIFE_ASK_TOKEN:
 		client->options.on_token_needed(client, client->options.arg);
@@ -81,7 +81,7 @@ static void client_obey_life(struct skein_client *client, enum life_action actio
 	}
 }
 
-/* The application stores the state first: an ack says that it did. */
+/* The application stores the state first, because the ack confirms that it did. */
 static void client_settle(struct skein_client *client, uint64_t offset)
 {
 	char frame[64];
@@ -140,24 +140,10 @@ static void client_sooner(uint64_t *deadline_ms, uint64_t other_ms)
 		*deadline_ms = other_ms;
 }
 
-static void client_set_timer(struct skein_client *client)
+static void client_turn(struct skein_client *client)
 {
 	uint64_t deadline_ms = UINT64_MAX, now_ms = client_now(client);
 
-	if (client->life.state == LIFE_IDLE)
-		return; /* the timer is set to the start */
-	client_sooner(&deadline_ms, life_deadline(&client->life));
-	client_sooner(&deadline_ms, inbox_deadline(&client->inbox));
-	client_sooner(&deadline_ms, client->read.retry_ms);
-	client_sooner(&deadline_ms, client->send_retry_ms);
-	if (deadline_ms == UINT64_MAX)
-		uv_timer_stop(&client->timer);
-	else
-		uv_timer_start(&client->timer, client_on_timer, deadline_ms > now_ms ? deadline_ms - now_ms : 1, 0);
-}
-
-static void client_turn(struct skein_client *client)
-{
 	if (client->is_turning || client->is_closing)
 		return; /* the turn under way will see it */
 	client->is_turning = true;
@@ -167,7 +153,16 @@ static void client_turn(struct skein_client *client)
 	if (client->is_closing)
 		return;
 	client_send_start(client);
-	client_set_timer(client);
+	if (client->life.state == LIFE_IDLE)
+		return; /* the timer is set for the start */
+	client_sooner(&deadline_ms, life_deadline(&client->life));
+	client_sooner(&deadline_ms, inbox_deadline(&client->inbox));
+	client_sooner(&deadline_ms, client->read.retry_ms);
+	client_sooner(&deadline_ms, client->send_retry_ms);
+	if (deadline_ms == UINT64_MAX)
+		uv_timer_stop(&client->timer);
+	else
+		uv_timer_start(&client->timer, client_on_timer, deadline_ms > now_ms ? deadline_ms - now_ms : 1, 0);
 }
 
 static void client_on_timer(uv_timer_t *timer)

@@ -17,29 +17,26 @@ void client_link_forget_gateways(struct skein_client *client)
 	}
 }
 
-static void client_link_take_endpoints(struct skein_client *client, const struct answer_endpoints *endpoints)
-{
-	client_link_forget_gateways(client);
-	for (unsigned i = 0; i < endpoints->count; i++)
-		client->gateways[i] = str_dup(str_from(endpoints->urls[i]));
-	client->base = client->life.base;
-	life_found(&client->life, endpoints->count, endpoints->retry_min_ms, endpoints->retry_max_ms, client_now(client));
-}
-
 static void client_link_on_found(struct http_call *call, const struct http_answer *answer)
 {
 	struct skein_client *client = container_of(call, struct skein_client, find);
 	json_t *root = answer->status == 200 ? answer_read(answer->body) : NULL;
 	struct answer_endpoints endpoints;
 
-	if (root && answer_endpoints(root, &endpoints))
-		client_link_take_endpoints(client, &endpoints);
-	else if (answer->status == 401)
+	if (root && answer_endpoints(root, &endpoints)) {
+		client_link_forget_gateways(client);
+		for (unsigned i = 0; i < endpoints.count; i++)
+			client->gateways[i] = str_dup(str_from(endpoints.urls[i]));
+		client->base = client->life.base;
+		life_found(&client->life, endpoints.count, endpoints.retry_min_ms, endpoints.retry_max_ms,
+		           client_now(client));
+	} else if (answer->status == 401) {
 		life_unauthenticated(&client->life);
-	else if (answer->status == 400)
+	} else if (answer->status == 400) {
 		life_refused(&client->life);
-	else
+	} else {
 		life_not_found(&client->life, answer->retry_after_ms, client_now(client));
+	}
 	json_decref(root);
 	client->changed(client);
 }
@@ -83,14 +80,6 @@ static void client_link_pass_on(struct skein_client *client, const json_t *frame
 		client->options.on_frame(client, frame, client->options.arg);
 }
 
-/* Replaces the connection before, if there is one: messages that it did not hand over come again on this one. */
-static void client_link_greet(struct skein_client *client)
-{
-	client_link_drop_up(client);
-	client->up = client->opening;
-	client->opening = NULL;
-}
-
 static void client_link_take_hello(struct skein_client *client, const struct client_link *from, const json_t *frame)
 {
 	struct str epoch = answer_epoch(frame);
@@ -100,7 +89,10 @@ static void client_link_take_hello(struct skein_client *client, const struct cli
 		life_distrust(&client->life, client_now(client));
 		return;
 	}
-	client_link_greet(client);
+	/* Messages that the connection before did not hand over come again on this one. */
+	client_link_drop_up(client);
+	client->up = client->opening;
+	client->opening = NULL;
 	inbox_connected(&client->inbox, epoch, head);
 	inbox_moved(&client->inbox, from->named_offset);
 	life_hello(&client->life, client_now(client));
@@ -129,7 +121,7 @@ static void client_link_take_resync(struct skein_client *client, const json_t *f
 		life_distrust(&client->life, client_now(client));
 }
 
-/* The token is sent there: an encrypted connection never moves to an unencrypted one. */
+/* An encrypted connection never moves to an unencrypted one, because the token is sent there. */
 static bool client_link_may_move_to(const struct skein_client *client, const char *url)
 {
 	const char *current = client->options.gateway ? client->options.gateway : client->gateways[0];
@@ -209,22 +201,6 @@ static void client_link_on_over(void *arg, unsigned close_code, unsigned status,
 	client->changed(client);
 }
 
-static void client_link_put_url(const struct skein_client *client, struct buf *url)
-{
-	const struct life *life = &client->life;
-	const struct inbox_position *at = &client->inbox.at;
-	const char *gateway = life->is_moving         ? client->target :
-	                      client->options.gateway ? client->options.gateway :
-	                                                client->gateways[life->gateway];
-
-	buf_printf(url, "%s%cdevice=%s&platform=%s", gateway, strchr(gateway, '?') ? '&' : '?', client->options.device,
-	           client->options.platform);
-	if (*at->epoch)
-		buf_printf(url, "&epoch=%s&offset=%llu", at->epoch, (unsigned long long)at->offset);
-	if (client->options.never_acks)
-		buf_append_text(url, "&ack=0");
-}
-
 static void client_link_on_gone(void *arg)
 {
 	struct client_link *gone = arg;
@@ -237,14 +213,24 @@ static void client_link_on_gone(void *arg)
 void client_link_open(struct skein_client *client)
 {
 	struct client_link *opening = MEM_NEW(struct client_link);
+	const struct skein_options *options = &client->options;
+	const struct inbox_position *at = &client->inbox.at;
+	const char *gateway = client->life.is_moving ? client->target :
+	                      options->gateway       ? options->gateway :
+	                                               client->gateways[client->life.gateway];
 	struct buf url = { 0 };
 
-	client_link_put_url(client, &url);
+	buf_printf(&url, "%s%cdevice=%s&platform=%s", gateway, strchr(gateway, '?') ? '&' : '?', options->device,
+	           options->platform);
+	if (*at->epoch)
+		buf_printf(&url, "&epoch=%s&offset=%llu", at->epoch, (unsigned long long)at->offset);
+	if (options->never_acks)
+		buf_append_text(&url, "&ack=0");
 	opening->client = client;
-	opening->named_offset = client->inbox.at.offset;
+	opening->named_offset = at->offset;
 	client->opening = opening;
 	client->open_handles++;
-	opening->link = link_open(client->net, buf_text(&url), client->token, client->options.uses_proxy,
+	opening->link = link_open(client->net, buf_text(&url), client->token, options->uses_proxy,
 	                          &(struct link_events){ client_link_on_text, client_link_on_over, client_link_on_gone, opening });
 	buf_release(&url);
 }

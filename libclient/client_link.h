@@ -3,7 +3,7 @@
 
 #include "libclient/client_state.h"
 
-/* Finding a gateway, connecting to it, and the frames that come. Thread: the loop's. */
+/* Finding a gateway, connecting to it, and its frames. Thread: the loop's. */
 
 /* LIFE_FIND: asks the current base for the gateways. */
 void client_link_find(struct skein_client *client);

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 
 #define SYNC_PAGE 100
-#define HISTORY_PAGE 100 /* of 64 KiB at most: HTTP_MAX_ANSWER is more */
+#define HISTORY_PAGE 100 /* messages of at most 64 KiB, so a page fits in HTTP_MAX_ANSWER */
 
 /* ---- reading ---- */
 

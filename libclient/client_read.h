@@ -5,14 +5,14 @@
 
 /* Reading missing messages over HTTP, and handing messages to the application. Thread: the loop's. */
 
-/* INBOX_SYNC and INBOX_PULL: one of them is asked at a time, and repeated until its answer is final. */
+/* INBOX_SYNC and INBOX_PULL: one request at a time, repeated until its answer is final. */
 void client_read_sync(struct skein_client *client, const struct inbox_position *from);
 void client_read_history(struct skein_client *client, struct str conversation, uint64_t after_seq);
 
 /* Asks again, after the time of the retry. */
 void client_read_again(struct skein_client *client);
 
-/* Forgets what is asked. */
+/* Cancels the request. */
 void client_read_stop(struct skein_client *client);
 
 /* INBOX_HAND_OVER. */

@@ -49,17 +49,6 @@ static void client_send_finish(struct send *send, struct skein_sent *sent)
 	client_send_free_send(send);
 }
 
-static void client_send_try_again(struct send *send, const struct http_answer *answer)
-{
-	struct skein_client *client = send->client;
-	uint64_t retry_ms = client_retry_at(client, &client->send_backoff, answer);
-
-	outbox_failed(&client->outbox, &send->item);
-	client->send_retry_ms = MAX(client->send_retry_ms, retry_ms);
-	if (answer->status == 401)
-		client_token_refused(client, send->token_number);
-}
-
 /* The server judged the send and refused it: asking again gives the same answer. */
 static bool client_send_is_refusal(unsigned status)
 {
@@ -76,7 +65,12 @@ static void client_send_on_answered(struct http_call *call, const struct http_an
 	if (answer->status == 200 && answer_sent(root, &sent)) {
 		client_send_finish(send, &sent);
 	} else if (!client_send_is_refusal(answer->status)) {
-		client_send_try_again(send, answer);
+		uint64_t retry_ms = client_retry_at(client, &client->send_backoff, answer);
+
+		outbox_failed(&client->outbox, &send->item);
+		client->send_retry_ms = MAX(client->send_retry_ms, retry_ms);
+		if (answer->status == 401)
+			client_token_refused(client, send->token_number);
 	} else {
 		sent.code = client_send_text_in(root, "code", "refused");
 		sent.detail = client_send_text_in(root, "detail", "");
@@ -88,26 +82,22 @@ static void client_send_on_answered(struct http_call *call, const struct http_an
 
 /* ---- sending ---- */
 
-static void client_send_post(struct send *send)
-{
-	struct skein_client *client = send->client;
-	struct buf url = { 0 };
-	struct http_request request = client_request(client, &url, "/messages");
-
-	request.body = str_from(send->body);
-	send->token_number = client->token_number;
-	http_start(&send->http, client->net, &request, client_send_on_answered);
-	buf_release(&url);
-}
-
 void client_send_start(struct skein_client *client)
 {
 	struct outbox_item *item;
 
 	if (client->life.state == LIFE_TOKENLESS || client->life.state == LIFE_ENDED)
 		return;
-	while ((item = outbox_take(&client->outbox)))
-		client_send_post(container_of(item, struct send, item));
+	while ((item = outbox_take(&client->outbox))) {
+		struct send *send = container_of(item, struct send, item);
+		struct buf url = { 0 };
+		struct http_request request = client_request(client, &url, "/messages");
+
+		request.body = str_from(send->body);
+		send->token_number = client->token_number;
+		http_start(&send->http, client->net, &request, client_send_on_answered);
+		buf_release(&url);
+	}
 }
 
 void client_send_abandon(struct skein_client *client)
@@ -122,7 +112,7 @@ void client_send_abandon(struct skein_client *client)
 	}
 }
 
-/* "user:bob", "group:g1": sends to one destination keep their order. False: the message has none, or two. */
+/* Writes "user:bob" or "group:g1": sends to one destination keep their order. False: the message has none, or two. */
 static bool client_send_put_destination(struct buf *destination, const json_t *message)
 {
 	const json_t *to = json_object_get(message, "to");

@@ -8,8 +8,8 @@
 #include "libclient/transport/link.h"
 
 /*
- * The state of a client, and what the files around it share. Three pure machines decide: life.h (connecting), inbox.h (messages
- * in) and outbox.h (sends out). The files here do what they decide, and call only those above them in this list:
+ * The state of a client, shared by the files around it. Three pure machines decide: life.h (connecting), inbox.h
+ * (messages in) and outbox.h (sends out). The files here do their actions, and call only those above them in this list:
  *
  *   client_state   the state, requests to im, times of retries
  *   client_read    sync and history, handing over messages
@@ -17,7 +17,7 @@
  *   client_send    sends until they are answered
  *   client         the turn: asks the machines and calls the others; the timer, the beginning and the end
  *
- * Whatever happens in one of them (an answer, a frame) ends in client->changed(). Thread: the loop's.
+ * Every event in one of them (an answer, a frame) ends in client->changed(). Thread: the loop's.
  */
 
 #define CLIENT_MAX_GATEWAYS 16
@@ -25,7 +25,7 @@
 #define CLIENT_MAX_SEND 65536
 #define CLIENT_MAX_ASKING 8
 
-/* A request of which there is one at a time: repeated until its answer is final. */
+/* A request that is made one at a time, and repeated until its answer is final. */
 struct repeated_call {
 	struct http_call http;
 	struct backoff backoff;
@@ -45,15 +45,15 @@ struct skein_client {
 	struct skein_options options; /* its texts and arrays are copies */
 	char *token;
 	unsigned token_number; /* counts the tokens */
-	unsigned base; /* the one that answered last */
+	unsigned base; /* index of the base that answered last */
 
 	struct life_rules life_rules;
 	struct life life;
 	enum skein_status status;
 	char *gateways[CLIENT_MAX_GATEWAYS];
-	char *target; /* where the server told it to move */
+	char *target; /* the URL that the server told it to move to */
 	struct http_call find;
-	struct client_link *up; /* hello came on it; NULL: there is none */
+	struct client_link *up; /* the connection that has said hello, or NULL */
 	struct client_link *opening;
 
 	struct inbox_rules inbox_rules;
@@ -73,8 +73,8 @@ struct skein_client {
 	void *closed_arg;
 
 	/* Set by client.c. */
-	void (*changed)(struct skein_client *client); /* something happened: does all there is to do now */
-	void (*handle_closed)(struct skein_client *client); /* one of open_handles; the last one frees the client */
+	void (*changed)(struct skein_client *client); /* takes a turn: does all that is due */
+	void (*handle_closed)(struct skein_client *client); /* of one of open_handles; the last one frees the client */
 };
 
 static inline uint64_t client_now(const struct skein_client *client)
@@ -82,12 +82,12 @@ static inline uint64_t client_now(const struct skein_client *client)
 	return uv_now(client->timer.loop);
 }
 
-/* A request to the base that answered last, below /v1. `url` is a buffer for it. */
+/* A request to the base that answered last, below /v1. Its URL is written to `url`. */
 struct http_request client_request(const struct skein_client *client, struct buf *url, const char *path);
 
 /*
- * When to repeat a request after this answer. Moves on to the next base unless this one answered with a 4xx: a base that did
- * not answer, or not well, may do worse than another.
+ * When to repeat a request after this answer. Moves on to the next base unless this one answered with a 4xx: another
+ * base may work when this one does not answer, or answers with a 5xx.
  */
 uint64_t client_retry_at(struct skein_client *client, struct backoff *backoff, const struct http_answer *answer);
 

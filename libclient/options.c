@@ -12,22 +12,6 @@ static void options_use_default(unsigned *option, unsigned otherwise)
 		*option = otherwise;
 }
 
-static void options_use_defaults(struct skein_options *options)
-{
-	options_use_default(&options->ack_every, 20);
-	options_use_default(&options->ack_after_ms, 500);
-	options_use_default(&options->ping_after_ms, 20000);
-	options_use_default(&options->pong_within_ms, 10000);
-	options_use_default(&options->open_within_ms, 15000);
-	options_use_default(&options->request_within_ms, 15000);
-	options_use_default(&options->stable_after_ms, 10000);
-	options_use_default(&options->max_held, 1000);
-	options_use_default(&options->max_held_bytes, 4194304);
-	options_use_default(&options->max_untaken, 1000);
-	options_use_default(&options->max_sends, 1000);
-	options_use_default(&options->max_conversations, 100000);
-}
-
 bool options_token_is_valid(const char *token)
 {
 	return token && *token && strlen(token) <= 4096 && strspn(token, "\r\n \t") == 0 && !strpbrk(token, "\r\n");
@@ -56,7 +40,18 @@ void options_copy(struct skein_options *to, const struct skein_options *from)
 	to->device = str_dup(str_from(from->device));
 	to->platform = str_dup(str_from(from->platform));
 	to->token = to->state = NULL;
-	options_use_defaults(to);
+	options_use_default(&to->ack_every, 20);
+	options_use_default(&to->ack_after_ms, 500);
+	options_use_default(&to->ping_after_ms, 20000);
+	options_use_default(&to->pong_within_ms, 10000);
+	options_use_default(&to->open_within_ms, 15000);
+	options_use_default(&to->request_within_ms, 15000);
+	options_use_default(&to->stable_after_ms, 10000);
+	options_use_default(&to->max_held, 1000);
+	options_use_default(&to->max_held_bytes, 4194304);
+	options_use_default(&to->max_untaken, 1000);
+	options_use_default(&to->max_sends, 1000);
+	options_use_default(&to->max_conversations, 100000);
 }
 
 void options_release(struct skein_options *options)

@@ -1,6 +1,6 @@
 # The parts of the tree, and which of them a part may include.
 
-LAYERS := base loop net service store rpc message cluster deliver
+LAYERS := base loop net store service rpc message cluster deliver
 SERVICES := gateway im router push
 
 # What a part may include, besides itself. The compiler enforces it: a part is compiled with build/include/PART as its only
@@ -8,7 +8,7 @@ SERVICES := gateway im router push
 may_include_base :=
 may_include_loop := base
 may_include_net := base loop
-may_include_service := base loop net
+may_include_service := base loop net store
 may_include_store := base loop
 may_include_rpc := base loop
 may_include_message := base proto

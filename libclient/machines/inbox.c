@@ -147,19 +147,7 @@ static void inbox_end_pull(struct inbox *inbox)
 	inbox->is_dirty = true;
 }
 
-/* The server named the end of a conversation: messages up to there are pulled. */
-static void inbox_learn_mark(struct inbox *inbox, const struct inbox_mark *mark)
-{
-	struct known *known = known_find(&inbox->conversations, mark->conversation);
-	uint32_t back = inbox->rules->unknown_history;
-
-	if (!known)
-		known = inbox_follow(inbox, mark->conversation, back && mark->last_seq > back ? mark->last_seq - back : 0);
-	if (known->last < mark->last_seq)
-		inbox_add_pull(inbox, known, mark->last_seq);
-}
-
-/* ---- what happens ---- */
+/* ---- events ---- */
 
 void inbox_disconnected(struct inbox *inbox)
 {
@@ -230,12 +218,13 @@ void inbox_resync(struct inbox *inbox, struct str epoch)
 	inbox_set_epoch(inbox->connected_epoch, epoch);
 	inbox->given_out = inbox->acked = 0;
 	list_for_each(link, &inbox->held)
-		container_of(link, struct inbox_item, link)->offset = 0; /* it counted in the inbox before */
+		container_of(link, struct inbox_item, link)->offset = 0; /* it is an offset of the inbox before */
 }
 
 void inbox_synced(struct inbox *inbox, struct inbox_page *page)
 {
 	bool is_other_epoch = strcmp(page->end.epoch, inbox->at.epoch) != 0;
+	uint32_t back = inbox->rules->unknown_history;
 
 	inbox->is_asking = false;
 	if (page->is_reset)
@@ -249,8 +238,16 @@ void inbox_synced(struct inbox *inbox, struct inbox_page *page)
 	inbox->page_end = page->end;
 	inbox->page_is_open = true;
 	inbox->is_reset = page->is_reset;
-	for (size_t i = 0; i < page->mark_count; i++)
-		inbox_learn_mark(inbox, &page->marks[i]);
+	/* A mark names the end of a conversation: messages up to it are pulled. */
+	for (const struct inbox_mark *mark = page->marks; mark < page->marks + page->mark_count; mark++) {
+		struct known *known = known_find(&inbox->conversations, mark->conversation);
+
+		if (!known)
+			known = inbox_follow(inbox, mark->conversation,
+			                     back && mark->last_seq > back ? mark->last_seq - back : 0);
+		if (known->last < mark->last_seq)
+			inbox_add_pull(inbox, known, mark->last_seq);
+	}
 	inbox->knows_hot = inbox->knows_hot || (page->mark_count && !page->is_reset);
 }
 
@@ -293,7 +290,7 @@ void inbox_taken(struct inbox *inbox, uint64_t delivery)
 	}
 }
 
-/* ---- what to do ---- */
+/* ---- actions ---- */
 
 static enum inbox_action inbox_hand_over(struct inbox *inbox, struct known *known, struct inbox_item *item,
                                          struct inbox_effect *effect)
@@ -427,24 +424,20 @@ static enum inbox_action inbox_step(struct inbox *inbox, struct inbox_effect *ef
 	return inbox_take_live(inbox, effect);
 }
 
-static enum inbox_action inbox_settle(struct inbox *inbox, struct inbox_effect *effect)
-{
-	uint64_t offset = inbox_can_ack(inbox);
-
-	effect->offset = offset > inbox->acked ? offset : 0;
-	inbox->acked = MAX(inbox->acked, offset);
-	inbox->unsettled = 0;
-	inbox->is_dirty = false;
-	inbox->settle_ms = 0;
-	return INBOX_SETTLE;
-}
-
 enum inbox_action inbox_take(struct inbox *inbox, uint64_t now_ms, struct inbox_effect *effect)
 {
 	enum inbox_action action = INBOX_NOTHING;
 
-	if (inbox->unsettled >= inbox->rules->settle_every || (inbox->settle_ms && now_ms >= inbox->settle_ms))
-		return inbox_settle(inbox, effect);
+	if (inbox->unsettled >= inbox->rules->settle_every || (inbox->settle_ms && now_ms >= inbox->settle_ms)) {
+		uint64_t offset = inbox_can_ack(inbox);
+
+		effect->offset = offset > inbox->acked ? offset : 0;
+		inbox->acked = MAX(inbox->acked, offset);
+		inbox->unsettled = 0;
+		inbox->is_dirty = false;
+		inbox->settle_ms = 0;
+		return INBOX_SETTLE;
+	}
 	while (action == INBOX_NOTHING && !inbox->is_asking && inbox->untaken_count < inbox->rules->max_untaken &&
 	       *inbox->connected_epoch && inbox_has_work(inbox))
 		action = inbox_step(inbox, effect);

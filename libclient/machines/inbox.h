@@ -10,13 +10,13 @@
 
 /*
  * Hands over each message once, in the order of its conversation, and decides what to read where messages are missing. Pure:
- * no I/O and no clock. Its driver reports what arrives and does what inbox_take() returns until that is NOTHING.
+ * no I/O and no clock. Its driver reports events and does the actions that inbox_take() returns until there is NOTHING.
  *
  * Messages wait in three lists; the next one is taken from the first list that is not empty:
  *
- *   pulled   a page of one conversation's history   fills a gap in seq, or what a reset leaves open
+ *   pulled   a page of one conversation's history   fills a gap in seq, or the messages that a reset leaves out
  *   synced   a page of GET /v1/sync                 fills a gap in offsets
- *   held     what came live
+ *   held     live messages
  *
  * A gap in offsets at the head of `held` asks for SYNC; a gap in the seq of a known conversation asks for PULL. The head
  * waits until the gap is filled. So `sync_more` and `resync` need no case of their own: they announce a gap before a message
@@ -39,7 +39,7 @@ struct inbox_item {
 	struct str conversation; /* the driver's memory */
 	uint64_t seq; /* > 0 */
 	uint64_t offset; /* 0: it has none */
-	uint32_t bytes; /* what holding it costs */
+	uint32_t bytes; /* its memory while it is held */
 };
 
 struct inbox_rules {
@@ -84,7 +84,7 @@ void inbox_restore(struct inbox *inbox, const struct inbox_position *position, b
 void inbox_restore_conversation(struct inbox *inbox, struct str conversation, uint64_t seq);
 void inbox_release(struct inbox *inbox);
 
-/* ---- what happens ---- */
+/* ---- events ---- */
 
 /* `hello`, after a handshake that named inbox.at. */
 void inbox_connected(struct inbox *inbox, struct str epoch, uint64_t head);
@@ -127,7 +127,7 @@ bool inbox_refused(struct inbox *inbox);
 /* The application has taken every message up to that delivery. */
 void inbox_taken(struct inbox *inbox, uint64_t delivery);
 
-/* ---- what to do ---- */
+/* ---- actions ---- */
 
 enum inbox_action {
 	INBOX_NOTHING,

@@ -35,7 +35,7 @@ void known_touch(struct known_set *set, struct known *known)
 	list_push_back(&set->quiet, &known->quiet);
 }
 
-/* Pinned ones are skipped, a few at a time: if all of those are pinned, the set exceeds its bound for a while. */
+/* Looks at 8 conversations, so that a call stays short. If all are pinned, the set exceeds its bound for a while. */
 static void known_forget_the_quietest(struct known_set *set)
 {
 	for (int i = 0; i < 8 && !list_is_empty(&set->quiet); i++) {

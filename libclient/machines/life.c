@@ -12,7 +12,7 @@ void life_init(struct life *life, const struct life_rules *rules)
 	*life = (struct life){ .rules = rules, .retry_min_ms = FIRST_RETRY_MIN_MS, .retry_max_ms = FIRST_RETRY_MAX_MS };
 }
 
-/* The one place where the state changes. */
+/* The state changes only here. */
 static void life_enter(struct life *life, enum life_state state, enum life_action owed)
 {
 	bool is_connected = life->state == LIFE_OPENING || life->state == LIFE_UP || life->keeps;
@@ -62,18 +62,9 @@ static void life_wait_until(struct life *life, uint64_t deadline_ms)
 	life->deadline_ms = deadline_ms;
 }
 
-/* There is no other gateway yet: stays on the kept connection for a while. */
-static void life_stay_until(struct life *life, uint64_t leave_ms)
-{
-	life->owes_drop_new = life->state == LIFE_OPENING;
-	life_enter(life, LIFE_UP, LIFE_NOTHING);
-	life->is_moving = false;
-	life->leave_ms = leave_ms;
-}
-
 /*
- * Full jitter: from the minimum up to a ceiling that doubles with each try. The first ceiling is wide: all users of a gateway
- * that died come back to the other gateways, whose own users should not notice.
+ * Full jitter: from the minimum up to a ceiling that doubles with each try. The first ceiling is wide, because all users
+ * of a dead gateway come back to the other gateways at once.
  */
 static void life_wait_a_while(struct life *life, uint64_t now_ms)
 {
@@ -87,10 +78,15 @@ static void life_wait_a_while(struct life *life, uint64_t now_ms)
 	uint64_t wait_ms = life->retry_min_ms + life->rules->random_below(ceiling_ms - life->retry_min_ms + 1);
 	life->has_target = false;
 	wait_ms = MAX(wait_ms, life->at_least_ms);
-	if (life->keeps)
-		life_stay_until(life, now_ms + wait_ms);
-	else
+	if (!life->keeps) {
 		life_wait_until(life, now_ms + wait_ms);
+		return;
+	}
+	/* There is no other gateway yet: stays on the kept connection for a while. */
+	life->owes_drop_new = life->state == LIFE_OPENING;
+	life_enter(life, LIFE_UP, LIFE_NOTHING);
+	life->is_moving = false;
+	life->leave_ms = now_ms + wait_ms;
 }
 
 static void life_count_stability(struct life *life, uint64_t now_ms)
@@ -151,7 +147,7 @@ void life_heard(struct life *life, uint64_t now_ms)
 	life->pinged_ms = 0;
 }
 
-/* The server calls our frames wrong: a bug here, which would be the same on the next connection. */
+/* The server refuses our frames: a bug here, which the next connection would repeat. */
 static bool life_is_bug(unsigned close_code)
 {
 	return close_code == 1002 || close_code == 1003 || close_code == 1007 || close_code == 1009 || close_code == 4003;
@@ -177,7 +173,7 @@ static void life_lost_while_up(struct life *life, unsigned close_code, uint64_t 
 		} /* fall through */
 	default:
 		if (leave_ms > now_ms)
-			life_wait_until(life, leave_ms); /* the server had said when to come back */
+			life_wait_until(life, leave_ms); /* the server has named a time to come back */
 		else
 			life_wait_a_while(life, now_ms);
 	}
@@ -186,7 +182,7 @@ static void life_lost_while_up(struct life *life, unsigned close_code, uint64_t 
 static void life_try_next_gateway(struct life *life, uint64_t now_ms)
 {
 	if (life->is_moving)
-		life_find(life, now_ms); /* nobody answers where it was told to go */
+		life_find(life, now_ms); /* the named gateway does not answer */
 	else if (life->gateway + 1 < life->gateway_count)
 		life_open_gateway(life, life->gateway + 1, now_ms);
 	else
@@ -256,8 +252,7 @@ void life_token(struct life *life, uint64_t now_ms)
 	if (life->state != LIFE_TOKENLESS)
 		return;
 	life->has_target = false;
-	if (life->tries) { /* not the first one since the last stable connection: an application without a valid token
-		              must not spin */
+	if (life->tries) { /* since the last stable connection: an application without a valid token must not spin */
 		life_wait_a_while(life, now_ms);
 		return;
 	}
@@ -291,7 +286,7 @@ enum life_action life_take(struct life *life)
 	return owed;
 }
 
-/* When the silence calls for a ping, or for giving up. */
+/* When a silent server is pinged, or given up. */
 static uint64_t life_silence_deadline(const struct life *life)
 {
 	return life->pinged_ms ? life->pinged_ms + life->rules->pong_within_ms : life->heard_ms + life->rules->ping_after_ms;

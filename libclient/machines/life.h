@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * Decides whether and where to be connected. Pure: no I/O and no clock. Its driver reports what happens and does what
- * life_take() returns until that is NOTHING. docs/build/client.md draws it.
+ * Decides whether and where to be connected. Pure: no I/O and no clock. Its driver reports events and does the actions
+ * that life_take() returns until there is NOTHING. docs/build/client.md draws it.
  *
  *   FINDING    asks one base URL after the other for the gateways
  *   OPENING    tries one gateway after the other, up to its `hello`
@@ -26,7 +26,7 @@ enum life_action {
 	LIFE_DROP, /* every connection */
 	LIFE_DROP_NEW, /* the one that has not said hello */
 	LIFE_FIND, /* at base number `life.base` */
-	LIFE_OPEN, /* gateway number `life.gateway`; where it was told to move if `life.is_moving` */
+	LIFE_OPEN, /* gateway number `life.gateway`, or the gateway that the server named if `life.is_moving` */
 	LIFE_PING,
 	LIFE_ASK_TOKEN,
 };
@@ -65,7 +65,7 @@ struct life {
 void life_init(struct life *life, const struct life_rules *rules);
 void life_start(struct life *life, uint64_t now_ms);
 
-/* FINDING: the answer; or none from this base. `retry_after_ms` is what the server asked for, or 0. */
+/* FINDING: the answer; or none from this base. `retry_after_ms`: the server's Retry-After, or 0. */
 void life_found(struct life *life, unsigned gateway_count, uint64_t retry_min_ms, uint64_t retry_max_ms, uint64_t now_ms);
 void life_not_found(struct life *life, uint64_t retry_after_ms, uint64_t now_ms);
 
@@ -87,11 +87,11 @@ void life_distrust(struct life *life, uint64_t now_ms);
 /* `reconnect`: leave after that time, for the gateway whose URL the driver keeps (`has_target`) or for one to be found. */
 void life_move(struct life *life, uint64_t after_ms, bool has_target, uint64_t now_ms);
 
-/* The server refused the token, on any request. Then: the application has set another one. */
+/* The server refused the token, on any request. life_token(): the application has set another one. */
 void life_unauthenticated(struct life *life);
 void life_token(struct life *life, uint64_t now_ms);
 
-/* The server called a request invalid, and the next one would be the same. */
+/* The server called a request invalid; repeating it gives the same answer. */
 void life_refused(struct life *life);
 
 enum life_action life_take(struct life *life);

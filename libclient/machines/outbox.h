@@ -21,7 +21,7 @@ struct outbox_item { /* the driver embeds one in each send */
 };
 
 struct outbox {
-	struct map lanes; /* by destination; those with something in them */
+	struct map lanes; /* by destination; a lane without items is removed */
 	struct list ready; /* lanes whose first item may go */
 	unsigned max_items, max_asking;
 	unsigned item_count, asking_count;
@@ -46,7 +46,7 @@ void outbox_answered(struct outbox *outbox, struct outbox_item *item);
 void outbox_failed(struct outbox *outbox, struct outbox_item *item);
 void outbox_resume(struct outbox *outbox);
 
-/* Removes any one, asking or not, at the end; NULL when the outbox is empty. */
+/* Removes an item, asking or not, for the end of the client; NULL when the outbox is empty. */
 struct outbox_item *outbox_remove_any(struct outbox *outbox);
 
 #endif

@@ -18,13 +18,15 @@ static void curl_loop_handle_closed(struct curl_loop *loop)
 		loop->closed(loop);
 }
 
-/* ---- what happens on the loop goes to curl ---- */
+/* ---- events of the loop go to curl ---- */
 
-static void curl_loop_take_done(struct curl_loop *loop)
+/* Calls `done` for each transfer that the event ended. A `done` may close the loop. */
+static void curl_loop_act(struct curl_loop *loop, curl_socket_t fd, int events)
 {
 	CURLMsg *message;
-	int more;
+	int running, more;
 
+	curl_multi_socket_action(loop->multi, fd, events, &running);
 	while (loop->multi && (message = curl_multi_info_read(loop->multi, &more))) {
 		CURL *easy = message->easy_handle;
 		CURLcode code = message->data.result;
@@ -35,14 +37,6 @@ static void curl_loop_take_done(struct curl_loop *loop)
 			curl_multi_remove_handle(loop->multi, easy);
 		loop->done(loop, easy, code);
 	}
-}
-
-static void curl_loop_act(struct curl_loop *loop, curl_socket_t fd, int events)
-{
-	int running;
-
-	curl_multi_socket_action(loop->multi, fd, events, &running);
-	curl_loop_take_done(loop);
 }
 
 static void curl_loop_on_ready(uv_poll_t *poll, int status, int events)
@@ -59,7 +53,7 @@ static void curl_loop_on_timer(uv_timer_t *timer)
 	curl_loop_act(container_of(timer, struct curl_loop, timer), CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* ---- what curl wants goes to the loop ---- */
+/* ---- requests of curl go to the loop ---- */
 
 static int curl_loop_set_timer(CURLM *multi, long timeout_ms, void *arg)
 {

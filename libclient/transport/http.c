@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 
-#define MAX_HOST_CONNECTIONS 64 /* beyond it, calls of many clients wait for a connection: local ports are limited */
+#define MAX_HOST_CONNECTIONS 64 /* further calls wait for a connection, because local ports are limited */
 
 static size_t http_on_body(char *bytes, size_t size, size_t count, void *arg)
 {
@@ -58,41 +58,33 @@ void http_configure(CURL *easy, const struct skein_net *net, bool uses_proxy)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, net->ca_file);
 }
 
-static struct curl_slist *http_headers_of(const struct http_request *request)
-{
-	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
-	struct buf line = { 0 };
-
-	if (request->body.ptr)
-		list = curl_slist_append(list, "Content-Type: application/json");
-	buf_printf(&line, "Authorization: Bearer %s", request->token);
-	list = curl_slist_append(list, buf_text(&line));
-	buf_release(&line);
-	return list;
-}
-
 void http_start(struct http_call *call, struct skein_net *net, const struct http_request *request,
                 void (*answered)(struct http_call *call, const struct http_answer *answer))
 {
 	CURL *easy = curl_easy_init();
+	struct buf authorization = { 0 };
 
 	if (!easy)
 		abort(); /* out of memory, as in base/mem.h */
 	call->easy = easy;
 	call->net = net;
 	call->answered = answered;
-	call->headers = http_headers_of(request);
+	buf_printf(&authorization, "Authorization: Bearer %s", request->token);
+	call->headers = curl_slist_append(NULL, "Expect:");
+	call->headers = curl_slist_append(call->headers, buf_text(&authorization));
+	buf_release(&authorization);
 	http_configure(easy, net, request->uses_proxy);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *)call);
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
 	if (request->body.ptr) {
+		call->headers = curl_slist_append(call->headers, "Content-Type: application/json");
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)request->body.len);
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.ptr);
 	}
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
 	curl_multi_add_handle(net->curl.multi, easy);
 }
 
@@ -105,7 +97,7 @@ void http_cancel(struct http_call *call)
 	buf_release(&call->received);
 }
 
-/* ---- what the clients of a loop share ---- */
+/* ---- the connections that the clients of a loop share ---- */
 
 struct skein_net *skein_net_new(uv_loop_t *loop, const char *ca_file)
 {

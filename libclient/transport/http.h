@@ -26,7 +26,7 @@ struct http_answer {
 };
 
 struct http_call {
-	CURL *easy; /* NULL: nothing is asked */
+	CURL *easy; /* NULL: no call is under way */
 	struct skein_net *net;
 	struct curl_slist *headers;
 	struct buf received;
@@ -44,7 +44,7 @@ struct http_request {
 void http_start(struct http_call *call, struct skein_net *net, const struct http_request *request,
                 void (*answered)(struct http_call *call, const struct http_answer *answer));
 
-/* No effect when nothing is asked. */
+/* No effect when no call is under way. */
 void http_cancel(struct http_call *call);
 
 #endif

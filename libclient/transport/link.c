@@ -23,8 +23,8 @@ struct link {
 	unsigned open_handles;
 	enum link_stage stage;
 	bool is_closing;
-	struct buf upgrade; /* what has come of the answer to the handshake */
-	struct buf out; /* what the socket has not taken */
+	struct buf upgrade; /* the bytes received of the answer to the handshake */
+	struct buf out; /* bytes that the socket has not taken */
 	struct ws_reader reader;
 	char key[UPGRADE_KEY_LEN + 1];
 	struct link_events events;
@@ -44,7 +44,7 @@ static void link_end(struct link *link, unsigned close_code, unsigned status, ui
 
 static void link_on_ready(uv_poll_t *poll, int status, int events);
 
-/* A socket that takes no more may still hold the server's reason: what has arrived is read to its end first. */
+/* A socket that takes no more may still hold the server's close frame, so the link ends only when all is read. */
 static void link_flush(struct link *link)
 {
 	size_t sent = 0;
@@ -82,7 +82,7 @@ static void link_say_goodbye(struct link *link, uint16_t code)
 
 /* ---- in ---- */
 
-/* False: nothing more to take. */
+/* False: there is no whole frame any more, or the link has ended. */
 static bool link_take_event(struct link *link, char **at, size_t *len)
 {
 	struct ws_message message;

@@ -5,9 +5,9 @@
 
 /*
  * One WebSocket connection. libcurl resolves the name, connects and does TLS, in a multi handle of its own: in a shared one an
- * idle connection could be closed as a dead one. upgrade.h does the handshake, base/ws the frames. Pings are answered here;
- * what a server must not send (binary frames included) ends the connection. Thread: the loop's. A link at rest holds no
- * receive buffer.
+ * idle connection could be closed as a dead one. upgrade.h does the handshake, base/ws the frames. Pings are answered
+ * here; a frame that a server must not send (a binary frame, too) ends the connection. Thread: the loop's. A link at rest
+ * holds no receive buffer.
  */
 struct link;
 

@@ -21,18 +21,6 @@ void upgrade_put_request(struct buf *out, const char *host, const char *target, 
 	           target, host, key, token);
 }
 
-/* The proof that a server read the key: base64(SHA1(key + GUID)). */
-static void upgrade_put_accept(char accept[29], const char *key)
-{
-	struct buf text = { 0 };
-	unsigned char digest[EVP_MAX_MD_SIZE];
-
-	buf_printf(&text, "%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key);
-	EVP_Digest(text.ptr, text.len, digest, NULL, EVP_sha1(), NULL);
-	EVP_EncodeBlock((unsigned char *)accept, digest, 20);
-	buf_release(&text);
-}
-
 static struct str upgrade_trim(struct str s)
 {
 	while (s.len && (*s.ptr == ' ' || *s.ptr == '\t'))
@@ -54,30 +42,28 @@ static struct str upgrade_header(struct str head, struct str name)
 	return STR("");
 }
 
-static unsigned upgrade_status(struct str head)
-{
-	uint64_t status;
-
-	if (!str_starts_with(head, STR("HTTP/1.1 ")) || head.len < 12 || !str_to_u64(str_of(head.ptr + 9, 3), &status))
-		return 0;
-	return (unsigned)status;
-}
-
 bool upgrade_take_answer(struct str *in, const char *key, struct upgrade_answer *answer)
 {
 	const char *end = in->len ? memmem(in->ptr, in->len, "\r\n\r\n", 4) : NULL;
+	unsigned char digest[EVP_MAX_MD_SIZE];
 	char accept[29];
-	uint64_t seconds;
+	struct buf proof = { 0 };
+	uint64_t status, seconds;
 
 	*answer = (struct upgrade_answer){ 0 };
 	if (!end)
 		return in->len > UPGRADE_MAX_HEAD; /* no answer of a gateway is that long */
 	struct str head = str_of(in->ptr, (size_t)(end - in->ptr));
 	*in = str_of(end + 4, in->len - head.len - 4);
-	answer->status = upgrade_status(head);
+	if (str_starts_with(head, STR("HTTP/1.1 ")) && head.len >= 12 && str_to_u64(str_of(head.ptr + 9, 3), &status))
+		answer->status = (unsigned)status;
 	if (str_to_u64(upgrade_header(head, STR("retry-after")), &seconds) && seconds < 86400)
 		answer->retry_after_ms = seconds * 1000;
-	upgrade_put_accept(accept, key);
+	/* The proof that the server read the key: base64(SHA1(key + GUID)). */
+	buf_printf(&proof, "%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key);
+	EVP_Digest(proof.ptr, proof.len, digest, NULL, EVP_sha1(), NULL);
+	EVP_EncodeBlock((unsigned char *)accept, digest, 20);
+	buf_release(&proof);
 	if (answer->status == 101 && !str_equal(upgrade_header(head, STR("sec-websocket-accept")), str_from(accept)))
 		answer->status = 0;
 	return true;

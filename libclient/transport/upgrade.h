@@ -9,7 +9,7 @@
 
 /*
  * The client's side of WebSocket's handshake (RFC 6455 section 4.1) as bytes in and bytes out: the request to upgrade, and
- * the server's answer. What follows is base/ws/ws_reader.h's. Pure but for the random key.
+ * the server's answer. base/ws/ws_reader.h reads the bytes after it. Pure but for the random key.
  */
 
 #define UPGRADE_KEY_LEN 24

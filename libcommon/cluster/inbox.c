@@ -80,7 +80,7 @@ struct append {
 	void *arg;
 };
 
-static void on_appended(void *arg, err_t err, const redisReply *reply)
+static void inbox_on_appended(void *arg, err_t err, const redisReply *reply)
 {
 	struct append *append = arg;
 	struct inbox_appended appended = { 0 };
@@ -115,7 +115,7 @@ void inbox_append(struct redis *redis, const struct inbox_limits *limits, struct
 	};
 	memcpy(all + APPEND_ARGS, entries, count * sizeof(*entries));
 	redis_eval(redis, sabotaged(SABOTAGE_LOOKUP_FIRST) ? &lookup_first_script : &append_script, keys.keys,
-	           ARRAY_LEN(keys.keys), all, (unsigned)(APPEND_ARGS + count), on_appended, append);
+	           ARRAY_LEN(keys.keys), all, (unsigned)(APPEND_ARGS + count), inbox_on_appended, append);
 }
 
 struct str inbox_page_entry(const struct inbox_page *page, size_t index)
@@ -128,7 +128,7 @@ struct read {
 	void *arg;
 };
 
-static bool read_page(const redisReply *reply, struct inbox_page *page)
+static bool inbox_read_page(const redisReply *reply, struct inbox_page *page)
 {
 	if (!inbox_read_answer(reply, 5, &page->epoch, &page->head) || reply->element[2]->type != REDIS_REPLY_INTEGER ||
 	    reply->element[3]->type != REDIS_REPLY_INTEGER || reply->element[4]->type != REDIS_REPLY_ARRAY)
@@ -140,12 +140,12 @@ static bool read_page(const redisReply *reply, struct inbox_page *page)
 	return true;
 }
 
-static void on_read(void *arg, err_t err, const redisReply *reply)
+static void inbox_on_read(void *arg, err_t err, const redisReply *reply)
 {
 	struct read *read = arg;
 	struct inbox_page page = { 0 };
 
-	if (err == OK && !read_page(reply, &page)) {
+	if (err == OK && !inbox_read_page(reply, &page)) {
 		log_error("unexpected answer of a script", LOG_TEXT("script", read_script.name));
 		err = ERR_INTERNAL;
 	}
@@ -170,5 +170,5 @@ void inbox_read(struct redis *redis, const struct inbox_limits *limits, struct s
 		args.args[0], args.args[1], args.args[2], args.args[3], args.args[4], args.args[5], str_from(epoch),
 		decimal(offset, position ? MIN(position->offset, OFFSET_MAX) : 0), decimal(most, limit),
 	};
-	redis_eval(redis, &read_script, keys.keys, ARRAY_LEN(keys.keys), all, ARRAY_LEN(all), on_read, read);
+	redis_eval(redis, &read_script, keys.keys, ARRAY_LEN(keys.keys), all, ARRAY_LEN(all), inbox_on_read, read);
 }

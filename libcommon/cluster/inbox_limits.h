@@ -5,7 +5,7 @@
 
 #include "base/config/config.h"
 
-/* What bounds an inbox (cluster/inbox.h), and the options for it. Every service that touches inboxes needs equal values. */
+/* The limits of an inbox (cluster/inbox.h), and their options. Every service that touches inboxes needs equal values. */
 
 struct inbox_limits {
 	unsigned max_entries; /* a list that is 10 % longer is trimmed to this */

@@ -17,7 +17,7 @@
 
 #define REFRESH_MS 1000
 #define LIFE_MS (NODE_LIST_LIFE_S * 1000ull)
-#define FORGET_MS (24 * 3600 * 1000ull) /* of a dead node's last epoch */
+#define FORGET_MS (24 * 3600 * 1000ull) /* how long im:nodes keeps a dead node's last epoch */
 
 struct listed {
 	struct map_node link;
@@ -114,33 +114,14 @@ static bool node_list_put(struct node_list *list, const struct node *found, cons
 	return is_new;
 }
 
-/*
- * For a name in im:nodes without a key of its own: the node is dead. (A node whose name is missing from im:nodes was forgotten
- * by Redis. It stays in the list for NODE_LIST_LIFE_S, because its next renewal writes it again.) Returns whether a node was
- * removed.
- */
-static bool node_list_remove_dead(struct node_list *list, struct str name)
-{
-	struct listed *listed = node_list_entry(map_find(&list->nodes, name));
-
-	if (listed)
-		node_list_retire(list, listed);
-	return listed;
-}
-
-static bool node_list_is_dead(const struct listed *listed, uint64_t now_ms)
-{
-	return !node_list_is_living(listed, now_ms);
-}
-
 /* Returns whether a node was removed. */
-static bool node_list_take_out(struct node_list *list, bool (*is_out)(const struct listed *listed, uint64_t arg), uint64_t arg)
+static bool node_list_remove_dead(struct node_list *list, uint64_t now_ms)
 {
 	bool has_changed = false;
 
 	for (struct map_node *next, *link = map_first(&list->nodes); link; link = next) {
 		next = map_next(&list->nodes, link);
-		if (is_out(node_list_entry(link), arg)) {
+		if (!node_list_is_living(node_list_entry(link), now_ms)) {
 			node_list_retire(list, node_list_entry(link));
 			has_changed = true;
 		}
@@ -174,18 +155,27 @@ static void node_list_forget_if_long_dead(struct redis *redis, const struct aske
 	buf_release(&seen);
 }
 
+/*
+ * A name in im:nodes without a key of its own is a dead node's. A node whose name is missing from im:nodes was forgotten by
+ * Redis. It stays in the list for NODE_LIST_LIFE_S, because its next renewal writes it again.
+ */
 static void node_list_apply(struct node_list *list, const struct node_read *read)
 {
 	bool has_changed = false;
 
 	node_list_free_retired(list);
 	for (size_t i = 0; i < read->count; i++) {
-		if (read->asked[i].found.epoch) {
-			has_changed |= node_list_put(list, &read->asked[i].found, read);
-		} else {
-			has_changed |= node_list_remove_dead(list, str_from(read->asked[i].name));
-			node_list_forget_if_long_dead(list->redis, &read->asked[i]);
+		const struct asked *asked = &read->asked[i];
+
+		if (asked->found.epoch) {
+			has_changed |= node_list_put(list, &asked->found, read);
+			continue;
 		}
+		struct listed *dead = node_list_entry(map_find(&list->nodes, str_from(asked->name)));
+		if (dead)
+			node_list_retire(list, dead);
+		has_changed |= dead != NULL;
+		node_list_forget_if_long_dead(list->redis, asked);
 	}
 	list->fresh_ms = read->started_ms;
 	node_list_tell(list, has_changed);
@@ -240,15 +230,6 @@ static void node_list_on_node(void *arg, err_t err, const redisReply *reply)
 		node_list_end_read(read);
 }
 
-static void node_list_ask(struct redis *redis, struct asked *asked)
-{
-	struct node_key key;
-
-	node_key_fill(&key, str_from(asked->name));
-	const struct str args[] = { STR("HGETALL"), key.key };
-	redis_command(redis, args, ARRAY_LEN(args), node_list_on_node, asked);
-}
-
 static void node_list_on_names(void *arg, err_t err, const redisReply *reply)
 {
 	struct node_read *read = arg;
@@ -268,8 +249,13 @@ static void node_list_on_names(void *arg, err_t err, const redisReply *reply)
 			read->count++;
 	}
 	read->left = read->count;
-	for (size_t i = 0; i < read->count; i++)
-		node_list_ask(read->list->redis, &read->asked[i]);
+	for (size_t i = 0; i < read->count; i++) {
+		struct node_key key;
+
+		node_key_fill(&key, str_from(read->asked[i].name));
+		const struct str args[] = { STR("HGETALL"), key.key };
+		redis_command(read->list->redis, args, ARRAY_LEN(args), node_list_on_node, &read->asked[i]);
+	}
 	if (read->count == 0)
 		node_list_end_read(read);
 }
@@ -304,7 +290,7 @@ static void node_list_on_tick(struct timer *timer)
 	worker_arm(list->worker, &list->timer, now + REFRESH_MS);
 	node_list_refresh(list, NULL, NULL);
 	/* Nodes that were not read for NODE_LIST_LIFE_S count as dead. */
-	node_list_tell(list, node_list_take_out(list, node_list_is_dead, now));
+	node_list_tell(list, node_list_remove_dead(list, now));
 }
 
 /* ---- the list ---- */
@@ -329,7 +315,7 @@ void node_list_free(struct node_list *list)
 	worker_cancel(list->worker, &list->timer);
 	if (list->read)
 		list->read->list = NULL;
-	node_list_take_out(list, node_list_is_dead, UINT64_MAX);
+	node_list_remove_dead(list, UINT64_MAX);
 	node_list_free_retired(list);
 	list_splice_back(&list->served, &list->waiting);
 	for (struct list *link; (link = list_pop_front(&list->served));)

@@ -29,7 +29,7 @@ void node_record_write(struct node_record *record, const struct node *node)
 	record->epoch = decimal(record->numbers[3], node->epoch);
 }
 
-static bool read_field(struct node *out, struct str field, struct str value)
+static bool node_record_read_field(struct node *out, struct str field, struct str value)
 {
 	if (str_equal(field, STR("epoch")))
 		return str_to_u64(value, &out->epoch);
@@ -57,7 +57,8 @@ bool node_record_read(struct node *out, struct str name, const redisReply *reply
 	if (reply->type != REDIS_REPLY_ARRAY || !ident_is_valid(name) || !str_copy(node.name, sizeof(node.name), name))
 		return false;
 	for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-		if (!read_field(&node, redis_reply_str(reply->element[i]), redis_reply_str(reply->element[i + 1])))
+		if (!node_record_read_field(&node, redis_reply_str(reply->element[i]),
+		                            redis_reply_str(reply->element[i + 1])))
 			return false;
 	}
 	if (node.epoch == 0)

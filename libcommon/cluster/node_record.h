@@ -8,8 +8,7 @@
 #include "store/redis/redis_reply.h"
 
 /*
- * How gateways are written down in Redis; used by node_registry.c and
- * node_list.c.
+ * The form of gateways in Redis; used by node_registry.c and node_list.c.
  *
  *   im:node:{name}   hash: epoch, grpc, ws, cell, draining, connections, queue_bytes, lag_ms; lives NODE_LIFE_S
  *   im:nodes         hash: name -> "last epoch|time when it was last seen, ms"

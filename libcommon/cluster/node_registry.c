@@ -72,7 +72,7 @@ struct change {
 	void *arg;
 };
 
-static struct change *change_new(struct redis *redis, const struct node *node, void *arg)
+static struct change *node_registry_change_new(struct redis *redis, const struct node *node, void *arg)
 {
 	struct change *change = MEM_NEW(struct change);
 
@@ -82,7 +82,7 @@ static struct change *change_new(struct redis *redis, const struct node *node, v
 	return change;
 }
 
-static void end_change(struct change *change, err_t err, bool was_out)
+static void node_registry_end_change(struct change *change, err_t err, bool was_out)
 {
 	if (change->registered)
 		change->registered(change->arg, err, err == OK ? change->node.epoch : 0);
@@ -91,19 +91,19 @@ static void end_change(struct change *change, err_t err, bool was_out)
 	mem_free(change);
 }
 
-static bool is_number(const redisReply *reply, long long number)
+static bool node_registry_is_number(const redisReply *reply, long long number)
 {
 	return reply->type == REDIS_REPLY_INTEGER && reply->integer == number;
 }
 
-static void on_changed(void *arg, err_t err, const redisReply *reply)
+static void node_registry_on_changed(void *arg, err_t err, const redisReply *reply)
 {
-	if (err == OK && !is_number(reply, 1))
+	if (err == OK && !node_registry_is_number(reply, 1))
 		err = ERR_FAILED_PRECONDITION;
-	end_change(arg, err, false);
+	node_registry_end_change(arg, err, false);
 }
 
-static void write_node(struct change *change, struct redis_script *script, redis_done done)
+static void node_registry_write(struct change *change, struct redis_script *script, redis_done done)
 {
 	struct node_record record;
 	struct node_key key;
@@ -119,7 +119,7 @@ static void write_node(struct change *change, struct redis_script *script, redis
 
 /* ---- register ---- */
 
-static void on_drawn(void *arg, err_t err, const redisReply *reply)
+static void node_registry_on_drawn(void *arg, err_t err, const redisReply *reply)
 {
 	struct change *change = arg;
 
@@ -128,55 +128,52 @@ static void on_drawn(void *arg, err_t err, const redisReply *reply)
 		err = ERR_INTERNAL;
 	}
 	if (err == OK)
-		write_node(change, &put_script, on_changed);
+		node_registry_write(change, &put_script, node_registry_on_changed);
 	else
-		end_change(change, err, false);
+		node_registry_end_change(change, err, false);
 }
 
 void node_register(struct redis *redis, const struct node *node, node_registered_done done, void *arg)
 {
-	struct change *change = change_new(redis, node, arg);
+	struct change *change = node_registry_change_new(redis, node, arg);
 	char now[DECIMAL_SIZE];
 	const struct str key = NODES_KEY;
 
 	change->registered = done;
 	const struct str args[] = { str_from(node->name), decimal(now, clock_wall_ms()) };
-	redis_eval(redis, &draw_script, &key, 1, args, ARRAY_LEN(args), on_drawn, change);
+	redis_eval(redis, &draw_script, &key, 1, args, ARRAY_LEN(args), node_registry_on_drawn, change);
 }
 
 /* ---- renew ---- */
 
-/* Notes in im:nodes that the node was seen, also after Redis forgot it. No retry: the next renewal does it again. */
-static void touch(struct redis *redis, const struct node *node)
-{
-	char epoch[DECIMAL_SIZE];
-	struct buf seen = { 0 };
-	const struct str key = NODES_KEY;
-
-	node_seen_write(&seen, node->epoch, clock_wall_ms());
-	const struct str args[] = { str_from(node->name), decimal(epoch, node->epoch), buf_str(&seen) };
-	redis_eval(redis, &touch_script, &key, 1, args, ARRAY_LEN(args), NULL, NULL);
-	buf_release(&seen);
-}
-
-static void on_renewed(void *arg, err_t err, const redisReply *reply)
+static void node_registry_on_renewed(void *arg, err_t err, const redisReply *reply)
 {
 	struct change *change = arg;
-	bool was_out = err == OK && is_number(reply, 2);
+	bool was_out = err == OK && node_registry_is_number(reply, 2);
 
-	if (err == OK && !was_out && !is_number(reply, 1))
+	if (err == OK && !was_out && !node_registry_is_number(reply, 1))
 		err = ERR_FAILED_PRECONDITION;
-	if (err == OK)
-		touch(change->redis, &change->node);
-	end_change(change, err, was_out);
+	/* Notes in im:nodes that the node was seen, also after Redis forgot it. No retry: the next renewal does it again. */
+	if (err == OK) {
+		const struct node *node = &change->node;
+		const struct str key = NODES_KEY;
+		char epoch[DECIMAL_SIZE];
+		struct buf seen = { 0 };
+
+		node_seen_write(&seen, node->epoch, clock_wall_ms());
+		const struct str args[] = { str_from(node->name), decimal(epoch, node->epoch), buf_str(&seen) };
+		redis_eval(change->redis, &touch_script, &key, 1, args, ARRAY_LEN(args), NULL, NULL);
+		buf_release(&seen);
+	}
+	node_registry_end_change(change, err, was_out);
 }
 
 void node_renew(struct redis *redis, const struct node *node, node_renewed_done done, void *arg)
 {
-	struct change *change = change_new(redis, node, arg);
+	struct change *change = node_registry_change_new(redis, node, arg);
 
 	change->renewed = done;
-	write_node(change, &renew_script, on_renewed);
+	node_registry_write(change, &renew_script, node_registry_on_renewed);
 }
 
 /* ---- remove ---- */
@@ -190,9 +187,9 @@ void node_remove(struct redis *redis, struct str name, uint64_t epoch, node_rene
 	bool fits = str_copy(node.name, sizeof(node.name), name);
 	assert(fits);
 	(void)fits;
-	struct change *change = change_new(redis, &node, arg);
+	struct change *change = node_registry_change_new(redis, &node, arg);
 	change->renewed = done;
 	node_key_fill(&key, name);
 	const struct str arg_epoch = decimal(text, epoch);
-	redis_eval(redis, &remove_script, &key.key, 1, &arg_epoch, 1, on_changed, change);
+	redis_eval(redis, &remove_script, &key.key, 1, &arg_epoch, 1, node_registry_on_changed, change);
 }

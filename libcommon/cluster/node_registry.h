@@ -13,7 +13,7 @@
  * that lives for NODE_LIFE_S; the router renews it on the gateway's behalf.
  * im:nodes holds the names of the last day with their last epochs. A
  * registration gets an epoch above every earlier one of its name; a renewal
- * under another epoch is refused. cluster/node_list.h reads what stands here.
+ * under another epoch is refused. cluster/node_list.h reads the registrations.
  *
  * Thread: that of the Redis client. Texts are copied; `done` may be NULL for
  * renew and remove.

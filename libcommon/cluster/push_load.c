@@ -44,7 +44,7 @@ struct reading {
 	void *arg;
 };
 
-static void on_read(void *arg, err_t err, const redisReply *reply)
+static void push_load_on_read(void *arg, err_t err, const redisReply *reply)
 {
 	struct reading *reading = arg;
 	unsigned wait_ms = 0;
@@ -63,5 +63,5 @@ void push_load_read(struct redis *redis, push_load_done done, void *arg)
 	struct reading *reading = MEM_NEW(struct reading);
 
 	*reading = (struct reading){ done, arg };
-	redis_eval(redis, &read_script, &key, 1, args, ARRAY_LEN(args), on_read, reading);
+	redis_eval(redis, &read_script, &key, 1, args, ARRAY_LEN(args), push_load_on_read, reading);
 }

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 
-static struct str join(char out[USER_KEY_SIZE], struct str prefix, struct str uid, struct str suffix)
+static struct str user_key_join(char out[USER_KEY_SIZE], struct str prefix, struct str uid, struct str suffix)
 {
 	assert(uid.len > 0 && uid.len <= UID_MAX);
 	memcpy(out, prefix.ptr, prefix.len);
@@ -15,9 +15,9 @@ static struct str join(char out[USER_KEY_SIZE], struct str prefix, struct str ui
 
 void user_keys_fill(struct user_keys *keys, struct str uid)
 {
-	keys->keys[0] = join(keys->inbox, STR("im:inbox:{"), uid, STR("}"));
-	keys->keys[1] = join(keys->meta, STR("im:inbox:{"), uid, STR("}:meta"));
-	keys->keys[2] = join(keys->routes, STR("im:route:{"), uid, STR("}"));
+	keys->keys[0] = user_key_join(keys->inbox, STR("im:inbox:{"), uid, STR("}"));
+	keys->keys[1] = user_key_join(keys->meta, STR("im:inbox:{"), uid, STR("}:meta"));
+	keys->keys[2] = user_key_join(keys->routes, STR("im:route:{"), uid, STR("}"));
 }
 
 void inbox_args_fill(struct inbox_args *args, const struct inbox_limits *limits)

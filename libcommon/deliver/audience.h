@@ -8,25 +8,26 @@
 #include "base/text/str.h"
 
 /*
- * Whom a message, an event or a room record is for: proto/audience.proto in C.
- * fanout_plan() turns an audience into what each gateway gets, audience_wire.h
- * writes that into a delivery. Arrays and texts belong to the caller.
+ * The recipients of a message, an event or a room record: proto/audience.proto in
+ * C. fanout_plan() splits an audience into one batch for each gateway,
+ * audience_wire.h writes a batch into a delivery. Arrays and texts belong to the
+ * caller.
  */
 
 enum audience_kind {
 	AUDIENCE_OF_TARGETS, /* connections that were looked up */
-	AUDIENCE_OF_USERS, /* all connections of these users, wherever they are; no uids at all: everybody */
+	AUDIENCE_OF_USERS, /* all connections of these users; without a uid, of everybody */
 	AUDIENCE_OF_GROUP, /* the members as of a seq of the group's conversation */
-	AUDIENCE_OF_ROOM, /* who has joined the room */
+	AUDIENCE_OF_ROOM, /* the connections that have joined the room */
 };
 
-/* A connection, as its user's route named it. */
+/* A connection that a user's route names. */
 struct fanout_target {
 	uint32_t gateway; /* index into the gateways given to fanout_plan() */
-	uint32_t recipient; /* whose it is: index into the caller's recipients */
-	uint32_t device_at; /* where the device's name stands; the caller's */
+	uint32_t recipient; /* its user: index into the caller's recipients */
+	uint32_t device_at; /* position of the device's name; the caller's */
 	bool is_own; /* a connection of the sender */
-	bool is_gone; /* its gateway has said so; the caller's */
+	bool is_gone; /* its gateway does not have it any more; the caller's */
 	uint64_t conn;
 	uint64_t offset; /* the message's number in that recipient's inbox; 0: it has none */
 	uint64_t epoch; /* of that inbox */

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 
-/* Writes the lists of `count` targets to `at`; returns behind them. Targets without a number have no lists of numbers. */
+/* Writes the lists of `count` targets to `at` and returns their end. Targets without an offset have no lists of offsets. */
 static uint64_t *wire_fill_connections(Skein__V1__Connections *list, uint64_t *at, const struct fanout_target *targets,
                                        size_t count)
 {
@@ -45,7 +45,7 @@ static void wire_fill_targets(struct audience_wire *wire, const struct fanout_pl
 	wire->audience.targets = &wire->targets;
 }
 
-/* The uids' texts need not be terminated: they are copied, behind the pointers to them. */
+/* The uids' texts need not be terminated, so they are copied behind the pointers to them. */
 static void wire_fill_users(struct audience_wire *wire, const struct fanout_plan *plan, const struct fanout_batch *batch)
 {
 	const struct str *uids = &plan->uids[batch->first];

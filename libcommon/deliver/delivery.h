@@ -11,9 +11,9 @@ struct gateway_stream;
 struct payload;
 
 /*
- * One record on its way to one gateway. Embed it in what is delivered; the
+ * One record on its way to one gateway. Embed it in the record's own struct; the
  * memory belongs to the gateway from gateway_deliver() (or a gateway_tell() that
- * took it) until `done`. Set `gone` and `done`; the rest is the gateway's.
+ * took it) until `done`. Set `gone` and `done`; the other fields are the gateway's.
  */
 struct delivery {
 	struct list link;
@@ -22,7 +22,7 @@ struct delivery {
 	struct payload *batch; /* the record as it goes over the wire */
 	uint64_t id;
 	uint64_t since_ms; /* when the gateway was given it */
-	bool is_event; /* it has no numbers: gateway_tell() */
+	bool is_event; /* an event has no offsets: gateway_tell() */
 	bool is_noted; /* the gateway will be told its numbers only */
 	/* The gateway has no such connection. Comes before `done`; never for a delivery that was noted. */
 	void (*gone)(struct delivery *delivery, uint64_t conn);

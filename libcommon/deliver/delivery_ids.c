@@ -23,23 +23,19 @@ void delivery_ids_release(struct delivery_ids *ids)
 	mem_free(ids->slots);
 }
 
-static void delivery_ids_grow(struct delivery_ids *ids)
-{
-	uint32_t count = ids->count ? ids->count * 2 : 256;
-
-	assert(count <= 1u << SLOT_BITS);
-	ids->slots = mem_resize(ids->slots, count * sizeof(*ids->slots));
-	for (uint32_t i = count; i-- > ids->count;) {
-		ids->slots[i] = (struct delivery_slot){ .next_free = ids->free };
-		ids->free = i;
-	}
-	ids->count = count;
-}
-
 uint64_t delivery_ids_take(struct delivery_ids *ids, struct delivery *delivery)
 {
-	if (ids->free == NO_SLOT)
-		delivery_ids_grow(ids);
+	if (ids->free == NO_SLOT) {
+		uint32_t count = ids->count ? ids->count * 2 : 256;
+
+		assert(count <= 1u << SLOT_BITS);
+		ids->slots = mem_resize(ids->slots, count * sizeof(*ids->slots));
+		for (uint32_t i = count; i-- > ids->count;) {
+			ids->slots[i] = (struct delivery_slot){ .next_free = ids->free };
+			ids->free = i;
+		}
+		ids->count = count;
+	}
 	uint32_t index = ids->free;
 	struct delivery_slot *slot = &ids->slots[index];
 	ids->free = slot->next_free;

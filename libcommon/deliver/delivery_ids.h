@@ -4,9 +4,9 @@
 #include <stdint.h>
 
 /*
- * Ids for deliveries under way. An id is the number of a slot and how often the
- * slot was used before, so an answer that is late, repeated or invented finds no
- * delivery. Pure: no I/O.
+ * Ids for deliveries under way. An id is the number of a slot and the count of the
+ * slot's uses, so an answer that is late, repeated or invented finds no delivery.
+ * Pure: no I/O.
  */
 
 struct delivery;
@@ -22,7 +22,7 @@ void delivery_ids_release(struct delivery_ids *ids);
 
 uint64_t delivery_ids_take(struct delivery_ids *ids, struct delivery *delivery);
 
-/* NULL: no delivery has this id, or no longer. */
+/* NULL: no delivery under way has this id. */
 struct delivery *delivery_ids_find(const struct delivery_ids *ids, uint64_t id);
 
 void delivery_ids_give_back(struct delivery_ids *ids, uint64_t id);

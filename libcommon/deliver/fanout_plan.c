@@ -17,18 +17,9 @@ static struct fanout_batch *plan_last(const struct fanout_plan *plan)
 	return plan->batch_count ? &plan->batches[plan->batch_count - 1] : NULL;
 }
 
-static size_t plan_count_alive(const struct fanout_gateway *gateways, size_t count)
-{
-	size_t alive = 0;
-
-	for (size_t i = 0; i < count; i++)
-		alive += gateways[i].is_alive;
-	return alive;
-}
-
 /* ---- targets ---- */
 
-/* Gateways by index, the sender's connections first, the dead behind everything. */
+/* Sorts by gateway, the sender's connections first; targets of dead gateways come last. */
 static int plan_compare_targets(const void *left, const void *right, void *arg)
 {
 	const struct fanout_target *a = left, *b = right;
@@ -66,7 +57,7 @@ static void plan_targets(struct fanout_plan *plan, const struct fanout_gateway *
 
 /* ---- users ---- */
 
-/* Everybody is one batch without a uid. */
+/* An audience of everybody is one batch without a uid. */
 static void plan_users_for_all_gateways(struct fanout_plan *plan)
 {
 	size_t count = plan->audience->users.count;
@@ -145,7 +136,9 @@ enum fanout_mode fanout_mode_for(const struct audience *audience, const struct f
 		return FANOUT_UNICAST;
 	if (!audience->users.count)
 		return FANOUT_BROADCAST; /* everybody: there is no list to look up */
-	size_t alive = plan_count_alive(gateways, gateway_count), uids = audience->users.count;
+	size_t alive = 0, uids = audience->users.count;
+	for (size_t i = 0; i < gateway_count; i++)
+		alive += gateways[i].is_alive;
 	return uids + MIN(uids, alive) <= alive ? FANOUT_UNICAST : FANOUT_BROADCAST;
 }
 

@@ -8,8 +8,8 @@
 #include "deliver/audience.h"
 
 /*
- * What each gateway gets: from an audience to batches, one record each. Pure: no
- * clock, no I/O, no globals. O(n log n) in the number of targets or uids.
+ * Plans the batch that each gateway gets of an audience; each batch is one record.
+ * Pure: no clock, no I/O, no globals. O(n log n) in the number of targets or uids.
  *
  * | audience | unicast                             | broadcast                  | hash                      |
  * |----------|-------------------------------------|----------------------------|---------------------------|
@@ -20,7 +20,7 @@
  */
 
 enum fanout_mode {
-	FANOUT_AUTO, /* whichever makes fewer copies: fanout_mode_for() */
+	FANOUT_AUTO, /* the mode with fewer copies: fanout_mode_for() */
 	FANOUT_UNICAST, /* registry: one record for each gateway that holds recipients */
 	FANOUT_BROADCAST, /* one record that every gateway reads */
 	FANOUT_HASH, /* uids are placed on gateways by a hash */
@@ -34,12 +34,12 @@ enum fanout_mode {
 
 struct fanout_gateway {
 	bool is_alive;
-	bool holds; /* members of the group or room are connected there; not looked at for other audiences */
+	bool holds; /* members of the group or room are connected there; not used for other audiences */
 };
 
 /*
- * Targets: first ... first + count - 1 of plan.targets, the sender's own first. Users: that range of plan.uids; of a
- * broadcast with count 0: everybody. Group and room: the gateway is all there is.
+ * Targets: first ... first + count - 1 of plan.targets, the sender's own first. Users: that range of plan.uids; a broadcast
+ * with count 0 is for everybody. Group and room: only the gateway is set.
  */
 struct fanout_batch {
 	uint32_t gateway;

@@ -11,10 +11,10 @@
 #define NUMBERS_A_DELIVERY 1000
 #define WATCH_MS 250
 
-/* One time that a gateway is told what it missed, in one delivery or several. */
+/* Tells a gateway the numbers that it missed, in one delivery or several. */
 struct catch_up {
-	struct list noted; /* deliveries that are done when all of it is answered */
-	unsigned open;
+	struct list noted; /* deliveries that are done when the gateway has answered all parts */
+	unsigned open; /* parts that it has not answered */
 };
 
 struct catch_up_part {
@@ -38,7 +38,7 @@ static void gateway_send(struct gateway *gateway, struct delivery *delivery, Ske
 	gateway_keep_watch(gateway);
 }
 
-/* The one end of a delivery that is under way. May free its gateway. */
+/* Every delivery under way ends here. May free its gateway. */
 static void gateway_finish(struct delivery *delivery)
 {
 	struct gateway *gateway = delivery->gateway;
@@ -74,19 +74,7 @@ static void gateway_keep_up(struct gateway *gateway)
 	gateway->pace = GATEWAY_KEEPS_UP;
 }
 
-static void gateway_note(struct gateway *gateway, struct delivery *delivery, const Skein__V1__Delivery *content)
-{
-	gateway_ref(gateway);
-	delivery->gateway = gateway;
-	delivery->batch = NULL;
-	missed_offsets_add(&gateway->missed, content->audience);
-	list_init(&delivery->link);
-	list_push_back(&gateway->noted, &delivery->link);
-	counter_add(gateway->context->noted, 1);
-	gateway_keep_watch(gateway);
-}
-
-/* The next message for that connection finds out whose route it is. */
+/* The next message for that connection removes its route. */
 static void gateway_ignore_gone(struct delivery *delivery, uint64_t conn)
 {
 	(void)delivery;
@@ -158,16 +146,6 @@ static void gateway_on_answered(struct delivery *delivery)
 
 /* ---- giving up ---- */
 
-static void gateway_note_batch(struct gateway *gateway, struct str packed)
-{
-	Skein__V1__DeliverBatch *batch = skein__v1__deliver_batch__unpack(NULL, packed.len, (const uint8_t *)packed.ptr);
-
-	assert(batch); /* gateway_stream_send() packed it */
-	for (size_t i = 0; i < batch->n_deliveries; i++)
-		missed_offsets_add(&gateway->missed, batch->deliveries[i]->audience);
-	skein__v1__deliver_batch__free_unpacked(batch, NULL);
-}
-
 /* The gateway is still behind: it catches up as soon as this delivery has ended. */
 static void gateway_on_probe_answered(struct delivery *probe)
 {
@@ -175,22 +153,16 @@ static void gateway_on_probe_answered(struct delivery *probe)
 		probe->gateway->pace = GATEWAY_BEHIND;
 }
 
-static void gateway_send_probe(struct gateway *gateway)
-{
-	Skein__V1__Delivery nothing;
-
-	skein__v1__delivery__init(&nothing);
-	gateway->probe.gone = gateway_ignore_gone;
-	gateway->probe.done = gateway_on_probe_answered;
-	gateway_send(gateway, &gateway->probe, &nothing);
-}
-
-/* Every delivery ends, so its offset may be committed. The numbers are told when the probe is answered. */
+/*
+ * Every delivery ends, so its offset in Kafka may be committed. The gateway is told the numbers when it has answered the
+ * probe.
+ */
 static void gateway_give_up(struct gateway *gateway)
 {
 	struct list unanswered;
+	Skein__V1__Delivery nothing;
 
-	log_error("gateway does not answer, nobody waits for it any more", LOG_TEXT("gateway", gateway->name),
+	log_error("gateway does not answer, its deliveries are given up", LOG_TEXT("gateway", gateway->name),
 	          LOG_NUM("deliveries", gateway->stream.message_load.count));
 	counter_add(gateway->context->given_up, 1);
 	if (gateway->pace == GATEWAY_KEEPS_UP)
@@ -199,12 +171,21 @@ static void gateway_give_up(struct gateway *gateway)
 	gateway_stream_take_all(&gateway->stream, &unanswered);
 	for (struct list *link; (link = list_pop_front(&unanswered));) {
 		struct delivery *delivery = container_of(link, struct delivery, link);
+		struct str packed = payload_str(delivery->batch);
+		Skein__V1__DeliverBatch *batch =
+			skein__v1__deliver_batch__unpack(NULL, packed.len, (const uint8_t *)packed.ptr);
 
-		gateway_note_batch(gateway, payload_str(delivery->batch));
+		assert(batch); /* gateway_stream_send() packed it */
+		for (size_t i = 0; i < batch->n_deliveries; i++)
+			missed_offsets_add(&gateway->missed, batch->deliveries[i]->audience);
+		skein__v1__deliver_batch__free_unpacked(batch, NULL);
 		gateway_finish(delivery);
 	}
 	gateway_stream_reopen(&gateway->stream);
-	gateway_send_probe(gateway);
+	gateway->probe.gone = gateway_ignore_gone;
+	gateway->probe.done = gateway_on_probe_answered;
+	skein__v1__delivery__init(&nothing);
+	gateway_send(gateway, &gateway->probe, &nothing);
 }
 
 static void gateway_look_whether_it_answers(struct gateway *gateway)
@@ -214,7 +195,7 @@ static void gateway_look_whether_it_answers(struct gateway *gateway)
 	if (!oldest || gateway->state != GATEWAY_ALIVE ||
 	    clock_mono_ms() < oldest->since_ms + gateway->context->give_up_ms)
 		return;
-	if (gateway->pace == GATEWAY_GIVEN_UP) { /* the probe, once more on a new stream */
+	if (gateway->pace == GATEWAY_GIVEN_UP) { /* sends the probe again, on a new stream */
 		oldest->since_ms = clock_mono_ms();
 		gateway_stream_reopen(&gateway->stream);
 	} else {
@@ -337,10 +318,18 @@ void gateway_deliver(struct gateway *gateway, struct delivery *delivery, Skein__
 	if (gateway->pace == GATEWAY_KEEPS_UP && (load->count >= GATEWAY_MAX_IN_FLIGHT || load->bytes >= GATEWAY_MAX_BYTES))
 		gateway_fall_behind(gateway);
 	delivery->is_noted = gateway->pace != GATEWAY_KEEPS_UP;
-	if (delivery->is_noted)
-		gateway_note(gateway, delivery, content);
-	else
+	if (!delivery->is_noted) {
 		gateway_send(gateway, delivery, content);
+		return;
+	}
+	gateway_ref(gateway);
+	delivery->gateway = gateway;
+	delivery->batch = NULL;
+	missed_offsets_add(&gateway->missed, content->audience);
+	list_init(&delivery->link);
+	list_push_back(&gateway->noted, &delivery->link);
+	counter_add(gateway->context->noted, 1);
+	gateway_keep_watch(gateway);
 }
 
 enum gateway_told gateway_tell(struct gateway *gateway, struct delivery *delivery, Skein__V1__Delivery *content)

@@ -19,16 +19,16 @@
  * between it is sent again whenever the stream had to be opened anew; the gateway
  * drops repeats by their number.
  *
- * A gateway that does not answer (frozen, half cut off, too slow) must take
- * neither push's memory nor the other gateways' turn. With GATEWAY_MAX_IN_FLIGHT
- * messages (or GATEWAY_MAX_BYTES) unanswered it is behind: of later messages only
- * the numbers are noted (missed_offsets.h). Once half are answered the gateway is
- * told these numbers in deliveries without a message: its connections notice the
- * hole and read it from the inbox. A noted delivery is done when the gateway has
- * answered that.
+ * A gateway that does not answer (frozen, partitioned, too slow) must neither use
+ * up push's memory nor delay other gateways. With GATEWAY_MAX_IN_FLIGHT messages
+ * (or GATEWAY_MAX_BYTES) unanswered it is behind: of later messages only the
+ * numbers are noted (missed_offsets.h). Once half are answered the gateway is told
+ * these numbers in deliveries without a message: its connections notice the hole
+ * and read it from the inbox. A noted delivery is done when the gateway has
+ * answered the delivery that told its numbers.
  *
- * A gateway that leaves a delivery unanswered for give_up_ms is given up, whatever
- * state its stream is in: all its deliveries are done, and what is noted later is
+ * A gateway that leaves a delivery unanswered for give_up_ms is given up, in any
+ * state of its stream: all its deliveries are done, and a delivery noted later is
  * done within WATCH_MS. The numbers stay. An empty delivery, the probe, is sent
  * on a new stream every give_up_ms; when the gateway answers it, it is told the
  * numbers as above. So a registered gateway that does not work holds back no
@@ -55,15 +55,15 @@ struct gateway_context {
 };
 
 enum gateway_state {
-	GATEWAY_UNKNOWN, /* not in the node list as we know it; being looked up */
+	GATEWAY_UNKNOWN, /* not in the node list that was read last; being looked up */
 	GATEWAY_ALIVE,
-	GATEWAY_DEAD, /* not in the node list. It may come back under the same epoch: then its process was only frozen */
+	GATEWAY_DEAD, /* not in the node list. A process that was only frozen comes back under the same epoch */
 };
 
 enum gateway_pace {
 	GATEWAY_KEEPS_UP,
 	GATEWAY_BEHIND, /* gets numbers instead of messages */
-	GATEWAY_GIVEN_UP, /* the same, and nothing but the probe waits for its answer */
+	GATEWAY_GIVEN_UP, /* gets numbers, and only the probe waits for its answer */
 };
 
 /* For gateway.c and gateways.c; others use the functions below. */
@@ -91,15 +91,15 @@ void gateway_unref(struct gateway *gateway);
 /* The transitions of `state`. An alive gateway holds a reference to itself. Dying ends all deliveries. */
 void gateway_come_alive(struct gateway *gateway, const char *address);
 void gateway_die(struct gateway *gateway);
-void gateway_doubt(struct gateway *gateway); /* dead, but a route names it: to be looked up again */
+void gateway_doubt(struct gateway *gateway); /* it is dead, but a route names it: the caller looks it up again */
 
 bool gateway_is_dead(const struct gateway *gateway);
 struct str gateway_name(const struct gateway *gateway);
 uint64_t gateway_epoch(const struct gateway *gateway);
 
 /*
- * Sends a message to a gateway that is not dead (`content`: id and node_epoch are filled in here), or notes its numbers:
- * then delivery->is_noted. `gone` and `done` never come from inside this call.
+ * Sends a message to a gateway that is not dead, or notes its numbers: then delivery->is_noted. Sets id and node_epoch of
+ * `content`. `gone` and `done` never come from inside this call.
  */
 void gateway_deliver(struct gateway *gateway, struct delivery *delivery, Skein__V1__Delivery *content);
 
@@ -110,7 +110,7 @@ enum gateway_told {
 	TOLD_NOT_FULL, /* not taken: too many events are unanswered */
 };
 
-/* The same for an event: sent, or not taken; then it stays the caller's and neither `gone` nor `done` comes. */
+/* Sends an event. If it is not taken, it stays the caller's and neither `gone` nor `done` comes. */
 enum gateway_told gateway_tell(struct gateway *gateway, struct delivery *delivery, Skein__V1__Delivery *content) MUST_CHECK;
 
 #endif

@@ -15,13 +15,14 @@ void delivery_streams_init(struct delivery_streams *all, struct worker *worker, 
 	all->sent = metrics_counter("skein_push_deliveries_sent_total", "Records sent to gateways.", NULL);
 	all->resent = metrics_counter("skein_push_deliveries_resent_total",
 	                              "Records to be sent again after a stream broke.", NULL);
-	all->gone = metrics_counter("skein_push_targets_gone_total", "Connections a gateway did not have any more.", NULL);
+	all->gone = metrics_counter("skein_push_targets_gone_total", "Connections that a gateway no longer had.", NULL);
 	all->lagging = metrics_counter("skein_push_targets_lagging_total",
 	                               "Connections that could not take a message at once.", NULL);
 	all->unexpected = metrics_counter("skein_push_answers_unexpected_total",
-	                                  "Answers of gateways that fit no delivery: late, given twice, or nonsense.", NULL);
+	                                  "Answers of gateways that fit no delivery: late, repeated, or invalid.", NULL);
 	all->open = metrics_gauge("skein_push_deliveries_in_flight", "Records that gateways have not answered.", NULL);
-	all->open_bytes = metrics_gauge("skein_push_deliveries_in_flight_bytes", "Their bytes.", NULL);
+	all->open_bytes = metrics_gauge("skein_push_deliveries_in_flight_bytes",
+	                                "Bytes of the records that gateways have not answered.", NULL);
 }
 
 void delivery_streams_release(struct delivery_streams *all)
@@ -29,7 +30,7 @@ void delivery_streams_release(struct delivery_streams *all)
 	delivery_ids_release(&all->ids);
 }
 
-/* ---- what is unanswered ---- */
+/* ---- unanswered deliveries ---- */
 
 static void stream_account(struct gateway_stream *stream, const struct delivery *delivery, int sign)
 {
@@ -43,7 +44,7 @@ static void stream_account(struct gateway_stream *stream, const struct delivery 
 	gauge_add(stream->all->open_bytes, bytes);
 }
 
-/* The delivery is in no list and has no number from here on. */
+/* The delivery is in no list and has no id from here on. */
 static void stream_take(struct gateway_stream *stream, struct delivery *delivery)
 {
 	list_remove(&delivery->link);
@@ -96,24 +97,18 @@ static void stream_pump(struct gateway_stream *stream)
 	}
 }
 
-static struct payload *stream_pack(Skein__V1__Delivery *content)
+void gateway_stream_send(struct gateway_stream *stream, struct delivery *delivery, Skein__V1__Delivery *content)
 {
 	Skein__V1__DeliverBatch batch = SKEIN__V1__DELIVER_BATCH__INIT;
 
-	batch.n_deliveries = 1;
-	batch.deliveries = &content;
-	struct payload *payload = payload_alloc((uint32_t)skein__v1__deliver_batch__get_packed_size(&batch));
-	skein__v1__deliver_batch__pack(&batch, (uint8_t *)payload->bytes);
-	return payload;
-}
-
-void gateway_stream_send(struct gateway_stream *stream, struct delivery *delivery, Skein__V1__Delivery *content)
-{
 	delivery->stream = stream;
 	delivery->id = delivery_ids_take(&stream->all->ids, delivery);
 	delivery->since_ms = clock_mono_ms();
 	content->id = delivery->id;
-	delivery->batch = stream_pack(content);
+	batch.n_deliveries = 1;
+	batch.deliveries = &content;
+	delivery->batch = payload_alloc((uint32_t)skein__v1__deliver_batch__get_packed_size(&batch));
+	skein__v1__deliver_batch__pack(&batch, (uint8_t *)delivery->batch->bytes);
 	stream_account(stream, delivery, 1);
 	list_push_back(delivery->is_event ? &stream->events : &stream->messages, &delivery->link);
 	stream_pump(stream);
@@ -136,28 +131,33 @@ static struct delivery *stream_find(struct gateway_stream *stream, uint64_t id)
 	return NULL;
 }
 
-static void stream_take_exception(struct gateway_stream *stream, const Skein__V1__Exception *exception)
+static void stream_on_message(struct rpc_stream *rpc, struct str message, void *arg)
 {
-	struct delivery *delivery = stream_find(stream, exception->id);
-
-	if (!delivery)
-		return;
-	if (exception->verdict == SKEIN__V1__VERDICT__GONE) {
-		counter_add(stream->all->gone, 1);
-		delivery->gone(delivery, exception->conn);
-	} else {
-		counter_add(stream->all->lagging, 1);
-	}
-}
-
-static void stream_take_answers(struct gateway_stream *stream, const Skein__V1__DeliverAnswers *answers)
-{
+	struct gateway_stream *stream = arg;
 	void (*answered)(struct delivery * delivery) = stream->answered;
+	Skein__V1__DeliverAnswers *answers =
+		skein__v1__deliver_answers__unpack(NULL, message.len, (const uint8_t *)message.ptr);
 	struct list done;
 
+	(void)rpc;
+	if (!answers) {
+		counter_add(stream->all->unexpected, 1);
+		log_warn("a gateway's answer is not a DeliverAnswers", LOG_TEXT("gateway", stream->name),
+		         LOG_NUM("bytes", message.len));
+		return;
+	}
 	list_init(&done);
-	for (size_t i = 0; i < answers->n_exceptions; i++)
-		stream_take_exception(stream, answers->exceptions[i]);
+	for (size_t i = 0; i < answers->n_exceptions; i++) {
+		const Skein__V1__Exception *exception = answers->exceptions[i];
+		struct delivery *delivery = stream_find(stream, exception->id);
+		bool is_gone = exception->verdict == SKEIN__V1__VERDICT__GONE;
+
+		if (!delivery)
+			continue;
+		counter_add(is_gone ? stream->all->gone : stream->all->lagging, 1);
+		if (is_gone)
+			delivery->gone(delivery, exception->conn);
+	}
 	for (size_t i = 0; i < answers->n_done; i++) {
 		struct delivery *delivery = stream_find(stream, answers->done[i]);
 
@@ -166,25 +166,9 @@ static void stream_take_answers(struct gateway_stream *stream, const Skein__V1__
 		stream_take(stream, delivery);
 		list_push_back(&done, &delivery->link);
 	}
+	skein__v1__deliver_answers__free_unpacked(answers, NULL);
 	for (struct list *link; (link = list_pop_front(&done));)
 		answered(container_of(link, struct delivery, link)); /* the last one may free the stream */
-}
-
-static void stream_on_message(struct rpc_stream *rpc, struct str message, void *arg)
-{
-	struct gateway_stream *stream = arg;
-	Skein__V1__DeliverAnswers *answers =
-		skein__v1__deliver_answers__unpack(NULL, message.len, (const uint8_t *)message.ptr);
-
-	(void)rpc;
-	if (!answers) {
-		counter_add(stream->all->unexpected, 1);
-		log_warn("a gateway answered something that is not DeliverAnswers", LOG_TEXT("gateway", stream->name),
-		         LOG_NUM("bytes", message.len));
-		return;
-	}
-	stream_take_answers(stream, answers);
-	skein__v1__deliver_answers__free_unpacked(answers, NULL);
 }
 
 /* ---- opening and closing ---- */
@@ -199,18 +183,6 @@ static void stream_on_opened(struct rpc_stream *rpc, void *arg)
 	stream_pump(stream);
 }
 
-/* Each delivery goes back to the front of its own kind, before those that were never sent. */
-static void stream_send_again(struct gateway_stream *stream)
-{
-	while (!list_is_empty(&stream->sent)) {
-		struct delivery *last = container_of(stream->sent.prev, struct delivery, link);
-
-		list_remove(&last->link);
-		list_push_front(last->is_event ? &stream->events : &stream->messages, &last->link);
-		counter_add(stream->all->resent, 1);
-	}
-}
-
 static void stream_on_closed(struct rpc_stream *rpc, err_t err, void *arg)
 {
 	struct gateway_stream *stream = arg;
@@ -219,7 +191,14 @@ static void stream_on_closed(struct rpc_stream *rpc, err_t err, void *arg)
 	if (stream->is_up)
 		log_warn("stream to gateway is down", LOG_TEXT("gateway", stream->name), LOG_ERR(err));
 	stream->is_up = false;
-	stream_send_again(stream);
+	/* Each delivery goes back to the front of its own kind, before those that were never sent. */
+	while (!list_is_empty(&stream->sent)) {
+		struct delivery *last = container_of(stream->sent.prev, struct delivery, link);
+
+		list_remove(&last->link);
+		list_push_front(last->is_event ? &stream->events : &stream->messages, &last->link);
+		counter_add(stream->all->resent, 1);
+	}
 }
 
 static const struct rpc_stream_handlers stream_handlers = {

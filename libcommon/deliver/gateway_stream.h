@@ -14,10 +14,10 @@
 #include "rpc/client/rpc_client.h"
 
 /*
- * The stream of deliveries to one gateway. A delivery that was given to it stays
- * until the gateway has answered it, or until its owner takes it back; after a
- * lost connection everything unanswered is sent again, in order. Messages leave
- * before events: an event is sent only when no message waits.
+ * The stream of deliveries to one gateway. A delivery stays in it until the gateway
+ * has answered, or until its owner takes it back; after a lost connection all
+ * unanswered ones are sent again, in order. Messages are sent before events: an
+ * event is sent when no message waits.
  *
  * Thread: the worker's.
  */
@@ -35,7 +35,7 @@ struct delivery_streams {
 void delivery_streams_init(struct delivery_streams *all, struct worker *worker, struct rpc_client *client);
 void delivery_streams_release(struct delivery_streams *all);
 
-/* What a gateway has not answered. */
+/* Deliveries that a gateway has not answered. */
 struct delivery_load {
 	unsigned count;
 	size_t bytes;
@@ -62,7 +62,7 @@ void gateway_stream_init(struct gateway_stream *stream, struct delivery_streams 
 /* Opens channel and stream; logs the reason if it cannot. */
 err_t gateway_stream_open(struct gateway_stream *stream, const char *address) MUST_CHECK;
 
-/* A new stream on the same channel: for a gateway that holds the old one and does not answer. */
+/* Opens a new stream on the same channel, for a gateway that holds the old one and does not answer. */
 void gateway_stream_reopen(struct gateway_stream *stream);
 
 /* Closes both. Deliveries stay: take them back. */
@@ -75,8 +75,8 @@ void gateway_stream_send(struct gateway_stream *stream, struct delivery *deliver
 struct delivery *gateway_stream_oldest(const struct gateway_stream *stream);
 
 /*
- * Takes back everything unanswered, in order: the deliveries no longer count, and late answers to them are ignored. Their
- * `batch` stays: payload_unref().
+ * Takes back all unanswered deliveries, in order. They no longer count, and late answers to them are ignored. Their `batch`
+ * stays: payload_unref().
  */
 void gateway_stream_take_all(struct gateway_stream *stream, struct list *to);
 

@@ -41,18 +41,6 @@ static void gateways_on_looked_up(void *arg)
 	gateway_unref(gateway);
 }
 
-static void gateways_look_up(struct gateway *gateway)
-{
-	const struct node *node = gateways_node_of(gateway);
-
-	if (node) {
-		gateway_come_alive(gateway, node->grpc_address);
-		return;
-	}
-	gateway_ref(gateway);
-	node_list_refresh(gateways_of(gateway)->nodes, gateways_on_looked_up, gateway);
-}
-
 struct gateway *gateways_get(struct gateways *all, struct str name, uint64_t epoch)
 {
 	char key[96];
@@ -68,7 +56,13 @@ struct gateway *gateways_get(struct gateways *all, struct str name, uint64_t epo
 		gateway_doubt(gateway);
 	else
 		return gateway;
-	gateways_look_up(gateway);
+	const struct node *node = gateways_node_of(gateway);
+	if (node) {
+		gateway_come_alive(gateway, node->grpc_address);
+	} else {
+		gateway_ref(gateway);
+		node_list_refresh(all->nodes, gateways_on_looked_up, gateway);
+	}
 	return gateway;
 }
 
@@ -126,7 +120,7 @@ struct gateways *gateways_new(struct worker *worker, struct rpc_client *client, 
 	context->noted = metrics_counter("skein_push_deliveries_noted_total",
 	                                 "Records of which only the numbers were kept, for a gateway that was behind.", NULL);
 	context->given_up = metrics_counter("skein_push_gateways_given_up_total",
-	                                    "Times that nobody waited for a gateway any more, since it did not answer.", NULL);
+	                                    "Times that a gateway did not answer and its deliveries were given up.", NULL);
 	context->behind = metrics_gauge("skein_push_gateways_behind", "Gateways that get numbers instead of messages.", NULL);
 	node_list_on_change(nodes, gateways_on_nodes_changed, all);
 	return all;

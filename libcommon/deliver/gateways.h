@@ -11,11 +11,11 @@
 #include "rpc/client/rpc_client.h"
 
 /*
- * All gateways that push streams to, kept in step with the node list: a stream
- * is opened to each gateway that registers, and everything for a gateway that
- * leaves the list ends. A gateway that a route names and the list does not have is looked
- * up before it counts as dead, since it may have registered a moment ago.
- * Thread: the worker's.
+ * All gateways that push streams to, as the node list has them: a stream is opened
+ * to each gateway that registers, and all deliveries to a gateway that leaves the
+ * list end. A gateway that a route names and the list does not have is looked up
+ * before it counts as dead, since it may have registered a moment ago. Thread: the
+ * worker's.
  */
 
 struct gateways;

@@ -9,9 +9,9 @@
 #include "proto/delivery.pb-c.h"
 
 /*
- * What a gateway that is behind will be told instead of messages: for each
- * connection the highest number of its inbox, under the epoch noted last. Costs
- * about 64 bytes a connection, however many messages there were, for at most
+ * The numbers that a gateway that is behind will be told instead of messages: for
+ * each connection the highest offset of its inbox, under the epoch noted last.
+ * Costs about 64 bytes a connection for any number of messages, for at most
  * MISSED_OFFSETS_MAX connections, which is more than a gateway holds. A connection
  * beyond that notices the hole with its next message. Pure: no I/O.
  */
@@ -26,7 +26,7 @@ struct missed_offsets {
 void missed_offsets_init(struct missed_offsets *missed);
 void missed_offsets_release(struct missed_offsets *missed);
 
-/* Of an audience without numbers, or none (NULL), nothing is noted. */
+/* Nothing is noted of an audience without offsets, nor of NULL. */
 void missed_offsets_add(struct missed_offsets *missed, const Skein__V1__Audience *audience);
 
 /* Takes up to `max` connections out, into `to`, whose arrays are in one allocation: mem_free(to->conns). */

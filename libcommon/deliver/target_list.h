@@ -9,21 +9,21 @@
 #include "deliver/gateways.h"
 
 /*
- * Connections that look-ups of routes have found, and the gateways they are on:
- * the input of a plan. It holds a reference to each gateway, so release or clear
- * it before gateways_free(). {0} is an empty list. Thread: the worker's.
+ * Connections that look-ups of routes have found, and their gateways: the input of
+ * a plan. It holds a reference to each gateway, so release or clear it before
+ * gateways_free(). {0} is an empty list. Thread: the worker's.
  */
 struct target_list {
 	struct fanout_target *items;
 	size_t count, capacity;
-	struct gateway **gateways; /* what items[].gateway points into */
+	struct gateway **gateways; /* items[].gateway is an index of it */
 	uint32_t gateway_count;
 };
 
 void target_list_clear(struct target_list *list);
 void target_list_release(struct target_list *list);
 
-/* The index of the route's gateway, which is looked up if nobody knows it. */
+/* The index of the route's gateway. A gateway that is not known yet is looked up. */
 uint32_t target_list_gateway(struct target_list *list, struct gateways *gateways, const struct route *route);
 
 /* One more target, for the caller to set. Valid until the next. */

@@ -2,30 +2,16 @@
 
 #include "base/text/json.h"
 
-static void put_number_if_set(struct buf *out, const char *key, uint64_t number)
+static void message_json_put_number_if_set(struct buf *out, const char *key, uint64_t number)
 {
 	if (number)
 		json_put_u64_field(out, key, number);
 }
 
-static void put_text_if_set(struct buf *out, const char *key, const char *text)
+static void message_json_put_text_if_set(struct buf *out, const char *key, const char *text)
 {
 	if (text && *text)
 		json_put_field(out, key, str_from(text));
-}
-
-static void put_mentions(struct buf *out, const Skein__V1__Message *message)
-{
-	if (!message->n_mentions)
-		return;
-	json_put_key(out, "mentions");
-	buf_append_char(out, '[');
-	for (size_t i = 0; i < message->n_mentions; i++) {
-		if (i)
-			buf_append_char(out, ',');
-		json_put_string(out, str_from(message->mentions[i]));
-	}
-	buf_append_char(out, ']');
 }
 
 void message_json(struct buf *out, const Skein__V1__Message *message)
@@ -41,15 +27,22 @@ void message_json(struct buf *out, const Skein__V1__Message *message)
 		buf_append_text(out, message->body);
 	}
 	json_put_u64_field(out, "time", message->time);
-	put_number_if_set(out, "reply_to", message->reply_to);
-	put_mentions(out, message);
+	message_json_put_number_if_set(out, "reply_to", message->reply_to);
+	if (message->n_mentions) {
+		json_put_key(out, "mentions");
+		for (size_t i = 0; i < message->n_mentions; i++) {
+			buf_append_char(out, i ? ',' : '[');
+			json_put_string(out, str_from(message->mentions[i]));
+		}
+		buf_append_char(out, ']');
+	}
 	if (message->edited)
 		json_put_bool_field(out, "edited", true);
 	if (message->recalled)
 		json_put_bool_field(out, "recalled", true);
-	put_number_if_set(out, "target_seq", message->target_seq);
-	put_text_if_set(out, "op", message->op);
-	put_text_if_set(out, "emoji", message->emoji);
-	put_text_if_set(out, "client_msg_id", message->client_msg_id);
+	message_json_put_number_if_set(out, "target_seq", message->target_seq);
+	message_json_put_text_if_set(out, "op", message->op);
+	message_json_put_text_if_set(out, "emoji", message->emoji);
+	message_json_put_text_if_set(out, "client_msg_id", message->client_msg_id);
 	buf_append_char(out, '}');
 }

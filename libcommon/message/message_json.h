@@ -9,8 +9,7 @@
 /*
  * The one JSON shape of a message (contract section 1), for history, sync,
  * WebSocket frames and webhooks alike. `client_msg_id` is written when the
- * message has one: whoever shows it to somebody other than the sender leaves it
- * out of the message.
+ * message has one: a caller that writes for anybody but the sender clears it first.
  */
 void message_json(struct buf *out, const Skein__V1__Message *message);
 

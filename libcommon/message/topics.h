@@ -5,7 +5,7 @@
 
 #define TOPIC_MESSAGE "im.message" /* stored messages: MessageRecord, key = conversation id */
 #define TOPIC_DEAD "im.message.dead" /* records of im.message that push cannot use */
-#define TOPIC_EVENT "im.event" /* what is told and not kept: EventRecord */
-#define TOPIC_PROBE "im.probe" /* what /readyz writes */
+#define TOPIC_EVENT "im.event" /* events, which are delivered and not stored: EventRecord */
+#define TOPIC_PROBE "im.probe" /* the records of /readyz */
 
 #endif

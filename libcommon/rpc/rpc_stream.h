@@ -13,7 +13,7 @@
  *
  * Streams merge: a message is a batch (every field repeated), so several
  * messages, concatenated, are one bigger batch. Messages that are sent while a
- * write is under way leave together, as one message.
+ * write is under way are written together, as one message.
  *
  * Handlers run on one thread, in the order opened, messages, closed. `opened`
  * and `closed` alternate. A message that was queued or under way at `closed` may

@@ -27,9 +27,10 @@ static void service_on_reload(void *arg)
 		definition->reloaded(definition->app);
 }
 
-static err_t service_start(struct service *service)
+static int service_run(struct service *service)
 {
 	const struct service_definition *definition = service->definition;
+	const char *program = definition->config_table->program;
 	err_t err = OK;
 
 	if (definition->prepare)
@@ -43,15 +44,6 @@ static err_t service_start(struct service *service)
 	if (!err)
 		err = internal_server_new(&service->internal, &service->worker, definition->common->internal_listen,
 		                          definition->checks, definition->check_count);
-	return err;
-}
-
-static int service_run(struct service *service)
-{
-	const struct service_definition *definition = service->definition;
-	const char *program = definition->config_table->program;
-
-	err_t err = service_start(service);
 	if (err) {
 		log_error("service could not start", LOG_TEXT("service", program), LOG_ERR(err));
 		return EXIT_FAILURE;

@@ -10,8 +10,7 @@
 /*
  * The frame of a service's main(): it loads the configuration, configures the
  * log, makes the main worker (on the main thread), the signals and the internal
- * server, runs, and leaves in order. What is particular to a service is in its
- * callbacks.
+ * server, runs, and leaves in order. A service's own work is in its callbacks.
  *
  *   static struct app app;
  *
@@ -34,7 +33,7 @@
  */
 struct service_definition {
 	const struct config_table *config_table;
-	void *config; /* what the table's offsets refer to */
+	void *config; /* the table's offsets refer to it */
 	const struct config_common *common; /* inside `config` */
 	void *app;
 
@@ -57,7 +56,7 @@ struct service_definition {
 	/* SIGHUP has changed reloadable options, in `config`. May be NULL. */
 	void (*reloaded)(void *app);
 
-	/* The loop has ended; frees what was not freed on the way. May be NULL. */
+	/* The loop has ended; frees the parts that were not freed before. May be NULL. */
 	void (*release)(void *app);
 };
 
@@ -73,8 +72,8 @@ struct service {
 };
 
 /*
- * Returns the status for exit: 0; 1 when the service could not start or has failed; 2 for an invalid configuration, which
- * stderr tells.
+ * Returns the status for exit: 0; 1 when the service could not start or has failed; 2 for an invalid configuration, with
+ * the reason on stderr.
  */
 int service_main(struct service *service, const struct service_definition *definition, int argc, char **argv);
 

@@ -21,6 +21,7 @@
 #include "im/tokens/kicks.h"
 #include "rpc/client/rpc_client.h"
 #include "rpc/server/descriptor_set.h"
+#include "service/redis_check.h"
 
 /* The parts of the process. They live as long as it does. */
 static struct parts {
@@ -241,7 +242,7 @@ int main(int argc, char **argv)
 	struct app *app = &im;
 	const struct readiness_check checks[] = {
 		{ .name = "postgres", .start = readiness_postgres, .arg = app },
-		{ .name = "redis", .start = readiness_redis, .arg = app },
+		{ .name = "redis", .start = service_check_redis, .arg = &app->redis },
 		{ .name = "kafka", .start = readiness_kafka, .arg = app },
 		{ .name = "lease", .start = readiness_lease, .arg = app },
 		{ .name = "revocations", .start = readiness_revocations, .arg = app },

@@ -7,7 +7,6 @@
 #include "im/tokens/revocation_feed.h"
 #include "message/topics.h"
 #include "store/kafka/kafka.h"
-#include "store/redis/redis.h"
 
 static const struct pg_statement readiness_ping = {
 	"ping",
@@ -25,20 +24,6 @@ void readiness_postgres(struct readiness_run *run, void *arg)
 	struct app *app = arg;
 
 	pg_query(app->pg->control, PG_ANY_LANE, &readiness_ping, NULL, readiness_on_postgres, run);
-}
-
-static void readiness_on_redis(void *arg, err_t err, const redisReply *reply)
-{
-	(void)reply;
-	readiness_done(arg, err);
-}
-
-void readiness_redis(struct readiness_run *run, void *arg)
-{
-	const struct str ping[] = { STR("PING") };
-	struct app *app = arg;
-
-	redis_command(app->redis, ping, 1, readiness_on_redis, run);
 }
 
 struct readiness_probe {

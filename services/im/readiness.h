@@ -6,7 +6,6 @@
 /* Checks for /readyz: each makes a request to a system that im depends on. `arg` is the struct app. */
 
 void readiness_postgres(struct readiness_run *run, void *arg);
-void readiness_redis(struct readiness_run *run, void *arg);
 
 /* Produces a record and waits until Kafka has it; one at a time. */
 void readiness_kafka(struct readiness_run *run, void *arg);

@@ -14,7 +14,7 @@ static const struct config_option options[] = {
 	{ "redis.timeout", CONFIG_DURATION, OPTION(redis_timeout_ms), "2s", 100, 60000, NULL, 0,
 	  "How long one command may take, waiting for a connection included." },
 	{ "redis.max_waiting", CONFIG_INT, OPTION(redis_max_waiting), "200000", 100, 10000000, NULL, 0,
-	  "Commands that may wait for an answer; what is over is tried again later." },
+	  "Commands that may wait for an answer; those over the limit are tried again later." },
 	{ "kafka.brokers", CONFIG_TEXT, OPTION(kafka_brokers), "127.0.0.1:9092", 3, 1024, NULL, 0,
 	  "Bootstrap list of the Kafka cluster." },
 	{ "kafka.group", CONFIG_TEXT, OPTION(kafka_group), "skein-push", 1, 128, NULL, 0,
@@ -22,21 +22,21 @@ static const struct config_option options[] = {
 	{ "kafka.commit_interval", CONFIG_DURATION, OPTION(kafka_commit_interval_ms), "500ms", 10, 60000, NULL, 0,
 	  "How often the offsets of answered records are committed." },
 	{ "in_flight.max", CONFIG_INT, OPTION(max_in_flight), "10000", 1, 1000000, NULL, 0,
-	  "Messages on their way at once; over it no records are taken until half of them are answered. A gateway that does not "
-	  "answer holds 1000 of them." },
+	  "Messages under way at once. When the limit is reached, no records are taken until fewer than half are under "
+	  "way. A gateway that does not answer holds up to 1000 messages." },
 	{ "in_flight.max_bytes", CONFIG_BYTES, OPTION(max_in_flight_bytes), "64m", 65536, 1LL << 40, NULL, 0,
-	  "Their bytes." },
+	  "Bytes of the messages under way." },
 	{ "slim.max", CONFIG_INT, OPTION(max_slim), "200000", 1, 100000000, NULL, 0,
-	  "Messages on their way of which only the place is kept (their conversation is stuck, or a gateway is behind); about 300 "
-	  "bytes each." },
+	  "Messages under way of which only the place is kept, since their conversation is stuck or a gateway is behind; "
+	  "about 300 bytes each." },
 	{ "conversations.max", CONFIG_INT, OPTION(max_conversations), "100000", 100, 10000000, NULL, 0,
 	  "Conversations whose last seq is remembered; about 400 bytes each." },
 	{ "members.max", CONFIG_INT, OPTION(max_members), "2000000", 1000, 100000000, NULL, 0,
-	  "Members of groups, over all groups, that are remembered; about 30 bytes each." },
-	/* Long after a frozen one would be dead by its node key, soon enough that a restart of push repeats little. */
+	  "Members of groups that are remembered, over all groups; about 30 bytes each." },
+	/* Longer than the node key of a frozen gateway lives, and short enough that a restart of push repeats little. */
 	{ "gateway.give_up", CONFIG_DURATION, OPTION(gateway_give_up_ms), "30s", 1000, 600000, NULL, 0,
-	  "A gateway that is registered and leaves a message unanswered for so long is not waited for any more; when it answers "
-	  "again, its connections read what they missed from their inboxes." },
+	  "How long push waits for the answer of a registered gateway. After that it goes on without the gateway, whose "
+	  "connections read the missed messages from their inboxes when it answers again." },
 	INBOX_CONFIG_OPTIONS(struct push_config),
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "10s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long messages under way may take before the rest is left to the other push processes." },

@@ -18,30 +18,17 @@
 #include "push/order/conversations.h"
 #include "push/recipients/member_cache.h"
 #include "rpc/client/rpc_client.h"
+#include "service/redis_check.h"
 #include "store/kafka/kafka.h"
 #include "store/pg/pg.h"
 #include "store/redis/redis.h"
 
-/* A restart may see this much of the events again; they are dropped by age only. */
+/* After a restart, events of the last second may come again; they are dropped only by age. */
 #define EVENT_COMMIT_INTERVAL_MS 1000
 
 static const struct pg_statement push_ping = { "push_ping", "select 1" };
 
 /* ---- readiness ---- */
-
-static void on_redis_pong(void *arg, err_t err, const redisReply *reply)
-{
-	(void)reply;
-	readiness_done(arg, err);
-}
-
-static void check_redis(struct readiness_run *run, void *arg)
-{
-	struct app *app = arg;
-	struct str ping[] = { STR("PING") };
-
-	redis_command(app->redis, ping, 1, on_redis_pong, run);
-}
 
 static void on_pg_pong(void *arg, err_t err, const PGresult *result)
 {
@@ -135,17 +122,17 @@ static void offer_gauges(struct app *app)
 {
 	metrics_gauge_fn("skein_push_in_flight", "Messages taken and not answered; at most in_flight.max.", NULL,
 	                 read_in_flight, app);
-	metrics_gauge_fn("skein_push_in_flight_bytes", "Their bytes; at most in_flight.max_bytes.", NULL,
-	                 read_in_flight_bytes, app);
+	metrics_gauge_fn("skein_push_in_flight_bytes", "Bytes of the messages in flight; at most in_flight.max_bytes.",
+	                 NULL, read_in_flight_bytes, app);
 	metrics_gauge_fn("skein_push_slim", "Messages under way of which only the place is kept; at most slim.max.",
 	                 NULL, read_slim, app);
-	metrics_gauge_fn("skein_push_conversations", "Conversations remembered; at most conversations.max and those under way.",
+	metrics_gauge_fn("skein_push_conversations", "Conversations remembered: those under way, and idle ones.",
 	                 NULL, read_known, app);
 	metrics_gauge_fn("skein_push_lag", "Records between the committed offsets and the ends of our partitions.", NULL,
 	                 read_lag, app);
 }
 
-/* ---- leaving: stop taking, wait for what is under way, commit, then close what it needed ---- */
+/* ---- leaving: stop taking, wait for the messages under way, commit, then close the stores ---- */
 
 static void on_stores_closed(void *arg)
 {
@@ -178,7 +165,7 @@ static void on_intake_closed(void *arg)
 	struct app *app = arg;
 
 	if (conversations_in_flight(app->conversations)) {
-		/* their offsets are not committed: the partition's next owner sends them */
+		/* Their offsets are not committed: the partition's next owner sends them. */
 		log_warn("leaving with messages under way", LOG_U64("messages", conversations_in_flight(app->conversations)));
 		_exit(0);
 	}
@@ -330,7 +317,7 @@ static struct app app;
 
 static const struct readiness_check checks[] = {
 	{ .name = "postgres", .start = check_pg, .arg = &app },
-	{ .name = "redis", .start = check_redis, .arg = &app },
+	{ .name = "redis", .start = service_check_redis, .arg = &app.redis },
 	{ .name = "kafka", .start = check_kafka, .arg = &app },
 };
 

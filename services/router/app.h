@@ -20,7 +20,7 @@ struct app {
 	struct gateway_calls *gateways;
 	struct rpc_server *rpc;
 	struct inbox_limits inbox_limits;
-	struct counter *changes[3]; /* asked for, by Skein__V1__RouteChange__Op */
+	struct counter *changes[3]; /* of routes, by Skein__V1__RouteChange__Op */
 };
 
 #endif

@@ -11,12 +11,12 @@ static const struct config_option options[] = {
 	{ "redis.timeout", CONFIG_DURATION, OPTION(redis_timeout_ms), "2s", 100, 60000, NULL, 0,
 	  "How long one command may take, waiting for a connection included." },
 	{ "redis.max_waiting", CONFIG_INT, OPTION(redis_max_waiting), "50000", 100, 10000000, NULL, 0,
-	  "Commands that may wait for an answer; what is over is refused." },
+	  "Commands that may wait for an answer; those over the limit are refused." },
 	{ "route.ttl", CONFIG_DURATION, OPTION(route_ttl_ms), "90s", 3000, 86400000, NULL, 0,
-	  "Life of a user's routes unless a gateway renews them; three times the gateways' renewal interval." },
+	  "How long a user's routes live after a gateway has renewed them; three times the gateways' renewal interval." },
 	{ "login.policy", CONFIG_CHOICE, OPTION(login_policy), "per_device", 0, 0, "per_device|per_platform|single", 0,
-	  "How many connections a user may have: one for each device, one for each platform, or one; a newer one closes "
-	  "those over it with 4001. The same value in all routers." },
+	  "How many connections a user may have: one for each device, one for each platform, or one. A newer connection "
+	  "closes the one that it replaces with 4001. All routers must have the same value." },
 	INBOX_CONFIG_OPTIONS(struct router_config),
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "5s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long calls under way may take before they are cancelled." },

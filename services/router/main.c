@@ -1,4 +1,4 @@
-/* router: the only maker of routes. This file wires; README.md says which file does what. */
+/* router: makes and removes all routes. This file wires; README.md lists the other files. */
 
 #include "base/telemetry/metrics.h"
 #include "rpc/server/descriptor_set.h"
@@ -6,6 +6,7 @@
 #include "router/kick/kick_api.h"
 #include "router/nodes/nodes_api.h"
 #include "router/bind/routes_api.h"
+#include "service/redis_check.h"
 
 static const struct rpc_method methods[] = {
 	{ .path = "/skein.v1.Router/RegisterNode", .unary = nodes_api_register },
@@ -15,23 +16,7 @@ static const struct rpc_method methods[] = {
 	{ .path = "/skein.v1.Router/Kick", .unary = kick_api_kick },
 };
 
-/* ---- readiness: Redis answers ---- */
-
-static void on_pong(void *arg, err_t err, const redisReply *reply)
-{
-	(void)reply;
-	readiness_done(arg, err);
-}
-
-static void check_redis(struct readiness_run *run, void *arg)
-{
-	struct app *app = arg;
-	struct str ping[] = { STR("PING") };
-
-	redis_command(app->redis, ping, 1, on_pong, run);
-}
-
-/* ---- leaving: calls first, then the clients that they use ---- */
+/* ---- leaving: the calls end first, then the clients that they use are closed ---- */
 
 static void on_redis_closed(void *arg)
 {
@@ -76,34 +61,15 @@ static int64_t read_kicks_waiting(void *arg)
 	return app->gateways ? gateway_calls_waiting(app->gateways) : 0;
 }
 
-static void add_gauges(struct app *app)
+static err_t start(void *arg)
 {
-	metrics_gauge_fn("skein_router_kicks_waiting", "Orders to close connections that are not through.", NULL,
-	                 read_kicks_waiting, app);
-}
-
-static err_t open_clients(struct app *app)
-{
+	struct app *app = arg;
 	const struct redis_options redis_options = {
 		.uri = app->config.redis_uri,
 		.max_waiting = (unsigned)app->config.redis_max_waiting,
 		.waiting_gauge = metrics_gauge("skein_router_redis_waiting", "Commands that Redis has not answered.", NULL),
 		.timeout_ms = (uint64_t)app->config.redis_timeout_ms,
 	};
-
-	err_t err = redis_new(&app->redis, &app->service.worker, &redis_options);
-	if (!err)
-		err = rpc_client_new(&app->client);
-	if (err)
-		return err;
-	app->nodes = node_list_new(app->redis, &app->service.worker);
-	app->gateways = gateway_calls_new(&app->service.worker, app->client, app->nodes);
-	return OK;
-}
-
-static err_t start(void *arg)
-{
-	struct app *app = arg;
 	const struct rpc_server_options rpc_options = {
 		.listen = app->config.grpc_listen,
 		.methods = methods,
@@ -115,16 +81,20 @@ static err_t start(void *arg)
 
 	app->inbox_limits = inbox_limits_of(&app->config.inbox);
 	routes_api_init(app);
-	err_t err = open_clients(app);
+	err_t err = redis_new(&app->redis, &app->service.worker, &redis_options);
+	if (!err)
+		err = rpc_client_new(&app->client);
 	if (err)
 		return err;
-	add_gauges(app);
+	app->nodes = node_list_new(app->redis, &app->service.worker);
+	app->gateways = gateway_calls_new(&app->service.worker, app->client, app->nodes);
+	metrics_gauge_fn("skein_router_kicks_waiting", "Kicks that are not finished.", NULL, read_kicks_waiting, app);
 	return rpc_server_new(&app->rpc, &app->service.worker, &rpc_options);
 }
 
 static struct app app;
 
-static const struct readiness_check checks[] = { { .name = "redis", .start = check_redis, .arg = &app } };
+static const struct readiness_check checks[] = { { .name = "redis", .start = service_check_redis, .arg = &app.redis } };
 
 static const struct service_definition definition = {
 	.config_table = &router_config_table,

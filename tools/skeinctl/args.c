@@ -16,7 +16,7 @@ _Noreturn void die(const char *format, ...)
 	exit(1);
 }
 
-static void take_out(struct args *args, int at, int count)
+static void args_take_out(struct args *args, int at, int count)
 {
 	for (int i = at; i + count < args->count; i++)
 		args->words[i] = args->words[i + count];
@@ -33,14 +33,14 @@ const char *args_option(struct args *args, const char *name, const char *fallbac
 		if (strncmp(word, name, len) != 0)
 			continue;
 		if (word[len] == '=') {
-			take_out(args, i, 1);
+			args_take_out(args, i, 1);
 			return word + len + 1;
 		}
 		if (word[len] == '\0') {
 			if (i + 1 == args->count)
 				die("%s needs a value", name);
 			const char *value = args->words[i + 1];
-			take_out(args, i, 2);
+			args_take_out(args, i, 2);
 			return value;
 		}
 	}
@@ -63,7 +63,7 @@ const char *args_word(struct args *args)
 	const char *word = args->words[0];
 	if (strncmp(word, "--", 2) == 0)
 		die("no option %s here", word);
-	take_out(args, 0, 1);
+	args_take_out(args, 0, 1);
 	return word;
 }
 

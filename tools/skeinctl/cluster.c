@@ -1,4 +1,4 @@
-/* Where the cluster is: environment variables, or the .run/env that `make up` writes. */
+/* Finds the cluster: environment variables, or the .run/env that `make up` writes. */
 
 #include <jansson.h>
 #include <limits.h>
@@ -15,7 +15,7 @@
 #include "tools/skeinctl/skeinctl.h"
 
 /* The first .run/env from here upwards, or NULL. */
-static FILE *open_env_file(void)
+static FILE *cluster_open_env_file(void)
 {
 	char folder[PATH_MAX], path[PATH_MAX + 16];
 
@@ -33,7 +33,7 @@ static FILE *open_env_file(void)
 }
 
 /* `NAME=value` or `export NAME='value'`; the value on the heap, or NULL for another line. */
-static char *value_in_line(char *line, const char *name)
+static char *cluster_value_in_line(char *line, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -54,12 +54,12 @@ const char *setting(const char *name)
 
 	if (given && *given)
 		return given;
-	FILE *file = open_env_file();
+	FILE *file = cluster_open_env_file();
 	char line[4096];
 	char *found = NULL;
 
 	while (file && !found && fgets(line, sizeof(line), file))
-		found = value_in_line(line, name);
+		found = cluster_value_in_line(line, name);
 	if (file)
 		fclose(file);
 	if (!found)

@@ -25,9 +25,9 @@ static const char *const lines[] = {
 struct talk {
 	uv_loop_t loop;
 	struct skein_net *net;
-	char awaited[25]; /* the mark of the message that is on its way */
-	uint64_t heard_us; /* when it came; 0: not yet */
-	uv_timer_t patience; /* to wait with */
+	char awaited[25]; /* the mark of the message under way */
+	uint64_t heard_us; /* when that message came; 0: not yet */
+	uv_timer_t patience; /* ends a wait, or a pause */
 };
 
 struct person {
@@ -38,7 +38,7 @@ struct person {
 	struct talk *talk;
 };
 
-static void on_frame(struct skein_client *client, const json_t *frame, void *arg)
+static void demo_on_frame(struct skein_client *client, const json_t *frame, void *arg)
 {
 	struct person *person = arg;
 	const char *type = json_string_value(json_object_get(frame, "type"));
@@ -50,8 +50,8 @@ static void on_frame(struct skein_client *client, const json_t *frame, void *arg
 	printf("  %-5s is %s, on %s\n", person->name, person->uid, json_string_value(json_object_get(frame, "node")));
 }
 
-/* A message is known by a mark in its body: its key is shown to the sender only. */
-static void on_message(struct skein_client *client, const struct skein_message *message, void *arg)
+/* A mark in the body names the message, because only the sender sees its client_msg_id. */
+static void demo_on_message(struct skein_client *client, const struct skein_message *message, void *arg)
 {
 	struct person *person = arg;
 	const char *mark = json_string_value(json_object_get(json_object_get(message->json, "body"), "mark"));
@@ -61,7 +61,7 @@ static void on_message(struct skein_client *client, const struct skein_message *
 		person->talk->heard_us = clock_mono_us();
 }
 
-static void on_sent(struct skein_client *client, const struct skein_sent *sent, void *arg)
+static void demo_on_sent(struct skein_client *client, const struct skein_sent *sent, void *arg)
 {
 	(void)client;
 	(void)arg;
@@ -69,7 +69,7 @@ static void on_sent(struct skein_client *client, const struct skein_sent *sent, 
 		die("a message was refused: %s: %s", sent->code, sent->detail);
 }
 
-static void sit_down(struct talk *talk, struct person *person, const char *name, unsigned index)
+static void demo_sit_down(struct talk *talk, struct person *person, const char *name, unsigned index)
 {
 	char suffix[7];
 
@@ -86,9 +86,9 @@ static void sit_down(struct talk *talk, struct person *person, const char *name,
 		.token = token,
 		.device = "demo",
 		.platform = "desktop",
-		.on_message = on_message,
-		.on_frame = on_frame,
-		.on_sent = on_sent,
+		.on_message = demo_on_message,
+		.on_frame = demo_on_frame,
+		.on_sent = demo_on_sent,
 		.arg = person,
 	};
 	person->client = skein_client_new(talk->net, &options);
@@ -99,44 +99,38 @@ static void sit_down(struct talk *talk, struct person *person, const char *name,
 	free(token);
 }
 
-static void on_impatience(uv_timer_t *timer)
+static void demo_on_impatience(uv_timer_t *timer)
 {
 	(void)timer;
 	die("nothing happened for %d s", WAIT_MS / 1000);
 }
 
-/* Lets things happen until it is so. */
-static void await(struct talk *talk, bool (*is_so)(const void *arg), const void *arg)
+/* Runs the loop until the condition is true. */
+static void demo_await(struct talk *talk, bool (*is_true)(const void *arg), const void *arg)
 {
-	uv_timer_start(&talk->patience, on_impatience, WAIT_MS, 0);
-	while (!is_so(arg))
+	uv_timer_start(&talk->patience, demo_on_impatience, WAIT_MS, 0);
+	while (!is_true(arg))
 		uv_run(&talk->loop, UV_RUN_ONCE);
 	uv_timer_stop(&talk->patience);
 }
 
-static void on_rested(uv_timer_t *timer)
+static void demo_on_rested(uv_timer_t *timer)
 {
 	uv_stop(timer->loop);
 }
 
-static void rest(struct talk *talk, uint64_t pause_ms)
-{
-	uv_timer_start(&talk->patience, on_rested, pause_ms, 0);
-	uv_run(&talk->loop, UV_RUN_DEFAULT);
-}
-
-static bool is_here(const void *arg)
+static bool demo_is_here(const void *arg)
 {
 	return ((const struct person *)arg)->is_here;
 }
 
-static bool is_heard(const void *arg)
+static bool demo_is_heard(const void *arg)
 {
 	return ((const struct talk *)arg)->heard_us > 0;
 }
 
-/* From the call to the moment at which the other one has it, in milliseconds. */
-static double say(struct talk *talk, const struct person *from, const struct person *to, const char *text)
+/* Returns the time from the call until the other person has the message, in milliseconds. */
+static double demo_say(struct talk *talk, const struct person *from, const struct person *to, const char *text)
 {
 	json_t *message = text_message(to->uid, NULL, text);
 	uint64_t started_us = clock_mono_us();
@@ -147,11 +141,11 @@ static double say(struct talk *talk, const struct person *from, const struct per
 	if (!skein_client_send(from->client, message))
 		die("cannot send");
 	json_decref(message);
-	await(talk, is_heard, talk);
+	demo_await(talk, demo_is_heard, talk);
 	return (double)(talk->heard_us - started_us) / 1000;
 }
 
-static int by_size(const void *a, const void *b)
+static int demo_compare(const void *a, const void *b)
 {
 	double left = *(const double *)a, right = *(const double *)b;
 
@@ -175,20 +169,21 @@ int command_demo(struct args *args)
 	uv_timer_init(&talk.loop, &talk.patience);
 	talk.net = skein_net_new(&talk.loop, NULL);
 	for (unsigned i = 0; i < ARRAY_LEN(people); i++) {
-		sit_down(&talk, &people[i], i ? "Bob" : "Alice", i);
-		await(&talk, is_here, &people[i]);
+		demo_sit_down(&talk, &people[i], i ? "Bob" : "Alice", i);
+		demo_await(&talk, demo_is_here, &people[i]);
 	}
 	printf("\n");
 	for (uint64_t i = 0; i < count; i++) {
 		struct person *from = &people[i % 2], *to = &people[(i + 1) % 2];
 		const char *text = lines[i % ARRAY_LEN(lines)];
 
-		took_ms[i] = say(&talk, from, to, text);
+		took_ms[i] = demo_say(&talk, from, to, text);
 		printf("  %-5s  %-50s  %6.2f ms\n", from->name, text, took_ms[i]);
 		fflush(stdout);
-		rest(&talk, pause_ms);
+		uv_timer_start(&talk.patience, demo_on_rested, pause_ms, 0);
+		uv_run(&talk.loop, UV_RUN_DEFAULT);
 	}
-	qsort(took_ms, count, sizeof(*took_ms), by_size);
+	qsort(took_ms, count, sizeof(*took_ms), demo_compare);
 	printf("\n  POST to WebSocket, stored in between: median %.2f ms, slowest %.2f ms\n\n", took_ms[count / 2],
 	       took_ms[count - 1]);
 	skein_client_close(people[0].client, NULL, NULL);

@@ -4,43 +4,34 @@
 
 #include "tools/skeinctl/skeinctl.h"
 
-static CURL *curl; /* kept: its connection is used again */
+static CURL *curl; /* kept, so that calls share its connection */
 
-static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
+static size_t http_on_body(char *bytes, size_t size, size_t count, void *arg)
 {
 	buf_append(arg, bytes, size * count);
 	return size * count;
 }
 
-static struct curl_slist *headers(const char *token, bool has_body)
-{
-	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
-	struct buf line = { 0 };
-
-	if (has_body)
-		list = curl_slist_append(list, "Content-Type: application/json");
-	if (token) {
-		buf_printf(&line, "Authorization: Bearer %s", token);
-		list = curl_slist_append(list, buf_text(&line));
-	}
-	buf_release(&line);
-	return list;
-}
-
 struct http_answer http_call(const char *method, const char *url, const char *token, json_t *body)
 {
 	struct http_answer answer = { 0 };
-	struct buf received = { 0 };
+	struct buf received = { 0 }, authorization = { 0 };
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	struct curl_slist *list = headers(token, text);
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
 
+	if (text)
+		list = curl_slist_append(list, "Content-Type: application/json");
+	if (token) {
+		buf_printf(&authorization, "Authorization: Bearer %s", token);
+		list = curl_slist_append(list, buf_text(&authorization));
+	}
 	if (!curl)
 		curl = curl_easy_init();
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 10000L);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, http_on_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &received);
 	curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
 	if (text)
@@ -52,6 +43,7 @@ struct http_answer http_call(const char *method, const char *url, const char *to
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);
 	answer.body = json_loadb(received.ptr ? received.ptr : "", received.len, 0, NULL);
 	curl_slist_free_all(list);
+	buf_release(&authorization);
 	buf_release(&received);
 	free(text);
 	json_decref(body);

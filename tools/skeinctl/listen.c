@@ -11,21 +11,21 @@ struct listener {
 	struct skein_net *net;
 	uv_signal_t interrupt;
 	const char *uid;
-	const char *state_file; /* NULL: nothing is kept */
-	uint64_t left; /* messages to print; 0: all that come */
+	const char *state_file; /* NULL: the state is not stored */
+	uint64_t left; /* messages to print; 0: all */
 	bool as_json;
 };
 
 /* ---- printing ---- */
 
-static const char *field(const json_t *object, const char *name)
+static const char *listen_field(const json_t *object, const char *name)
 {
 	const char *value = json_string_value(json_object_get(object, name));
 
 	return value ? value : "";
 }
 
-static void print_message(const struct skein_message *message)
+static void listen_print_message(const struct skein_message *message)
 {
 	const json_t *body = json_object_get(message->json, "body");
 	time_t seconds = (time_t)(message->time_ms / 1000);
@@ -35,12 +35,12 @@ static void print_message(const struct skein_message *message)
 
 	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&seconds, &tm));
 	printf("%s  %s #%llu  %s: %s\n", when, message->conversation_id, (unsigned long long)message->seq, message->from,
-	       *field(body, "text") ? field(body, "text") : body_text ? body_text :
-	                                                                message->type);
+	       *listen_field(body, "text") ? listen_field(body, "text") : body_text ? body_text :
+	                                                                              message->type);
 	free(body_text);
 }
 
-static void print_json(const json_t *value)
+static void listen_print_json(const json_t *value)
 {
 	json_dumpf(value, stdout, JSON_COMPACT);
 	printf("\n");
@@ -48,7 +48,7 @@ static void print_json(const json_t *value)
 
 /* ---- the state, in a file ---- */
 
-static char *read_state(const char *path)
+static char *listen_read_state(const char *path)
 {
 	FILE *file = path ? fopen(path, "r") : NULL;
 	struct buf text = { 0 };
@@ -62,8 +62,8 @@ static char *read_state(const char *path)
 	return buf_take(&text);
 }
 
-/* Whole or not at all: beside it first. */
-static void write_state(const struct listener *listener)
+/* Writes a new file and renames it, so that a crash leaves a whole state. */
+static void listen_write_state(const struct listener *listener)
 {
 	char *state = listener->state_file ? skein_client_state(listener->client) : NULL;
 	struct buf beside = { 0 };
@@ -78,9 +78,9 @@ static void write_state(const struct listener *listener)
 	free(state);
 }
 
-/* ---- what happens ---- */
+/* ---- events ---- */
 
-static void on_closed(void *arg)
+static void listen_on_closed(void *arg)
 {
 	struct listener *listener = arg;
 
@@ -88,49 +88,49 @@ static void on_closed(void *arg)
 	skein_net_close(listener->net, NULL, NULL);
 }
 
-static void stop(struct listener *listener)
+static void listen_stop(struct listener *listener)
 {
 	if (!listener->client)
 		return;
-	write_state(listener);
-	skein_client_close(listener->client, on_closed, listener);
+	listen_write_state(listener);
+	skein_client_close(listener->client, listen_on_closed, listener);
 	listener->client = NULL;
 }
 
-static void on_interrupt(uv_signal_t *interrupt, int number)
+static void listen_on_interrupt(uv_signal_t *interrupt, int number)
 {
 	(void)number;
-	stop(interrupt->data);
+	listen_stop(interrupt->data);
 }
 
-static void on_message(struct skein_client *client, const struct skein_message *message, void *arg)
+static void listen_on_message(struct skein_client *client, const struct skein_message *message, void *arg)
 {
 	struct listener *listener = arg;
 
 	if (listener->as_json)
-		print_json(message->json);
+		listen_print_json(message->json);
 	else
-		print_message(message);
+		listen_print_message(message);
 	fflush(stdout);
 	skein_client_taken(client, message->delivery);
 	if (listener->left && --listener->left == 0)
-		stop(listener);
+		listen_stop(listener);
 }
 
-static void on_frame(struct skein_client *client, const json_t *frame, void *arg)
+static void listen_on_frame(struct skein_client *client, const json_t *frame, void *arg)
 {
 	const struct listener *listener = arg;
 
 	(void)client;
-	if (!listener->as_json && strcmp(field(frame, "type"), "hello") == 0)
-		printf("connected to %s as %s (epoch %s, head %s)\n", field(frame, "node"), field(frame, "uid"),
-		       field(frame, "epoch"), field(frame, "head"));
+	if (!listener->as_json && strcmp(listen_field(frame, "type"), "hello") == 0)
+		printf("connected to %s as %s (epoch %s, head %s)\n", listen_field(frame, "node"),
+		       listen_field(frame, "uid"), listen_field(frame, "epoch"), listen_field(frame, "head"));
 	else
-		print_json(frame);
+		listen_print_json(frame);
 	fflush(stdout);
 }
 
-static void on_status(struct skein_client *client, enum skein_status status, enum skein_reason reason, void *arg)
+static void listen_on_status(struct skein_client *client, enum skein_status status, enum skein_reason reason, void *arg)
 {
 	(void)client;
 	(void)arg;
@@ -140,13 +140,13 @@ static void on_status(struct skein_client *client, enum skein_status status, enu
 		die(reason == SKEIN_REPLACED ? "the same device connected somewhere else" : "the server refuses this client");
 }
 
-static void on_state(struct skein_client *client, void *arg)
+static void listen_on_state(struct skein_client *client, void *arg)
 {
 	(void)client;
-	write_state(arg);
+	listen_write_state(arg);
 }
 
-static void on_token_needed(struct skein_client *client, void *arg)
+static void listen_on_token_needed(struct skein_client *client, void *arg)
 {
 	const struct listener *listener = arg;
 	char *token = make_token(listener->uid, false, 86400000);
@@ -157,17 +157,7 @@ static void on_token_needed(struct skein_client *client, void *arg)
 
 /* ---- the command ---- */
 
-/* The state that --epoch and --offset stand for, or the one of the file. */
-static char *first_state(const char *epoch, const char *offset, const char *path)
-{
-	json_t *position = epoch ? json_pack("{s:{}, s:s, s:s}", "conversations", "epoch", epoch, "offset", offset) : NULL;
-	char *state = position ? json_dumps(position, JSON_COMPACT) : read_state(path);
-
-	json_decref(position);
-	return state;
-}
-
-static void listen_to(struct listener *listener, struct skein_options *options)
+static void listen_run(struct listener *listener, struct skein_options *options)
 {
 	uv_loop_t loop;
 
@@ -178,7 +168,7 @@ static void listen_to(struct listener *listener, struct skein_options *options)
 		die("--device, --gateway, --epoch, --offset or the state is not valid");
 	listener->interrupt.data = listener;
 	uv_signal_init(&loop, &listener->interrupt);
-	uv_signal_start(&listener->interrupt, on_interrupt, SIGINT);
+	uv_signal_start(&listener->interrupt, listen_on_interrupt, SIGINT);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	uv_loop_close(&loop);
 }
@@ -196,7 +186,8 @@ int command_listen(struct args *args)
 		die("--epoch and --offset go together");
 	args_end(args);
 	char *token = make_token(listener.uid, false, 86400000), *base = setting_item("SKEIN_HTTP", 0);
-	char *state = first_state(epoch, offset, listener.state_file);
+	json_t *position = epoch ? json_pack("{s:{}, s:s, s:s}", "conversations", "epoch", epoch, "offset", offset) : NULL;
+	char *state = position ? json_dumps(position, JSON_COMPACT) : listen_read_state(listener.state_file);
 	const char *bases[] = { base };
 	struct skein_options options = {
 		.bases = bases,
@@ -206,15 +197,16 @@ int command_listen(struct args *args)
 		.device = device,
 		.platform = "desktop",
 		.state = state,
-		.on_message = on_message,
-		.on_state = on_state,
-		.on_status = on_status,
-		.on_token_needed = on_token_needed,
-		.on_frame = on_frame,
+		.on_message = listen_on_message,
+		.on_state = listen_on_state,
+		.on_status = listen_on_status,
+		.on_token_needed = listen_on_token_needed,
+		.on_frame = listen_on_frame,
 		.arg = &listener,
-		.takes_explicitly = true, /* a message counts once it is printed, the last one too */
+		.takes_explicitly = true, /* so that the last message, too, is taken only when it is printed */
 	};
-	listen_to(&listener, &options);
+	listen_run(&listener, &options);
+	json_decref(position);
 	free(state);
 	free(base);
 	free(token);

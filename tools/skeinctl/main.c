@@ -1,4 +1,4 @@
-/* skeinctl: a cluster by hand. Each command is in a file of its own. */
+/* skeinctl: operates a cluster from the command line. Each command is in a file of its own. */
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static const struct command {
 	{ "send", command_send, "--from UID (--to UID | --group GID) TEXT", "send a text message over HTTP" },
 	{ "listen", command_listen, "--uid UID [--device ID] [--gateway URL] [--count N] [--state FILE | --epoch E --offset O]",
 	  "stay connected and print each message once; with a state file, over restarts too" },
-	{ "nodes", command_nodes, "", "list the gateways that live" },
+	{ "nodes", command_nodes, "", "list the gateways that are alive" },
 	{ "demo", command_demo, "[--messages N] [--pause 300ms]", "two users on two gateways talk; print how fast" },
 };
 
@@ -29,7 +29,7 @@ static void print_usage(FILE *out)
 	             "else the one of .run/env here or in a folder above (make up writes it).\n");
 }
 
-/* Takes --json out, wherever it stands. */
+/* Takes --json out of the words, at any place. */
 static bool take_json_flag(int *count, char **words)
 {
 	bool found = false;

@@ -3,14 +3,14 @@
 
 #include "tools/skeinctl/skeinctl.h"
 
-static const char *text(const json_t *node, const char *field)
+static const char *nodes_text(const json_t *node, const char *field)
 {
 	const char *value = json_string_value(json_object_get(node, field));
 
 	return value ? value : "-";
 }
 
-static long long number(const json_t *node, const char *field)
+static long long nodes_number(const json_t *node, const char *field)
 {
 	return (long long)json_integer_value(json_object_get(node, field));
 }
@@ -31,8 +31,9 @@ int command_nodes(struct args *args)
 	} else {
 		printf("%-16s %12s %12s %8s  %s\n", "NODE", "CONNECTIONS", "QUEUE BYTES", "LAG MS", "URL");
 		json_array_foreach(json_object_get(answer, "nodes"), index, node)
-			printf("%-16s %12lld %12lld %8lld  %s%s\n", text(node, "node"), number(node, "connections"),
-		               number(node, "queue_bytes"), number(node, "lag_ms"), text(node, "url"),
+			printf("%-16s %12lld %12lld %8lld  %s%s\n", nodes_text(node, "node"),
+		               nodes_number(node, "connections"), nodes_number(node, "queue_bytes"),
+		               nodes_number(node, "lag_ms"), nodes_text(node, "url"),
 		               json_is_true(json_object_get(node, "draining")) ? "  (draining)" : "");
 	}
 	json_decref(answer);

@@ -9,7 +9,7 @@
 #include "base/text/str.h"
 
 /*
- * What the commands share. skeinctl is a short-lived program: what goes wrong
+ * Functions that the commands share. skeinctl is a short-lived program: an error
  * ends it with one sentence on stderr and exit code 1 (die()).
  */
 
@@ -31,11 +31,11 @@ const char *args_required(struct args *args, const char *name);
 const char *args_word(struct args *args);
 void args_end(struct args *args); /* nothing may be left */
 
-/* ---- where the cluster is ---- */
+/* ---- the cluster ---- */
 
 /*
  * A variable of contract section 7 (SKEIN_HTTP ...): from the environment, else from .run/env here or in a folder above.
- * Ends the program if it is nowhere.
+ * Ends the program if neither has it.
  */
 const char *setting(const char *name);
 
@@ -52,7 +52,7 @@ struct http_answer {
 	json_t *body; /* NULL without one */
 };
 
-/* `body` is consumed; NULL for none. Ends the program if nobody answers; an error status is an answer. */
+/* `body` is consumed; NULL for none. Ends the program if no answer comes; an error status is an answer. */
 struct http_answer http_call(const char *method, const char *url, const char *token, json_t *body);
 
 /* As above, and ends the program with the problem's sentence unless the status is 2xx. json_decref() the result. */

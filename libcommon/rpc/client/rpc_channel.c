@@ -20,7 +20,7 @@ err_t rpc_client_new(struct rpc_client **out)
 	return OK;
 }
 
-static void on_queue_ended(struct rpc_queue *queue)
+static void rpc_client_on_queue_ended(struct rpc_queue *queue)
 {
 	struct rpc_client *client = container_of(queue, struct rpc_client, queue);
 	void (*closed)(void *arg) = client->closed;
@@ -30,10 +30,10 @@ static void on_queue_ended(struct rpc_queue *queue)
 	closed(arg);
 }
 
-static void unref_client(struct rpc_client *client)
+static void rpc_client_unref(struct rpc_client *client)
 {
 	if (atomic_fetch_sub_explicit(&client->refs, 1, memory_order_acq_rel) == 1)
-		rpc_queue_close(&client->queue, client->worker, on_queue_ended);
+		rpc_queue_close(&client->queue, client->worker, rpc_client_on_queue_ended);
 }
 
 void rpc_client_close(struct rpc_client *client, struct worker *worker, void (*closed)(void *arg), void *arg)
@@ -41,7 +41,7 @@ void rpc_client_close(struct rpc_client *client, struct worker *worker, void (*c
 	client->worker = worker;
 	client->closed = closed;
 	client->closed_arg = arg;
-	unref_client(client);
+	rpc_client_unref(client);
 }
 
 void rpc_channel_ref(struct rpc_channel *channel)
@@ -58,10 +58,10 @@ void rpc_channel_unref(struct rpc_channel *channel)
 	uv_mutex_destroy(&channel->lock);
 	mem_free(channel->targets);
 	mem_free(channel);
-	unref_client(client);
+	rpc_client_unref(client);
 }
 
-static grpc_channel *create(const char *uri)
+static grpc_channel *rpc_channel_create(const char *uri)
 {
 	struct rpc_args args = { 0 };
 
@@ -82,32 +82,21 @@ static grpc_channel *create(const char *uri)
 	return channel;
 }
 
-static void note_state(struct rpc_channel *channel, grpc_connectivity_state state)
-{
-	bool was_up = channel->state == GRPC_CHANNEL_READY, is_up = state == GRPC_CHANNEL_READY;
-
-	channel->state = state;
-	atomic_store_explicit(&channel->is_up, is_up, memory_order_relaxed);
-	if (is_up && !was_up)
-		log_info("rpc channel is up", LOG_TEXT("targets", channel->targets));
-	else if (was_up && !is_up)
-		log_warn("rpc channel is down", LOG_TEXT("targets", channel->targets));
-}
+static void rpc_channel_on_state_changed(struct rpc_tag *tag, bool ok);
 
 /*
- * Keeps a watch on the channel's state. Each look at the state also asks gRPC to connect: otherwise a channel that lost its
- * peer would wait for the next call before it tries again. Closing the channel changes its state for the last time and so
- * ends the watch. The caller holds the lock.
+ * Watches the channel's state. Each look at the state also asks gRPC to connect: otherwise a channel that lost its peer
+ * would wait for the next call before it tries again. Closing the channel changes its state for the last time and so ends
+ * the watch. The caller holds the lock.
  */
-static void on_state_changed(struct rpc_tag *tag, bool ok);
-
-static void watch(struct rpc_channel *channel)
+static void rpc_channel_watch(struct rpc_channel *channel)
 {
 	grpc_channel_watch_connectivity_state(channel->grpc, channel->state, gpr_inf_future(GPR_CLOCK_MONOTONIC),
-	                                      channel->client->queue.cq, rpc_tag_arm(&channel->state_changed, on_state_changed));
+	                                      channel->client->queue.cq,
+	                                      rpc_tag_arm(&channel->state_changed, rpc_channel_on_state_changed));
 }
 
-static void on_state_changed(struct rpc_tag *tag, bool ok)
+static void rpc_channel_on_state_changed(struct rpc_tag *tag, bool ok)
 {
 	struct rpc_channel *channel = container_of(tag, struct rpc_channel, state_changed);
 
@@ -115,8 +104,16 @@ static void on_state_changed(struct rpc_tag *tag, bool ok)
 	uv_mutex_lock(&channel->lock);
 	bool is_closed = channel->is_closed;
 	if (!is_closed) {
-		note_state(channel, grpc_channel_check_connectivity_state(channel->grpc, 1));
-		watch(channel);
+		bool was_up = channel->state == GRPC_CHANNEL_READY;
+
+		channel->state = grpc_channel_check_connectivity_state(channel->grpc, 1);
+		bool is_up = channel->state == GRPC_CHANNEL_READY;
+		atomic_store_explicit(&channel->is_up, is_up, memory_order_relaxed);
+		if (is_up && !was_up)
+			log_info("rpc channel is up", LOG_TEXT("targets", channel->targets));
+		else if (was_up && !is_up)
+			log_warn("rpc channel is down", LOG_TEXT("targets", channel->targets));
+		rpc_channel_watch(channel);
 	}
 	uv_mutex_unlock(&channel->lock);
 	if (is_closed)
@@ -145,9 +142,9 @@ err_t rpc_channel_new(struct rpc_channel **out, struct rpc_client *client, const
 	atomic_fetch_add_explicit(&client->refs, 1, memory_order_relaxed);
 
 	uv_mutex_lock(&channel->lock);
-	channel->grpc = create(buf_text(&uri));
+	channel->grpc = rpc_channel_create(buf_text(&uri));
 	channel->state = grpc_channel_check_connectivity_state(channel->grpc, 1);
-	watch(channel);
+	rpc_channel_watch(channel);
 	uv_mutex_unlock(&channel->lock);
 	buf_release(&uri);
 	*out = channel;

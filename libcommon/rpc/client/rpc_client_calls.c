@@ -23,8 +23,33 @@ struct client_call {
 	grpc_slice details;
 };
 
-static void release(struct client_call *call)
+static err_t client_call_error(const struct client_call *call, bool is_closed)
 {
+	if (call->status == GRPC_STATUS_CANCELLED && is_closed)
+		return ERR_CLOSED;
+	if (call->status == GRPC_STATUS_OK && !call->response)
+		return ERR_INTERNAL; /* a success needs a response */
+	return rpc_status_error((int)call->status, rpc_metadata_find(&call->trailing, RPC_ERROR_KEY));
+}
+
+static void client_call_run_done(struct task *task)
+{
+	struct client_call *call = container_of(task, struct client_call, task);
+	struct rpc_message message = { .joined = grpc_empty_slice() };
+	char detail[RPC_DETAIL_MAX + 1];
+
+	uv_mutex_lock(&call->channel->lock);
+	list_remove(&call->open.link);
+	bool is_closed = call->channel->is_closed;
+	uv_mutex_unlock(&call->channel->lock);
+
+	err_t err = client_call_error(call, is_closed);
+	if (err == OK)
+		rpc_message_open(&message, call->response);
+	rpc_detail_escape(detail, rpc_slice_str(&call->details));
+	call->done(call->arg, err, message.bytes, detail);
+	rpc_message_close(&message);
+
 	grpc_metadata_array_destroy(&call->initial);
 	grpc_metadata_array_destroy(&call->trailing);
 	grpc_byte_buffer_destroy(call->request);
@@ -36,36 +61,7 @@ static void release(struct client_call *call)
 	mem_free(call);
 }
 
-static err_t error_of(const struct client_call *call, bool is_closed)
-{
-	if (call->status == GRPC_STATUS_CANCELLED && is_closed)
-		return ERR_CLOSED;
-	if (call->status == GRPC_STATUS_OK && !call->response)
-		return ERR_INTERNAL; /* a success needs a response */
-	return rpc_status_error((int)call->status, rpc_metadata_find(&call->trailing, RPC_ERROR_KEY));
-}
-
-static void run_done(struct task *task)
-{
-	struct client_call *call = container_of(task, struct client_call, task);
-	struct rpc_message message = { .joined = grpc_empty_slice() };
-	char detail[RPC_DETAIL_MAX + 1];
-
-	uv_mutex_lock(&call->channel->lock);
-	list_remove(&call->open.link);
-	bool is_closed = call->channel->is_closed;
-	uv_mutex_unlock(&call->channel->lock);
-
-	err_t err = error_of(call, is_closed);
-	if (err == OK)
-		rpc_message_open(&message, call->response);
-	rpc_detail_escape(detail, rpc_slice_str(&call->details));
-	call->done(call->arg, err, message.bytes, detail);
-	rpc_message_close(&message);
-	release(call);
-}
-
-static void on_over(struct rpc_tag *tag, bool ok)
+static void client_call_on_over(struct rpc_tag *tag, bool ok)
 {
 	struct client_call *call = container_of(tag, struct client_call, over);
 
@@ -73,19 +69,7 @@ static void on_over(struct rpc_tag *tag, bool ok)
 	worker_post(call->worker, &call->task);
 }
 
-static grpc_call *create(struct rpc_channel *channel, const char *path, uint64_t timeout_ms)
-{
-	gpr_timespec timeout = gpr_time_from_millis((int64_t)MIN(timeout_ms, TIMEOUT_MAX_MS), GPR_TIMESPAN);
-	gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), timeout);
-	grpc_slice method = rpc_slice_copy(str_from(path));
-	grpc_call *call = grpc_channel_create_call(channel->grpc, NULL, GRPC_PROPAGATE_DEFAULTS, channel->client->queue.cq,
-	                                           method, NULL, deadline, NULL);
-
-	grpc_slice_unref(method);
-	return call;
-}
-
-static void start(struct client_call *call, bool wait_for_ready, bool has_traceparent)
+static void client_call_start(struct client_call *call, bool wait_for_ready, bool has_traceparent)
 {
 	grpc_op ops[6] = {
 		{ .op = GRPC_OP_SEND_INITIAL_METADATA, .flags = wait_for_ready ? GRPC_INITIAL_METADATA_WAIT_FOR_READY : 0 },
@@ -104,7 +88,7 @@ static void start(struct client_call *call, bool wait_for_ready, bool has_tracep
 	ops[5].data.recv_status_on_client.trailing_metadata = &call->trailing;
 	ops[5].data.recv_status_on_client.status = &call->status;
 	ops[5].data.recv_status_on_client.status_details = &call->details;
-	rpc_start(call->open.call, ops, ARRAY_LEN(ops), &call->over, on_over);
+	rpc_start(call->open.call, ops, ARRAY_LEN(ops), &call->over, client_call_on_over);
 }
 
 void rpc_call(struct rpc_channel *channel, struct worker *worker, const char *path, struct str request,
@@ -112,11 +96,14 @@ void rpc_call(struct rpc_channel *channel, struct worker *worker, const char *pa
 {
 	struct client_call *call = MEM_NEW(struct client_call);
 	bool has_traceparent = rpc_traceparent_is_valid(traceparent);
+	gpr_timespec timeout = gpr_time_from_millis((int64_t)MIN(timeout_ms, TIMEOUT_MAX_MS), GPR_TIMESPAN);
+	gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), timeout);
+	grpc_slice method = rpc_slice_copy(str_from(path));
 
 	rpc_channel_ref(channel);
 	call->channel = channel;
 	call->worker = worker;
-	call->task.run = run_done;
+	call->task.run = client_call_run_done;
 	call->done = done;
 	call->arg = arg;
 	call->request = rpc_message_new(request);
@@ -125,9 +112,11 @@ void rpc_call(struct rpc_channel *channel, struct worker *worker, const char *pa
 	call->traceparent.value = has_traceparent ? rpc_slice_copy(traceparent) : grpc_empty_slice();
 	grpc_metadata_array_init(&call->initial);
 	grpc_metadata_array_init(&call->trailing);
-	call->open.call = create(channel, path, timeout_ms);
+	call->open.call = grpc_channel_create_call(channel->grpc, NULL, GRPC_PROPAGATE_DEFAULTS, channel->client->queue.cq,
+	                                           method, NULL, deadline, NULL);
+	grpc_slice_unref(method);
 	uv_mutex_lock(&channel->lock);
 	list_push_back(&channel->calls, &call->open.link);
 	uv_mutex_unlock(&channel->lock);
-	start(call, wait_for_ready, has_traceparent);
+	client_call_start(call, wait_for_ready, has_traceparent);
 }

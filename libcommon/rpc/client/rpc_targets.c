@@ -7,7 +7,7 @@ enum kind { KIND_NONE, KIND_IPV4, KIND_IPV6, KIND_NAME };
 
 static const char *const schemes[] = { [KIND_IPV4] = "ipv4:", [KIND_IPV6] = "ipv6:", [KIND_NAME] = "dns:///" };
 
-static bool is_address(int family, struct str host)
+static bool rpc_targets_is_address(int family, struct str host)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct in6_addr address;
@@ -16,7 +16,7 @@ static bool is_address(int family, struct str host)
 	return str_copy(text, sizeof(text), host) && strlen(text) == host.len && inet_pton(family, text, &address) == 1;
 }
 
-static bool is_name(struct str host)
+static bool rpc_targets_is_name(struct str host)
 {
 	for (size_t i = 0; i < host.len; i++) {
 		char c = host.ptr[i];
@@ -28,17 +28,17 @@ static bool is_name(struct str host)
 	return host.len > 0 && host.len <= 253;
 }
 
-static enum kind kind_of_host(struct str host)
+static enum kind rpc_targets_kind_of_host(struct str host)
 {
 	if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
-		return is_address(AF_INET6, str_of(host.ptr + 1, host.len - 2)) ? KIND_IPV6 : KIND_NONE;
-	if (is_address(AF_INET, host))
+		return rpc_targets_is_address(AF_INET6, str_of(host.ptr + 1, host.len - 2)) ? KIND_IPV6 : KIND_NONE;
+	if (rpc_targets_is_address(AF_INET, host))
 		return KIND_IPV4;
-	return is_name(host) ? KIND_NAME : KIND_NONE;
+	return rpc_targets_is_name(host) ? KIND_NAME : KIND_NONE;
 }
 
-/* "host:port"; the port is what stands behind the last colon. */
-static enum kind kind_of_target(struct str target)
+/* "host:port"; the port is the part after the last colon. */
+static enum kind rpc_targets_kind_of_target(struct str target)
 {
 	uint64_t port;
 	size_t colon = target.len;
@@ -49,7 +49,7 @@ static enum kind kind_of_target(struct str target)
 		return KIND_NONE;
 	if (port == 0 || port > 65535)
 		return KIND_NONE;
-	return kind_of_host(str_of(target.ptr, colon - 1));
+	return rpc_targets_kind_of_host(str_of(target.ptr, colon - 1));
 }
 
 err_t rpc_targets_uri(struct buf *uri, struct str targets)
@@ -61,7 +61,7 @@ err_t rpc_targets_uri(struct buf *uri, struct str targets)
 
 		if (str_starts_with(target, STR("dns:")))
 			target = str_of(target.ptr + 4, target.len - 4);
-		enum kind this_kind = kind_of_target(target);
+		enum kind this_kind = rpc_targets_kind_of_target(target);
 		bool is_first = kind == KIND_NONE;
 
 		if (this_kind == KIND_NONE || (!is_first && (this_kind != kind || kind == KIND_NAME)))

@@ -20,24 +20,8 @@ void merge_queue_init(struct merge_queue *queue)
 	queue->bytes = 0;
 }
 
-static struct merge_chunk *last_chunk(const struct merge_queue *queue)
-{
-	return queue->first ? container_of(queue->tail, struct merge_chunk, next) : NULL;
-}
-
-static struct merge_chunk *add_chunk(struct merge_queue *queue, size_t cap)
-{
-	struct merge_chunk *chunk = mem_alloc(sizeof(*chunk));
-
-	*chunk = (struct merge_chunk){ .slice = grpc_slice_malloc(cap), .cap = cap };
-	assert(queue->tail);
-	*queue->tail = chunk;
-	queue->tail = &chunk->next;
-	return chunk;
-}
-
 /* Takes the first chunk out; its slice is the caller's. */
-static grpc_slice pop_chunk(struct merge_queue *queue)
+static grpc_slice merge_queue_pop_chunk(struct merge_queue *queue)
 {
 	struct merge_chunk *chunk = queue->first;
 	grpc_slice slice = chunk->slice;
@@ -54,15 +38,22 @@ static grpc_slice pop_chunk(struct merge_queue *queue)
 void merge_queue_clear(struct merge_queue *queue)
 {
 	while (!merge_queue_is_empty(queue))
-		grpc_slice_unref(pop_chunk(queue));
+		grpc_slice_unref(merge_queue_pop_chunk(queue));
 }
 
 void merge_queue_append(struct merge_queue *queue, struct str message, bool expects_more)
 {
-	struct merge_chunk *chunk = last_chunk(queue);
+	struct merge_chunk *chunk = queue->first ? container_of(queue->tail, struct merge_chunk, next) : NULL;
 
-	if (!chunk || chunk->cap - chunk->len < message.len)
-		chunk = add_chunk(queue, expects_more && message.len < MERGE_CHUNK ? MERGE_CHUNK : message.len);
+	if (!chunk || chunk->cap - chunk->len < message.len) {
+		size_t cap = expects_more && message.len < MERGE_CHUNK ? MERGE_CHUNK : message.len;
+
+		chunk = mem_alloc(sizeof(*chunk));
+		*chunk = (struct merge_chunk){ .slice = grpc_slice_malloc(cap), .cap = cap };
+		assert(queue->tail);
+		*queue->tail = chunk;
+		queue->tail = &chunk->next;
+	}
 	if (message.len > 0)
 		memcpy(GRPC_SLICE_START_PTR(chunk->slice) + chunk->len, message.ptr, message.len);
 	chunk->len += message.len;
@@ -77,7 +68,7 @@ grpc_byte_buffer *merge_queue_take(struct merge_queue *queue)
 	assert(!merge_queue_is_empty(queue));
 	do {
 		bytes += queue->first->len;
-		slices[count++] = pop_chunk(queue);
+		slices[count++] = merge_queue_pop_chunk(queue);
 	} while (queue->first && bytes + queue->first->len <= MERGE_MAX && count < ARRAY_LEN(slices));
 
 	grpc_byte_buffer *write = grpc_raw_byte_buffer_create(slices, count);

@@ -5,7 +5,7 @@
 
 #include "base/macros.h"
 
-static grpc_arg *add(struct rpc_args *args, grpc_arg_type type, const char *key)
+static grpc_arg *rpc_args_add(struct rpc_args *args, grpc_arg_type type, const char *key)
 {
 	assert(args->args.num_args < RPC_ARGS_MAX);
 	grpc_arg *item = &args->items[args->args.num_args++];
@@ -18,12 +18,12 @@ static grpc_arg *add(struct rpc_args *args, grpc_arg_type type, const char *key)
 
 void rpc_args_int(struct rpc_args *args, const char *key, int value)
 {
-	add(args, GRPC_ARG_INTEGER, key)->value.integer = value;
+	rpc_args_add(args, GRPC_ARG_INTEGER, key)->value.integer = value;
 }
 
 void rpc_args_text(struct rpc_args *args, const char *key, const char *value)
 {
-	add(args, GRPC_ARG_STRING, key)->value.string = (char *)value;
+	rpc_args_add(args, GRPC_ARG_STRING, key)->value.string = (char *)value;
 }
 
 void rpc_args_common(struct rpc_args *args, size_t max_message)

@@ -24,7 +24,7 @@ void rpc_start(grpc_call *call, const grpc_op *ops, size_t count, struct rpc_tag
 }
 
 /* gRPC's log lines become lines of our log. */
-static void log_of_library(gpr_log_func_args *args)
+static void rpc_queue_on_library_log(gpr_log_func_args *args)
 {
 	if (args->severity == GPR_LOG_SEVERITY_ERROR)
 		log_error("grpc library", LOG_TEXT("text", args->message), LOG_TEXT("file", args->file),
@@ -36,12 +36,12 @@ static void log_of_library(gpr_log_func_args *args)
 void rpc_queue_init(struct rpc_queue *queue, const char *name)
 {
 	*queue = (struct rpc_queue){ .name = name };
-	gpr_set_log_function(log_of_library);
+	gpr_set_log_function(rpc_queue_on_library_log);
 	grpc_init();
 	queue->cq = grpc_completion_queue_create_for_next(NULL);
 }
 
-static void drain(struct rpc_queue *queue)
+static void rpc_queue_drain(struct rpc_queue *queue)
 {
 	for (;;) {
 		grpc_event event = grpc_completion_queue_next(queue->cq, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
@@ -57,23 +57,23 @@ static void drain(struct rpc_queue *queue)
 void rpc_queue_release(struct rpc_queue *queue)
 {
 	grpc_completion_queue_shutdown(queue->cq);
-	drain(queue);
+	rpc_queue_drain(queue);
 	grpc_completion_queue_destroy(queue->cq);
 	grpc_shutdown();
 }
 
-static void run_thread(void *arg)
+static void rpc_queue_run_thread(void *arg)
 {
 	struct rpc_queue *queue = arg;
 
 	pthread_setname_np(pthread_self(), queue->name);
-	drain(queue);
+	rpc_queue_drain(queue);
 	worker_post(atomic_load_explicit(&queue->worker, memory_order_acquire), &queue->end);
 }
 
 void rpc_queue_start(struct rpc_queue *queue)
 {
-	int failed = uv_thread_create(&queue->thread, run_thread, queue);
+	int failed = uv_thread_create(&queue->thread, rpc_queue_run_thread, queue);
 
 	if (failed) {
 		log_error("cannot start a thread", LOG_TEXT("name", queue->name), LOG_TEXT("reason", uv_strerror(failed)));
@@ -81,7 +81,7 @@ void rpc_queue_start(struct rpc_queue *queue)
 	}
 }
 
-static void on_end(struct task *task)
+static void rpc_queue_on_end(struct task *task)
 {
 	struct rpc_queue *queue = container_of(task, struct rpc_queue, end);
 
@@ -96,7 +96,7 @@ void rpc_queue_close(struct rpc_queue *queue, struct worker *worker, void (*ende
 	grpc_completion_queue *cq = queue->cq; /* `queue` may be freed before shutdown() returns */
 
 	queue->ended = ended;
-	queue->end.run = on_end;
+	queue->end.run = rpc_queue_on_end;
 	atomic_store_explicit(&queue->worker, worker, memory_order_release);
 	grpc_completion_queue_shutdown(cq);
 }

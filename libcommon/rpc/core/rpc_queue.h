@@ -19,7 +19,7 @@
 struct rpc_tag;
 typedef void (*rpc_tag_fn)(struct rpc_tag *tag, bool ok);
 
-/* Embed it in what the operation belongs to. */
+/* Embed it in the operation's own struct. */
 struct rpc_tag {
 	/*
 	 * Atomic for the thread sanitizer: it does not see gRPC's own synchronisation between the thread that starts an
@@ -28,7 +28,7 @@ struct rpc_tag {
 	_Atomic(rpc_tag_fn) complete;
 };
 
-/* Returns the tag as gRPC takes it. Call it last, right before the operation is started. */
+/* Returns the tag for gRPC. Call it last, right before the operation is started. */
 void *rpc_tag_arm(struct rpc_tag *tag, rpc_tag_fn complete);
 
 /* grpc_call_start_batch(). gRPC refuses a batch only for a bug of ours: that is logged and the process aborts. */

@@ -2,8 +2,8 @@
 
 #include <grpc/status.h>
 
-/* True if the code names one error. Several errors share the code "unavailable": there the status tells more. */
-static bool is_told_by_code(struct str code, int grpc_status, err_t *err)
+/* True if the code names one error. Several errors share the code "unavailable", so the status decides between them. */
+static bool rpc_status_is_told_by_code(struct str code, int grpc_status, err_t *err)
 {
 	char text[32];
 
@@ -19,7 +19,7 @@ err_t rpc_status_error(int grpc_status, struct str code)
 
 	if (grpc_status == GRPC_STATUS_OK)
 		return OK;
-	if (is_told_by_code(code, grpc_status, &err))
+	if (rpc_status_is_told_by_code(code, grpc_status, &err))
 		return err;
 	switch (grpc_status) {
 	case GRPC_STATUS_CANCELLED: /* by a server that shuts down */
@@ -54,7 +54,7 @@ void rpc_detail_escape(char out[RPC_DETAIL_MAX + 1], struct str text)
 	out[len] = '\0';
 }
 
-static bool is_hex(struct str text)
+static bool rpc_status_is_hex(struct str text)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.ptr[i];
@@ -75,7 +75,7 @@ bool rpc_traceparent_is_valid(struct str text)
 	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
 		struct str part = str_cut(&text, '-');
 
-		if (part.len != lengths[i] || !is_hex(part))
+		if (part.len != lengths[i] || !rpc_status_is_hex(part))
 			return false;
 	}
 	return !text.ptr;

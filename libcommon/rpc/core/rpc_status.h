@@ -7,7 +7,7 @@
 #include "base/text/str.h"
 
 /*
- * How an error travels. The gRPC status is for any client. The trailing metadata
+ * Errors on the wire. The gRPC status is for any client. The trailing metadata
  * `skein-error` carries the public code, so that another Skein process gets the
  * same err_t back: several errors (NOT_FRIEND, BLOCKED ...) share one status.
  */

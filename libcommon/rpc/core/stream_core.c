@@ -9,12 +9,12 @@
 
 /*
  * Every change of a stream is made in the same way. Under the lock the change is
- * noted, and what_next() decides which operations can start now. After the lock
- * start() starts them: that may be a system call, and other threads must be able
- * to append messages meanwhile. An operation counts in `pending` from the
- * decision on, which keeps the call alive.
+ * noted, and stream_what_next() decides which operations can start now. After the
+ * lock stream_start() starts them: that may be a system call, and other threads
+ * must be able to append messages meanwhile. An operation counts in `pending` from
+ * the decision on, which keeps the call alive.
  *
- * Handlers are called by deliver() only, on one thread, in the order opened,
+ * Handlers are called by stream_deliver() only, on one thread, in the order opened,
  * messages, closed. It takes all due calls under the lock and makes them without
  * it.
  */
@@ -77,7 +77,7 @@ size_t rpc_stream_queued(const struct rpc_stream *stream)
 }
 
 /* Under the lock. A lockstep stream handles one message, and sends its answer, before it reads the next. */
-static bool has_room_to_read(const struct rpc_stream *stream)
+static bool stream_has_room_to_read(const struct rpc_stream *stream)
 {
 	if (stream->is_lockstep)
 		return stream->unhandled == 0 && !stream->is_writing;
@@ -85,7 +85,7 @@ static bool has_room_to_read(const struct rpc_stream *stream)
 }
 
 /* Under the lock. */
-static struct next what_next(struct rpc_stream *stream)
+static struct next stream_what_next(struct rpc_stream *stream)
 {
 	struct next next = { .call = stream->call };
 
@@ -100,51 +100,47 @@ static struct next what_next(struct rpc_stream *stream)
 		next.ends = stream->has_sent_end = stream->is_writing = true;
 		stream->pending++;
 	}
-	if (stream->may_read && !stream->is_reading && has_room_to_read(stream)) {
+	if (stream->may_read && !stream->is_reading && stream_has_room_to_read(stream)) {
 		next.reads = stream->is_reading = true;
 		stream->pending++;
 	}
 	return next;
 }
 
-static void on_written(struct rpc_tag *tag, bool ok);
-static void on_read(struct rpc_tag *tag, bool ok);
-
-static void start_end(struct rpc_stream *stream, grpc_call *call)
-{
-	grpc_metadata code = {
-		.key = grpc_slice_from_static_string(RPC_ERROR_KEY),
-		.value = grpc_slice_from_static_string(err_code(stream->end_err)),
-	};
-	grpc_op op = { .op = GRPC_OP_SEND_STATUS_FROM_SERVER };
-
-	op.data.send_status_from_server.status = (grpc_status_code)err_grpc_status(stream->end_err);
-	op.data.send_status_from_server.trailing_metadata = &code;
-	op.data.send_status_from_server.trailing_metadata_count = stream->end_err == OK ? 0 : 1;
-	rpc_start(call, &op, 1, &stream->written, on_written);
-}
+static void stream_on_written(struct rpc_tag *tag, bool ok);
+static void stream_on_read(struct rpc_tag *tag, bool ok);
 
 /* Without the lock: each of these may write to a socket. */
-static void start(struct rpc_stream *stream, const struct next *next)
+static void stream_start(struct rpc_stream *stream, const struct next *next)
 {
 	if (next->message) {
 		grpc_op op = { .op = GRPC_OP_SEND_MESSAGE };
 
 		op.data.send_message.send_message = next->message;
-		rpc_start(next->call, &op, 1, &stream->written, on_written);
+		rpc_start(next->call, &op, 1, &stream->written, stream_on_written);
 	}
-	if (next->ends)
-		start_end(stream, next->call);
+	if (next->ends) {
+		grpc_op op = { .op = GRPC_OP_SEND_STATUS_FROM_SERVER };
+		grpc_metadata code = {
+			.key = grpc_slice_from_static_string(RPC_ERROR_KEY),
+			.value = grpc_slice_from_static_string(err_code(stream->end_err)),
+		};
+
+		op.data.send_status_from_server.status = (grpc_status_code)err_grpc_status(stream->end_err);
+		op.data.send_status_from_server.trailing_metadata = &code;
+		op.data.send_status_from_server.trailing_metadata_count = stream->end_err == OK ? 0 : 1;
+		rpc_start(next->call, &op, 1, &stream->written, stream_on_written);
+	}
 	if (next->reads) {
 		grpc_op op = { .op = GRPC_OP_RECV_MESSAGE };
 
 		op.data.recv_message.recv_message = &stream->incoming;
-		rpc_start(next->call, &op, 1, &stream->read, on_read);
+		rpc_start(next->call, &op, 1, &stream->read, stream_on_read);
 	}
 }
 
-/* Under the lock: true when deliver() must be brought about. */
-static bool must_wake(struct rpc_stream *stream)
+/* Under the lock. True if the caller must call stream_wake() after it. */
+static bool stream_must_wake(struct rpc_stream *stream)
 {
 	bool was_posted = stream->is_posted;
 
@@ -152,73 +148,67 @@ static bool must_wake(struct rpc_stream *stream)
 	return !was_posted;
 }
 
-static void deliver(struct rpc_stream *stream);
+static void stream_deliver(struct rpc_stream *stream);
 
-static void run_deliver(struct task *task)
+static void stream_run_deliver(struct task *task)
 {
 	struct rpc_stream *stream = container_of(task, struct rpc_stream, deliver);
 
-	deliver(stream);
+	stream_deliver(stream);
 	rpc_stream_unref(stream);
 }
 
 /* Thread: the queue's, on which the handlers of a stream without a worker run. */
-static void wake(struct rpc_stream *stream)
+static void stream_wake(struct rpc_stream *stream)
 {
 	if (!stream->worker) {
-		deliver(stream);
+		stream_deliver(stream);
 		return;
 	}
 	rpc_stream_ref(stream);
-	stream->deliver.run = run_deliver;
+	stream->deliver.run = stream_run_deliver;
 	worker_post(stream->worker, &stream->deliver);
 }
 
-/* Under the lock. */
-static void refuse_sends(struct rpc_stream *stream)
+/* Under the lock. Further sends are refused. */
+static void stream_drop_queue(struct rpc_stream *stream)
 {
 	stream->state = RPC_STREAM_DOWN;
-}
-
-/* Under the lock. */
-static void drop_queue(struct rpc_stream *stream)
-{
-	refuse_sends(stream);
 	atomic_fetch_sub_explicit(&stream->queued, stream->queue.bytes, memory_order_relaxed);
 	merge_queue_clear(&stream->queue);
 }
 
 /* The call's operations have all completed. Thread: the queue's. */
-static void give_back_call(struct rpc_stream *stream)
+static void stream_give_back_call(struct rpc_stream *stream)
 {
 	uv_mutex_lock(&stream->lock);
 	grpc_call *call = stream->call;
 	stream->call = NULL;
 	stream->owes_closed = true;
-	bool wakes = must_wake(stream);
+	bool wakes = stream_must_wake(stream);
 	uv_mutex_unlock(&stream->lock);
 
 	/* In this order: releasing the last call ends a closing server, and by then `closed` must be on its way. */
 	if (wakes)
-		wake(stream);
+		stream_wake(stream);
 	grpc_call_unref(call);
 }
 
 /* Ends a change that the completion of one operation made. The caller holds the lock. */
-static void complete_and_unlock(struct rpc_stream *stream, bool wakes)
+static void stream_complete_and_unlock(struct rpc_stream *stream, bool wakes)
 {
-	struct next next = what_next(stream);
+	struct next next = stream_what_next(stream);
 	bool is_last = --stream->pending == 0;
 
 	uv_mutex_unlock(&stream->lock);
-	start(stream, &next);
+	stream_start(stream, &next);
 	if (wakes)
-		wake(stream);
+		stream_wake(stream);
 	if (is_last)
-		give_back_call(stream);
+		stream_give_back_call(stream);
 }
 
-static void on_written(struct rpc_tag *tag, bool ok)
+static void stream_on_written(struct rpc_tag *tag, bool ok)
 {
 	struct rpc_stream *stream = container_of(tag, struct rpc_stream, written);
 
@@ -229,21 +219,16 @@ static void on_written(struct rpc_tag *tag, bool ok)
 	atomic_fetch_sub_explicit(&stream->queued, stream->outgoing_bytes, memory_order_relaxed);
 	stream->outgoing_bytes = 0;
 	if (!ok)
-		drop_queue(stream); /* the call is broken; its end follows */
-	complete_and_unlock(stream, false);
+		stream_drop_queue(stream); /* the call is broken; its end follows */
+	stream_complete_and_unlock(stream, false);
 	if (sent)
 		grpc_byte_buffer_destroy(sent);
 }
 
-static void push_backlog(struct rpc_backlog *backlog, grpc_byte_buffer *message)
-{
-	MEM_RESERVE_ONE(backlog->messages, backlog->count, backlog->cap, 8);
-	backlog->messages[backlog->count++] = message;
-}
-
-static void on_read(struct rpc_tag *tag, bool ok)
+static void stream_on_read(struct rpc_tag *tag, bool ok)
 {
 	struct rpc_stream *stream = container_of(tag, struct rpc_stream, read);
+	struct rpc_backlog *backlog = &stream->backlog;
 	grpc_byte_buffer *message = stream->incoming;
 
 	(void)ok; /* a failed read has no message, like the last one */
@@ -251,14 +236,15 @@ static void on_read(struct rpc_tag *tag, bool ok)
 	uv_mutex_lock(&stream->lock);
 	stream->is_reading = false;
 	if (message) {
-		push_backlog(&stream->backlog, message);
+		MEM_RESERVE_ONE(backlog->messages, backlog->count, backlog->cap, 8);
+		backlog->messages[backlog->count++] = message;
 		stream->unhandled++;
 		stream->unhandled_bytes += grpc_byte_buffer_length(message) + MESSAGE_OVERHEAD;
 	} else {
 		stream->may_read = false;
 		stream->owes_done = true;
 	}
-	complete_and_unlock(stream, must_wake(stream));
+	stream_complete_and_unlock(stream, stream_must_wake(stream));
 }
 
 void rpc_stream_attach(struct rpc_stream *stream, grpc_call *call, unsigned pending)
@@ -274,19 +260,19 @@ void rpc_stream_accepted(struct rpc_stream *stream)
 {
 	uv_mutex_lock(&stream->lock);
 	stream->owes_opened = stream->may_read = true;
-	bool wakes = must_wake(stream);
-	struct next next = what_next(stream);
+	bool wakes = stream_must_wake(stream);
+	struct next next = stream_what_next(stream);
 	uv_mutex_unlock(&stream->lock);
 
-	start(stream, &next);
+	stream_start(stream, &next);
 	if (wakes)
-		wake(stream);
+		stream_wake(stream);
 }
 
 void rpc_stream_completed(struct rpc_stream *stream)
 {
 	uv_mutex_lock(&stream->lock);
-	complete_and_unlock(stream, false);
+	stream_complete_and_unlock(stream, false);
 }
 
 void rpc_stream_set_over(struct rpc_stream *stream, err_t err)
@@ -294,8 +280,8 @@ void rpc_stream_set_over(struct rpc_stream *stream, err_t err)
 	uv_mutex_lock(&stream->lock);
 	stream->is_over = true;
 	stream->closed_err = err;
-	drop_queue(stream);
-	complete_and_unlock(stream, false);
+	stream_drop_queue(stream);
+	stream_complete_and_unlock(stream, false);
 }
 
 void rpc_stream_finish(struct rpc_stream *stream, err_t err)
@@ -305,16 +291,16 @@ void rpc_stream_finish(struct rpc_stream *stream, err_t err)
 		stream->is_ending = true;
 		stream->end_err = err;
 	}
-	refuse_sends(stream);
-	struct next next = what_next(stream);
+	stream->state = RPC_STREAM_DOWN;
+	struct next next = stream_what_next(stream);
 	uv_mutex_unlock(&stream->lock);
-	start(stream, &next);
+	stream_start(stream, &next);
 }
 
 void rpc_stream_cancel(struct rpc_stream *stream, grpc_status_code status, const char *detail)
 {
 	uv_mutex_lock(&stream->lock);
-	drop_queue(stream);
+	stream_drop_queue(stream);
 	grpc_call *call = stream->call;
 	if (call)
 		grpc_call_ref(call);
@@ -327,7 +313,7 @@ void rpc_stream_cancel(struct rpc_stream *stream, grpc_status_code status, const
 }
 
 /* Under the lock. */
-static bool may_send(struct rpc_stream *stream)
+static bool stream_may_send(struct rpc_stream *stream)
 {
 	if (stream->state == RPC_STREAM_OPENING) {
 		uv_thread_t self = uv_thread_self();
@@ -345,21 +331,21 @@ err_t rpc_stream_send(struct rpc_stream *stream, struct str message)
 	if (message.len > MIN(stream->max_queued, RPC_MESSAGE_MAX))
 		return ERR_TOO_LARGE;
 	uv_mutex_lock(&stream->lock);
-	if (!may_send(stream)) {
+	if (!stream_may_send(stream)) {
 		err = ERR_CLOSED;
 	} else if (rpc_stream_queued(stream) + message.len > stream->max_queued) {
 		err = ERR_FULL;
 	} else {
 		merge_queue_append(&stream->queue, message, stream->is_writing);
 		atomic_fetch_add_explicit(&stream->queued, message.len, memory_order_relaxed);
-		next = what_next(stream);
+		next = stream_what_next(stream);
 	}
 	uv_mutex_unlock(&stream->lock);
-	start(stream, &next);
+	stream_start(stream, &next);
 	return err;
 }
 
-static void tell_opened(struct rpc_stream *stream)
+static void stream_tell_opened(struct rpc_stream *stream)
 {
 	uv_mutex_lock(&stream->lock);
 	if (stream->call && !stream->is_over && !stream->is_ending) {
@@ -379,58 +365,37 @@ static void tell_opened(struct rpc_stream *stream)
 	uv_mutex_unlock(&stream->lock);
 }
 
-static void tell_message(struct rpc_stream *stream, grpc_byte_buffer *buffer)
+static void stream_tell_messages(struct rpc_stream *stream, struct rpc_backlog due)
 {
-	struct rpc_message message;
+	size_t bytes = 0, count = due.count;
 
-	if (stream->is_silenced || !stream->handlers->message)
-		return;
-	rpc_message_open(&message, buffer);
-	stream->handlers->message(stream, message.bytes, stream->arg);
-	rpc_message_close(&message);
-}
+	for (size_t i = 0; i < count; i++) {
+		struct rpc_message message;
 
-/* Returns what the messages counted for in `unhandled_bytes`. */
-static size_t tell_messages(struct rpc_stream *stream, const struct rpc_backlog *due)
-{
-	size_t bytes = 0;
-
-	for (size_t i = 0; i < due->count; i++) {
-		bytes += grpc_byte_buffer_length(due->messages[i]) + MESSAGE_OVERHEAD;
-		tell_message(stream, due->messages[i]);
-		grpc_byte_buffer_destroy(due->messages[i]);
+		bytes += grpc_byte_buffer_length(due.messages[i]) + MESSAGE_OVERHEAD;
+		if (!stream->is_silenced && stream->handlers->message) {
+			rpc_message_open(&message, due.messages[i]);
+			stream->handlers->message(stream, message.bytes, stream->arg);
+			rpc_message_close(&message);
+		}
+		grpc_byte_buffer_destroy(due.messages[i]);
 	}
-	return bytes;
-}
-
-/* The messages were handled: there may be room to read on. */
-static void settle(struct rpc_stream *stream, struct rpc_backlog *due, size_t bytes)
-{
+	/* The messages were handled: there may be room to read on. */
 	uv_mutex_lock(&stream->lock);
-	stream->unhandled -= due->count;
+	stream->unhandled -= count;
 	stream->unhandled_bytes -= bytes;
-	due->count = 0;
+	due.count = 0;
 	if (!stream->backlog.messages) {
-		stream->backlog = *due; /* reuses its memory */
-		due->messages = NULL;
+		stream->backlog = due; /* reuses its memory */
+		due.messages = NULL;
 	}
-	struct next next = what_next(stream);
+	struct next next = stream_what_next(stream);
 	uv_mutex_unlock(&stream->lock);
-	mem_free(due->messages);
-	start(stream, &next);
+	mem_free(due.messages);
+	stream_start(stream, &next);
 }
 
-static void tell_closed(struct rpc_stream *stream, err_t err)
-{
-	bool is_owed = stream->was_opened && !stream->is_silenced;
-
-	stream->was_opened = false;
-	if (is_owed && stream->handlers->closed)
-		stream->handlers->closed(stream, err, stream->arg);
-	stream->side->down(stream);
-}
-
-static void deliver(struct rpc_stream *stream)
+static void stream_deliver(struct rpc_stream *stream)
 {
 	uv_mutex_lock(&stream->lock);
 	struct rpc_backlog due = stream->backlog;
@@ -442,11 +407,15 @@ static void deliver(struct rpc_stream *stream)
 	uv_mutex_unlock(&stream->lock);
 
 	if (opened)
-		tell_opened(stream);
-	size_t bytes = tell_messages(stream, &due);
-	settle(stream, &due, bytes);
+		stream_tell_opened(stream);
+	stream_tell_messages(stream, due);
 	if (done && stream->side->peer_is_done)
 		stream->side->peer_is_done(stream);
-	if (closed)
-		tell_closed(stream, err);
+	if (!closed)
+		return;
+	bool is_owed = stream->was_opened && !stream->is_silenced;
+	stream->was_opened = false;
+	if (is_owed && stream->handlers->closed)
+		stream->handlers->closed(stream, err, stream->arg);
+	stream->side->down(stream);
 }

@@ -12,10 +12,10 @@
 #include "rpc/rpc_stream.h"
 
 /*
- * The part of a stream that server and client have in common: sending, merging,
- * receiving, flow control, and the order of the handlers' calls. A side (server
- * or client) embeds `struct rpc_stream`, starts the operations that are its own
- * (accepting, status) and reports their completion.
+ * The part of a stream that server and client share: sending, merging, receiving,
+ * flow control, and the order of the handlers' calls. A side (server or client)
+ * embeds `struct rpc_stream`, starts its own operations (accepting, status) and
+ * reports their completion.
  *
  * One gRPC call at a time carries the stream. The call is given back only when
  * every operation on it has completed (`pending` is 0), so a completion never
@@ -76,7 +76,7 @@ struct rpc_stream {
 	bool may_read;
 	bool is_reading;
 
-	/* Calls that the handlers are still to get: `opened`, the backlog, the end of reading, `closed`. */
+	/* Calls that the handlers have not got yet: `opened`, the backlog, the end of reading, `closed`. */
 	bool owes_opened, owes_done, owes_closed;
 	err_t closed_err;
 	bool is_posted;

@@ -30,7 +30,7 @@
 #define ERROR_MESSAGE 2
 
 /* The next field of that number; false at the end. */
-static bool next_of(struct str *rest, uint32_t number, struct str *out)
+static bool reflection_next(struct str *rest, uint32_t number, struct str *out)
 {
 	struct wire_field field;
 
@@ -47,14 +47,14 @@ err_t reflection_check(struct str descriptor_set)
 {
 	struct str rest = descriptor_set, file;
 
-	while (next_of(&rest, SET_FILE, &file))
+	while (reflection_next(&rest, SET_FILE, &file))
 		if (!wire_is_valid(file) || wire_find(file, FILE_NAME).len == 0)
 			return ERR_INVALID_ARGUMENT;
 	return rest.len == 0 ? OK : ERR_INVALID_ARGUMENT;
 }
 
-/* Is `symbol` the full name `package.name`, or something inside of it. */
-static bool is_within(struct str symbol, struct str package, struct str name)
+/* `symbol` is the full name `package.name`, or the name of a part of it. */
+static bool reflection_is_within(struct str symbol, struct str package, struct str name)
 {
 	if (package.len > 0) {
 		if (!str_starts_with(symbol, package) || symbol.len == package.len || symbol.ptr[package.len] != '.')
@@ -64,7 +64,7 @@ static bool is_within(struct str symbol, struct str package, struct str name)
 	return str_starts_with(symbol, name) && (symbol.len == name.len || symbol.ptr[name.len] == '.');
 }
 
-static bool declares(struct str file, struct str symbol)
+static bool reflection_declares(struct str file, struct str symbol)
 {
 	struct str package = wire_find(file, FILE_PACKAGE);
 	struct wire_field field;
@@ -73,18 +73,18 @@ static bool declares(struct str file, struct str symbol)
 		bool is_declaration = field.number == FILE_MESSAGE || field.number == FILE_ENUM || field.number == FILE_SERVICE;
 
 		if (is_declaration && field.type == WIRE_BYTES &&
-		    is_within(symbol, package, wire_find(field.bytes, DECLARATION_NAME)))
+		    reflection_is_within(symbol, package, wire_find(field.bytes, DECLARATION_NAME)))
 			return true;
 	}
 	return false;
 }
 
-static bool is_named(struct str file, struct str name)
+static bool reflection_is_named(struct str file, struct str name)
 {
 	return str_equal(wire_find(file, FILE_NAME), name);
 }
 
-static void put_error(struct buf *response, int status, const char *sentence)
+static void reflection_put_error(struct buf *response, int status, const char *sentence)
 {
 	struct buf error = { 0 };
 
@@ -94,12 +94,13 @@ static void put_error(struct buf *response, int status, const char *sentence)
 	buf_release(&error);
 }
 
-static void put_file(struct buf *response, struct str set, struct str wanted, bool (*matches)(struct str, struct str))
+static void reflection_put_file(struct buf *response, struct str set, struct str wanted,
+                                bool (*matches)(struct str, struct str))
 {
 	struct buf files = { 0 };
 	struct str file;
 
-	while (next_of(&set, SET_FILE, &file)) {
+	while (reflection_next(&set, SET_FILE, &file)) {
 		if (!matches(file, wanted))
 			continue;
 		wire_put_bytes(&files, FILES_FILE, file);
@@ -107,18 +108,18 @@ static void put_file(struct buf *response, struct str set, struct str wanted, bo
 		buf_release(&files);
 		return;
 	}
-	put_error(response, GRPC_STATUS_NOT_FOUND, "no file of this server has it");
+	reflection_put_error(response, GRPC_STATUS_NOT_FOUND, "no file of this server has it");
 }
 
-static void put_services(struct buf *response, struct str set)
+static void reflection_put_services(struct buf *response, struct str set)
 {
 	struct buf services = { 0 }, name = { 0 }, service = { 0 };
 	struct str file, declared;
 
-	while (next_of(&set, SET_FILE, &file)) {
+	while (reflection_next(&set, SET_FILE, &file)) {
 		struct str package = wire_find(file, FILE_PACKAGE);
 
-		while (next_of(&file, FILE_SERVICE, &declared)) {
+		while (reflection_next(&file, FILE_SERVICE, &declared)) {
 			buf_clear(&name);
 			buf_clear(&service);
 			buf_append_str(&name, package);
@@ -135,8 +136,8 @@ static void put_services(struct buf *response, struct str set)
 	buf_release(&service);
 }
 
-/* What is asked for: the last of the request's alternatives, as protobuf reads a oneof. */
-static bool find_question(struct str request, struct wire_field *question)
+/* Finds the last of the request's alternatives, as protobuf reads a oneof. */
+static bool reflection_find_question(struct str request, struct wire_field *question)
 {
 	struct wire_field field;
 
@@ -151,22 +152,22 @@ err_t reflection_answer(struct buf *response, struct str descriptor_set, struct 
 {
 	struct wire_field question;
 
-	if (!find_question(request, &question))
+	if (!reflection_find_question(request, &question))
 		return ERR_INVALID_ARGUMENT;
 	wire_put_bytes(response, RESPONSE_VALID_HOST, wire_find(request, REQUEST_HOST));
 	wire_put_bytes(response, RESPONSE_ORIGINAL_REQUEST, request);
 	switch (question.number) {
 	case REQUEST_FILE_BY_FILENAME:
-		put_file(response, descriptor_set, question.bytes, is_named);
+		reflection_put_file(response, descriptor_set, question.bytes, reflection_is_named);
 		break;
 	case REQUEST_FILE_CONTAINING_SYMBOL:
-		put_file(response, descriptor_set, question.bytes, declares);
+		reflection_put_file(response, descriptor_set, question.bytes, reflection_declares);
 		break;
 	case REQUEST_LIST_SERVICES:
-		put_services(response, descriptor_set);
+		reflection_put_services(response, descriptor_set);
 		break;
 	default:
-		put_error(response, GRPC_STATUS_UNIMPLEMENTED, "extensions are not used here");
+		reflection_put_error(response, GRPC_STATUS_UNIMPLEMENTED, "extensions are not used here");
 	}
 	return OK;
 }

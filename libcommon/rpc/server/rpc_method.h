@@ -6,8 +6,8 @@
 #include "rpc/rpc_stream.h"
 
 /*
- * One method of a server, and what its handler calls. Requests and responses are
- * serialized messages; packing and unpacking is the handler's.
+ * One method of a server, and the functions that its handler calls. Requests and
+ * responses are serialized messages, which the handler packs and unpacks.
  *
  * Handlers run on the worker's thread. Those of a method with RPC_ON_QUEUE run
  * on the completion queue's own thread: they must not block, only hand over.

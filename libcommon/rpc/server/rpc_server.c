@@ -16,21 +16,15 @@
 /* Calls under way on one connection. A client waits with its further calls. */
 #define MAX_STREAMS_OF_CONNECTION 16384
 
-static size_t max_message_of(const struct rpc_server_options *options)
+static grpc_server *rpc_server_create(const struct rpc_server_options *options)
 {
-	size_t max = options->max_message ? options->max_message : RPC_MESSAGE_MAX;
+	struct rpc_args args = { 0 };
+	size_t max_message = options->max_message ? options->max_message : RPC_MESSAGE_MAX;
 
 	for (size_t i = 0; i < options->method_count; i++)
 		if (options->methods[i].stream)
-			max = MAX(max, MERGE_MAX);
-	return max;
-}
-
-static grpc_server *create(const struct rpc_server_options *options)
-{
-	struct rpc_args args = { 0 };
-
-	rpc_args_common(&args, max_message_of(options));
+			max_message = MAX(max_message, MERGE_MAX);
+	rpc_args_common(&args, max_message);
 	/* Otherwise two processes could listen on one port by mistake and share its connections. */
 	rpc_args_int(&args, GRPC_ARG_ALLOW_REUSEPORT, 0);
 	/* Otherwise the server closes connections for the clients' keepalive pings (too_many_pings). */
@@ -40,7 +34,7 @@ static grpc_server *create(const struct rpc_server_options *options)
 	return grpc_server_create(&args.args, NULL);
 }
 
-static void register_endpoints(struct rpc_server *server, const struct rpc_server_options *options)
+static void rpc_server_register_endpoints(struct rpc_server *server, const struct rpc_server_options *options)
 {
 	server->endpoints = mem_zalloc((options->method_count + RPC_BUILTIN_MAX) * sizeof(*server->endpoints));
 	for (size_t i = 0; i < options->method_count; i++)
@@ -56,32 +50,19 @@ static void register_endpoints(struct rpc_server *server, const struct rpc_serve
 			endpoint->method->unary ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER : GRPC_SRM_PAYLOAD_NONE;
 
 		endpoint->registered = grpc_server_register_method(server->grpc, path, NULL, payload, 0);
-		assert(endpoint->registered); /* a path stands twice in the table */
+		assert(endpoint->registered); /* NULL: the table has a path twice */
 	}
 }
 
-static err_t listen_on(struct rpc_server *server, const char *address)
-{
-	grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
-	int port = grpc_server_add_http2_port(server->grpc, address, credentials);
-
-	grpc_server_credentials_release(credentials);
-	if (port == 0) {
-		log_error("cannot listen for grpc", LOG_TEXT("address", address));
-		return ERR_IO;
-	}
-	return OK;
-}
-
-static void free_server(struct rpc_server *server)
+static void rpc_server_free(struct rpc_server *server)
 {
 	uv_mutex_destroy(&server->lock);
 	mem_free(server->endpoints);
 	mem_free(server);
 }
 
-static void run_destroy(struct task *task);
-static void on_grace_over(struct timer *timer);
+static void rpc_server_run_destroy(struct task *task);
+static void rpc_server_on_grace_over(struct timer *timer);
 
 err_t rpc_server_new(struct rpc_server **out, struct worker *worker, const struct rpc_server_options *options)
 {
@@ -91,25 +72,28 @@ err_t rpc_server_new(struct rpc_server **out, struct worker *worker, const struc
 	struct rpc_server *server = MEM_NEW(struct rpc_server);
 	server->worker = worker;
 	server->descriptor_set = options->descriptor_set;
-	server->destroy.run = run_destroy;
+	server->destroy.run = rpc_server_run_destroy;
 	server->is_serving = true;
 	server->holds = 1;
 	list_init(&server->streams);
-	timer_init(&server->grace, on_grace_over);
+	timer_init(&server->grace, rpc_server_on_grace_over);
 	if (uv_mutex_init(&server->lock)) {
 		mem_free(server);
 		return ERR_NO_MEMORY;
 	}
 	rpc_queue_init(&server->queue, "rpc-server");
-	server->grpc = create(options);
+	server->grpc = rpc_server_create(options);
 	grpc_server_register_completion_queue(server->grpc, server->queue.cq, NULL);
-	register_endpoints(server, options);
-	err_t err = listen_on(server, options->listen);
-	if (err) {
+	rpc_server_register_endpoints(server, options);
+	grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+	int port = grpc_server_add_http2_port(server->grpc, options->listen, credentials);
+	grpc_server_credentials_release(credentials);
+	if (port == 0) {
+		log_error("cannot listen for grpc", LOG_TEXT("address", options->listen));
 		grpc_server_destroy(server->grpc);
 		rpc_queue_release(&server->queue);
-		free_server(server);
-		return err;
+		rpc_server_free(server);
+		return ERR_IO;
 	}
 	rpc_queue_start(&server->queue);
 	grpc_server_start(server->grpc);
@@ -131,32 +115,32 @@ void rpc_server_set_serving(struct rpc_server *server, bool is_serving)
  * everything that may still start an operation holds the server.
  */
 
-static void on_queue_ended(struct rpc_queue *queue)
+static void rpc_server_on_queue_ended(struct rpc_queue *queue)
 {
 	struct rpc_server *server = container_of(queue, struct rpc_server, queue);
 	void (*closed)(void *arg) = server->closed;
 	void *arg = server->closed_arg;
 
-	free_server(server);
+	rpc_server_free(server);
 	closed(arg);
 }
 
-static void run_destroy(struct task *task)
+static void rpc_server_run_destroy(struct task *task)
 {
 	struct rpc_server *server = container_of(task, struct rpc_server, destroy);
 
 	worker_cancel(server->worker, &server->grace);
 	grpc_server_destroy(server->grpc);
-	rpc_queue_close(&server->queue, server->worker, on_queue_ended);
+	rpc_queue_close(&server->queue, server->worker, rpc_server_on_queue_ended);
 }
 
-static void on_stopped(struct rpc_tag *tag, bool ok)
+static void rpc_server_on_stopped(struct rpc_tag *tag, bool ok)
 {
 	(void)ok; /* never false */
 	rpc_server_release(container_of(tag, struct rpc_server, stopped));
 }
 
-static void on_grace_over(struct timer *timer)
+static void rpc_server_on_grace_over(struct timer *timer)
 {
 	grpc_server_cancel_all_calls(container_of(timer, struct rpc_server, grace)->grpc);
 }
@@ -165,7 +149,8 @@ void rpc_server_close(struct rpc_server *server, uint64_t grace_ms, void (*close
 {
 	server->closed = closed;
 	server->closed_arg = arg;
-	grpc_server_shutdown_and_notify(server->grpc, server->queue.cq, rpc_tag_arm(&server->stopped, on_stopped));
+	grpc_server_shutdown_and_notify(server->grpc, server->queue.cq,
+	                                rpc_tag_arm(&server->stopped, rpc_server_on_stopped));
 	rpc_server_streams_finish(server);
 	worker_arm(server->worker, &server->grace, clock_mono_ms() + grace_ms);
 }

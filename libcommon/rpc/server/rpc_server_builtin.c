@@ -8,8 +8,8 @@
 #define HEALTH_RESPONSE_STATUS 1
 enum health_status { HEALTH_SERVING = 1, HEALTH_NOT_SERVING = 2 };
 
-/* Is there a method "/service/..." */
-static bool has_service(const struct rpc_server *server, struct str service)
+/* There is a method "/service/...". */
+static bool rpc_builtin_has_service(const struct rpc_server *server, struct str service)
 {
 	for (size_t i = 0; i < server->endpoint_count; i++) {
 		struct str path = str_from(server->endpoints[i].method->path);
@@ -21,7 +21,7 @@ static bool has_service(const struct rpc_server *server, struct str service)
 	return false;
 }
 
-static void check_health(struct rpc_call *call, struct str request, void *arg)
+static void rpc_builtin_check_health(struct rpc_call *call, struct str request, void *arg)
 {
 	struct rpc_server *server = arg;
 	struct str service = wire_find(request, HEALTH_REQUEST_SERVICE);
@@ -30,7 +30,7 @@ static void check_health(struct rpc_call *call, struct str request, void *arg)
 		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "not a HealthCheckRequest");
 		return;
 	}
-	if (service.len > 0 && !has_service(server, service)) {
+	if (service.len > 0 && !rpc_builtin_has_service(server, service)) {
 		rpc_reply_error(call, ERR_NOT_FOUND, "no such service");
 		return;
 	}
@@ -41,7 +41,7 @@ static void check_health(struct rpc_call *call, struct str request, void *arg)
 	buf_release(&response);
 }
 
-static void reflect(struct rpc_stream *stream, struct str request, void *arg)
+static void rpc_builtin_reflect(struct rpc_stream *stream, struct str request, void *arg)
 {
 	struct rpc_server *server = arg;
 	struct buf response = { 0 };
@@ -54,12 +54,12 @@ static void reflect(struct rpc_stream *stream, struct str request, void *arg)
 	buf_release(&response);
 }
 
-static const struct rpc_stream_handlers reflection_handlers = { .message = reflect };
+static const struct rpc_stream_handlers reflection_handlers = { .message = rpc_builtin_reflect };
 
 static const struct rpc_method health = {
 	.path = "/grpc.health.v1.Health/Check",
 	.thread = RPC_ON_QUEUE,
-	.unary = check_health,
+	.unary = rpc_builtin_check_health,
 };
 
 static const struct rpc_method reflection = {

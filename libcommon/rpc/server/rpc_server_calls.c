@@ -18,7 +18,7 @@ struct rpc_call {
 	int is_cancelled; /* required by gRPC, not used */
 };
 
-static void on_replied(struct rpc_tag *tag, bool ok)
+static void rpc_call_on_replied(struct rpc_tag *tag, bool ok)
 {
 	struct rpc_call *call = container_of(tag, struct rpc_call, replied);
 
@@ -31,7 +31,7 @@ static void on_replied(struct rpc_tag *tag, bool ok)
 }
 
 /* The whole answer and the end of the call in one batch. */
-static void reply(struct rpc_call *call, struct grpc_op_send_status_from_server status)
+static void rpc_call_reply(struct rpc_call *call, struct grpc_op_send_status_from_server status)
 {
 	grpc_op ops[4] = {
 		{ .op = GRPC_OP_SEND_INITIAL_METADATA },
@@ -40,13 +40,13 @@ static void reply(struct rpc_call *call, struct grpc_op_send_status_from_server 
 		{ .op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = call->response },
 	};
 
-	rpc_start(call->call, ops, call->response ? 4 : 3, &call->replied, on_replied);
+	rpc_start(call->call, ops, call->response ? 4 : 3, &call->replied, rpc_call_on_replied);
 }
 
 void rpc_reply(struct rpc_call *call, struct str message)
 {
 	call->response = rpc_message_new(message);
-	reply(call, (struct grpc_op_send_status_from_server){ .status = GRPC_STATUS_OK });
+	rpc_call_reply(call, (struct grpc_op_send_status_from_server){ .status = GRPC_STATUS_OK });
 }
 
 void rpc_reply_error(struct rpc_call *call, err_t err, const char *detail)
@@ -60,12 +60,12 @@ void rpc_reply_error(struct rpc_call *call, err_t err, const char *detail)
 		.key = grpc_slice_from_static_string(RPC_ERROR_KEY),
 		.value = grpc_slice_from_static_string(err_code(err)),
 	};
-	reply(call, (struct grpc_op_send_status_from_server){
-			    .status = (grpc_status_code)err_grpc_status(err),
-			    .status_details = &details,
-			    .trailing_metadata = &code,
-			    .trailing_metadata_count = 1,
-		    });
+	rpc_call_reply(call, (struct grpc_op_send_status_from_server){
+				     .status = (grpc_status_code)err_grpc_status(err),
+				     .status_details = &details,
+				     .trailing_metadata = &code,
+				     .trailing_metadata_count = 1,
+			     });
 	grpc_slice_unref(details);
 }
 
@@ -85,7 +85,7 @@ struct str rpc_call_traceparent(const struct rpc_call *call)
 	return rpc_traceparent_is_valid(value) ? value : (struct str){ 0 };
 }
 
-static void handle(struct rpc_call *call)
+static void rpc_call_handle(struct rpc_call *call)
 {
 	const struct rpc_endpoint *endpoint = call->endpoint;
 	grpc_byte_buffer *request = call->request; /* kept here: the reply may free the call before the handler returns */
@@ -97,9 +97,9 @@ static void handle(struct rpc_call *call)
 	grpc_byte_buffer_destroy(request);
 }
 
-static void run_handle(struct task *task)
+static void rpc_call_run_handle(struct task *task)
 {
-	handle(container_of(task, struct rpc_call, task));
+	rpc_call_handle(container_of(task, struct rpc_call, task));
 }
 
 void rpc_call_begin(const struct rpc_endpoint *endpoint, grpc_call *grpc, grpc_metadata_array metadata,
@@ -115,9 +115,9 @@ void rpc_call_begin(const struct rpc_endpoint *endpoint, grpc_call *grpc, grpc_m
 	if (!request) {
 		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "no request message");
 	} else if (endpoint->method->thread == RPC_ON_QUEUE) {
-		handle(call);
+		rpc_call_handle(call);
 	} else {
-		call->task.run = run_handle;
+		call->task.run = rpc_call_run_handle;
 		worker_post(endpoint->server->worker, &call->task);
 	}
 }

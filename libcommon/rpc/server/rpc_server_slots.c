@@ -30,9 +30,9 @@ struct slot {
 	grpc_call_details details; /* of unknown methods */
 };
 
-static void on_request(struct rpc_tag *tag, bool ok);
+static void slot_on_request(struct rpc_tag *tag, bool ok);
 
-static void post(struct slot *slot)
+static void slot_post(struct slot *slot)
 {
 	struct rpc_server *server = slot->server;
 	grpc_completion_queue *cq = server->queue.cq;
@@ -42,31 +42,26 @@ static void post(struct slot *slot)
 	if (!slot->endpoint) {
 		grpc_call_details_init(&slot->details);
 		grpc_server_request_call(server->grpc, &slot->call, &slot->details, &slot->metadata, cq, cq,
-		                         rpc_tag_arm(&slot->tag, on_request));
+		                         rpc_tag_arm(&slot->tag, slot_on_request));
 		return;
 	}
 	/* A stream's messages are read one by one; a unary call comes with its only one. */
 	grpc_byte_buffer **request = slot->endpoint->method->unary ? &slot->request : NULL;
 	grpc_server_request_registered_call(server->grpc, slot->endpoint->registered, &slot->call, &slot->deadline,
-	                                    &slot->metadata, request, cq, cq, rpc_tag_arm(&slot->tag, on_request));
+	                                    &slot->metadata, request, cq, cq, rpc_tag_arm(&slot->tag, slot_on_request));
 }
 
-static void begin_unknown(struct slot *slot)
+static void slot_begin(struct slot *slot)
 {
-	grpc_metadata_array_destroy(&slot->metadata);
-	grpc_call_details_destroy(&slot->details);
-	rpc_call_refuse(slot->server, slot->call, ERR_METHOD_NOT_ALLOWED, "no such method");
-}
-
-static void begin(struct slot *slot)
-{
-	bool is_unary = slot->endpoint->method->unary;
-
-	if (atomic_load_explicit(&slot->server->holds, memory_order_relaxed) > CALLS_MAX) {
+	if (!slot->endpoint) {
+		grpc_metadata_array_destroy(&slot->metadata);
+		grpc_call_details_destroy(&slot->details);
+		rpc_call_refuse(slot->server, slot->call, ERR_METHOD_NOT_ALLOWED, "no such method");
+	} else if (atomic_load_explicit(&slot->server->holds, memory_order_relaxed) > CALLS_MAX) {
 		grpc_metadata_array_destroy(&slot->metadata);
 		grpc_byte_buffer_destroy(slot->request);
 		rpc_call_refuse(slot->server, slot->call, ERR_UNAVAILABLE, "too many calls at once");
-	} else if (is_unary) {
+	} else if (slot->endpoint->method->unary) {
 		rpc_call_begin(slot->endpoint, slot->call, slot->metadata, slot->request);
 	} else {
 		grpc_metadata_array_destroy(&slot->metadata);
@@ -74,32 +69,24 @@ static void begin(struct slot *slot)
 	}
 }
 
-static void release(struct slot *slot)
-{
-	grpc_metadata_array_destroy(&slot->metadata);
-	if (!slot->endpoint)
-		grpc_call_details_destroy(&slot->details);
-	rpc_server_release(slot->server);
-	mem_free(slot);
-}
-
-static void on_request(struct rpc_tag *tag, bool ok)
+static void slot_on_request(struct rpc_tag *tag, bool ok)
 {
 	struct slot *slot = container_of(tag, struct slot, tag);
 
 	if (!ok) { /* the server is closing */
-		release(slot);
+		grpc_metadata_array_destroy(&slot->metadata);
+		if (!slot->endpoint)
+			grpc_call_details_destroy(&slot->details);
+		rpc_server_release(slot->server);
+		mem_free(slot);
 		return;
 	}
 	rpc_server_hold(slot->server);
-	if (slot->endpoint)
-		begin(slot);
-	else
-		begin_unknown(slot);
-	post(slot);
+	slot_begin(slot);
+	slot_post(slot);
 }
 
-static void add_slots(struct rpc_server *server, const struct rpc_endpoint *endpoint, size_t count)
+static void slots_add(struct rpc_server *server, const struct rpc_endpoint *endpoint, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct slot *slot = MEM_NEW(struct slot);
@@ -107,7 +94,7 @@ static void add_slots(struct rpc_server *server, const struct rpc_endpoint *endp
 		slot->server = server;
 		slot->endpoint = endpoint;
 		rpc_server_hold(server);
-		post(slot);
+		slot_post(slot);
 	}
 }
 
@@ -116,7 +103,7 @@ void rpc_slots_post(struct rpc_server *server)
 	for (size_t i = 0; i < server->endpoint_count; i++) {
 		const struct rpc_endpoint *endpoint = &server->endpoints[i];
 
-		add_slots(server, endpoint, endpoint->method->unary ? UNARY_SLOTS : STREAM_SLOTS);
+		slots_add(server, endpoint, endpoint->method->unary ? UNARY_SLOTS : STREAM_SLOTS);
 	}
-	add_slots(server, NULL, UNKNOWN_METHOD_SLOTS);
+	slots_add(server, NULL, UNKNOWN_METHOD_SLOTS);
 }

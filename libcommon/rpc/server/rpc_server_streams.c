@@ -16,20 +16,20 @@ struct server_stream {
 	grpc_metadata greeting;
 };
 
-static struct server_stream *of(struct rpc_stream *stream)
+static struct server_stream *server_stream_of(struct rpc_stream *stream)
 {
 	return container_of(stream, struct server_stream, stream);
 }
 
 /* The client will send no more: the server ends the stream, too. */
-static void on_peer_is_done(struct rpc_stream *stream)
+static void server_stream_on_peer_is_done(struct rpc_stream *stream)
 {
 	rpc_stream_finish(stream, OK);
 }
 
-static void on_down(struct rpc_stream *stream)
+static void server_stream_on_down(struct rpc_stream *stream)
 {
-	struct server_stream *mine = of(stream);
+	struct server_stream *mine = server_stream_of(stream);
 	struct rpc_server *server = mine->server;
 
 	uv_mutex_lock(&server->lock);
@@ -39,19 +39,19 @@ static void on_down(struct rpc_stream *stream)
 	rpc_stream_unref(stream);
 }
 
-static void on_release(struct rpc_stream *stream)
+static void server_stream_on_release(struct rpc_stream *stream)
 {
 	rpc_stream_release(stream);
-	mem_free(of(stream));
+	mem_free(server_stream_of(stream));
 }
 
 static const struct rpc_stream_side server_side = {
-	.peer_is_done = on_peer_is_done,
-	.down = on_down,
-	.release = on_release,
+	.peer_is_done = server_stream_on_peer_is_done,
+	.down = server_stream_on_down,
+	.release = server_stream_on_release,
 };
 
-static void on_ended(struct rpc_tag *tag, bool ok)
+static void server_stream_on_ended(struct rpc_tag *tag, bool ok)
 {
 	struct server_stream *mine = container_of(tag, struct server_stream, ended);
 
@@ -59,27 +59,12 @@ static void on_ended(struct rpc_tag *tag, bool ok)
 	rpc_stream_set_over(&mine->stream, mine->is_cancelled ? ERR_CLOSED : mine->stream.end_err);
 }
 
-/* The headers leave at once, because the client waits for them. The batch completes at the end of the call. */
-static void start_call(struct server_stream *mine, grpc_call *call)
-{
-	mine->greeting = (grpc_metadata){
-		.key = grpc_slice_from_static_string(RPC_STREAM_KEY),
-		.value = grpc_slice_from_static_string("1"),
-	};
-	grpc_op ops[2] = { { .op = GRPC_OP_SEND_INITIAL_METADATA }, { .op = GRPC_OP_RECV_CLOSE_ON_SERVER } };
-
-	ops[0].data.send_initial_metadata.count = 1;
-	ops[0].data.send_initial_metadata.metadata = &mine->greeting;
-	ops[1].data.recv_close_on_server.cancelled = &mine->is_cancelled;
-	rpc_stream_attach(&mine->stream, call, 1);
-	rpc_start(call, ops, ARRAY_LEN(ops), &mine->ended, on_ended);
-}
-
 void rpc_server_stream_begin(const struct rpc_endpoint *endpoint, grpc_call *call)
 {
 	const struct rpc_method *method = endpoint->method;
 	struct rpc_server *server = endpoint->server;
 	struct server_stream *mine = MEM_NEW(struct server_stream);
+	grpc_op ops[2] = { { .op = GRPC_OP_SEND_INITIAL_METADATA }, { .op = GRPC_OP_RECV_CLOSE_ON_SERVER } };
 
 	mine->server = server;
 	rpc_stream_init(&mine->stream, &server_side, method->stream, endpoint->arg,
@@ -90,7 +75,16 @@ void rpc_server_stream_begin(const struct rpc_endpoint *endpoint, grpc_call *cal
 	bool is_late = server->is_closing;
 	uv_mutex_unlock(&server->lock);
 
-	start_call(mine, call);
+	/* The headers are sent at once, because the client waits for them. The batch completes at the end of the call. */
+	mine->greeting = (grpc_metadata){
+		.key = grpc_slice_from_static_string(RPC_STREAM_KEY),
+		.value = grpc_slice_from_static_string("1"),
+	};
+	ops[0].data.send_initial_metadata.count = 1;
+	ops[0].data.send_initial_metadata.metadata = &mine->greeting;
+	ops[1].data.recv_close_on_server.cancelled = &mine->is_cancelled;
+	rpc_stream_attach(&mine->stream, call, 1);
+	rpc_start(call, ops, ARRAY_LEN(ops), &mine->ended, server_stream_on_ended);
 	rpc_stream_accepted(&mine->stream);
 	if (is_late)
 		rpc_stream_finish(&mine->stream, ERR_UNAVAILABLE);

@@ -12,11 +12,6 @@ static struct outgoing *batch_first(const struct batch *batch)
 	return container_of(batch->messages.next, struct outgoing, link);
 }
 
-static struct outgoing *batch_last(const struct batch *batch)
-{
-	return container_of(batch->messages.prev, struct outgoing, link);
-}
-
 void batch_init(struct batch *batch)
 {
 	*batch = (struct batch){ 0 };
@@ -77,7 +72,7 @@ static void batch_on_members(void *arg, err_t err, struct recipients *members)
 		log_warn("cannot look up the members of a group, trying again", LOG_TEXT("conversation", id), LOG_ERR(err));
 		batch_end(batch, BATCH_UNRESOLVED);
 	} else if (!members->count) {
-		log_warn("a message is for a group without members", LOG_TEXT("conversation", id),
+		log_warn("a message was sent to a group without members", LOG_TEXT("conversation", id),
 		         LOG_U64("seq", batch_first(batch)->seq));
 		recipients_unref(members);
 		batch_end(batch, BATCH_FOR_NOBODY);
@@ -103,7 +98,7 @@ void batch_start(struct batch *batch, struct batch_context *context, const struc
 		.conversation_id = str_from(first->record->message->conversation_id),
 		.version = first->member_version,
 		.first_seq = first->seq,
-		.last_seq = batch_last(batch)->seq,
+		.last_seq = container_of(batch->messages.prev, struct outgoing, link)->seq,
 		.delta = first->record->membership,
 	};
 	member_cache_find(context->members, &question, batch_on_members, batch);

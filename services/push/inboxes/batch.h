@@ -36,7 +36,7 @@ struct batch_context {
 
 enum batch_end {
 	BATCH_WRITTEN, /* every inbox has every message, and each message knows its connections */
-	BATCH_FOR_NOBODY, /* the group is not there, or had no members */
+	BATCH_FOR_NOBODY, /* the group does not exist, or had no members */
 	BATCH_UNRESOLVED, /* the recipients could not be looked up: start again later */
 };
 

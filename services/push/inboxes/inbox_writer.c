@@ -17,12 +17,6 @@ static void inbox_writer_free_writes(struct inbox_writer *writer)
 	writer->writes = NULL;
 }
 
-static void inbox_writer_finish(struct inbox_writer *writer)
-{
-	inbox_writer_free_writes(writer);
-	writer->done(writer, writer->arg);
-}
-
 /* Every call that was issued has ended: all is written, or the failed calls are issued again after a pause. */
 static void inbox_writer_settle(struct inbox_writer *writer)
 {
@@ -30,7 +24,8 @@ static void inbox_writer_settle(struct inbox_writer *writer)
 	size_t left = 0;
 
 	if (!writer->has_failed && writer->next == writer->write_count) {
-		inbox_writer_finish(writer);
+		inbox_writer_free_writes(writer);
+		writer->done(writer, writer->arg);
 		return;
 	}
 	for (size_t i = 0; i < writer->write_count; i++) {

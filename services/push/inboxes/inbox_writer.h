@@ -36,13 +36,13 @@ struct inbox_writer {
 	struct gateways *gateways;
 	const struct inbox_limits *limits;
 	const struct list *batch;
-	struct buf text; /* what `entries` point into */
+	struct buf text; /* `entries` point into it */
 	struct str *entries; /* of the batch's messages */
 	size_t entry_count;
 	struct inbox_write *writes; /* one for each recipient */
 	size_t write_count, next; /* writes[next] is the first that was not issued */
 	size_t under_way;
-	bool has_failed; /* a write has: nothing new is issued until all have ended */
+	bool has_failed; /* a write failed: nothing new is issued until all have ended */
 	struct timer retry;
 	unsigned tries;
 	void (*done)(struct inbox_writer *writer, void *arg);
@@ -56,7 +56,7 @@ struct inbox_writer {
 void inbox_writer_start(struct inbox_writer *writer, const struct list *batch,
                         void (*done)(struct inbox_writer *writer, void *arg), void *arg);
 
-/* For the end of the process, once no call is under way. Fine on a writer that never started. */
+/* For the end of the process, once no call is under way. The writer need not have started. */
 void inbox_writer_abort(struct inbox_writer *writer);
 
 #endif

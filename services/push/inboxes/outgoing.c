@@ -69,7 +69,7 @@ void outgoing_free(struct outgoing *outgoing)
 
 /* ---- collecting ---- */
 
-/* Nothing waits for this: a route that stays is found again with the next message. */
+/* Nothing waits for the removal: a route that stays is found again with the next message. */
 static void outgoing_on_route_removed(void *arg, err_t err, bool removed)
 {
 	(void)arg;
@@ -139,7 +139,7 @@ static void outgoing_on_gone(struct delivery *delivery, uint64_t conn)
 
 		if (target->conn != conn || target->is_gone)
 			continue;
-		target->is_gone = true; /* however often the gateway says so */
+		target->is_gone = true; /* the gateway may say so again */
 		outgoing_remove_route(outgoing, target->recipient, str_from(outgoing->devices.ptr + target->device_at),
 		                      delivery->gateway, conn);
 	}
@@ -180,36 +180,24 @@ static void outgoing_send_part(struct outgoing *outgoing, const struct fanout_pl
 	audience_wire_release(&to);
 }
 
-/* The message as everybody but its sender sees it. */
-static struct buf outgoing_pack_message(const Skein__V1__Message *message)
-{
-	Skein__V1__Message shown = *message;
-	struct buf packed = { 0 };
-
-	shown.client_msg_id = (char *)protobuf_c_empty_string;
-	size_t len = skein__v1__message__get_packed_size(&shown);
-	packed.len = skein__v1__message__pack(&shown, (uint8_t *)buf_reserve(&packed, len));
-	return packed;
-}
-
-static void outgoing_send(struct outgoing *outgoing)
-{
-	struct audience audience;
-	struct buf message = outgoing_pack_message(outgoing->record->message);
-	struct fanout_plan plan = target_list_plan(&outgoing->targets, &audience);
-
-	for (size_t i = 0; i < plan.batch_count; i++)
-		outgoing_send_part(outgoing, &plan, &plan.batches[i], buf_str(&message));
-	fanout_plan_release(&plan);
-	buf_release(&message);
-}
-
 void outgoing_deliver(struct outgoing *outgoing, const struct outgoing_handlers *handlers, void *arg)
 {
 	outgoing->handlers = handlers;
 	outgoing->arg = arg;
-	outgoing->awaited = 1; /* our own, so that it cannot end before all parts are out */
-	if (outgoing->targets.count)
-		outgoing_send(outgoing);
+	outgoing->awaited = 1; /* released below, so that the delivery cannot end before all parts are sent */
+	if (outgoing->targets.count) {
+		struct audience audience;
+		struct fanout_plan plan = target_list_plan(&outgoing->targets, &audience);
+		Skein__V1__Message shown = *outgoing->record->message;
+		struct buf packed = { 0 };
+
+		shown.client_msg_id = (char *)protobuf_c_empty_string; /* only the sender's connections get it */
+		size_t len = skein__v1__message__get_packed_size(&shown);
+		packed.len = skein__v1__message__pack(&shown, (uint8_t *)buf_reserve(&packed, len));
+		for (size_t i = 0; i < plan.batch_count; i++)
+			outgoing_send_part(outgoing, &plan, &plan.batches[i], buf_str(&packed));
+		fanout_plan_release(&plan);
+		buf_release(&packed);
+	}
 	outgoing_release_part(outgoing);
 }

@@ -20,11 +20,11 @@
 struct outgoing {
 	struct list link; /* in its conversation */
 	uint64_t seq, time, member_version;
-	uint64_t taken_us; /* when it was made here */
-	size_t bytes; /* about what it takes */
+	uint64_t taken_us; /* when this struct was made */
+	size_t bytes; /* its memory, estimated */
 	Skein__V1__MessageRecord *record; /* NULL while it is slim */
 	struct redis *redis;
-	/* Where its record stands in Kafka. A message read from PostgreSQL has no place until its record comes. */
+	/* The place of its record in Kafka. A message read from PostgreSQL has none until its record comes. */
 	bool has_place;
 	int32_t partition;
 	int64_t offset;
@@ -33,7 +33,7 @@ struct outgoing {
 	struct buf devices; /* their names, terminated; targets.items[].device_at points into it */
 	/* While it is being delivered. */
 	unsigned awaited; /* gateways that have not answered */
-	unsigned noted; /* of these: behind, and will be told the numbers only */
+	unsigned noted; /* of these, gateways that are behind; they get the numbers only */
 	bool is_slim; /* only its seq and place are left */
 	const struct outgoing_handlers *handlers;
 	void *arg;
@@ -46,18 +46,20 @@ struct outgoing_handlers {
 	void (*slimmed)(struct outgoing *outgoing, void *arg);
 };
 
-/* Takes the record over. `redis`: where routes that are gone are removed. */
+/* Takes the record over. `redis` holds the routes; those of connections that are gone are removed from it. */
 struct outgoing *outgoing_new(Skein__V1__MessageRecord *record, struct redis *redis);
 void outgoing_free(struct outgoing *outgoing);
 
-/* Frees the content; takes it from another copy of the message, which is slim afterwards. */
+/* Frees the content: only the seq and the place stay. */
 void outgoing_slim(struct outgoing *outgoing);
+
+/* Takes the content from another copy of the message, which is slim afterwards. */
 void outgoing_take_content(struct outgoing *outgoing, struct outgoing *same);
 
 /* Forgets the connections found so far, before the inboxes are written again. */
 void outgoing_clear_targets(struct outgoing *outgoing);
 
-/* What the append answered for one recipient: remembers each connection with its number. */
+/* Remembers the connections that the append to one recipient's inbox answered, each with its number. */
 void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, uint32_t recipient,
                          const struct inbox_appended *appended);
 

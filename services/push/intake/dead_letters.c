@@ -1,4 +1,3 @@
-#include "message/topics.h"
 #include "push/intake/dead_letters.h"
 
 #include <stdio.h>
@@ -9,6 +8,7 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/telemetry/metrics.h"
+#include "message/topics.h"
 
 #define HELD_MAX 1000u
 #define HELD_MAX_BYTES (16u << 20)
@@ -18,11 +18,11 @@
 #define FLUSH_MS 1000
 
 struct dead_letter {
-	struct list link; /* in all->again while it is to be tried again */
+	struct list link; /* in all->producing, or in all->again */
 	struct dead_letters *all;
 	struct kafka_record record;
-	bool is_held; /* until it is forgotten */
-	char *key, *value; /* where they are copies; then the record has no handle */
+	bool is_held; /* the record is in memory and counted */
+	char *key, *value; /* of a copied record, which has no handle */
 	const char *reason;
 	bool is_without_value;
 };

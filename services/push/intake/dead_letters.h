@@ -28,7 +28,7 @@
 
 struct dead_letters;
 
-/* `parked`: Kafka has it. */
+/* `parked` tells that Kafka has the letter. */
 err_t dead_letters_new(struct dead_letters **out, struct worker *worker, const char *brokers, const char *client_id,
                        void (*parked)(void *arg, int32_t partition, int64_t offset), void *arg) MUST_CHECK;
 
@@ -39,7 +39,7 @@ void dead_letters_park(struct dead_letters *letters, struct kafka_record *record
 void dead_letters_park_copy(struct dead_letters *letters, int32_t partition, int64_t offset, struct str key, struct str value,
                             const char *reason);
 
-/* So many records are held that no more should be read. */
+/* Too many records, or bytes, wait for Kafka: read no more. */
 bool dead_letters_is_full(const struct dead_letters *letters);
 
 unsigned dead_letters_waiting(const struct dead_letters *letters);

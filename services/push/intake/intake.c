@@ -104,22 +104,18 @@ void intake_unknown(void *arg, const struct outgoing *outgoing)
 
 /* ---- records ---- */
 
-static Skein__V1__MessageRecord *intake_unpack(struct str value)
-{
-	if (!value.len || value.len > RECORD_MAX_BYTES)
-		return NULL;
-	return skein__v1__message_record__unpack(NULL, value.len, (const uint8_t *)value.ptr);
-}
-
-/* What is wrong with a record, or NULL. */
-static const char *intake_first_fault(struct str value, const Skein__V1__MessageRecord *record)
+/* Returns the record's fault, or NULL. `out` is set if it could be unpacked, fault or not. */
+static const char *intake_unpack(struct str value, Skein__V1__MessageRecord **out)
 {
 	struct conversation conversation;
 
+	*out = NULL;
 	if (!value.len)
 		return "empty";
 	if (value.len > RECORD_MAX_BYTES)
 		return "larger than 1 MiB";
+	const Skein__V1__MessageRecord *record = *out =
+		skein__v1__message_record__unpack(NULL, value.len, (const uint8_t *)value.ptr);
 	if (!record)
 		return "not a MessageRecord";
 	if (record->version != INTAKE_RECORD_VERSION)
@@ -134,21 +130,11 @@ static const char *intake_first_fault(struct str value, const Skein__V1__Message
 	return NULL;
 }
 
-static void intake_take_message(struct intake *intake, const struct kafka_record *record, Skein__V1__MessageRecord *message)
-{
-	struct outgoing *outgoing = outgoing_new(message, intake->redis);
-
-	outgoing->has_place = true;
-	outgoing->partition = record->partition;
-	outgoing->offset = record->offset;
-	conversations_take(intake->conversations, outgoing);
-}
-
 static void intake_on_record(void *arg, struct kafka_record *record)
 {
 	struct intake *intake = arg;
-	Skein__V1__MessageRecord *message = intake_unpack(record->value);
-	const char *fault = intake_first_fault(record->value, message);
+	Skein__V1__MessageRecord *message;
+	const char *fault = intake_unpack(record->value, &message);
 
 	counter_add(intake->records, 1);
 	offset_tracker_begin(&intake_partition(intake, record->partition)->tracker, record->offset);
@@ -161,7 +147,11 @@ static void intake_on_record(void *arg, struct kafka_record *record)
 		log_debug("taken", LOG_TEXT("conversation", message->message->conversation_id),
 		          LOG_U64("seq", message->message->seq), LOG_U64("msg_id", message->message->msg_id),
 		          LOG_NUM("partition", record->partition), LOG_NUM("offset", record->offset));
-		intake_take_message(intake, record, message);
+		struct outgoing *outgoing = outgoing_new(message, intake->redis);
+		outgoing->has_place = true;
+		outgoing->partition = record->partition;
+		outgoing->offset = record->offset;
+		conversations_take(intake->conversations, outgoing);
 		if (sabotaged(SABOTAGE_COMMIT_EARLY))
 			intake_finish_place(intake, record->partition, record->offset);
 		kafka_record_free(record);

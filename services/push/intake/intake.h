@@ -21,7 +21,7 @@ struct intake;
 
 #define INTAKE_RECORD_VERSION 1
 
-/* When one of them is reached, no records are taken until all are down to half. See struct conversations_load. */
+/* When one limit is reached, no records are taken until all counts are below half. See struct conversations_load. */
 struct intake_limits {
 	size_t messages, bytes, slim;
 };
@@ -31,7 +31,7 @@ struct intake_options {
 	struct intake_limits limits;
 };
 
-/* `conversations` report to intake_finished(), intake_unknown() and intake_eased() with the intake as their arg. */
+/* `conversations` must report to intake_finished(), intake_unknown() and intake_eased(), with the intake as `arg`. */
 err_t intake_new(struct intake **out, struct worker *worker, struct redis *redis,
                  const struct intake_options *options) MUST_CHECK;
 err_t intake_start(struct intake *intake, struct conversations *conversations) MUST_CHECK;
@@ -48,16 +48,16 @@ void intake_close(struct intake *intake, void (*closed)(void *arg), void *arg);
 
 void intake_free(struct intake *intake);
 
-/* No more records are taken for now: push has all the messages it can hold, or drains. */
+/* No records are taken for now: push holds as many messages as it may, or drains. */
 bool intake_is_paused(const struct intake *intake);
 
-/* Kafka has told which partitions are ours. Until then this push is not ready. */
+/* Kafka has assigned our partitions. Until then this push is not ready. */
 bool intake_has_joined(const struct intake *intake);
 
 /* Records that are being parked. */
 unsigned intake_dead_letters(const struct intake *intake);
 
-/* Records between what is committed and the ends of our partitions. */
+/* Records between the committed offsets and the ends of our partitions. */
 int64_t intake_lag(const struct intake *intake);
 
 /* Records of our partitions that were not taken yet. */

@@ -34,9 +34,8 @@ static void load_report_on_interval(struct timer *timer)
 	unsigned before_ms = report->wait_ms;
 
 	worker_arm(report->worker, timer, clock_mono_ms() + DELIVERY_WAIT_INTERVAL_MS);
-	if (!delivery_wait_end_interval(&report->wait, in_flight, untaken, &report->wait_ms))
-		return;
-	if (report->wait_ms || before_ms)
+	bool is_known = delivery_wait_end_interval(&report->wait, in_flight, untaken, &report->wait_ms);
+	if (is_known && (report->wait_ms || before_ms))
 		push_load_write(report->redis, str_from(report->name), report->wait_ms);
 }
 

@@ -18,13 +18,13 @@ struct load_report;
 struct load_report *load_report_new(struct worker *worker, struct redis *redis, const char *name, const struct intake *intake);
 void load_report_start(struct load_report *report, const struct conversations *conversations);
 
-/* Before Redis is closed. */
+/* Call it before Redis is closed. */
 void load_report_stop(struct load_report *report);
 
-/* When no message ends any more and nobody reads the metrics. */
+/* Call it when no message ends any more and the metrics are not read any more. */
 void load_report_free(struct load_report *report);
 
-/* Has to be told of each message that ended. */
+/* The owner of the messages tells it of each one that ended. */
 struct delivery_wait *load_report_wait(struct load_report *report);
 
 #endif

@@ -26,21 +26,17 @@ static struct tracked_offset *offset_tracker_entry(const struct offset_tracker *
 	return &tracker->ring[(tracker->first + index) & (tracker->cap - 1)];
 }
 
-static void offset_tracker_grow(struct offset_tracker *tracker)
-{
-	size_t cap = tracker->cap ? tracker->cap * 2 : FIRST_CAP;
-	struct tracked_offset *ring = mem_alloc(cap * sizeof(*ring));
-
-	ring_copy_doubled(ring, tracker->ring, sizeof(*ring), tracker->cap, tracker->first);
-	mem_free(tracker->ring);
-	tracker->ring = ring;
-	tracker->cap = cap;
-}
-
 void offset_tracker_begin(struct offset_tracker *tracker, int64_t offset)
 {
-	if (tracker->len == tracker->cap)
-		offset_tracker_grow(tracker);
+	if (tracker->len == tracker->cap) {
+		size_t cap = tracker->cap ? tracker->cap * 2 : FIRST_CAP;
+		struct tracked_offset *ring = mem_alloc(cap * sizeof(*ring));
+
+		ring_copy_doubled(ring, tracker->ring, sizeof(*ring), tracker->cap, tracker->first);
+		mem_free(tracker->ring);
+		tracker->ring = ring;
+		tracker->cap = cap;
+	}
 	*offset_tracker_entry(tracker, tracker->len) = (struct tracked_offset){ .offset = offset };
 	tracker->len++;
 }

@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 /*
- * Which records of a Kafka partition are done with. Records are begun in the order
- * of their offsets and finished in any order. The end of the finished prefix may be
- * committed. Beginning is O(1); finishing is a binary search over the records under
- * way. Pure: no I/O.
+ * Tracks which records of a Kafka partition are finished. Records are begun in the
+ * order of their offsets and finished in any order. The end of the finished prefix
+ * may be committed. Beginning is O(1); finishing is a binary search over the records
+ * under way. Pure: no I/O.
  */
 struct offset_tracker {
 	struct tracked_offset *ring;

@@ -21,7 +21,7 @@ static struct str conversations_key_of(const struct map_node *node)
 	return str_from(container_of(node, struct timeline, link)->id);
 }
 
-/* An orphan is in the map no more: another timeline may have its id. */
+/* An orphan is not in the map: another timeline may have its id. */
 static void conversations_forget(struct timeline *timeline)
 {
 	struct conversations *all = conversations_of(timeline);
@@ -77,22 +77,11 @@ void conversations_drop_partition(struct conversations *all, int32_t partition)
 	}
 }
 
-static void conversations_make_metrics(struct timeline_context *context)
-{
-	const char *name = "skein_push_messages_total", *help = "Messages by what became of their record.";
-
-	context->dispatched = metrics_counter(name, help, "outcome=\"dispatched\"");
-	context->repeated = metrics_counter(name, help, "outcome=\"repeated\"");
-	context->dropped = metrics_counter(name, help, "outcome=\"dropped\"");
-	context->from_postgres = metrics_counter(name, help, "outcome=\"read_from_postgres\"");
-	context->batches.append_time = metrics_histogram("skein_push_append_seconds",
-	                                                 "From a batch's start until all its inbox entries are written.", NULL);
-	context->total_time = metrics_histogram("skein_push_total_seconds",
-	                                        "From a message's time until every gateway has answered.", NULL);
-}
-
 struct conversations *conversations_new(const struct conversations_options *options)
 {
+	static const char name[] = "skein_push_messages_total", help[] = "Messages by what became of their record.";
+	static const char append_help[] = "From a batch's start until all its inbox entries are written.";
+	static const char total_help[] = "From a message's time until every gateway has answered.";
 	struct conversations *all = MEM_NEW(struct conversations);
 
 	all->max = options->max_conversations;
@@ -108,15 +97,20 @@ struct conversations *conversations_new(const struct conversations_options *opti
 			.gateways = options->gateways,
 			.members = options->members,
 			.inbox_limits = options->inbox_limits,
+			.append_time = metrics_histogram("skein_push_append_seconds", append_help, NULL),
 		},
 		.wait = options->wait,
+		.dispatched = metrics_counter(name, help, "outcome=\"dispatched\""),
+		.repeated = metrics_counter(name, help, "outcome=\"repeated\""),
+		.dropped = metrics_counter(name, help, "outcome=\"dropped\""),
+		.from_postgres = metrics_counter(name, help, "outcome=\"read_from_postgres\""),
+		.total_time = metrics_histogram("skein_push_total_seconds", total_help, NULL),
 		.finished = options->finished,
 		.unknown = options->unknown,
 		.eased = options->eased,
 		.arg = options->arg,
 		.rested = conversations_on_rested,
 	};
-	conversations_make_metrics(&all->context);
 	progress_start(&all->context.progress, options->worker, options->redis, options->pg);
 	return all;
 }

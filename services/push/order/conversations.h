@@ -32,11 +32,11 @@ struct conversations_options {
 	struct inbox_limits inbox_limits;
 	size_t max_conversations;
 	struct delivery_wait *wait; /* is told how long each message took */
-	/* A message that came with a place in Kafka is done with. */
+	/* A message that has a place in Kafka is answered. */
 	void (*finished)(void *arg, int32_t partition, int64_t offset);
 	/*
-	 * A message that came with a place in Kafka, and whose seq PostgreSQL does not know, is not dispatched. Valid during
-	 * the call; it has no record if it is slim.
+	 * A message that has a place in Kafka is not dispatched, since PostgreSQL does not know its seq. `outgoing` is
+	 * valid during the call; it has no record if it is slim.
 	 */
 	void (*unknown)(void *arg, const struct outgoing *outgoing);
 	/* The load went down although no message has ended. */
@@ -48,7 +48,7 @@ struct conversations *conversations_new(const struct conversations_options *opti
 
 /*
  * For the end of the process, when Redis, PostgreSQL and the gateways call back no more. The partition's next owner
- * dispatches again what was not answered.
+ * dispatches the unanswered messages again.
  */
 void conversations_free(struct conversations *conversations);
 
@@ -58,10 +58,10 @@ void conversations_stop(struct conversations *conversations);
 /* Takes the message over. `finished` may come from inside the call. */
 void conversations_take(struct conversations *conversations, struct outgoing *outgoing);
 
-/* The partition belongs to another process now: nothing of it is begun any more, and `finished` no longer comes. */
+/* The partition belongs to another process now: no message of it is begun any more, and `finished` no longer comes. */
 void conversations_drop_partition(struct conversations *conversations, int32_t partition);
 
-/* What is not answered yet. */
+/* The messages that are not answered yet. */
 struct conversations_load {
 	size_t messages, bytes; /* whole messages */
 	size_t slim; /* messages of which only the place is kept (reorder_buffer.h, gateway.h), about 300 bytes each */

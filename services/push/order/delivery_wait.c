@@ -2,8 +2,8 @@
 
 #include "base/macros.h"
 
-#define NEWEST_WEIGHT 0.2 /* of an interval in the pace */
-#define WAIT_MAX_MS 3600000.0
+#define NEWEST_WEIGHT 0.2 /* of the last interval, in the pace */
+#define WAIT_MAX_MS 3600000.0 /* 1 h, so that the value fits its type */
 
 /* Messages in flight are assumed to take at most RUSH_MAX times the shortest time of the interval, and BURST_MS more. */
 #define RUSH_MAX 3.0

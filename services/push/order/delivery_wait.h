@@ -19,7 +19,7 @@
 
 #define DELIVERY_WAIT_INTERVAL_MS 100
 
-/* Fewer messages than this, in flight and in Kafka, are no queue. */
+/* Fewer messages, in flight and in Kafka together, count as no wait. */
 #define DELIVERY_QUEUE_MIN 32
 
 struct delivery_wait {

@@ -5,7 +5,7 @@
 #include "base/telemetry/log.h"
 #include "base/macros.h"
 
-/* $1 conversation, $2 the seq of the oldest that came, $3 a time: the last seq before it that was stored before that. */
+/* The last seq of conversation $1 that is below seq $2 and was stored before time $3. */
 static const struct pg_statement progress_stored = {
 	"push_progress",
 	"select fn.stored_before($1::text, $2::bigint, $3::bigint)",
@@ -15,21 +15,22 @@ static const struct pg_statement progress_stored = {
 #define LIFE_MS UINT64_C(86400000)
 
 /*
- * KEYS[1] im:seq:since: "run_id|time". Of another Redis process (ARGV[1] is the one that is connected), or missing, it is
- * made: Redis remembers from now on. Answers that time, and Redis's own.
+ * KEYS[1] im:seq:since: "run_id|time". ARGV[1] is the run_id of the connected Redis. If the key is missing or has another
+ * run_id, it is set to now: Redis remembers from now on. Answers the key's time and Redis's own.
  */
 static struct redis_script since_script = {
 	.name = "seq since",
 	.source = "local t = redis.call('TIME')\n"
-	          "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-	          "local mark, since = ARGV[1] .. '|', redis.call('GET', KEYS[1])\n"
-	          "if not since or string.sub(since, 1, #mark) ~= mark then\n"
-	          "  since = mark .. string.format('%.0f', now)\n"
-	          "  redis.call('SET', KEYS[1], since)\n"
-	          "end\n"
-	          "return { tonumber(string.sub(since, #mark + 1)) or now, now }\n",
+		  "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+		  "local mark, since = ARGV[1] .. '|', redis.call('GET', KEYS[1])\n"
+		  "if not since or string.sub(since, 1, #mark) ~= mark then\n"
+		  "  since = mark .. string.format('%.0f', now)\n"
+		  "  redis.call('SET', KEYS[1], since)\n"
+		  "end\n"
+		  "return { tonumber(string.sub(since, #mark + 1)) or now, now }\n",
 };
 
+/* Answers since when this Redis remembers. */
 static void progress_ask_since(const struct progress *progress, redis_done done, void *arg)
 {
 	const struct str key = STR("im:seq:since"), generation = REDIS_GENERATION;
@@ -45,7 +46,7 @@ static struct buf progress_key_of(const char *conversation_id)
 	return key;
 }
 
-/* ---- what Redis does not know ---- */
+/* ---- reading ---- */
 
 static void progress_on_stored_read(void *arg, err_t err, const PGresult *result)
 {
@@ -66,7 +67,7 @@ static void progress_on_since(void *arg, err_t err, const redisReply *reply)
 
 	if (!err && (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !progress_is_integer(reply->element[0]) ||
 	             !progress_is_integer(reply->element[1]))) {
-		log_error("the answer of a script is not what it returns", LOG_TEXT("script", since_script.name));
+		log_error("unexpected answer of a script", LOG_TEXT("script", since_script.name));
 		err = ERR_INTERNAL;
 	}
 	if (err) {
@@ -114,7 +115,7 @@ void progress_save(const struct progress *progress, const char *conversation_id,
 	buf_release(&value);
 }
 
-/* ---- since when it remembers ---- */
+/* ---- keeping im:seq:since ---- */
 
 static void progress_on_look(struct timer *timer)
 {

@@ -34,7 +34,7 @@ struct progress {
 	struct timer look;
 };
 
-/* A question under way; embed it where it lives until it is answered. */
+/* A question under way. The caller owns the memory until `done`. */
 struct progress_query {
 	const struct progress *progress;
 	const char *conversation_id;
@@ -45,10 +45,10 @@ struct progress_query {
 
 void progress_start(struct progress *progress, struct worker *worker, struct redis *redis, struct pg *pg);
 
-/* No more looking; questions under way are answered. */
+/* Stops looking after im:seq:since. Questions under way are still answered. */
 void progress_stop(struct progress *progress);
 
-/* All fields of the query are set. `done` comes once, later: any error is passing, ask again. */
+/* The caller sets all fields of the query. `done` comes once, later. After any error the caller may ask again. */
 void progress_load(struct progress_query *query);
 
 void progress_save(const struct progress *progress, const char *conversation_id, uint64_t seq);

@@ -24,12 +24,6 @@ static void reorder_buffer_count_whole(struct reorder_buffer *pending, const str
 	pending->whole_bytes += outgoing->bytes;
 }
 
-static void reorder_buffer_uncount_whole(struct reorder_buffer *pending, const struct outgoing *outgoing)
-{
-	pending->whole--;
-	pending->whole_bytes -= outgoing->bytes;
-}
-
 void reorder_buffer_add(struct reorder_buffer *pending, struct outgoing *outgoing)
 {
 	struct list *at = &pending->messages;
@@ -68,6 +62,8 @@ enum reorder_buffer_fill reorder_buffer_fill(struct reorder_buffer *pending, str
 void reorder_buffer_remove(struct reorder_buffer *pending, struct outgoing *outgoing)
 {
 	list_remove(&outgoing->link);
-	if (!outgoing->is_slim)
-		reorder_buffer_uncount_whole(pending, outgoing);
+	if (!outgoing->is_slim) {
+		pending->whole--;
+		pending->whole_bytes -= outgoing->bytes;
+	}
 }

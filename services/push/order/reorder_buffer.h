@@ -34,9 +34,9 @@ struct outgoing *reorder_buffer_first(const struct reorder_buffer *pending);
 void reorder_buffer_add(struct reorder_buffer *pending, struct outgoing *outgoing);
 
 enum reorder_buffer_fill {
-	FILL_NEW, /* the message was missing and is in its place now */
-	FILL_REFILLED, /* its content went into the slim message that was there: free the rest */
-	FILL_USELESS, /* the message was there already: free this one */
+	FILL_NEW, /* the message was missing, and is now in the buffer */
+	FILL_REFILLED, /* its content went into the slim message in the buffer: free this one */
+	FILL_USELESS, /* the buffer had the message already: free this one */
 };
 
 /* Takes a message that was read from PostgreSQL. */

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 
 #define MENTIONS_MAX 64
-#define CHANGED_MAX 10000 /* members that one entry names. Of one that names more, the members are read */
+#define CHANGED_MAX 10000 /* members in an entry's delta; over it the entry goes without, and the members are read */
 
 /* The entries of conversation $1 between the seqs $2 and $3, at most $4. */
 static const struct pg_statement stored_messages = {
@@ -15,7 +15,6 @@ static const struct pg_statement stored_messages = {
 	"\"left\" from fn.messages_between($1::text, $2::bigint, $3::bigint, $4::integer)",
 };
 
-/* What it returns. */
 enum column { SEQ,
 	      MSG_ID,
 	      SENDER,
@@ -54,7 +53,7 @@ static char *stored_text(const PGresult *result, int row, enum column column)
 	return PQgetisnull(result, row, column) ? (char *)protobuf_c_empty_string : PQgetvalue(result, row, column);
 }
 
-/* Texts on the heap: the elements of a cell are not terminated. */
+/* Copies the elements of a cell, which are not terminated. */
 static size_t stored_texts(const PGresult *result, int row, enum column column, size_t max, char ***out)
 {
 	max = MIN(max, (size_t)PQgetlength(result, row, (int)column) / sizeof(uint32_t)); /* an element takes more */
@@ -75,7 +74,7 @@ static void stored_texts_free(char **texts, size_t count)
 	mem_free(texts);
 }
 
-/* The same record on the heap: a row's cells live only as long as the result. */
+/* Copies the record: a row's cells live only as long as the result. */
 static Skein__V1__MessageRecord *stored_copy(const Skein__V1__MessageRecord *record)
 {
 	size_t len = skein__v1__message_record__get_packed_size(record);
@@ -87,31 +86,25 @@ static Skein__V1__MessageRecord *stored_copy(const Skein__V1__MessageRecord *rec
 	return made;
 }
 
-/* The record without its lists, pointing into the row. */
-static void stored_fill(Skein__V1__MessageRecord *record, Skein__V1__Message *message, const PGresult *result, int row)
-{
-	message->seq = (uint64_t)pg_i64(result, row, SEQ);
-	message->msg_id = (uint64_t)pg_i64(result, row, MSG_ID);
-	message->from = stored_text(result, row, SENDER);
-	message->client_msg_id = stored_text(result, row, CLIENT_MSG_ID);
-	message->type = stored_text(result, row, TYPE);
-	message->body = stored_text(result, row, BODY);
-	message->time = (uint64_t)pg_i64(result, row, TIME);
-	message->reply_to = (uint64_t)pg_i64(result, row, REPLY_TO);
-	message->target_seq = (uint64_t)pg_i64(result, row, TARGET_SEQ);
-	record->version = 1;
-	record->message = message;
-	record->member_version = (uint64_t)pg_i64(result, row, MEMBER_VERSION);
-}
-
 Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row, const char *conversation_id)
 {
 	Skein__V1__MessageRecord record = SKEIN__V1__MESSAGE_RECORD__INIT;
 	Skein__V1__MembershipDelta delta = SKEIN__V1__MEMBERSHIP_DELTA__INIT;
 	Skein__V1__Message message = SKEIN__V1__MESSAGE__INIT;
 
+	record.version = 1;
+	record.message = &message;
+	record.member_version = (uint64_t)pg_i64(result, row, MEMBER_VERSION);
 	message.conversation_id = (char *)conversation_id;
-	stored_fill(&record, &message, result, row);
+	message.seq = (uint64_t)pg_i64(result, row, SEQ);
+	message.msg_id = (uint64_t)pg_i64(result, row, MSG_ID);
+	message.from = stored_text(result, row, SENDER);
+	message.client_msg_id = stored_text(result, row, CLIENT_MSG_ID);
+	message.type = stored_text(result, row, TYPE);
+	message.body = stored_text(result, row, BODY);
+	message.time = (uint64_t)pg_i64(result, row, TIME);
+	message.reply_to = (uint64_t)pg_i64(result, row, REPLY_TO);
+	message.target_seq = (uint64_t)pg_i64(result, row, TARGET_SEQ);
 	message.n_mentions = stored_texts(result, row, MENTIONS, MENTIONS_MAX, &message.mentions);
 	delta.n_joined = stored_texts(result, row, JOINED, CHANGED_MAX + 1, &delta.joined);
 	delta.n_left = stored_texts(result, row, LEFT, CHANGED_MAX + 1, &delta.left);

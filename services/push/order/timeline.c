@@ -18,7 +18,7 @@ static void timeline_try_in(struct timeline *timeline, uint64_t delay_ms)
 	worker_arm(timeline->context->worker, &timeline->timer, clock_mono_ms() + delay_ms);
 }
 
-/* ---- what is under way counts from when it is taken until it is dropped, as what it is: whole, or slim ---- */
+/* ---- counting: a message counts, as whole or as slim, from when it is taken until it is dropped ---- */
 
 static void timeline_count_in(struct timeline_context *context, const struct outgoing *outgoing)
 {
@@ -30,22 +30,17 @@ static void timeline_count_in(struct timeline_context *context, const struct out
 	context->bytes += outgoing->bytes;
 }
 
-static void timeline_count_out(struct timeline_context *context, const struct outgoing *outgoing)
-{
-	if (outgoing->is_slim) {
-		context->slim--;
-		return;
-	}
-	context->messages--;
-	context->bytes -= outgoing->bytes;
-}
-
-/* ---- the end of a message ---- */
-
 static void timeline_drop(struct timeline *timeline, struct outgoing *outgoing)
 {
+	struct timeline_context *context = timeline->context;
+
+	if (outgoing->is_slim) {
+		context->slim--;
+	} else {
+		context->messages--;
+		context->bytes -= outgoing->bytes;
+	}
 	list_remove(&outgoing->link);
-	timeline_count_out(timeline->context, outgoing);
 	outgoing_free(outgoing);
 }
 
@@ -61,7 +56,7 @@ static void timeline_drop_waiting(struct timeline *timeline)
 	reorder_buffer_init(&timeline->waiting);
 }
 
-/* The message is answered: its place in Kafka is done with. */
+/* The message is answered: the offset of its record may be committed. */
 static void timeline_finish(struct timeline *timeline, struct outgoing *outgoing)
 {
 	struct timeline_context *context = timeline->context;
@@ -126,15 +121,6 @@ static void timeline_load(struct timeline *timeline)
 	progress_load(&timeline->loading);
 }
 
-/* Called once the inboxes have everything up to `dispatched`. */
-static void timeline_save(struct timeline *timeline)
-{
-	if (timeline->is_orphan || timeline->dispatched == timeline->saved)
-		return;
-	timeline->saved = timeline->dispatched;
-	progress_save(&timeline->context->progress, timeline->id, timeline->saved);
-}
-
 /* ---- the batch ---- */
 
 static void timeline_on_delivered(struct outgoing *outgoing, void *arg)
@@ -193,7 +179,11 @@ static void timeline_on_batch(void *arg, enum batch_end end)
 		timeline_try_in(timeline, RETRY_MS);
 		return;
 	}
-	timeline_save(timeline);
+	/* The inboxes have everything up to `dispatched`. */
+	if (!timeline->is_orphan && timeline->dispatched != timeline->saved) {
+		timeline->saved = timeline->dispatched;
+		progress_save(&timeline->context->progress, timeline->id, timeline->saved);
+	}
 	if (end == BATCH_WRITTEN)
 		timeline_deliver_batch(timeline);
 	while (!list_is_empty(&timeline->batch.messages)) /* for nobody */
@@ -269,7 +259,7 @@ static size_t timeline_form_batch(struct timeline *timeline)
 
 /* ---- the gap ---- */
 
-/* The next message is not there, or not its content. */
+/* The next message is missing, or is slim. */
 static bool timeline_has_gap(const struct timeline *timeline)
 {
 	const struct outgoing *first = reorder_buffer_first(&timeline->waiting);
@@ -277,7 +267,7 @@ static bool timeline_has_gap(const struct timeline *timeline)
 	return first && (first->is_slim || first->seq > timeline->dispatched + 1);
 }
 
-/* PostgreSQL has the message behind the gap and none in it: they are lost, and later ones must not wait for ever. */
+/* PostgreSQL has the message behind the gap and none in it: the missing ones are lost, and later ones must not wait. */
 static void timeline_skip_lost(struct timeline *timeline, const struct outgoing *first)
 {
 	log_error("messages are missing in PostgreSQL", LOG_TEXT("conversation", timeline->id),
@@ -296,31 +286,27 @@ static void timeline_discard_false(struct timeline *timeline, struct outgoing *f
 	timeline_drop(timeline, first);
 }
 
-static void timeline_take_stored(struct timeline *timeline, Skein__V1__MessageRecord *record)
-{
-	struct timeline_context *context = timeline->context;
-	struct outgoing *stored = outgoing_new(record, context->redis);
-	enum reorder_buffer_fill fill = reorder_buffer_fill(&timeline->waiting, stored);
-
-	if (fill == FILL_REFILLED) { /* the slim one counts as whole now, with these bytes */
-		context->slim--;
-		context->messages++;
-		context->bytes += stored->bytes;
-	}
-	if (fill == FILL_NEW)
-		timeline_count_in(context, stored);
-	else
-		outgoing_free(stored);
-}
-
 static void timeline_take_page(struct timeline *timeline, const PGresult *result)
 {
+	struct timeline_context *context = timeline->context;
 	int count = PQntuples(result);
 
-	for (int row = 0; row < count; row++)
-		timeline_take_stored(timeline, stored_message_record(result, row, timeline->id));
+	for (int row = 0; row < count; row++) {
+		struct outgoing *stored = outgoing_new(stored_message_record(result, row, timeline->id), context->redis);
+		enum reorder_buffer_fill fill = reorder_buffer_fill(&timeline->waiting, stored);
+
+		if (fill == FILL_REFILLED) { /* the slim one counts as whole now, with these bytes */
+			context->slim--;
+			context->messages++;
+			context->bytes += stored->bytes;
+		}
+		if (fill == FILL_NEW)
+			timeline_count_in(context, stored);
+		else
+			outgoing_free(stored);
+	}
 	timeline->reads_on = count == GAP_READ_MAX;
-	counter_add(timeline->context->from_postgres, (uint64_t)count);
+	counter_add(context->from_postgres, (uint64_t)count);
 }
 
 static void timeline_on_gap_read(void *arg, err_t err, const PGresult *result)
@@ -332,7 +318,7 @@ static void timeline_on_gap_read(void *arg, err_t err, const PGresult *result)
 		timeline_try_in(timeline, RETRY_MS);
 		return;
 	}
-	/* Meanwhile the missing records may have come, or the partition went. */
+	/* Meanwhile the missing records may have come, or the partition may have been revoked. */
 	if (timeline_has_gap(timeline)) {
 		struct outgoing *first = reorder_buffer_first(&timeline->waiting);
 
@@ -369,7 +355,7 @@ static void timeline_read_gap(struct timeline *timeline)
 	stored_messages_read(context->pg, &range, timeline_on_gap_read, timeline);
 }
 
-/* ---- the next step, whatever has just happened ---- */
+/* ---- the next step ---- */
 
 static void timeline_advance(struct timeline *timeline)
 {
@@ -415,7 +401,7 @@ static void timeline_on_timer(struct timer *timer)
 		timeline_advance(timeline);
 }
 
-/* ---- the outside ---- */
+/* ---- called by conversations.c ---- */
 
 struct timeline *timeline_new(struct timeline_context *context, const char *id, int32_t partition)
 {

@@ -47,7 +47,7 @@ struct timeline_context {
 	struct progress progress;
 	struct batch_context batches;
 	struct delivery_wait *wait; /* is told how long each message took */
-	/* What is not answered: whole messages, and those of which only the place is kept. */
+	/* The messages that are not answered: whole ones, their bytes, and slim ones. */
 	size_t messages, bytes, slim;
 	struct counter *dispatched, *repeated, *dropped, *from_postgres;
 	struct histogram *total_time;
@@ -55,7 +55,7 @@ struct timeline_context {
 	void (*unknown)(void *arg, const struct outgoing *outgoing);
 	void (*eased)(void *arg);
 	void *arg;
-	void (*rested)(struct timeline *timeline); /* there is nothing to do for it: it may be freed inside the call */
+	void (*rested)(struct timeline *timeline); /* it has nothing to do: it may be freed inside the call */
 };
 
 enum timeline_stage {
@@ -79,8 +79,8 @@ struct timeline {
 	enum timeline_stage stage;
 	bool reads_on; /* the last page of the gap was full */
 	uint64_t dispatched; /* the highest seq that was dispatched, by any process */
-	uint64_t base; /* `dispatched` as this process found it: no answers were seen up to here */
-	uint64_t saved; /* what Redis has */
+	uint64_t base; /* `dispatched` as loaded: messages up to it were dispatched by another process */
+	uint64_t saved; /* the value of `dispatched` in Redis */
 	struct progress_query loading;
 	struct reorder_buffer waiting; /* messages not begun */
 	struct batch batch;
@@ -91,13 +91,13 @@ struct timeline {
 /* `id` is a valid id of a one-to-one conversation or a group. */
 struct timeline *timeline_new(struct timeline_context *context, const char *id, int32_t partition);
 
-/* Ends nothing that is under way: for a timeline that rests, or at the end of the process. */
+/* Only for a timeline that rests, or at the end of the process: calls under way are not ended. */
 void timeline_free(struct timeline *timeline);
 
 /* Takes the message over. */
 void timeline_take(struct timeline *timeline, struct outgoing *outgoing);
 
-/* The partition went to another process: what was not begun is dropped, what is under way ends without `finished`. */
+/* The partition went to another process: waiting messages are dropped, those under way end without `finished`. */
 void timeline_orphan(struct timeline *timeline);
 
 /* Nothing waits and nothing is under way. */

@@ -10,9 +10,7 @@
 #include "base/text/ident.h"
 #include "store/pg/pg.h"
 
-/*
- * A page of the members of group conversation $1 as of version $2: uids behind $3, in the database's order, at most $4.
- */
+/* A page of the members of group $1 as of version $2: at most $4 uids after $3, in the database's order. */
 static const struct pg_statement member_cache_page = {
 	"push_members",
 	"select uid from fn.members_as_of($1::text, $2::bigint, $3::text, $4::integer)",
@@ -23,8 +21,8 @@ struct cached_group {
 	struct list recent; /* in the cache's list, the latest used first */
 	char id[CONVERSATION_ID_MAX + 1];
 	struct recipients *members;
-	uint64_t version; /* which the members are as of */
-	uint64_t through; /* no entry up to this seq changed them after that */
+	uint64_t version; /* the seq of the entry that made this list */
+	uint64_t through; /* no later entry up to this seq changed it */
 };
 
 struct member_cache {
@@ -92,7 +90,7 @@ static struct cached_group *member_cache_add(struct member_cache *cache, struct 
 	return group;
 }
 
-/* The group's list is as of `version` from here on; others are forgotten if that is too much. */
+/* Replaces the group's list. Over max_members, the groups that were not used for longest are forgotten. */
 static void member_cache_put(struct member_cache *cache, struct cached_group *group, struct recipients *members,
                              const struct member_question *question)
 {
@@ -111,7 +109,7 @@ static void member_cache_put(struct member_cache *cache, struct cached_group *gr
 		member_cache_forget(cache, container_of(cache->recent.prev, struct cached_group, recent));
 }
 
-/* The members as the list in memory and the question's delta give them, with a reference; NULL: they do not. */
+/* A reference to the members, from memory or from memory and the question's delta. NULL: PostgreSQL has to be asked. */
 static struct recipients *member_cache_answer(struct member_cache *cache, const struct member_question *question)
 {
 	struct cached_group *group = member_cache_group(cache, question->conversation_id);
@@ -178,16 +176,6 @@ static void member_lookup_finish(struct member_lookup *lookup)
 	member_lookup_end(lookup, OK, members);
 }
 
-static void member_lookup_add(struct member_lookup *lookup, struct str uid)
-{
-	if (lookup->count == lookup->capacity) {
-		lookup->capacity = lookup->capacity ? 2 * lookup->capacity : 64;
-		lookup->lens = mem_resize(lookup->lens, lookup->capacity * sizeof(*lookup->lens));
-	}
-	lookup->lens[lookup->count++] = uid.len;
-	buf_append_str(&lookup->text, uid);
-}
-
 static void member_lookup_read_page(struct member_lookup *lookup, struct str after);
 
 static void member_lookup_on_page(void *arg, err_t err, const PGresult *result)
@@ -199,8 +187,16 @@ static void member_lookup_on_page(void *arg, err_t err, const PGresult *result)
 		member_lookup_end(lookup, err, NULL);
 		return;
 	}
-	for (int row = 0; row < count; row++)
-		member_lookup_add(lookup, pg_text(result, row, 0));
+	for (int row = 0; row < count; row++) {
+		struct str uid = pg_text(result, row, 0);
+
+		if (lookup->count == lookup->capacity) {
+			lookup->capacity = lookup->capacity ? 2 * lookup->capacity : 64;
+			lookup->lens = mem_resize(lookup->lens, lookup->capacity * sizeof(*lookup->lens));
+		}
+		lookup->lens[lookup->count++] = uid.len;
+		buf_append_str(&lookup->text, uid);
+	}
 	if (count == MEMBERS_PAGE)
 		member_lookup_read_page(lookup, pg_text(result, count - 1, 0));
 	else

@@ -11,12 +11,11 @@ struct pg;
 
 /*
  * The members of groups, as of the version that a message names: the seq of the
- * last entry at or before the message that changed the membership. Never a later
- * version: who left before the message does not get it, and who joined after it
- * does not either.
+ * last entry at or before the message that changed the membership. A member who
+ * left before the message does not get it, nor does one who joined after it.
  *
- * Each group has at most one list in memory, with the version it is of and the
- * last seq for which it is known to hold. A question is answered
+ * Each group has at most one list in memory, with its version and the last seq for
+ * which it is known to hold. A question is answered
  * - from the list, if that has the version;
  * - from the list and the delta that the asking entry carries, if the list holds
  *   up to the entry before it: the list is replaced, earlier messages keep theirs;
@@ -36,7 +35,7 @@ struct member_cache;
 /* Holds up to max_members uids over all groups. */
 struct member_cache *member_cache_new(struct pg *pg, uint64_t max_members);
 
-/* No look-up is under way any more. */
+/* Call it when no look-up is under way. */
 void member_cache_free(struct member_cache *cache);
 
 struct member_question {
@@ -47,8 +46,8 @@ struct member_question {
 };
 
 /*
- * `done` gets a reference to the members, maybe from inside this call. No members: the group had none, or is not there.
- * Every error is passing: ask again later.
+ * `done` gets a reference to the members, maybe from inside this call. The list is empty if the group had no members or
+ * does not exist. After any error the caller may ask again.
  */
 typedef void (*members_found)(void *arg, err_t err, struct recipients *members);
 void member_cache_find(struct member_cache *cache, const struct member_question *question, members_found done, void *arg);

@@ -83,7 +83,7 @@ bool recipients_have(const struct recipients *recipients, struct str uid)
 
 /* ---- changes ---- */
 
-/* Sorted into `out`; false if it is not `count` different uids of which all, or none, are in `list`. */
+/* Sorts the uids into `out`. False unless they are different uids and all of them (are_in), or none, are in `list`. */
 static bool recipients_sort_change(const struct recipients *list, char **uids, size_t count, bool are_in, struct str *out)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -95,7 +95,7 @@ static bool recipients_sort_change(const struct recipients *list, char **uids, s
 	return recipients_remove_repeats(out, count) == count;
 }
 
-/* Merges: `before` without `left`, and `joined`. All are sorted. Returns how many. */
+/* Writes `before` without `left` and with `joined` to `out`. All are sorted. Returns the count. */
 static size_t recipients_merge(struct str *out, const struct recipients *before, const struct str *joined, size_t joined_count,
                                const struct str *left, size_t left_count)
 {

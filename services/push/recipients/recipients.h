@@ -10,8 +10,8 @@
 #include "proto/record.pb-c.h"
 
 /*
- * Who gets a message: a list of uids, each once, in the order of their bytes. It
- * never changes, so messages under way and the member cache share it by
+ * The recipients of a message: a list of uids, each once, in the order of their
+ * bytes. It never changes, so messages under way and the member cache share it by
  * references. Costs 16 bytes and the text for each uid. Pure: no I/O. Thread: the
  * worker's.
  */
@@ -31,8 +31,8 @@ void recipients_unref(struct recipients *recipients); /* NULL is fine */
 struct recipients *recipients_of_direct(const struct conversation *conversation);
 
 /*
- * The list after a change of the membership, with a reference for the caller. NULL if the change does not fit: somebody
- * joins who is there, leaves who is not, or is no uid. Then the list that the change was made to is another one.
+ * The list after a change of the membership, with a reference for the caller. NULL if the change does not fit `before`:
+ * a uid joins that is in it, a uid leaves that is not, or a text is no uid.
  */
 struct recipients *recipients_changed(const struct recipients *before, const Skein__V1__MembershipDelta *delta);
 

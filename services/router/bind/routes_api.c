@@ -9,52 +9,35 @@
 #include "router/kick/kick_api.h"
 #include "cluster/routes.h"
 
-/* A change while Redis works on it. */
+/* A change that Redis has not answered. */
 struct pending_change {
-	struct rpc_stream *stream; /* a reference of its own: the gateway may leave meanwhile */
+	struct rpc_stream *stream; /* a reference: the gateway may leave before the answer */
 	struct app *app;
 	uint64_t id;
 	char uid[65], device[65];
 };
 
-/* Sends one answer; a gateway that is gone, or reads nothing any more, asks again on its next stream. */
-static void send_answer(struct rpc_stream *stream, Skein__V1__RouteAnswer *answer)
+/* Answers the change. If the gateway is gone, or does not read, it asks again on its next stream. */
+static void routes_api_finish(struct pending_change *change, err_t err, Skein__V1__RouteAnswer *answer)
 {
 	Skein__V1__RouteAnswers batch = SKEIN__V1__ROUTE_ANSWERS__INIT;
 	Skein__V1__RouteAnswer *answers[] = { answer };
 	uint8_t bytes[256];
 
-	batch.n_answers = 1;
-	batch.answers = answers;
-	size_t len = skein__v1__route_answers__pack(&batch, bytes);
-	err_t err = rpc_stream_send(stream, str_of(bytes, len));
-	if (err && err != ERR_CLOSED)
-		log_warn("answer to a gateway not sent", LOG_ERR(err));
-}
-
-static struct pending_change *pend(struct app *app, struct rpc_stream *stream, const Skein__V1__RouteChange *change)
-{
-	struct pending_change *pending = MEM_NEW(struct pending_change);
-
-	pending->stream = rpc_stream_ref(stream);
-	pending->app = app;
-	pending->id = change->id;
-	(void)str_copy(pending->uid, sizeof(pending->uid), str_from(change->uid));
-	(void)str_copy(pending->device, sizeof(pending->device), str_from(change->device));
-	return pending;
-}
-
-static void finish(struct pending_change *change, err_t err, Skein__V1__RouteAnswer *answer)
-{
 	answer->id = change->id;
 	if (err)
 		answer->error = (char *)err_code(err);
-	send_answer(change->stream, answer);
+	batch.n_answers = 1;
+	batch.answers = answers;
+	size_t len = skein__v1__route_answers__pack(&batch, bytes);
+	err_t sent = rpc_stream_send(change->stream, str_of(bytes, len));
+	if (sent && sent != ERR_CLOSED)
+		log_warn("answer to a gateway not sent", LOG_ERR(sent));
 	rpc_stream_unref(change->stream);
 	mem_free(change);
 }
 
-static void on_bound(void *arg, err_t err, const struct route_bound *bound)
+static void routes_api_on_bound(void *arg, err_t err, const struct route_bound *bound)
 {
 	struct pending_change *change = arg;
 	Skein__V1__RouteAnswer answer = SKEIN__V1__ROUTE_ANSWER__INIT;
@@ -65,18 +48,18 @@ static void on_bound(void *arg, err_t err, const struct route_bound *bound)
 		for (size_t i = 0; i < bound->replaced_count; i++)
 			kick_replaced(change->app, str_from(change->uid), str_from(change->device), &bound->replaced[i]);
 	}
-	finish(change, err, &answer);
+	routes_api_finish(change, err, &answer);
 }
 
-static void on_kept(void *arg, err_t err, bool kept)
+static void routes_api_on_kept(void *arg, err_t err, bool kept)
 {
 	Skein__V1__RouteAnswer answer = SKEIN__V1__ROUTE_ANSWER__INIT;
 
 	answer.kept = !err && kept;
-	finish(arg, err, &answer);
+	routes_api_finish(arg, err, &answer);
 }
 
-static bool is_well_formed(const Skein__V1__RouteChange *change)
+static bool routes_api_is_well_formed(const Skein__V1__RouteChange *change)
 {
 	if (!ident_is_valid(str_from(change->uid)) || !ident_is_valid(str_from(change->device)) ||
 	    !ident_is_valid(str_from(change->node)))
@@ -92,7 +75,7 @@ static bool is_well_formed(const Skein__V1__RouteChange *change)
 	}
 }
 
-static void bind_route(struct app *app, const Skein__V1__RouteChange *change, struct pending_change *pending)
+static void routes_api_bind(struct app *app, const Skein__V1__RouteChange *change, struct pending_change *pending)
 {
 	const struct route_binding binding = {
 		.uid = str_from(change->uid),
@@ -108,49 +91,55 @@ static void bind_route(struct app *app, const Skein__V1__RouteChange *change, st
 		.again = change->again,
 	};
 
-	route_bind(app->redis, &app->inbox_limits, (uint64_t)app->config.route_ttl_ms / 1000, &binding, on_bound, pending);
+	route_bind(app->redis, &app->inbox_limits, (uint64_t)app->config.route_ttl_ms / 1000, &binding,
+	           routes_api_on_bound, pending);
 }
 
-static void execute(struct app *app, struct rpc_stream *stream, const Skein__V1__RouteChange *change)
+static void routes_api_execute(struct app *app, struct rpc_stream *stream, const Skein__V1__RouteChange *change)
 {
-	struct pending_change *pending = pend(app, stream, change);
+	struct pending_change *pending = MEM_NEW(struct pending_change);
 	struct str uid = str_from(change->uid), device = str_from(change->device), node = str_from(change->node);
 
-	if (!is_well_formed(change)) {
+	pending->stream = rpc_stream_ref(stream);
+	pending->app = app;
+	pending->id = change->id;
+	(void)str_copy(pending->uid, sizeof(pending->uid), uid);
+	(void)str_copy(pending->device, sizeof(pending->device), device);
+	if (!routes_api_is_well_formed(change)) {
 		Skein__V1__RouteAnswer answer = SKEIN__V1__ROUTE_ANSWER__INIT;
 
-		finish(pending, ERR_INVALID_ARGUMENT, &answer);
+		routes_api_finish(pending, ERR_INVALID_ARGUMENT, &answer);
 		return;
 	}
 	counter_add(app->changes[change->op], 1);
 	if (change->op == SKEIN__V1__ROUTE_CHANGE__OP__BIND)
-		bind_route(app, change, pending);
+		routes_api_bind(app, change, pending);
 	else if (change->op == SKEIN__V1__ROUTE_CHANGE__OP__UNBIND)
-		route_close(app->redis, uid, device, node, change->node_epoch, change->conn, on_kept, pending);
+		route_close(app->redis, uid, device, node, change->node_epoch, change->conn, routes_api_on_kept, pending);
 	else
 		route_renew(app->redis, &app->inbox_limits, (uint64_t)app->config.route_ttl_ms / 1000, uid, device, node,
-		            change->node_epoch, change->conn, on_kept, pending);
+		            change->node_epoch, change->conn, routes_api_on_kept, pending);
 }
 
-static void on_changes(struct rpc_stream *stream, struct str message, void *arg)
+static void routes_api_on_changes(struct rpc_stream *stream, struct str message, void *arg)
 {
 	Skein__V1__RouteChanges *batch =
 		skein__v1__route_changes__unpack(NULL, message.len, (const uint8_t *)message.ptr);
 
 	if (!batch) {
-		log_warn("a gateway sent something that is not RouteChanges", LOG_NUM("bytes", message.len));
+		log_warn("a gateway's message is not a RouteChanges", LOG_NUM("bytes", message.len));
 		return;
 	}
 	for (size_t i = 0; i < batch->n_changes; i++)
-		execute(arg, stream, batch->changes[i]);
+		routes_api_execute(arg, stream, batch->changes[i]);
 	skein__v1__route_changes__free_unpacked(batch, NULL);
 }
 
-const struct rpc_stream_handlers routes_api_handlers = { .message = on_changes };
+const struct rpc_stream_handlers routes_api_handlers = { .message = routes_api_on_changes };
 
 void routes_api_init(struct app *app)
 {
-	static const char help[] = "Changes of routes that were asked for, by kind.";
+	static const char help[] = "Changes of routes that gateways asked for, by kind.";
 
 	app->changes[SKEIN__V1__ROUTE_CHANGE__OP__BIND] =
 		metrics_counter("skein_router_route_changes_total", help, "op=\"bind\"");

@@ -8,7 +8,7 @@ struct app;
 /*
  * The stream on which a gateway binds, renews and unbinds its connections.
  * Each change becomes one script in Redis and one answer; answers that are
- * ready together leave as one batch. Changes of one connection are executed in
+ * ready together are sent as one batch. Changes of one connection are executed in
  * the order in which they came. Connections that a bind replaces are closed
  * (kick_api.h). `arg` is the struct app. Thread: the worker's.
  */

@@ -5,11 +5,11 @@
 #include "cluster/node_list.h"
 
 /*
- * What router asks of gateways: to close connections. There is a channel to
- * each gateway that had to be asked, opened by the first kick and closed when
- * its node goes. A kick is sent until the gateway answers, is dead (then its
- * connections are gone as well), or the tries are used up; each try has a
- * second. Thread, of everything here: the worker's.
+ * Asks gateways to close connections (a kick). The first kick opens a channel to its
+ * gateway; the channel is closed when the gateway's node leaves the list. A kick is
+ * sent until the gateway answers, is dead (then its connections are gone as well), or
+ * the tries are used up; each try takes up to 1 s. Thread, of everything here: the
+ * worker's.
  */
 
 struct gateway_calls;
@@ -31,7 +31,7 @@ struct gateway_kick {
 	struct str uid;
 	uint64_t *conns;
 	size_t conn_count;
-	struct str token_id; /* empty: whichever token they were opened with */
+	struct str token_id; /* only connections opened with this token; empty: with any token */
 	uint16_t code; /* the close code */
 	const char *reason;
 };
@@ -43,7 +43,7 @@ typedef void (*gateway_kick_done)(void *arg, err_t err);
 void gateway_calls_kick(struct gateway_calls *calls, const struct gateway_kick *kick, unsigned tries, gateway_kick_done done,
                         void *arg);
 
-/* Orders to close connections that are not through. */
+/* Kicks that are not finished. */
 unsigned gateway_calls_waiting(const struct gateway_calls *calls);
 
 #endif

@@ -9,21 +9,21 @@
 #include "cluster/routes.h"
 
 #define TOKEN_ID_BYTES 16
-#define REASON_MAX 123 /* what a close frame holds */
+#define REASON_MAX 123 /* bytes, the limit of a close frame */
 #define ASKED_TRIES 2
 #define REPLACED_TRIES 5
 #define REPLACED_CODE 4001
 
-/* One call while Redis and the gateways work on it. */
+/* A call that Redis or a gateway has not answered. */
 struct kick_call {
 	struct app *app;
 	struct rpc_call *call;
 	Skein__V1__KickUser *message;
-	unsigned open; /* gateways that are asked, and one for who asks them */
+	unsigned open; /* gateways that have not answered, and 1 until all are asked */
 	err_t err;
 };
 
-static const char *first_fault(const Skein__V1__KickUser *message)
+static const char *kick_api_first_fault(const Skein__V1__KickUser *message)
 {
 	struct str reason = str_from(message->reason);
 
@@ -40,7 +40,7 @@ static const char *first_fault(const Skein__V1__KickUser *message)
 	return NULL;
 }
 
-static void leave(struct kick_call *kick)
+static void kick_api_leave(struct kick_call *kick)
 {
 	if (--kick->open)
 		return;
@@ -52,17 +52,16 @@ static void leave(struct kick_call *kick)
 	mem_free(kick);
 }
 
-static void on_kicked(void *arg, err_t err)
+static void kick_api_on_kicked(void *arg, err_t err)
 {
 	struct kick_call *kick = arg;
 
 	if (err)
 		kick->err = ERR_UNAVAILABLE;
-	leave(kick);
+	kick_api_leave(kick);
 }
 
-/* By gateway. */
-static int compare_gateways(const void *a, const void *b)
+static int kick_api_compare_gateways(const void *a, const void *b)
 {
 	const struct route *one = &(*(const struct device_route *const *)a)->route;
 	const struct route *other = &(*(const struct device_route *const *)b)->route;
@@ -74,7 +73,7 @@ static int compare_gateways(const void *a, const void *b)
 }
 
 /* The first `count` of `routes` are of the same gateway. */
-static void kick_at(struct kick_call *kick, const struct device_route **routes, size_t count, uint64_t *conns)
+static void kick_api_at(struct kick_call *kick, const struct device_route **routes, size_t count, uint64_t *conns)
 {
 	const struct gateway_kick order = {
 		.node = routes[0]->route.node,
@@ -90,44 +89,37 @@ static void kick_at(struct kick_call *kick, const struct device_route **routes, 
 	for (size_t i = 0; i < count; i++)
 		conns[i] = routes[i]->route.conn;
 	kick->open++;
-	gateway_calls_kick(kick->app->gateways, &order, ASKED_TRIES, on_kicked, kick);
+	gateway_calls_kick(kick->app->gateways, &order, ASKED_TRIES, kick_api_on_kicked, kick);
 }
 
-static void kick_all(struct kick_call *kick, const struct device_route **routes, size_t count)
-{
-	uint64_t *conns = mem_alloc(count * sizeof(*conns));
-
-	qsort(routes, count, sizeof(*routes), compare_gateways);
-	for (size_t first = 0, end; first < count; first = end) {
-		for (end = first + 1; end < count && compare_gateways(&routes[first], &routes[end]) == 0;)
-			end++;
-		kick_at(kick, routes + first, end - first, conns);
-	}
-	mem_free(conns);
-}
-
-static void on_listed(void *arg, err_t err, const struct device_route *routes, size_t count)
+static void kick_api_on_listed(void *arg, err_t err, const struct device_route *routes, size_t count)
 {
 	struct kick_call *kick = arg;
 	struct str device = str_from(kick->message->device);
 	const struct device_route **chosen = mem_alloc((count + 1) * sizeof(*chosen));
+	uint64_t *conns = mem_alloc((count + 1) * sizeof(*conns));
 	size_t chosen_count = 0;
 
 	kick->err = err ? ERR_UNAVAILABLE : OK;
 	for (size_t i = 0; i < count; i++)
 		if (!device.len || str_equal(routes[i].device, device))
 			chosen[chosen_count++] = &routes[i];
-	if (chosen_count)
-		kick_all(kick, chosen, chosen_count);
+	qsort(chosen, chosen_count, sizeof(*chosen), kick_api_compare_gateways);
+	for (size_t first = 0, end; first < chosen_count; first = end) {
+		for (end = first + 1; end < chosen_count && kick_api_compare_gateways(&chosen[first], &chosen[end]) == 0;)
+			end++;
+		kick_api_at(kick, chosen + first, end - first, conns);
+	}
 	mem_free(chosen);
-	leave(kick);
+	mem_free(conns);
+	kick_api_leave(kick);
 }
 
 void kick_api_kick(struct rpc_call *call, struct str request, void *arg)
 {
 	struct app *app = arg;
 	Skein__V1__KickUser *message = skein__v1__kick_user__unpack(NULL, request.len, (const uint8_t *)request.ptr);
-	const char *fault = message ? first_fault(message) : "not a KickUser";
+	const char *fault = message ? kick_api_first_fault(message) : "not a KickUser";
 
 	if (fault) {
 		rpc_reply_error(call, ERR_INVALID_ARGUMENT, fault);
@@ -137,7 +129,7 @@ void kick_api_kick(struct rpc_call *call, struct str request, void *arg)
 	}
 	struct kick_call *kick = MEM_NEW(struct kick_call);
 	*kick = (struct kick_call){ .app = app, .call = call, .message = message, .open = 1 };
-	route_list(app->redis, str_from(message->uid), on_listed, kick);
+	route_list(app->redis, str_from(message->uid), kick_api_on_listed, kick);
 }
 
 void kick_replaced(struct app *app, struct str uid, struct str device, const struct device_route *replaced)

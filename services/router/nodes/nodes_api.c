@@ -7,16 +7,16 @@
 #include "router/app.h"
 #include "cluster/node_registry.h"
 
-#define OTHERS_MAX 256 /* that a draining gateway is told of */
+#define OTHERS_MAX 256 /* gateways named to a draining one, so that they fit on the stack */
 
-/* One call while Redis works on it. */
+/* A call that Redis has not answered. */
 struct node_call {
 	struct app *app;
 	struct rpc_call *call;
 	struct node node;
 };
 
-static const char *first_fault(const Skein__V1__Node *request, struct node *node)
+static const char *nodes_api_first_fault(const Skein__V1__Node *request, struct node *node)
 {
 	struct str cell = str_from(request->cell);
 
@@ -39,15 +39,15 @@ static const char *first_fault(const Skein__V1__Node *request, struct node *node
 	return NULL;
 }
 
-/* The call with its node read, or NULL when it was refused. */
-static struct node_call *open_call(struct app *app, struct rpc_call *call, struct str request)
+/* Reads the call's node. NULL: the call was answered with an error. */
+static struct node_call *nodes_api_open(struct app *app, struct rpc_call *call, struct str request)
 {
 	Skein__V1__Node *message = skein__v1__node__unpack(NULL, request.len, (const uint8_t *)request.ptr);
 	struct node_call *open = MEM_NEW(struct node_call);
 
 	open->app = app;
 	open->call = call;
-	const char *fault = message ? first_fault(message, &open->node) : "not a Node";
+	const char *fault = message ? nodes_api_first_fault(message, &open->node) : "not a Node";
 	if (message)
 		skein__v1__node__free_unpacked(message, NULL);
 	if (!fault)
@@ -57,7 +57,7 @@ static struct node_call *open_call(struct app *app, struct rpc_call *call, struc
 	return NULL;
 }
 
-static void on_registered(void *arg, err_t err, uint64_t epoch)
+static void nodes_api_on_registered(void *arg, err_t err, uint64_t epoch)
 {
 	struct node_call *open = arg;
 
@@ -78,19 +78,19 @@ static void on_registered(void *arg, err_t err, uint64_t epoch)
 
 /* ---- where the clients of a draining gateway may go ---- */
 
-static bool may_take_over(const struct node *other, const struct node *leaving, bool is_same_cell)
+static bool nodes_api_may_take_over(const struct node *other, const struct node *leaving, bool is_same_cell)
 {
 	return !other->is_draining && strcmp(other->name, leaving->name) != 0 &&
 	       (strcmp(other->cell, leaving->cell) == 0) == is_same_cell;
 }
 
-static size_t others_of_cell(Skein__V1__OtherGateway *out, const struct node *const *nodes, size_t count,
-                             const struct node *leaving, bool is_same_cell)
+static size_t nodes_api_others_of_cell(Skein__V1__OtherGateway *out, const struct node *const *nodes, size_t count,
+                                       const struct node *leaving, bool is_same_cell)
 {
 	size_t found = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (!may_take_over(nodes[i], leaving, is_same_cell))
+		if (!nodes_api_may_take_over(nodes[i], leaving, is_same_cell))
 			continue;
 		skein__v1__other_gateway__init(&out[found]);
 		out[found].ws_url = (char *)nodes[i]->ws_url;
@@ -100,7 +100,7 @@ static size_t others_of_cell(Skein__V1__OtherGateway *out, const struct node *co
 	return found;
 }
 
-static void reply_renewed(const struct node_call *open, bool was_out)
+static void nodes_api_reply_renewed(const struct node_call *open, bool was_out)
 {
 	const struct node *nodes[OTHERS_MAX];
 	Skein__V1__OtherGateway others[OTHERS_MAX], *pointers[OTHERS_MAX];
@@ -109,9 +109,9 @@ static void reply_renewed(const struct node_call *open, bool was_out)
 
 	size_t count = open->node.is_draining ? node_list_all(open->app->nodes, nodes, OTHERS_MAX) : 0;
 	answer.was_out = was_out;
-	answer.n_others = others_of_cell(others, nodes, count, &open->node, true);
+	answer.n_others = nodes_api_others_of_cell(others, nodes, count, &open->node, true);
 	if (!answer.n_others)
-		answer.n_others = others_of_cell(others, nodes, count, &open->node, false);
+		answer.n_others = nodes_api_others_of_cell(others, nodes, count, &open->node, false);
 	for (size_t i = 0; i < answer.n_others; i++)
 		pointers[i] = &others[i];
 	answer.others = pointers;
@@ -121,7 +121,7 @@ static void reply_renewed(const struct node_call *open, bool was_out)
 	buf_release(&bytes);
 }
 
-static void on_renewed(void *arg, err_t err, bool was_out)
+static void nodes_api_on_renewed(void *arg, err_t err, bool was_out)
 {
 	struct node_call *open = arg;
 
@@ -131,39 +131,39 @@ static void on_renewed(void *arg, err_t err, bool was_out)
 	if (err)
 		rpc_reply_error(open->call, err, NULL);
 	else
-		reply_renewed(open, was_out);
+		nodes_api_reply_renewed(open, was_out);
 	mem_free(open);
 }
 
-static void on_removed(void *arg, err_t err, bool was_out)
+static void nodes_api_on_removed(void *arg, err_t err, bool was_out)
 {
 	struct node_call *open = arg;
 
 	if (!err)
 		log_info("gateway left", LOG_TEXT("gateway", open->node.name), LOG_U64("epoch", open->node.epoch));
-	on_renewed(arg, err, was_out);
+	nodes_api_on_renewed(arg, err, was_out);
 }
 
 void nodes_api_register(struct rpc_call *call, struct str request, void *arg)
 {
-	struct node_call *open = open_call(arg, call, request);
+	struct node_call *open = nodes_api_open(arg, call, request);
 
 	if (open)
-		node_register(open->app->redis, &open->node, on_registered, open);
+		node_register(open->app->redis, &open->node, nodes_api_on_registered, open);
 }
 
 void nodes_api_renew(struct rpc_call *call, struct str request, void *arg)
 {
-	struct node_call *open = open_call(arg, call, request);
+	struct node_call *open = nodes_api_open(arg, call, request);
 
 	if (open)
-		node_renew(open->app->redis, &open->node, on_renewed, open);
+		node_renew(open->app->redis, &open->node, nodes_api_on_renewed, open);
 }
 
 void nodes_api_remove(struct rpc_call *call, struct str request, void *arg)
 {
-	struct node_call *open = open_call(arg, call, request);
+	struct node_call *open = nodes_api_open(arg, call, request);
 
 	if (open)
-		node_remove(open->app->redis, str_from(open->node.name), open->node.epoch, on_removed, open);
+		node_remove(open->app->redis, str_from(open->node.name), open->node.epoch, nodes_api_on_removed, open);
 }

@@ -27,7 +27,7 @@ static void an_epoch_is_fifteen_digits_and_read_back(void **state)
 	}
 }
 
-static void what_is_no_epoch_is_none(void **state)
+static void a_malformed_epoch_is_0(void **state)
 {
 	static const char *const texts[] = {
 		"", "0", "000000000000000", "abc", "0000000000000abcd", "00000000000000g", "00000000000000A", "-00000000000001",
@@ -44,7 +44,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_epoch_is_fifteen_digits_and_read_back),
-		cmocka_unit_test(what_is_no_epoch_is_none),
+		cmocka_unit_test(a_malformed_epoch_is_0),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ static void an_entry_is_read_back(void **state)
 	assert_int_equal(seq, 1);
 }
 
-static void what_is_no_entry_is_refused(void **state)
+static void a_malformed_entry_is_refused(void **state)
 {
 	static const char *const texts[] = {
 		"", " ", "g:team", "g:team ", "g:team x", "g:team 0", "g:team -1", "g:team 1 ", "g:team  1", " g:team 1", "team 1",
@@ -95,7 +95,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_entry_names_a_message),
 		cmocka_unit_test(an_entry_is_read_back),
-		cmocka_unit_test(what_is_no_entry_is_refused),
+		cmocka_unit_test(a_malformed_entry_is_refused),
 		cmocka_unit_test(a_users_keys_share_the_hash_tag),
 		cmocka_unit_test(a_script_is_told_the_time_and_how_long_an_inbox_lives),
 	};

@@ -52,7 +52,7 @@ static void a_node_is_read_as_it_was_written(void **state)
 	assert_int_equal(read.lag_ms, 3);
 }
 
-static void what_a_newer_version_adds_is_skipped(void **state)
+static void fields_of_a_newer_version_are_skipped(void **state)
 {
 	const struct str texts[] = { STR("epoch"), STR("5"), STR("colour"), STR("green") };
 	struct node read = { .epoch = 0 };
@@ -63,7 +63,7 @@ static void what_a_newer_version_adds_is_skipped(void **state)
 	assert_int_equal(read.epoch, 5);
 }
 
-static void what_is_no_node_is_refused(void **state)
+static void a_malformed_node_is_refused(void **state)
 {
 	static const char long_cell[] = "01234567890123456789012345678901234567890123456789012345678901234";
 	const struct str texts[][4] = {
@@ -88,7 +88,7 @@ static void what_is_no_node_is_refused(void **state)
 	assert_true(node_record_read(&read, STR("name"), answer_of(&answer, good, 2)));
 }
 
-static void when_a_node_was_seen_is_read_back(void **state)
+static void the_last_epoch_and_time_of_a_node_are_read_back(void **state)
 {
 	static const char *const bad[] = { "", "5", "5|", "|5", "5|6|7", "a|5", "5|-1" };
 	struct buf text = { 0 };
@@ -108,9 +108,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_node_is_read_as_it_was_written),
-		cmocka_unit_test(what_a_newer_version_adds_is_skipped),
-		cmocka_unit_test(what_is_no_node_is_refused),
-		cmocka_unit_test(when_a_node_was_seen_is_read_back),
+		cmocka_unit_test(fields_of_a_newer_version_are_skipped),
+		cmocka_unit_test(a_malformed_node_is_refused),
+		cmocka_unit_test(the_last_epoch_and_time_of_a_node_are_read_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,7 @@ static void a_route_is_read_as_it_was_written(void **state)
 	buf_release(&text);
 }
 
-static void what_is_no_route_is_refused(void **state)
+static void a_malformed_route_is_refused(void **state)
 {
 	static const char *const texts[] = {
 		"", "|", "||||", "gateway-1", "gateway-1|7|1|ios", "gateway-1|7|1|ios|", "gateway-1|7|1|ios|5|6", "|7|1|ios|5",
@@ -66,7 +66,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_route_is_read_as_it_was_written),
-		cmocka_unit_test(what_is_no_route_is_refused),
+		cmocka_unit_test(a_malformed_route_is_refused),
 		cmocka_unit_test(noise_is_refused_without_harm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ static Skein__V1__Audience *over_the_wire(const struct audience *audience, enum 
 	return read;
 }
 
-static void targets_carry_their_numbers_the_senders_apart(void **state)
+static void targets_carry_their_offsets_with_the_senders_in_a_list_of_their_own(void **state)
 {
 	struct fanout_target targets[] = {
 		{ .conn = 7, .offset = 70, .epoch = 700 },
@@ -55,7 +55,7 @@ static void targets_carry_their_numbers_the_senders_apart(void **state)
 	skein__v1__audience__free_unpacked(read, NULL);
 }
 
-static void targets_without_a_number_are_connections_alone(void **state)
+static void targets_without_an_offset_are_only_connections(void **state)
 {
 	struct fanout_target targets[] = { { .conn = 7 }, { .conn = 8, .recipient = 1 } };
 	const struct audience audience = { .kind = AUDIENCE_OF_TARGETS, .targets = { .items = targets, .count = 2 } };
@@ -69,7 +69,7 @@ static void targets_without_a_number_are_connections_alone(void **state)
 	skein__v1__audience__free_unpacked(read, NULL);
 }
 
-static void users_are_named_though_their_texts_are_not_terminated(void **state)
+static void uids_need_not_be_terminated(void **state)
 {
 	const struct str uids[] = { str_of("alicebob", 5), str_of("bobcarol", 3) };
 	const struct audience audience = { .kind = AUDIENCE_OF_USERS, .users = { .uids = uids, .count = 2 } };
@@ -113,9 +113,9 @@ static void a_group_carries_its_seq_and_a_room_its_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(targets_carry_their_numbers_the_senders_apart),
-		cmocka_unit_test(targets_without_a_number_are_connections_alone),
-		cmocka_unit_test(users_are_named_though_their_texts_are_not_terminated),
+		cmocka_unit_test(targets_carry_their_offsets_with_the_senders_in_a_list_of_their_own),
+		cmocka_unit_test(targets_without_an_offset_are_only_connections),
+		cmocka_unit_test(uids_need_not_be_terminated),
 		cmocka_unit_test(everybody_is_a_list_of_no_users),
 		cmocka_unit_test(a_group_carries_its_seq_and_a_room_its_name),
 	};

@@ -22,7 +22,7 @@ static struct fanout_plan plan_targets(struct fanout_target *targets, size_t cou
 	return fanout_plan(&audience, gateways, gateway_count, FANOUT_UNICAST);
 }
 
-static void nobody_connected_gives_no_batch(void **state)
+static void without_a_connection_there_is_no_batch(void **state)
 {
 	(void)state;
 	struct fanout_plan plan = plan_targets(NULL, 0, all_alive, ARRAY_LEN(all_alive));
@@ -56,7 +56,7 @@ static void each_gateway_gets_one_batch_with_all_its_connections(void **state)
 	fanout_plan_release(&plan);
 }
 
-static void the_senders_connections_stand_first_in_their_batch(void **state)
+static void the_senders_connections_are_first_in_their_batch(void **state)
 {
 	struct fanout_target targets[] = {
 		{ .gateway = 0, .recipient = 0, .conn = 1 },
@@ -291,7 +291,7 @@ static void automatic_looks_few_users_up_and_broadcasts_to_many(void **state)
 	mem_free(uids);
 }
 
-static void automatic_sends_to_known_gateways_alone(void **state)
+static void automatic_sends_only_to_known_gateways(void **state)
 {
 	const struct audience room = { .kind = AUDIENCE_OF_ROOM, .room = STR("lobby") };
 	(void)state;
@@ -304,9 +304,9 @@ static void automatic_sends_to_known_gateways_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nobody_connected_gives_no_batch),
+		cmocka_unit_test(without_a_connection_there_is_no_batch),
 		cmocka_unit_test(each_gateway_gets_one_batch_with_all_its_connections),
-		cmocka_unit_test(the_senders_connections_stand_first_in_their_batch),
+		cmocka_unit_test(the_senders_connections_are_first_in_their_batch),
 		cmocka_unit_test(connections_of_a_dead_gateway_are_in_no_batch_and_are_counted),
 		cmocka_unit_test(every_living_target_is_in_exactly_one_batch),
 		cmocka_unit_test(a_broadcast_to_many_users_is_split_and_names_each_once),
@@ -317,7 +317,7 @@ int main(void)
 		cmocka_unit_test(a_room_that_is_broadcast_is_one_record),
 		cmocka_unit_test(a_mode_that_is_set_is_kept),
 		cmocka_unit_test(automatic_looks_few_users_up_and_broadcasts_to_many),
-		cmocka_unit_test(automatic_sends_to_known_gateways_alone),
+		cmocka_unit_test(automatic_sends_only_to_known_gateways),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ static void assert_only(struct missed_offsets *missed, uint64_t conn, uint64_t e
 	assert_int_equal(missed->count, 0);
 }
 
-static void of_a_connection_the_highest_number_is_kept(void **state)
+static void the_highest_offset_of_a_connection_is_kept(void **state)
 {
 	struct missed_offsets missed;
 	(void)state;
@@ -53,7 +53,7 @@ static void of_a_connection_the_highest_number_is_kept(void **state)
 	missed_offsets_release(&missed);
 }
 
-static void an_inbox_that_was_made_anew_begins_anew(void **state)
+static void an_offset_of_a_new_epoch_replaces_a_higher_one(void **state)
 {
 	struct missed_offsets missed;
 	(void)state;
@@ -65,7 +65,7 @@ static void an_inbox_that_was_made_anew_begins_anew(void **state)
 	missed_offsets_release(&missed);
 }
 
-static void each_connection_is_taken_once_however_many_at_a_time(void **state)
+static void each_connection_is_taken_once_in_portions_of_any_size(void **state)
 {
 	struct missed_offsets missed;
 	bool is_taken[100] = { 0 };
@@ -92,7 +92,7 @@ static void each_connection_is_taken_once_however_many_at_a_time(void **state)
 	missed_offsets_release(&missed);
 }
 
-static void of_an_audience_without_numbers_nothing_is_noted(void **state)
+static void an_audience_without_offsets_notes_nothing(void **state)
 {
 	struct missed_offsets missed;
 	uint64_t conn = 7;
@@ -115,7 +115,7 @@ static void of_an_audience_without_numbers_nothing_is_noted(void **state)
 	missed_offsets_release(&missed);
 }
 
-static void what_is_not_taken_is_freed(void **state)
+static void releasing_frees_the_rest(void **state)
 {
 	struct missed_offsets missed;
 	(void)state;
@@ -126,7 +126,7 @@ static void what_is_not_taken_is_freed(void **state)
 	missed_offsets_release(&missed);
 }
 
-static void of_more_connections_than_a_gateway_holds_nothing_is_kept(void **state)
+static void over_the_limit_of_connections_nothing_is_noted(void **state)
 {
 	struct missed_offsets missed;
 	(void)state;
@@ -141,12 +141,12 @@ static void of_more_connections_than_a_gateway_holds_nothing_is_kept(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(of_a_connection_the_highest_number_is_kept),
-		cmocka_unit_test(an_inbox_that_was_made_anew_begins_anew),
-		cmocka_unit_test(each_connection_is_taken_once_however_many_at_a_time),
-		cmocka_unit_test(of_an_audience_without_numbers_nothing_is_noted),
-		cmocka_unit_test(what_is_not_taken_is_freed),
-		cmocka_unit_test(of_more_connections_than_a_gateway_holds_nothing_is_kept),
+		cmocka_unit_test(the_highest_offset_of_a_connection_is_kept),
+		cmocka_unit_test(an_offset_of_a_new_epoch_replaces_a_higher_one),
+		cmocka_unit_test(each_connection_is_taken_once_in_portions_of_any_size),
+		cmocka_unit_test(an_audience_without_offsets_notes_nothing),
+		cmocka_unit_test(releasing_frees_the_rest),
+		cmocka_unit_test(over_the_limit_of_connections_nothing_is_noted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

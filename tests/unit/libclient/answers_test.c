@@ -24,7 +24,7 @@ static unsigned drop(struct list *items)
 	return count;
 }
 
-static void a_message_without_what_names_it_is_none(void **state)
+static void a_message_without_a_required_field_is_refused(void **state)
 {
 	static const char *const texts[] = {
 		"{}",
@@ -65,7 +65,7 @@ static bool page_of(const char *text, struct inbox_page *page)
 	return is_good;
 }
 
-static void a_page_with_anything_wrong_is_none_and_leaves_nothing(void **state)
+static void an_invalid_page_is_refused_and_leaves_nothing_allocated(void **state)
 {
 	static const char *const texts[] = {
 		"{}",
@@ -121,7 +121,7 @@ static bool history_of(const char *text, struct list *items, bool *is_last)
 	return is_good;
 }
 
-static void history_is_of_its_conversation_and_goes_up(void **state)
+static void history_has_messages_of_its_conversation_with_rising_seqs(void **state)
 {
 	struct list items;
 	bool is_last;
@@ -168,7 +168,7 @@ static bool endpoints_of(const char *text, struct answer_endpoints *endpoints)
 	return is_good;
 }
 
-static void endpoints_are_web_socket_urls(void **state)
+static void endpoints_are_websocket_urls(void **state)
 {
 	struct answer_endpoints endpoints;
 
@@ -208,7 +208,7 @@ static void a_state_that_is_written_is_read_as_it_was(void **state)
 	inbox_release(&other);
 }
 
-static void a_state_that_is_none_is_refused(void **state)
+static void a_malformed_state_is_refused(void **state)
 {
 	static const char *const texts[] = {
 		"x",
@@ -234,14 +234,14 @@ static void a_state_that_is_none_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_message_without_what_names_it_is_none),
-		cmocka_unit_test(a_page_with_anything_wrong_is_none_and_leaves_nothing),
+		cmocka_unit_test(a_message_without_a_required_field_is_refused),
+		cmocka_unit_test(an_invalid_page_is_refused_and_leaves_nothing_allocated),
 		cmocka_unit_test(a_page_is_read_with_its_messages_or_its_conversations),
-		cmocka_unit_test(history_is_of_its_conversation_and_goes_up),
+		cmocka_unit_test(history_has_messages_of_its_conversation_with_rising_seqs),
 		cmocka_unit_test(a_message_that_is_nested_as_deep_as_the_server_takes_it_is_read_in_a_page),
-		cmocka_unit_test(endpoints_are_web_socket_urls),
+		cmocka_unit_test(endpoints_are_websocket_urls),
 		cmocka_unit_test(a_state_that_is_written_is_read_as_it_was),
-		cmocka_unit_test(a_state_that_is_none_is_refused),
+		cmocka_unit_test(a_malformed_state_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,7 @@ static void members_that_are_not_set_are_left_out(void **state)
 	                 "\"type\":\"text\",\"body\":{\"text\":\"hi\"},\"time\":1700000000000}");
 }
 
-static void every_member_has_its_place(void **state)
+static void all_members_are_written_in_their_order(void **state)
 {
 	char *mentions[] = { (char *)"bob", (char *)"carol" };
 	Skein__V1__Message message = plain_message();
@@ -75,7 +75,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(members_that_are_not_set_are_left_out),
-		cmocka_unit_test(every_member_has_its_place),
+		cmocka_unit_test(all_members_are_written_in_their_order),
 		cmocka_unit_test(a_message_without_a_body_has_no_body),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@ struct app {
 	char calls[64]; /* a letter for each callback */
 	err_t prepare_err, start_err, migrate_err;
 	bool fails_at_once;
-	const char *raises; /* signals, "H" or "T"; the next one is raised when the last one was handled */
+	const char *raises; /* signals, "H" or "T"; each is raised when the one before was handled */
 	struct task next;
 };
 
@@ -156,13 +156,13 @@ static void a_service_that_has_failed_ends_with_1(void **state)
 	assert_string_equal(app.calls, "psdf");
 }
 
-static void a_hangup_reads_the_options_again_and_tells_the_service(void **state)
+static void sighup_reads_the_options_again_and_tells_the_service(void **state)
 {
 	(void)state;
 
 	app.raises = "HT";
 	assert_int_equal(setenv("SKEIN_LIMIT", "7", 1), 0);
-	assert_int_equal(RUN("--limit=6"), 0); /* the command line wins */
+	assert_int_equal(RUN("--limit=6"), 0); /* the command line overrides the file */
 	assert_string_equal(app.calls, "psrdf");
 	reset(NULL);
 	app.raises = "HT";
@@ -187,7 +187,7 @@ static void help_ends_with_0_before_anything_is_made(void **state)
 	assert_string_equal(app.calls, "");
 }
 
-static void migrating_is_all_that_the_process_does(void **state)
+static void a_process_that_migrates_does_nothing_else(void **state)
 {
 	(void)state;
 
@@ -197,7 +197,7 @@ static void migrating_is_all_that_the_process_does(void **state)
 	assert_string_equal(app.calls, "mm");
 }
 
-static void what_cannot_be_prepared_is_not_started(void **state)
+static void a_service_that_fails_to_prepare_is_not_started(void **state)
 {
 	(void)state;
 
@@ -212,11 +212,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_signal_drains_and_the_process_ends_with_0, reset),
 		cmocka_unit_test_setup(a_service_that_has_failed_ends_with_1, reset),
-		cmocka_unit_test_setup(a_hangup_reads_the_options_again_and_tells_the_service, reset),
+		cmocka_unit_test_setup(sighup_reads_the_options_again_and_tells_the_service, reset),
 		cmocka_unit_test_setup(an_invalid_option_ends_with_2_before_anything_is_made, reset),
 		cmocka_unit_test_setup(help_ends_with_0_before_anything_is_made, reset),
-		cmocka_unit_test_setup(migrating_is_all_that_the_process_does, reset),
-		cmocka_unit_test_setup(what_cannot_be_prepared_is_not_started, reset),
+		cmocka_unit_test_setup(a_process_that_migrates_does_nothing_else, reset),
+		cmocka_unit_test_setup(a_service_that_fails_to_prepare_is_not_started, reset),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

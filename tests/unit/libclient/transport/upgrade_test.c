@@ -33,7 +33,7 @@ static void an_upgrade_counts_only_with_the_answer_to_its_own_key(void **state)
 	assert_int_equal(answer.status, 0);
 }
 
-static void a_refusal_tells_its_status_and_when_to_come_back(void **state)
+static void a_refusal_has_its_status_and_its_retry_after(void **state)
 {
 	struct upgrade_answer answer;
 	struct str rest;
@@ -47,7 +47,7 @@ static void a_refusal_tells_its_status_and_when_to_come_back(void **state)
 	assert_int_equal(answer.retry_after_ms, 0);
 }
 
-static void what_is_no_answer_has_status_0(void **state)
+static void a_malformed_answer_has_status_0(void **state)
 {
 	static const char *const texts[] = { "SSH-2.0\r\n\r\n", "\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 abc\r\n\r\n",
 		                             ("HTTP/1.1 20"
@@ -72,8 +72,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_upgrade_counts_only_with_the_answer_to_its_own_key),
-		cmocka_unit_test(a_refusal_tells_its_status_and_when_to_come_back),
-		cmocka_unit_test(what_is_no_answer_has_status_0),
+		cmocka_unit_test(a_refusal_has_its_status_and_its_retry_after),
+		cmocka_unit_test(a_malformed_answer_has_status_0),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

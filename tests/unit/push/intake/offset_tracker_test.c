@@ -26,7 +26,7 @@ static void the_end_of_the_finished_prefix_may_be_committed(void **state)
 	offset_tracker_release(&tracker);
 }
 
-static void offsets_that_kafka_left_out_are_no_hole(void **state)
+static void offsets_that_kafka_skips_are_no_hole(void **state)
 {
 	struct offset_tracker tracker;
 	(void)state;
@@ -55,8 +55,8 @@ static void an_offset_that_is_not_under_way_is_ignored(void **state)
 	offset_tracker_release(&tracker);
 }
 
-/* Against the obvious way to do it, with what is under way growing and shrinking across many laps of the ring. */
-static void any_order_gives_what_a_plain_scan_gives(void **state)
+/* The records under way grow and shrink over many laps of the ring. */
+static void finishing_in_any_order_commits_the_same_as_a_plain_scan(void **state)
 {
 	enum { COUNT = 5000,
 	       WINDOW = 300 };
@@ -91,9 +91,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_end_of_the_finished_prefix_may_be_committed),
-		cmocka_unit_test(offsets_that_kafka_left_out_are_no_hole),
+		cmocka_unit_test(offsets_that_kafka_skips_are_no_hole),
 		cmocka_unit_test(an_offset_that_is_not_under_way_is_ignored),
-		cmocka_unit_test(any_order_gives_what_a_plain_scan_gives),
+		cmocka_unit_test(finishing_in_any_order_commits_the_same_as_a_plain_scan),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ static unsigned interval(struct delivery_wait *wait, unsigned count, unsigned to
 	return wait_ms;
 }
 
-static void the_wait_is_what_is_there_at_the_pace(void **state)
+static void the_wait_is_the_messages_in_flight_and_in_kafka_at_the_pace(void **state)
 {
 	struct delivery_wait wait = { 0 };
 	(void)state;
@@ -27,7 +27,7 @@ static void the_wait_is_what_is_there_at_the_pace(void **state)
 	assert_int_equal(interval(&wait, 400, 240, 1000, 2000), 750);
 }
 
-static void what_is_stuck_does_not_count_while_others_pass_it(void **state)
+static void stuck_messages_do_not_count_while_others_pass_them(void **state)
 {
 	struct delivery_wait wait = { 0 };
 	(void)state;
@@ -36,7 +36,7 @@ static void what_is_stuck_does_not_count_while_others_pass_it(void **state)
 	assert_in_range(interval(&wait, 100, 5, 5000, 0), 1, 99);
 }
 
-static void where_nothing_ends_there_is_nothing_to_say(void **state)
+static void without_a_message_that_ends_there_is_no_estimate(void **state)
 {
 	struct delivery_wait wait = { 0 };
 	unsigned wait_ms;
@@ -83,9 +83,9 @@ static void the_pace_of_one_interval_does_not_decide(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_wait_is_what_is_there_at_the_pace),
-		cmocka_unit_test(what_is_stuck_does_not_count_while_others_pass_it),
-		cmocka_unit_test(where_nothing_ends_there_is_nothing_to_say),
+		cmocka_unit_test(the_wait_is_the_messages_in_flight_and_in_kafka_at_the_pace),
+		cmocka_unit_test(stuck_messages_do_not_count_while_others_pass_them),
+		cmocka_unit_test(without_a_message_that_ends_there_is_no_estimate),
 		cmocka_unit_test(a_few_slow_messages_are_no_queue),
 		cmocka_unit_test(the_backlog_of_an_outage_is_seen_at_once_and_shrinks),
 		cmocka_unit_test(the_pace_of_one_interval_does_not_decide),

@@ -13,7 +13,7 @@
 #define VERSION 7
 #define PLACE(seq) ((int64_t)(1000 + (seq)))
 
-/* A message with a body of that size, as it was read from PostgreSQL, where nobody knows its place. */
+/* A message with a body of that size, as read from PostgreSQL: without a place in Kafka. */
 static struct outgoing *read_message(uint64_t seq, size_t body_size)
 {
 	Skein__V1__Message message = SKEIN__V1__MESSAGE__INIT;
@@ -34,7 +34,7 @@ static struct outgoing *read_message(uint64_t seq, size_t body_size)
 	return outgoing;
 }
 
-/* As it came from Kafka. */
+/* A message that came from Kafka. */
 static struct outgoing *taken_message(uint64_t seq, size_t body_size)
 {
 	struct outgoing *outgoing = read_message(seq, body_size);
@@ -69,7 +69,7 @@ static void remove_first(struct reorder_buffer *pending, uint64_t seq)
 	outgoing_free(first);
 }
 
-/* Nothing is left, and nothing is counted. */
+/* Removes all messages, and expects that nothing is counted then. */
 static void assert_empty(const struct reorder_buffer *pending)
 {
 	assert_null(reorder_buffer_first(pending));
@@ -93,7 +93,7 @@ static void assert_slim(const struct outgoing *outgoing, uint64_t seq)
 	assert_int_equal(outgoing->offset, PLACE(seq));
 }
 
-static void the_lowest_seq_is_first_however_they_come(void **state)
+static void the_lowest_seq_is_first_in_any_order_of_arrival(void **state)
 {
 	static const uint64_t seqs[] = { 5, 2, 9, 1, 7, 3 }, in_order[] = { 1, 2, 3, 5, 7, 9 };
 	struct reorder_buffer pending;
@@ -108,7 +108,7 @@ static void the_lowest_seq_is_first_however_they_come(void **state)
 	assert_empty(&pending);
 }
 
-static void of_two_with_one_seq_the_one_that_came_first_is_first(void **state)
+static void of_two_messages_with_one_seq_the_earlier_arrival_is_first(void **state)
 {
 	struct reorder_buffer pending;
 	(void)state;
@@ -124,7 +124,7 @@ static void of_two_with_one_seq_the_one_that_came_first_is_first(void **state)
 	assert_empty(&pending);
 }
 
-static void behind_as_many_as_may_wait_a_message_is_only_its_place(void **state)
+static void over_the_limit_of_messages_a_new_message_is_slim(void **state)
 {
 	struct reorder_buffer pending;
 	(void)state;
@@ -139,7 +139,7 @@ static void behind_as_many_as_may_wait_a_message_is_only_its_place(void **state)
 	remove_all(&pending);
 }
 
-static void behind_as_many_bytes_as_may_wait_a_message_is_only_its_place(void **state)
+static void over_the_limit_of_bytes_a_new_message_is_slim(void **state)
 {
 	struct reorder_buffer pending;
 	uint64_t seq = 0;
@@ -161,7 +161,7 @@ static void behind_as_many_bytes_as_may_wait_a_message_is_only_its_place(void **
 	remove_all(&pending);
 }
 
-static void one_that_comes_before_all_others_stays_whole_however_many_they_are(void **state)
+static void the_message_with_the_lowest_seq_stays_whole_over_the_limit(void **state)
 {
 	struct reorder_buffer pending;
 	(void)state;
@@ -177,7 +177,7 @@ static void one_that_comes_before_all_others_stays_whole_however_many_they_are(v
 	remove_all(&pending);
 }
 
-static void a_message_that_is_only_its_place_gets_its_content_from_postgresql(void **state)
+static void a_slim_message_gets_its_content_from_postgresql(void **state)
 {
 	struct reorder_buffer pending;
 	(void)state;
@@ -191,7 +191,7 @@ static void a_message_that_is_only_its_place_gets_its_content_from_postgresql(vo
 	assert_false(slim->is_slim);
 	assert_string_equal(slim->record->message->body, "xxx");
 	assert_int_equal(slim->offset, PLACE(REORDER_MAX + 1));
-	assert_int_equal(slim->record->member_version, VERSION); /* of its own record, not of the one the gap was read for */
+	assert_int_equal(slim->record->member_version, VERSION); /* of its own record, not of the copy that was read */
 	assert_int_equal(slim->bytes, read->bytes);
 	assert_int_equal(pending.whole, REORDER_MAX + 1);
 	assert_int_equal(pending.whole_bytes, before + slim->bytes);
@@ -200,7 +200,7 @@ static void a_message_that_is_only_its_place_gets_its_content_from_postgresql(vo
 	remove_all(&pending);
 }
 
-static void one_that_is_read_and_was_missing_takes_its_place(void **state)
+static void a_missing_message_that_is_read_is_put_in_its_order(void **state)
 {
 	struct reorder_buffer pending;
 	(void)state;
@@ -221,7 +221,7 @@ static void one_that_is_read_and_was_missing_takes_its_place(void **state)
 	assert_empty(&pending);
 }
 
-static void one_that_is_read_and_is_there_already_changes_nothing(void **state)
+static void a_message_that_is_read_again_changes_nothing(void **state)
 {
 	struct reorder_buffer pending;
 	(void)state;
@@ -241,7 +241,7 @@ static void one_that_is_read_and_is_there_already_changes_nothing(void **state)
 	assert_empty(&pending);
 }
 
-static void one_whole_message_that_leaves_makes_room_for_one_and_a_place_that_leaves_for_none(void **state)
+static void removing_a_whole_message_makes_room_for_one_and_removing_a_slim_message_for_none(void **state)
 {
 	struct reorder_buffer pending;
 	(void)state;
@@ -263,15 +263,15 @@ static void one_whole_message_that_leaves_makes_room_for_one_and_a_place_that_le
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_lowest_seq_is_first_however_they_come),
-		cmocka_unit_test(of_two_with_one_seq_the_one_that_came_first_is_first),
-		cmocka_unit_test(behind_as_many_as_may_wait_a_message_is_only_its_place),
-		cmocka_unit_test(behind_as_many_bytes_as_may_wait_a_message_is_only_its_place),
-		cmocka_unit_test(one_that_comes_before_all_others_stays_whole_however_many_they_are),
-		cmocka_unit_test(a_message_that_is_only_its_place_gets_its_content_from_postgresql),
-		cmocka_unit_test(one_that_is_read_and_was_missing_takes_its_place),
-		cmocka_unit_test(one_that_is_read_and_is_there_already_changes_nothing),
-		cmocka_unit_test(one_whole_message_that_leaves_makes_room_for_one_and_a_place_that_leaves_for_none),
+		cmocka_unit_test(the_lowest_seq_is_first_in_any_order_of_arrival),
+		cmocka_unit_test(of_two_messages_with_one_seq_the_earlier_arrival_is_first),
+		cmocka_unit_test(over_the_limit_of_messages_a_new_message_is_slim),
+		cmocka_unit_test(over_the_limit_of_bytes_a_new_message_is_slim),
+		cmocka_unit_test(the_message_with_the_lowest_seq_stays_whole_over_the_limit),
+		cmocka_unit_test(a_slim_message_gets_its_content_from_postgresql),
+		cmocka_unit_test(a_missing_message_that_is_read_is_put_in_its_order),
+		cmocka_unit_test(a_message_that_is_read_again_changes_nothing),
+		cmocka_unit_test(removing_a_whole_message_makes_room_for_one_and_removing_a_slim_message_for_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The member cache against a naive history of a group's members; PostgreSQL is played by the test. */
+/* The member cache against a naive history of a group's members. The test plays PostgreSQL. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -20,7 +20,7 @@
 
 /* ---- the history ---- */
 
-/* Bit u of a set is user u. Before entry 1 there is the group as it was made: version 0. */
+/* Bit u of a set is user u. The new group, before entry 1, has version 0. */
 struct history {
 	uint64_t members[SEQS + 1]; /* after the entry of that seq */
 	uint64_t versions[SEQS + 1];
@@ -35,7 +35,7 @@ static void begin_history(uint64_t members)
 	history.members[0] = members;
 }
 
-/* The next entry leaves these as the members. Returns its seq. */
+/* Adds an entry after which these are the members. Returns its seq. */
 static uint64_t enter(uint64_t members)
 {
 	unsigned seq = ++history.seqs;
@@ -101,7 +101,7 @@ static void text_at(char out[64], const struct pg_params *params, int index)
 	assert_true(str_copy(out, 64, str_of(params->bytes.ptr + params->params[index].at, (size_t)params->params[index].len)));
 }
 
-/* In place of the store's: the answer comes when the test says so. */
+/* Replaces the store's function: the test decides when the answer comes. */
 void pg_query(struct pg *pg, uint64_t lane, const struct pg_statement *statement, struct pg_params *params, pg_done done, void *arg)
 {
 	(void)pg;
@@ -198,7 +198,7 @@ static void fill_delta(Skein__V1__MembershipDelta *delta, char **joined, char **
 	}
 }
 
-/* The members for the entries first ... last, which have one version; checked. */
+/* Looks up the members for the entries first ... last, which have one version, and checks them. */
 static void ask(struct member_cache *cache, uint64_t first, uint64_t last, bool with_delta)
 {
 	char *joined[USERS], *left[USERS];
@@ -266,14 +266,14 @@ static void behind_a_gap_the_members_are_read_as_of_the_version(void **state)
 
 	begin_history(0x3);
 	ask(cache, enter_message(), 1, true);
-	enter(0x7); /* not seen */
+	enter(0x7); /* the cache does not see it */
 	ask(cache, enter(0x6), 3, true);
 	assert_int_equal(asked_count, 2);
 	assert_int_equal(asked.version, 3);
 	member_cache_free(cache);
 }
 
-static void an_entry_without_its_delta_has_the_members_read(void **state)
+static void after_an_entry_without_its_delta_the_members_are_read(void **state)
 {
 	struct member_cache *cache = new_cache();
 	(void)state;
@@ -286,7 +286,7 @@ static void an_entry_without_its_delta_has_the_members_read(void **state)
 	member_cache_free(cache);
 }
 
-static void a_delta_that_does_not_fit_is_not_believed(void **state)
+static void a_delta_that_does_not_fit_is_not_applied(void **state)
 {
 	struct member_cache *cache = new_cache();
 	char *already_there[] = { "u1" };
@@ -307,7 +307,7 @@ static void a_delta_that_does_not_fit_is_not_believed(void **state)
 	member_cache_free(cache);
 }
 
-static void an_older_message_gets_the_members_of_its_time_and_the_newer_list_stays(void **state)
+static void an_older_message_gets_the_members_of_its_version_and_the_newer_list_stays(void **state)
 {
 	struct member_cache *cache = new_cache();
 	(void)state;
@@ -323,7 +323,7 @@ static void an_older_message_gets_the_members_of_its_time_and_the_newer_list_sta
 	member_cache_free(cache);
 }
 
-static void a_group_without_members_is_answered_with_nobody(void **state)
+static void the_list_of_a_group_without_members_is_empty(void **state)
 {
 	struct member_cache *cache = new_cache();
 	(void)state;
@@ -375,7 +375,7 @@ static void a_group_of_many_pages_is_read_whole(void **state)
 	member_cache_free(cache);
 }
 
-static void of_more_members_than_may_be_remembered_the_groups_unused_longest_are_forgotten(void **state)
+static void over_the_limit_of_members_the_groups_unused_for_longest_are_forgotten(void **state)
 {
 	struct member_cache *cache = new_cache();
 	(void)state;
@@ -401,8 +401,8 @@ static uint64_t random_change(uint64_t members)
 	return members;
 }
 
-/* Entries in order, with repeats of older ones, gaps, records without deltas and forgotten lists between. */
-static void whatever_comes_a_message_is_for_the_members_of_its_version(void **state)
+/* Entries in order, with repeated older entries, gaps, records without deltas and forgotten lists between them. */
+static void in_any_order_of_entries_a_message_is_for_the_members_of_its_version(void **state)
 {
 	(void)state;
 
@@ -437,14 +437,14 @@ int main(void)
 		cmocka_unit_test(changes_in_order_are_applied_and_postgresql_is_asked_once),
 		cmocka_unit_test(a_message_under_way_keeps_its_list_when_somebody_joins),
 		cmocka_unit_test(behind_a_gap_the_members_are_read_as_of_the_version),
-		cmocka_unit_test(an_entry_without_its_delta_has_the_members_read),
-		cmocka_unit_test(a_delta_that_does_not_fit_is_not_believed),
-		cmocka_unit_test(an_older_message_gets_the_members_of_its_time_and_the_newer_list_stays),
-		cmocka_unit_test(a_group_without_members_is_answered_with_nobody),
+		cmocka_unit_test(after_an_entry_without_its_delta_the_members_are_read),
+		cmocka_unit_test(a_delta_that_does_not_fit_is_not_applied),
+		cmocka_unit_test(an_older_message_gets_the_members_of_its_version_and_the_newer_list_stays),
+		cmocka_unit_test(the_list_of_a_group_without_members_is_empty),
 		cmocka_unit_test(members_that_cannot_be_read_are_asked_for_again),
 		cmocka_unit_test(a_group_of_many_pages_is_read_whole),
-		cmocka_unit_test(of_more_members_than_may_be_remembered_the_groups_unused_longest_are_forgotten),
-		cmocka_unit_test(whatever_comes_a_message_is_for_the_members_of_its_version),
+		cmocka_unit_test(over_the_limit_of_members_the_groups_unused_for_longest_are_forgotten),
+		cmocka_unit_test(in_any_order_of_entries_a_message_is_for_the_members_of_its_version),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

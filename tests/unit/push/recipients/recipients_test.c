@@ -47,7 +47,7 @@ static void a_list_is_in_the_order_of_bytes_and_has_each_uid_once(void **state)
 	recipients_unref(recipients);
 }
 
-static void a_list_of_nobody_has_nobody(void **state)
+static void an_empty_list_has_no_uid(void **state)
 {
 	(void)state;
 	struct recipients *nobody = recipients_new(NULL, 0);
@@ -57,7 +57,7 @@ static void a_list_of_nobody_has_nobody(void **state)
 	recipients_unref(nobody);
 }
 
-static void notes_to_oneself_are_for_one(void **state)
+static void a_conversation_with_oneself_has_one_recipient(void **state)
 {
 	struct conversation two, one;
 	const char *const both[] = { "alice", "bob" };
@@ -72,7 +72,7 @@ static void notes_to_oneself_are_for_one(void **state)
 	recipients_unref(of_one);
 }
 
-static void a_change_makes_another_list_and_leaves_the_first_as_it_was(void **state)
+static void a_change_makes_a_new_list_and_leaves_the_old_one_unchanged(void **state)
 {
 	char *joined[] = { "zoe", "bob", "dave" }, *left[] = { "eve", "alice" };
 	const char *const before[] = { "alice", "carol", "eve" }, *const after[] = { "bob", "carol", "dave", "zoe" };
@@ -100,7 +100,7 @@ static void everybody_may_leave_and_come_back(void **state)
 	recipients_unref(again);
 }
 
-static void a_change_that_was_made_to_another_list_does_not_fit(void **state)
+static void a_change_of_another_list_does_not_fit(void **state)
 {
 	char *member[] = { "carol" }, *stranger[] = { "bob" };
 	(void)state;
@@ -112,7 +112,7 @@ static void a_change_that_was_made_to_another_list_does_not_fit(void **state)
 	recipients_unref(crew);
 }
 
-static void a_change_with_a_repeat_or_with_what_is_no_uid_does_not_fit(void **state)
+static void a_change_with_a_repeated_or_invalid_uid_does_not_fit(void **state)
 {
 	char *repeat[] = { "bob", "bob" }, *twice[] = { "eve", "eve" }, *blank[] = { "a b" }, *empty[] = { "" };
 	(void)state;
@@ -129,12 +129,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_list_is_in_the_order_of_bytes_and_has_each_uid_once),
-		cmocka_unit_test(a_list_of_nobody_has_nobody),
-		cmocka_unit_test(notes_to_oneself_are_for_one),
-		cmocka_unit_test(a_change_makes_another_list_and_leaves_the_first_as_it_was),
+		cmocka_unit_test(an_empty_list_has_no_uid),
+		cmocka_unit_test(a_conversation_with_oneself_has_one_recipient),
+		cmocka_unit_test(a_change_makes_a_new_list_and_leaves_the_old_one_unchanged),
 		cmocka_unit_test(everybody_may_leave_and_come_back),
-		cmocka_unit_test(a_change_that_was_made_to_another_list_does_not_fit),
-		cmocka_unit_test(a_change_with_a_repeat_or_with_what_is_no_uid_does_not_fit),
+		cmocka_unit_test(a_change_of_another_list_does_not_fit),
+		cmocka_unit_test(a_change_with_a_repeated_or_invalid_uid_does_not_fit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ static void a_list_becomes_one_target(void **state)
 		{ "[::1]:9201,[fe80::1]:65535", "ipv6:[::1]:9201,[fe80::1]:65535" },
 		{ "localhost:9201", "dns:///localhost:9201" },
 		{ "dns:im.skein.svc:9201", "dns:///im.skein.svc:9201" },
-		{ "999.0.0.1:80", "dns:///999.0.0.1:80" }, /* no address: a name that will not be found */
+		{ "999.0.0.1:80", "dns:///999.0.0.1:80" }, /* not an address, so a name */
 	};
 	(void)state;
 

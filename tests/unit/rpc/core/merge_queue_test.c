@@ -26,7 +26,7 @@ static size_t take(struct merge_queue *queue, struct buf *out)
 	return len;
 }
 
-static void what_waits_leaves_as_one(void **state)
+static void waiting_messages_are_one_write(void **state)
 {
 	struct merge_queue queue;
 	struct buf out = { 0 };
@@ -59,7 +59,7 @@ static void an_empty_message_is_still_a_write(void **state)
 	buf_release(&out);
 }
 
-static void a_message_that_came_alone_is_followed_by_others(void **state)
+static void messages_that_follow_a_lone_one_are_written_after_it(void **state)
 {
 	struct merge_queue queue;
 	struct buf out = { 0 };
@@ -73,7 +73,7 @@ static void a_message_that_came_alone_is_followed_by_others(void **state)
 	buf_release(&out);
 }
 
-static void a_larger_message_than_a_write_goes_alone(void **state)
+static void a_message_larger_than_a_write_is_a_write_of_its_own(void **state)
 {
 	struct merge_queue queue;
 	struct buf out = { 0 };
@@ -92,7 +92,7 @@ static void a_larger_message_than_a_write_goes_alone(void **state)
 	buf_release(&out);
 }
 
-/* Each message says its own length first, so that a cut inside of one would show. */
+/* Each message begins with its own length, so that the test notices a write that ends inside a message. */
 static void writes_are_whole_messages_within_the_limit_in_order(void **state)
 {
 	struct merge_queue queue;
@@ -128,7 +128,7 @@ static void writes_are_whole_messages_within_the_limit_in_order(void **state)
 	buf_release(&got);
 }
 
-static void clearing_drops_everything(void **state)
+static void clearing_drops_all_messages(void **state)
 {
 	struct merge_queue queue;
 	struct buf out = { 0 };
@@ -148,12 +148,12 @@ static void clearing_drops_everything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_waits_leaves_as_one),
+		cmocka_unit_test(waiting_messages_are_one_write),
 		cmocka_unit_test(an_empty_message_is_still_a_write),
-		cmocka_unit_test(a_message_that_came_alone_is_followed_by_others),
-		cmocka_unit_test(a_larger_message_than_a_write_goes_alone),
+		cmocka_unit_test(messages_that_follow_a_lone_one_are_written_after_it),
+		cmocka_unit_test(a_message_larger_than_a_write_is_a_write_of_its_own),
 		cmocka_unit_test(writes_are_whole_messages_within_the_limit_in_order),
-		cmocka_unit_test(clearing_drops_everything),
+		cmocka_unit_test(clearing_drops_all_messages),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@ static err_t travelled(err_t err)
 	return rpc_status_error(err_grpc_status(err), str_from(err_code(err)));
 }
 
-static void a_public_error_survives_the_way(void **state)
+static void each_public_error_arrives_unchanged(void **state)
 {
 	(void)state;
 	for (unsigned i = ERR_INVALID_ARGUMENT; i <= ERR_UNAVAILABLE; i++)
@@ -20,7 +20,7 @@ static void a_public_error_survives_the_way(void **state)
 	assert_int_equal(rpc_status_error(0, (struct str){ 0 }), OK);
 }
 
-static void the_status_tells_what_the_code_does_not(void **state)
+static void errors_with_one_code_are_told_apart_by_the_status(void **state)
 {
 	(void)state;
 	assert_int_equal(travelled(ERR_TIMEOUT), ERR_TIMEOUT);
@@ -29,7 +29,7 @@ static void the_status_tells_what_the_code_does_not(void **state)
 	assert_int_equal(travelled(ERR_OUTCOME_UNKNOWN), ERR_UNAVAILABLE);
 }
 
-static void without_a_code_that_fits_the_status_counts(void **state)
+static void without_a_code_that_fits_the_status_decides(void **state)
 {
 	(void)state;
 	assert_int_equal(rpc_status_error(7, (struct str){ 0 }), ERR_PERMISSION_DENIED);
@@ -41,7 +41,7 @@ static void without_a_code_that_fits_the_status_counts(void **state)
 	assert_int_equal(rpc_status_error(-1, (struct str){ 0 }), ERR_INTERNAL);
 }
 
-static void what_grpc_says_itself_is_told_apart_from_a_server_of_ours(void **state)
+static void a_status_of_grpc_itself_is_told_apart_from_one_of_a_server(void **state)
 {
 	(void)state;
 	assert_int_equal(rpc_status_error(8, (struct str){ 0 }), ERR_TOO_LARGE);
@@ -68,7 +68,7 @@ static void a_detail_is_printable_and_never_cut_inside_an_escape(void **state)
 	assert_string_equal(out + strlen(out) - 4, "\\x0a");
 }
 
-static void only_a_well_formed_traceparent_is_one(void **state)
+static void only_a_well_formed_traceparent_is_valid(void **state)
 {
 	static const char *const others[] = {
 		"",
@@ -90,12 +90,12 @@ static void only_a_well_formed_traceparent_is_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_public_error_survives_the_way),
-		cmocka_unit_test(the_status_tells_what_the_code_does_not),
-		cmocka_unit_test(without_a_code_that_fits_the_status_counts),
-		cmocka_unit_test(what_grpc_says_itself_is_told_apart_from_a_server_of_ours),
+		cmocka_unit_test(each_public_error_arrives_unchanged),
+		cmocka_unit_test(errors_with_one_code_are_told_apart_by_the_status),
+		cmocka_unit_test(without_a_code_that_fits_the_status_decides),
+		cmocka_unit_test(a_status_of_grpc_itself_is_told_apart_from_one_of_a_server),
 		cmocka_unit_test(a_detail_is_printable_and_never_cut_inside_an_escape),
-		cmocka_unit_test(only_a_well_formed_traceparent_is_one),
+		cmocka_unit_test(only_a_well_formed_traceparent_is_valid),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 #include "rpc/server/reflection.h"
 #include "base/wire.h"
 
-/* What the requests and answers are made of, by their numbers in reflection.proto. */
+/* Field numbers of the requests and answers in reflection.proto. */
 enum { BY_FILENAME = 3,
        BY_SYMBOL = 4,
        BY_EXTENSION = 5,
@@ -61,7 +61,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* The answer's one field of that number. */
+/* The answer's only field of that number. */
 static struct str ask(struct buf *answer, uint32_t question, const char *about, uint32_t wanted)
 {
 	struct buf request = { 0 };
@@ -108,7 +108,7 @@ static void a_file_is_found_by_its_name(void **state)
 	expect_error(BY_FILENAME, "", 5);
 }
 
-static void a_file_is_found_by_what_it_declares(void **state)
+static void a_file_is_found_by_its_declarations(void **state)
 {
 	(void)state;
 	expect_file(BY_SYMBOL, "pack.v1.Service", "a.proto");
@@ -120,7 +120,7 @@ static void a_file_is_found_by_what_it_declares(void **state)
 	expect_file(BY_SYMBOL, "pack.v1.inner.Message", "c.proto");
 }
 
-static void what_only_looks_like_a_name_is_not_found(void **state)
+static void a_part_of_a_name_is_not_found(void **state)
 {
 	static const char *const symbols[] = { "", "pack", "pack.v1", "pack.v1.", "pack.v1.Serv", "pack.v1.Services",
 		                               "Service", "pack.v1Service", "pack.v2.Service", "pack.v1.inner" };
@@ -152,13 +152,13 @@ static void extensions_are_not_served(void **state)
 	expect_error(BY_EXTENSION, "pack.v1.Message", 12);
 }
 
-static void what_is_no_request_is_refused(void **state)
+static void a_malformed_request_is_refused(void **state)
 {
 	static const struct str requests[] = {
 		{ "", 0 },
 		{ "\xff", 1 },
 		{ "\x0a\x04host", 6 }, /* asks for nothing */
-		{ "\x38\x01", 2 }, /* list_services is no number */
+		{ "\x38\x01", 2 }, /* list_services as a number */
 		{ "\x3a\x05*", 3 },
 	};
 	struct buf answer = { 0 };
@@ -169,7 +169,7 @@ static void what_is_no_request_is_refused(void **state)
 	buf_release(&answer);
 }
 
-static void a_broken_set_is_noticed(void **state)
+static void a_broken_descriptor_set_is_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(reflection_check(buf_str(&set)), OK);
@@ -183,12 +183,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_is_found_by_its_name),
-		cmocka_unit_test(a_file_is_found_by_what_it_declares),
-		cmocka_unit_test(what_only_looks_like_a_name_is_not_found),
+		cmocka_unit_test(a_file_is_found_by_its_declarations),
+		cmocka_unit_test(a_part_of_a_name_is_not_found),
 		cmocka_unit_test(all_services_are_listed_by_their_full_names),
 		cmocka_unit_test(extensions_are_not_served),
-		cmocka_unit_test(what_is_no_request_is_refused),
-		cmocka_unit_test(a_broken_set_is_noticed),
+		cmocka_unit_test(a_malformed_request_is_refused),
+		cmocka_unit_test(a_broken_descriptor_set_is_refused),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
