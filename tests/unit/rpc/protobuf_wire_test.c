@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "base/wire.h"
+#include "rpc/protobuf_wire.h"
 
 static void fields_come_in_order_with_their_values(void **state)
 {
