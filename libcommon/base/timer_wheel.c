@@ -100,28 +100,23 @@ static void fire_all(struct timer_wheel *wheel, struct list *expired)
 	}
 }
 
-static void move_down(struct timer_wheel *wheel, struct list *slot)
-{
-	struct list moving;
-	struct list *link;
-
-	list_init(&moving);
-	list_splice_back(&moving, slot);
-	while ((link = list_pop_front(&moving))) {
-		struct timer *timer = container_of(link, struct timer, link);
-		list_push_back(slot_for(wheel, expiry_of(wheel, timer)), link);
-	}
-}
-
 /* A level moves when all lower levels have turned. The highest moves first, so that one pass takes a timer all the way down. */
 static void cascade(struct timer_wheel *wheel)
 {
+	struct list moving;
+	struct list *link;
 	int highest = 0;
 
 	while (highest < WHEEL_LEVELS - 1 && (wheel->now >> (SLOT_BITS * highest) & SLOT_MASK) == 0)
 		highest++;
-	for (int level = highest; level > 0; level--)
-		move_down(wheel, slot_at(wheel, level, wheel->now));
+	list_init(&moving);
+	for (int level = highest; level > 0; level--) {
+		list_splice_back(&moving, slot_at(wheel, level, wheel->now));
+		while ((link = list_pop_front(&moving))) {
+			struct timer *timer = container_of(link, struct timer, link);
+			list_push_back(slot_for(wheel, expiry_of(wheel, timer)), link);
+		}
+	}
 }
 
 void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now_ms)

@@ -79,16 +79,6 @@ static err_t set(struct reading *reading, size_t i, struct str text, const char 
 	return OK;
 }
 
-static err_t read_fallbacks(struct reading *reading)
-{
-	err_t err = OK;
-
-	for (size_t i = 0; i < reading->table->option_count && !err; i++)
-		if (reading->table->options[i].fallback)
-			err = set(reading, i, str_from(reading->table->options[i].fallback), "the default");
-	return err;
-}
-
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r';
@@ -150,31 +140,22 @@ static err_t read_line(struct reading *reading, struct str line, const char *pat
 	return set(reading, i, value, origin);
 }
 
-static err_t read_whole(struct reading *reading, const char *path, struct buf *content)
-{
-	FILE *file = fopen(path, "re");
-
-	if (!file)
-		return fail(reading, "%s: %s", path, strerror(errno));
-	size_t len = fread(buf_reserve(content, FILE_SIZE_MAX + 1), 1, FILE_SIZE_MAX + 1, file);
-	int read_errno = ferror(file) ? errno : 0;
-	fclose(file);
-	if (read_errno)
-		return fail(reading, "%s: %s", path, strerror(read_errno));
-	if (len > FILE_SIZE_MAX)
-		return fail(reading, "%s: more than %d bytes", path, FILE_SIZE_MAX);
-	content->len = len;
-	return OK;
-}
-
 static err_t read_file(struct reading *reading, const char *path)
 {
 	struct buf content = { 0 };
 	unsigned number = 0;
+	err_t err = OK;
+	FILE *file = fopen(path, "re");
 
-	err_t err = read_whole(reading, path, &content);
-	struct str rest = buf_str(&content);
-	while (!err && rest.len)
+	if (!file)
+		return fail(reading, "%s: %s", path, strerror(errno));
+	content.len = fread(buf_reserve(&content, FILE_SIZE_MAX + 1), 1, FILE_SIZE_MAX + 1, file);
+	if (ferror(file))
+		err = fail(reading, "%s: %s", path, strerror(errno));
+	else if (content.len > FILE_SIZE_MAX)
+		err = fail(reading, "%s: more than %d bytes", path, FILE_SIZE_MAX);
+	fclose(file);
+	for (struct str rest = buf_str(&content); !err && rest.len;)
 		err = read_line(reading, str_cut(&rest, '\n'), path, ++number);
 	buf_release(&content);
 	return err;
@@ -194,26 +175,6 @@ static err_t read_environment(struct reading *reading)
 	}
 	buf_release(&name);
 	return err;
-}
-
-/* One `--name=value` or `--name value` of the command line. */
-struct argument {
-	struct str name;
-	const char *value; /* NULL: not given */
-};
-
-/* Takes the argument at `*at`. Its value may be the next word, unless that begins like an option. */
-static struct argument next_argument(int argc, char **argv, int *at)
-{
-	struct str value = str_from(argv[*at] + 2);
-	struct argument argument = { .name = str_cut(&value, '=') };
-
-	++*at;
-	if (value.ptr)
-		argument.value = value.ptr;
-	else if (*at < argc && strncmp(argv[*at], "--", 2) != 0)
-		argument.value = argv[*at];
-	return argument;
 }
 
 /* Words without a value; true if it was one of them. */
@@ -245,27 +206,28 @@ static err_t read_arguments(struct reading *reading, const char **file)
 	err_t err = OK;
 
 	for (int at = 1; at < sources.argc && !err && reading->action != CONFIG_EXIT;) {
-		const char *word = sources.argv[at];
+		const char *word = sources.argv[at++];
 		if (strncmp(word, "--", 2) != 0)
 			return fail(reading, "the command line: \"%s\" is not an option (see --help)", word);
-		if (read_action(reading, word)) {
-			at++;
+		if (read_action(reading, word))
 			continue;
-		}
-		struct argument argument = next_argument(sources.argc, sources.argv, &at);
-		size_t i = index_of(reading->table, argument.name);
-		bool is_file = str_equal(argument.name, STR("config"));
+		/* `--name=value`, or `--name value` unless the next word begins like an option. */
+		struct str rest = str_from(word + 2);
+		struct str name = str_cut(&rest, '=');
+		const char *value = rest.ptr;
+		if (!value && at < sources.argc && strncmp(sources.argv[at], "--", 2) != 0)
+			value = sources.argv[at++];
+		size_t i = index_of(reading->table, name);
+		bool is_file = str_equal(name, STR("config"));
 		if (i == reading->table->option_count && !is_file)
 			return fail(reading, "the command line: there is no option \"--%.*s\" (see --help)",
-			            STR_ARG(argument.name));
-		if (!argument.value)
-			return fail(reading, "the command line: --%.*s needs a value", STR_ARG(argument.name));
-		if (argument.value == sources.argv[at])
-			at++;
+			            STR_ARG(name));
+		if (!value)
+			return fail(reading, "the command line: --%.*s needs a value", STR_ARG(name));
 		if (is_file && file)
-			*file = argument.value;
+			*file = value;
 		else if (!is_file && !file)
-			err = set(reading, i, str_from(argument.value), "the command line");
+			err = set(reading, i, str_from(value), "the command line");
 	}
 	return err;
 }
@@ -289,12 +251,15 @@ static err_t check_required(struct reading *reading)
 /* Reads all sources, in the order of precedence: later ones win. */
 static err_t read_all(struct reading *reading)
 {
+	const struct config_table *table = reading->table;
 	const char *file = NULL;
 
 	err_t err = read_arguments(reading, &file);
 	if (err || reading->action == CONFIG_EXIT)
 		return err;
-	err = read_fallbacks(reading);
+	for (size_t i = 0; i < table->option_count && !err; i++)
+		if (table->options[i].fallback)
+			err = set(reading, i, str_from(table->options[i].fallback), "the default");
 	if (!err && file)
 		err = read_file(reading, file);
 	if (!err)

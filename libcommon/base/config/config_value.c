@@ -13,7 +13,11 @@ struct unit {
 /* The smallest first: every value can be shown in it. */
 static const struct unit byte_units[] = { { "", 1 }, { "k", 1 << 10 }, { "m", 1 << 20 }, { "g", 1 << 30 } };
 static const struct unit duration_units[] = {
-	{ "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 60 * 60 * 1000 }, { "d", 24 * 60 * 60 * 1000 },
+	{ "ms", 1 },
+	{ "s", 1000 },
+	{ "m", 60 * 1000 },
+	{ "h", 60 * 60 * 1000 },
+	{ "d", 24 * 60 * 60 * 1000 },
 };
 
 static bool has_range(const struct config_option *option)
@@ -56,8 +60,11 @@ void config_write_range(struct buf *out, const struct config_option *option)
 void config_write_type(struct buf *out, const struct config_option *option)
 {
 	static const char *const names[] = {
-		[CONFIG_BOOL] = "on|off", [CONFIG_INT] = "number", [CONFIG_BYTES] = "size",
-		[CONFIG_DURATION] = "duration", [CONFIG_TEXT] = "text",
+		[CONFIG_BOOL] = "on|off",
+		[CONFIG_INT] = "number",
+		[CONFIG_BYTES] = "size",
+		[CONFIG_DURATION] = "duration",
+		[CONFIG_TEXT] = "text",
 	};
 
 	buf_append_text(out, option->type == CONFIG_CHOICE ? option->choices : names[option->type]);
@@ -72,12 +79,6 @@ void config_write_environment_name(struct buf *out, const struct config_option *
 		else
 			buf_append_char(out, *c == '.' || *c == '-' ? '_' : *c);
 	}
-}
-
-static bool parse_bool(struct str text, int64_t *out)
-{
-	*out = str_equal(text, STR("true")) || str_equal(text, STR("on"));
-	return *out || str_equal(text, STR("false")) || str_equal(text, STR("off"));
 }
 
 /* A whole number and one of the units right behind it. */
@@ -98,16 +99,6 @@ static bool parse_units(struct str text, const struct unit *units, size_t count,
 	return number == 0 && unit.len == 0;
 }
 
-static bool parse_choice(struct str text, const char *choices, int64_t *out)
-{
-	struct str rest = str_from(choices);
-
-	for (*out = 0; rest.ptr; ++*out)
-		if (str_equal(str_cut(&rest, '|'), text))
-			return true;
-	return false;
-}
-
 static bool is_plain_text(struct str text)
 {
 	uint32_t code_point;
@@ -123,9 +114,12 @@ static bool is_plain_text(struct str text)
 
 static bool parse(const struct config_option *option, struct str text, int64_t *number)
 {
+	struct str choices = str_from(option->choices);
+
 	switch (option->type) {
 	case CONFIG_BOOL:
-		return parse_bool(text, number);
+		*number = str_equal(text, STR("true")) || str_equal(text, STR("on"));
+		return *number || str_equal(text, STR("false")) || str_equal(text, STR("off"));
 	case CONFIG_INT:
 		return str_to_i64(text, number);
 	case CONFIG_BYTES:
@@ -133,26 +127,15 @@ static bool parse(const struct config_option *option, struct str text, int64_t *
 	case CONFIG_DURATION:
 		return parse_units(text, duration_units, ARRAY_LEN(duration_units), number);
 	case CONFIG_CHOICE:
-		return parse_choice(text, option->choices, number);
+		for (*number = 0; choices.ptr; ++*number)
+			if (str_equal(str_cut(&choices, '|'), text))
+				return true;
+		return false;
 	case CONFIG_TEXT:
 		break;
 	}
 	*number = (int64_t)text.len;
 	return is_plain_text(text);
-}
-
-static void write_expected(struct buf *reason, const struct config_option *option)
-{
-	static const char *const forms[] = {
-		[CONFIG_BOOL] = "on or off", [CONFIG_INT] = "a whole number",
-		[CONFIG_BYTES] = "a size as 64, 16k, 4m or 1g",
-		[CONFIG_DURATION] = "a duration as 500ms, 10s, 5m, 2h or 7d",
-		[CONFIG_TEXT] = "UTF-8 text without control characters", [CONFIG_CHOICE] = "one of ",
-	};
-
-	buf_printf(reason, "must be %s", forms[option->type]);
-	if (option->type == CONFIG_CHOICE)
-		buf_append_text(reason, option->choices);
 }
 
 /* Shows the value, unless it is a secret, long, or has control characters. */
@@ -166,10 +149,20 @@ static err_t refuse(struct buf *reason, const struct config_option *option, stru
 err_t config_value_parse(const struct config_option *option, struct str text,
                          struct config_value *out, struct buf *reason)
 {
+	static const char *const forms[] = {
+		[CONFIG_BOOL] = "on or off",
+		[CONFIG_INT] = "a whole number",
+		[CONFIG_BYTES] = "a size as 64, 16k, 4m or 1g",
+		[CONFIG_DURATION] = "a duration as 500ms, 10s, 5m, 2h or 7d",
+		[CONFIG_TEXT] = "UTF-8 text without control characters",
+		[CONFIG_CHOICE] = "one of ",
+	};
 	int64_t number;
 
 	if (!parse(option, text, &number)) {
-		write_expected(reason, option);
+		buf_printf(reason, "must be %s", forms[option->type]);
+		if (option->type == CONFIG_CHOICE)
+			buf_append_text(reason, option->choices);
 		return refuse(reason, option, text);
 	}
 	if (option->type != CONFIG_BOOL && option->type != CONFIG_CHOICE && has_range(option) &&

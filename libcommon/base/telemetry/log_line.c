@@ -97,29 +97,22 @@ static bool is_bare(struct str s)
 	return s.len > 0;
 }
 
-/* At most LOG_VALUE_MAX bytes of `s`, not ending inside a character. */
-static struct str cut_value(struct str s, bool *is_cut)
-{
-	*is_cut = s.len > LOG_VALUE_MAX;
-	if (*is_cut) {
-		s.len = LOG_VALUE_MAX;
-		while (s.len > LOG_VALUE_MAX - 4 && ((unsigned char)s.ptr[s.len] & 0xc0) == 0x80)
-			s.len--;
-	}
-	return s;
-}
-
 static void put_value(struct log_line *line, struct str value)
 {
-	bool is_cut;
-	struct str shown = cut_value(value, &is_cut);
+	bool is_cut = value.len > LOG_VALUE_MAX;
 
-	if (line->format == LOG_KEY_VALUE && !is_cut && is_bare(shown)) {
-		put(line, shown);
+	if (is_cut) {
+		/* Not inside of a character. */
+		value.len = LOG_VALUE_MAX;
+		while (value.len > LOG_VALUE_MAX - 4 && ((unsigned char)value.ptr[value.len] & 0xc0) == 0x80)
+			value.len--;
+	}
+	if (line->format == LOG_KEY_VALUE && !is_cut && is_bare(value)) {
+		put(line, value);
 		return;
 	}
 	put_text(line, "\"");
-	put_escaped(line, shown);
+	put_escaped(line, value);
 	put_text(line, is_cut ? "...\"" : "\"");
 }
 
@@ -157,24 +150,19 @@ void log_line_event(struct log_line *line, enum log_level level, const char *nod
 	put_escaped(line, str_from(event));
 }
 
-static void put_key(struct log_line *line, const char *key)
-{
-	if (line->format == LOG_JSON) {
-		put_text(line, ",");
-		put_quoted(line, str_from(key));
-		put_text(line, ":");
-	} else {
-		put_text(line, " ");
-		put_text(line, key);
-		put_text(line, "=");
-	}
-}
-
 void log_line_field(struct log_line *line, const struct log_field *field)
 {
 	size_t len_before = line->len;
 
-	put_key(line, field->key);
+	if (line->format == LOG_JSON) {
+		put_text(line, ",");
+		put_quoted(line, str_from(field->key));
+		put_text(line, ":");
+	} else {
+		put_text(line, " ");
+		put_text(line, field->key);
+		put_text(line, "=");
+	}
 	switch (field->kind) {
 	case LOG_FIELD_STR:
 		put_value(line, field->text);

@@ -10,11 +10,6 @@ void json_prefix(struct json_error *error, const char *prefix)
 	snprintf(error->prefix, sizeof(error->prefix), "%s", prefix);
 }
 
-static void set_field(struct json_error *error, const char *prefix, const char *field)
-{
-	snprintf(error->field, sizeof(error->field), "%s%s", prefix, field);
-}
-
 void json_fail(struct json_error *error, err_t err, const char *field, const char *format, ...)
 {
 	va_list args;
@@ -23,7 +18,7 @@ void json_fail(struct json_error *error, err_t err, const char *field, const cha
 		return;
 	error->err = err;
 	if (field && *field)
-		set_field(error, error->prefix, field);
+		snprintf(error->field, sizeof(error->field), "%s%s", error->prefix, field);
 	else
 		error->field[0] = '\0';
 	va_start(args, format);

@@ -3,13 +3,10 @@
 
 #include "base/text/json.h"
 
-/* RFC 8259: the quote, the backslash and the control characters below the blank; all else stands for itself. */
-static bool must_be_escaped(char c)
-{
-	return (unsigned char)c < ' ' || c == '"' || c == '\\';
-}
-
-/* How many bytes need no escape, looking at eight at a time. */
+/*
+ * How many bytes need no escape. RFC 8259 wants one for the quote, the backslash and the control characters below the
+ * blank. Looks at eight bytes at a time.
+ */
 static size_t plain_run(const char *bytes, size_t len)
 {
 	const uint64_t ones = 0x0101010101010101u, highs = ones << 7;
@@ -24,7 +21,7 @@ static size_t plain_run(const char *bytes, size_t len)
 		    ((backslash - ones) & ~backslash & highs))
 			break;
 	}
-	while (run < len && !must_be_escaped(bytes[run]))
+	while (run < len && (unsigned char)bytes[run] >= ' ' && bytes[run] != '"' && bytes[run] != '\\')
 		run++;
 	return run;
 }
@@ -32,7 +29,11 @@ static size_t plain_run(const char *bytes, size_t len)
 static void put_escape(struct buf *out, char c)
 {
 	static const char letters[' '] = {
-		['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't',
+		['\b'] = 'b',
+		['\f'] = 'f',
+		['\n'] = 'n',
+		['\r'] = 'r',
+		['\t'] = 't',
 	};
 
 	buf_append_char(out, '\\');

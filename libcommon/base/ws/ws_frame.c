@@ -28,26 +28,18 @@ size_t ws_frame_header(unsigned char out[WS_HEADER_MAX], enum ws_opcode opcode, 
 	return 2 + ws_frame_put_big_endian(out + 2, len, 8);
 }
 
-/* As much of the reason as fits, without cutting a UTF-8 sequence in two. */
-static size_t ws_frame_reason_length(const char *reason)
+/* The payload of a close frame: the code and as much of the reason as fits, or nothing. */
+static size_t ws_frame_close_payload(unsigned char out[WS_CONTROL_MAX], uint16_t code, const char *reason)
 {
 	size_t len = reason ? strnlen(reason, REASON_MAX + 1) : 0;
 
-	if (len <= REASON_MAX)
-		return len;
-	len = REASON_MAX;
-	while (len && ((unsigned char)reason[len] & 0xc0) == 0x80)
-		len--;
-	return len;
-}
-
-/* The payload of a close frame: code and reason, or nothing. */
-static size_t ws_frame_close_payload(unsigned char out[WS_CONTROL_MAX], uint16_t code, const char *reason)
-{
-	size_t len = ws_frame_reason_length(reason);
-
 	if (code == WS_NO_CODE)
 		return 0;
+	if (len > REASON_MAX) {
+		len = REASON_MAX;
+		while (len && ((unsigned char)reason[len] & 0xc0) == 0x80)
+			len--; /* not inside of a UTF-8 sequence */
+	}
 	ws_frame_put_big_endian(out, code, 2);
 	if (len)
 		memcpy(out + 2, reason, len);

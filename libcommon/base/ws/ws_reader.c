@@ -51,7 +51,8 @@ static size_t ws_reader_length_bytes(const struct ws_reader *reader)
 {
 	unsigned length = reader->header[1] & SHORT_LENGTH;
 
-	return length < 126 ? 0 : length == 126 ? 2 : 8;
+	return length < 126 ? 0 : length == 126 ? 2 :
+	                                          8;
 }
 
 /* Of a header whose first two bytes have come. */
@@ -76,7 +77,7 @@ static const char *ws_reader_judge_bits(const struct ws_reader *reader)
 	if (ws_reader_is_control(reader))
 		return !ws_reader_is_final(reader)                         ? "a control frame is fragmented" :
 		       (reader->header[1] & SHORT_LENGTH) > WS_CONTROL_MAX ? "a control frame is longer than 125 bytes" :
-		                                                              NULL;
+		                                                             NULL;
 	if (opcode == WS_CONTINUATION && !is_inside)
 		return "a continuation without a message";
 	if (opcode != WS_CONTINUATION && is_inside)
@@ -84,25 +85,9 @@ static const char *ws_reader_judge_bits(const struct ws_reader *reader)
 	return NULL;
 }
 
-static enum ws_event ws_reader_read_length(struct ws_reader *reader, struct ws_message *message)
-{
-	size_t bytes = ws_reader_length_bytes(reader);
-	uint64_t len = bytes ? 0 : reader->header[1] & SHORT_LENGTH;
-
-	for (size_t i = 0; i < bytes; i++)
-		len = len << 8 | reader->header[2 + i];
-	if ((bytes == 2 && len < 126) || (bytes == 8 && len <= UINT16_MAX) || len >> 63)
-		return ws_reader_refuse(reader, PROTOCOL_ERROR, "a length is not in its shortest form", message);
-	if (!ws_reader_is_control(reader) && len > reader->rules->max_message - reader->message_len)
-		return ws_reader_refuse(reader, TOO_LARGE, "message too large", message);
-	reader->frame_len = reader->frame_left = len;
-	return WS_GOT_NOTHING;
-}
-
 /* One byte more. Each part is judged as soon as it is whole: the first two bytes, then the length. */
 static enum ws_event ws_reader_take_header_byte(struct ws_reader *reader, char byte, struct ws_message *message)
 {
-	enum ws_event event = WS_GOT_NOTHING;
 	const char *why;
 
 	reader->header[reader->header_len++] = (unsigned char)byte;
@@ -110,11 +95,20 @@ static enum ws_event ws_reader_take_header_byte(struct ws_reader *reader, char b
 		return WS_GOT_NOTHING;
 	if (reader->header_len == 2 && (why = ws_reader_judge_bits(reader)))
 		return ws_reader_refuse(reader, PROTOCOL_ERROR, why, message);
-	if (reader->header_len == 2 + ws_reader_length_bytes(reader))
-		event = ws_reader_read_length(reader, message);
-	if (event == WS_GOT_NOTHING && reader->header_len == ws_reader_header_size(reader))
+	size_t bytes = ws_reader_length_bytes(reader);
+	if (reader->header_len == 2 + bytes) {
+		uint64_t len = bytes ? 0 : reader->header[1] & SHORT_LENGTH;
+		for (size_t i = 0; i < bytes; i++)
+			len = len << 8 | reader->header[2 + i];
+		if ((bytes == 2 && len < 126) || (bytes == 8 && len <= UINT16_MAX) || len >> 63)
+			return ws_reader_refuse(reader, PROTOCOL_ERROR, "a length is not in its shortest form", message);
+		if (!ws_reader_is_control(reader) && len > reader->rules->max_message - reader->message_len)
+			return ws_reader_refuse(reader, TOO_LARGE, "message too large", message);
+		reader->frame_len = reader->frame_left = len;
+	}
+	if (reader->header_len == ws_reader_header_size(reader))
 		reader->state = WS_READING_PAYLOAD;
-	return event;
+	return WS_GOT_NOTHING;
 }
 
 /* ---- the payload ---- */
