@@ -63,7 +63,7 @@ size_t ws_masked_frame_header(unsigned char out[WS_MASKED_HEADER_MAX], enum ws_o
 	return header + WS_MASK_LEN;
 }
 
-/* Eight bytes at a time, under the mask turned so that it begins at `position`. */
+/* Works on eight bytes at a time. The mask is rotated so that it begins at `position`. */
 void ws_mask(void *bytes, size_t len, const unsigned char mask[WS_MASK_LEN], size_t position)
 {
 	unsigned char turned[8], *at = bytes;

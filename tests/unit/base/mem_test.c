@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 
-static void nothing_is_never_null(void **state)
+static void a_size_of_zero_never_gives_null(void **state)
 {
 	(void)state;
 	/* Through a variable: the compiler takes the header's word for it otherwise. */
@@ -96,7 +96,7 @@ static void running_out_ends_the_process_with_a_line_on_stderr(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_is_never_null),
+		cmocka_unit_test(a_size_of_zero_never_gives_null),
 		cmocka_unit_test(zeroed_memory_is_zero),
 		cmocka_unit_test(resizing_keeps_the_content),
 		cmocka_unit_test(an_array_doubles_when_it_is_full),
