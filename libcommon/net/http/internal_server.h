@@ -42,10 +42,10 @@ uint16_t internal_server_port(const struct internal_server *server);
 /* `run` must not be used after it. Also right for a run that has timed out, or whose server is closed. */
 void readiness_done(struct readiness_run *run, err_t err);
 
-/* /readyz says no from now on, and no check is started any more: what they ask may go. */
+/* /readyz answers 503 from now on, and no check is started any more: the dependencies may be closed. */
 void internal_server_drain(struct internal_server *server);
 
-/* `closed` on a later turn. */
+/* `closed` is called on a later turn. */
 void internal_server_close(struct internal_server *server, void (*closed)(void *arg), void *arg);
 
 #endif

@@ -190,13 +190,6 @@ static void conn_deliver(struct ws_conn *conn, struct str message)
 		server->options.handlers.message(conn, conn->session, is_binary, message, server->options.arg);
 }
 
-static void conn_keep(struct ws_conn *conn, struct str piece)
-{
-	if (!conn->partial)
-		conn->partial = MEM_NEW(struct buf);
-	buf_append_str(conn->partial, piece);
-}
-
 /* lws hands out frames in pieces of its read buffer; a message ends with its last frame. */
 static void conn_take_piece(struct ws_conn *conn, struct str piece)
 {
@@ -212,7 +205,9 @@ static void conn_take_piece(struct ws_conn *conn, struct str piece)
 		conn_deliver(conn, piece);
 		return;
 	}
-	conn_keep(conn, piece);
+	if (!conn->partial)
+		conn->partial = MEM_NEW(struct buf);
+	buf_append_str(conn->partial, piece);
 	if (!lws_is_final_fragment(conn->wsi))
 		return;
 	/* Taken out first: the handler may close the connection, which frees a partial message. */
@@ -241,14 +236,6 @@ static void conn_on_established(struct ws_conn *conn)
 	conn->was_opened = true;
 	server->connections++;
 	server->options.handlers.opened(conn, conn->session, server->options.arg);
-}
-
-static void conn_on_pong(struct ws_conn *conn, struct str payload)
-{
-	struct ws_server *server = conn->server;
-
-	if (conn_tell_alive(conn))
-		server->options.handlers.pong(conn, conn->session, payload, server->options.arg);
 }
 
 static void conn_on_writeable(struct ws_conn *conn)
@@ -325,14 +312,6 @@ static void conn_on_lws_closing(struct ws_conn *conn)
 	conn_arm_deadline(conn); /* lws may be waiting for queued bytes to leave */
 }
 
-static void conn_on_created(struct lws *wsi)
-{
-	struct ws_server *server = lws_context_user(lws_get_context(wsi));
-
-	server->adopting->wsi = wsi;
-	lws_set_wsi_user(wsi, server->adopting);
-}
-
 static void conn_on_destroyed(struct ws_conn *conn)
 {
 	conn->server->sockets--;
@@ -345,7 +324,9 @@ int ws_conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
 	struct ws_conn *conn = user;
 
 	if (reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED) {
-		conn_on_created(wsi);
+		struct ws_server *server = lws_context_user(lws_get_context(wsi));
+		server->adopting->wsi = wsi;
+		lws_set_wsi_user(wsi, server->adopting);
 		return 0;
 	}
 	if (!conn)
@@ -359,7 +340,8 @@ int ws_conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
 			conn_take_piece(conn, str_of(in, len));
 		break;
 	case LWS_CALLBACK_RECEIVE_PONG:
-		conn_on_pong(conn, str_of(in, len));
+		if (conn_tell_alive(conn))
+			conn->server->options.handlers.pong(conn, conn->session, str_of(in, len), conn->server->options.arg);
 		break;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		conn_on_writeable(conn);

@@ -92,10 +92,17 @@ static err_t request_bad(const char **detail, const char *why)
 	return ERR_INVALID_ARGUMENT;
 }
 
-static err_t request_parse_target(struct ws_request *request, struct str target, const char **detail)
+static err_t request_parse_request_line(struct ws_request *request, struct str line, const char **detail)
 {
-	struct str query, bad_field;
+	struct str target, query, bad_field;
 
+	request->method = str_cut(&line, ' ');
+	target = str_cut(&line, ' ');
+
+	if (!request_is_token(request->method) || !request_is_visible(target) || !line.ptr)
+		return request_bad(detail, "the request line is malformed");
+	if (!str_equal(line, STR("HTTP/1.1")))
+		return request_bad(detail, "only HTTP/1.1 is spoken here");
 	uri_split(target, &request->path, &query);
 	buf_reserve(&request->decoded, query.len); /* so that it does not move while fields point into it */
 	request->query_count = uri_query_read(query, &request->decoded, request->query,
@@ -104,18 +111,6 @@ static err_t request_parse_target(struct ws_request *request, struct str target,
 		return OK;
 	request->query_count = 0;
 	return request_bad(detail, "the query is malformed");
-}
-
-static err_t request_parse_request_line(struct ws_request *request, struct str line, const char **detail)
-{
-	request->method = str_cut(&line, ' ');
-	struct str target = str_cut(&line, ' ');
-
-	if (!request_is_token(request->method) || !request_is_visible(target) || !line.ptr)
-		return request_bad(detail, "the request line is malformed");
-	if (!str_equal(line, STR("HTTP/1.1")))
-		return request_bad(detail, "only HTTP/1.1 is spoken here");
-	return request_parse_target(request, target, detail);
 }
 
 /* A field that may stand once. */
@@ -153,16 +148,6 @@ static err_t request_take_field(struct ws_request *request, struct str name, str
 	return OK;
 }
 
-static err_t request_parse_field(struct ws_request *request, struct str line, const char **detail)
-{
-	struct str name = str_cut(&line, ':');
-
-	/* A line that begins with a blank would continue the one before: its name is no token. */
-	if (!line.ptr || !request_is_token(name) || !request_is_field_value(line))
-		return request_bad(detail, "a header field is malformed");
-	return request_take_field(request, name, request_trim(line), detail);
-}
-
 err_t ws_request_parse(struct ws_request *out, struct str head, const char **detail)
 {
 	struct str line;
@@ -176,7 +161,11 @@ err_t ws_request_parse(struct ws_request *out, struct str head, const char **det
 			return request_bad(detail, "a header field is malformed");
 		if (line.len == 0)
 			break;
-		err = request_parse_field(out, line, detail);
+		struct str name = str_cut(&line, ':');
+		/* A line that begins with a blank would continue the one before: its name is no token. */
+		if (!line.ptr || !request_is_token(name) || !request_is_field_value(line))
+			return request_bad(detail, "a header field is malformed");
+		err = request_take_field(out, name, request_trim(line), detail);
 	}
 	if (err == OK && out->host.len == 0)
 		return request_bad(detail, "the Host field is missing");
