@@ -17,8 +17,8 @@
  *
  * Order of use: worker_init(); make handles on the loop; worker_start() or
  * worker_run(); on the worker's thread close all handles, then worker_stop();
- * worker_join(). A worker that was never run ends with worker_stop() and
- * worker_join(), too.
+ * worker_join(). A worker that never ran also ends with worker_stop() and
+ * worker_join().
  *
  * The loop wakes every WORKER_TICK_MS only while a timer is armed: an idle
  * worker sleeps.
