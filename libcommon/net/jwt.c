@@ -5,7 +5,6 @@
 #include <openssl/params.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "base/text/base64.h"
 #include "base/text/json.h"
@@ -263,10 +262,10 @@ void jwt_token_id(struct str token, unsigned char id[JWT_TOKEN_ID_BYTES])
 
 struct str jwt_from_authorization(struct str header)
 {
-	static const char scheme[] = "Bearer ";
-	size_t len = sizeof(scheme) - 1;
+	const struct str scheme = STR("Bearer ");
+	size_t len = scheme.len;
 
-	if (header.len <= len || strncasecmp(header.ptr, scheme, len) != 0)
+	if (header.len <= len || !str_equal_ignoring_case(str_of(header.ptr, len), scheme))
 		return STR("");
 	while (len < header.len && header.ptr[len] == ' ')
 		len++;

@@ -79,25 +79,11 @@ static err_t config_set(struct reading *reading, size_t i, struct str text, cons
 	return OK;
 }
 
-static bool config_is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
-static struct str config_trim(struct str s)
-{
-	while (s.len && config_is_blank(s.ptr[0]))
-		s = str_of(s.ptr + 1, s.len - 1);
-	while (s.len && config_is_blank(s.ptr[s.len - 1]))
-		s.len--;
-	return s;
-}
-
 /* Removes a comment from the end. */
 static struct str config_without_comment(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (s.ptr[i] == '#' && (i == 0 || config_is_blank(s.ptr[i - 1])))
+		if (s.ptr[i] == '#' && (i == 0 || str_is_blank(s.ptr[i - 1])))
 			return str_of(s.ptr, i);
 	return s;
 }
@@ -106,27 +92,27 @@ static struct str config_without_comment(struct str s)
 static bool config_unquote(struct str *value)
 {
 	if (value->len == 0 || value->ptr[0] != '"') {
-		*value = config_trim(config_without_comment(*value));
+		*value = str_trim(config_without_comment(*value));
 		return true;
 	}
 	struct str rest = str_of(value->ptr + 1, value->len - 1);
 	*value = str_cut(&rest, '"');
-	return rest.ptr && config_trim(config_without_comment(rest)).len == 0;
+	return rest.ptr && str_trim(config_without_comment(rest)).len == 0;
 }
 
 static err_t config_read_line(struct reading *reading, struct str line, const char *path, unsigned number)
 {
 	char origin[512];
 
-	line = config_trim(line);
+	line = str_trim(line);
 	if (line.len == 0 || line.ptr[0] == '#')
 		return OK;
 	snprintf(origin, sizeof(origin), "%s:%u", path, number);
 	struct str value = line;
-	struct str name = config_trim(str_cut(&value, '='));
+	struct str name = str_trim(str_cut(&value, '='));
 	if (!value.ptr)
 		return config_fail(reading, "%s: a line must be `name = value`", origin);
-	value = config_trim(value);
+	value = str_trim(value);
 	size_t i = config_index_of(reading->table, name);
 	if (i == reading->table->option_count)
 		return config_fail(reading, "%s: there is no option \"%.*s\" (see --help)", origin, STR_ARG(name));
@@ -297,23 +283,6 @@ err_t config_load(const struct config_table *table, int argc, char **argv,
 	return err;
 }
 
-static void config_apply_changes(struct reading *reading, void *target)
-{
-	for (size_t i = 0; i < reading->table->option_count; i++) {
-		const struct config_option *option = &reading->table->options[i];
-		struct config_value current = config_value_load(option, target);
-		if (config_value_equal(&current, &reading->values[i]))
-			continue;
-		if (option->flags & CONFIG_RELOADABLE) {
-			config_value_store(option, &reading->values[i], target);
-			log_info("option changed", LOG_TEXT("option", option->name));
-		} else {
-			log_warn("option changed but takes effect only after a restart",
-			         LOG_TEXT("option", option->name));
-		}
-	}
-}
-
 err_t config_reload(const struct config_table *table, void *target)
 {
 	struct reading reading;
@@ -322,8 +291,18 @@ err_t config_reload(const struct config_table *table, void *target)
 	err_t err = config_read_all(&reading);
 	if (err)
 		log_error("configuration was not reloaded", LOG_STR("reason", buf_str(&reading.reason)));
-	else
-		config_apply_changes(&reading, target);
+	for (size_t i = 0; i < table->option_count && !err; i++) {
+		const struct config_option *option = &table->options[i];
+		struct config_value current = config_value_load(option, target);
+		if (config_value_equal(&current, &reading.values[i]))
+			continue;
+		if (option->flags & CONFIG_RELOADABLE) {
+			config_value_store(option, &reading.values[i], target);
+			log_info("option changed", LOG_TEXT("option", option->name));
+		} else {
+			log_warn("option changed but takes effect only after a restart", LOG_TEXT("option", option->name));
+		}
+	}
 	reading_release(&reading);
 	return err;
 }

@@ -101,12 +101,7 @@ static void line_put_value(struct log_line *line, struct str value)
 {
 	bool is_cut = value.len > LOG_VALUE_MAX;
 
-	if (is_cut) {
-		/* Not inside of a character. */
-		value.len = LOG_VALUE_MAX;
-		while (value.len > LOG_VALUE_MAX - 4 && ((unsigned char)value.ptr[value.len] & 0xc0) == 0x80)
-			value.len--;
-	}
+	value = utf8_cut(value, LOG_VALUE_MAX);
 	if (line->format == LOG_KEY_VALUE && !is_cut && line_is_bare(value)) {
 		line_put(line, value);
 		return;

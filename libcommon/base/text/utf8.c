@@ -75,6 +75,17 @@ bool utf8_is_valid(struct str s)
 	}
 }
 
+struct str utf8_cut(struct str s, size_t max)
+{
+	if (s.len <= max)
+		return s;
+	s.len = max;
+	/* A character has at most three continuation bytes. */
+	while (s.len && max - s.len < 3 && utf8_is_continuation(s.ptr[s.len]))
+		s.len--;
+	return s;
+}
+
 size_t utf8_length(struct str s)
 {
 	size_t count = 0;

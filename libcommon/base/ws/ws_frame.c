@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/text/utf8.h"
+
 #define FINAL 0x80
 #define MASKED 0x80
 #define REASON_MAX (WS_CONTROL_MAX - 2)
@@ -31,19 +33,14 @@ size_t ws_frame_header(unsigned char out[WS_HEADER_MAX], enum ws_opcode opcode, 
 /* The payload of a close frame: the code and as much of the reason as fits, or nothing. */
 static size_t ws_frame_close_payload(unsigned char out[WS_CONTROL_MAX], uint16_t code, const char *reason)
 {
-	size_t len = reason ? strnlen(reason, REASON_MAX + 1) : 0;
+	struct str cut = utf8_cut(str_from(reason), REASON_MAX);
 
 	if (code == WS_NO_CODE)
 		return 0;
-	if (len > REASON_MAX) {
-		len = REASON_MAX;
-		while (len && ((unsigned char)reason[len] & 0xc0) == 0x80)
-			len--; /* not inside of a UTF-8 sequence */
-	}
 	ws_frame_put_big_endian(out, code, 2);
-	if (len)
-		memcpy(out + 2, reason, len);
-	return 2 + len;
+	if (cut.len)
+		memcpy(out + 2, cut.ptr, cut.len);
+	return 2 + cut.len;
 }
 
 size_t ws_close_frame(unsigned char out[WS_CLOSE_FRAME_MAX], uint16_t code, const char *reason)

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -133,11 +132,6 @@ struct head {
 	struct str request_id;
 };
 
-static bool connection_is_header(struct str name, struct str wanted)
-{
-	return name.len == wanted.len && strncasecmp(name.ptr, wanted.ptr, wanted.len) == 0;
-}
-
 static bool connection_has_blank(struct str name)
 {
 	for (size_t i = 0; i < name.len; i++)
@@ -156,15 +150,15 @@ static enum MHD_Result connection_read_header(void *cls, enum MHD_ValueKind kind
 	/* A proxy in front may read "Content-Length : 5" as a Content-Length; libmicrohttpd does not. */
 	if (name.len == 0 || connection_has_blank(name)) {
 		head->is_malformed = true;
-	} else if (connection_is_header(name, STR("Host"))) {
+	} else if (str_equal_ignoring_case(name, STR("Host"))) {
 		head->hosts++;
-	} else if (connection_is_header(name, STR("Content-Length"))) {
+	} else if (str_equal_ignoring_case(name, STR("Content-Length"))) {
 		head->lengths++;
 		head->is_malformed |= !str_to_u64(value, &head->length);
-	} else if (connection_is_header(name, STR("Transfer-Encoding"))) {
+	} else if (str_equal_ignoring_case(name, STR("Transfer-Encoding"))) {
 		head->codings++;
-		head->is_malformed |= !connection_is_header(value, STR("chunked"));
-	} else if (connection_is_header(name, STR("X-Request-Id"))) {
+		head->is_malformed |= !str_equal_ignoring_case(value, STR("chunked"));
+	} else if (str_equal_ignoring_case(name, STR("X-Request-Id"))) {
 		head->request_id = value;
 	}
 	return MHD_YES;

@@ -1,17 +1,13 @@
 #include "net/http/http_uri.h"
 
-#include "base/text/ident.h"
-
-static bool uri_is_encoded(struct str text, enum percent_plus plus)
-{
-	return text.len && (memchr(text.ptr, '%', text.len) ||
-	                    (plus == PLUS_IS_SPACE && memchr(text.ptr, '+', text.len)));
-}
+#include "base/text/utf8.h"
 
 bool uri_decode(struct str text, enum percent_plus plus, struct buf *store, struct str *out)
 {
+	bool has_plus = plus == PLUS_IS_SPACE && text.len && memchr(text.ptr, '+', text.len);
+
 	*out = text;
-	if (uri_is_encoded(text, plus)) {
+	if (has_plus || (text.len && memchr(text.ptr, '%', text.len))) {
 		size_t start = store->len;
 		if (!percent_decode(store, text, plus))
 			return false;

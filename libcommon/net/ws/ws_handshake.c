@@ -165,22 +165,6 @@ static void handshake_hand_over(struct handshake *handshake, const struct ws_req
 	buf_release(&bytes);
 }
 
-static err_t handshake_ask_handler(struct handshake *handshake, const struct ws_request *request, struct ws_conn *conn,
-                                   const char **detail)
-{
-	const struct ws_server_options *options = &handshake->server->options;
-	char address[INET6_ADDRSTRLEN];
-	const struct ws_handshake asked = {
-		.path = request->path,
-		.address = ws_ip_text(&handshake->ip, address),
-		.authorization = request->authorization,
-		.wants_subprotocol = request->offer_count > 0,
-		.request = request,
-	};
-
-	return options->handlers.accept(&asked, conn->subprotocol, conn->session, detail, options->arg);
-}
-
 /* Everything that can be decided without the handler. */
 static err_t handshake_judge(const struct ws_server_options *options, const struct ws_request *request, unsigned *subprotocol,
                              const char **detail)
@@ -204,16 +188,25 @@ static err_t handshake_judge(const struct ws_server_options *options, const stru
 static void handshake_decide(struct handshake *handshake, const struct ws_request *request, struct str early)
 {
 	struct ws_server *server = handshake->server;
+	const struct ws_server_options *options = &server->options;
+	char address[INET6_ADDRSTRLEN];
+	const struct ws_handshake asked = {
+		.path = request->path,
+		.address = ws_ip_text(&handshake->ip, address),
+		.authorization = request->authorization,
+		.wants_subprotocol = request->offer_count > 0,
+		.request = request,
+	};
 	const char *detail = NULL;
 	unsigned subprotocol;
 
-	err_t err = handshake_judge(&server->options, request, &subprotocol, &detail);
+	err_t err = handshake_judge(options, request, &subprotocol, &detail);
 	if (err) {
 		handshake_refuse(handshake, err, detail);
 		return;
 	}
 	struct ws_conn *conn = ws_conn_new(server, &handshake->ip, subprotocol);
-	err = handshake_ask_handler(handshake, request, conn, &detail);
+	err = options->handlers.accept(&asked, subprotocol, conn->session, &detail, options->arg);
 	if (handshake->is_answered || handshake->is_over) {
 		/* Inside `accept` the handler closed the server or its listener. */
 		if (err == OK)

@@ -119,10 +119,24 @@ static void link_take_greeting(struct redis_link *link, const redisReply *reply)
 		link_fail(link, "redis refused the greeting", STR("INFO has no run_id"));
 }
 
-static void link_read_replies(struct redis_link *link)
+static void link_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
+	struct redis_link *link = handle->data;
+	(void)suggested;
+
+	*buf = uv_buf_init(link->in, READ_SIZE);
+}
+
+static void link_on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
+{
+	struct redis_link *link = stream->data;
 	void *reply = NULL;
 
+	if (len < 0)
+		link_fail_uv(link, "connection to redis was lost", (int)len);
+	if (len <= 0)
+		return;
+	redisReaderFeed(link->reader, buf->base, (size_t)len);
 	while (!link->is_closing) {
 		if (redisReaderGetReply(link->reader, &reply) != REDIS_OK) {
 			link_fail(link, "connection to redis was lost", str_from(link->reader->errstr));
@@ -138,26 +152,6 @@ static void link_read_replies(struct redis_link *link)
 	}
 	if (!link->is_closing && link->greetings == 0)
 		link->handlers->read(link->arg);
-}
-
-static void link_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-	struct redis_link *link = handle->data;
-	(void)suggested;
-
-	*buf = uv_buf_init(link->in, READ_SIZE);
-}
-
-static void link_on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
-{
-	struct redis_link *link = stream->data;
-
-	if (len < 0) {
-		link_fail_uv(link, "connection to redis was lost", (int)len);
-	} else if (len > 0) {
-		redisReaderFeed(link->reader, buf->base, (size_t)len);
-		link_read_replies(link);
-	}
 }
 
 /* ---- connecting ---- */
