@@ -63,7 +63,7 @@ void worker_post(struct worker *worker, struct task *task);
 void worker_stop(struct worker *worker);
 
 /*
- * Waits for the thread (without a thread: for handles that are closing) and frees what init made. Tasks that were not run
+ * Waits for the thread (without a thread: for handles that are closing) and closes the loop. Tasks that were not run
  * are dropped.
  */
 void worker_join(struct worker *worker);

@@ -36,7 +36,7 @@ struct readiness_check {
 err_t internal_server_new(struct internal_server **out, struct worker *worker, const char *listen,
                           const struct readiness_check *checks, size_t check_count) MUST_CHECK;
 
-/* The port it listens on: what the kernel chose for port 0. */
+/* The port it listens on; for port 0 the one that the kernel picked. */
 uint16_t internal_server_port(const struct internal_server *server);
 
 /* `run` must not be used after it. Also right for a run that has timed out, or whose server is closed. */

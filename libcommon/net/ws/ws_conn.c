@@ -12,7 +12,7 @@
 
 /*
  * Frames leave through LWS_WRITE_RAW: the bytes that the caller encoded go out unchanged, in one system call. lws keeps
- * what the socket does not take, in order with the pongs that it sends itself.
+ * the bytes that the socket does not take, in order with its own pongs.
  *
  * lws is never asked to close a connection, because it may be on the stack: conn_cut_off() shuts the socket down instead,
  * and lws notices on its next turn.
@@ -265,7 +265,7 @@ static uint16_t conn_code_of_close(struct str payload)
 	return (uint16_t)((unsigned char)payload.ptr[0] << 8 | (unsigned char)payload.ptr[1]);
 }
 
-/* Returning -1 from here makes lws close the socket, once what is queued has left. */
+/* Returning -1 from here makes lws close the socket, once the queued bytes have left. */
 static int conn_on_peer_close(struct ws_conn *conn, struct str payload)
 {
 	unsigned char frame[WS_CLOSE_FRAME_MAX];

@@ -48,7 +48,7 @@ struct partition *kafka_assignment_find(const struct kafka_assignment *assignmen
  */
 bool kafka_assignment_receive(struct kafka_assignment *assignment, int32_t number, int64_t offset);
 
-/* Sends what is stored and not committed. */
+/* Sends the offsets that are stored and not committed. */
 void kafka_assignment_commit(struct kafka_assignment *assignment);
 
 /* The answer to kafka_assignment_commit(); `offsets` may be NULL. */

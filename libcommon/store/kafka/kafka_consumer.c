@@ -13,7 +13,7 @@
  *
  * A pause at first only stops polling, and librdkafka keeps the records it has fetched. After SOFT_PAUSE_MS the partitions are
  * paused in librdkafka, which drops the fetched records, and polling goes on, for rebalances: partitions that the group gives
- * meanwhile are paused, too.
+ * during the pause are paused, too.
  */
 
 #define SOFT_PAUSE_MS 200

@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 /*
- * The offsets of one partition in a consumer: which record comes next, what may
- * be committed, and what was. Pure: the time is an argument.
+ * The offsets of one partition in a consumer: the next record, the offset that
+ * may be committed, and the committed one. Pure: the time is an argument.
  *
  * A record below `taken` was handed over before. It comes again when a frozen
  * broker wakes up: for a moment the broker believes that it is the leader, lacks

@@ -58,7 +58,7 @@ void pg_conn_start(struct pg_conn *conn);
 /* Releases everything. Of the handlers only handle_gone is called afterwards. */
 void pg_conn_stop(struct pg_conn *conn);
 
-/* Sends what libpq has buffered. */
+/* Sends the bytes that libpq has buffered. */
 void pg_conn_flush(struct pg_conn *conn);
 
 void pg_conn_lose(struct pg_conn *conn, const char *event, struct str reason);

@@ -7,8 +7,8 @@
 #include "store/requests.h"
 
 /*
- * A command in the protocol's own form (RESP), and what the server's answer to
- * it means. A command is formatted once, when the caller gives it: it may wait
+ * A command in the protocol's own form (RESP), and the error that the server's
+ * answer stands for. A command is formatted once, when the caller gives it: it may wait
  * for a connection, and a call of a script may be sent again. Only the
  * generation, whose length is fixed, is filled in when the command is sent.
  * redis.c and redis_link.c are the only users.

@@ -81,7 +81,7 @@ static void running_out_ends_the_process_with_a_line_on_stderr(void **state)
 		_exit(0);
 	}
 	close(output[1]);
-	/* Read to the end: a sanitizer has more to say about it than the pipe holds. */
+	/* Read to the end: a sanitizer writes more than the pipe holds. */
 	size_t len = 0;
 	for (char c; read(output[0], &c, 1) == 1;)
 		if (len < sizeof(text) - 1)
@@ -89,7 +89,7 @@ static void running_out_ends_the_process_with_a_line_on_stderr(void **state)
 	close(output[0]);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	/* A sanitizer ends it with words of its own. */
+	/* A sanitizer ends the process with another message. */
 	assert_true(strstr(text, "out of memory") || strstr(text, "Sanitizer"));
 }
 

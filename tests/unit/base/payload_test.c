@@ -52,7 +52,7 @@ static void *read_and_let_go(void *arg)
 	return (void *)sum;
 }
 
-/* The sanitizers see a use after the free, a leak, or a read that the free does not wait for. */
+/* The sanitizers report a use after the free, a leak, or a read that races with the free. */
 static void the_last_thread_to_unref_frees_it(void **state)
 {
 	pthread_t threads[4];

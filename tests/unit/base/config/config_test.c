@@ -81,7 +81,7 @@ static void write_file(const char *content, size_t len)
 	fclose(file);
 }
 
-/* Loads; what went to stderr is in errors.text. The argv stays for a reload. */
+/* Loads. The output on stderr is in errors.text. `argv` stays valid for a reload. */
 static err_t load(char **argv)
 {
 	int argc = 0;

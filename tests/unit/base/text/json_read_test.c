@@ -101,7 +101,7 @@ static void a_key_given_twice_is_named(void **state)
 	(void)state;
 	assert_refused(read_text("{\"uid\":1,\"uid\":2}"), "uid", "uid is given twice (byte 14)");
 	assert_refused(read_text("{\"to\":{\"user\":\"a\" , \"user\" :\"b\"}}"), "user", "user is given twice");
-	/* Escapes do not hide it; a name that is none is not repeated to anybody. */
+	/* Escapes do not hide a repeated key. A key that is not an identifier is not shown. */
 	assert_refused(read_text("{\"a\":1,\"\\u0061\":2}"), "", "a key is given twice");
 	assert_refused(read_text("{\"a b\":1,\"a b\":2}"), "", "a key is given twice");
 	json_decref(read_good("{\"a\":{\"x\":1},\"b\":{\"x\":1}}"));
@@ -358,7 +358,7 @@ static void a_failure_of_the_callers_own_is_kept_like_the_others(void **state)
 	assert_int_equal(strlen(error.detail), sizeof(error.detail) - 1);
 }
 
-/* Whatever comes in, there is an object or a complaint that can be shown. The sanitizers watch. */
+/* Every input gives an object or a sentence that can be shown. The sanitizers watch. */
 static void damaged_documents_are_read_or_refused_with_a_sentence(void **state)
 {
 	static const char good[] =

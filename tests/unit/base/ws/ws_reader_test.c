@@ -19,7 +19,7 @@ static const struct ws_reader_rules from_server = { .sender = WS_SERVER, .max_me
 static const struct ws_reader_rules from_client = { .sender = WS_CLIENT, .max_message = MAX_MESSAGE };
 static const unsigned char mask[WS_MASK_LEN] = { 0xa1, 0x5c, 0x00, 0xff };
 
-/* What a stream of bytes comes to: "text(hi) ping(p) close(4001,bye) ". */
+/* The events of a stream of bytes as a text: "text(hi) ping(p) close(4001,bye) ". */
 static void tell(struct buf *out, enum ws_event event, const struct ws_message *message)
 {
 	static const char *const names[] = { "nothing", "text", "binary", "ping", "pong", "close", "violation" };
@@ -49,7 +49,7 @@ static void feed(struct ws_reader *reader, const char *bytes, size_t len, struct
 	buf_release(&piece);
 }
 
-/* The same comes of the bytes in one piece, in two at every split point, and in pieces of every length. */
+/* The events are the same for one piece, for two pieces at every split point, and for pieces of every length. */
 static void expect(const struct ws_reader_rules *rules, struct str bytes, const char *events)
 {
 	for (size_t split = 0; split <= bytes.len; split++) {
@@ -203,7 +203,7 @@ static void a_close_frame_ends_the_stream_and_is_checked(void **state)
 	}
 }
 
-/* Which byte shows it, counted from 1; 0 if none does. */
+/* The number of the byte at which the input is refused, from 1; 0 if it is not refused. */
 static size_t refused_at(const struct ws_reader_rules *rules, struct str bytes)
 {
 	struct ws_reader reader = { .rules = rules };

@@ -20,7 +20,7 @@
 
 #define RUNS 64
 
-/* A dependency that does what the test says: the test is told of each run and ends it when it likes. */
+/* A dependency under the test's control: the test learns of each run and ends it. */
 struct dependency {
 	uv_sem_t started;
 	uv_mutex_t lock;
@@ -53,7 +53,7 @@ static void always_there(struct readiness_run *run, void *arg)
 	readiness_done(run, OK);
 }
 
-/* Ends what the test did not end: the server is gone by then. */
+/* Ends the runs that the test did not end; the server is gone by then. */
 static void on_closed(void *arg)
 {
 	struct fixture *f = arg;
@@ -214,7 +214,7 @@ static void no_check_is_started_for_a_draining_service(void **state)
 	uv_mutex_lock(&f->dependency.lock);
 	int made = f->dependency.made;
 	uv_mutex_unlock(&f->dependency.lock);
-	nanosleep(&rounds, NULL); /* for what must not come there is no event */
+	nanosleep(&rounds, NULL); /* no event tells that a run did not come */
 	uv_mutex_lock(&f->dependency.lock);
 	assert_int_equal(f->dependency.made, made);
 	uv_mutex_unlock(&f->dependency.lock);

@@ -442,7 +442,7 @@ static void handshakes_are_counted_per_address(void **state)
 	client_expect_end(&other);
 	client_close(&other);
 
-	/* Another address is none of its business. */
+	/* Another address has a count of its own. */
 	client_connect(&other, rig.port, "127.0.0.2", 0);
 	assert_true(client_send_text(&other, CLIENT_REQUEST("/ws") "\r\n"));
 	client_read_answer(&other, &answer);
@@ -450,7 +450,7 @@ static void handshakes_are_counted_per_address(void **state)
 	rig_await(&rig, &rig.openings, 1);
 	assert_string_equal(rig.last_address, "127.0.0.2");
 
-	/* Who gets through makes room. */
+	/* A finished handshake makes room. */
 	assert_true(client_send_text(&pending[0], strchr(CLIENT_REQUEST("/ws") "\r\n", ' ')));
 	client_read_answer(&pending[0], &answer);
 	assert_int_equal(answer.status, 101);

@@ -9,7 +9,7 @@
 #include "base/macros.h"
 #include "net/ws/ws_request.h"
 
-/* What every good request has; further fields go in front of the last two characters. */
+/* The head of a good request; further fields go before its last two characters. */
 #define GOOD(more) \
 	"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" \
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" more "\r\n"

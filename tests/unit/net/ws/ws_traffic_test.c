@@ -199,7 +199,7 @@ static void a_write_to_a_peer_that_reset_breaks_nothing(void **state)
 	}
 }
 
-/* Everyone who is connected, in the order of opening. */
+/* All connections, in the order of opening. */
 struct crowd {
 	struct ws_conn *conns[MANY];
 	unsigned len;
@@ -307,7 +307,7 @@ static void *run_flood(void *arg)
 		memcpy(many + i, one, sizeof(one) - 1);
 	while (!atomic_load(&flood->is_over)) {
 		for (int i = 0; i < FLOODERS; i++) {
-			/* What was cut off goes on at the same place next time. */
+			/* A partial write continues at the same place next time. */
 			size_t at = flood->clients[i].len;
 			ssize_t sent = send(flood->clients[i].fd, many + at, sizeof(many) - at,
 			                    MSG_DONTWAIT | MSG_NOSIGNAL);
