@@ -24,33 +24,27 @@ void arena_release(struct arena *arena)
 	*arena = (struct arena){ 0 };
 }
 
-/* The larger rest of the two, that of the new chunk or the one before it, serves what is asked next. */
-static char *arena_grow(struct arena *arena, size_t size)
+void *arena_alloc(struct arena *arena, size_t size)
 {
-	size_t room = MAX(size, (size_t)ARENA_CHUNK);
-	struct arena_chunk *chunk = mem_alloc(sizeof(*chunk) + room);
+	struct arena_chunk *chunk;
 
+	size = (size + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t);
+	if (arena->free && size <= arena->left) {
+		char *place = arena->free;
+		arena->free += size;
+		arena->left -= size;
+		return memset(place, 0, size);
+	}
+	size_t room = MAX(size, (size_t)ARENA_CHUNK);
+	chunk = mem_alloc(sizeof(*chunk) + room);
 	chunk->next = arena->chunks;
 	arena->chunks = chunk;
+	/* Of the rest of this chunk and the rest of the one before, the larger serves the next requests. */
 	if (room - size > arena->left) {
 		arena->free = chunk->bytes + size;
 		arena->left = room - size;
 	}
-	return chunk->bytes;
-}
-
-void *arena_alloc(struct arena *arena, size_t size)
-{
-	char *place = arena->free;
-
-	size = (size + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t);
-	if (place && size <= arena->left) {
-		arena->free += size;
-		arena->left -= size;
-	} else {
-		place = arena_grow(arena, size);
-	}
-	return memset(place, 0, size);
+	return memset(chunk->bytes, 0, size);
 }
 
 struct str arena_copy(struct arena *arena, struct str text)

@@ -6,9 +6,10 @@
 #include "base/text/str.h"
 
 /*
- * Memory that is freed all at once: for what belongs to one request. It begins with room that its owner provides, typically
- * the end of the owner's own allocation, and takes chunks from the heap when that is full. What is asked of it has to be
- * bounded elsewhere (base/mem.h). Thread: one.
+ * Memory that is freed all at once, for the parts of one request whose sizes are not known when it begins. (For texts of
+ * known sizes in one allocation see text/text_arena.h.) It begins with room that its owner provides, typically the end of the
+ * owner's own allocation, and takes chunks from the heap when that is full. The callers bound its size (base/mem.h).
+ * Thread: one.
  */
 struct arena {
 	struct arena_chunk *chunks;

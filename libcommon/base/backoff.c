@@ -10,19 +10,12 @@ void backoff_init(struct backoff *backoff, uint64_t min_ms, uint64_t max_ms)
 	*backoff = (struct backoff){ .min_ms = min_ms, .max_ms = max_ms };
 }
 
-static uint64_t ceiling_of(const struct backoff *backoff)
+uint64_t backoff_next_ms(struct backoff *backoff)
 {
 	uint64_t ceiling = backoff->min_ms;
 
 	for (unsigned i = 0; i < backoff->tries; i++)
 		ceiling = ceiling > backoff->max_ms / 2 ? backoff->max_ms : ceiling * 2;
-	return ceiling;
-}
-
-uint64_t backoff_next_ms(struct backoff *backoff)
-{
-	uint64_t ceiling = ceiling_of(backoff);
-
 	if (ceiling < backoff->max_ms)
 		backoff->tries++;
 	return ceiling - random_below(ceiling / 2 + 1);

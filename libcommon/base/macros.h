@@ -10,6 +10,8 @@
 
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 
+#define IS_POWER_OF_TWO(n) ((n) != 0 && ((n) & ((n) - 1)) == 0)
+
 /* The result may be an error and must be checked. */
 #define MUST_CHECK __attribute__((warn_unused_result))
 

@@ -17,20 +17,20 @@ void map_release(struct map *map)
 	map_init(map, map->key);
 }
 
-static struct map_node **bucket_of(const struct map *map, uint64_t hash)
+static struct map_node **map_bucket_of(const struct map *map, uint64_t hash)
 {
 	return &map->buckets[hash & (map->bucket_count - 1)];
 }
 
-static void push(struct map *map, struct map_node *node)
+static void map_push(struct map *map, struct map_node *node)
 {
-	struct map_node **bucket = bucket_of(map, node->hash);
+	struct map_node **bucket = map_bucket_of(map, node->hash);
 
 	node->next = *bucket;
 	*bucket = node;
 }
 
-static void grow(struct map *map)
+static void map_grow(struct map *map)
 {
 	struct map_node **old = map->buckets;
 	size_t old_count = map->bucket_count;
@@ -41,7 +41,7 @@ static void grow(struct map *map)
 		struct map_node *next;
 		for (struct map_node *node = old[i]; node; node = next) {
 			next = node->next;
-			push(map, node);
+			map_push(map, node);
 		}
 	}
 	mem_free(old);
@@ -52,7 +52,7 @@ struct map_node *map_find(const struct map *map, struct str key)
 	if (map->len == 0)
 		return NULL;
 	uint64_t hash = str_hash(key);
-	for (struct map_node *node = *bucket_of(map, hash); node; node = node->next)
+	for (struct map_node *node = *map_bucket_of(map, hash); node; node = node->next)
 		if (node->hash == hash && str_equal(map->key(node), key))
 			return node;
 	return NULL;
@@ -61,15 +61,15 @@ struct map_node *map_find(const struct map *map, struct str key)
 void map_put(struct map *map, struct map_node *node)
 {
 	if (map->len == map->bucket_count)
-		grow(map);
+		map_grow(map);
 	node->hash = str_hash(map->key(node));
-	push(map, node);
+	map_push(map, node);
 	map->len++;
 }
 
 void map_remove(struct map *map, struct map_node *node)
 {
-	struct map_node **at = bucket_of(map, node->hash);
+	struct map_node **at = map_bucket_of(map, node->hash);
 
 	while (*at != node) {
 		assert(*at);
@@ -80,7 +80,7 @@ void map_remove(struct map *map, struct map_node *node)
 	map->len--;
 }
 
-static struct map_node *first_from(const struct map *map, size_t bucket)
+static struct map_node *map_first_from(const struct map *map, size_t bucket)
 {
 	for (; bucket < map->bucket_count; bucket++)
 		if (map->buckets[bucket])
@@ -90,10 +90,10 @@ static struct map_node *first_from(const struct map *map, size_t bucket)
 
 struct map_node *map_first(const struct map *map)
 {
-	return map->len ? first_from(map, 0) : NULL;
+	return map->len ? map_first_from(map, 0) : NULL;
 }
 
 struct map_node *map_next(const struct map *map, const struct map_node *node)
 {
-	return node->next ? node->next : first_from(map, (node->hash & (map->bucket_count - 1)) + 1);
+	return node->next ? node->next : map_first_from(map, (node->hash & (map->bucket_count - 1)) + 1);
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void *or_die(void *ptr, size_t size)
+static void *mem_or_die(void *ptr, size_t size)
 {
 	if (!ptr) {
 		fprintf(stderr, "out of memory: %zu bytes wanted\n", size);
@@ -13,24 +13,24 @@ static void *or_die(void *ptr, size_t size)
 }
 
 /* malloc(0) may return NULL. */
-static size_t at_least_one(size_t size)
+static size_t mem_at_least_one(size_t size)
 {
 	return size ? size : 1;
 }
 
 void *mem_alloc(size_t size)
 {
-	return or_die(malloc(at_least_one(size)), size);
+	return mem_or_die(malloc(mem_at_least_one(size)), size);
 }
 
 void *mem_zalloc(size_t size)
 {
-	return or_die(calloc(1, at_least_one(size)), size);
+	return mem_or_die(calloc(1, mem_at_least_one(size)), size);
 }
 
 void *mem_resize(void *ptr, size_t size)
 {
-	return or_die(realloc(ptr, at_least_one(size)), size);
+	return mem_or_die(realloc(ptr, mem_at_least_one(size)), size);
 }
 
 void mem_free(void *ptr)

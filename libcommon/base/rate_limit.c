@@ -5,12 +5,12 @@
 #include "base/macros.h"
 
 /* A bucket smaller than one token would never let anything through. */
-static double capacity(double burst)
+static double rate_limit_capacity(double burst)
 {
 	return MAX(burst, 1.0);
 }
 
-static double missing_at(const struct rate_limit *bucket, double per_second, uint64_t now_ms)
+static double rate_limit_missing_at(const struct rate_limit *bucket, double per_second, uint64_t now_ms)
 {
 	if (now_ms <= bucket->updated_ms)
 		return bucket->missing;
@@ -19,18 +19,18 @@ static double missing_at(const struct rate_limit *bucket, double per_second, uin
 }
 
 /* Rounded so that waiting exactly this long is enough. */
-static bool has_token(double missing, double burst)
+static bool rate_limit_has_token(double missing, double burst)
 {
-	return missing + 1 <= capacity(burst) + 1e-6;
+	return missing + 1 <= rate_limit_capacity(burst) + 1e-6;
 }
 
 bool rate_limit_take(struct rate_limit *bucket, double per_second, double burst, uint64_t now_ms)
 {
 	if (per_second <= 0)
 		return true;
-	bucket->missing = missing_at(bucket, per_second, now_ms);
+	bucket->missing = rate_limit_missing_at(bucket, per_second, now_ms);
 	bucket->updated_ms = MAX(bucket->updated_ms, now_ms);
-	if (!has_token(bucket->missing, burst))
+	if (!rate_limit_has_token(bucket->missing, burst))
 		return false;
 	bucket->missing += 1;
 	return true;
@@ -40,8 +40,8 @@ uint64_t rate_limit_wait_ms(const struct rate_limit *bucket, double per_second, 
 {
 	if (per_second <= 0)
 		return 0;
-	double missing = missing_at(bucket, per_second, now_ms);
-	if (has_token(missing, burst))
+	double missing = rate_limit_missing_at(bucket, per_second, now_ms);
+	if (rate_limit_has_token(missing, burst))
 		return 0;
-	return (uint64_t)ceil((missing + 1 - capacity(burst)) / per_second * 1000);
+	return (uint64_t)ceil((missing + 1 - rate_limit_capacity(burst)) / per_second * 1000);
 }

@@ -7,7 +7,7 @@
 /*
  * Doubling of ring buffers. In a ring of `capacity` items (a power of two) the
  * item with the running number n is at index n & (capacity - 1). Owners keep
- * their own struct, because what else a ring holds differs.
+ * their own struct, because the other members differ.
  */
 
 /*

@@ -45,35 +45,35 @@ bool timer_is_armed(const struct timer *timer)
 }
 
 /* The first tick that is not before the deadline: a timer never fires early. */
-static uint64_t expiry_of(const struct timer_wheel *wheel, const struct timer *timer)
+static uint64_t wheel_expiry_of(const struct timer_wheel *wheel, const struct timer *timer)
 {
 	return timer->deadline_ms / wheel->tick_ms + (timer->deadline_ms % wheel->tick_ms != 0);
 }
 
-static struct list *slot_at(struct timer_wheel *wheel, int level, uint64_t tick)
+static struct list *wheel_slot_at(struct timer_wheel *wheel, int level, uint64_t tick)
 {
 	return &wheel->slots[level][tick >> (SLOT_BITS * level) & SLOT_MASK];
 }
 
 /* The expiry is not before the wheel's now. */
-static struct list *slot_for(struct timer_wheel *wheel, uint64_t expiry)
+static struct list *wheel_slot_for(struct timer_wheel *wheel, uint64_t expiry)
 {
 	uint64_t away = expiry - wheel->now;
 	int level = 0;
 
 	if (away >= RANGE)
-		return slot_at(wheel, WHEEL_LEVELS - 1, wheel->now + RANGE - 1);
+		return wheel_slot_at(wheel, WHEEL_LEVELS - 1, wheel->now + RANGE - 1);
 	while (away >> (SLOT_BITS * (level + 1)))
 		level++;
-	return slot_at(wheel, level, expiry);
+	return wheel_slot_at(wheel, level, expiry);
 }
 
 void timer_arm(struct timer_wheel *wheel, struct timer *timer, uint64_t deadline_ms)
 {
 	timer_cancel(wheel, timer);
 	timer->deadline_ms = deadline_ms;
-	uint64_t expiry = expiry_of(wheel, timer);
-	list_push_back(expiry <= wheel->now ? &wheel->due : slot_for(wheel, expiry), &timer->link);
+	uint64_t expiry = wheel_expiry_of(wheel, timer);
+	list_push_back(expiry <= wheel->now ? &wheel->due : wheel_slot_for(wheel, expiry), &timer->link);
 	wheel->armed++;
 }
 
@@ -85,7 +85,7 @@ void timer_cancel(struct timer_wheel *wheel, struct timer *timer)
 	wheel->armed--;
 }
 
-static void fire_all(struct timer_wheel *wheel, struct list *expired)
+static void wheel_fire_all(struct timer_wheel *wheel, struct list *expired)
 {
 	struct list firing;
 	struct list *link;
@@ -100,42 +100,37 @@ static void fire_all(struct timer_wheel *wheel, struct list *expired)
 	}
 }
 
-static void move_down(struct timer_wheel *wheel, struct list *slot)
+/* A level moves when all lower levels have turned. The highest moves first, so that one pass takes a timer all the way down. */
+static void wheel_cascade(struct timer_wheel *wheel)
 {
 	struct list moving;
 	struct list *link;
-
-	list_init(&moving);
-	list_splice_back(&moving, slot);
-	while ((link = list_pop_front(&moving))) {
-		struct timer *timer = container_of(link, struct timer, link);
-		list_push_back(slot_for(wheel, expiry_of(wheel, timer)), link);
-	}
-}
-
-/* A level moves when all lower levels have turned. The highest moves first, so that one pass takes a timer all the way down. */
-static void cascade(struct timer_wheel *wheel)
-{
 	int highest = 0;
 
 	while (highest < WHEEL_LEVELS - 1 && (wheel->now >> (SLOT_BITS * highest) & SLOT_MASK) == 0)
 		highest++;
-	for (int level = highest; level > 0; level--)
-		move_down(wheel, slot_at(wheel, level, wheel->now));
+	list_init(&moving);
+	for (int level = highest; level > 0; level--) {
+		list_splice_back(&moving, wheel_slot_at(wheel, level, wheel->now));
+		while ((link = list_pop_front(&moving))) {
+			struct timer *timer = container_of(link, struct timer, link);
+			list_push_back(wheel_slot_for(wheel, wheel_expiry_of(wheel, timer)), link);
+		}
+	}
 }
 
 void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now_ms)
 {
 	uint64_t target = now_ms / wheel->tick_ms;
 
-	fire_all(wheel, &wheel->due);
+	wheel_fire_all(wheel, &wheel->due);
 	while (wheel->now < target) {
 		if (wheel->armed == 0) {
 			wheel->now = target;
 			return;
 		}
 		wheel->now++;
-		cascade(wheel);
-		fire_all(wheel, slot_at(wheel, 0, wheel->now));
+		wheel_cascade(wheel);
+		wheel_fire_all(wheel, wheel_slot_at(wheel, 0, wheel->now));
 	}
 }

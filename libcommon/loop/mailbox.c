@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdbool.h>
 
-static struct letter *take_all(struct mailbox *box)
+static struct letter *mailbox_take_all(struct mailbox *box)
 {
 	uv_mutex_lock(&box->lock);
 	struct letter *letter = box->first;
@@ -13,21 +13,21 @@ static struct letter *take_all(struct mailbox *box)
 	return letter;
 }
 
-static void hand_over(struct mailbox *box, mailbox_handler handle)
+static void mailbox_hand_over(struct mailbox *box, mailbox_handler handle)
 {
 	struct letter *next;
 
-	for (struct letter *letter = take_all(box); letter; letter = next) {
+	for (struct letter *letter = mailbox_take_all(box); letter; letter = next) {
 		next = letter->next; /* the handler may free the letter */
 		handle(letter, box->arg);
 	}
 }
 
-static void on_wake(uv_async_t *wake)
+static void mailbox_on_wake(uv_async_t *wake)
 {
 	struct mailbox *box = wake->data;
 
-	hand_over(box, box->handle);
+	mailbox_hand_over(box, box->handle);
 }
 
 err_t mailbox_init(struct mailbox *box, uv_loop_t *loop,
@@ -39,7 +39,7 @@ err_t mailbox_init(struct mailbox *box, uv_loop_t *loop,
 	box->arg = arg;
 	if (uv_mutex_init(&box->lock))
 		return ERR_NO_MEMORY;
-	if (uv_async_init(loop, &box->wake, on_wake)) {
+	if (uv_async_init(loop, &box->wake, mailbox_on_wake)) {
 		uv_mutex_destroy(&box->lock);
 		return ERR_NO_MEMORY;
 	}
@@ -63,7 +63,7 @@ void mailbox_close(struct mailbox *box, mailbox_handler drop, uv_close_cb closed
 {
 	assert(!uv_is_closing((uv_handle_t *)&box->wake));
 	if (drop)
-		hand_over(box, drop);
+		mailbox_hand_over(box, drop);
 	uv_mutex_destroy(&box->lock);
 	uv_close((uv_handle_t *)&box->wake, closed);
 }

@@ -5,7 +5,7 @@
 
 #include "base/telemetry/log.h"
 
-static void on_terminate(uv_signal_t *handle, int number)
+static void signals_on_terminate(uv_signal_t *handle, int number)
 {
 	struct signals *signals = handle->data;
 
@@ -18,7 +18,7 @@ static void on_terminate(uv_signal_t *handle, int number)
 	signals->on_terminate(signals->arg);
 }
 
-static void on_reload(uv_signal_t *handle, int number)
+static void signals_on_reload(uv_signal_t *handle, int number)
 {
 	struct signals *signals = handle->data;
 
@@ -27,7 +27,7 @@ static void on_reload(uv_signal_t *handle, int number)
 		signals->on_reload(signals->arg);
 }
 
-static err_t watch(struct signals *signals, struct worker *worker, uv_signal_t *handle, uv_signal_cb callback, int number)
+static err_t signals_watch(struct signals *signals, struct worker *worker, uv_signal_t *handle, uv_signal_cb callback, int number)
 {
 	if (uv_signal_init(&worker->loop, handle))
 		return ERR_NO_MEMORY;
@@ -39,11 +39,11 @@ err_t signals_init(struct signals *signals, struct worker *worker, void (*termin
                    void *arg)
 {
 	*signals = (struct signals){ .on_terminate = terminate, .on_reload = reload, .arg = arg };
-	err_t err = watch(signals, worker, &signals->terminate, on_terminate, SIGTERM);
+	err_t err = signals_watch(signals, worker, &signals->terminate, signals_on_terminate, SIGTERM);
 	if (!err)
-		err = watch(signals, worker, &signals->interrupt, on_terminate, SIGINT);
+		err = signals_watch(signals, worker, &signals->interrupt, signals_on_terminate, SIGINT);
 	if (!err)
-		err = watch(signals, worker, &signals->reload, on_reload, SIGHUP);
+		err = signals_watch(signals, worker, &signals->reload, signals_on_reload, SIGHUP);
 	return err;
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 
-static void run_task(struct letter *letter, void *arg)
+static void worker_run_task(struct letter *letter, void *arg)
 {
 	struct task *task = container_of(letter, struct task, letter);
 	(void)arg;
@@ -15,7 +15,7 @@ static void run_task(struct letter *letter, void *arg)
 	task->run(task);
 }
 
-static void on_tick(uv_timer_t *tick)
+static void worker_on_tick(uv_timer_t *tick)
 {
 	struct worker *worker = tick->data;
 
@@ -32,7 +32,7 @@ void worker_start_ticking(struct worker *worker)
 		return;
 	/* Without an armed timer the wheel was not advanced. */
 	timer_wheel_advance(&worker->wheel, clock_mono_ms());
-	uv_timer_start(&worker->tick, on_tick, WORKER_TICK_MS, WORKER_TICK_MS);
+	uv_timer_start(&worker->tick, worker_on_tick, WORKER_TICK_MS, WORKER_TICK_MS);
 	worker->is_ticking = true;
 }
 
@@ -44,7 +44,7 @@ err_t worker_init(struct worker *worker, const char *name)
 	signal(SIGPIPE, SIG_IGN);
 	if (uv_loop_init(&worker->loop))
 		return ERR_NO_MEMORY;
-	if (mailbox_init(&worker->box, &worker->loop, run_task, worker)) {
+	if (mailbox_init(&worker->box, &worker->loop, worker_run_task, worker)) {
 		uv_loop_close(&worker->loop);
 		return ERR_NO_MEMORY;
 	}
@@ -54,7 +54,7 @@ err_t worker_init(struct worker *worker, const char *name)
 	return OK;
 }
 
-static void run_thread(void *arg)
+static void worker_run_thread(void *arg)
 {
 	struct worker *worker = arg;
 
@@ -65,7 +65,7 @@ static void run_thread(void *arg)
 err_t worker_start(struct worker *worker)
 {
 	assert(!worker->has_thread);
-	if (uv_thread_create(&worker->thread, run_thread, worker))
+	if (uv_thread_create(&worker->thread, worker_run_thread, worker))
 		return ERR_NO_MEMORY;
 	worker->has_thread = true;
 	return OK;

@@ -17,8 +17,8 @@
  *
  * Order of use: worker_init(); make handles on the loop; worker_start() or
  * worker_run(); on the worker's thread close all handles, then worker_stop();
- * worker_join(). A worker that was never run ends with worker_stop() and
- * worker_join(), too.
+ * worker_join(). A worker that never ran also ends with worker_stop() and
+ * worker_join().
  *
  * The loop wakes every WORKER_TICK_MS only while a timer is armed: an idle
  * worker sleeps.
@@ -63,7 +63,7 @@ void worker_post(struct worker *worker, struct task *task);
 void worker_stop(struct worker *worker);
 
 /*
- * Waits for the thread (without a thread: for handles that are closing) and frees what init made. Tasks that were not run
+ * Waits for the thread (without a thread: for handles that are closing) and closes the loop. Tasks that were not run
  * are dropped.
  */
 void worker_join(struct worker *worker);

@@ -5,7 +5,6 @@
 #include <openssl/params.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "base/text/base64.h"
 #include "base/text/json.h"
@@ -13,10 +12,10 @@
 #include "base/mem.h"
 
 /*
- * The signature is looked at first, so that only what a holder of the key wrote
- * is parsed at all; that the header names the key's algorithm is checked all the
- * same. The context with the key in it is made once and copied for each token:
- * having OpenSSL look the algorithm up every time costs more than the hash.
+ * The signature is verified first, so that JSON is parsed only if a holder of the
+ * key wrote it. The header must still name the key's algorithm. The HMAC context
+ * with the key is made once and copied for each token, because OpenSSL's lookup
+ * of the algorithm costs more than the hash.
  */
 
 #define MAC_BYTES 32
@@ -24,11 +23,11 @@
 #define MAX_TIME_S 253402300799ll /* the end of the year 9999 */
 #define ALGORITHM "HS256"
 
-/* {"alg":"HS256","typ":"JWT"}: what is written here and by nearly everybody else, so that it need not be parsed. */
+/* {"alg":"HS256","typ":"JWT"}: the header of jwt_sign() and of nearly all other issuers. It is compared, not parsed. */
 #define USUAL_HEADER "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 
 struct jwt_keys {
-	EVP_MAC_CTX *keyed; /* never used itself, only copied */
+	EVP_MAC_CTX *keyed; /* only copied: threads share it */
 };
 
 err_t jwt_keys_new(struct jwt_keys **out, struct str secret)
@@ -44,7 +43,7 @@ err_t jwt_keys_new(struct jwt_keys **out, struct str secret)
 	}
 	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	EVP_MAC_CTX *keyed = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
-	EVP_MAC_free(hmac); /* the context holds on to it */
+	EVP_MAC_free(hmac); /* the context keeps a reference */
 	if (!keyed || !EVP_MAC_init(keyed, (const unsigned char *)secret.ptr, secret.len, params)) {
 		EVP_MAC_CTX_free(keyed);
 		log_error("OpenSSL has no HMAC with SHA-256");
@@ -63,7 +62,7 @@ void jwt_keys_free(struct jwt_keys *keys)
 	mem_free(keys);
 }
 
-static bool make_mac(const struct jwt_keys *keys, struct str text, unsigned char mac[MAC_BYTES])
+static bool jwt_make_mac(const struct jwt_keys *keys, struct str text, unsigned char mac[MAC_BYTES])
 {
 	EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(keys->keyed);
 	size_t len = 0;
@@ -80,7 +79,7 @@ struct segments {
 	struct str is_signed; /* "header.payload" */
 };
 
-static bool split(struct str token, struct segments *out)
+static bool jwt_split(struct str token, struct segments *out)
 {
 	struct str rest = token;
 
@@ -93,17 +92,17 @@ static bool split(struct str token, struct segments *out)
 	return true;
 }
 
-static bool signature_is_good(const struct jwt_keys *keys, const struct segments *segments, struct buf *scratch)
+static bool jwt_signature_is_good(const struct jwt_keys *keys, const struct segments *segments, struct buf *scratch)
 {
 	unsigned char mac[MAC_BYTES];
 
 	buf_clear(scratch);
 	return base64url_decode(scratch, segments->signature) == OK && scratch->len == MAC_BYTES &&
-	       make_mac(keys, segments->is_signed, mac) && CRYPTO_memcmp(mac, scratch->ptr, MAC_BYTES) == 0;
+	       jwt_make_mac(keys, segments->is_signed, mac) && CRYPTO_memcmp(mac, scratch->ptr, MAC_BYTES) == 0;
 }
 
 /* The object that a segment encodes; json_decref() it. */
-static json_t *read_object(struct str segment, struct buf *scratch)
+static json_t *jwt_read_object(struct str segment, struct buf *scratch)
 {
 	struct json_error error = { 0 };
 
@@ -113,15 +112,15 @@ static json_t *read_object(struct str segment, struct buf *scratch)
 	return json_read(buf_str(scratch), &error);
 }
 
-static const char *check_header(struct str segment, struct buf *scratch)
+static const char *jwt_check_header(struct str segment, struct buf *scratch)
 {
 	const char *fault = NULL, *alg;
 
 	if (str_equal(segment, STR(USUAL_HEADER)))
 		return NULL;
-	json_t *header = read_object(segment, scratch);
+	json_t *header = jwt_read_object(segment, scratch);
 	if (!header)
-		return "the token's header is no JSON object";
+		return "the token's header is not a JSON object";
 	alg = json_string_value(json_object_get(header, "alg"));
 	if (!alg || strcmp(alg, ALGORITHM) != 0)
 		fault = "the token names another algorithm";
@@ -132,9 +131,9 @@ static const char *check_header(struct str segment, struct buf *scratch)
 }
 
 /* A NumericDate in seconds: an integer, or a number whose fraction is cut off. */
-static bool read_time(const json_t *value, uint64_t *out_ms)
+static bool jwt_read_time(const json_t *value, uint64_t *out_ms)
 {
-	double seconds = json_number_value(value); /* 0 if it is no number */
+	double seconds = json_number_value(value); /* 0 if it is not a number */
 
 	if (seconds < 1 || seconds > MAX_TIME_S)
 		return false;
@@ -142,25 +141,7 @@ static bool read_time(const json_t *value, uint64_t *out_ms)
 	return true;
 }
 
-static const char *check_times(const json_t *payload, uint64_t now_ms, struct jwt_claims *claims)
-{
-	const json_t *not_before = json_object_get(payload, "nbf"), *issued = json_object_get(payload, "iat");
-	uint64_t not_before_ms = 0;
-
-	if (!read_time(json_object_get(payload, "exp"), &claims->expires_ms))
-		return "the token has no expiry";
-	if (now_ms >= claims->expires_ms)
-		return "the token is expired";
-	if (not_before && !read_time(not_before, &not_before_ms))
-		return "the token's nbf is no time";
-	if (now_ms < not_before_ms)
-		return "the token is not valid yet";
-	if (issued && !read_time(issued, &claims->issued_ms))
-		return "the token's iat is no time";
-	return NULL;
-}
-
-static bool scope_has(struct str scope, struct str wanted)
+static bool jwt_scope_has(struct str scope, struct str wanted)
 {
 	while (scope.ptr)
 		if (str_equal(str_cut(&scope, ' '), wanted))
@@ -168,42 +149,55 @@ static bool scope_has(struct str scope, struct str wanted)
 	return false;
 }
 
-static struct str text_of(const json_t *value)
+static struct str jwt_text_of(const json_t *value)
 {
 	return str_of(json_string_value(value), json_string_length(value));
 }
 
-static const char *check_payload(const json_t *payload, uint64_t now_ms, struct jwt_claims *claims)
+/* Fills `claims` and returns NULL, or returns the fault. */
+static const char *jwt_check_payload(const json_t *payload, uint64_t now_ms, struct jwt_claims *claims)
 {
 	const json_t *scope = json_object_get(payload, "scope"), *id = json_object_get(payload, "jti");
-	struct str subject = text_of(json_object_get(payload, "sub"));
+	const json_t *not_before = json_object_get(payload, "nbf"), *issued = json_object_get(payload, "iat");
+	struct str subject = jwt_text_of(json_object_get(payload, "sub"));
+	uint64_t not_before_ms = 0;
 
 	if (!ident_is_valid(subject) || !str_copy(claims->uid, sizeof(claims->uid), subject))
 		return "the token's sub is no uid";
 	if ((scope && !json_is_string(scope)) || (id && !json_is_string(id)))
 		return "the token's scope or jti is no text";
-	claims->is_admin = scope_has(text_of(scope), STR("admin"));
-	str_copy(claims->id, sizeof(claims->id), text_of(id)); /* "" if it is too long */
-	return check_times(payload, now_ms, claims);
+	claims->is_admin = jwt_scope_has(jwt_text_of(scope), STR("admin"));
+	str_copy(claims->id, sizeof(claims->id), jwt_text_of(id)); /* "" if it is too long */
+	if (!jwt_read_time(json_object_get(payload, "exp"), &claims->expires_ms))
+		return "the token has no expiry";
+	if (now_ms >= claims->expires_ms)
+		return "the token is expired";
+	if (not_before && !jwt_read_time(not_before, &not_before_ms))
+		return "the token's nbf is no time";
+	if (now_ms < not_before_ms)
+		return "the token is not valid yet";
+	if (issued && !jwt_read_time(issued, &claims->issued_ms))
+		return "the token's iat is no time";
+	return NULL;
 }
 
-static const char *find_fault(const struct jwt_keys *keys, struct str token, uint64_t now_ms, struct jwt_claims *claims,
-                              struct buf *scratch)
+static const char *jwt_find_fault(const struct jwt_keys *keys, struct str token, uint64_t now_ms, struct jwt_claims *claims,
+                                  struct buf *scratch)
 {
 	struct segments segments;
 	const char *fault;
 
 	if (token.len > JWT_MAX_BYTES)
 		return "the token is too long";
-	if (!split(token, &segments))
-		return "the token has not three segments";
-	if (!signature_is_good(keys, &segments, scratch))
+	if (!jwt_split(token, &segments))
+		return "the token does not have three segments";
+	if (!jwt_signature_is_good(keys, &segments, scratch))
 		return "the token's signature is wrong";
-	fault = check_header(segments.header, scratch);
+	fault = jwt_check_header(segments.header, scratch);
 	if (fault)
 		return fault;
-	json_t *payload = read_object(segments.payload, scratch);
-	fault = payload ? check_payload(payload, now_ms, claims) : "the token's payload is no JSON object";
+	json_t *payload = jwt_read_object(segments.payload, scratch);
+	fault = payload ? jwt_check_payload(payload, now_ms, claims) : "the token's payload is not a JSON object";
 	json_decref(payload);
 	return fault;
 }
@@ -215,7 +209,7 @@ err_t jwt_verify(const struct jwt_keys *keys, struct str token, uint64_t now_ms,
 	const char *fault;
 
 	*claims = (struct jwt_claims){ 0 };
-	fault = find_fault(keys, token, now_ms, claims, &scratch);
+	fault = jwt_find_fault(keys, token, now_ms, claims, &scratch);
 	buf_release(&scratch);
 	if (!fault)
 		return OK;
@@ -225,34 +219,29 @@ err_t jwt_verify(const struct jwt_keys *keys, struct str token, uint64_t now_ms,
 	return ERR_UNAUTHENTICATED;
 }
 
-static void write_payload(struct buf *out, const struct jwt_claims *claims)
-{
-	buf_append_char(out, '{');
-	json_put_field(out, "sub", str_from(claims->uid));
-	json_put_u64_field(out, "exp", claims->expires_ms / 1000);
-	if (claims->issued_ms)
-		json_put_u64_field(out, "iat", claims->issued_ms / 1000);
-	if (claims->is_admin)
-		json_put_field(out, "scope", STR("admin"));
-	if (claims->id[0])
-		json_put_field(out, "jti", str_from(claims->id));
-	buf_append_char(out, '}');
-}
-
 void jwt_sign(const struct jwt_keys *keys, const struct jwt_claims *claims, struct buf *out)
 {
 	struct buf payload = { 0 };
 	size_t start = out->len;
 	unsigned char mac[MAC_BYTES];
 
-	write_payload(&payload, claims);
+	buf_append_char(&payload, '{');
+	json_put_field(&payload, "sub", str_from(claims->uid));
+	json_put_u64_field(&payload, "exp", claims->expires_ms / 1000);
+	if (claims->issued_ms)
+		json_put_u64_field(&payload, "iat", claims->issued_ms / 1000);
+	if (claims->is_admin)
+		json_put_field(&payload, "scope", STR("admin"));
+	if (claims->id[0])
+		json_put_field(&payload, "jti", str_from(claims->id));
+	buf_append_char(&payload, '}');
 	buf_append_str(out, STR(USUAL_HEADER));
 	buf_append_char(out, '.');
 	base64url_encode(out, buf_str(&payload));
 	buf_release(&payload);
-	if (!make_mac(keys, str_of(out->ptr + start, out->len - start), mac)) {
-		/* Out of memory inside OpenSSL: nothing is better than a token that nobody accepts. */
-		log_error("OpenSSL did not sign a token");
+	if (!jwt_make_mac(keys, str_of(out->ptr + start, out->len - start), mac)) {
+		/* OpenSSL is out of memory. Nothing is appended: a token without its signature would be refused everywhere. */
+		log_error("OpenSSL could not sign a token");
 		out->len = start;
 		return;
 	}
@@ -265,18 +254,18 @@ void jwt_token_id(struct str token, unsigned char id[JWT_TOKEN_ID_BYTES])
 	unsigned char hash[SHA256_DIGEST_LENGTH];
 	struct segments segments;
 
-	/* It fails only without memory; a token whose id is wrong could not be revoked. */
-	if (!split(token, &segments) || !SHA256((const unsigned char *)segments.is_signed.ptr, segments.is_signed.len, hash))
+	/* SHA256() fails only without memory. A token with a wrong id could not be revoked. */
+	if (!jwt_split(token, &segments) || !SHA256((const unsigned char *)segments.is_signed.ptr, segments.is_signed.len, hash))
 		abort();
 	memcpy(id, hash, JWT_TOKEN_ID_BYTES);
 }
 
 struct str jwt_from_authorization(struct str header)
 {
-	static const char scheme[] = "Bearer ";
-	size_t len = sizeof(scheme) - 1;
+	const struct str scheme = STR("Bearer ");
+	size_t len = scheme.len;
 
-	if (header.len <= len || strncasecmp(header.ptr, scheme, len) != 0)
+	if (header.len <= len || !str_equal_ignoring_case(str_of(header.ptr, len), scheme))
 		return STR("");
 	while (len < header.len && header.ptr[len] == ' ')
 		len++;

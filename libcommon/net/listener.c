@@ -10,14 +10,15 @@
 #include "base/telemetry/log.h"
 #include "base/text/str.h"
 
-#define BACKLOG 1024
+#define BACKLOG 1024 /* connections that wait for accept(); the kernel lowers it to net.core.somaxconn */
 
+/* "host:port" taken apart. */
 struct endpoint {
 	char host[256];
 	char port[6];
 };
 
-static bool split(const char *address, struct endpoint *out)
+static bool listener_split(const char *address, struct endpoint *out)
 {
 	const char *colon = strrchr(address, ':');
 	struct str host;
@@ -35,25 +36,15 @@ static bool split(const char *address, struct endpoint *out)
 	       str_copy(out->port, sizeof(out->port), str_from(colon + 1));
 }
 
-static bool listen_on(int fd, const struct addrinfo *where, bool shares_port)
-{
-	int on = 1;
-
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)))
-		return false;
-	if (shares_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)))
-		return false;
-	return bind(fd, where->ai_addr, where->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0;
-}
-
 err_t listener_open(int *fd, const char *address, bool shares_port)
 {
 	const struct addrinfo wanted = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
 	struct addrinfo *where;
 	struct endpoint endpoint;
+	int on = 1;
 
-	if (!split(address, &endpoint)) {
-		log_error("cannot listen: the address is not host:port", LOG_TEXT("address", address));
+	if (!listener_split(address, &endpoint)) {
+		log_error("cannot listen: the address is not of the form host:port", LOG_TEXT("address", address));
 		return ERR_BAD_CONFIG;
 	}
 	int failed = getaddrinfo(endpoint.host, endpoint.port, &wanted, &where);
@@ -63,7 +54,9 @@ err_t listener_open(int *fd, const char *address, bool shares_port)
 		return ERR_BAD_CONFIG;
 	}
 	*fd = socket(where->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool listens = *fd >= 0 && listen_on(*fd, where, shares_port);
+	bool listens = *fd >= 0 && setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	               (!shares_port || setsockopt(*fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0) &&
+	               bind(*fd, where->ai_addr, where->ai_addrlen) == 0 && listen(*fd, BACKLOG) == 0;
 	if (!listens) {
 		log_error("cannot listen", LOG_TEXT("address", address), LOG_TEXT("why", strerror(errno)));
 		if (*fd >= 0)

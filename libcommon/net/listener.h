@@ -7,20 +7,21 @@
 #include "base/error.h"
 
 /*
- * Opens a non-blocking TCP listener on "host:port": an IPv4 address, a name or
- * an IPv6 address in brackets ("[::1]:8080"); port 0 takes a free one.
+ * Opens a non-blocking TCP socket that listens on "host:port". The host is an
+ * IPv4 address, a name, or an IPv6 address in brackets ("[::1]:8080"). For port 0
+ * the kernel picks a free port.
  *
- * `shares_port`: several workers listen there with a socket each and the kernel
- * spreads connections over them (SO_REUSEPORT). Without it, a port in use is
- * refused; with it, another process of the same user that shares the port goes
- * unnoticed.
+ * `shares_port` sets SO_REUSEPORT: several workers listen on the port with a
+ * socket each, and the kernel spreads connections over them. Without it a port in
+ * use is ERR_IO. With it the call also succeeds when another process of the same
+ * user shares the port, and that process gets some of the connections.
  *
- * ERR_BAD_CONFIG for an address that cannot be one, ERR_IO when it cannot
- * listen; either with a logged sentence.
+ * ERR_BAD_CONFIG if the address is malformed or does not resolve, ERR_IO if the
+ * socket cannot listen there. Both are logged. The caller closes `*fd`.
  */
 err_t listener_open(int *fd, const char *address, bool shares_port) MUST_CHECK;
 
-/* The port it got. */
+/* The port that the socket listens on; 0 on an error. */
 uint16_t listener_port(int fd);
 
 #endif

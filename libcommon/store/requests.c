@@ -4,11 +4,11 @@
 
 #include "base/clock.h"
 
-static void end_refused(struct requests *requests)
+static void requests_end_refused(struct requests *requests)
 {
 	struct list refused;
 
-	/* Requests refused meanwhile wait for the next turn: a caller that tries again at once must not hold up the loop. */
+	/* Requests refused from inside `end` wait for the next turn: a caller that retries at once must not block the loop. */
 	list_init(&refused);
 	list_splice_back(&refused, &requests->refused);
 	for (struct list *link; (link = list_pop_front(&refused));) {
@@ -18,11 +18,11 @@ static void end_refused(struct requests *requests)
 	}
 }
 
-static void on_refuse(uv_idle_t *refuse)
+static void requests_on_refuse(uv_idle_t *refuse)
 {
 	struct requests *requests = refuse->data;
 
-	end_refused(requests);
+	requests_end_refused(requests);
 	if (list_is_empty(&requests->refused))
 		uv_idle_stop(refuse);
 }
@@ -43,13 +43,13 @@ void requests_init(struct requests *requests, struct worker *worker, unsigned ma
 
 void requests_close(struct requests *requests, uv_close_cb closed)
 {
-	/* Ends, because callers stop giving requests: they know of the closing. */
+	/* The loop ends because callers know that the client is closing and give no more requests. */
 	while (!list_is_empty(&requests->refused))
-		end_refused(requests);
+		requests_end_refused(requests);
 	uv_close((uv_handle_t *)&requests->refuse, closed);
 }
 
-static void change_open(struct requests *requests, int by)
+static void requests_change_open(struct requests *requests, int by)
 {
 	requests->open += (unsigned)by;
 	gauge_add(requests->open_gauge, by);
@@ -60,7 +60,7 @@ bool requests_admit(struct requests *requests, struct request *request)
 	request->is_ended = false;
 	request->deadline_ms = clock_mono_ms() + requests->timeout_ms;
 	list_init(&request->link);
-	change_open(requests, 1);
+	requests_change_open(requests, 1);
 	if (requests->open <= requests->max_open)
 		return true;
 	requests_refuse(requests, request);
@@ -71,7 +71,7 @@ void requests_refuse(struct requests *requests, struct request *request)
 {
 	assert(!uv_is_closing((uv_handle_t *)&requests->refuse)); /* given after the closing */
 	list_push_back(&requests->refused, &request->link);
-	uv_idle_start(&requests->refuse, on_refuse);
+	uv_idle_start(&requests->refuse, requests_on_refuse);
 }
 
 void requests_end(struct requests *requests, struct request *request, err_t err)
@@ -79,21 +79,21 @@ void requests_end(struct requests *requests, struct request *request, err_t err)
 	if (request->is_ended)
 		return;
 	request->is_ended = true;
-	change_open(requests, -1);
+	requests_change_open(requests, -1);
 	requests->end(request, err);
 }
 
-static struct request *first_of(const struct list *list)
+static struct request *requests_first_of(const struct list *list)
 {
 	return list_is_empty(list) ? NULL : container_of(list->next, struct request, link);
 }
 
-static uint64_t stall_ms(const struct pipeline *pipeline)
+static uint64_t pipeline_stall_ms(const struct pipeline *pipeline)
 {
 	return pipeline->progress_ms + pipeline->requests->timeout_ms;
 }
 
-static void find_oldest_open(struct pipeline *pipeline, struct list *from)
+static void pipeline_find_oldest_open(struct pipeline *pipeline, struct list *from)
 {
 	pipeline->oldest_open = NULL;
 	for (struct list *link = from; link != &pipeline->sent && !pipeline->oldest_open; link = link->next) {
@@ -107,53 +107,40 @@ static void find_oldest_open(struct pipeline *pipeline, struct list *from)
  * The timer is armed for the first request of an empty pipeline. When it fires it is armed again for the next deadline, so
  * a request that is answered in time costs no timer operation.
  */
-static void arm(struct pipeline *pipeline)
+static void pipeline_arm(struct pipeline *pipeline)
 {
 	uint64_t next = UINT64_MAX;
-	struct request *waiting = first_of(&pipeline->waiting), *open = pipeline->oldest_open;
+	struct request *waiting = requests_first_of(&pipeline->waiting), *open = pipeline->oldest_open;
 
 	if (waiting)
 		next = MIN(next, waiting->deadline_ms);
 	if (open)
 		next = MIN(next, open->deadline_ms);
 	if (!list_is_empty(&pipeline->sent) && pipeline->stalled)
-		next = MIN(next, stall_ms(pipeline));
+		next = MIN(next, pipeline_stall_ms(pipeline));
 	if (next != UINT64_MAX && (!timer_is_armed(&pipeline->timer) || next < pipeline->timer.deadline_ms))
 		worker_arm(pipeline->requests->worker, &pipeline->timer, next);
 }
 
-static void expire_waiting(struct pipeline *pipeline, uint64_t now)
+static void pipeline_on_timer(struct timer *timer)
 {
+	struct pipeline *pipeline = container_of(timer, struct pipeline, timer);
+	uint64_t now = clock_mono_ms();
 	struct request *request;
 
-	while ((request = first_of(&pipeline->waiting)) && request->deadline_ms <= now) {
+	if (!list_is_empty(&pipeline->sent) && pipeline->stalled && pipeline_stall_ms(pipeline) <= now)
+		pipeline->stalled(pipeline);
+	while ((request = requests_first_of(&pipeline->waiting)) && request->deadline_ms <= now) {
 		list_remove(&request->link);
 		pipeline->len--;
 		requests_end(pipeline->requests, request, ERR_UNAVAILABLE);
 		pipeline->requests->free(request);
 	}
-}
-
-static void expire_sent(struct pipeline *pipeline, uint64_t now)
-{
-	struct request *request;
-
 	while ((request = pipeline->oldest_open) && request->deadline_ms <= now) {
-		find_oldest_open(pipeline, request->link.next);
+		pipeline_find_oldest_open(pipeline, request->link.next);
 		requests_end(pipeline->requests, request, ERR_OUTCOME_UNKNOWN);
 	}
-}
-
-static void on_timer(struct timer *timer)
-{
-	struct pipeline *pipeline = container_of(timer, struct pipeline, timer);
-	uint64_t now = clock_mono_ms();
-
-	if (!list_is_empty(&pipeline->sent) && pipeline->stalled && stall_ms(pipeline) <= now)
-		pipeline->stalled(pipeline);
-	expire_waiting(pipeline, now);
-	expire_sent(pipeline, now);
-	arm(pipeline);
+	pipeline_arm(pipeline);
 }
 
 void pipeline_init(struct pipeline *pipeline, struct requests *requests, void (*stalled)(struct pipeline *pipeline))
@@ -161,7 +148,7 @@ void pipeline_init(struct pipeline *pipeline, struct requests *requests, void (*
 	*pipeline = (struct pipeline){ .requests = requests, .stalled = stalled };
 	list_init(&pipeline->waiting);
 	list_init(&pipeline->sent);
-	timer_init(&pipeline->timer, on_timer);
+	timer_init(&pipeline->timer, pipeline_on_timer);
 }
 
 void pipeline_push(struct pipeline *pipeline, struct request *request)
@@ -174,12 +161,12 @@ void pipeline_push(struct pipeline *pipeline, struct request *request)
 
 struct request *pipeline_oldest(const struct pipeline *pipeline)
 {
-	return first_of(&pipeline->sent);
+	return requests_first_of(&pipeline->sent);
 }
 
 struct request *pipeline_next(const struct pipeline *pipeline)
 {
-	return first_of(&pipeline->waiting);
+	return requests_first_of(&pipeline->waiting);
 }
 
 void pipeline_mark_sent(struct pipeline *pipeline, struct request *request)
@@ -195,10 +182,10 @@ void pipeline_mark_sent(struct pipeline *pipeline, struct request *request)
 
 struct request *pipeline_take_answered(struct pipeline *pipeline)
 {
-	struct request *request = first_of(&pipeline->sent);
+	struct request *request = requests_first_of(&pipeline->sent);
 
 	if (request == pipeline->oldest_open)
-		find_oldest_open(pipeline, request->link.next);
+		pipeline_find_oldest_open(pipeline, request->link.next);
 	list_remove(&request->link);
 	pipeline->len--;
 	pipeline->sent_len--;
@@ -212,7 +199,7 @@ void pipeline_put_back(struct pipeline *pipeline, struct list *answered)
 		pipeline->len++;
 	list_splice_back(answered, &pipeline->waiting);
 	list_splice_back(&pipeline->waiting, answered);
-	arm(pipeline);
+	pipeline_arm(pipeline);
 }
 
 void pipeline_move_waiting(struct pipeline *to, struct pipeline *from)
@@ -222,14 +209,14 @@ void pipeline_move_waiting(struct pipeline *to, struct pipeline *from)
 		to->len++;
 	}
 	list_splice_back(&to->waiting, &from->waiting);
-	arm(to);
+	pipeline_arm(to);
 }
 
-static void end_all(struct pipeline *pipeline, struct list *list, err_t err)
+static void pipeline_end_all(struct pipeline *pipeline, struct list *list, err_t err)
 {
 	struct list ended;
 
-	/* Requests that callers give meanwhile go to the original list. */
+	/* Requests given from inside `end` go to the original list. */
 	list_init(&ended);
 	list_splice_back(&ended, list);
 	list_for_each(link, &ended)
@@ -245,12 +232,12 @@ void pipeline_lose(struct pipeline *pipeline)
 {
 	pipeline->oldest_open = NULL;
 	pipeline->sent_len = 0;
-	end_all(pipeline, &pipeline->sent, ERR_OUTCOME_UNKNOWN);
+	pipeline_end_all(pipeline, &pipeline->sent, ERR_OUTCOME_UNKNOWN);
 }
 
 void pipeline_close(struct pipeline *pipeline)
 {
 	pipeline_lose(pipeline);
-	end_all(pipeline, &pipeline->waiting, ERR_UNAVAILABLE);
+	pipeline_end_all(pipeline, &pipeline->waiting, ERR_UNAVAILABLE);
 	worker_cancel(pipeline->requests->worker, &pipeline->timer);
 }

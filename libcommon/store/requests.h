@@ -10,14 +10,14 @@
 #include "loop/worker.h"
 
 /*
- * What the clients of PostgreSQL and Redis share: requests that wait for a
- * connection, are sent in order, are answered in that order, and end exactly
- * once each. Only these clients use it; pg.h and redis.h give the rules.
+ * The request queue of the PostgreSQL and Redis clients: requests wait for a
+ * connection, are sent in order, are answered in that order, and each ends exactly
+ * once. Only these clients use it; pg.h and redis.h give the rules.
  *
  * A sent request whose answer is late ends, but it keeps its place until the
  * answer comes, so that later answers find their own requests. A connection is
- * given up only when no answer at all came for a whole timeout: requests that
- * waited out an outage, and are sent with little time left, do not cost the
+ * given up only when no answer at all came for a whole timeout. So a request that
+ * waited out an outage, and is sent shortly before its deadline, does not cost the
  * others their connection.
  *
  * Thread: the worker's.
@@ -94,7 +94,7 @@ void pipeline_move_waiting(struct pipeline *to, struct pipeline *from);
 /* The connection was lost: sent requests end in ERR_OUTCOME_UNKNOWN, waiting ones go on waiting. */
 void pipeline_lose(struct pipeline *pipeline);
 
-/* As above, and waiting requests end in ERR_UNAVAILABLE. */
+/* Like pipeline_lose(), and waiting requests end in ERR_UNAVAILABLE. */
 void pipeline_close(struct pipeline *pipeline);
 
 #endif

@@ -35,7 +35,7 @@ static bool decode_slowly(struct str text, bool plus_is_blank, struct buf *out)
 	return utf8_is_valid(buf_str(out)) && !(out->len && memchr(out->ptr, '\0', out->len));
 }
 
-static void check_decode(struct str text, enum uri_plus plus)
+static void check_decode(struct str text, enum percent_plus plus)
 {
 	struct buf store = { 0 }, expected = { 0 };
 	struct str decoded;

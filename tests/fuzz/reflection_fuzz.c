@@ -1,7 +1,7 @@
 #include "rpc/server/reflection.h"
 
+#include "rpc/protobuf_wire.h"
 #include "rpc/server/descriptor_set.h"
-#include "base/wire.h"
 #include "tests/fuzz/fuzz.h"
 
 /*

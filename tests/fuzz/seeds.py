@@ -590,6 +590,7 @@ SEEDS = {
     "jwt": JWT,
     "message_record": MESSAGE_RECORD,
     "node_record": NODE_RECORD,
+    "protobuf_wire": WIRE,
     "redis_uri": REDIS_URI,
     "reflection": REFLECTION,
     "route": ROUTE,
@@ -597,7 +598,6 @@ SEEDS = {
     "rpc_targets": RPC_TARGETS,
     "send_request": SEND_REQUEST,
     "traceparent": TRACEPARENT,
-    "wire": WIRE,
     "ws_request": WS_REQUEST,
     "ws_server": WS_SERVER,
 }

@@ -42,7 +42,7 @@ static void reading_release(struct reading *reading)
 	buf_release(&reading->reason);
 }
 
-static err_t PRINTF_LIKE(2, 3) fail(struct reading *reading, const char *format, ...)
+static err_t PRINTF_LIKE(2, 3) config_fail(struct reading *reading, const char *format, ...)
 {
 	va_list args;
 
@@ -53,7 +53,7 @@ static err_t PRINTF_LIKE(2, 3) fail(struct reading *reading, const char *format,
 }
 
 /* The option's index, or option_count. */
-static size_t index_of(const struct config_table *table, struct str name)
+static size_t config_index_of(const struct config_table *table, struct str name)
 {
 	size_t i = 0;
 
@@ -63,7 +63,7 @@ static size_t index_of(const struct config_table *table, struct str name)
 }
 
 /* `origin` begins the sentence if the value is wrong: "im.conf:3", "the command line". */
-static err_t set(struct reading *reading, size_t i, struct str text, const char *origin)
+static err_t config_set(struct reading *reading, size_t i, struct str text, const char *origin)
 {
 	const struct config_option *option = &reading->table->options[i];
 	struct config_value value;
@@ -79,108 +79,75 @@ static err_t set(struct reading *reading, size_t i, struct str text, const char 
 	return OK;
 }
 
-static err_t read_fallbacks(struct reading *reading)
-{
-	err_t err = OK;
-
-	for (size_t i = 0; i < reading->table->option_count && !err; i++)
-		if (reading->table->options[i].fallback)
-			err = set(reading, i, str_from(reading->table->options[i].fallback), "the default");
-	return err;
-}
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
-static struct str trim(struct str s)
-{
-	while (s.len && is_blank(s.ptr[0]))
-		s = str_of(s.ptr + 1, s.len - 1);
-	while (s.len && is_blank(s.ptr[s.len - 1]))
-		s.len--;
-	return s;
-}
-
 /* Removes a comment from the end. */
-static struct str without_comment(struct str s)
+static struct str config_without_comment(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (s.ptr[i] == '#' && (i == 0 || is_blank(s.ptr[i - 1])))
+		if (s.ptr[i] == '#' && (i == 0 || str_is_blank(s.ptr[i - 1])))
 			return str_of(s.ptr, i);
 	return s;
 }
 
 /* Removes the quotes around a value. False if they are not closed, or if text follows them. */
-static bool unquote(struct str *value)
+static bool config_unquote(struct str *value)
 {
 	if (value->len == 0 || value->ptr[0] != '"') {
-		*value = trim(without_comment(*value));
+		*value = str_trim(config_without_comment(*value));
 		return true;
 	}
 	struct str rest = str_of(value->ptr + 1, value->len - 1);
 	*value = str_cut(&rest, '"');
-	return rest.ptr && trim(without_comment(rest)).len == 0;
+	return rest.ptr && str_trim(config_without_comment(rest)).len == 0;
 }
 
-static err_t read_line(struct reading *reading, struct str line, const char *path, unsigned number)
+static err_t config_read_line(struct reading *reading, struct str line, const char *path, unsigned number)
 {
 	char origin[512];
 
-	line = trim(line);
+	line = str_trim(line);
 	if (line.len == 0 || line.ptr[0] == '#')
 		return OK;
 	snprintf(origin, sizeof(origin), "%s:%u", path, number);
 	struct str value = line;
-	struct str name = trim(str_cut(&value, '='));
+	struct str name = str_trim(str_cut(&value, '='));
 	if (!value.ptr)
-		return fail(reading, "%s: a line must be `name = value`", origin);
-	value = trim(value);
-	size_t i = index_of(reading->table, name);
+		return config_fail(reading, "%s: a line must be `name = value`", origin);
+	value = str_trim(value);
+	size_t i = config_index_of(reading->table, name);
 	if (i == reading->table->option_count)
-		return fail(reading, "%s: there is no option \"%.*s\" (see --help)", origin, STR_ARG(name));
-	if (!unquote(&value))
-		return fail(reading, "%s: the quotes of %s are not closed at the end", origin,
-		            reading->table->options[i].name);
+		return config_fail(reading, "%s: there is no option \"%.*s\" (see --help)", origin, STR_ARG(name));
+	if (!config_unquote(&value))
+		return config_fail(reading, "%s: the quotes of %s are not closed at the end", origin,
+		                   reading->table->options[i].name);
 	if (reading->lines[i])
-		return fail(reading, "%s: %s is given in line %u already", origin, reading->table->options[i].name,
-		            reading->lines[i]);
+		return config_fail(reading, "%s: %s is given in line %u already", origin, reading->table->options[i].name,
+		                   reading->lines[i]);
 	reading->lines[i] = number;
-	return set(reading, i, value, origin);
+	return config_set(reading, i, value, origin);
 }
 
-static err_t read_whole(struct reading *reading, const char *path, struct buf *content)
-{
-	FILE *file = fopen(path, "re");
-
-	if (!file)
-		return fail(reading, "%s: %s", path, strerror(errno));
-	size_t len = fread(buf_reserve(content, FILE_SIZE_MAX + 1), 1, FILE_SIZE_MAX + 1, file);
-	int read_errno = ferror(file) ? errno : 0;
-	fclose(file);
-	if (read_errno)
-		return fail(reading, "%s: %s", path, strerror(read_errno));
-	if (len > FILE_SIZE_MAX)
-		return fail(reading, "%s: more than %d bytes", path, FILE_SIZE_MAX);
-	content->len = len;
-	return OK;
-}
-
-static err_t read_file(struct reading *reading, const char *path)
+static err_t config_read_file(struct reading *reading, const char *path)
 {
 	struct buf content = { 0 };
 	unsigned number = 0;
+	err_t err = OK;
+	FILE *file = fopen(path, "re");
 
-	err_t err = read_whole(reading, path, &content);
-	struct str rest = buf_str(&content);
-	while (!err && rest.len)
-		err = read_line(reading, str_cut(&rest, '\n'), path, ++number);
+	if (!file)
+		return config_fail(reading, "%s: %s", path, strerror(errno));
+	content.len = fread(buf_reserve(&content, FILE_SIZE_MAX + 1), 1, FILE_SIZE_MAX + 1, file);
+	if (ferror(file))
+		err = config_fail(reading, "%s: %s", path, strerror(errno));
+	else if (content.len > FILE_SIZE_MAX)
+		err = config_fail(reading, "%s: more than %d bytes", path, FILE_SIZE_MAX);
+	fclose(file);
+	for (struct str rest = buf_str(&content); !err && rest.len;)
+		err = config_read_line(reading, str_cut(&rest, '\n'), path, ++number);
 	buf_release(&content);
 	return err;
 }
 
-static err_t read_environment(struct reading *reading)
+static err_t config_read_environment(struct reading *reading)
 {
 	struct buf name = { 0 };
 	err_t err = OK;
@@ -190,34 +157,14 @@ static err_t read_environment(struct reading *reading)
 		config_write_environment_name(&name, &reading->table->options[i]);
 		const char *value = getenv(buf_text(&name));
 		if (value)
-			err = set(reading, i, str_from(value), name.ptr);
+			err = config_set(reading, i, str_from(value), name.ptr);
 	}
 	buf_release(&name);
 	return err;
 }
 
-/* One `--name=value` or `--name value` of the command line. */
-struct argument {
-	struct str name;
-	const char *value; /* NULL: not given */
-};
-
-/* Takes the argument at `*at`. Its value may be the next word, unless that begins like an option. */
-static struct argument next_argument(int argc, char **argv, int *at)
-{
-	struct str value = str_from(argv[*at] + 2);
-	struct argument argument = { .name = str_cut(&value, '=') };
-
-	++*at;
-	if (value.ptr)
-		argument.value = value.ptr;
-	else if (*at < argc && strncmp(argv[*at], "--", 2) != 0)
-		argument.value = argv[*at];
-	return argument;
-}
-
 /* Words without a value; true if it was one of them. */
-static bool read_action(struct reading *reading, const char *word)
+static bool config_read_action(struct reading *reading, const char *word)
 {
 	if (strcmp(word, "--migrate") == 0 && reading->table->can_migrate) {
 		reading->action = CONFIG_MIGRATE;
@@ -240,37 +187,38 @@ static bool read_action(struct reading *reading, const char *word)
  * so there are two passes: the first finds --config and the actions, the second
  * (`file` NULL) sets the options.
  */
-static err_t read_arguments(struct reading *reading, const char **file)
+static err_t config_read_arguments(struct reading *reading, const char **file)
 {
 	err_t err = OK;
 
 	for (int at = 1; at < sources.argc && !err && reading->action != CONFIG_EXIT;) {
-		const char *word = sources.argv[at];
+		const char *word = sources.argv[at++];
 		if (strncmp(word, "--", 2) != 0)
-			return fail(reading, "the command line: \"%s\" is not an option (see --help)", word);
-		if (read_action(reading, word)) {
-			at++;
+			return config_fail(reading, "the command line: \"%s\" is not an option (see --help)", word);
+		if (config_read_action(reading, word))
 			continue;
-		}
-		struct argument argument = next_argument(sources.argc, sources.argv, &at);
-		size_t i = index_of(reading->table, argument.name);
-		bool is_file = str_equal(argument.name, STR("config"));
+		/* `--name=value`, or `--name value` unless the next word begins like an option. */
+		struct str rest = str_from(word + 2);
+		struct str name = str_cut(&rest, '=');
+		const char *value = rest.ptr;
+		if (!value && at < sources.argc && strncmp(sources.argv[at], "--", 2) != 0)
+			value = sources.argv[at++];
+		size_t i = config_index_of(reading->table, name);
+		bool is_file = str_equal(name, STR("config"));
 		if (i == reading->table->option_count && !is_file)
-			return fail(reading, "the command line: there is no option \"--%.*s\" (see --help)",
-			            STR_ARG(argument.name));
-		if (!argument.value)
-			return fail(reading, "the command line: --%.*s needs a value", STR_ARG(argument.name));
-		if (argument.value == sources.argv[at])
-			at++;
+			return config_fail(reading, "the command line: there is no option \"--%.*s\" (see --help)",
+			                   STR_ARG(name));
+		if (!value)
+			return config_fail(reading, "the command line: --%.*s needs a value", STR_ARG(name));
 		if (is_file && file)
-			*file = argument.value;
+			*file = value;
 		else if (!is_file && !file)
-			err = set(reading, i, str_from(argument.value), "the command line");
+			err = config_set(reading, i, str_from(value), "the command line");
 	}
 	return err;
 }
 
-static err_t check_required(struct reading *reading)
+static err_t config_check_required(struct reading *reading)
 {
 	struct buf variable = { 0 };
 	err_t err = OK;
@@ -279,34 +227,37 @@ static err_t check_required(struct reading *reading)
 		if (reading->values[i].is_set)
 			continue;
 		config_write_environment_name(&variable, &reading->table->options[i]);
-		err = fail(reading, "%s must be given (--%s=VALUE, %s or in the file)", reading->table->options[i].name,
-		           reading->table->options[i].name, buf_text(&variable));
+		err = config_fail(reading, "%s must be given (--%s=VALUE, %s or in the file)", reading->table->options[i].name,
+		                  reading->table->options[i].name, buf_text(&variable));
 	}
 	buf_release(&variable);
 	return err;
 }
 
 /* Reads all sources, in the order of precedence: later ones win. */
-static err_t read_all(struct reading *reading)
+static err_t config_read_all(struct reading *reading)
 {
+	const struct config_table *table = reading->table;
 	const char *file = NULL;
 
-	err_t err = read_arguments(reading, &file);
+	err_t err = config_read_arguments(reading, &file);
 	if (err || reading->action == CONFIG_EXIT)
 		return err;
-	err = read_fallbacks(reading);
+	for (size_t i = 0; i < table->option_count && !err; i++)
+		if (table->options[i].fallback)
+			err = config_set(reading, i, str_from(table->options[i].fallback), "the default");
 	if (!err && file)
-		err = read_file(reading, file);
+		err = config_read_file(reading, file);
 	if (!err)
-		err = read_environment(reading);
+		err = config_read_environment(reading);
 	if (!err)
-		err = read_arguments(reading, NULL);
+		err = config_read_arguments(reading, NULL);
 	if (!err)
-		err = check_required(reading);
+		err = config_check_required(reading);
 	return err;
 }
 
-static void forget_all(const struct config_table *table, void *target)
+static void config_forget_all(const struct config_table *table, void *target)
 {
 	for (size_t i = 0; i < table->option_count; i++)
 		config_value_forget(&table->options[i], target);
@@ -319,9 +270,9 @@ err_t config_load(const struct config_table *table, int argc, char **argv,
 
 	sources.argc = argc;
 	sources.argv = argv;
-	forget_all(table, target);
+	config_forget_all(table, target);
 	reading_init(&reading, table);
-	err_t err = read_all(&reading);
+	err_t err = config_read_all(&reading);
 	if (err)
 		fprintf(stderr, "%s: %s\n", table->program, buf_text(&reading.reason));
 	else if (reading.action != CONFIG_EXIT)
@@ -332,33 +283,26 @@ err_t config_load(const struct config_table *table, int argc, char **argv,
 	return err;
 }
 
-static void apply_changes(struct reading *reading, void *target)
-{
-	for (size_t i = 0; i < reading->table->option_count; i++) {
-		const struct config_option *option = &reading->table->options[i];
-		struct config_value current = config_value_load(option, target);
-		if (config_value_equal(&current, &reading->values[i]))
-			continue;
-		if (option->flags & CONFIG_RELOADABLE) {
-			config_value_store(option, &reading->values[i], target);
-			log_info("option changed", LOG_TEXT("option", option->name));
-		} else {
-			log_warn("option changed but takes effect only after a restart",
-			         LOG_TEXT("option", option->name));
-		}
-	}
-}
-
 err_t config_reload(const struct config_table *table, void *target)
 {
 	struct reading reading;
 
 	reading_init(&reading, table);
-	err_t err = read_all(&reading);
+	err_t err = config_read_all(&reading);
 	if (err)
 		log_error("configuration was not reloaded", LOG_STR("reason", buf_str(&reading.reason)));
-	else
-		apply_changes(&reading, target);
+	for (size_t i = 0; i < table->option_count && !err; i++) {
+		const struct config_option *option = &table->options[i];
+		struct config_value current = config_value_load(option, target);
+		if (config_value_equal(&current, &reading.values[i]))
+			continue;
+		if (option->flags & CONFIG_RELOADABLE) {
+			config_value_store(option, &reading.values[i], target);
+			log_info("option changed", LOG_TEXT("option", option->name));
+		} else {
+			log_warn("option changed but takes effect only after a restart", LOG_TEXT("option", option->name));
+		}
+	}
 	reading_release(&reading);
 	return err;
 }
@@ -368,5 +312,5 @@ void config_release(const struct config_table *table, void *target)
 	for (size_t i = 0; i < table->option_count; i++)
 		if (table->options[i].type == CONFIG_TEXT)
 			mem_free(*(char **)((char *)target + table->options[i].offset));
-	forget_all(table, target);
+	config_forget_all(table, target);
 }

@@ -11,21 +11,21 @@
  *
  * Sources, the later wins: the fallback, the file (--config FILE, lines of
  * `name = value`), the environment (`http.listen` is SKEIN_HTTP_LISTEN), the
- * command line (`--http.listen=VALUE` or `--http.listen VALUE`). An option
- * nobody knows, a value of the wrong type or out of range, is an error that
- * names the source and the line; so is an option given twice in the file.
+ * command line (`--http.listen=VALUE` or `--http.listen VALUE`). An unknown
+ * option, a value of the wrong type or out of range, or an option given twice in
+ * the file is an error that names the source and the line.
  *
- * In the file, `#` at the start of a line or after a blank begins a comment; a
- * value in double quotes is what stands between them, as it is.
+ * In the file, `#` at the start of a line or after a blank begins a comment. A
+ * value in double quotes is taken as it is, without the quotes.
  */
 
-/* What the command line asked for. */
+/* The action that the command line asks for. */
 enum config_action { CONFIG_RUN, CONFIG_EXIT, CONFIG_MIGRATE };
 
 /*
  * Fills `target`. --help, --version and --config-markdown print and give
  * CONFIG_EXIT, with no option set; `--migrate` gives CONFIG_MIGRATE. On an
- * error one sentence goes to stderr. What was not set is zero, so that
+ * error one sentence goes to stderr. Members that were not set are zero, so that
  * config_release() may follow in any case. The caller keeps `argv` unchanged for
  * config_reload(). Thread of all functions: the main one.
  */
@@ -43,7 +43,7 @@ err_t config_reload(const struct config_table *table, void *target) MUST_CHECK;
 void config_release(const struct config_table *table, void *target);
 
 /*
- * What every service has. Embed `struct config_common common` in the service's
+ * The options of every service. Embed `struct config_common common` in the service's
  * struct and CONFIG_COMMON_OPTIONS(struct im_config) in its table.
  */
 struct config_common {

@@ -20,7 +20,7 @@ static const struct {
 static const char migrate_name[] = "--migrate";
 static const char migrate_help[] = "Bring the database's schema up to date and exit.";
 
-static void write_default(struct buf *out, const struct config_option *option)
+static void help_write_default(struct buf *out, const struct config_option *option)
 {
 	if (!option->fallback)
 		buf_append_text(out, "required");
@@ -30,7 +30,7 @@ static void write_default(struct buf *out, const struct config_option *option)
 		buf_append_text(out, *option->fallback ? option->fallback : "(empty)");
 }
 
-static void write_type_and_range(struct buf *out, const struct config_option *option)
+static void help_write_type_and_range(struct buf *out, const struct config_option *option)
 {
 	config_write_type(out, option);
 	if (option->type == CONFIG_CHOICE || option->type == CONFIG_BOOL || (!option->min && !option->max))
@@ -39,14 +39,14 @@ static void write_type_and_range(struct buf *out, const struct config_option *op
 	config_write_range(out, option);
 }
 
-static void pad_to(struct buf *line, size_t column)
+static void help_pad_to(struct buf *line, size_t column)
 {
 	do {
 		buf_append_char(line, ' ');
 	} while (line->len < column);
 }
 
-static size_t width_of(const struct config_table *table, void (*write)(struct buf *, const struct config_option *))
+static size_t help_width_of(const struct config_table *table, void (*write)(struct buf *, const struct config_option *))
 {
 	struct buf cell = { 0 };
 	size_t width = 0;
@@ -60,71 +60,71 @@ static size_t width_of(const struct config_table *table, void (*write)(struct bu
 	return width + COLUMN_GAP;
 }
 
-static void write_name(struct buf *out, const struct config_option *option)
+static void help_write_name(struct buf *out, const struct config_option *option)
 {
 	buf_printf(out, "  --%s", option->name);
 }
 
-static void print_line(struct buf *line)
+static void help_print_line(struct buf *line)
 {
 	puts(buf_text(line));
 	buf_clear(line);
 }
 
-static void print_actions(const struct config_table *table, struct buf *line)
+static void help_print_actions(const struct config_table *table, struct buf *line)
 {
 	size_t column = sizeof("  --config-markdown") - 1 + COLUMN_GAP;
 
 	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
 		buf_printf(line, "  %s", actions[i].name);
-		pad_to(line, column);
+		help_pad_to(line, column);
 		buf_append_text(line, actions[i].help);
-		print_line(line);
+		help_print_line(line);
 	}
 	if (table->can_migrate) {
 		buf_printf(line, "  %s", migrate_name);
-		pad_to(line, column);
+		help_pad_to(line, column);
 		buf_append_text(line, migrate_help);
-		print_line(line);
+		help_print_line(line);
 	}
 }
 
 void config_print_help(const struct config_table *table)
 {
-	size_t type_column = width_of(table, write_name);
-	size_t default_column = type_column + width_of(table, write_type_and_range);
-	size_t help_column = default_column + MAX(width_of(table, write_default), sizeof("Default") - 1 + COLUMN_GAP);
+	size_t type_column = help_width_of(table, help_write_name);
+	size_t default_column = type_column + help_width_of(table, help_write_type_and_range);
+	size_t help_column = default_column + MAX(help_width_of(table, help_write_default), sizeof("Default") - 1 + COLUMN_GAP);
 	struct buf line = { 0 };
 
 	printf("%s - %s\n\nUsage: %s [--config FILE] [--OPTION=VALUE ...]\n\n", table->program, table->summary,
 	       table->program);
-	print_actions(table, &line);
+	help_print_actions(table, &line);
 	puts("\nEach option can also be set in the file, or in the environment: --log.level is SKEIN_LOG_LEVEL.\n"
 	     "The command line wins over the environment, and that over the file. * takes effect on SIGHUP.\n");
 	buf_append_text(&line, "  Option");
-	pad_to(&line, type_column);
+	help_pad_to(&line, type_column);
 	buf_append_text(&line, "Value");
-	pad_to(&line, default_column);
+	help_pad_to(&line, default_column);
 	buf_append_text(&line, "Default");
-	pad_to(&line, help_column);
+	help_pad_to(&line, help_column);
 	buf_append_text(&line, "Meaning");
-	print_line(&line);
+	help_print_line(&line);
 	for (size_t i = 0; i < table->option_count; i++) {
 		const struct config_option *option = &table->options[i];
-		write_name(&line, option);
-		pad_to(&line, type_column);
-		write_type_and_range(&line, option);
-		pad_to(&line, default_column);
-		write_default(&line, option);
-		pad_to(&line, help_column);
+		help_write_name(&line, option);
+		help_pad_to(&line, type_column);
+		help_write_type_and_range(&line, option);
+		help_pad_to(&line, default_column);
+		help_write_default(&line, option);
+		help_pad_to(&line, help_column);
 		buf_printf(&line, "%s%s", option->help, option->flags & CONFIG_RELOADABLE ? " *" : "");
-		print_line(&line);
+		help_print_line(&line);
 	}
 	buf_release(&line);
 }
 
 /* Escapes bars, which would end the cell. */
-static void write_cell(struct buf *out, struct str text)
+static void help_write_cell(struct buf *out, struct str text)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.ptr[i] == '|')
@@ -146,15 +146,15 @@ void config_print_markdown(const struct config_table *table)
 		config_write_environment_name(&line, option);
 		buf_append_text(&line, "` | ");
 		buf_clear(&cell);
-		write_type_and_range(&cell, option);
-		write_cell(&line, buf_str(&cell));
+		help_write_type_and_range(&cell, option);
+		help_write_cell(&line, buf_str(&cell));
 		buf_clear(&cell);
-		write_default(&cell, option);
-		write_cell(&line, buf_str(&cell));
+		help_write_default(&cell, option);
+		help_write_cell(&line, buf_str(&cell));
 		buf_append_text(&line, option->flags & CONFIG_RELOADABLE ? "yes | " : "no | ");
-		write_cell(&line, str_from(option->help));
+		help_write_cell(&line, str_from(option->help));
 		line.len--; /* no blank at the end of a line */
-		print_line(&line);
+		help_print_line(&line);
 	}
 	putchar('\n');
 	buf_release(&line);

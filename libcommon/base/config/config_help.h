@@ -3,7 +3,7 @@
 
 #include "base/config/config_table.h"
 
-/* A table shown to people, on stdout. config_load() calls these for --help and --config-markdown. */
+/* Print a table of options on stdout. config_load() calls them for --help and --config-markdown. */
 
 void config_print_help(const struct config_table *table);
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The rows of a configuration: config.h says what they mean. Services include config.h. */
+/* The rows of a configuration; config.h explains them. Services include config.h. */
 
 enum config_type {
 	CONFIG_BOOL, /* bool: true|false|on|off */

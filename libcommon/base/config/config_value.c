@@ -10,18 +10,18 @@ struct unit {
 	int64_t factor;
 };
 
-/* The smallest first: every value can be shown in it. */
+/* The smallest unit comes first: it can show every value. */
 static const struct unit byte_units[] = { { "", 1 }, { "k", 1 << 10 }, { "m", 1 << 20 }, { "g", 1 << 30 } };
 static const struct unit duration_units[] = {
 	{ "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 60 * 60 * 1000 }, { "d", 24 * 60 * 60 * 1000 },
 };
 
-static bool has_range(const struct config_option *option)
+static bool value_has_range(const struct config_option *option)
 {
 	return option->min != 0 || option->max != 0;
 }
 
-static void write_in_units(struct buf *out, int64_t number, const struct unit *units, size_t count)
+static void value_write_in_units(struct buf *out, int64_t number, const struct unit *units, size_t count)
 {
 	size_t best = 0;
 
@@ -32,23 +32,23 @@ static void write_in_units(struct buf *out, int64_t number, const struct unit *u
 	buf_append_text(out, number ? units[best].name : "");
 }
 
-static void write_number(struct buf *out, enum config_type type, int64_t number)
+static void value_write_number(struct buf *out, enum config_type type, int64_t number)
 {
 	if (type == CONFIG_BYTES)
-		write_in_units(out, number, byte_units, ARRAY_LEN(byte_units));
+		value_write_in_units(out, number, byte_units, ARRAY_LEN(byte_units));
 	else if (type == CONFIG_DURATION)
-		write_in_units(out, number, duration_units, ARRAY_LEN(duration_units));
+		value_write_in_units(out, number, duration_units, ARRAY_LEN(duration_units));
 	else
 		buf_append_i64(out, number);
 }
 
 void config_write_range(struct buf *out, const struct config_option *option)
 {
-	if (!has_range(option))
+	if (!value_has_range(option))
 		return;
-	write_number(out, option->type, option->min);
+	value_write_number(out, option->type, option->min);
 	buf_append_text(out, " to ");
-	write_number(out, option->type, option->max);
+	value_write_number(out, option->type, option->max);
 	if (option->type == CONFIG_TEXT)
 		buf_append_text(out, " bytes");
 }
@@ -74,14 +74,8 @@ void config_write_environment_name(struct buf *out, const struct config_option *
 	}
 }
 
-static bool parse_bool(struct str text, int64_t *out)
-{
-	*out = str_equal(text, STR("true")) || str_equal(text, STR("on"));
-	return *out || str_equal(text, STR("false")) || str_equal(text, STR("off"));
-}
-
 /* A whole number and one of the units right behind it. */
-static bool parse_units(struct str text, const struct unit *units, size_t count, int64_t *out)
+static bool value_parse_units(struct str text, const struct unit *units, size_t count, int64_t *out)
 {
 	size_t digits = 0;
 	int64_t number;
@@ -98,17 +92,7 @@ static bool parse_units(struct str text, const struct unit *units, size_t count,
 	return number == 0 && unit.len == 0;
 }
 
-static bool parse_choice(struct str text, const char *choices, int64_t *out)
-{
-	struct str rest = str_from(choices);
-
-	for (*out = 0; rest.ptr; ++*out)
-		if (str_equal(str_cut(&rest, '|'), text))
-			return true;
-	return false;
-}
-
-static bool is_plain_text(struct str text)
+static bool value_is_plain_text(struct str text)
 {
 	uint32_t code_point;
 
@@ -121,44 +105,36 @@ static bool is_plain_text(struct str text)
 	return true;
 }
 
-static bool parse(const struct config_option *option, struct str text, int64_t *number)
+static bool value_parse(const struct config_option *option, struct str text, int64_t *number)
 {
+	struct str choices = str_from(option->choices);
+
 	switch (option->type) {
 	case CONFIG_BOOL:
-		return parse_bool(text, number);
+		*number = str_equal(text, STR("true")) || str_equal(text, STR("on"));
+		return *number || str_equal(text, STR("false")) || str_equal(text, STR("off"));
 	case CONFIG_INT:
 		return str_to_i64(text, number);
 	case CONFIG_BYTES:
-		return parse_units(text, byte_units, ARRAY_LEN(byte_units), number);
+		return value_parse_units(text, byte_units, ARRAY_LEN(byte_units), number);
 	case CONFIG_DURATION:
-		return parse_units(text, duration_units, ARRAY_LEN(duration_units), number);
+		return value_parse_units(text, duration_units, ARRAY_LEN(duration_units), number);
 	case CONFIG_CHOICE:
-		return parse_choice(text, option->choices, number);
+		for (*number = 0; choices.ptr; ++*number)
+			if (str_equal(str_cut(&choices, '|'), text))
+				return true;
+		return false;
 	case CONFIG_TEXT:
 		break;
 	}
 	*number = (int64_t)text.len;
-	return is_plain_text(text);
-}
-
-static void write_expected(struct buf *reason, const struct config_option *option)
-{
-	static const char *const forms[] = {
-		[CONFIG_BOOL] = "on or off", [CONFIG_INT] = "a whole number",
-		[CONFIG_BYTES] = "a size as 64, 16k, 4m or 1g",
-		[CONFIG_DURATION] = "a duration as 500ms, 10s, 5m, 2h or 7d",
-		[CONFIG_TEXT] = "UTF-8 text without control characters", [CONFIG_CHOICE] = "one of ",
-	};
-
-	buf_printf(reason, "must be %s", forms[option->type]);
-	if (option->type == CONFIG_CHOICE)
-		buf_append_text(reason, option->choices);
+	return value_is_plain_text(text);
 }
 
 /* Shows the value, unless it is a secret, long, or has control characters. */
-static err_t refuse(struct buf *reason, const struct config_option *option, struct str text)
+static err_t value_refuse(struct buf *reason, const struct config_option *option, struct str text)
 {
-	if (!(option->flags & CONFIG_SECRET) && text.len <= 200 && is_plain_text(text))
+	if (!(option->flags & CONFIG_SECRET) && text.len <= 200 && value_is_plain_text(text))
 		buf_printf(reason, ", not \"%.*s\"", STR_ARG(text));
 	return ERR_BAD_CONFIG;
 }
@@ -166,17 +142,25 @@ static err_t refuse(struct buf *reason, const struct config_option *option, stru
 err_t config_value_parse(const struct config_option *option, struct str text,
                          struct config_value *out, struct buf *reason)
 {
+	static const char *const forms[] = {
+		[CONFIG_BOOL] = "on or off", [CONFIG_INT] = "a whole number",
+		[CONFIG_BYTES] = "a size as 64, 16k, 4m or 1g",
+		[CONFIG_DURATION] = "a duration as 500ms, 10s, 5m, 2h or 7d",
+		[CONFIG_TEXT] = "UTF-8 text without control characters", [CONFIG_CHOICE] = "one of ",
+	};
 	int64_t number;
 
-	if (!parse(option, text, &number)) {
-		write_expected(reason, option);
-		return refuse(reason, option, text);
+	if (!value_parse(option, text, &number)) {
+		buf_printf(reason, "must be %s", forms[option->type]);
+		if (option->type == CONFIG_CHOICE)
+			buf_append_text(reason, option->choices);
+		return value_refuse(reason, option, text);
 	}
-	if (option->type != CONFIG_BOOL && option->type != CONFIG_CHOICE && has_range(option) &&
+	if (option->type != CONFIG_BOOL && option->type != CONFIG_CHOICE && value_has_range(option) &&
 	    (number < option->min || number > option->max)) {
 		buf_append_text(reason, "must be ");
 		config_write_range(reason, option);
-		return refuse(reason, option, text);
+		return value_refuse(reason, option, text);
 	}
 	*out = (struct config_value){
 		.is_set = true,

@@ -13,8 +13,8 @@ struct config_value {
 };
 
 /*
- * Parses `text` as a value of `option`. On an error, appends what is wrong to
- * `reason` ("must be 1s to 1h, not 2h"), without the value of a secret.
+ * Parses `text` as a value of `option`. On an error, appends the rest
+ * of a sentence to `reason` ("must be 1s to 1h, not 2h"), without the value of a secret.
  */
 err_t config_value_parse(const struct config_option *option, struct str text,
                          struct config_value *out, struct buf *reason) MUST_CHECK;
@@ -29,7 +29,7 @@ struct config_value config_value_load(const struct config_option *option, const 
 /* Sets the member to zero without freeing a text. */
 void config_value_forget(const struct config_option *option, void *target);
 
-/* "1s to 1h", "3 to 128 characters"; nothing if there is no range. */
+/* "1s to 1h", "3 to 128 bytes"; nothing if there is no range. */
 void config_write_range(struct buf *out, const struct config_option *option);
 
 /* "size", "duration", "text|json" ... */

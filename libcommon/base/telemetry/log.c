@@ -39,7 +39,7 @@ void log_configure(const char *node_name, enum log_level level, enum log_format 
 	struct str name = str_from(node_name);
 	size_t len = MIN(name.len, sizeof(log_state.node_name) - 1);
 
-	/* It stands unquoted between the level and the event. */
+	/* The name stands unquoted between the level and the event. */
 	for (size_t i = 0; i < len; i++)
 		log_state.node_name[i] = name.ptr[i] > ' ' && name.ptr[i] < 0x7f ? name.ptr[i] : '_';
 	log_state.node_name[len] = '\0';
@@ -48,7 +48,7 @@ void log_configure(const char *node_name, enum log_level level, enum log_format 
 }
 
 /* Second and count are one atomic word, so threads together never exceed the burst. */
-static bool is_within_burst(struct log_site *site)
+static bool log_is_within_burst(struct log_site *site)
 {
 	uint64_t second = clock_mono_us() / 1000000;
 	uint64_t seen = atomic_load_explicit(&site->window, memory_order_relaxed);
@@ -65,7 +65,7 @@ static bool is_within_burst(struct log_site *site)
 	return true;
 }
 
-static void write_out(struct str line)
+static void log_write_out(struct str line)
 {
 	int fd = atomic_load_explicit(&log_state.fd, memory_order_relaxed);
 
@@ -84,14 +84,14 @@ void log_write(struct log_site *site, enum log_level level, const char *event, c
 	int saved_errno = errno;
 
 	/* Debug lines are not limited. */
-	if (level == LOG_DEBUG || is_within_burst(site)) {
+	if (level == LOG_DEBUG || log_is_within_burst(site)) {
 		enum log_format format = (enum log_format)atomic_load_explicit(&log_state.format, memory_order_relaxed);
 		struct log_line line;
 		log_line_begin(&line, format, clock_wall_ms());
 		log_line_event(&line, level, log_state.node_name, event);
 		for (const struct log_field *field = fields; field->key; field++)
 			log_line_field(&line, field);
-		write_out(log_line_end(&line, atomic_exchange_explicit(&site->suppressed, 0, memory_order_relaxed)));
+		log_write_out(log_line_end(&line, atomic_exchange_explicit(&site->suppressed, 0, memory_order_relaxed)));
 	} else {
 		atomic_fetch_add_explicit(&site->suppressed, 1, memory_order_relaxed);
 	}

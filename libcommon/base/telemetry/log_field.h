@@ -6,15 +6,15 @@
 #include "base/text/str.h"
 
 /*
- * What a line of the log consists of: shared by log.h, which decides what is
- * written, and log_line.h, which formats it. Callers include log.h.
+ * The parts of a log line. log.h decides which lines are written, log_line.h
+ * formats them. Callers include log.h.
  */
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_KEY_VALUE, LOG_JSON };
 
 #define LOG_VALUE_MAX 1024
-#define LOG_LINE_MAX 4096 /* what a pipe takes in one piece */
+#define LOG_LINE_MAX 4096 /* PIPE_BUF: a pipe takes a line in one piece */
 
 struct log_field {
 	const char *key; /* NULL ends the list */

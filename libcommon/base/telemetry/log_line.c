@@ -13,7 +13,7 @@
 static const char *const level_names[] = { "DEBUG", "INFO", "WARN", "ERROR" };
 static const char *const json_level_names[] = { "debug", "info", "warn", "error" };
 
-static void put(struct log_line *line, struct str piece)
+static void line_put(struct log_line *line, struct str piece)
 {
 	if (piece.len > sizeof(line->text) - TAIL_SIZE - line->len) {
 		line->is_full = true;
@@ -24,12 +24,12 @@ static void put(struct log_line *line, struct str piece)
 	line->len += piece.len;
 }
 
-static void put_text(struct log_line *line, const char *text)
+static void line_put_text(struct log_line *line, const char *text)
 {
-	put(line, str_from(text));
+	line_put(line, str_from(text));
 }
 
-static void PRINTF_LIKE(2, 3) put_format(struct log_line *line, const char *format, ...)
+static void PRINTF_LIKE(2, 3) line_put_format(struct log_line *line, const char *format, ...)
 {
 	char piece[32];
 	va_list args;
@@ -37,59 +37,59 @@ static void PRINTF_LIKE(2, 3) put_format(struct log_line *line, const char *form
 	va_start(args, format);
 	int len = vsnprintf(piece, sizeof(piece), format, args);
 	va_end(args);
-	put(line, str_of(piece, MIN((size_t)len, sizeof(piece) - 1)));
+	line_put(line, str_of(piece, MIN((size_t)len, sizeof(piece) - 1)));
 }
 
-static void put_escape(struct log_line *line, uint32_t code_point)
+static void line_put_escape(struct log_line *line, uint32_t code_point)
 {
 	switch (code_point) {
 	case '"':
-		put_text(line, "\\\"");
+		line_put_text(line, "\\\"");
 		break;
 	case '\\':
-		put_text(line, "\\\\");
+		line_put_text(line, "\\\\");
 		break;
 	case '\n':
-		put_text(line, "\\n");
+		line_put_text(line, "\\n");
 		break;
 	case '\r':
-		put_text(line, "\\r");
+		line_put_text(line, "\\r");
 		break;
 	case '\t':
-		put_text(line, "\\t");
+		line_put_text(line, "\\t");
 		break;
 	default:
-		put_format(line, "\\u%04x", code_point);
+		line_put_format(line, "\\u%04x", code_point);
 	}
 }
 
 /* Both formats escape in the same way. A byte that is not valid UTF-8 becomes U+FFFD. */
-static void put_escaped(struct log_line *line, struct str s)
+static void line_put_escaped(struct log_line *line, struct str s)
 {
 	uint32_t code_point;
 
 	while (s.len && !line->is_full) {
 		size_t len = utf8_first(s, &code_point);
 		if (len == 0)
-			put(line, STR("\xef\xbf\xbd"));
+			line_put(line, STR("\xef\xbf\xbd"));
 		else if (code_point_is_control(code_point) || code_point == '"' || code_point == '\\')
-			put_escape(line, code_point);
+			line_put_escape(line, code_point);
 		else
-			put(line, str_of(s.ptr, len));
+			line_put(line, str_of(s.ptr, len));
 		len = MAX(len, 1u);
 		s = str_of(s.ptr + len, s.len - len);
 	}
 }
 
-static void put_quoted(struct log_line *line, struct str s)
+static void line_put_quoted(struct log_line *line, struct str s)
 {
-	put_text(line, "\"");
-	put_escaped(line, s);
-	put_text(line, "\"");
+	line_put_text(line, "\"");
+	line_put_escaped(line, s);
+	line_put_text(line, "\"");
 }
 
 /* Whether `s` can stand without quotes after `key=`. */
-static bool is_bare(struct str s)
+static bool line_is_bare(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++)
 		if (s.ptr[i] <= ' ' || s.ptr[i] > '~' || s.ptr[i] == '"' || s.ptr[i] == '\\' || s.ptr[i] == '=')
@@ -97,30 +97,18 @@ static bool is_bare(struct str s)
 	return s.len > 0;
 }
 
-/* At most LOG_VALUE_MAX bytes of `s`, not ending inside a character. */
-static struct str cut_value(struct str s, bool *is_cut)
+static void line_put_value(struct log_line *line, struct str value)
 {
-	*is_cut = s.len > LOG_VALUE_MAX;
-	if (*is_cut) {
-		s.len = LOG_VALUE_MAX;
-		while (s.len > LOG_VALUE_MAX - 4 && ((unsigned char)s.ptr[s.len] & 0xc0) == 0x80)
-			s.len--;
-	}
-	return s;
-}
+	bool is_cut = value.len > LOG_VALUE_MAX;
 
-static void put_value(struct log_line *line, struct str value)
-{
-	bool is_cut;
-	struct str shown = cut_value(value, &is_cut);
-
-	if (line->format == LOG_KEY_VALUE && !is_cut && is_bare(shown)) {
-		put(line, shown);
+	value = utf8_cut(value, LOG_VALUE_MAX);
+	if (line->format == LOG_KEY_VALUE && !is_cut && line_is_bare(value)) {
+		line_put(line, value);
 		return;
 	}
-	put_text(line, "\"");
-	put_escaped(line, shown);
-	put_text(line, is_cut ? "...\"" : "\"");
+	line_put_text(line, "\"");
+	line_put_escaped(line, value);
+	line_put_text(line, is_cut ? "...\"" : "\"");
 }
 
 void log_line_begin(struct log_line *line, enum log_format format, uint64_t wall_ms)
@@ -133,57 +121,52 @@ void log_line_begin(struct log_line *line, enum log_format format, uint64_t wall
 	line->len = 0;
 	gmtime_r(&seconds, &utc);
 	if (format == LOG_JSON)
-		put_text(line, "{\"time\":\"");
-	put_format(line, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-	           utc.tm_hour, utc.tm_min, utc.tm_sec, (int)(wall_ms % 1000));
+		line_put_text(line, "{\"time\":\"");
+	line_put_format(line, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+	                utc.tm_hour, utc.tm_min, utc.tm_sec, (int)(wall_ms % 1000));
 }
 
 void log_line_event(struct log_line *line, enum log_level level, const char *node_name, const char *event)
 {
 	if (line->format == LOG_JSON) {
-		put_text(line, "\",\"level\":\"");
-		put_text(line, json_level_names[level]);
-		put_text(line, "\",\"node\":");
-		put_quoted(line, str_from(node_name));
-		put_text(line, ",\"event\":");
-		put_value(line, str_from(event));
+		line_put_text(line, "\",\"level\":\"");
+		line_put_text(line, json_level_names[level]);
+		line_put_text(line, "\",\"node\":");
+		line_put_quoted(line, str_from(node_name));
+		line_put_text(line, ",\"event\":");
+		line_put_value(line, str_from(event));
 		return;
 	}
-	put_format(line, " %-5s ", level_names[level]);
+	line_put_format(line, " %-5s ", level_names[level]);
 	if (*node_name) {
-		put_text(line, node_name);
-		put_text(line, " ");
+		line_put_text(line, node_name);
+		line_put_text(line, " ");
 	}
-	put_escaped(line, str_from(event));
-}
-
-static void put_key(struct log_line *line, const char *key)
-{
-	if (line->format == LOG_JSON) {
-		put_text(line, ",");
-		put_quoted(line, str_from(key));
-		put_text(line, ":");
-	} else {
-		put_text(line, " ");
-		put_text(line, key);
-		put_text(line, "=");
-	}
+	line_put_escaped(line, str_from(event));
 }
 
 void log_line_field(struct log_line *line, const struct log_field *field)
 {
 	size_t len_before = line->len;
 
-	put_key(line, field->key);
+	if (line->format == LOG_JSON) {
+		line_put_text(line, ",");
+		line_put_quoted(line, str_from(field->key));
+		line_put_text(line, ":");
+	} else {
+		line_put_text(line, " ");
+		line_put_text(line, field->key);
+		line_put_text(line, "=");
+	}
 	switch (field->kind) {
 	case LOG_FIELD_STR:
-		put_value(line, field->text);
+		line_put_value(line, field->text);
 		break;
 	case LOG_FIELD_INT:
-		put_format(line, "%lld", (long long)field->number);
+		line_put_format(line, "%lld", (long long)field->number);
 		break;
 	case LOG_FIELD_UINT:
-		put_format(line, "%llu", (unsigned long long)field->unsigned_number);
+		line_put_format(line, "%llu", (unsigned long long)field->unsigned_number);
 		break;
 	}
 	/* A field is written completely or not at all. */

@@ -61,7 +61,7 @@ struct histogram {
 static struct list families = { &families, &families };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static struct family *family_of(const char *name, const char *help, enum metric_kind kind)
+static struct family *metrics_family_of(const char *name, const char *help, enum metric_kind kind)
 {
 	list_for_each(link, &families) {
 		struct family *family = container_of(link, struct family, link);
@@ -80,14 +80,14 @@ static struct family *family_of(const char *name, const char *help, enum metric_
 }
 
 /* The metric of that name and those labels, made with `size` bytes if it is new. */
-static struct metric *metric_of(const char *name, const char *help, const char *labels,
-                                enum metric_kind kind, size_t size)
+static struct metric *metrics_metric_of(const char *name, const char *help, const char *labels,
+                                        enum metric_kind kind, size_t size)
 {
 	struct metric *metric = NULL;
 
 	labels = labels ? labels : "";
 	pthread_mutex_lock(&lock);
-	struct family *family = family_of(name, help, kind);
+	struct family *family = metrics_family_of(name, help, kind);
 	list_for_each(link, &family->metrics) {
 		struct metric *known = container_of(link, struct metric, link);
 		if (strcmp(known->labels, labels) == 0)
@@ -104,25 +104,25 @@ static struct metric *metric_of(const char *name, const char *help, const char *
 
 struct counter *metrics_counter(const char *name, const char *help, const char *labels)
 {
-	return container_of(metric_of(name, help, labels, KIND_COUNTER, sizeof(struct counter)),
+	return container_of(metrics_metric_of(name, help, labels, KIND_COUNTER, sizeof(struct counter)),
 	                    struct counter, metric);
 }
 
 struct gauge *metrics_gauge(const char *name, const char *help, const char *labels)
 {
-	return container_of(metric_of(name, help, labels, KIND_GAUGE, sizeof(struct gauge)), struct gauge, metric);
+	return container_of(metrics_metric_of(name, help, labels, KIND_GAUGE, sizeof(struct gauge)), struct gauge, metric);
 }
 
 struct histogram *metrics_histogram(const char *name, const char *help, const char *labels)
 {
-	return container_of(metric_of(name, help, labels, KIND_HISTOGRAM, sizeof(struct histogram)),
+	return container_of(metrics_metric_of(name, help, labels, KIND_HISTOGRAM, sizeof(struct histogram)),
 	                    struct histogram, metric);
 }
 
 void metrics_gauge_fn(const char *name, const char *help, const char *labels,
                       int64_t (*read)(void *arg), void *arg)
 {
-	struct gauge_fn *gauge = container_of(metric_of(name, help, labels, KIND_GAUGE_FN, sizeof(*gauge)),
+	struct gauge_fn *gauge = container_of(metrics_metric_of(name, help, labels, KIND_GAUGE_FN, sizeof(*gauge)),
 	                                      struct gauge_fn, metric);
 
 	pthread_mutex_lock(&lock);
@@ -168,7 +168,7 @@ void histogram_observe(struct histogram *histogram, uint64_t duration_us)
 	atomic_fetch_add_explicit(&histogram->sum_us, duration_us, memory_order_relaxed);
 }
 
-static void write_head(struct buf *out, const struct family *family)
+static void metrics_write_head(struct buf *out, const struct family *family)
 {
 	static const char *const type_names[] = { "counter", "gauge", "gauge", "histogram" };
 
@@ -185,7 +185,7 @@ static void write_head(struct buf *out, const struct family *family)
 }
 
 /* `name_suffix{labels}` and the blank before the value. */
-static void write_name(struct buf *out, const char *name, const char *suffix, const char *labels)
+static void metrics_write_name(struct buf *out, const char *name, const char *suffix, const char *labels)
 {
 	buf_append_text(out, name);
 	buf_append_text(out, suffix);
@@ -194,7 +194,7 @@ static void write_name(struct buf *out, const char *name, const char *suffix, co
 	buf_append_char(out, ' ');
 }
 
-static void write_histogram(struct buf *out, const char *name, const struct histogram *histogram)
+static void metrics_write_histogram(struct buf *out, const char *name, const struct histogram *histogram)
 {
 	const char *labels = histogram->metric.labels;
 	const char *comma = *labels ? "," : "";
@@ -212,20 +212,20 @@ static void write_histogram(struct buf *out, const char *name, const struct hist
 		buf_append_char(out, '\n');
 	}
 	uint64_t sum_us = atomic_load_explicit(&histogram->sum_us, memory_order_relaxed);
-	write_name(out, name, "_sum", labels);
+	metrics_write_name(out, name, "_sum", labels);
 	buf_printf(out, "%llu.%06u\n", (unsigned long long)(sum_us / 1000000), (unsigned)(sum_us % 1000000));
-	write_name(out, name, "_count", labels);
+	metrics_write_name(out, name, "_count", labels);
 	buf_append_u64(out, count);
 	buf_append_char(out, '\n');
 }
 
-static void write_metric(struct buf *out, const struct family *family, const struct metric *metric)
+static void metrics_write_metric(struct buf *out, const struct family *family, const struct metric *metric)
 {
 	if (family->kind == KIND_HISTOGRAM) {
-		write_histogram(out, family->name, container_of(metric, struct histogram, metric));
+		metrics_write_histogram(out, family->name, container_of(metric, struct histogram, metric));
 		return;
 	}
-	write_name(out, family->name, "", metric->labels);
+	metrics_write_name(out, family->name, "", metric->labels);
 	switch (family->kind) {
 	case KIND_COUNTER:
 		buf_append_u64(out, counter_value(container_of(metric, struct counter, metric)));
@@ -246,9 +246,9 @@ void metrics_write(struct buf *out)
 	pthread_mutex_lock(&lock);
 	list_for_each(family_link, &families) {
 		const struct family *family = container_of(family_link, struct family, link);
-		write_head(out, family);
+		metrics_write_head(out, family);
 		list_for_each(link, &family->metrics)
-			write_metric(out, family, container_of(link, struct metric, link));
+			metrics_write_metric(out, family, container_of(link, struct metric, link));
 	}
 	pthread_mutex_unlock(&lock);
 	metrics_write_process(out);

@@ -6,12 +6,12 @@
 #include <time.h>
 #include <unistd.h>
 
-static void write_one(struct buf *out, const char *name, const char *type, const char *help, double value)
+static void process_write_one(struct buf *out, const char *name, const char *type, const char *help, double value)
 {
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n", name, help, name, type, name, value);
 }
 
-static void write_memory(struct buf *out)
+static void process_write_memory(struct buf *out)
 {
 	unsigned long long total, resident;
 	FILE *statm = fopen("/proc/self/statm", "re");
@@ -19,12 +19,12 @@ static void write_memory(struct buf *out)
 	if (!statm)
 		return;
 	if (fscanf(statm, "%llu %llu", &total, &resident) == 2)
-		write_one(out, "process_resident_memory_bytes", "gauge", "Resident memory size in bytes.",
-		          (double)resident * (double)sysconf(_SC_PAGESIZE));
+		process_write_one(out, "process_resident_memory_bytes", "gauge", "Resident memory size in bytes.",
+		                  (double)resident * (double)sysconf(_SC_PAGESIZE));
 	fclose(statm);
 }
 
-static void write_cpu(struct buf *out)
+static void process_write_cpu(struct buf *out)
 {
 	struct timespec used;
 
@@ -35,7 +35,7 @@ static void write_cpu(struct buf *out)
 	}
 }
 
-static void write_files(struct buf *out)
+static void process_write_files(struct buf *out)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
@@ -46,17 +46,17 @@ static void write_files(struct buf *out)
 	while ((entry = readdir(dir)))
 		count += entry->d_name[0] != '.';
 	closedir(dir);
-	/* One of them was the directory's own. */
-	write_one(out, "process_open_fds", "gauge", "Number of open file descriptors.", count - 1);
+	/* One of them was that of the directory itself. */
+	process_write_one(out, "process_open_fds", "gauge", "Number of open file descriptors.", count - 1);
 
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-		write_one(out, "process_max_fds", "gauge", "Maximum number of open file descriptors.",
-		          (double)limit.rlim_cur);
+		process_write_one(out, "process_max_fds", "gauge", "Maximum number of open file descriptors.",
+		                  (double)limit.rlim_cur);
 }
 
-/* When the machine was started, in seconds since 1970; 0 if /proc does not tell. */
-static unsigned long long boot_time(void)
+/* The time when the machine was started, in seconds since 1970; 0 if /proc/stat does not have it. */
+static unsigned long long process_boot_time(void)
 {
 	unsigned long long seconds = 0;
 	char line[256];
@@ -71,7 +71,7 @@ static unsigned long long boot_time(void)
 	return seconds;
 }
 
-static void write_start(struct buf *out)
+static void process_write_start(struct buf *out)
 {
 	unsigned long long ticks;
 	char text[1024];
@@ -82,18 +82,21 @@ static void write_start(struct buf *out)
 	size_t len = fread(text, 1, sizeof(text) - 1, stat);
 	fclose(stat);
 	text[len] = '\0';
-	/* Of the fields the 22nd. The second, the program's name, may hold anything: count from its bracket. */
+	/*
+	 * The start time is the 22nd field. The second field, the program's name in brackets, may hold any character, so
+	 * fields are counted from the last closing bracket.
+	 */
 	const char *at = strrchr(text, ')');
 	if (at && sscanf(at + 1, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
 	                 &ticks) == 1)
-		write_one(out, "process_start_time_seconds", "gauge", "Start time since 1970 in seconds.",
-		          (double)boot_time() + (double)ticks / (double)sysconf(_SC_CLK_TCK));
+		process_write_one(out, "process_start_time_seconds", "gauge", "Start time since 1970 in seconds.",
+		                  (double)process_boot_time() + (double)ticks / (double)sysconf(_SC_CLK_TCK));
 }
 
 void metrics_write_process(struct buf *out)
 {
-	write_memory(out);
-	write_cpu(out);
-	write_files(out);
-	write_start(out);
+	process_write_memory(out);
+	process_write_cpu(out);
+	process_write_files(out);
+	process_write_start(out);
 }

@@ -25,7 +25,7 @@ void base64url_encode(struct buf *out, struct str bytes)
 	out->len += (size_t)(at - start);
 }
 
-static int value_of(char c)
+static int base64_value_of(char c)
 {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
@@ -47,7 +47,7 @@ err_t base64url_decode(struct buf *out, struct str text)
 		return ERR_INVALID_ARGUMENT;
 	buf_reserve(out, text.len / 4 * 3 + 2);
 	for (size_t i = 0; i < text.len; i++) {
-		int value = value_of(text.ptr[i]);
+		int value = base64_value_of(text.ptr[i]);
 		if (value < 0)
 			goto refuse;
 		bits = bits << 6 | (unsigned)value;

@@ -19,7 +19,7 @@ void buf_clear(struct buf *buf)
 	buf->len = 0;
 }
 
-static void grow(struct buf *buf, size_t more)
+static void buf_grow(struct buf *buf, size_t more)
 {
 	size_t needed;
 	bool overflows = __builtin_add_overflow(buf->len, more, &needed);
@@ -33,7 +33,7 @@ static void grow(struct buf *buf, size_t more)
 char *buf_reserve(struct buf *buf, size_t more)
 {
 	if (more > buf->cap - buf->len || !buf->ptr)
-		grow(buf, more);
+		buf_grow(buf, more);
 	return buf->ptr + buf->len;
 }
 

@@ -7,7 +7,7 @@
 #define IDENT_MAX 64
 #define NAME_MAX_CHARACTERS 128
 
-static bool is_ident_char(char c)
+static bool ident_is_ident_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
 	       c == '_' || c == '.' || c == '-';
@@ -18,7 +18,7 @@ bool ident_is_valid(struct str s)
 	if (s.len < 1 || s.len > IDENT_MAX)
 		return false;
 	for (size_t i = 0; i < s.len; i++)
-		if (!is_ident_char(s.ptr[i]))
+		if (!ident_is_ident_char(s.ptr[i]))
 			return false;
 	return true;
 }
@@ -90,7 +90,7 @@ bool conversation_parse(struct str id, struct conversation *out)
 	return true;
 }
 
-static char *put(char *at, struct str s)
+static char *ident_put(char *at, struct str s)
 {
 	assert(s.len <= IDENT_MAX);
 	memcpy(at, s.ptr, s.len);
@@ -100,18 +100,18 @@ static char *put(char *at, struct str s)
 size_t conversation_direct(char out[CONVERSATION_ID_MAX + 1], struct str uid, struct str other)
 {
 	bool in_order = str_compare(uid, other) <= 0;
-	char *at = put(out, STR("u:"));
+	char *at = ident_put(out, STR("u:"));
 
-	at = put(at, in_order ? uid : other);
-	at = put(at, STR(":"));
-	at = put(at, in_order ? other : uid);
+	at = ident_put(at, in_order ? uid : other);
+	at = ident_put(at, STR(":"));
+	at = ident_put(at, in_order ? other : uid);
 	*at = '\0';
 	return (size_t)(at - out);
 }
 
 size_t conversation_group(char out[CONVERSATION_ID_MAX + 1], struct str gid)
 {
-	char *at = put(put(out, STR("g:")), gid);
+	char *at = ident_put(ident_put(out, STR("g:")), gid);
 
 	*at = '\0';
 	return (size_t)(at - out);

@@ -10,11 +10,6 @@ void json_prefix(struct json_error *error, const char *prefix)
 	snprintf(error->prefix, sizeof(error->prefix), "%s", prefix);
 }
 
-static void set_field(struct json_error *error, const char *prefix, const char *field)
-{
-	snprintf(error->field, sizeof(error->field), "%s%s", prefix, field);
-}
-
 void json_fail(struct json_error *error, err_t err, const char *field, const char *format, ...)
 {
 	va_list args;
@@ -23,7 +18,7 @@ void json_fail(struct json_error *error, err_t err, const char *field, const cha
 		return;
 	error->err = err;
 	if (field && *field)
-		set_field(error, error->prefix, field);
+		snprintf(error->field, sizeof(error->field), "%s%s", error->prefix, field);
 	else
 		error->field[0] = '\0';
 	va_start(args, format);
@@ -31,8 +26,8 @@ void json_fail(struct json_error *error, err_t err, const char *field, const cha
 	va_end(args);
 }
 
-/* "to.user must be ...": the sentence for a field that is not what it should be. */
-static void PRINTF_LIKE(3, 4) refuse(struct json_error *error, const char *field, const char *format, ...)
+/* Fails with a sentence about a field: "to.user must be ...". */
+static void PRINTF_LIKE(3, 4) json_refuse(struct json_error *error, const char *field, const char *format, ...)
 {
 	char complaint[128];
 	va_list args;
@@ -44,7 +39,7 @@ static void PRINTF_LIKE(3, 4) refuse(struct json_error *error, const char *field
 }
 
 /* jansson recurses, so the depth is known before it starts. Brackets inside strings do not count. */
-static bool is_too_deep(struct str text)
+static bool json_is_too_deep(struct str text)
 {
 	bool is_in_string = false;
 	int depth = 0;
@@ -68,7 +63,7 @@ static bool is_too_deep(struct str text)
 	return false;
 }
 
-static size_t skip_back(struct str text, size_t at, const char *set)
+static size_t json_skip_back(struct str text, size_t at, const char *set)
 {
 	while (at > 0 && text.ptr[at - 1] && strchr(set, text.ptr[at - 1]))
 		at--;
@@ -76,16 +71,16 @@ static size_t skip_back(struct str text, size_t at, const char *set)
 }
 
 /*
- * The plain key that ends before `at`, or whose number value does; an empty
- * string if it is none that can be shown. jansson tells where it stopped, not in
- * which field.
+ * jansson reports the byte where it stopped, not the field. Returns the key that
+ * ends before `at`, or the key of the number that ends there. Empty if there is
+ * none, or if it is not a plain identifier and must not be shown.
  */
-static struct str key_before(struct str text, size_t at)
+static struct str json_key_before(struct str text, size_t at)
 {
-	at = skip_back(text, at, "0123456789+-.eE");
-	at = skip_back(text, at, " \t\r\n");
+	at = json_skip_back(text, at, "0123456789+-.eE");
+	at = json_skip_back(text, at, " \t\r\n");
 	if (at > 0 && text.ptr[at - 1] == ':')
-		at = skip_back(text, at - 1, " \t\r\n");
+		at = json_skip_back(text, at - 1, " \t\r\n");
 	if (at == 0 || text.ptr[at - 1] != '"')
 		return STR("");
 	size_t end = at - 1, start = end;
@@ -95,7 +90,7 @@ static struct str key_before(struct str text, size_t at)
 	return start > 0 && ident_is_valid(key) ? key : STR("");
 }
 
-static const char *sentence_of(enum json_error_code code)
+static const char *json_sentence_of(enum json_error_code code)
 {
 	switch (code) {
 	case json_error_invalid_utf8:
@@ -116,7 +111,7 @@ static const char *sentence_of(enum json_error_code code)
 	}
 }
 
-static void explain(struct str text, const json_error_t *cause, struct json_error *error)
+static void json_explain(struct str text, const json_error_t *cause, struct json_error *error)
 {
 	enum json_error_code code = json_error_code(cause);
 	size_t at = cause->position > 0 ? MIN((size_t)cause->position, text.len) : 0;
@@ -127,15 +122,15 @@ static void explain(struct str text, const json_error_t *cause, struct json_erro
 		return;
 	}
 	if (code == json_error_duplicate_key || code == json_error_numeric_overflow)
-		key = key_before(text, at);
+		key = json_key_before(text, at);
 	if (key.len == 0) {
-		json_fail(error, ERR_INVALID_ARGUMENT, NULL, "%s (byte %zu)", sentence_of(code), at);
+		json_fail(error, ERR_INVALID_ARGUMENT, NULL, "%s (byte %zu)", json_sentence_of(code), at);
 		return;
 	}
 	char name[sizeof(error->field)];
 	snprintf(name, sizeof(name), "%.*s", STR_ARG(key));
-	refuse(error, name, "%s (byte %zu)",
-	       code == json_error_duplicate_key ? "is given twice" : "is a number out of range", at);
+	json_refuse(error, name, "%s (byte %zu)",
+	            code == json_error_duplicate_key ? "is given twice" : "is a number out of range", at);
 }
 
 json_t *json_read(struct str text, struct json_error *error)
@@ -148,13 +143,13 @@ json_t *json_read(struct str text, struct json_error *error)
 		json_fail(error, ERR_INVALID_ARGUMENT, NULL, "a JSON object is missing");
 		return NULL;
 	}
-	if (is_too_deep(text)) {
+	if (json_is_too_deep(text)) {
 		json_fail(error, ERR_INVALID_ARGUMENT, NULL, "the JSON is nested more than %d deep", JSON_MAX_DEPTH);
 		return NULL;
 	}
 	json_t *root = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &cause);
 	if (!root) {
-		explain(text, &cause, error);
+		json_explain(text, &cause, error);
 		return NULL;
 	}
 	if (!json_is_object(root)) {
@@ -165,8 +160,8 @@ json_t *json_read(struct str text, struct json_error *error)
 	return root;
 }
 
-/* The value of a field that is there, else NULL, which is an error if it is required. */
-static json_t *value_of(const json_t *object, const char *field, enum json_presence presence, struct json_error *error)
+/* The value of the field. NULL if it is absent or JSON null, which is an error for a required field. */
+static json_t *json_value_of(const json_t *object, const char *field, enum json_presence presence, struct json_error *error)
 {
 	if (error->err)
 		return NULL;
@@ -174,20 +169,20 @@ static json_t *value_of(const json_t *object, const char *field, enum json_prese
 	if (value && !json_is_null(value))
 		return value;
 	if (presence == JSON_REQUIRED)
-		refuse(error, field, "is required");
+		json_refuse(error, field, "is required");
 	return NULL;
 }
 
 /* A string of any length; ptr NULL if there is none. */
-static struct str string_of(const json_t *object, const char *field, enum json_presence presence,
-                            struct json_error *error)
+static struct str json_string_of(const json_t *object, const char *field, enum json_presence presence,
+                                 struct json_error *error)
 {
-	json_t *value = value_of(object, field, presence, error);
+	json_t *value = json_value_of(object, field, presence, error);
 
 	if (!value)
 		return str_of(NULL, 0);
 	if (!json_is_string(value)) {
-		refuse(error, field, "must be a string");
+		json_refuse(error, field, "must be a string");
 		return str_of(NULL, 0);
 	}
 	return str_of(json_string_value(value), json_string_length(value));
@@ -196,10 +191,10 @@ static struct str string_of(const json_t *object, const char *field, enum json_p
 struct str json_text(const json_t *object, const char *field, enum json_presence presence,
                      size_t min_bytes, size_t max_bytes, struct json_error *error)
 {
-	struct str text = string_of(object, field, presence, error);
+	struct str text = json_string_of(object, field, presence, error);
 
 	if (text.ptr && (text.len < min_bytes || text.len > max_bytes)) {
-		refuse(error, field, "must be %zu to %zu bytes long", min_bytes, max_bytes);
+		json_refuse(error, field, "must be %zu to %zu bytes long", min_bytes, max_bytes);
 		return str_of(NULL, 0);
 	}
 	return text;
@@ -207,10 +202,10 @@ struct str json_text(const json_t *object, const char *field, enum json_presence
 
 struct str json_ident(const json_t *object, const char *field, enum json_presence presence, struct json_error *error)
 {
-	struct str ident = string_of(object, field, presence, error);
+	struct str ident = json_string_of(object, field, presence, error);
 
 	if (ident.ptr && !ident_is_valid(ident)) {
-		refuse(error, field, "must be 1 to 64 of A-Z a-z 0-9 _ . -");
+		json_refuse(error, field, "must be 1 to 64 of A-Z a-z 0-9 _ . -");
 		return str_of(NULL, 0);
 	}
 	return ident;
@@ -218,17 +213,17 @@ struct str json_ident(const json_t *object, const char *field, enum json_presenc
 
 struct str json_name(const json_t *object, const char *field, enum json_presence presence, struct json_error *error)
 {
-	struct str name = string_of(object, field, presence, error);
+	struct str name = json_string_of(object, field, presence, error);
 
 	if (name.ptr && !display_name_is_valid(name)) {
-		refuse(error, field, "must be 1 to 128 characters, none of them a control character");
+		json_refuse(error, field, "must be 1 to 128 characters, none of them a control character");
 		return str_of(NULL, 0);
 	}
 	return name;
 }
 
-/* Up to 2^53 a real that is whole is exactly the integer that was written. */
-static bool is_whole(double real)
+/* Up to 2^53 a real without a fraction is exactly the integer that was written. */
+static bool json_is_whole(double real)
 {
 	return real >= -0x1p53 && real <= 0x1p53 && (double)(int64_t)real == real;
 }
@@ -236,21 +231,21 @@ static bool is_whole(double real)
 int64_t json_int(const json_t *object, const char *field, enum json_presence presence,
                  int64_t min, int64_t max, struct json_error *error)
 {
-	json_t *value = value_of(object, field, presence, error);
+	json_t *value = json_value_of(object, field, presence, error);
 	int64_t number;
 
 	if (!value)
 		return 0;
 	if (json_is_integer(value)) {
 		number = json_integer_value(value);
-	} else if (json_is_real(value) && is_whole(json_real_value(value))) {
+	} else if (json_is_real(value) && json_is_whole(json_real_value(value))) {
 		number = (int64_t)json_real_value(value);
 	} else {
-		refuse(error, field, "must be an integer");
+		json_refuse(error, field, "must be an integer");
 		return 0;
 	}
 	if (number < min || number > max) {
-		refuse(error, field, "must be %lld to %lld", (long long)min, (long long)max);
+		json_refuse(error, field, "must be %lld to %lld", (long long)min, (long long)max);
 		return 0;
 	}
 	return number;
@@ -258,20 +253,20 @@ int64_t json_int(const json_t *object, const char *field, enum json_presence pre
 
 bool json_bool(const json_t *object, const char *field, enum json_presence presence, struct json_error *error)
 {
-	json_t *value = value_of(object, field, presence, error);
+	json_t *value = json_value_of(object, field, presence, error);
 
 	if (value && !json_is_boolean(value))
-		refuse(error, field, "must be true or false");
-	return json_is_true(value); /* which NULL is not */
+		json_refuse(error, field, "must be true or false");
+	return json_is_true(value); /* false for NULL */
 }
 
 json_t *json_object_field(const json_t *object, const char *field, enum json_presence presence,
                           struct json_error *error)
 {
-	json_t *value = value_of(object, field, presence, error);
+	json_t *value = json_value_of(object, field, presence, error);
 
 	if (value && !json_is_object(value)) {
-		refuse(error, field, "must be an object");
+		json_refuse(error, field, "must be an object");
 		return NULL;
 	}
 	return value;
@@ -280,14 +275,14 @@ json_t *json_object_field(const json_t *object, const char *field, enum json_pre
 json_t *json_array_field(const json_t *object, const char *field, enum json_presence presence,
                          size_t max_items, struct json_error *error)
 {
-	json_t *value = value_of(object, field, presence, error);
+	json_t *value = json_value_of(object, field, presence, error);
 
 	if (value && !json_is_array(value)) {
-		refuse(error, field, "must be an array");
+		json_refuse(error, field, "must be an array");
 		return NULL;
 	}
 	if (value && json_array_size(value) > max_items) {
-		refuse(error, field, "must have at most %zu items", max_items);
+		json_refuse(error, field, "must have at most %zu items", max_items);
 		return NULL;
 	}
 	return value;

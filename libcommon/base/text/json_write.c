@@ -3,14 +3,11 @@
 
 #include "base/text/json.h"
 
-/* RFC 8259: the quote, the backslash and the control characters below the blank; all else stands for itself. */
-static bool must_be_escaped(char c)
-{
-	return (unsigned char)c < ' ' || c == '"' || c == '\\';
-}
-
-/* How many bytes need no escape, looking at eight at a time. */
-static size_t plain_run(const char *bytes, size_t len)
+/*
+ * How many bytes need no escape. RFC 8259 wants one for the quote, the backslash and the control characters below the
+ * blank. Looks at eight bytes at a time.
+ */
+static size_t json_plain_run(const char *bytes, size_t len)
 {
 	const uint64_t ones = 0x0101010101010101u, highs = ones << 7;
 	size_t run = 0;
@@ -24,12 +21,12 @@ static size_t plain_run(const char *bytes, size_t len)
 		    ((backslash - ones) & ~backslash & highs))
 			break;
 	}
-	while (run < len && !must_be_escaped(bytes[run]))
+	while (run < len && (unsigned char)bytes[run] >= ' ' && bytes[run] != '"' && bytes[run] != '\\')
 		run++;
 	return run;
 }
 
-static void put_escape(struct buf *out, char c)
+static void json_put_escape(struct buf *out, char c)
 {
 	static const char letters[' '] = {
 		['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't',
@@ -49,11 +46,11 @@ void json_put_string(struct buf *out, struct str s)
 	buf_reserve(out, s.len + 2);
 	buf_append_char(out, '"');
 	for (size_t at = 0; at < s.len;) {
-		size_t run = plain_run(s.ptr + at, s.len - at);
+		size_t run = json_plain_run(s.ptr + at, s.len - at);
 		buf_append(out, s.ptr + at, run);
 		at += run;
 		if (at < s.len)
-			put_escape(out, s.ptr[at++]);
+			json_put_escape(out, s.ptr[at++]);
 	}
 	buf_append_char(out, '"');
 }
@@ -93,7 +90,7 @@ void json_put_id_field(struct buf *out, const char *key, uint64_t id)
 }
 
 /* The fewest digits that read back as the same number. It stays a real: 1.0, not 1. */
-static void put_real(struct buf *out, double real)
+static void json_put_real(struct buf *out, double real)
 {
 	char digits[32];
 
@@ -107,7 +104,7 @@ static void put_real(struct buf *out, double real)
 		buf_append_text(out, ".0");
 }
 
-static void put_object(struct buf *out, const json_t *object)
+static void json_put_object(struct buf *out, const json_t *object)
 {
 	json_t *walked = (json_t *)object; /* jansson's iterators are not const */
 
@@ -122,7 +119,7 @@ static void put_object(struct buf *out, const json_t *object)
 	buf_append_char(out, '}');
 }
 
-static void put_array(struct buf *out, const json_t *array)
+static void json_put_array(struct buf *out, const json_t *array)
 {
 	buf_append_char(out, '[');
 	for (size_t i = 0; i < json_array_size(array); i++) {
@@ -133,15 +130,15 @@ static void put_array(struct buf *out, const json_t *array)
 	buf_append_char(out, ']');
 }
 
-/* Recurses as deep as the value is; what json_read() gave is JSON_MAX_DEPTH at most. */
+/* Recurses as deep as the value is nested. A value from json_read() is nested at most JSON_MAX_DEPTH deep. */
 void json_dump_compact(struct buf *out, const json_t *value)
 {
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:
-		put_object(out, value);
+		json_put_object(out, value);
 		break;
 	case JSON_ARRAY:
-		put_array(out, value);
+		json_put_array(out, value);
 		break;
 	case JSON_STRING:
 		json_put_string(out, str_of(json_string_value(value), json_string_length(value)));
@@ -150,7 +147,7 @@ void json_dump_compact(struct buf *out, const json_t *value)
 		buf_append_i64(out, json_integer_value(value));
 		break;
 	case JSON_REAL:
-		put_real(out, json_real_value(value));
+		json_put_real(out, json_real_value(value));
 		break;
 	case JSON_TRUE:
 		buf_append_str(out, STR("true"));

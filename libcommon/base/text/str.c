@@ -1,7 +1,14 @@
 #include "base/text/str.h"
 
+#include <strings.h>
+
 #include "base/macros.h"
 #include "base/mem.h"
+
+bool str_equal_ignoring_case(struct str a, struct str b)
+{
+	return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
+}
 
 int str_compare(struct str a, struct str b)
 {
@@ -16,6 +23,15 @@ int str_compare(struct str a, struct str b)
 bool str_starts_with(struct str s, struct str prefix)
 {
 	return s.len >= prefix.len && str_equal(str_of(s.ptr, prefix.len), prefix);
+}
+
+struct str str_trim(struct str s)
+{
+	while (s.len && str_is_blank(s.ptr[0]))
+		s = str_of(s.ptr + 1, s.len - 1);
+	while (s.len && str_is_blank(s.ptr[s.len - 1]))
+		s.len--;
+	return s;
 }
 
 struct str str_cut(struct str *s, char separator)

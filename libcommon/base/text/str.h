@@ -36,10 +36,21 @@ static inline bool str_equal(struct str a, struct str b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* The same for ASCII letters in any case. */
+bool str_equal_ignoring_case(struct str a, struct str b);
+
 /* Bytewise order, the shorter first when one is a prefix of the other. */
 int str_compare(struct str a, struct str b);
 
 bool str_starts_with(struct str s, struct str prefix);
+
+static inline bool str_is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* Without blanks at both ends. */
+struct str str_trim(struct str s);
 
 /*
  * Cuts `s` at the first `separator`: returns the part before it and moves `s`

@@ -7,9 +7,9 @@
 
 /*
  * SipHash-1-3 (Aumasson and Bernstein): one round for every 8 bytes, three at
- * the end. What scripting languages use for their tables; an attacker who does
- * not know the key cannot make keys collide. Words are read little-endian, so
- * that str_hash_stable() is the same on every machine.
+ * the end. Scripting languages use it for their tables: an attacker who does not
+ * know the key cannot make texts collide. Words are read little-endian, so that
+ * str_hash_stable() is the same on every machine.
  */
 
 struct sip_key {

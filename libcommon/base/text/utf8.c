@@ -1,6 +1,6 @@
 #include "base/text/utf8.h"
 
-static bool is_continuation(char byte)
+static bool utf8_is_continuation(char byte)
 {
 	return ((unsigned char)byte & 0xc0) == 0x80;
 }
@@ -33,7 +33,7 @@ size_t utf8_first(struct str s, uint32_t *code_point)
 	if (s.len < len)
 		return 0;
 	for (size_t i = 1; i < len; i++) {
-		if (!is_continuation(s.ptr[i]))
+		if (!utf8_is_continuation(s.ptr[i]))
 			return 0;
 		value = value << 6 | ((unsigned char)s.ptr[i] & 0x3f);
 	}
@@ -44,7 +44,7 @@ size_t utf8_first(struct str s, uint32_t *code_point)
 }
 
 /* How many bytes of plain ASCII `s` starts with, eight at a time. */
-static size_t ascii_run(struct str s)
+static size_t utf8_ascii_run(struct str s)
 {
 	uint64_t word;
 	size_t len = 0;
@@ -64,7 +64,7 @@ bool utf8_is_valid(struct str s)
 	uint32_t code_point;
 
 	for (;;) {
-		size_t run = ascii_run(s);
+		size_t run = utf8_ascii_run(s);
 		if (run == s.len)
 			return true;
 		s = str_of(s.ptr + run, s.len - run);
@@ -75,12 +75,23 @@ bool utf8_is_valid(struct str s)
 	}
 }
 
+struct str utf8_cut(struct str s, size_t max)
+{
+	if (s.len <= max)
+		return s;
+	s.len = max;
+	/* A character has at most three continuation bytes. */
+	while (s.len && max - s.len < 3 && utf8_is_continuation(s.ptr[s.len]))
+		s.len--;
+	return s;
+}
+
 size_t utf8_length(struct str s)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < s.len; i++)
-		count += !is_continuation(s.ptr[i]);
+		count += !utf8_is_continuation(s.ptr[i]);
 	return count;
 }
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/text/utf8.h"
+
 #define FINAL 0x80
 #define MASKED 0x80
 #define REASON_MAX (WS_CONTROL_MAX - 2)
@@ -28,30 +30,17 @@ size_t ws_frame_header(unsigned char out[WS_HEADER_MAX], enum ws_opcode opcode, 
 	return 2 + ws_frame_put_big_endian(out + 2, len, 8);
 }
 
-/* As much of the reason as fits, without cutting a UTF-8 sequence in two. */
-static size_t ws_frame_reason_length(const char *reason)
-{
-	size_t len = reason ? strnlen(reason, REASON_MAX + 1) : 0;
-
-	if (len <= REASON_MAX)
-		return len;
-	len = REASON_MAX;
-	while (len && ((unsigned char)reason[len] & 0xc0) == 0x80)
-		len--;
-	return len;
-}
-
-/* The payload of a close frame: code and reason, or nothing. */
+/* The payload of a close frame: the code and as much of the reason as fits, or nothing. */
 static size_t ws_frame_close_payload(unsigned char out[WS_CONTROL_MAX], uint16_t code, const char *reason)
 {
-	size_t len = ws_frame_reason_length(reason);
+	struct str cut = utf8_cut(str_from(reason), REASON_MAX);
 
 	if (code == WS_NO_CODE)
 		return 0;
 	ws_frame_put_big_endian(out, code, 2);
-	if (len)
-		memcpy(out + 2, reason, len);
-	return 2 + len;
+	if (cut.len)
+		memcpy(out + 2, cut.ptr, cut.len);
+	return 2 + cut.len;
 }
 
 size_t ws_close_frame(unsigned char out[WS_CLOSE_FRAME_MAX], uint16_t code, const char *reason)
@@ -71,7 +60,7 @@ size_t ws_masked_frame_header(unsigned char out[WS_MASKED_HEADER_MAX], enum ws_o
 	return header + WS_MASK_LEN;
 }
 
-/* Eight bytes at a time, under the mask turned so that it begins at `position`. */
+/* Works on eight bytes at a time. The mask is rotated so that it begins at `position`. */
 void ws_mask(void *bytes, size_t len, const unsigned char mask[WS_MASK_LEN], size_t position)
 {
 	unsigned char turned[8], *at = bytes;

@@ -19,7 +19,7 @@ enum ws_opcode { WS_CONTINUATION = 0, WS_TEXT = 1, WS_BINARY = 2, WS_CLOSE = 8, 
 #define WS_CONTROL_MAX 125 /* bytes of payload in a close, ping or pong */
 #define WS_CLOSE_FRAME_MAX (2 + WS_CONTROL_MAX)
 
-/* What a close frame without a code means; never on the wire. */
+/* Stands for a close frame without a code; never on the wire. */
 #define WS_NO_CODE 1005
 
 /* ---- a server's frames ---- */

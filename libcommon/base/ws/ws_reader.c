@@ -51,16 +51,18 @@ static size_t ws_reader_length_bytes(const struct ws_reader *reader)
 {
 	unsigned length = reader->header[1] & SHORT_LENGTH;
 
-	return length < 126 ? 0 : length == 126 ? 2 : 8;
+	if (length < 126)
+		return 0;
+	return length == 126 ? 2 : 8;
 }
 
-/* Of a header whose first two bytes have come. */
+/* The size of a header of which at least two bytes have arrived. */
 static size_t ws_reader_header_size(const struct ws_reader *reader)
 {
 	return 2 + ws_reader_length_bytes(reader) + (reader->rules->sender == WS_CLIENT ? WS_MASK_LEN : 0);
 }
 
-/* NULL, or what is wrong with the first two bytes. */
+/* The violation in the first two bytes, or NULL. */
 static const char *ws_reader_judge_bits(const struct ws_reader *reader)
 {
 	unsigned opcode = ws_reader_opcode(reader);
@@ -84,25 +86,9 @@ static const char *ws_reader_judge_bits(const struct ws_reader *reader)
 	return NULL;
 }
 
-static enum ws_event ws_reader_read_length(struct ws_reader *reader, struct ws_message *message)
-{
-	size_t bytes = ws_reader_length_bytes(reader);
-	uint64_t len = bytes ? 0 : reader->header[1] & SHORT_LENGTH;
-
-	for (size_t i = 0; i < bytes; i++)
-		len = len << 8 | reader->header[2 + i];
-	if ((bytes == 2 && len < 126) || (bytes == 8 && len <= UINT16_MAX) || len >> 63)
-		return ws_reader_refuse(reader, PROTOCOL_ERROR, "a length is not in its shortest form", message);
-	if (!ws_reader_is_control(reader) && len > reader->rules->max_message - reader->message_len)
-		return ws_reader_refuse(reader, TOO_LARGE, "message too large", message);
-	reader->frame_len = reader->frame_left = len;
-	return WS_GOT_NOTHING;
-}
-
-/* One byte more. Each part is judged as soon as it is whole: the first two bytes, then the length. */
+/* Each part of the header is checked as soon as it is complete: the first two bytes, then the length. */
 static enum ws_event ws_reader_take_header_byte(struct ws_reader *reader, char byte, struct ws_message *message)
 {
-	enum ws_event event = WS_GOT_NOTHING;
 	const char *why;
 
 	reader->header[reader->header_len++] = (unsigned char)byte;
@@ -110,16 +96,25 @@ static enum ws_event ws_reader_take_header_byte(struct ws_reader *reader, char b
 		return WS_GOT_NOTHING;
 	if (reader->header_len == 2 && (why = ws_reader_judge_bits(reader)))
 		return ws_reader_refuse(reader, PROTOCOL_ERROR, why, message);
-	if (reader->header_len == 2 + ws_reader_length_bytes(reader))
-		event = ws_reader_read_length(reader, message);
-	if (event == WS_GOT_NOTHING && reader->header_len == ws_reader_header_size(reader))
+	size_t bytes = ws_reader_length_bytes(reader);
+	if (reader->header_len == 2 + bytes) {
+		uint64_t len = bytes ? 0 : reader->header[1] & SHORT_LENGTH;
+		for (size_t i = 0; i < bytes; i++)
+			len = len << 8 | reader->header[2 + i];
+		if ((bytes == 2 && len < 126) || (bytes == 8 && len <= UINT16_MAX) || len >> 63)
+			return ws_reader_refuse(reader, PROTOCOL_ERROR, "a length is not in its shortest form", message);
+		if (!ws_reader_is_control(reader) && len > reader->rules->max_message - reader->message_len)
+			return ws_reader_refuse(reader, TOO_LARGE, "message too large", message);
+		reader->frame_len = reader->frame_left = len;
+	}
+	if (reader->header_len == ws_reader_header_size(reader))
 		reader->state = WS_READING_PAYLOAD;
-	return event;
+	return WS_GOT_NOTHING;
 }
 
 /* ---- the payload ---- */
 
-/* Codes that may stand in a close frame: RFC 6455 section 7.4 and IANA's registry. */
+/* Whether a close frame may carry the code: RFC 6455 section 7.4 and IANA's registry. */
 static bool ws_reader_is_close_code(unsigned code)
 {
 	return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
@@ -144,7 +139,7 @@ static enum ws_event ws_reader_finish_close(struct ws_reader *reader, struct ws_
 	return WS_GOT_CLOSE;
 }
 
-/* A control frame is whole: at the end of `kept` or, if no part of it had to be kept, at `piece`. */
+/* A control frame is complete: at the end of `kept` or, if no part of it had to be kept, at `piece`. */
 static enum ws_event ws_reader_finish_control(struct ws_reader *reader, struct str piece, struct ws_message *message)
 {
 	bool is_kept = reader->kept.len > reader->message_len;
@@ -161,7 +156,10 @@ static enum ws_event ws_reader_finish_control(struct ws_reader *reader, struct s
 	}
 }
 
-/* A data frame is whole; with the final one the message is: in `kept` or, if nothing had to be kept, at `piece`. */
+/*
+ * A data frame is complete. With the final frame the message is complete too: in `kept` or, if nothing had to be kept, at
+ * `piece`.
+ */
 static enum ws_event ws_reader_finish_data(struct ws_reader *reader, struct str piece, struct ws_message *message)
 {
 	unsigned opcode = ws_reader_opcode(reader) == WS_CONTINUATION ? reader->message_opcode : ws_reader_opcode(reader);
@@ -181,7 +179,7 @@ static enum ws_event ws_reader_finish_data(struct ws_reader *reader, struct str 
 	return WS_GOT_TEXT;
 }
 
-/* Takes what there is of the payload; when that is all, the frame is done and the next header follows. */
+/* Takes the payload bytes that are there. After the last one the frame is complete and the next header follows. */
 static enum ws_event ws_reader_take_payload(struct ws_reader *reader, char **at, size_t *len, struct ws_message *message)
 {
 	size_t taken = MIN(*len, reader->frame_left);
@@ -193,7 +191,7 @@ static enum ws_event ws_reader_take_payload(struct ws_reader *reader, char **at,
 	*at += taken;
 	*len -= taken;
 	reader->frame_left -= taken;
-	/* Whole in this piece, it is handed out from there; a fragment is always kept. */
+	/* A message or control frame that is complete in this piece is handed out from there. A fragment is always kept. */
 	bool is_control = ws_reader_is_control(reader);
 	bool is_whole = taken == reader->frame_len && ws_reader_is_final(reader) && (is_control || reader->kept.len == 0);
 	if (!is_whole)
@@ -221,7 +219,7 @@ enum ws_event ws_reader_take(struct ws_reader *reader, char **at, size_t *len, s
 			event = ws_reader_take_header_byte(reader, *(*at)++, message);
 			--*len;
 		}
-		if (reader->state == WS_READING_PAYLOAD) /* at once: a frame without payload ends with its header */
+		if (reader->state == WS_READING_PAYLOAD) /* not `else`: a frame without payload ends with its header */
 			event = ws_reader_take_payload(reader, at, len, message);
 	}
 	return event;

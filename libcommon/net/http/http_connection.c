@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -39,53 +38,38 @@ static void connection_wait_for_client(struct http_request *request)
 	list_push_back(&server->waiting, &request->link);
 }
 
-static void connection_write_address(struct http_request *request, const struct sockaddr *from)
-{
-	const void *address = from->sa_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr
-	                                                  : &((const struct sockaddr_in *)from)->sin_addr;
-
-	if (!inet_ntop(from->sa_family, address, request->address, sizeof(request->address)))
-		request->address[0] = '\0';
-}
-
 static struct http_request *connection_request_of(struct MHD_Connection *conn)
 {
 	return MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-}
-
-static struct http_request *connection_new(struct http_connections *server, struct MHD_Connection *conn)
-{
-	struct http_request *request = MEM_NEW(struct http_request);
-
-	request->server = server;
-	request->conn = conn;
-	connection_write_address(request, MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
-	list_init(&request->link);
-	connection_wait_for_client(request);
-	return request;
-}
-
-static void connection_free(struct http_request *request)
-{
-	list_remove(&request->link);
-	buf_release(&request->target);
-	buf_release(&request->decoded);
-	buf_release(&request->body);
-	buf_release(&request->headers);
-	mem_free(request);
 }
 
 void http_connection_notify(void *cls, struct MHD_Connection *conn, void **socket_context,
                             enum MHD_ConnectionNotificationCode code)
 {
 	struct http_connections *server = cls;
+	struct http_request *request = *socket_context;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		*socket_context = connection_new(server, conn);
+		const struct sockaddr *from = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+		const void *address = from->sa_family == AF_INET6 ?
+		                              (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr :
+		                              &((const struct sockaddr_in *)from)->sin_addr;
+		*socket_context = request = MEM_NEW(struct http_request);
+		request->server = server;
+		request->conn = conn;
+		if (!inet_ntop(from->sa_family, address, request->address, sizeof(request->address)))
+			request->address[0] = '\0';
+		list_init(&request->link);
+		connection_wait_for_client(request);
 		server->count++;
 		gauge_add(server->connection_gauge, 1);
 	} else {
-		connection_free(*socket_context);
+		list_remove(&request->link);
+		buf_release(&request->target);
+		buf_release(&request->decoded);
+		buf_release(&request->body);
+		buf_release(&request->headers);
+		mem_free(request);
 		server->count--;
 		gauge_add(server->connection_gauge, -1);
 	}
@@ -140,18 +124,13 @@ void http_connection_completed(void *cls, struct MHD_Connection *conn, void **co
 	request->context = NULL;
 }
 
-/* What the headers say about the request itself. */
+/* The headers that the server itself reads. */
 struct head {
 	unsigned hosts, lengths, codings;
 	uint64_t length;
 	bool is_malformed;
 	struct str request_id;
 };
-
-static bool connection_is_header(struct str name, struct str wanted)
-{
-	return name.len == wanted.len && strncasecmp(name.ptr, wanted.ptr, wanted.len) == 0;
-}
 
 static bool connection_has_blank(struct str name)
 {
@@ -171,15 +150,15 @@ static enum MHD_Result connection_read_header(void *cls, enum MHD_ValueKind kind
 	/* A proxy in front may read "Content-Length : 5" as a Content-Length; libmicrohttpd does not. */
 	if (name.len == 0 || connection_has_blank(name)) {
 		head->is_malformed = true;
-	} else if (connection_is_header(name, STR("Host"))) {
+	} else if (str_equal_ignoring_case(name, STR("Host"))) {
 		head->hosts++;
-	} else if (connection_is_header(name, STR("Content-Length"))) {
+	} else if (str_equal_ignoring_case(name, STR("Content-Length"))) {
 		head->lengths++;
 		head->is_malformed |= !str_to_u64(value, &head->length);
-	} else if (connection_is_header(name, STR("Transfer-Encoding"))) {
+	} else if (str_equal_ignoring_case(name, STR("Transfer-Encoding"))) {
 		head->codings++;
-		head->is_malformed |= !connection_is_header(value, STR("chunked"));
-	} else if (connection_is_header(name, STR("X-Request-Id"))) {
+		head->is_malformed |= !str_equal_ignoring_case(value, STR("chunked"));
+	} else if (str_equal_ignoring_case(name, STR("X-Request-Id"))) {
 		head->request_id = value;
 	}
 	return MHD_YES;
@@ -235,17 +214,6 @@ static bool connection_is_too_large(const struct http_request *request)
 	return request->discarded > 0;
 }
 
-/* False: drop the connection. */
-static bool connection_take_body(struct http_request *request, const char *bytes, size_t len)
-{
-	if (connection_is_too_large(request) || len > request->server->max_body - request->body.len) {
-		request->discarded += len;
-		return request->discarded <= MAX_DISCARDED;
-	}
-	buf_append(&request->body, bytes, len);
-	return true;
-}
-
 /* False if the request was refused. */
 static bool connection_decode_params(struct http_request *request)
 {
@@ -288,18 +256,22 @@ static void connection_refuse_method(struct http_request *request)
 	http_respond_problem(request, ERR_METHOD_NOT_ALLOWED, NULL, NULL);
 }
 
-/* `pending` counts this request already. */
-static bool connection_is_busy(const struct http_connections *server)
-{
-	return server->max_pending && server->pending > server->max_pending;
-}
-
-/* Answers at once, or calls the route's handler. */
-static void connection_dispatch(struct http_request *request)
+/*
+ * The request is complete: answers it, or calls the route's handler. False if the request was refused before its body, so
+ * that libmicrohttpd accepts no answer any more.
+ */
+static bool connection_handle(struct http_request *request)
 {
 	struct http_connections *server = request->server;
-	err_t err = http_routes_find(server->routes, request->method, request->path, &request->match);
 
+	if (request->state == HTTP_ANSWERED)
+		return false;
+	list_remove(&request->link);
+	request->whole_since_us = clock_mono_us();
+	request->state = HTTP_HANDLING;
+	server->pending++; /* this request counts towards max_pending */
+	gauge_add(server->pending_gauge, 1);
+	err_t err = http_routes_find(server->routes, request->method, request->path, &request->match);
 	/* Reserved once: decoding a later part must not move the earlier ones. */
 	if (strpbrk(request->target.ptr, "%+"))
 		buf_reserve(&request->decoded, request->target.len);
@@ -309,23 +281,10 @@ static void connection_dispatch(struct http_request *request)
 		connection_refuse_method(request);
 	else if (err)
 		http_respond_problem(request, err, NULL, NULL);
-	else if (server->phase >= HTTP_CLOSING || connection_is_busy(server))
+	else if (server->phase >= HTTP_CLOSING || (server->max_pending && server->pending > server->max_pending))
 		http_respond_problem(request, ERR_UNAVAILABLE, NULL, NULL);
 	else if (connection_decode_params(request) && connection_decode_query(request))
 		request->match.route->handle(request, server->arg);
-}
-
-/* The request is whole. False if it was refused before and libmicrohttpd would not take an answer now. */
-static bool connection_handle(struct http_request *request)
-{
-	if (request->state == HTTP_ANSWERED)
-		return false;
-	list_remove(&request->link);
-	request->whole_since_us = clock_mono_us();
-	request->state = HTTP_HANDLING;
-	request->server->pending++;
-	gauge_add(request->server->pending_gauge, 1);
-	connection_dispatch(request);
 	if (request->state == HTTP_HANDLING) {
 		request->state = HTTP_SLEEPING;
 		MHD_suspend_connection(request->conn);
@@ -337,13 +296,18 @@ enum MHD_Result http_connection_request(void *cls, struct MHD_Connection *conn, 
                                         const char *version, const char *bytes, size_t *len, void **context)
 {
 	struct http_request *request = *context;
-	bool goes_on = true;
+	bool goes_on = true; /* false: drop the connection */
 	(void)cls, (void)conn, (void)url, (void)version;
 
 	if (request->state == HTTP_HEAD) {
 		connection_begin(request, method);
 	} else if (*len) {
-		goes_on = connection_take_body(request, bytes, *len);
+		if (connection_is_too_large(request) || *len > request->server->max_body - request->body.len) {
+			request->discarded += *len;
+			goes_on = request->discarded <= MAX_DISCARDED;
+		} else {
+			buf_append(&request->body, bytes, *len);
+		}
 		*len = 0;
 	} else {
 		goes_on = connection_handle(request);

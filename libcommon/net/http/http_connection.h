@@ -4,7 +4,7 @@
 #include <microhttpd.h>
 
 /*
- * What libmicrohttpd calls while a connection lives; http_server.c hands these to it. `cls` is the struct http_connections
+ * Callbacks of libmicrohttpd for a connection; http_server.c registers them. `cls` is the struct http_connections
  * of the server. Thread: the worker's, inside MHD_run().
  */
 

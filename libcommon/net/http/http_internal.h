@@ -10,7 +10,7 @@
 #include "net/http/http_uri.h"
 
 /*
- * The state behind http_request.h: a request, and what the connections of one server share. http_connection.c moves a
+ * The state behind http_request.h: a request, and the state that the connections of one server share. http_connection.c moves a
  * request from state to state until its handler runs; http_request.c answers it. No other file includes this header but
  * http_server.c, which owns a struct http_connections.
  */
@@ -74,7 +74,7 @@ struct http_request {
 	struct http_match match;
 	struct uri_field fields[HTTP_MAX_QUERY_FIELDS];
 	int field_count;
-	struct buf decoded; /* what match.params and fields point to, unless into target */
+	struct buf decoded; /* match.params and fields point into it, or into `target` */
 	struct buf body;
 	size_t discarded; /* bytes of a body that was too large */
 	struct buf headers; /* to send: name, NUL, value, NUL, ... */

@@ -92,16 +92,6 @@ static void request_add_header(struct MHD_Response *response, const char *name, 
 		log_error("header of an answer left out: it has control characters", LOG_TEXT("header", name));
 }
 
-static void request_add_callers_headers(struct MHD_Response *response, const struct buf *headers)
-{
-	for (size_t at = 0; at < headers->len;) {
-		const char *name = headers->ptr + at;
-		const char *value = name + strlen(name) + 1;
-		request_add_header(response, name, value);
-		at = (size_t)(value + strlen(value) + 1 - headers->ptr);
-	}
-}
-
 static void request_add_headers(const struct http_request *request, struct MHD_Response *response, int status, const char *type)
 {
 	char seconds[12];
@@ -117,7 +107,13 @@ static void request_add_headers(const struct http_request *request, struct MHD_R
 	}
 	if (request->server->phase >= HTTP_DRAINING)
 		request_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-	request_add_callers_headers(response, &request->headers);
+	/* The handler's own: name, NUL, value, NUL, and so on. */
+	for (size_t at = 0; at < request->headers.len;) {
+		const char *name = request->headers.ptr + at;
+		const char *value = name + strlen(name) + 1;
+		request_add_header(response, name, value);
+		at = (size_t)(value + strlen(value) + 1 - request->headers.ptr);
+	}
 }
 
 static struct MHD_Response *request_make_response(struct buf *body)

@@ -32,32 +32,29 @@ static unsigned routes_count_segments(struct str path)
 	return count;
 }
 
-static void routes_prepare(struct row *row, const struct http_route *route)
-{
-	struct str pattern = str_from(route->path);
-	const char *brace = strchr(route->path, '{');
-
-	assert(pattern.len && pattern.ptr[0] == '/');
-	row->route = route;
-	row->method = str_from(route->method);
-	row->beginning = brace ? str_of(pattern.ptr, (size_t)(brace - pattern.ptr)) : pattern;
-	row->segment_count = routes_count_segments(pattern);
-	assert(row->segment_count <= ROUTE_MAX_SEGMENTS);
-	str_cut(&pattern, '/');
-	for (unsigned i = 0; i < row->segment_count; i++) {
-		row->segments[i] = str_cut(&pattern, '/');
-		assert(!routes_is_param(row->segments[i]) ||
-		       (row->segments[i].len > 2 && row->segments[i].ptr[row->segments[i].len - 1] == '}'));
-	}
-}
-
 struct http_routes *http_routes_new(const struct http_route *table, size_t count)
 {
 	struct http_routes *routes = mem_zalloc(sizeof(*routes) + count * sizeof(routes->rows[0]));
 
 	routes->count = count;
-	for (size_t i = 0; i < count; i++)
-		routes_prepare(&routes->rows[i], &table[i]);
+	for (size_t i = 0; i < count; i++) {
+		struct row *row = &routes->rows[i];
+		struct str pattern = str_from(table[i].path);
+		const char *brace = strchr(table[i].path, '{');
+
+		assert(pattern.len && pattern.ptr[0] == '/');
+		row->route = &table[i];
+		row->method = str_from(table[i].method);
+		row->beginning = brace ? str_of(pattern.ptr, (size_t)(brace - pattern.ptr)) : pattern;
+		row->segment_count = routes_count_segments(pattern);
+		assert(row->segment_count <= ROUTE_MAX_SEGMENTS);
+		str_cut(&pattern, '/');
+		for (unsigned s = 0; s < row->segment_count; s++) {
+			row->segments[s] = str_cut(&pattern, '/');
+			assert(!routes_is_param(row->segments[s]) ||
+			       (row->segments[s].len > 2 && row->segments[s].ptr[row->segments[s].len - 1] == '}'));
+		}
+	}
 	return routes;
 }
 
@@ -112,15 +109,10 @@ err_t http_routes_find(const struct http_routes *routes, struct str method, stru
 	return knows_path ? ERR_METHOD_NOT_ALLOWED : ERR_NOT_FOUND;
 }
 
-static bool routes_lists(const struct buf *out, size_t start, struct str method)
-{
-	return out->len > start && memmem(out->ptr + start, out->len - start, method.ptr, method.len);
-}
-
 static void routes_add_method(struct buf *out, size_t start, struct str method)
 {
-	if (routes_lists(out, start, method))
-		return;
+	if (out->len > start && memmem(out->ptr + start, out->len - start, method.ptr, method.len))
+		return; /* listed already */
 	if (out->len > start)
 		buf_append_text(out, ", ");
 	buf_append_str(out, method);

@@ -76,17 +76,6 @@ static void server_on_handle_closed(uv_handle_t *handle)
 		closed(arg);
 }
 
-static void server_finish_closing(struct http_server *server)
-{
-	server->connections.phase = HTTP_CLOSED;
-	uv_close((uv_handle_t *)&server->poll, server_on_handle_closed);
-	uv_close((uv_handle_t *)&server->prepare, server_on_handle_closed);
-	uv_close((uv_handle_t *)&server->check, server_on_handle_closed);
-	uv_close((uv_handle_t *)&server->idle, server_on_handle_closed);
-	uv_close((uv_handle_t *)&server->sweep, server_on_handle_closed);
-	MHD_stop_daemon(server->daemon);
-}
-
 static void server_on_idle(uv_idle_t *idle);
 static void server_on_sweep(uv_timer_t *sweep);
 
@@ -104,7 +93,13 @@ static void server_turn(struct http_server *server)
 
 	if (server->connections.phase == HTTP_CLOSING &&
 	    (server->connections.answering == 0 || server->connections.now_ms >= server->close_deadline_ms)) {
-		server_finish_closing(server);
+		server->connections.phase = HTTP_CLOSED;
+		uv_close((uv_handle_t *)&server->poll, server_on_handle_closed);
+		uv_close((uv_handle_t *)&server->prepare, server_on_handle_closed);
+		uv_close((uv_handle_t *)&server->check, server_on_handle_closed);
+		uv_close((uv_handle_t *)&server->idle, server_on_handle_closed);
+		uv_close((uv_handle_t *)&server->sweep, server_on_handle_closed);
+		MHD_stop_daemon(server->daemon);
 		return;
 	}
 	if (rounds == MAX_ROUNDS)
@@ -220,8 +215,8 @@ static err_t server_start_polling(struct http_server *server, const char *listen
 	return OK;
 }
 
-static void connections_init(struct http_connections *connections, const struct http_server_options *options,
-                             const struct http_routes *routes)
+static void server_init_connections(struct http_connections *connections, const struct http_server_options *options,
+                                    const struct http_routes *routes)
 {
 	*connections = (struct http_connections){
 		.routes = routes,
@@ -245,7 +240,7 @@ err_t http_server_new(struct http_server **out, struct worker *worker, const str
 	assert(options->idle_timeout_s > 0);
 	server->worker = worker;
 	server->routes = http_routes_new(options->routes, options->route_count);
-	connections_init(&server->connections, options, server->routes);
+	server_init_connections(&server->connections, options, server->routes);
 
 	err_t err = listener_open(&server->listen_fd, options->listen, options->shares_port);
 	if (err)

@@ -21,8 +21,8 @@
  *
  * Done here for every service alike: routes with {parameters}, 404 and 405 (with Allow), limits on body and headers (413,
  * 431), deadlines for slow clients, caps on connections, X-Request-Id (the caller's if it has 1-64 printable characters, else
- * a new one), problem documents. libmicrohttpd itself refuses what is not HTTP (a malformed request line, headers over its
- * 24 KiB), with a page of its own. Thread: the worker's.
+ * a new one), problem documents. libmicrohttpd itself refuses input that is not HTTP (a malformed request line, headers over
+ * its 24 KiB), with a page of its own. Thread: the worker's.
  */
 
 struct http_server;
@@ -36,8 +36,8 @@ struct http_server_options {
 	unsigned max_pending; /* requests whose handler has not answered; further ones get 503; 0: no cap */
 	struct gauge *connection_gauge, *pending_gauge; /* count both over all workers; may be NULL */
 	/*
-	 * At least 1; exact to a second. A client is dropped that is silent for so long, whose first line takes longer
-	 * (counted from the connection's start or the last answer), or whose rest of the request does.
+	 * At least 1; exact to a second. A client is dropped if it is silent for this time, if the first line of its request
+	 * takes longer (counted from the connection's start or the last answer), or if the rest of the request does.
 	 */
 	unsigned idle_timeout_s;
 	const struct http_route *routes; /* lives as long as the server */
@@ -54,7 +54,7 @@ struct http_server_options {
 err_t http_server_new(struct http_server **out, struct worker *worker,
                       const struct http_server_options *options) MUST_CHECK;
 
-/* The port it listens on: what the kernel chose for port 0. */
+/* The port it listens on; for port 0 the one that the kernel picked. */
 uint16_t http_server_port(const struct http_server *server);
 
 /* No new connections. Requests under way are served; the next answer on each connection is its last. */

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "base/text/buf.h"
+#include "base/text/percent.h"
 #include "base/text/str.h"
 
 /*
@@ -11,10 +12,8 @@
  * never makes a text longer: reserve the target's length in `store`, and earlier results stay in place. Pure.
  */
 
-enum uri_plus { PLUS_IS_PLUS, PLUS_IS_SPACE };
-
 /* The result points into `text` if nothing in it is encoded, else into `store`. False: the text is malformed. */
-bool uri_decode(struct str text, enum uri_plus plus, struct buf *store, struct str *out);
+bool uri_decode(struct str text, enum percent_plus plus, struct buf *store, struct str *out);
 
 /* Splits "/path?query" or "http://host/path?query". `query` has ptr NULL without a question mark. */
 void uri_split(struct str target, struct str *path, struct str *query);
@@ -25,8 +24,8 @@ struct uri_field {
 };
 
 /*
- * Decodes "a=1&b=2" and returns the number of fields, at most `max`. -1 when a field is malformed (`*bad` is its name, if
- * that is readable) or there are more fields than `max`.
+ * Decodes "a=1&b=2" and returns the number of fields, at most `max`. -1 when a field is malformed (`*bad` is its name, or
+ * empty if the name is malformed) or when there are more fields than `max`.
  */
 int uri_query_read(struct str query, struct buf *store, struct uri_field *fields, int max, struct str *bad);
 

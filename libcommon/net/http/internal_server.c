@@ -37,20 +37,16 @@ struct internal_server {
 	struct readiness_slot slots[];
 };
 
-static void internal_log_change(const struct readiness_slot *slot, err_t result)
-{
-	if (result != OK)
-		log_warn("dependency does not answer", LOG_TEXT("check", slot->check.name), LOG_ERR(result));
-	else
-		log_info("dependency answers", LOG_TEXT("check", slot->check.name));
-}
-
 static void internal_conclude(struct readiness_slot *slot, err_t result)
 {
 	slot->current = NULL;
 	worker_cancel(slot->server->worker, &slot->timeout);
-	if (!slot->has_ended || slot->result != result)
-		internal_log_change(slot, result);
+	if (!slot->has_ended || slot->result != result) {
+		if (result != OK)
+			log_warn("dependency does not answer", LOG_TEXT("check", slot->check.name), LOG_ERR(result));
+		else
+			log_info("dependency answers", LOG_TEXT("check", slot->check.name));
+	}
 	slot->has_ended = true;
 	slot->result = result;
 }
@@ -73,27 +69,22 @@ void readiness_done(struct readiness_run *run, err_t err)
 	mem_free(run);
 }
 
-static void internal_start_check(struct readiness_slot *slot)
-{
-	struct readiness_run *run;
-
-	if (slot->current || slot->runs > READINESS_MAX_LOST)
-		return;
-	run = MEM_NEW(struct readiness_run);
-	run->slot = slot;
-	list_push_back(&slot->server->runs, &run->link);
-	slot->current = run;
-	slot->runs++;
-	worker_arm(slot->server->worker, &slot->timeout, clock_mono_ms() + READINESS_TIMEOUT_MS);
-	slot->check.start(run, slot->check.arg); /* may end it already */
-}
-
 static void internal_on_round(uv_timer_t *round)
 {
 	struct internal_server *server = round->data;
 
-	for (size_t i = 0; i < server->slot_count; i++)
-		internal_start_check(&server->slots[i]);
+	for (size_t i = 0; i < server->slot_count; i++) {
+		struct readiness_slot *slot = &server->slots[i];
+		if (slot->current || slot->runs > READINESS_MAX_LOST)
+			continue;
+		struct readiness_run *run = MEM_NEW(struct readiness_run);
+		run->slot = slot;
+		list_push_back(&server->runs, &run->link);
+		slot->current = run;
+		slot->runs++;
+		worker_arm(server->worker, &slot->timeout, clock_mono_ms() + READINESS_TIMEOUT_MS);
+		slot->check.start(run, slot->check.arg); /* may end it already */
+	}
 }
 
 static bool internal_is_ready(const struct internal_server *server)
@@ -102,18 +93,6 @@ static bool internal_is_ready(const struct internal_server *server)
 		if (!server->slots[i].has_ended || server->slots[i].result != OK)
 			return false;
 	return !server->is_draining;
-}
-
-static void internal_write_checks(const struct internal_server *server, struct buf *out)
-{
-	json_put_key(out, "checks");
-	buf_append_char(out, '{');
-	for (size_t i = 0; i < server->slot_count; i++) {
-		const struct readiness_slot *slot = &server->slots[i];
-		const char *state = !slot->has_ended ? "pending" : slot->result == OK ? "ok" : err_name(slot->result);
-		json_put_field(out, slot->check.name, str_from(state));
-	}
-	buf_append_char(out, '}');
 }
 
 static void internal_answer_ready(struct http_request *request, void *arg)
@@ -125,7 +104,14 @@ static void internal_answer_ready(struct http_request *request, void *arg)
 	buf_append_char(&body, '{');
 	json_put_bool_field(&body, "ready", ready);
 	json_put_bool_field(&body, "draining", server->is_draining);
-	internal_write_checks(server, &body);
+	json_put_key(&body, "checks");
+	buf_append_char(&body, '{');
+	for (size_t i = 0; i < server->slot_count; i++) {
+		const struct readiness_slot *slot = &server->slots[i];
+		const char *state = !slot->has_ended ? "pending" : slot->result == OK ? "ok" : err_name(slot->result);
+		json_put_field(&body, slot->check.name, str_from(state));
+	}
+	buf_append_char(&body, '}');
 	buf_append_char(&body, '}');
 	http_respond_json(request, ready ? 200 : 503, &body);
 }

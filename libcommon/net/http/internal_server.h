@@ -36,16 +36,16 @@ struct readiness_check {
 err_t internal_server_new(struct internal_server **out, struct worker *worker, const char *listen,
                           const struct readiness_check *checks, size_t check_count) MUST_CHECK;
 
-/* The port it listens on: what the kernel chose for port 0. */
+/* The port it listens on; for port 0 the one that the kernel picked. */
 uint16_t internal_server_port(const struct internal_server *server);
 
 /* `run` must not be used after it. Also right for a run that has timed out, or whose server is closed. */
 void readiness_done(struct readiness_run *run, err_t err);
 
-/* /readyz says no from now on, and no check is started any more: what they ask may go. */
+/* /readyz answers 503 from now on, and no check is started any more: the dependencies may be closed. */
 void internal_server_drain(struct internal_server *server);
 
-/* `closed` on a later turn. */
+/* `closed` is called on a later turn. */
 void internal_server_close(struct internal_server *server, void (*closed)(void *arg), void *arg);
 
 #endif

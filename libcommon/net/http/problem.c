@@ -6,23 +6,18 @@
 #include "base/text/json.h"
 #include "net/http/http_request.h"
 
-/* "not_found" as a title: "Not found". */
-static void problem_title_of(const char *code, char *out, size_t size)
-{
-	str_copy(out, size, str_from(code));
-	for (char *c = out; *c; c++)
-		if (*c == '_')
-			*c = ' ';
-	out[0] = (char)toupper((unsigned char)out[0]);
-}
-
 static void problem_write_members(struct buf *out, err_t err, int status, const char *field, const char *detail)
 {
 	const char *code = err_code(err);
 	char type[64], title[48];
 
 	snprintf(type, sizeof(type), "urn:skein:error:%s", code);
-	problem_title_of(code, title, sizeof(title));
+	/* "not_found" becomes "Not found". */
+	str_copy(title, sizeof(title), str_from(code));
+	for (char *c = title; *c; c++)
+		if (*c == '_')
+			*c = ' ';
+	title[0] = (char)toupper((unsigned char)title[0]);
 	json_put_field(out, "type", str_from(type));
 	json_put_field(out, "title", str_from(title));
 	json_put_u64_field(out, "status", (uint64_t)status);

@@ -6,7 +6,7 @@
 
 /*
  * Problem documents (RFC 9457, contract section 3): {type, title, status, code, detail, field?, instance}. `detail` is one
- * sentence for the caller or NULL; `field` names what was wrong and may be NULL or "".
+ * sentence for the caller or NULL; `field` names the bad field and may be NULL or "".
  */
 
 struct http_request;

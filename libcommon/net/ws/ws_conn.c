@@ -12,7 +12,7 @@
 
 /*
  * Frames leave through LWS_WRITE_RAW: the bytes that the caller encoded go out unchanged, in one system call. lws keeps
- * what the socket does not take, in order with the pongs that it sends itself.
+ * the bytes that the socket does not take, in order with its own pongs.
  *
  * lws is never asked to close a connection, because it may be on the stack: conn_cut_off() shuts the socket down instead,
  * and lws notices on its next turn.
@@ -190,13 +190,6 @@ static void conn_deliver(struct ws_conn *conn, struct str message)
 		server->options.handlers.message(conn, conn->session, is_binary, message, server->options.arg);
 }
 
-static void conn_keep(struct ws_conn *conn, struct str piece)
-{
-	if (!conn->partial)
-		conn->partial = MEM_NEW(struct buf);
-	buf_append_str(conn->partial, piece);
-}
-
 /* lws hands out frames in pieces of its read buffer; a message ends with its last frame. */
 static void conn_take_piece(struct ws_conn *conn, struct str piece)
 {
@@ -212,7 +205,9 @@ static void conn_take_piece(struct ws_conn *conn, struct str piece)
 		conn_deliver(conn, piece);
 		return;
 	}
-	conn_keep(conn, piece);
+	if (!conn->partial)
+		conn->partial = MEM_NEW(struct buf);
+	buf_append_str(conn->partial, piece);
 	if (!lws_is_final_fragment(conn->wsi))
 		return;
 	/* Taken out first: the handler may close the connection, which frees a partial message. */
@@ -243,14 +238,6 @@ static void conn_on_established(struct ws_conn *conn)
 	server->options.handlers.opened(conn, conn->session, server->options.arg);
 }
 
-static void conn_on_pong(struct ws_conn *conn, struct str payload)
-{
-	struct ws_server *server = conn->server;
-
-	if (conn_tell_alive(conn))
-		server->options.handlers.pong(conn, conn->session, payload, server->options.arg);
-}
-
 static void conn_on_writeable(struct ws_conn *conn)
 {
 	struct ws_server *server = conn->server;
@@ -278,7 +265,7 @@ static uint16_t conn_code_of_close(struct str payload)
 	return (uint16_t)((unsigned char)payload.ptr[0] << 8 | (unsigned char)payload.ptr[1]);
 }
 
-/* Returning -1 from here makes lws close the socket, once what is queued has left. */
+/* Returning -1 from here makes lws close the socket, once the queued bytes have left. */
 static int conn_on_peer_close(struct ws_conn *conn, struct str payload)
 {
 	unsigned char frame[WS_CLOSE_FRAME_MAX];
@@ -325,14 +312,6 @@ static void conn_on_lws_closing(struct ws_conn *conn)
 	conn_arm_deadline(conn); /* lws may be waiting for queued bytes to leave */
 }
 
-static void conn_on_created(struct lws *wsi)
-{
-	struct ws_server *server = lws_context_user(lws_get_context(wsi));
-
-	server->adopting->wsi = wsi;
-	lws_set_wsi_user(wsi, server->adopting);
-}
-
 static void conn_on_destroyed(struct ws_conn *conn)
 {
 	conn->server->sockets--;
@@ -345,7 +324,9 @@ int ws_conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
 	struct ws_conn *conn = user;
 
 	if (reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED) {
-		conn_on_created(wsi);
+		struct ws_server *server = lws_context_user(lws_get_context(wsi));
+		server->adopting->wsi = wsi;
+		lws_set_wsi_user(wsi, server->adopting);
 		return 0;
 	}
 	if (!conn)
@@ -359,7 +340,8 @@ int ws_conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
 			conn_take_piece(conn, str_of(in, len));
 		break;
 	case LWS_CALLBACK_RECEIVE_PONG:
-		conn_on_pong(conn, str_of(in, len));
+		if (conn_tell_alive(conn))
+			conn->server->options.handlers.pong(conn, conn->session, str_of(in, len), conn->server->options.arg);
 		break;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		conn_on_writeable(conn);

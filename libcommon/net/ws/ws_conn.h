@@ -13,8 +13,8 @@
 struct ws_conn;
 
 /*
- * Writes whole frames (any number of them, encoded with base/ws/ws_frame.h) in one system call, best up to 64 KiB. What the
- * socket does not take (it takes about 64 KiB more than it can send) is copied. Then the connection is blocked: write
+ * Writes whole frames (any number of them, encoded with base/ws/ws_frame.h) in one system call, best up to 64 KiB. The
+ * socket takes about 64 KiB more than it can send; further bytes are copied. Then the connection is blocked: write
  * nothing more until `writable`, because further bytes are copied too, without a bound. ERR_CLOSED when the connection is
  * closing or broken. Calls no handler.
  */

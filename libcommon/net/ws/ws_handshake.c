@@ -33,7 +33,7 @@ struct handshake {
 	struct ws_ip ip;
 	uv_poll_t poll;
 	struct timer deadline;
-	struct buf head; /* what has come, unless all came at once */
+	struct buf head; /* the received part; empty if the whole head arrives at once */
 	int fd; /* -1 after lws took it over */
 	bool is_answered; /* refused: waits for the client to hang up */
 	bool is_over; /* freed when libuv has closed `poll` */
@@ -61,28 +61,6 @@ bool ws_handshake_is_within_cap(const struct ws_server *server, const struct ws_
 	return !address || address->handshakes < server->options.max_handshakes_per_address;
 }
 
-static struct source_address *handshake_count_in(struct ws_server *server, const struct ws_ip *ip)
-{
-	struct ws_ip key = ws_ip_network(ip);
-	struct source_address *address = handshake_find_address(server, &key);
-
-	if (!address) {
-		address = MEM_NEW(struct source_address);
-		address->key = key;
-		map_put(&server->addresses, &address->node);
-	}
-	address->handshakes++;
-	return address;
-}
-
-static void handshake_count_out(struct ws_server *server, struct source_address *address)
-{
-	if (--address->handshakes)
-		return;
-	map_remove(&server->addresses, &address->node);
-	mem_free(address);
-}
-
 static void handshake_free_handshake(uv_handle_t *handle)
 {
 	struct handshake *handshake = handle->data;
@@ -100,7 +78,10 @@ static void handshake_end(struct handshake *handshake)
 	handshake->is_over = true;
 	list_remove(&handshake->link);
 	worker_cancel(server->worker, &handshake->deadline);
-	handshake_count_out(server, handshake->address);
+	if (--handshake->address->handshakes == 0) {
+		map_remove(&server->addresses, &handshake->address->node);
+		mem_free(handshake->address);
+	}
 	server->sockets--;
 	uv_close((uv_handle_t *)&handshake->poll, handshake_free_handshake);
 	if (handshake->fd >= 0)
@@ -139,25 +120,18 @@ static const struct status_line *handshake_status_line(int status)
 	return &other;
 }
 
-static void handshake_write_answer(struct buf *out, err_t err, const char *detail)
-{
-	int status = err_http_status(err);
-	const struct status_line *line = handshake_status_line(status);
-	struct buf body = { 0 };
-
-	http_write_problem(&body, err, NULL, detail);
-	buf_printf(out, "HTTP/1.1 %d %s\r\n%sConnection: close\r\n", status, line->phrase, line->field);
-	buf_printf(out, "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n\r\n", body.len);
-	buf_append_str(out, buf_str(&body));
-	buf_release(&body);
-}
-
 static void handshake_refuse(struct handshake *handshake, err_t err, const char *detail)
 {
 	struct ws_server *server = handshake->server;
-	struct buf answer = { 0 };
+	int status = err_http_status(err);
+	const struct status_line *line = handshake_status_line(status);
+	struct buf answer = { 0 }, problem = { 0 };
 
-	handshake_write_answer(&answer, err, detail);
+	http_write_problem(&problem, err, NULL, detail);
+	buf_printf(&answer, "HTTP/1.1 %d %s\r\n%sConnection: close\r\n", status, line->phrase, line->field);
+	buf_printf(&answer, "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n\r\n", problem.len);
+	buf_append_str(&answer, buf_str(&problem));
+	buf_release(&problem);
 	/* A few hundred bytes into an empty socket: it fits, or the client is gone. */
 	ssize_t sent = send(handshake->fd, answer.ptr, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	bool is_sent = sent == (ssize_t)answer.len;
@@ -171,25 +145,6 @@ static void handshake_refuse(struct handshake *handshake, err_t err, const char 
 	           clock_mono_ms() + MIN(server->options.handshake_timeout_ms, LINGER_MS));
 }
 
-static void handshake_discard(struct handshake *handshake)
-{
-	char bytes[READ_SIZE];
-	ssize_t len = recv(handshake->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-
-	if (len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR))
-		handshake_end(handshake);
-}
-
-/* The request that lws parses. Of the client it holds only the key, which was checked. */
-static void handshake_write_request_for_lws(struct buf *out, const struct ws_request *request, const char *subprotocol)
-{
-	buf_append_text(out, "GET / HTTP/1.1\r\nHost: skein\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
-	buf_printf(out, "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n", STR_ARG(request->key));
-	if (subprotocol)
-		buf_printf(out, "Sec-WebSocket-Protocol: %s\r\n", subprotocol);
-	buf_append_text(out, "\r\n");
-}
-
 static void handshake_hand_over(struct handshake *handshake, const struct ws_request *request, struct ws_conn *conn,
                                 struct str early)
 {
@@ -197,28 +152,17 @@ static void handshake_hand_over(struct handshake *handshake, const struct ws_req
 	struct buf bytes = { 0 };
 	int fd = handshake->fd;
 
-	handshake_write_request_for_lws(&bytes, request, request->offer_count ? options->subprotocols[conn->subprotocol] : NULL);
+	/* The request that lws parses. It holds nothing of the client's but the key, which was checked. */
+	buf_append_text(&bytes, "GET / HTTP/1.1\r\nHost: skein\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+	buf_printf(&bytes, "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n", STR_ARG(request->key));
+	if (request->offer_count)
+		buf_printf(&bytes, "Sec-WebSocket-Protocol: %s\r\n", options->subprotocols[conn->subprotocol]);
+	buf_append_text(&bytes, "\r\n");
 	buf_append_str(&bytes, early);
 	handshake->fd = -1;
 	handshake_end(handshake);
 	ws_conn_adopt(conn, fd, buf_str(&bytes));
 	buf_release(&bytes);
-}
-
-static err_t handshake_ask_handler(struct handshake *handshake, const struct ws_request *request, struct ws_conn *conn,
-                                   const char **detail)
-{
-	const struct ws_server_options *options = &handshake->server->options;
-	char address[INET6_ADDRSTRLEN];
-	const struct ws_handshake asked = {
-		.path = request->path,
-		.address = ws_ip_text(&handshake->ip, address),
-		.authorization = request->authorization,
-		.wants_subprotocol = request->offer_count > 0,
-		.request = request,
-	};
-
-	return options->handlers.accept(&asked, conn->subprotocol, conn->session, detail, options->arg);
 }
 
 /* Everything that can be decided without the handler. */
@@ -244,18 +188,27 @@ static err_t handshake_judge(const struct ws_server_options *options, const stru
 static void handshake_decide(struct handshake *handshake, const struct ws_request *request, struct str early)
 {
 	struct ws_server *server = handshake->server;
+	const struct ws_server_options *options = &server->options;
+	char address[INET6_ADDRSTRLEN];
+	const struct ws_handshake asked = {
+		.path = request->path,
+		.address = ws_ip_text(&handshake->ip, address),
+		.authorization = request->authorization,
+		.wants_subprotocol = request->offer_count > 0,
+		.request = request,
+	};
 	const char *detail = NULL;
 	unsigned subprotocol;
 
-	err_t err = handshake_judge(&server->options, request, &subprotocol, &detail);
+	err_t err = handshake_judge(options, request, &subprotocol, &detail);
 	if (err) {
 		handshake_refuse(handshake, err, detail);
 		return;
 	}
 	struct ws_conn *conn = ws_conn_new(server, &handshake->ip, subprotocol);
-	err = handshake_ask_handler(handshake, request, conn, &detail);
+	err = options->handlers.accept(&asked, subprotocol, conn->session, &detail, options->arg);
 	if (handshake->is_answered || handshake->is_over) {
-		/* The handler closed the server, or its listener. */
+		/* Inside `accept` the handler closed the server or its listener. */
 		if (err == OK)
 			ws_conn_finish(conn);
 		ws_conn_free(conn);
@@ -281,7 +234,7 @@ static void handshake_answer(struct handshake *handshake, struct str received, s
 	ws_request_release(&request);
 }
 
-/* The length of the head with its empty line, or 0 while that has not come. `seen` bytes were searched before. */
+/* The length of the head with its empty line, or 0 if that has not arrived yet. `seen` bytes were searched before. */
 static size_t handshake_find_end(struct str received, size_t seen)
 {
 	size_t from = seen > 3 ? seen - 3 : 0;
@@ -302,7 +255,7 @@ static void handshake_read_head(struct handshake *handshake)
 			handshake_end(handshake);
 		return;
 	}
-	/* Most requests come in one piece, and need no memory of their own. */
+	/* Most requests arrive in one piece and are parsed on the stack. */
 	struct str received = str_of(bytes, (size_t)len);
 	size_t head_len = seen ? 0 : handshake_find_end(received, 0);
 	if (!head_len) {
@@ -316,7 +269,7 @@ static void handshake_read_head(struct handshake *handshake)
 		handshake_answer(handshake, received, head_len);
 	else if (received.ptr[0] < 'A' || received.ptr[0] > 'Z')
 		handshake_refuse(handshake, ERR_INVALID_ARGUMENT,
-		                 "this is no HTTP request"); /* probably TLS: no end of the head would come */
+		                 "this is no HTTP request"); /* probably TLS: the end of the head would never arrive */
 }
 
 static void handshake_on_readable(uv_poll_t *poll, int status, int events)
@@ -324,17 +277,23 @@ static void handshake_on_readable(uv_poll_t *poll, int status, int events)
 	struct handshake *handshake = poll->data;
 	(void)events;
 
-	if (status < 0)
+	if (status < 0) {
 		handshake_end(handshake);
-	else if (handshake->is_answered)
-		handshake_discard(handshake);
-	else
+	} else if (handshake->is_answered) {
+		/* Refused: the rest of the request is dropped until the client hangs up. */
+		char bytes[READ_SIZE];
+		ssize_t len = recv(handshake->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		if (len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR))
+			handshake_end(handshake);
+	} else {
 		handshake_read_head(handshake);
+	}
 }
 
 void ws_handshake_begin(struct ws_server *server, int fd, const struct ws_ip *ip)
 {
 	struct handshake *handshake = MEM_NEW(struct handshake);
+	struct ws_ip key = ws_ip_network(ip);
 
 	if (uv_poll_init(&server->worker->loop, &handshake->poll, fd)) {
 		mem_free(handshake);
@@ -345,7 +304,13 @@ void ws_handshake_begin(struct ws_server *server, int fd, const struct ws_ip *ip
 	handshake->server = server;
 	handshake->ip = *ip;
 	handshake->fd = fd;
-	handshake->address = handshake_count_in(server, ip);
+	handshake->address = handshake_find_address(server, &key);
+	if (!handshake->address) {
+		handshake->address = MEM_NEW(struct source_address);
+		handshake->address->key = key;
+		map_put(&server->addresses, &handshake->address->node);
+	}
+	handshake->address->handshakes++;
 	server->sockets++;
 	list_push_back(&server->handshakes, &handshake->link);
 	timer_init(&handshake->deadline, handshake_on_deadline);

@@ -13,17 +13,17 @@
 #include "net/ws/ws_options.h"
 
 /*
- * The state that the files of the WebSocket server share; no other file includes this header. A connection passes through
- * them in this order, and each calls only those below it:
+ * The state that the files of the WebSocket server share; no other file includes this header. A connection passes
+ * through them in this order, and each calls only those below it:
  *
  *   ws_server.c      the listener, the caps, the lws context, the end
  *   ws_handshake.c   from the accept to the answer: reads and judges the request (ws_request.c parses it)
- *   ws_conn.c        from the upgrade to the end: what lws calls, and what the caller calls
+ *   ws_conn.c        from the upgrade to the end: the callback of lws, and the functions of ws_conn.h
  *
- * The handshake is read here and not by lws, because lws keeps a sorted list of time-outs (O(N) per half-open connection),
- * needs 18 KB per request under way, drops what it dislikes without an answer, and speaks HTTP/2 to whoever asks. lws gets
- * the socket together with a request that we write ourselves, of the fields that it needs, and so never parses a stranger's
- * HTTP. The price: TLS has to end in front of the gateway (docs/adr/004).
+ * The handshake is read here and not by lws, because lws keeps a sorted list of time-outs (O(N) per half-open
+ * connection), needs 18 KB per request under way, drops malformed requests without an answer, and accepts HTTP/2. lws
+ * gets the socket together with a request that we write ourselves, of the fields that it needs, and so never parses a
+ * client's HTTP. The price: TLS has to end in front of the gateway (docs/adr/004).
  */
 
 struct ws_server {
@@ -43,7 +43,7 @@ struct ws_server {
 	unsigned sockets; /* accepted and not gone: handshakes and connections */
 	unsigned connections; /* upgraded and not closed */
 	struct ws_conn *adopting; /* the connection whose socket lws is taking over */
-	char address_text[INET6_ADDRSTRLEN]; /* what ws_address() returned last */
+	char address_text[INET6_ADDRSTRLEN]; /* the last result of ws_address() */
 
 	uv_idle_t ending; /* turns of the loop since ws_server_close() */
 	unsigned turns;
@@ -62,8 +62,8 @@ enum ws_state {
 };
 
 /*
- * There are many of these, most of them idle: what few connections need at a time is allocated when they need it. Lives
- * until lws has given up the socket.
+ * There are many of these, most of them idle: state that few connections need at a time is allocated when it is needed. Lives
+ * until lws has destroyed its own object.
  */
 struct ws_conn {
 	struct ws_server *server;

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/text/str.h"
 
-/* What a WebSocket server is told at its start: its limits, and the handlers of its connections. */
+/* The options of a WebSocket server: its limits, and the handlers of its connections. */
 
 struct ws_conn;
 struct ws_handshake;
@@ -26,20 +26,20 @@ struct ws_handlers {
 	void (*opened)(struct ws_conn *conn, void *session, void *arg);
 	/* A whole message, at most max_message bytes; text is valid UTF-8. None after ws_close(). */
 	void (*message)(struct ws_conn *conn, void *session, bool is_binary, struct str message, void *arg);
-	/* Something arrived (a ping, a pong, a fragment): the peer lives. Called before the handler of what arrived. */
+	/* Anything has arrived (a ping, a pong, a fragment): the peer is alive. Called before its own handler. */
 	void (*alive)(struct ws_conn *conn, void *session, void *arg);
 	void (*pong)(struct ws_conn *conn, void *session, struct str payload, void *arg);
 	/* The bytes that could not be written at once have left (see ws_is_blocked). */
 	void (*writable)(struct ws_conn *conn, void *session, void *arg);
 	/*
-	 * The last call for this connection, once for each connection that `accept` agreed to, opened or not: release what the
-	 * session holds. No function may be called for the connection any more; its memory goes later in this turn. `code` is
+	 * The last call for this connection, once for each connection that `accept` agreed to, opened or not: release the
+	 * session's memory. No function may be called for the connection any more; its memory goes later in this turn. `code` is
 	 * that of the first close frame, either side's: 1005 if it carried none, 1006 without a close frame.
 	 */
 	void (*closed)(struct ws_conn *conn, void *session, uint16_t code, void *arg);
 };
 
-/* What is pointed to lives as long as the server. */
+/* Everything that a member points to lives as long as the server. */
 struct ws_server_options {
 	const char *listen; /* as in listener.h */
 	bool shares_port; /* several workers listen there (SO_REUSEPORT, see listener.h) */

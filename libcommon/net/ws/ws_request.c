@@ -1,49 +1,29 @@
 #include "net/ws/ws_request.h"
 
 #include <stddef.h>
-#include <strings.h>
-
-static bool request_equals_ignoring_case(struct str s, const char *text)
-{
-	return s.len == strlen(text) && strncasecmp(s.ptr, text, s.len) == 0;
-}
 
 static bool request_is_alnum(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static bool request_is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static struct str request_trim(struct str s)
-{
-	while (s.len && request_is_blank(s.ptr[0]))
-		s = str_of(s.ptr + 1, s.len - 1);
-	while (s.len && request_is_blank(s.ptr[s.len - 1]))
-		s.len--;
-	return s;
-}
-
 /* The next element of a comma-separated list; false at its end. */
 static bool request_next_element(struct str *list, struct str *element)
 {
 	while (list->ptr) {
-		*element = request_trim(str_cut(list, ','));
+		*element = str_trim(str_cut(list, ','));
 		if (element->len)
 			return true;
 	}
 	return false;
 }
 
-static bool request_lists(struct str list, const char *wanted)
+static bool request_lists(struct str list, struct str wanted)
 {
 	struct str element;
 
 	while (request_next_element(&list, &element))
-		if (request_equals_ignoring_case(element, wanted))
+		if (str_equal_ignoring_case(element, wanted))
 			return true;
 	return false;
 }
@@ -92,10 +72,17 @@ static err_t request_bad(const char **detail, const char *why)
 	return ERR_INVALID_ARGUMENT;
 }
 
-static err_t request_parse_target(struct ws_request *request, struct str target, const char **detail)
+static err_t request_parse_request_line(struct ws_request *request, struct str line, const char **detail)
 {
-	struct str query, bad_field;
+	struct str target, query, bad_field;
 
+	request->method = str_cut(&line, ' ');
+	target = str_cut(&line, ' ');
+
+	if (!request_is_token(request->method) || !request_is_visible(target) || !line.ptr)
+		return request_bad(detail, "the request line is malformed");
+	if (!str_equal(line, STR("HTTP/1.1")))
+		return request_bad(detail, "only HTTP/1.1 is spoken here");
 	uri_split(target, &request->path, &query);
 	buf_reserve(&request->decoded, query.len); /* so that it does not move while fields point into it */
 	request->query_count = uri_query_read(query, &request->decoded, request->query,
@@ -104,18 +91,6 @@ static err_t request_parse_target(struct ws_request *request, struct str target,
 		return OK;
 	request->query_count = 0;
 	return request_bad(detail, "the query is malformed");
-}
-
-static err_t request_parse_request_line(struct ws_request *request, struct str line, const char **detail)
-{
-	request->method = str_cut(&line, ' ');
-	struct str target = str_cut(&line, ' ');
-
-	if (!request_is_token(request->method) || !request_is_visible(target) || !line.ptr)
-		return request_bad(detail, "the request line is malformed");
-	if (!str_equal(line, STR("HTTP/1.1")))
-		return request_bad(detail, "only HTTP/1.1 is spoken here");
-	return request_parse_target(request, target, detail);
 }
 
 /* A field that may stand once. */
@@ -129,38 +104,28 @@ static err_t request_set_once(struct str *field, struct str value, const char **
 
 static err_t request_take_field(struct ws_request *request, struct str name, struct str value, const char **detail)
 {
-	if (request_equals_ignoring_case(name, "Host"))
+	if (str_equal_ignoring_case(name, STR("Host")))
 		return request_set_once(&request->host, value, detail);
-	if (request_equals_ignoring_case(name, "Authorization"))
+	if (str_equal_ignoring_case(name, STR("Authorization")))
 		return request_set_once(&request->authorization, value, detail);
-	if (request_equals_ignoring_case(name, "Sec-WebSocket-Key"))
+	if (str_equal_ignoring_case(name, STR("Sec-WebSocket-Key")))
 		return request_set_once(&request->key, value, detail);
-	if (request_equals_ignoring_case(name, "Sec-WebSocket-Version"))
+	if (str_equal_ignoring_case(name, STR("Sec-WebSocket-Version")))
 		return request_set_once(&request->version, value, detail);
-	if (request_equals_ignoring_case(name, "Sec-WebSocket-Protocol")) {
+	if (str_equal_ignoring_case(name, STR("Sec-WebSocket-Protocol"))) {
 		if (request->offer_count == WS_REQUEST_MAX_OFFERS)
 			return request_bad(detail, "too many Sec-WebSocket-Protocol fields");
 		request->offers[request->offer_count++] = value;
-	} else if (request_equals_ignoring_case(name, "Connection")) {
-		request->connection_upgrades |= request_lists(value, "upgrade");
-	} else if (request_equals_ignoring_case(name, "Upgrade")) {
-		request->upgrades_to_websocket |= request_lists(value, "websocket");
-	} else if (request_equals_ignoring_case(name, "Transfer-Encoding")) {
+	} else if (str_equal_ignoring_case(name, STR("Connection"))) {
+		request->connection_upgrades |= request_lists(value, STR("upgrade"));
+	} else if (str_equal_ignoring_case(name, STR("Upgrade"))) {
+		request->upgrades_to_websocket |= request_lists(value, STR("websocket"));
+	} else if (str_equal_ignoring_case(name, STR("Transfer-Encoding"))) {
 		request->has_body = true;
-	} else if (request_equals_ignoring_case(name, "Content-Length")) {
+	} else if (str_equal_ignoring_case(name, STR("Content-Length"))) {
 		request->has_body |= !str_equal(value, STR("0"));
 	}
 	return OK;
-}
-
-static err_t request_parse_field(struct ws_request *request, struct str line, const char **detail)
-{
-	struct str name = str_cut(&line, ':');
-
-	/* A line that begins with a blank would continue the one before: its name is no token. */
-	if (!line.ptr || !request_is_token(name) || !request_is_field_value(line))
-		return request_bad(detail, "a header field is malformed");
-	return request_take_field(request, name, request_trim(line), detail);
 }
 
 err_t ws_request_parse(struct ws_request *out, struct str head, const char **detail)
@@ -176,7 +141,11 @@ err_t ws_request_parse(struct ws_request *out, struct str head, const char **det
 			return request_bad(detail, "a header field is malformed");
 		if (line.len == 0)
 			break;
-		err = request_parse_field(out, line, detail);
+		struct str name = str_cut(&line, ':');
+		/* A line that begins with a blank would continue the one before: its name is no token. */
+		if (!line.ptr || !request_is_token(name) || !request_is_field_value(line))
+			return request_bad(detail, "a header field is malformed");
+		err = request_take_field(out, name, str_trim(line), detail);
 	}
 	if (err == OK && out->host.len == 0)
 		return request_bad(detail, "the Host field is missing");

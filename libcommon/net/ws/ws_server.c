@@ -27,7 +27,7 @@
 /* Bytes that the kernel accepts per connection without having sent them; its own limit is 4 MiB. */
 #define UNSENT_MAX 65536
 
-/* lws reads so many bytes at a time, and keeps a buffer of this size per connection. A control frame must fit. */
+/* Bytes that lws reads at a time; it keeps a buffer of this size per connection. A control frame must fit. */
 #define READ_SIZE 256
 
 static void server_begin_to_accept(struct ws_server *server);
@@ -35,14 +35,6 @@ static void server_begin_to_accept(struct ws_server *server);
 static void server_on_accept_again(struct timer *timer)
 {
 	server_begin_to_accept(container_of(timer, struct ws_server, accept_again));
-}
-
-/* The listener would stay readable and the loop would spin: stop polling it for a moment. */
-static void server_pause_accepting(struct ws_server *server, int why)
-{
-	log_warn("cannot accept connections", LOG_TEXT("why", strerror(why)));
-	uv_poll_stop(&server->listener);
-	worker_arm(server->worker, &server->accept_again, clock_mono_ms() + ACCEPT_AGAIN_MS);
 }
 
 static void server_take_connection(struct ws_server *server, int fd, const struct sockaddr_storage *from)
@@ -72,20 +64,14 @@ static void server_on_connections(uv_poll_t *listener, int status, int events)
 		} else if (errno == EAGAIN) {
 			return;
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			server_pause_accepting(server, errno);
+			log_warn("cannot accept connections", LOG_TEXT("why", strerror(errno)));
+			/* The listener stays readable: without a pause the loop would spin. */
+			uv_poll_stop(&server->listener);
+			worker_arm(server->worker, &server->accept_again, clock_mono_ms() + ACCEPT_AGAIN_MS);
 			return;
 		}
 		/* Any other error is about that one connection, which ended before it was accepted. */
 	}
-}
-
-/* Every connection inherits these: frames leave at once, and bytes for a slow reader wait in our queues, not the kernel's. */
-static void server_set_options(int listen_fd)
-{
-	int on = 1, unsent_max = UNSENT_MAX;
-
-	setsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(listen_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
 }
 
 static void server_begin_to_accept(struct ws_server *server)
@@ -120,33 +106,14 @@ static void server_make_protocols(struct ws_server *server)
 }
 
 /*
- * Workers may start at the same time, but contexts of lws share state: one at a time. Its log is on for the first context
- * only, which reports what is missing on this machine: lws formats lines into a static buffer, and workers that already
- * serve would write there at the same time.
+ * Workers may start at the same time, but the contexts of lws share state, so they are made one at a time. The log of lws is
+ * on only for the first context, which reports what is missing on this machine: lws formats lines in a static buffer, and
+ * workers that already serve would write to it at the same time.
  */
-static void server_create_context(struct ws_server *server, const struct lws_context_creation_info *info)
+static bool server_make_context(struct ws_server *server)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static bool was_heard;
-	struct rlimit limit, bounded;
-
-	pthread_mutex_lock(&lock);
-	if (!was_heard)
-		lws_set_log_level(LLL_ERR | LLL_WARN, server_log_of_lws);
-	getrlimit(RLIMIT_NOFILE, &limit);
-	bounded = (struct rlimit){ .rlim_cur = MIN(limit.rlim_cur, DESCRIPTORS_MAX), .rlim_max = limit.rlim_max };
-	setrlimit(RLIMIT_NOFILE, &bounded);
-	server->lws = lws_create_context(info);
-	setrlimit(RLIMIT_NOFILE, &limit);
-	if (server->lws)
-		server->vhost = lws_create_vhost(server->lws, info);
-	lws_set_log_level(0, server_log_of_lws);
-	was_heard = server->vhost;
-	pthread_mutex_unlock(&lock);
-}
-
-static bool server_make_context(struct ws_server *server)
-{
 	static const lws_retry_bo_t no_validity_checks;
 	void *loops[] = { &server->worker->loop };
 	const struct lws_context_creation_info info = {
@@ -163,7 +130,21 @@ static bool server_make_context(struct ws_server *server)
 		.user = server,
 	};
 
-	server_create_context(server, &info);
+	struct rlimit limit, bounded;
+
+	pthread_mutex_lock(&lock);
+	if (!was_heard)
+		lws_set_log_level(LLL_ERR | LLL_WARN, server_log_of_lws);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	bounded = (struct rlimit){ .rlim_cur = MIN(limit.rlim_cur, DESCRIPTORS_MAX), .rlim_max = limit.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &bounded);
+	server->lws = lws_create_context(&info);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (server->lws)
+		server->vhost = lws_create_vhost(server->lws, &info);
+	lws_set_log_level(0, server_log_of_lws);
+	was_heard = server->vhost;
+	pthread_mutex_unlock(&lock);
 	return server->vhost;
 }
 
@@ -211,6 +192,7 @@ static void server_begin_to_end(struct ws_server *server)
 err_t ws_server_new(struct ws_server **out, struct worker *worker, const struct ws_server_options *options)
 {
 	struct ws_server *server = MEM_NEW(struct ws_server);
+	int on = 1, unsent_max = UNSENT_MAX;
 
 	assert(options->subprotocol_count > 0 && options->subprotocol_count <= UINT8_MAX);
 	server->options = *options;
@@ -225,7 +207,9 @@ err_t ws_server_new(struct ws_server **out, struct worker *worker, const struct 
 		server_free_server(server);
 		return err;
 	}
-	server_set_options(server->listen_fd);
+	/* Connections inherit both: frames leave at once, and bytes for a slow reader wait in our queues, not the kernel's. */
+	setsockopt(server->listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(server->listen_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
 	server->port = listener_port(server->listen_fd);
 	if (!server_make_context(server) || uv_poll_init(&worker->loop, &server->listener, server->listen_fd)) {
 		log_error("cannot start libwebsockets");

@@ -21,7 +21,7 @@ struct ws_server;
 /* ERR_BAD_CONFIG or ERR_IO with a logged sentence if it cannot listen. */
 err_t ws_server_new(struct ws_server **out, struct worker *worker, const struct ws_server_options *options) MUST_CHECK;
 
-/* The port it listens on: what the kernel chose for port 0. */
+/* The port it listens on; for port 0 the one that the kernel picked. */
 uint16_t ws_server_port(const struct ws_server *server);
 
 /* No new connections. Connections that are not upgraded yet are answered 503. */

@@ -2,7 +2,7 @@
 
 #include <grpc/status.h>
 
-#include "base/wire.h"
+#include "rpc/protobuf_wire.h"
 
 /* Field numbers of google/protobuf/descriptor.proto. */
 #define SET_FILE 1

@@ -1,6 +1,6 @@
 #include "rpc/server/rpc_server_builtin.h"
 
-#include "base/wire.h"
+#include "rpc/protobuf_wire.h"
 #include "rpc/server/reflection.h"
 
 /* grpc/health/v1/health.proto */

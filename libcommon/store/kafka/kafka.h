@@ -11,7 +11,7 @@
 
 /*
  * Kafka through librdkafka. All functions are called on the worker's thread, and
- * all callbacks come there; librdkafka's own threads stay behind its queues.
+ * all callbacks run there. librdkafka's own threads only write to our log.
  *
  * A rebalance blocks the loop: it asks the brokers for committed offsets, or
  * commits, and waits for the answer. That takes a few milliseconds, and at most
@@ -100,7 +100,7 @@ void kafka_record_free(struct kafka_record *record);
 /* Fills `headers` with up to `max` of the record's headers, valid as long as the record; returns their number. */
 unsigned kafka_record_headers(const struct kafka_record *record, struct kafka_header *headers, unsigned max);
 
-/* Every record below `next_offset` is done with and may be committed. Ignored for a partition that was taken away. */
+/* Every record below `next_offset` was processed and may be committed. Ignored for a partition that was taken away. */
 void kafka_store_offset(struct kafka_consumer *consumer, int32_t partition, int64_t next_offset);
 
 /* While paused no record is handed over. Rebalances go on; librdkafka's buffers are bounded. Both may be called repeatedly. */
@@ -121,7 +121,7 @@ void kafka_consumer_close(struct kafka_consumer *consumer, void (*closed)(void *
 
 /* ---- checks and topics ---- */
 
-/* Asks a broker for the topic's metadata, in a thread of the pool. OK if every partition has a leader. For /readyz. */
+/* Asks a broker for the topic's metadata, on a thread of libuv's pool. OK if every partition has a leader. For /readyz. */
 void kafka_probe_topic(struct worker *worker, const char *brokers, const char *topic, uint64_t timeout_ms,
                        void (*done)(void *arg, err_t err), void *arg);
 

@@ -9,7 +9,7 @@
 
 #define RETRY_MS 200
 
-static uint64_t left_ms(uint64_t deadline_ms)
+static uint64_t admin_left_ms(uint64_t deadline_ms)
 {
 	uint64_t now = clock_mono_ms();
 
@@ -25,7 +25,7 @@ static rd_kafka_t *admin_new(const char *brokers)
 
 /* ---- probe ---- */
 
-/* Uses a handle of its own, to prove that a connection can be made. */
+/* Uses a separate handle, to prove that a connection can be made. */
 struct probe {
 	uv_work_t work;
 	char *brokers, *topic;
@@ -35,7 +35,7 @@ struct probe {
 	err_t err;
 };
 
-static bool has_leaders(const struct rd_kafka_metadata *metadata)
+static bool admin_has_leaders(const struct rd_kafka_metadata *metadata)
 {
 	const struct rd_kafka_metadata_topic *topic = metadata->topics;
 
@@ -48,7 +48,7 @@ static bool has_leaders(const struct rd_kafka_metadata *metadata)
 	return true;
 }
 
-static err_t ask_for_topic(rd_kafka_t *rk, const char *name, uint64_t timeout_ms)
+static err_t admin_ask_for_topic(rd_kafka_t *rk, const char *name, uint64_t timeout_ms)
 {
 	rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, name, NULL);
 	const struct rd_kafka_metadata *metadata = NULL;
@@ -56,24 +56,24 @@ static err_t ask_for_topic(rd_kafka_t *rk, const char *name, uint64_t timeout_ms
 	if (!topic)
 		return ERR_INVALID_ARGUMENT;
 	rd_kafka_resp_err_t err = rd_kafka_metadata(rk, 0, topic, &metadata, (int)timeout_ms);
-	bool is_good = !err && has_leaders(metadata);
+	bool is_good = !err && admin_has_leaders(metadata);
 	if (!err)
 		rd_kafka_metadata_destroy(metadata);
 	rd_kafka_topic_destroy(topic);
 	return is_good ? OK : ERR_UNAVAILABLE;
 }
 
-static void run_probe(uv_work_t *work)
+static void admin_run_probe(uv_work_t *work)
 {
 	struct probe *probe = container_of(work, struct probe, work);
 	rd_kafka_t *rk = admin_new(probe->brokers);
 
-	probe->err = rk ? ask_for_topic(rk, probe->topic, probe->timeout_ms) : ERR_BAD_CONFIG;
+	probe->err = rk ? admin_ask_for_topic(rk, probe->topic, probe->timeout_ms) : ERR_BAD_CONFIG;
 	if (rk)
 		rd_kafka_destroy(rk);
 }
 
-static void on_probed(uv_work_t *work, int status)
+static void admin_on_probed(uv_work_t *work, int status)
 {
 	struct probe *probe = container_of(work, struct probe, work);
 	(void)status;
@@ -96,12 +96,12 @@ void kafka_probe_topic(struct worker *worker, const char *brokers, const char *t
 		.done = done,
 		.arg = arg,
 	};
-	uv_queue_work(&worker->loop, &probe->work, run_probe, on_probed);
+	uv_queue_work(&worker->loop, &probe->work, admin_run_probe, admin_on_probed);
 }
 
 /* ---- topics ---- */
 
-static bool set_config(rd_kafka_NewTopic_t *topic, const char *config)
+static bool admin_set_config(rd_kafka_NewTopic_t *topic, const char *config)
 {
 	struct str rest = str_from(config);
 
@@ -118,16 +118,18 @@ static bool set_config(rd_kafka_NewTopic_t *topic, const char *config)
 	return true;
 }
 
-/* Fills `out` with descriptions of the topics, `*made` of which need rd_kafka_NewTopic_destroy_array(). False, logged:
- * one is invalid. */
-static bool describe(rd_kafka_NewTopic_t **out, const struct kafka_topic *topics, size_t count, size_t *made)
+/*
+ * Fills `out` with descriptions of the topics. `*made` of them need rd_kafka_NewTopic_destroy_array(). False, logged, if one is
+ * invalid.
+ */
+static bool admin_describe(rd_kafka_NewTopic_t **out, const struct kafka_topic *topics, size_t count, size_t *made)
 {
 	char reason[256] = "bad configuration";
 
 	for (*made = 0; *made < count; ++*made) {
 		const struct kafka_topic *topic = &topics[*made];
 		out[*made] = rd_kafka_NewTopic_new(topic->name, topic->partitions, topic->replication, reason, sizeof(reason));
-		if (out[*made] && set_config(out[*made], topic->config))
+		if (out[*made] && admin_set_config(out[*made], topic->config))
 			continue;
 		log_error("invalid kafka topic", LOG_TEXT("topic", topic->name), LOG_TEXT("reason", reason));
 		*made += out[*made] != NULL;
@@ -136,8 +138,8 @@ static bool describe(rd_kafka_NewTopic_t **out, const struct kafka_topic *topics
 	return true;
 }
 
-/* Errors of brokers that are starting. */
-static bool may_pass(rd_kafka_resp_err_t err)
+/* Temporary errors: the brokers are starting. */
+static bool admin_may_pass(rd_kafka_resp_err_t err)
 {
 	return err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
 	       err == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT || err == RD_KAFKA_RESP_ERR_NOT_CONTROLLER ||
@@ -145,7 +147,7 @@ static bool may_pass(rd_kafka_resp_err_t err)
 }
 
 /* The first error other than "exists already", with its text in `reason`. */
-static rd_kafka_resp_err_t first_error(rd_kafka_event_t *event, struct buf *reason)
+static rd_kafka_resp_err_t admin_first_error(rd_kafka_event_t *event, struct buf *reason)
 {
 	const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(event);
 	size_t count = 0;
@@ -166,8 +168,8 @@ static rd_kafka_resp_err_t first_error(rd_kafka_event_t *event, struct buf *reas
 	return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-static rd_kafka_resp_err_t create(rd_kafka_t *rk, rd_kafka_NewTopic_t **topics, size_t count, uint64_t timeout_ms,
-                                  struct buf *reason)
+static rd_kafka_resp_err_t admin_create(rd_kafka_t *rk, rd_kafka_NewTopic_t **topics, size_t count, uint64_t timeout_ms,
+                                        struct buf *reason)
 {
 	rd_kafka_queue_t *answers = rd_kafka_queue_new(rk);
 	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
@@ -177,7 +179,7 @@ static rd_kafka_resp_err_t create(rd_kafka_t *rk, rd_kafka_NewTopic_t **topics, 
 	rd_kafka_CreateTopics(rk, topics, count, options, answers);
 	rd_kafka_event_t *event = rd_kafka_queue_poll(answers, (int)timeout_ms + RETRY_MS);
 	if (event) {
-		err = first_error(event, reason);
+		err = admin_first_error(event, reason);
 		rd_kafka_event_destroy(event);
 	}
 	rd_kafka_AdminOptions_destroy(options);
@@ -185,39 +187,39 @@ static rd_kafka_resp_err_t create(rd_kafka_t *rk, rd_kafka_NewTopic_t **topics, 
 	return err;
 }
 
-static void wait_a_little(void)
+static void admin_wait_a_little(void)
 {
 	const struct timespec wait = { .tv_nsec = RETRY_MS * 1000000l };
 
 	nanosleep(&wait, NULL);
 }
 
-static err_t create_all(rd_kafka_t *rk, rd_kafka_NewTopic_t **topics, size_t count, uint64_t deadline_ms)
+static err_t admin_create_all(rd_kafka_t *rk, rd_kafka_NewTopic_t **topics, size_t count, uint64_t deadline_ms)
 {
 	rd_kafka_resp_err_t err;
 	struct buf reason = { 0 };
 
-	while ((err = create(rk, topics, count, MAX(left_ms(deadline_ms), 1), &reason)) && may_pass(err) &&
-	       left_ms(deadline_ms)) {
+	while ((err = admin_create(rk, topics, count, MAX(admin_left_ms(deadline_ms), 1), &reason)) && admin_may_pass(err) &&
+	       admin_left_ms(deadline_ms)) {
 		buf_clear(&reason);
-		wait_a_little();
+		admin_wait_a_little();
 	}
 	if (err)
 		log_error("kafka topics cannot be created", LOG_STR("reason", buf_str(&reason)));
 	buf_release(&reason);
-	return err ? (may_pass(err) ? ERR_UNAVAILABLE : ERR_BAD_CONFIG) : OK;
+	return err ? (admin_may_pass(err) ? ERR_UNAVAILABLE : ERR_BAD_CONFIG) : OK;
 }
 
-/* A new topic has no leader at first. */
-static err_t wait_for_leaders(rd_kafka_t *rk, const struct kafka_topic *topics, size_t count, uint64_t deadline_ms)
+/* A new topic has no leaders at first. */
+static err_t admin_wait_for_leaders(rd_kafka_t *rk, const struct kafka_topic *topics, size_t count, uint64_t deadline_ms)
 {
 	for (size_t i = 0; i < count; i++) {
-		while (ask_for_topic(rk, topics[i].name, MAX(left_ms(deadline_ms), 1)) != OK) {
-			if (!left_ms(deadline_ms)) {
+		while (admin_ask_for_topic(rk, topics[i].name, MAX(admin_left_ms(deadline_ms), 1)) != OK) {
+			if (!admin_left_ms(deadline_ms)) {
 				log_error("kafka topic has no leader", LOG_TEXT("topic", topics[i].name));
 				return ERR_UNAVAILABLE;
 			}
-			wait_a_little();
+			admin_wait_a_little();
 		}
 	}
 	return OK;
@@ -229,12 +231,12 @@ err_t kafka_ensure_topics(const char *brokers, const struct kafka_topic *topics,
 	rd_kafka_t *rk = admin_new(brokers);
 	rd_kafka_NewTopic_t **described = mem_zalloc(count * sizeof(*described));
 	size_t made = 0;
-	err_t err = rk && describe(described, topics, count, &made) ? OK : ERR_BAD_CONFIG;
+	err_t err = rk && admin_describe(described, topics, count, &made) ? OK : ERR_BAD_CONFIG;
 
 	if (!err)
-		err = create_all(rk, described, count, deadline_ms);
+		err = admin_create_all(rk, described, count, deadline_ms);
 	if (!err)
-		err = wait_for_leaders(rk, topics, count, deadline_ms);
+		err = admin_wait_for_leaders(rk, topics, count, deadline_ms);
 	rd_kafka_NewTopic_destroy_array(described, made);
 	mem_free(described);
 	if (rk)

@@ -5,7 +5,7 @@
 #include "base/telemetry/log.h"
 #include "store/kafka/kafka_client.h"
 
-/* How long a question to the brokers during a rebalance may hold up the loop. */
+/* The longest time that a request to the brokers may block the loop during a rebalance. */
 #define ASK_MS 1000
 
 void kafka_assignment_init(struct kafka_assignment *assignment, const char *topic,
@@ -71,7 +71,7 @@ int64_t kafka_assignment_sum(const struct kafka_assignment *assignment,
 
 /* ---- commits ---- */
 
-/* What is stored and not committed, of the partitions in `only` or of all; NULL if there is none. */
+/* The offsets that are stored and not committed, of the partitions in `only` or of all; NULL if there are none. */
 static rd_kafka_topic_partition_list_t *assignment_take_stored(struct kafka_assignment *assignment,
                                                                const rd_kafka_topic_partition_list_t *only)
 {
@@ -120,7 +120,7 @@ void kafka_assignment_commit(struct kafka_assignment *assignment)
 	rd_kafka_topic_partition_list_destroy(offsets);
 }
 
-/* Waits for the answer, at most ASK_MS. Records whose offsets are not committed come again, to the next owner. */
+/* Waits for the answer, at most ASK_MS. If the commit fails, the next owner gets the records again. */
 static void assignment_commit_now(struct kafka_assignment *assignment, const rd_kafka_topic_partition_list_t *partitions)
 {
 	rd_kafka_topic_partition_list_t *offsets = assignment_take_stored(assignment, partitions);

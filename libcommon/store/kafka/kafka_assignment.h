@@ -39,19 +39,19 @@ void kafka_assignment_remove(struct kafka_assignment *assignment, rd_kafka_topic
 /* The consumer leaves without a last rebalance: revokes every partition as lost. */
 void kafka_assignment_lose(struct kafka_assignment *assignment);
 
-/* NULL for a partition of somebody else's. */
+/* NULL for a partition that the group has not given to this consumer. */
 struct partition *kafka_assignment_find(const struct kafka_assignment *assignment, int32_t number);
 
 /*
- * A record of the partition has come: true if it is to be handed over. `assigned` is called first if that was not possible
- * before, and after `revoked` if the log was lost (partition_offsets.h).
+ * A record of the partition has come: true if it must be handed over. Calls `assigned` first if the offset was not known when
+ * the partition was given. If the log was lost (partition_offsets.h), calls `revoked` and then `assigned`.
  */
 bool kafka_assignment_receive(struct kafka_assignment *assignment, int32_t number, int64_t offset);
 
-/* Sends what is stored and not committed. */
+/* Sends the offsets that are stored and not committed. */
 void kafka_assignment_commit(struct kafka_assignment *assignment);
 
-/* The answer to it; `offsets` may be NULL. */
+/* The answer to kafka_assignment_commit(); `offsets` may be NULL. */
 void kafka_assignment_committed(struct kafka_assignment *assignment, rd_kafka_resp_err_t err,
                                 const rd_kafka_topic_partition_list_t *offsets);
 

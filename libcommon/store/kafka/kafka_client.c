@@ -19,10 +19,10 @@ static const struct kafka_setting common[] = {
 };
 
 /* Thread: any of librdkafka's. */
-static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *message)
+static void client_on_log(const rd_kafka_t *rk, int level, const char *facility, const char *message)
 {
 	(void)rk;
-	/* A broker that has just started answers so to the first idempotent producer, which tries again. */
+	/* A broker that has just started gives this answer to the first idempotent producer, which tries again. */
 	if (strcasestr(message, "coordinator load in progress"))
 		return;
 	if (level <= LEVEL_WARNING)
@@ -33,7 +33,7 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
 
 void kafka_log_error(const char *topic, rd_kafka_resp_err_t err, const char *reason)
 {
-	/* One for each connection that fails: librdkafka's log has them. */
+	/* One error for each failed connection: librdkafka's log has them. */
 	if (err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__RESOLVE)
 		return;
 	log_warn("kafka client", LOG_TEXT("topic", topic ? topic : "-"), LOG_TEXT("code", rd_kafka_err2name(err)),
@@ -48,7 +48,7 @@ void kafka_log_failure(const char *event, const char *topic, rd_kafka_error_t *e
 	rd_kafka_error_destroy(error);
 }
 
-static bool set(rd_kafka_conf_t *conf, const char *name, const char *value)
+static bool client_set(rd_kafka_conf_t *conf, const char *name, const char *value)
 {
 	char reason[256];
 
@@ -58,10 +58,10 @@ static bool set(rd_kafka_conf_t *conf, const char *name, const char *value)
 	return false;
 }
 
-static bool set_all(rd_kafka_conf_t *conf, const struct kafka_setting *settings, size_t count)
+static bool client_set_all(rd_kafka_conf_t *conf, const struct kafka_setting *settings, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (!set(conf, settings[i].name, settings[i].value))
+		if (!client_set(conf, settings[i].name, settings[i].value))
 			return false;
 	}
 	return true;
@@ -71,9 +71,9 @@ rd_kafka_conf_t *kafka_conf_new(const char *brokers, const char *client_id, cons
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
-	rd_kafka_conf_set_log_cb(conf, on_log);
-	if (set(conf, "bootstrap.servers", brokers) && set(conf, "client.id", client_id) &&
-	    set_all(conf, common, ARRAY_LEN(common)) && set_all(conf, settings, count))
+	rd_kafka_conf_set_log_cb(conf, client_on_log);
+	if (client_set(conf, "bootstrap.servers", brokers) && client_set(conf, "client.id", client_id) &&
+	    client_set_all(conf, common, ARRAY_LEN(common)) && client_set_all(conf, settings, count))
 		return conf;
 	rd_kafka_conf_destroy(conf);
 	return NULL;
@@ -91,7 +91,7 @@ rd_kafka_t *kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t *conf)
 	return rk;
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void client_on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct kafka_wake *wake = container_of(poll, struct kafka_wake, poll);
 	eventfd_t count;
@@ -111,7 +111,7 @@ err_t kafka_wake_init(struct kafka_wake *wake, struct worker *worker, void (*ser
 		close(wake->fd);
 		return ERR_NO_MEMORY;
 	}
-	uv_poll_start(&wake->poll, UV_READABLE, on_readable);
+	uv_poll_start(&wake->poll, UV_READABLE, client_on_readable);
 	return OK;
 }
 
@@ -120,7 +120,7 @@ void kafka_wake_on(struct kafka_wake *wake, rd_kafka_queue_t *queue)
 	const eventfd_t one = 1;
 
 	rd_kafka_queue_io_event_enable(queue, wake->fd, &one, sizeof(one));
-	/* For the events that are in the queue already. */
+	/* For events that were in the queue before. */
 	kafka_wake_again(wake);
 }
 

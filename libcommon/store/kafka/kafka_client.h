@@ -5,13 +5,13 @@
 
 #include "store/kafka/kafka.h"
 
-/* What producer, consumer and admin calls share: making a handle of librdkafka, and taking its events on the loop. */
+/* Shared by the producer, the consumer and the admin calls: makes handles of librdkafka and takes their events on the loop. */
 
 struct kafka_setting {
 	const char *name, *value;
 };
 
-/* A configuration with the common settings and these. librdkafka's log goes to ours. NULL, logged: a setting is invalid. */
+/* A configuration with the common settings and `settings`. librdkafka logs to our log. NULL, logged: a setting is invalid. */
 rd_kafka_conf_t *kafka_conf_new(const char *brokers, const char *client_id, const struct kafka_setting *settings, size_t count)
 	MUST_CHECK;
 

@@ -13,7 +13,7 @@
  *
  * A pause at first only stops polling, and librdkafka keeps the records it has fetched. After SOFT_PAUSE_MS the partitions are
  * paused in librdkafka, which drops the fetched records, and polling goes on, for rebalances: partitions that the group gives
- * meanwhile are paused, too.
+ * during the pause are paused, too.
  */
 
 #define SOFT_PAUSE_MS 200
@@ -264,30 +264,21 @@ static rd_kafka_t *consumer_make_handle(struct kafka_consumer *consumer, const s
 	return kafka_handle_new(RD_KAFKA_CONSUMER, conf);
 }
 
-static err_t consumer_subscribe(struct kafka_consumer *consumer)
-{
-	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
-
-	rd_kafka_topic_partition_list_add(topics, consumer->assignment.topic, RD_KAFKA_PARTITION_UA);
-	rd_kafka_resp_err_t err = rd_kafka_subscribe(consumer->rk, topics);
-	rd_kafka_topic_partition_list_destroy(topics);
-	if (!err)
-		return OK;
-	log_error("cannot subscribe to a kafka topic", LOG_TEXT("topic", consumer->assignment.topic),
-	          LOG_TEXT("reason", rd_kafka_err2str(err)));
-	return ERR_BAD_CONFIG;
-}
-
 static err_t consumer_start(struct kafka_consumer *consumer, const struct kafka_consumer_options *options)
 {
 	consumer->rk = consumer->assignment.rk = consumer_make_handle(consumer, options);
 	if (!consumer->rk)
 		return ERR_BAD_CONFIG;
 	rd_kafka_poll_set_consumer(consumer->rk);
-	err_t err = consumer_subscribe(consumer);
+	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_topic_partition_list_add(topics, options->topic, RD_KAFKA_PARTITION_UA);
+	rd_kafka_resp_err_t err = rd_kafka_subscribe(consumer->rk, topics);
+	rd_kafka_topic_partition_list_destroy(topics);
 	if (err) {
+		log_error("cannot subscribe to a kafka topic", LOG_TEXT("topic", options->topic),
+		          LOG_TEXT("reason", rd_kafka_err2str(err)));
 		rd_kafka_destroy(consumer->rk);
-		return err;
+		return ERR_BAD_CONFIG;
 	}
 	consumer->queue = rd_kafka_queue_get_consumer(consumer->rk);
 	kafka_wake_on(&consumer->wake, consumer->queue);
@@ -321,7 +312,7 @@ err_t kafka_consumer_new(struct kafka_consumer **out, struct worker *worker, con
 	return OK;
 }
 
-/* ---- closing: leave the group, destroy the handle on a thread of the pool, close the handles on the loop ---- */
+/* ---- closing: leave the group, destroy the handle on a thread of libuv's pool, close the handles on the loop ---- */
 
 static void consumer_destroy_handle(uv_work_t *work)
 {

@@ -12,14 +12,14 @@
 
 /*
  * librdkafka keeps the records, retries without end and delivers in order, until
- *  - its idempotence breaks: a "fatal" error, for example of a broker that lost the producer's state, or
- *  - a broker refuses a record for a reason that may pass: a deleted topic, a missing permission.
- * Then the handle is useless. It is purged; delivery reports bring its records back, and they go into a new handle in their
- * old order. A record that had arrived without a report arrives twice. No record is lost or overtaken.
+ *  - its idempotence breaks: a "fatal" error, for example because a broker lost the producer's state, or
+ *  - a broker refuses a record for a temporary reason: a deleted topic, a missing permission.
+ * Then the handle is useless. It is purged, delivery reports return its records, and a new handle produces them in their old
+ * order. A record that was stored but not reported is stored twice. No record is lost or overtaken.
  *
  *   RUNNING -> PURGING (reports come back) -> REPLACING (a thread destroys the old handle) -> PAUSING (backoff) -> RUNNING
  *
- * Records that are produced meanwhile are kept behind those that came back.
+ * Records that are produced in the other three states are kept behind the returned ones.
  */
 
 #define BACKOFF_MIN_MS 50
@@ -81,12 +81,12 @@ struct kafka_producer {
 	void *closed_arg;
 };
 
-static void restart(struct kafka_producer *producer);
-static void end_if_done(struct kafka_producer *producer);
+static void producer_restart(struct kafka_producer *producer);
+static void producer_end_if_done(struct kafka_producer *producer);
 
 /* ---- records ---- */
 
-static void free_copy(struct record *record)
+static void producer_free_copy(struct record *record)
 {
 	if (!record->copy)
 		return;
@@ -97,18 +97,18 @@ static void free_copy(struct record *record)
 	record->copy = NULL;
 }
 
-static void end_record(struct kafka_producer *producer, struct record *record, err_t err)
+static void producer_end_record(struct kafka_producer *producer, struct record *record, err_t err)
 {
 	producer->waiting--;
 	producer->waiting_bytes -= record->size;
 	record->delivered(record->arg, err);
-	free_copy(record);
+	producer_free_copy(record);
 	mem_free(record);
 }
 
 /* Takes over `headers`. */
-static void keep_copy(struct record *record, const char *topic, struct str key, struct str value,
-                      rd_kafka_headers_t *headers)
+static void producer_keep_copy(struct record *record, const char *topic, struct str key, struct str value,
+                               rd_kafka_headers_t *headers)
 {
 	struct record_copy *copy = mem_alloc(sizeof(*copy) + key.len + value.len);
 
@@ -124,8 +124,8 @@ static void keep_copy(struct record *record, const char *topic, struct str key, 
 	record->copy = copy;
 }
 
-/* Keeps the order by number. Reports come back partition by partition, so most records belong at the end. */
-static void keep(struct kafka_producer *producer, struct record *record)
+/* Inserts by number. Reports come partition by partition, so most records belong at the end. */
+static void producer_keep(struct kafka_producer *producer, struct record *record)
 {
 	struct list *after = producer->kept.prev;
 
@@ -138,8 +138,8 @@ static void keep(struct kafka_producer *producer, struct record *record)
  * Gives the record to librdkafka. `*is_taken`: it has the record and `headers`. Otherwise the record waits for the next
  * handle, because this one is broken or knows that the topic does not exist. An error means that no handle would take it.
  */
-static err_t hand_over(struct kafka_producer *producer, struct record *record, const char *topic, struct str key,
-                       struct str value, rd_kafka_headers_t *headers, bool *is_taken)
+static err_t producer_hand_over(struct kafka_producer *producer, struct record *record, const char *topic, struct str key,
+                                struct str value, rd_kafka_headers_t *headers, bool *is_taken)
 {
 	rd_kafka_vu_t args[] = {
 		{ .vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic },
@@ -159,17 +159,6 @@ static err_t hand_over(struct kafka_producer *producer, struct record *record, c
 	return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? ERR_TOO_LARGE : OK;
 }
 
-static rd_kafka_headers_t *make_headers(const struct kafka_header *headers, unsigned count, size_t *size)
-{
-	rd_kafka_headers_t *made = count ? rd_kafka_headers_new(count) : NULL;
-
-	for (unsigned i = 0; i < count; i++) {
-		rd_kafka_header_add(made, headers[i].name, -1, headers[i].value.ptr, (ssize_t)headers[i].value.len);
-		*size += strlen(headers[i].name) + headers[i].value.len;
-	}
-	return made;
-}
-
 err_t kafka_produce(struct kafka_producer *producer, const char *topic, struct str key, struct str value,
                     const struct kafka_header *headers, unsigned header_count, kafka_delivered delivered, void *arg)
 {
@@ -179,7 +168,11 @@ err_t kafka_produce(struct kafka_producer *producer, const char *topic, struct s
 		return ERR_CLOSED;
 	if (producer->waiting >= producer->max_waiting)
 		return ERR_FULL;
-	rd_kafka_headers_t *made = make_headers(headers, header_count, &size);
+	rd_kafka_headers_t *made = header_count ? rd_kafka_headers_new(header_count) : NULL;
+	for (unsigned i = 0; i < header_count; i++) {
+		rd_kafka_header_add(made, headers[i].name, -1, headers[i].value.ptr, (ssize_t)headers[i].value.len);
+		size += strlen(headers[i].name) + headers[i].value.len;
+	}
 	struct record *record = MEM_NEW(struct record);
 	bool is_taken = false;
 	err_t err = OK;
@@ -187,7 +180,7 @@ err_t kafka_produce(struct kafka_producer *producer, const char *topic, struct s
 	if (producer->waiting_bytes + size > producer->max_waiting_bytes)
 		err = ERR_FULL;
 	else if (producer->state == PRODUCER_RUNNING)
-		err = hand_over(producer, record, topic, key, value, made, &is_taken);
+		err = producer_hand_over(producer, record, topic, key, value, made, &is_taken);
 	if (err) {
 		if (made)
 			rd_kafka_headers_destroy(made);
@@ -198,10 +191,10 @@ err_t kafka_produce(struct kafka_producer *producer, const char *topic, struct s
 	producer->waiting_bytes += size;
 	if (is_taken)
 		return OK;
-	keep_copy(record, topic, key, value, made);
-	keep(producer, record);
+	producer_keep_copy(record, topic, key, value, made);
+	producer_keep(producer, record);
 	if (producer->state == PRODUCER_RUNNING)
-		restart(producer);
+		producer_restart(producer);
 	return OK;
 }
 
@@ -212,58 +205,56 @@ unsigned kafka_producer_waiting(const struct kafka_producer *producer)
 
 /* ---- delivery reports ---- */
 
-/* Another try would fail, too. */
-static bool is_hopeless(rd_kafka_resp_err_t code)
+/* Whether another try would fail, too. */
+static bool producer_is_hopeless(rd_kafka_resp_err_t code)
 {
 	return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || code == RD_KAFKA_RESP_ERR_INVALID_MSG ||
 	       code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE || code == RD_KAFKA_RESP_ERR_INVALID_RECORD ||
 	       code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE || code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
 }
 
-static void keep_reported(struct kafka_producer *producer, struct record *record, const rd_kafka_message_t *message)
+static void producer_take_report(struct kafka_producer *producer, const rd_kafka_message_t *message)
 {
-	rd_kafka_headers_t *headers = NULL;
-
-	if (rd_kafka_message_detach_headers((rd_kafka_message_t *)message, &headers))
-		headers = NULL;
-	keep_copy(record, rd_kafka_topic_name(message->rkt), str_of(message->key, message->key_len),
-	          str_of(message->payload, message->len), headers);
-	keep(producer, record);
-	if (producer->state != PRODUCER_RUNNING)
-		return;
-	log_error("kafka refused a record; replacing the producer's handle", LOG_TEXT("topic", rd_kafka_topic_name(message->rkt)),
-	          LOG_TEXT("reason", rd_kafka_err2str(message->err)));
-	restart(producer);
-}
-
-static void take_report(struct kafka_producer *producer, const rd_kafka_message_t *message)
-{
+	const char *topic = rd_kafka_topic_name(message->rkt);
 	struct record *record = message->_private;
+	rd_kafka_headers_t *headers = NULL;
 
 	producer->in_handle--;
 	if (!message->err) {
 		backoff_reset(&producer->backoff);
-		end_record(producer, record, OK);
-	} else if (is_hopeless(message->err)) {
-		log_error("kafka refused a record", LOG_TEXT("topic", rd_kafka_topic_name(message->rkt)),
-		          LOG_NUM("bytes", message->len), LOG_TEXT("reason", rd_kafka_err2str(message->err)));
-		end_record(producer, record, message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? ERR_TOO_LARGE : ERR_INTERNAL);
+		producer_end_record(producer, record, OK);
+	} else if (producer_is_hopeless(message->err)) {
+		log_error("kafka refused a record", LOG_TEXT("topic", topic), LOG_NUM("bytes", message->len),
+		          LOG_TEXT("reason", rd_kafka_err2str(message->err)));
+		producer_end_record(producer, record,
+		                    message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? ERR_TOO_LARGE :
+		                                                                           ERR_INTERNAL);
 	} else if (producer->has_given_up) {
-		end_record(producer, record, ERR_CLOSED);
+		producer_end_record(producer, record, ERR_CLOSED);
 	} else {
-		keep_reported(producer, record, message);
+		/* The next handle produces it. */
+		if (rd_kafka_message_detach_headers((rd_kafka_message_t *)message, &headers))
+			headers = NULL;
+		producer_keep_copy(record, topic, str_of(message->key, message->key_len),
+		                   str_of(message->payload, message->len), headers);
+		producer_keep(producer, record);
+		if (producer->state == PRODUCER_RUNNING) {
+			log_error("kafka refused a record; replacing the producer's handle", LOG_TEXT("topic", topic),
+			          LOG_TEXT("reason", rd_kafka_err2str(message->err)));
+			producer_restart(producer);
+		}
 	}
 }
 
-static void take_reports(struct kafka_producer *producer, rd_kafka_event_t *event)
+static void producer_take_reports(struct kafka_producer *producer, rd_kafka_event_t *event)
 {
 	const rd_kafka_message_t *message;
 
 	while ((message = rd_kafka_event_message_next(event)))
-		take_report(producer, message);
+		producer_take_report(producer, message);
 }
 
-static void take_error(struct kafka_producer *producer, rd_kafka_event_t *event)
+static void producer_take_error(struct kafka_producer *producer, rd_kafka_event_t *event)
 {
 	char reason[256];
 
@@ -274,12 +265,12 @@ static void take_error(struct kafka_producer *producer, rd_kafka_event_t *event)
 	rd_kafka_fatal_error(producer->rk, reason, sizeof(reason));
 	log_error("kafka producer lost its idempotence; replacing its handle", LOG_TEXT("reason", reason));
 	if (producer->state == PRODUCER_RUNNING)
-		restart(producer);
+		producer_restart(producer);
 }
 
-static void start_replacing(struct kafka_producer *producer);
+static void producer_start_replacing(struct kafka_producer *producer);
 
-static void serve(struct kafka_wake *wake)
+static void producer_serve(struct kafka_wake *wake)
 {
 	struct kafka_producer *producer = container_of(wake, struct kafka_producer, wake);
 	int left = KAFKA_EVENTS_A_TURN;
@@ -289,21 +280,21 @@ static void serve(struct kafka_wake *wake)
 		if (!event)
 			break;
 		if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
-			take_reports(producer, event);
+			producer_take_reports(producer, event);
 		else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
-			take_error(producer, event);
+			producer_take_error(producer, event);
 		rd_kafka_event_destroy(event);
 	}
 	if (left == 0)
 		kafka_wake_again(wake);
 	if (producer->state == PRODUCER_PURGING && producer->in_handle == 0)
-		start_replacing(producer);
-	end_if_done(producer);
+		producer_start_replacing(producer);
+	producer_end_if_done(producer);
 }
 
 /* ---- the handle ---- */
 
-static err_t start_handle(struct kafka_producer *producer)
+static err_t producer_start_handle(struct kafka_producer *producer)
 {
 	rd_kafka_conf_t *conf = kafka_conf_new(producer->brokers, producer->client_id, settings, ARRAY_LEN(settings));
 
@@ -319,35 +310,35 @@ static err_t start_handle(struct kafka_producer *producer)
 	return OK;
 }
 
-static void purge(struct kafka_producer *producer)
+static void producer_purge(struct kafka_producer *producer)
 {
 	rd_kafka_purge(producer->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
 }
 
-/* serve() goes on when all reports are back. */
-static void restart(struct kafka_producer *producer)
+/* producer_serve() starts the replacement when all reports have come. */
+static void producer_restart(struct kafka_producer *producer)
 {
 	producer->state = PRODUCER_PURGING;
-	purge(producer);
+	producer_purge(producer);
 	worker_arm(producer->worker, &producer->timer, clock_mono_ms() + PURGE_AGAIN_MS);
 	kafka_wake_again(&producer->wake);
 }
 
 /* Thread: one of libuv's pool. Joins librdkafka's threads, which takes time. */
-static void destroy_handle(uv_work_t *work)
+static void producer_destroy_handle(uv_work_t *work)
 {
 	struct kafka_producer *producer = container_of(work, struct kafka_producer, replace);
 
 	rd_kafka_destroy(producer->rk);
 }
 
-static void pause_before_next(struct kafka_producer *producer)
+static void producer_pause_before_next(struct kafka_producer *producer)
 {
 	producer->state = PRODUCER_PAUSING;
 	worker_arm(producer->worker, &producer->timer, clock_mono_ms() + backoff_next_ms(&producer->backoff));
 }
 
-static void on_wake_closed(uv_handle_t *handle)
+static void producer_on_wake_closed(uv_handle_t *handle)
 {
 	struct kafka_wake *wake = container_of((uv_poll_t *)handle, struct kafka_wake, poll);
 	struct kafka_producer *producer = container_of(wake, struct kafka_producer, wake);
@@ -361,30 +352,30 @@ static void on_wake_closed(uv_handle_t *handle)
 		closed(arg);
 }
 
-static void on_handle_destroyed(uv_work_t *work, int status)
+static void producer_on_handle_destroyed(uv_work_t *work, int status)
 {
 	struct kafka_producer *producer = container_of(work, struct kafka_producer, replace);
 	(void)status;
 
 	producer->rk = NULL;
 	if (producer->is_closing && producer->waiting == 0)
-		kafka_wake_close(&producer->wake, on_wake_closed);
+		kafka_wake_close(&producer->wake, producer_on_wake_closed);
 	else
-		pause_before_next(producer);
+		producer_pause_before_next(producer);
 }
 
-static void start_replacing(struct kafka_producer *producer)
+static void producer_start_replacing(struct kafka_producer *producer)
 {
 	worker_cancel(producer->worker, &producer->timer);
 	kafka_wake_off(producer->queue);
 	rd_kafka_queue_destroy(producer->queue);
 	producer->queue = NULL;
 	producer->state = PRODUCER_REPLACING;
-	uv_queue_work(&producer->worker->loop, &producer->replace, destroy_handle, on_handle_destroyed);
+	uv_queue_work(&producer->worker->loop, &producer->replace, producer_destroy_handle, producer_on_handle_destroyed);
 }
 
 /* Gives the kept records to the new handle. If it does not take one, it is replaced, too. */
-static void produce_kept(struct kafka_producer *producer)
+static void producer_produce_kept(struct kafka_producer *producer)
 {
 	for (struct list *link; producer->state == PRODUCER_RUNNING && (link = list_pop_front(&producer->kept));) {
 		struct record *record = container_of(link, struct record, link);
@@ -392,60 +383,60 @@ static void produce_kept(struct kafka_producer *producer)
 		assert(copy);
 		struct str key = copy->has_key ? copy->key : (struct str){ NULL, 0 };
 		bool is_taken;
-		err_t err = hand_over(producer, record, copy->topic, key, copy->value, copy->headers, &is_taken);
+		err_t err = producer_hand_over(producer, record, copy->topic, key, copy->value, copy->headers, &is_taken);
 		if (err) {
-			end_record(producer, record, err);
+			producer_end_record(producer, record, err);
 		} else if (is_taken) {
 			copy->headers = NULL;
-			free_copy(record);
+			producer_free_copy(record);
 		} else {
 			list_push_front(&producer->kept, link);
-			restart(producer);
+			producer_restart(producer);
 		}
 	}
 }
 
-static void on_timer(struct timer *timer)
+static void producer_on_timer(struct timer *timer)
 {
 	struct kafka_producer *producer = container_of(timer, struct kafka_producer, timer);
 
 	if (producer->state == PRODUCER_PURGING) {
-		purge(producer);
+		producer_purge(producer);
 		worker_arm(producer->worker, &producer->timer, clock_mono_ms() + PURGE_AGAIN_MS);
-	} else if (start_handle(producer) == OK) {
-		produce_kept(producer);
+	} else if (producer_start_handle(producer) == OK) {
+		producer_produce_kept(producer);
 	} else {
-		pause_before_next(producer);
+		producer_pause_before_next(producer);
 	}
 }
 
 /* ---- the producer ---- */
 
 /* Closing ends when `delivered` was called for every record and the handle is destroyed. */
-static void end_if_done(struct kafka_producer *producer)
+static void producer_end_if_done(struct kafka_producer *producer)
 {
 	if (!producer->is_closing || producer->waiting > 0)
 		return;
 	worker_cancel(producer->worker, &producer->give_up);
 	if (producer->state == PRODUCER_RUNNING || producer->state == PRODUCER_PURGING) {
-		start_replacing(producer);
+		producer_start_replacing(producer);
 	} else if (producer->state == PRODUCER_PAUSING && timer_is_armed(&producer->timer)) {
 		worker_cancel(producer->worker, &producer->timer);
-		kafka_wake_close(&producer->wake, on_wake_closed);
+		kafka_wake_close(&producer->wake, producer_on_wake_closed);
 	}
 }
 
-static void on_give_up(struct timer *timer)
+static void producer_on_give_up(struct timer *timer)
 {
 	struct kafka_producer *producer = container_of(timer, struct kafka_producer, give_up);
 
 	log_warn("kafka producer closes with records not delivered", LOG_NUM("records", producer->waiting));
 	producer->has_given_up = true;
 	for (struct list *link; (link = list_pop_front(&producer->kept));)
-		end_record(producer, container_of(link, struct record, link), ERR_CLOSED);
+		producer_end_record(producer, container_of(link, struct record, link), ERR_CLOSED);
 	if (producer->state == PRODUCER_RUNNING)
-		restart(producer);
-	end_if_done(producer);
+		producer_restart(producer);
+	producer_end_if_done(producer);
 }
 
 err_t kafka_producer_new(struct kafka_producer **out, struct worker *worker, const struct kafka_producer_options *options)
@@ -458,19 +449,19 @@ err_t kafka_producer_new(struct kafka_producer **out, struct worker *worker, con
 	producer->max_waiting = options->max_waiting;
 	producer->max_waiting_bytes = options->max_waiting_bytes;
 	backoff_init(&producer->backoff, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
-	timer_init(&producer->timer, on_timer);
-	timer_init(&producer->give_up, on_give_up);
+	timer_init(&producer->timer, producer_on_timer);
+	timer_init(&producer->give_up, producer_on_give_up);
 	list_init(&producer->kept);
-	err_t err = kafka_wake_init(&producer->wake, worker, serve);
+	err_t err = kafka_wake_init(&producer->wake, worker, producer_serve);
 	if (err) {
 		mem_free(producer->brokers);
 		mem_free(producer->client_id);
 		mem_free(producer);
 		return err;
 	}
-	err = start_handle(producer);
+	err = producer_start_handle(producer);
 	if (err)
-		kafka_wake_close(&producer->wake, on_wake_closed);
+		kafka_wake_close(&producer->wake, producer_on_wake_closed);
 	else
 		*out = producer;
 	return err;

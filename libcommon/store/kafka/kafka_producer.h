@@ -3,7 +3,7 @@
 
 #include "store/kafka/kafka.h"
 
-/* For tests: breaks the idempotence, as brokers do that have lost the producer's state. */
+/* For tests: breaks the idempotence, like a broker that has lost the producer's state. */
 void kafka_producer_break(struct kafka_producer *producer);
 
 #endif

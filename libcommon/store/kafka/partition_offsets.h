@@ -4,30 +4,30 @@
 #include <stdint.h>
 
 /*
- * The offsets of one partition in a consumer: which record comes next, what may
- * be committed, and what was. Pure: the time is an argument.
+ * The offsets of one partition in a consumer: the next record, the offset that
+ * may be committed, and the committed one. Pure: the time is an argument.
  *
- * A record below `taken` was handed over before. It comes again when a broker
- * that stood still wakes up: for a moment it believes that it leads, lacks the
- * latest records, reports the consumer's offset as out of range, and librdkafka
- * starts from the beginning (auto.offset.reset). Such records are dropped, and
- * librdkafka is asked to seek to `taken`, again and again. If records from below
- * still come after OFFSETS_LOST_MS, the log itself was lost: then its records are
- * new ones.
+ * A record below `taken` was handed over before. It comes again when a frozen
+ * broker wakes up: for a moment the broker believes that it is the leader, lacks
+ * the latest records and reports the consumer's offset as out of range. librdkafka
+ * then starts from the beginning (auto.offset.reset). These records are dropped,
+ * and librdkafka is asked to seek to `taken` every OFFSETS_SEEK_AGAIN_MS. If
+ * records below `taken` still come after OFFSETS_LOST_MS, the log itself was lost,
+ * and its records are new ones.
  */
 
 #define OFFSETS_LOST_MS 10000
 #define OFFSETS_SEEK_AGAIN_MS 200
-#define OFFSETS_CALM_MS 3000 /* without a record from below: the next one begins a new episode */
+#define OFFSETS_CALM_MS 3000 /* without a record below `taken`: the next one begins a new episode */
 
 #define NO_OFFSET INT64_C(-1)
 
 struct partition_offsets {
-	int64_t taken; /* the offset behind the last record that was handed over; at first where the partition begins */
-	int64_t stored; /* every record below it is done with, or NO_OFFSET */
+	int64_t taken; /* the offset after the last record that was handed over; at first the start of the partition */
+	int64_t stored; /* every record below it was processed, or NO_OFFSET */
 	int64_t sent; /* in the last commit that was sent, or NO_OFFSET */
-	int64_t committed; /* as far as is known, or NO_OFFSET */
-	uint64_t went_back_ms; /* when the first record from below came */
+	int64_t committed; /* the highest offset whose commit was confirmed, or NO_OFFSET */
+	uint64_t went_back_ms; /* when the first record below `taken` came */
 	uint64_t sought_ms; /* when the last seek was asked for */
 };
 
@@ -37,15 +37,15 @@ void partition_offsets_begin(struct partition_offsets *offsets, int64_t committe
 enum offset_verdict {
 	OFFSET_NEXT, /* hand it over */
 	OFFSET_DROP, /* it was handed over before */
-	OFFSET_SEEK, /* as above, and librdkafka must seek to `taken` */
-	OFFSET_WENT_BACK, /* as above, for the first record from below: worth a line in the log */
+	OFFSET_SEEK, /* drop it, and seek to `taken` */
+	OFFSET_WENT_BACK, /* drop it, seek to `taken`, and log it: the first record below `taken` of an episode */
 	OFFSET_LOG_LOST, /* the log was lost and the record is a new one: begin with NO_OFFSET and receive it again */
 };
 
 /* Decides about a received record, and notes it as taken if it is to be handed over. */
 enum offset_verdict partition_offsets_receive(struct partition_offsets *offsets, int64_t offset, uint64_t now_ms);
 
-/* Every record below `next` is done with. A lower one than before is ignored. */
+/* Every record below `next` was processed. A lower `next` than before is ignored. */
 void partition_offsets_store(struct partition_offsets *offsets, int64_t next);
 
 /* The offset that a commit must send now, which counts as sent from here on; NO_OFFSET if there is nothing new. */

@@ -9,7 +9,7 @@
 #define BACKOFF_MAX_MS 1000
 #define CONNECT_TIMEOUT_MS 3000 /* up to ready */
 
-/* The socket of a connection under the loop; lives until the loop has let it go. */
+/* Polls the socket of a connection. Freed when libuv has closed the poll handle. */
 struct pg_watch {
 	uv_poll_t poll;
 	struct pg_conn *owner;
@@ -24,12 +24,6 @@ struct pg_start {
 	bool is_given_up;
 	PGconn *pq;
 };
-
-/* A server that stays away need not be told of every second. */
-static bool pg_conn_is_power_of_two(unsigned n)
-{
-	return (n & (n - 1)) == 0;
-}
 
 /* ---- the socket ---- */
 
@@ -61,7 +55,7 @@ static void pg_conn_on_socket(uv_poll_t *poll, int status, int events);
 
 static void pg_conn_watch(struct pg_conn *conn, int events)
 {
-	/* libpq closes the socket when a write fails. The loop aborts on a closed descriptor, so it is unwatched first. */
+	/* libpq closes the socket when a write fails. libuv aborts on a closed descriptor, so the handle is closed first. */
 	if (PQsocket(conn->pq) < 0) {
 		pg_conn_unwatch(conn);
 		pg_conn_break(conn);
@@ -84,7 +78,7 @@ static void pg_conn_watch(struct pg_conn *conn, int events)
 	conn->watch->events = events;
 }
 
-/* A write that fails shows as a read that fails, as libpq has it. */
+/* A failed write needs no check: libpq reports it with the next read. */
 void pg_conn_flush(struct pg_conn *conn)
 {
 	conn->is_blocked = PQflush(conn->pq) == 1;
@@ -106,7 +100,7 @@ static void pg_conn_become_ready(struct pg_conn *conn)
 	log_info("connected to postgresql", LOG_TEXT("host", PQhost(conn->pq)), LOG_TEXT("port", PQport(conn->pq)),
 	         LOG_U64("connection", conn->number));
 	conn->handlers->ready(conn);
-	pg_conn_flush(conn); /* and watch it, which must come after the first write */
+	pg_conn_flush(conn); /* also polls the socket, which must come after the first write */
 }
 
 static void pg_conn_shake_hands(struct pg_conn *conn, PostgresPollingStatusType next)
@@ -126,15 +120,6 @@ static void pg_conn_shake_hands(struct pg_conn *conn, PostgresPollingStatusType 
 	}
 }
 
-static void pg_conn_read(struct pg_conn *conn, bool is_broken)
-{
-	bool is_alive = PQconsumeInput(conn->pq);
-
-	conn->handlers->readable(conn);
-	if (conn->state == PG_CONN_READY && (!is_alive || is_broken || PQstatus(conn->pq) != CONNECTION_OK))
-		pg_conn_lose(conn, "connection to postgresql was lost", pg_first_line(PQerrorMessage(conn->pq)));
-}
-
 static void pg_conn_on_socket(uv_poll_t *poll, int status, int events)
 {
 	struct pg_watch *watch = poll->data;
@@ -152,8 +137,12 @@ static void pg_conn_on_socket(uv_poll_t *poll, int status, int events)
 		pg_conn_flush(conn);
 		conn->handlers->writable(conn);
 	}
-	if (status < 0 || (events & UV_READABLE))
-		pg_conn_read(conn, status < 0);
+	if (status < 0 || (events & UV_READABLE)) {
+		bool is_alive = PQconsumeInput(conn->pq) && status >= 0;
+		conn->handlers->readable(conn);
+		if (conn->state == PG_CONN_READY && (!is_alive || PQstatus(conn->pq) != CONNECTION_OK))
+			pg_conn_lose(conn, "connection to postgresql was lost", pg_first_line(PQerrorMessage(conn->pq)));
+	}
 }
 
 static void pg_conn_log_notice(void *arg, const PGresult *result)
@@ -219,7 +208,9 @@ static void pg_conn_tear_down(struct pg_conn *conn)
 
 void pg_conn_lose(struct pg_conn *conn, const char *event, struct str reason)
 {
-	if (pg_conn_is_power_of_two(++conn->failures))
+	conn->failures++;
+	/* Logged for the 1st, 2nd, 4th, 8th ... failure: a server that stays away does not fill the log. */
+	if (IS_POWER_OF_TWO(conn->failures))
 		log_warn(event, LOG_STR("reason", reason), LOG_U64("connection", conn->number),
 		         LOG_U64("failures", conn->failures));
 	pg_conn_tear_down(conn);

@@ -29,7 +29,7 @@ struct pg_conn_handlers {
 	/* Input has come, or the socket takes output again. Answers that came before the connection broke still count. */
 	void (*readable)(struct pg_conn *conn);
 	void (*writable)(struct pg_conn *conn);
-	/* It is down. */
+	/* The connection is down. */
 	void (*lost)(struct pg_conn *conn);
 	/* A handle of this connection has left the loop; see pg_conn.open_handles. */
 	void (*handle_gone)(struct pg_conn *conn);
@@ -55,20 +55,20 @@ struct pg_conn {
 /* Connects in the background. `conn` has its first five members set and the rest zeroed. */
 void pg_conn_start(struct pg_conn *conn);
 
-/* Gives everything back; nothing is called any more but handle_gone. */
+/* Releases everything. Of the handlers only handle_gone is called afterwards. */
 void pg_conn_stop(struct pg_conn *conn);
 
-/* Sends what libpq has buffered. */
+/* Sends the bytes that libpq has buffered. */
 void pg_conn_flush(struct pg_conn *conn);
 
 void pg_conn_lose(struct pg_conn *conn, const char *event, struct str reason);
 
-/* Loses it on the loop's next turn: for a caller that must not end queries now. */
+/* Loses the connection on the loop's next turn: for a caller that must not end queries now. */
 void pg_conn_break(struct pg_conn *conn);
 
 /*
- * A connection of one's own, blocking, for start-up work (migrations). NULL with the reason logged if it fails.
- * PQfinish() it.
+ * Opens a separate, blocking connection for start-up work (migrations). NULL if it fails, with the reason logged. The caller
+ * ends it with PQfinish().
  */
 PGconn *pg_connect_blocking(const char *uri);
 

@@ -19,7 +19,7 @@ struct str pg_first_line(const char *message)
 	return str_cut(&rest, '\n');
 }
 
-static bool is_one_of(const char *state, const char *const *states, size_t count)
+static bool result_is_one_of(const char *state, const char *const *states, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (strncmp(state, states[i], strlen(states[i])) == 0)
@@ -28,7 +28,7 @@ static bool is_one_of(const char *state, const char *const *states, size_t count
 	return false;
 }
 
-/* Try again later: nothing is wrong with the statement. A class is named by its first characters. */
+/* Temporary errors: the statement itself is right. A class is named by its first characters. */
 static const char *const passing[] = {
 	"40001", /* serialization_failure */
 	"40P01", /* deadlock_detected */
@@ -41,22 +41,22 @@ static const char *const passing[] = {
 	"3F000", /* invalid_schema_name */
 };
 
-/* Another connection would do better. */
+/* Errors of this connection only: another connection would execute the statement. */
 static const char *const stale[] = {
 	"25006", /* read_only_sql_transaction: the primary became a standby */
-	"26000", /* invalid_sql_statement_name: somebody between us threw our statements away */
+	"26000", /* invalid_sql_statement_name: a proxy in between has dropped our prepared statements */
 };
 
 /* After a migration: "cached plan must not change result type", which has no code of its own. */
-static bool is_replanned(const PGresult *result)
+static bool result_is_replanned(const PGresult *result)
 {
 	const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
 
 	return strcmp(pg_sqlstate(result), "0A000") == 0 && function && strcmp(function, "RevalidateCachedQuery") == 0;
 }
 
-/* Class 22 quotes the value that it does not like, and values are not for the log. */
-static struct str loggable_message(const PGresult *result)
+/* Errors of class 22 quote the bad value, and values must not be logged. */
+static struct str result_loggable_message(const PGresult *result)
 {
 	if (strncmp(pg_sqlstate(result), "22", 2) == 0)
 		return STR("bad value");
@@ -73,14 +73,14 @@ err_t pg_classify(const PGresult *result, const char *statement, bool *is_stale)
 		return OK;
 	if (strcmp(state, "23505") == 0)
 		return ERR_ALREADY_EXISTS;
-	*is_stale = is_one_of(state, stale, ARRAY_LEN(stale)) || is_replanned(result);
-	if (*is_stale || is_one_of(state, passing, ARRAY_LEN(passing))) {
+	*is_stale = result_is_one_of(state, stale, ARRAY_LEN(stale)) || result_is_replanned(result);
+	if (*is_stale || result_is_one_of(state, passing, ARRAY_LEN(passing))) {
 		log_warn("postgresql refused a statement for now", LOG_TEXT("statement", statement),
-		         LOG_TEXT("sqlstate", state), LOG_STR("message", loggable_message(result)));
+		         LOG_TEXT("sqlstate", state), LOG_STR("message", result_loggable_message(result)));
 		return ERR_UNAVAILABLE;
 	}
 	log_error("postgresql refused a statement", LOG_TEXT("statement", statement), LOG_TEXT("sqlstate", state),
-	          LOG_STR("message", loggable_message(result)));
+	          LOG_STR("message", result_loggable_message(result)));
 	return ERR_INTERNAL;
 }
 
@@ -91,7 +91,7 @@ struct str pg_text(const PGresult *result, int row, int column)
 	return str_of(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
 }
 
-static uint32_t read_u32(const char *bytes)
+static uint32_t result_read_u32(const char *bytes)
 {
 	uint32_t number;
 
@@ -112,7 +112,7 @@ int64_t pg_i64(const PGresult *result, int row, int column)
 		memcpy(&i16, cell.ptr, sizeof(i16));
 		return (int16_t)be16toh(i16);
 	case sizeof(uint32_t):
-		return (int32_t)read_u32(cell.ptr);
+		return (int32_t)result_read_u32(cell.ptr);
 	case sizeof(i64):
 		memcpy(&i64, cell.ptr, sizeof(i64));
 		return (int64_t)be64toh(i64);
@@ -138,12 +138,12 @@ size_t pg_text_array(const PGresult *result, int row, int column, struct str *ou
 	size_t count = 0;
 
 	/* An empty array has no dimension; ours have one. */
-	if (cell.len < ARRAY_HEADER || read_u32(cell.ptr) != 1)
+	if (cell.len < ARRAY_HEADER || result_read_u32(cell.ptr) != 1)
 		return 0;
-	size_t total = read_u32(cell.ptr + 12);
+	size_t total = result_read_u32(cell.ptr + 12);
 	cell = str_of(cell.ptr + ARRAY_HEADER, cell.len - ARRAY_HEADER);
 	for (; count < total && count < max && cell.len >= sizeof(uint32_t); count++) {
-		uint32_t len = read_u32(cell.ptr);
+		uint32_t len = result_read_u32(cell.ptr);
 		cell = str_of(cell.ptr + sizeof(len), cell.len - sizeof(len));
 		if (len == NO_ELEMENT) {
 			out[count] = (struct str){ NULL, 0 };

@@ -23,14 +23,14 @@ bool pg_bool(const PGresult *result, int row, int column);
 size_t pg_text_array(const PGresult *result, int row, int column, struct str *out, size_t max);
 
 /*
- * For store/pg only: what the server's answer means.
+ * For store/pg only: the error that an answer stands for. It is logged, except ERR_ALREADY_EXISTS.
  *
- * `is_stale`: this connection will not do any more (its statements are gone or planned for another schema, or it leads to
- * a server that went read-only); the statement was not executed.
+ * `is_stale`: the connection must be replaced (its statements are gone or planned for another schema, or its server became
+ * read-only); the statement was not executed.
  */
 err_t pg_classify(const PGresult *result, const char *statement, bool *is_stale);
 
-/* The first line of a message of libpq's. */
+/* The first line of a message from libpq. */
 struct str pg_first_line(const char *message);
 
 #endif

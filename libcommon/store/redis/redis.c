@@ -56,7 +56,7 @@ struct redis {
 
 /* ---- commands ---- */
 
-static void end_command(struct request *request, err_t err)
+static void redis_end_command(struct request *request, err_t err)
 {
 	struct redis_command *command = container_of(request, struct redis_command, request);
 
@@ -64,7 +64,7 @@ static void end_command(struct request *request, err_t err)
 		command->done(command->arg, err, command->reply);
 }
 
-static void free_command(struct request *request)
+static void redis_free_command(struct request *request)
 {
 	mem_free(container_of(request, struct redis_command, request));
 }
@@ -103,62 +103,43 @@ void redis_eval(struct redis *redis, struct redis_script *script, const struct s
 
 /* ---- sending ---- */
 
-static void put_waiting(struct redis *redis)
-{
-	struct buf *out = redis_link_out(redis->link);
-	struct request *request;
-
-	while (out->len < WRITE_SIZE && (request = pipeline_next(&redis->pipeline))) {
-		struct redis_command *command = container_of(request, struct redis_command, request);
-		if (command->generation_at)
-			memcpy(command->bytes + command->generation_at, redis_link_run_id(redis->link), RUN_ID_LEN);
-		buf_append(out, command->bytes, command->len);
-		pipeline_mark_sent(&redis->pipeline, request);
-	}
-}
-
-static bool can_send(const struct redis *redis)
+static bool redis_can_send(const struct redis *redis)
 {
 	return redis->is_ready && !redis->is_stale && list_is_empty(&redis->unknown) && !redis_link_is_writing(redis->link);
 }
 
-static void send_waiting(void *arg)
+static void redis_send_waiting(void *arg)
 {
 	struct redis *redis = arg;
 
-	while (can_send(redis) && pipeline_next(&redis->pipeline)) {
-		put_waiting(redis);
+	while (redis_can_send(redis) && pipeline_next(&redis->pipeline)) {
+		struct buf *out = redis_link_out(redis->link);
+		struct request *request;
+		while (out->len < WRITE_SIZE && (request = pipeline_next(&redis->pipeline))) {
+			struct redis_command *command = container_of(request, struct redis_command, request);
+			if (command->generation_at)
+				memcpy(command->bytes + command->generation_at, redis_link_run_id(redis->link), RUN_ID_LEN);
+			buf_append(out, command->bytes, command->len);
+			pipeline_mark_sent(&redis->pipeline, request);
+		}
 		if (!redis_link_write(redis->link))
 			break;
 	}
 }
 
-static void on_before_poll(uv_prepare_t *handle)
+static void redis_on_before_poll(uv_prepare_t *handle)
 {
-	send_waiting(handle->data);
+	redis_send_waiting(handle->data);
 }
 
-static void on_after_poll(uv_check_t *handle)
+static void redis_on_after_poll(uv_check_t *handle)
 {
-	send_waiting(handle->data);
+	redis_send_waiting(handle->data);
 }
 
 /* ---- answers ---- */
 
-static struct redis_command *new_load(const struct redis_command *call)
-{
-	const struct str args[] = { STR("SCRIPT"), STR("LOAD"), str_from(call->script->source) };
-	const struct redis_args pieces[] = { { args, ARRAY_LEN(args) } };
-	struct redis_command *load = redis_command_new(pieces, ARRAY_LEN(pieces));
-
-	load->script = call->script;
-	/* It has no caller to tell. */
-	load->request.is_ended = true;
-	load->request.deadline_ms = call->request.deadline_ms;
-	return load;
-}
-
-static bool has_load(const struct list *loads, const struct redis_script *script)
+static bool redis_has_load(const struct list *loads, const struct redis_script *script)
 {
 	list_for_each(link, loads) {
 		if (container_of(link, struct redis_command, request.link)->script == script)
@@ -168,29 +149,36 @@ static bool has_load(const struct list *loads, const struct redis_script *script
 }
 
 /* Every sent command was answered: loads the missing scripts and sends their calls again. */
-static void call_again(struct redis *redis)
+static void redis_call_again(struct redis *redis)
 {
 	struct list loads;
 
 	list_init(&loads);
 	list_for_each(link, &redis->unknown) {
 		struct redis_command *call = container_of(link, struct redis_command, request.link);
-		if (!has_load(&loads, call->script))
-			list_push_back(&loads, &new_load(call)->request.link);
+		if (redis_has_load(&loads, call->script))
+			continue;
+		const struct str args[] = { STR("SCRIPT"), STR("LOAD"), str_from(call->script->source) };
+		const struct redis_args pieces[] = { { args, ARRAY_LEN(args) } };
+		struct redis_command *load = redis_command_new(pieces, ARRAY_LEN(pieces));
+		load->script = call->script;
+		load->request.is_ended = true; /* it has no caller to tell */
+		load->request.deadline_ms = call->request.deadline_ms;
+		list_push_back(&loads, &load->request.link);
 	}
 	pipeline_put_back(&redis->pipeline, &redis->unknown);
 	pipeline_put_back(&redis->pipeline, &loads);
 }
 
-static void lose(void *arg, const char *event, struct str reason);
+static void redis_lose(void *arg, const char *event, struct str reason);
 
-static void on_reply(void *arg, const redisReply *reply)
+static void redis_on_reply(void *arg, const redisReply *reply)
 {
 	struct redis *redis = arg;
 	bool is_stale;
 
 	if (list_is_empty(&redis->pipeline.sent)) {
-		lose(redis, "connection to redis was lost", STR("a reply without a command"));
+		redis_lose(redis, "connection to redis was lost", STR("a reply without a command"));
 		return;
 	}
 	struct request *request = pipeline_take_answered(&redis->pipeline);
@@ -204,24 +192,24 @@ static void on_reply(void *arg, const redisReply *reply)
 	err_t err = redis_classify(command, reply, &is_stale);
 	redis->is_stale |= is_stale;
 	requests_end(&redis->requests, request, err);
-	free_command(request);
+	redis_free_command(request);
 }
 
-static void on_all_read(void *arg)
+static void redis_on_all_read(void *arg)
 {
 	struct redis *redis = arg;
 
 	if (!list_is_empty(&redis->pipeline.sent))
 		return;
 	if (redis->is_stale)
-		lose(redis, "reconnecting to redis", STR("the server became a replica"));
+		redis_lose(redis, "reconnecting to redis", STR("the server became a replica"));
 	else if (!list_is_empty(&redis->unknown))
-		call_again(redis);
+		redis_call_again(redis);
 }
 
 /* ---- up and down ---- */
 
-static void on_ready(void *arg)
+static void redis_on_ready(void *arg)
 {
 	struct redis *redis = arg;
 	const char *run_id = redis_link_run_id(redis->link);
@@ -238,7 +226,7 @@ static void on_ready(void *arg)
 		hook->changed(hook->arg);
 }
 
-static void handle_gone(void *arg)
+static void redis_handle_gone(void *arg)
 {
 	struct redis *redis = arg;
 
@@ -258,22 +246,22 @@ static void handle_gone(void *arg)
 }
 
 static const struct redis_link_handlers link_handlers = {
-	.ready = on_ready,
-	.reply = on_reply,
-	.read = on_all_read,
-	.written = send_waiting,
-	.failed = lose,
-	.closed = handle_gone,
+	.ready = redis_on_ready,
+	.reply = redis_on_reply,
+	.read = redis_on_all_read,
+	.written = redis_send_waiting,
+	.failed = redis_lose,
+	.closed = redis_handle_gone,
 };
 
-static void connect_now(struct redis *redis)
+static void redis_connect_now(struct redis *redis)
 {
 	redis->link = redis_link_new(redis->worker, &redis->uri, redis->failures, &link_handlers, redis);
 	redis->open_handles++;
 	worker_arm(redis->worker, &redis->timer, clock_mono_ms() + CONNECT_TIMEOUT_MS);
 }
 
-static void tear_down(struct redis *redis)
+static void redis_tear_down(struct redis *redis)
 {
 	if (redis->link)
 		redis_link_close(redis->link);
@@ -281,41 +269,38 @@ static void tear_down(struct redis *redis)
 	redis->is_ready = false;
 	redis->is_stale = false;
 	worker_cancel(redis->worker, &redis->timer);
-	/* NOSCRIPT means that they were not executed: they wait for the next link. */
+	/* A call that was answered with NOSCRIPT was not executed: it waits for the next link. */
 	pipeline_put_back(&redis->pipeline, &redis->unknown);
 }
 
-static bool is_power_of_two(unsigned n)
-{
-	return (n & (n - 1)) == 0;
-}
-
-static void lose(void *arg, const char *event, struct str reason)
+static void redis_lose(void *arg, const char *event, struct str reason)
 {
 	struct redis *redis = arg;
 
+	redis->failures++;
 	/* Logged for the 1st, 2nd, 4th, 8th ... failure: a server that stays away does not fill the log. */
-	if (is_power_of_two(++redis->failures))
+	if (IS_POWER_OF_TWO(redis->failures))
 		log_warn(event, LOG_TEXT("host", redis->uri.host), LOG_TEXT("port", redis->uri.port), LOG_STR("reason", reason),
 		         LOG_NUM("failures", redis->failures));
-	tear_down(redis);
+	redis_tear_down(redis);
 	worker_arm(redis->worker, &redis->timer, clock_mono_ms() + backoff_next_ms(&redis->backoff));
 	pipeline_lose(&redis->pipeline);
 }
 
-static void on_timer(struct timer *timer)
+static void redis_on_timer(struct timer *timer)
 {
 	struct redis *redis = container_of(timer, struct redis, timer);
 
 	if (!redis->link)
-		connect_now(redis);
+		redis_connect_now(redis);
 	else
-		lose(redis, "connect to redis failed", STR("timed out"));
+		redis_lose(redis, "connect to redis failed", STR("timed out"));
 }
 
-static void on_stalled(struct pipeline *pipeline)
+static void redis_on_stalled(struct pipeline *pipeline)
 {
-	lose(container_of(pipeline, struct redis, pipeline), "connection to redis was lost", STR("no reply within the timeout"));
+	redis_lose(container_of(pipeline, struct redis, pipeline), "connection to redis was lost",
+	           STR("no reply within the timeout"));
 }
 
 /* ---- the client ---- */
@@ -332,33 +317,33 @@ err_t redis_new(struct redis **out, struct worker *worker, const struct redis_op
 	redis->worker = worker;
 	requests_init(&redis->requests, worker, options->max_waiting, options->timeout_ms,
 	              options->waiting_gauge);
-	redis->requests.end = end_command;
-	redis->requests.free = free_command;
-	pipeline_init(&redis->pipeline, &redis->requests, on_stalled);
+	redis->requests.end = redis_end_command;
+	redis->requests.free = redis_free_command;
+	pipeline_init(&redis->pipeline, &redis->requests, redis_on_stalled);
 	list_init(&redis->unknown);
 	backoff_init(&redis->backoff, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
-	timer_init(&redis->timer, on_timer);
+	timer_init(&redis->timer, redis_on_timer);
 	uv_prepare_init(&worker->loop, &redis->before_poll);
 	uv_check_init(&worker->loop, &redis->after_poll);
 	redis->before_poll.data = redis->after_poll.data = redis;
-	uv_prepare_start(&redis->before_poll, on_before_poll);
-	uv_check_start(&redis->after_poll, on_after_poll);
+	uv_prepare_start(&redis->before_poll, redis_on_before_poll);
+	uv_check_start(&redis->after_poll, redis_on_after_poll);
 	redis->open_handles = 3; /* before_poll, after_poll and the one in `requests` */
-	connect_now(redis);
+	redis_connect_now(redis);
 	*out = redis;
 	return OK;
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void redis_on_handle_closed(uv_handle_t *handle)
 {
-	handle_gone(handle->data);
+	redis_handle_gone(handle->data);
 }
 
-static void on_requests_closed(uv_handle_t *handle)
+static void redis_on_requests_closed(uv_handle_t *handle)
 {
 	struct requests *requests = handle->data;
 
-	handle_gone(container_of(requests, struct redis, requests));
+	redis_handle_gone(container_of(requests, struct redis, requests));
 }
 
 void redis_close(struct redis *redis, void (*closed)(void *arg), void *arg)
@@ -367,11 +352,11 @@ void redis_close(struct redis *redis, void (*closed)(void *arg), void *arg)
 	redis->is_closing = true;
 	redis->closed = closed;
 	redis->closed_arg = arg;
-	tear_down(redis);
+	redis_tear_down(redis);
 	pipeline_close(&redis->pipeline);
-	requests_close(&redis->requests, on_requests_closed);
-	uv_close((uv_handle_t *)&redis->before_poll, on_handle_closed);
-	uv_close((uv_handle_t *)&redis->after_poll, on_handle_closed);
+	requests_close(&redis->requests, redis_on_requests_closed);
+	uv_close((uv_handle_t *)&redis->before_poll, redis_on_handle_closed);
+	uv_close((uv_handle_t *)&redis->after_poll, redis_on_handle_closed);
 }
 
 const char *redis_generation(const struct redis *redis)

@@ -6,15 +6,10 @@
 #include "base/mem.h"
 #include "base/text/decimal.h"
 
-/* Bytes around an argument: "$", 20 digits, CR LF before it and CR LF behind it. */
+/* Bytes around an argument: "$", 20 digits and CR LF before it, CR LF after it. */
 #define FRAMING 25
 
-static bool is_generation(struct str arg)
-{
-	return str_equal(arg, REDIS_GENERATION);
-}
-
-static char *put_number(char *at, char kind, size_t number)
+static char *command_put_number(char *at, char kind, size_t number)
 {
 	char digits[DECIMAL_SIZE];
 	struct str text = decimal(digits, number);
@@ -27,9 +22,9 @@ static char *put_number(char *at, char kind, size_t number)
 	return at;
 }
 
-static char *put_arg(char *at, struct str arg)
+static char *command_put_arg(char *at, struct str arg)
 {
-	at = put_number(at, '$', arg.len);
+	at = command_put_number(at, '$', arg.len);
 	if (arg.len)
 		memcpy(at, arg.ptr, arg.len);
 	at += arg.len;
@@ -38,32 +33,24 @@ static char *put_arg(char *at, struct str arg)
 	return at;
 }
 
-static size_t room_for(const struct redis_args *pieces, unsigned piece_count, size_t *count)
-{
-	size_t size = FRAMING;
-
-	*count = 0;
-	for (unsigned p = 0; p < piece_count; p++) {
-		*count += pieces[p].count;
-		for (unsigned i = 0; i < pieces[p].count; i++)
-			size += FRAMING + MAX(pieces[p].args[i].len, RUN_ID_LEN);
-	}
-	return size;
-}
-
 struct redis_command *redis_command_new(const struct redis_args *pieces, unsigned piece_count)
 {
 	static const struct str no_run_id = { "0000000000000000000000000000000000000000", RUN_ID_LEN };
-	size_t count, size = room_for(pieces, piece_count, &count);
-	struct redis_command *command = mem_alloc(sizeof(*command) + size);
+	size_t count = 0, size = FRAMING;
 
+	for (unsigned p = 0; p < piece_count; p++) {
+		count += pieces[p].count;
+		for (unsigned i = 0; i < pieces[p].count; i++)
+			size += FRAMING + MAX(pieces[p].args[i].len, RUN_ID_LEN);
+	}
 	assert(size <= UINT32_MAX);
+	struct redis_command *command = mem_alloc(sizeof(*command) + size);
 	*command = (struct redis_command){ .done = NULL };
-	char *at = put_number(command->bytes, '*', count);
+	char *at = command_put_number(command->bytes, '*', count);
 	for (unsigned p = 0; p < piece_count; p++) {
 		for (unsigned i = 0; i < pieces[p].count; i++) {
-			bool is_run_id = is_generation(pieces[p].args[i]);
-			at = put_arg(at, is_run_id ? no_run_id : pieces[p].args[i]);
+			bool is_run_id = str_equal(pieces[p].args[i], REDIS_GENERATION);
+			at = command_put_arg(at, is_run_id ? no_run_id : pieces[p].args[i]);
 			if (is_run_id)
 				command->generation_at = (uint32_t)(at - command->bytes - RUN_ID_LEN - 2);
 		}
@@ -83,20 +70,20 @@ struct str redis_command_name(const struct redis_command *command)
 	return str_cut(&rest, '\r');
 }
 
-/* The first word of errors that pass: nothing was executed, and a later try may succeed. */
+/* The first words of temporary errors: nothing was executed, and a later try may succeed. */
 static const char *const passing_errors[] = {
 	"LOADING", "MASTERDOWN", "READONLY", "OOM", "BUSY", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "NOSCRIPT",
 };
 
-static struct str first_word(const redisReply *error)
+static struct str command_first_word(const redisReply *error)
 {
 	struct str rest = str_of(error->str, error->len);
 
 	return str_cut(&rest, ' ');
 }
 
-/* Without the arguments that the server repeats in its error: they may be private. */
-static struct str without_args(const redisReply *error)
+/* The text of an error without the command's arguments, which the server repeats: they may be private. */
+static struct str command_without_args(const redisReply *error)
 {
 	const char *args = strstr(error->str, ", with args");
 
@@ -108,21 +95,21 @@ err_t redis_classify(const struct redis_command *command, const redisReply *repl
 	*is_stale = false;
 	if (reply->type != REDIS_REPLY_ERROR)
 		return OK;
-	struct str word = first_word(reply);
+	struct str word = command_first_word(reply);
 	*is_stale = str_equal(word, STR("READONLY"));
 	for (size_t i = 0; i < ARRAY_LEN(passing_errors); i++) {
 		if (!str_equal(word, str_from(passing_errors[i])))
 			continue;
 		log_warn("redis refused a command for now", LOG_STR("command", redis_command_name(command)),
-		         LOG_STR("message", without_args(reply)));
+		         LOG_STR("message", command_without_args(reply)));
 		return ERR_UNAVAILABLE;
 	}
 	log_error("redis refused a command", LOG_STR("command", redis_command_name(command)),
-	          LOG_STR("message", without_args(reply)));
+	          LOG_STR("message", command_without_args(reply)));
 	return ERR_INTERNAL;
 }
 
 bool redis_is_unknown_script(const redisReply *reply)
 {
-	return reply->type == REDIS_REPLY_ERROR && str_equal(first_word(reply), STR("NOSCRIPT"));
+	return reply->type == REDIS_REPLY_ERROR && str_equal(command_first_word(reply), STR("NOSCRIPT"));
 }

@@ -7,11 +7,11 @@
 #include "store/requests.h"
 
 /*
- * A command in the protocol's own form (RESP), and what the server's answer to
- * it means. It is formatted once, when it is given: it may wait for a
- * connection, and a call of a script may be sent again. Only the generation,
- * whose length is fixed, is filled in when the command is sent. Only redis.c
- * and redis_link.c use this.
+ * A command in the protocol's own form (RESP), and the error that the server's
+ * answer stands for. A command is formatted once, when the caller gives it: it may wait
+ * for a connection, and a call of a script may be sent again. Only the
+ * generation, whose length is fixed, is filled in when the command is sent.
+ * redis.c and redis_link.c are the only users.
  */
 
 #define RUN_ID_LEN 40
@@ -21,20 +21,20 @@ struct redis_command {
 	redis_done done; /* may be NULL */
 	void *arg;
 	const redisReply *reply; /* during `done` */
-	struct redis_script *script; /* NULL if it is none */
+	struct redis_script *script; /* NULL if the command is not a call of a script */
 	unsigned tries; /* how often the server did not know the script */
 	uint32_t generation_at; /* 0: none */
 	uint32_t len;
 	char bytes[];
 };
 
-/* A run of arguments; a command is made of several, so that callers need not copy them together. */
+/* A part of the arguments. A command is made of several parts, so that callers need not copy them into one array. */
 struct redis_args {
 	const struct str *args;
 	unsigned count;
 };
 
-/* All members but those of the formatted command are zero. Free it with mem_free(). */
+/* Sets generation_at, len and bytes; the other members are zero. Free it with mem_free(). */
 struct redis_command *redis_command_new(const struct redis_args *pieces, unsigned piece_count);
 
 /* "HGETALL", or the script's name: for logs. */

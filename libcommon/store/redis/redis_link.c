@@ -37,7 +37,7 @@ struct redis_link {
 	char run_id[RUN_ID_LEN + 1];
 };
 
-static void fail(struct redis_link *link, const char *event, struct str reason)
+static void link_fail(struct redis_link *link, const char *event, struct str reason)
 {
 	if (link->has_failed || link->is_closing)
 		return;
@@ -45,21 +45,21 @@ static void fail(struct redis_link *link, const char *event, struct str reason)
 	link->handlers->failed(link->arg, event, reason);
 }
 
-static void fail_uv(struct redis_link *link, const char *event, int error)
+static void link_fail_uv(struct redis_link *link, const char *event, int error)
 {
-	fail(link, event, str_from(uv_strerror(error)));
+	link_fail(link, event, str_from(uv_strerror(error)));
 }
 
 /* ---- writing ---- */
 
-static void on_written(uv_write_t *write, int status)
+static void link_on_written(uv_write_t *write, int status)
 {
 	struct redis_link *link = container_of(write, struct redis_link, write);
 
 	link->is_writing = false;
 	buf_clear(&link->out);
 	if (status < 0)
-		fail_uv(link, "connection to redis was lost", status);
+		link_fail_uv(link, "connection to redis was lost", status);
 	else if (!link->is_closing)
 		link->handlers->written(link->arg);
 }
@@ -84,17 +84,17 @@ bool redis_link_write(struct redis_link *link)
 		buf_clear(&link->out);
 		return true;
 	}
-	/* If the socket failed, uv_write() meets the same error and on_written() gets it. */
+	/* If the socket failed, uv_write() meets the same error and link_on_written() gets it. */
 	written = MAX(written, 0);
 	rest = uv_buf_init(link->out.ptr + written, (unsigned)link->out.len - (unsigned)written);
 	link->is_writing = true;
-	uv_write(&link->write, stream, &rest, 1, on_written);
+	uv_write(&link->write, stream, &rest, 1, link_on_written);
 	return false;
 }
 
 /* ---- reading ---- */
 
-static bool read_run_id(struct redis_link *link, struct str rest)
+static bool link_read_run_id(struct redis_link *link, struct str rest)
 {
 	while (rest.ptr) {
 		struct str line = str_cut(&rest, '\n');
@@ -107,31 +107,45 @@ static bool read_run_id(struct redis_link *link, struct str rest)
 	return false;
 }
 
-static void take_greeting(struct redis_link *link, const redisReply *reply)
+static void link_take_greeting(struct redis_link *link, const redisReply *reply)
 {
 	if (reply->type == REDIS_REPLY_ERROR)
-		fail(link, "redis refused the greeting", str_of(reply->str, reply->len));
+		link_fail(link, "redis refused the greeting", str_of(reply->str, reply->len));
 	else if (--link->greetings > 0)
 		return;
-	else if (read_run_id(link, redis_reply_str(reply)))
+	else if (link_read_run_id(link, redis_reply_str(reply)))
 		link->handlers->ready(link->arg);
 	else
-		fail(link, "redis refused the greeting", STR("INFO has no run_id"));
+		link_fail(link, "redis refused the greeting", STR("INFO has no run_id"));
 }
 
-static void read_replies(struct redis_link *link)
+static void link_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
+	struct redis_link *link = handle->data;
+	(void)suggested;
+
+	*buf = uv_buf_init(link->in, READ_SIZE);
+}
+
+static void link_on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
+{
+	struct redis_link *link = stream->data;
 	void *reply = NULL;
 
+	if (len < 0)
+		link_fail_uv(link, "connection to redis was lost", (int)len);
+	if (len <= 0)
+		return;
+	redisReaderFeed(link->reader, buf->base, (size_t)len);
 	while (!link->is_closing) {
 		if (redisReaderGetReply(link->reader, &reply) != REDIS_OK) {
-			fail(link, "connection to redis was lost", str_from(link->reader->errstr));
+			link_fail(link, "connection to redis was lost", str_from(link->reader->errstr));
 			return;
 		}
 		if (!reply)
 			break;
 		if (link->greetings > 0)
-			take_greeting(link, reply);
+			link_take_greeting(link, reply);
 		else
 			link->handlers->reply(link->arg, reply);
 		freeReplyObject(reply);
@@ -140,29 +154,9 @@ static void read_replies(struct redis_link *link)
 		link->handlers->read(link->arg);
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-	struct redis_link *link = handle->data;
-	(void)suggested;
-
-	*buf = uv_buf_init(link->in, READ_SIZE);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
-{
-	struct redis_link *link = stream->data;
-
-	if (len < 0) {
-		fail_uv(link, "connection to redis was lost", (int)len);
-	} else if (len > 0) {
-		redisReaderFeed(link->reader, buf->base, (size_t)len);
-		read_replies(link);
-	}
-}
-
 /* ---- connecting ---- */
 
-static void put_greeting(struct redis_link *link, const struct str *args, unsigned count)
+static void link_put_greeting(struct redis_link *link, const struct str *args, unsigned count)
 {
 	const struct redis_args pieces[] = { { args, count } };
 	struct redis_command *command = redis_command_new(pieces, ARRAY_LEN(pieces));
@@ -172,40 +166,34 @@ static void put_greeting(struct redis_link *link, const struct str *args, unsign
 	link->greetings++;
 }
 
-static void greet(struct redis_link *link)
+static void link_on_connected(uv_connect_t *connect, int status)
 {
+	struct redis_link *link = container_of(connect, struct redis_link, connect);
 	const struct redis_uri *uri = link->uri;
 	char db[DECIMAL_SIZE];
 
-	if (uri->user.len)
-		put_greeting(link, (struct str[]){ STR("AUTH"), buf_str(&uri->user), buf_str(&uri->password) }, 3);
-	else if (uri->password.len)
-		put_greeting(link, (struct str[]){ STR("AUTH"), buf_str(&uri->password) }, 2);
-	if (uri->db)
-		put_greeting(link, (struct str[]){ STR("SELECT"), decimal(db, uri->db) }, 2);
-	put_greeting(link, (struct str[]){ STR("PING") }, 1);
-	put_greeting(link, (struct str[]){ STR("INFO"), STR("server") }, 2);
-	(void)redis_link_write(link);
-}
-
-static void on_connected(uv_connect_t *connect, int status)
-{
-	struct redis_link *link = container_of(connect, struct redis_link, connect);
-
 	if (status < 0) {
-		fail_uv(link, "connect to redis failed", status);
+		link_fail_uv(link, "connect to redis failed", status);
 		return;
 	}
 	if (link->is_closing)
 		return;
 	uv_tcp_nodelay(&link->tcp, 1);
 	uv_tcp_keepalive(&link->tcp, 1, KEEPALIVE_S);
-	uv_read_start((uv_stream_t *)&link->tcp, on_alloc, on_read);
-	greet(link);
+	uv_read_start((uv_stream_t *)&link->tcp, link_on_alloc, link_on_read);
+	if (uri->user.len)
+		link_put_greeting(link, (struct str[]){ STR("AUTH"), buf_str(&uri->user), buf_str(&uri->password) }, 3);
+	else if (uri->password.len)
+		link_put_greeting(link, (struct str[]){ STR("AUTH"), buf_str(&uri->password) }, 2);
+	if (uri->db)
+		link_put_greeting(link, (struct str[]){ STR("SELECT"), decimal(db, uri->db) }, 2);
+	link_put_greeting(link, (struct str[]){ STR("PING") }, 1);
+	link_put_greeting(link, (struct str[]){ STR("INFO"), STR("server") }, 2);
+	(void)redis_link_write(link);
 }
 
-/* Each try takes the next address of the name. */
-static const struct addrinfo *choose(const struct addrinfo *addresses, unsigned try)
+/* Each try uses the next address of the name. */
+static const struct addrinfo *link_choose(const struct addrinfo *addresses, unsigned try)
 {
 	const struct addrinfo *chosen = addresses;
 
@@ -214,7 +202,7 @@ static const struct addrinfo *choose(const struct addrinfo *addresses, unsigned 
 	return chosen;
 }
 
-static void free_if_gone(struct redis_link *link)
+static void link_free_if_gone(struct redis_link *link)
 {
 	void (*closed)(void *arg) = link->handlers->closed;
 	void *arg = link->arg;
@@ -228,17 +216,17 @@ static void free_if_gone(struct redis_link *link)
 	closed(arg);
 }
 
-static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *addresses)
+static void link_on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *addresses)
 {
 	struct redis_link *link = container_of(lookup, struct redis_link, lookup);
 
 	link->is_looking_up = false;
 	if (!link->is_closing && status == 0)
-		status = uv_tcp_connect(&link->connect, &link->tcp, choose(addresses, link->try)->ai_addr, on_connected);
+		status = uv_tcp_connect(&link->connect, &link->tcp, link_choose(addresses, link->try)->ai_addr, link_on_connected);
 	uv_freeaddrinfo(addresses);
 	if (status < 0)
-		fail_uv(link, "connect to redis failed", status);
-	free_if_gone(link);
+		link_fail_uv(link, "connect to redis failed", status);
+	link_free_if_gone(link);
 }
 
 struct redis_link *redis_link_new(struct worker *worker, const struct redis_uri *uri, unsigned try,
@@ -260,23 +248,23 @@ struct redis_link *redis_link_new(struct worker *worker, const struct redis_uri 
 	link->tcp.data = link;
 	link->is_tcp_open = true;
 	/* Cannot fail for a parsed URI; if it did, the owner's connect timeout would end the link. */
-	link->is_looking_up = uv_getaddrinfo(&worker->loop, &link->lookup, on_looked_up, uri->host, uri->port, &hints) == 0;
+	link->is_looking_up = uv_getaddrinfo(&worker->loop, &link->lookup, link_on_looked_up, uri->host, uri->port, &hints) == 0;
 	return link;
 }
 
-static void on_tcp_closed(uv_handle_t *handle)
+static void link_on_tcp_closed(uv_handle_t *handle)
 {
 	struct redis_link *link = handle->data;
 
 	link->is_tcp_open = false;
-	free_if_gone(link);
+	link_free_if_gone(link);
 }
 
 void redis_link_close(struct redis_link *link)
 {
 	assert(!link->is_closing);
 	link->is_closing = true;
-	uv_close((uv_handle_t *)&link->tcp, on_tcp_closed);
+	uv_close((uv_handle_t *)&link->tcp, link_on_tcp_closed);
 }
 
 const char *redis_link_run_id(const struct redis_link *link)

@@ -33,7 +33,7 @@ struct redis_link *redis_link_new(struct worker *worker, const struct redis_uri 
 /* May be called from any handler. */
 void redis_link_close(struct redis_link *link);
 
-/* Of the server; valid after `ready`. */
+/* The server's run_id; valid after `ready`. */
 const char *redis_link_run_id(const struct redis_link *link);
 
 /* The buffer that redis_link_write() sends. Do not touch it while the link is writing. */

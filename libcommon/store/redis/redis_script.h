@@ -17,7 +17,7 @@ struct redis_script {
 	char sha[41];
 };
 
-/* As an argument: stands for the run_id of the server that the command will be sent to. */
+/* An argument that is replaced by the run_id of the server to which the command is sent. */
 #define REDIS_GENERATION ((struct str){ "\0generation", 11 })
 
 /* Computes `sha` at the first call. Thread: any. */

@@ -6,7 +6,7 @@
 #include "base/text/buf.h"
 #include "base/text/str.h"
 
-/* Where a Redis is and how to be let in. Internal to store. */
+/* The address of a Redis server, and the user and password for it. Internal to store. */
 struct redis_uri {
 	char host[256];
 	char port[6];
@@ -14,7 +14,7 @@ struct redis_uri {
 	unsigned db;
 };
 
-/* False if `uri` is none; nothing has to be released then. */
+/* False if `uri` is malformed; nothing has to be released then. */
 bool redis_uri_parse(struct redis_uri *out, struct str uri) __attribute__((warn_unused_result));
 void redis_uri_release(struct redis_uri *uri);
 

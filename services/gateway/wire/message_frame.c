@@ -6,9 +6,9 @@
 #include "base/text/decimal.h"
 #include "base/text/json.h"
 #include "base/text/utf8.h"
-#include "base/wire.h"
 #include "gateway/wire/message_name.h"
 #include "message/message_json.h"
+#include "rpc/protobuf_wire.h"
 
 /*
  *   JSON      {"type":"message","offset":"  17  ","message":{...}}

@@ -55,7 +55,7 @@ static void memory_is_zeroed_and_aligned_for_any_type(void **state)
 	arena_release(&owner.arena);
 }
 
-static void something_large_does_not_end_the_use_of_the_room_before_it(void **state)
+static void a_large_request_leaves_the_room_before_it_in_use(void **state)
 {
 	struct owner owner;
 	(void)state;
@@ -84,7 +84,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_room_is_used_before_the_heap),
 		cmocka_unit_test(memory_is_zeroed_and_aligned_for_any_type),
-		cmocka_unit_test(something_large_does_not_end_the_use_of_the_room_before_it),
+		cmocka_unit_test(a_large_request_leaves_the_room_before_it_in_use),
 		cmocka_unit_test(a_copy_is_terminated_and_may_be_empty),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

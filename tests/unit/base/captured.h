@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* What a piece of code writes to stdout or stderr. Between begin and end, say nothing else there. */
+/* Captures the output of code on stdout or stderr. Nothing else may write there between begin and end. */
 struct captured {
 	int fd, saved_fd, file_fd;
 	char text[16384];

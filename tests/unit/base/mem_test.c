@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 
-static void nothing_is_never_null(void **state)
+static void a_size_of_zero_never_gives_null(void **state)
 {
 	(void)state;
 	/* Through a variable: the compiler takes the header's word for it otherwise. */
@@ -81,7 +81,7 @@ static void running_out_ends_the_process_with_a_line_on_stderr(void **state)
 		_exit(0);
 	}
 	close(output[1]);
-	/* Read to the end: a sanitizer has more to say about it than the pipe holds. */
+	/* Read to the end: a sanitizer writes more than the pipe holds. */
 	size_t len = 0;
 	for (char c; read(output[0], &c, 1) == 1;)
 		if (len < sizeof(text) - 1)
@@ -89,14 +89,14 @@ static void running_out_ends_the_process_with_a_line_on_stderr(void **state)
 	close(output[0]);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	/* A sanitizer ends it with words of its own. */
+	/* A sanitizer ends the process with another message. */
 	assert_true(strstr(text, "out of memory") || strstr(text, "Sanitizer"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_is_never_null),
+		cmocka_unit_test(a_size_of_zero_never_gives_null),
 		cmocka_unit_test(zeroed_memory_is_zero),
 		cmocka_unit_test(resizing_keeps_the_content),
 		cmocka_unit_test(an_array_doubles_when_it_is_full),

@@ -84,7 +84,7 @@ static void ids_of_two_nodes_never_meet_and_follow_the_time(void **state)
 	}
 }
 
-static void raised_ids_are_above_the_floor_whoever_made_it(void **state)
+static void raised_ids_are_above_the_floor_of_any_node(void **state)
 {
 	struct msgid made, gen;
 	(void)state;
@@ -135,7 +135,7 @@ int main(void)
 		cmocka_unit_test(more_than_4096_in_a_millisecond_go_on_in_the_next),
 		cmocka_unit_test(a_clock_that_steps_back_does_not_take_the_ids_along),
 		cmocka_unit_test(ids_of_two_nodes_never_meet_and_follow_the_time),
-		cmocka_unit_test(raised_ids_are_above_the_floor_whoever_made_it),
+		cmocka_unit_test(raised_ids_are_above_the_floor_of_any_node),
 		cmocka_unit_test(a_low_floor_changes_nothing),
 		cmocka_unit_test(a_clock_before_2024_still_gives_ids_that_are_not_zero),
 	};

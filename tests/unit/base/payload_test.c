@@ -52,8 +52,8 @@ static void *read_and_let_go(void *arg)
 	return (void *)sum;
 }
 
-/* The sanitizers see a use after the free, a leak, or a read that the free does not wait for. */
-static void whichever_thread_lets_go_last_frees_it(void **state)
+/* The sanitizers report a use after the free, a leak, or a read that races with the free. */
+static void the_last_thread_to_unref_frees_it(void **state)
 {
 	pthread_t threads[4];
 	(void)state;
@@ -76,7 +76,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_payload_is_a_copy_of_its_bytes),
 		cmocka_unit_test(it_lives_until_the_last_reference_goes),
-		cmocka_unit_test(whichever_thread_lets_go_last_frees_it),
+		cmocka_unit_test(the_last_thread_to_unref_frees_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -208,7 +208,7 @@ static void ring_and_arm_in_the_past(struct timer *timer)
 	timer_arm(&wheel, timer, 0);
 }
 
-static void one_that_always_arms_in_the_past_fires_once_an_advance(void **state)
+static void a_timer_that_always_arms_in_the_past_fires_once_an_advance(void **state)
 {
 	struct alarm alarm;
 	(void)state;
@@ -326,7 +326,7 @@ static void a_million_random_timers_fire_in_the_order_of_their_deadlines(void **
 }
 
 /* At every advance exactly those have fired whose tick has come: against a look at each of them. */
-static void after_every_advance_exactly_those_due_have_fired(void **state)
+static void after_every_advance_exactly_the_due_timers_have_fired(void **state)
 {
 	enum { COUNT = 500 };
 	struct alarm alarms[COUNT];
@@ -359,11 +359,11 @@ int main(void)
 		cmocka_unit_test(a_deadline_beyond_the_whole_wheel_is_kept),
 		cmocka_unit_test(cancelling_and_moving_work_from_every_place),
 		cmocka_unit_test(a_timer_may_arm_itself_and_misses_no_turn),
-		cmocka_unit_test(one_that_always_arms_in_the_past_fires_once_an_advance),
+		cmocka_unit_test(a_timer_that_always_arms_in_the_past_fires_once_an_advance),
 		cmocka_unit_test(a_firing_timer_may_free_itself_and_one_of_the_same_tick),
 		cmocka_unit_test(a_clock_that_stands_or_goes_back_fires_nothing_new),
 		cmocka_unit_test(a_million_random_timers_fire_in_the_order_of_their_deadlines),
-		cmocka_unit_test(after_every_advance_exactly_those_due_have_fired),
+		cmocka_unit_test(after_every_advance_exactly_the_due_timers_have_fired),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

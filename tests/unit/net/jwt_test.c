@@ -120,7 +120,7 @@ static void the_example_of_rfc_7515_has_a_good_signature(void **state)
 	buf_release(&secret);
 }
 
-static void what_is_signed_is_verified_and_read_by_others(void **state)
+static void a_signed_token_is_verified_and_read_by_others(void **state)
 {
 	const struct jwt_claims claims = {
 		.uid = "alice", .expires_ms = NOW_MS + 5000, .issued_ms = NOW_MS, .is_admin = true, .id = "j\"1",
@@ -155,8 +155,8 @@ static void only_the_keys_own_algorithm_is_accepted(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(headers); i++)
 		assert_fault(headers[i], GOOD, "the token names another algorithm");
 	assert_fault("{\"alg\":\"HS256\",\"crit\":[\"exp\"]}", GOOD, "the token has critical headers");
-	assert_fault("[\"HS256\"]", GOOD, "the token's header is no JSON object");
-	assert_fault("{\"alg\":\"none\",\"alg\":\"HS256\"}", GOOD, "the token's header is no JSON object");
+	assert_fault("[\"HS256\"]", GOOD, "the token's header is not a JSON object");
+	assert_fault("{\"alg\":\"none\",\"alg\":\"HS256\"}", GOOD, "the token's header is not a JSON object");
 }
 
 static void a_payload_that_is_wrong_in_any_way_is_refused(void **state)
@@ -184,10 +184,10 @@ static void a_payload_that_is_wrong_in_any_way_is_refused(void **state)
 		{ "{\"sub\":\"alice\",\"exp\":1700000060,\"iat\":\"0\"}", "the token's iat is no time" },
 		{ "{\"sub\":\"alice\",\"exp\":1700000060,\"scope\":[\"admin\"]}", "the token's scope or jti is no text" },
 		{ "{\"sub\":\"alice\",\"exp\":1700000060,\"jti\":1}", "the token's scope or jti is no text" },
-		{ "{\"sub\":\"alice\",\"sub\":\"bob\",\"exp\":1700000060}", "the token's payload is no JSON object" },
-		{ "{\"sub\":\"alice\",\"exp\":1700000060", "the token's payload is no JSON object" },
-		{ "{\"sub\":\"al\\u0000ice\",\"exp\":1700000060}", "the token's payload is no JSON object" },
-		{ "7", "the token's payload is no JSON object" },
+		{ "{\"sub\":\"alice\",\"sub\":\"bob\",\"exp\":1700000060}", "the token's payload is not a JSON object" },
+		{ "{\"sub\":\"alice\",\"exp\":1700000060", "the token's payload is not a JSON object" },
+		{ "{\"sub\":\"al\\u0000ice\",\"exp\":1700000060}", "the token's payload is not a JSON object" },
+		{ "7", "the token's payload is not a JSON object" },
 	};
 
 	(void)state;
@@ -254,7 +254,7 @@ static void no_byte_of_a_token_can_be_changed_left_out_or_added(void **state)
 	buf_release(&changed);
 }
 
-static void what_is_no_token_is_refused(void **state)
+static void a_text_that_is_no_token_is_refused(void **state)
 {
 	static const char *const texts[] = { "", ".", "..", "...", "a.b", "a.b.c.d", ".b.c", "a..c", "a.b.", "alice" };
 	struct jwt_claims claims;
@@ -292,7 +292,7 @@ static void a_token_of_another_key_is_refused_and_a_short_key_too(void **state)
 	buf_release(&token);
 }
 
-static void an_id_is_of_what_is_signed_and_not_of_the_signature(void **state)
+static void a_token_id_hashes_the_signed_part_and_not_the_signature(void **state)
 {
 	/* The start of: printf %s TOKEN_UP_TO_ITS_LAST_DOT | sha256sum */
 	static const unsigned char expected[JWT_TOKEN_ID_BYTES] = {
@@ -361,15 +361,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_token_gives_its_claims),
 		cmocka_unit_test(the_example_of_rfc_7515_has_a_good_signature),
-		cmocka_unit_test(what_is_signed_is_verified_and_read_by_others),
+		cmocka_unit_test(a_signed_token_is_verified_and_read_by_others),
 		cmocka_unit_test(only_the_keys_own_algorithm_is_accepted),
 		cmocka_unit_test(a_payload_that_is_wrong_in_any_way_is_refused),
 		cmocka_unit_test(only_the_whole_word_admin_makes_an_admin),
 		cmocka_unit_test(an_id_that_is_too_long_counts_as_none),
 		cmocka_unit_test(no_byte_of_a_token_can_be_changed_left_out_or_added),
-		cmocka_unit_test(what_is_no_token_is_refused),
+		cmocka_unit_test(a_text_that_is_no_token_is_refused),
 		cmocka_unit_test(a_token_of_another_key_is_refused_and_a_short_key_too),
-		cmocka_unit_test(an_id_is_of_what_is_signed_and_not_of_the_signature),
+		cmocka_unit_test(a_token_id_hashes_the_signed_part_and_not_the_signature),
 		cmocka_unit_test(the_token_is_taken_from_a_bearer_header_only),
 		cmocka_unit_test(several_threads_may_use_one_key),
 	};

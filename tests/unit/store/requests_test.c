@@ -124,7 +124,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void what_is_not_sent_in_time_was_not_executed(void **state)
+static void a_request_not_sent_in_time_ends_as_not_executed(void **state)
 {
 	struct ask first = { 0 }, second = { 0 };
 	(void)state;
@@ -141,7 +141,7 @@ static void what_is_not_sent_in_time_was_not_executed(void **state)
 	assert_int_equal(f.stalls, 0);
 }
 
-static void what_was_sent_is_ended_in_time_and_its_late_answer_passes_by(void **state)
+static void a_sent_request_ends_in_time_and_its_late_answer_is_dropped(void **state)
 {
 	struct ask slow = { 0 }, behind = { 0 }, quick = { 0 };
 	(void)state;
@@ -183,7 +183,7 @@ static void a_connection_on_which_nothing_is_answered_stalls(void **state)
 	assert_int_equal(f.stalls, 1);
 }
 
-static void what_waited_out_an_outage_does_not_stall_the_new_connection(void **state)
+static void requests_that_waited_out_an_outage_do_not_stall_the_new_connection(void **state)
 {
 	struct ask old = { 0 }, young = { 0 };
 	(void)state;
@@ -200,7 +200,7 @@ static void what_waited_out_an_outage_does_not_stall_the_new_connection(void **s
 	assert_ended(&young, OK, 1);
 }
 
-static void what_is_over_the_limit_is_ended_on_a_later_turn(void **state)
+static void a_request_over_the_limit_ends_on_a_later_turn(void **state)
 {
 	struct ask asks[6] = { 0 };
 	(void)state;
@@ -217,7 +217,7 @@ static void what_is_over_the_limit_is_ended_on_a_later_turn(void **state)
 	assert_ended(&asks[3], ERR_UNAVAILABLE, 1);
 }
 
-static void what_is_put_back_goes_before_what_waits(void **state)
+static void requests_put_back_go_before_waiting_ones(void **state)
 {
 	struct ask first = { 0 }, second = { 0 }, third = { 0 };
 	struct list again;
@@ -239,7 +239,7 @@ static void what_is_put_back_goes_before_what_waits(void **state)
 	assert_ptr_equal(answer_next(), &third);
 }
 
-static void moving_what_waits_keeps_its_time(void **state)
+static void moved_requests_keep_their_deadlines(void **state)
 {
 	struct pipeline homeless;
 	struct ask asks[2] = { 0 };
@@ -260,7 +260,7 @@ static void moving_what_waits_keeps_its_time(void **state)
 	assert_ended(&asks[1], ERR_UNAVAILABLE, 1);
 }
 
-static void closing_ends_all_once(void **state)
+static void closing_ends_every_request_once(void **state)
 {
 	struct ask sent = { 0 }, late = { 0 }, waiting = { 0 };
 	(void)state;
@@ -283,14 +283,16 @@ static void closing_ends_all_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_is_not_sent_in_time_was_not_executed, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_was_sent_is_ended_in_time_and_its_late_answer_passes_by, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_request_not_sent_in_time_ends_as_not_executed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_sent_request_ends_in_time_and_its_late_answer_is_dropped, set_up,
+		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_connection_on_which_nothing_is_answered_stalls, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_waited_out_an_outage_does_not_stall_the_new_connection, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_is_over_the_limit_is_ended_on_a_later_turn, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_is_put_back_goes_before_what_waits, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(moving_what_waits_keeps_its_time, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(closing_ends_all_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(requests_that_waited_out_an_outage_do_not_stall_the_new_connection,
+		                                set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_request_over_the_limit_ends_on_a_later_turn, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(requests_put_back_go_before_waiting_ones, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(moved_requests_keep_their_deadlines, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(closing_ends_every_request_once, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,7 +81,7 @@ static void write_file(const char *content, size_t len)
 	fclose(file);
 }
 
-/* Loads; what went to stderr is in errors.text. The argv stays for a reload. */
+/* Loads. The output on stderr is in errors.text. `argv` stays valid for a reload. */
 static err_t load(char **argv)
 {
 	int argc = 0;
@@ -311,7 +311,7 @@ static void a_wrong_command_line_is_refused(void **state)
 		                    cases[i].sentence);
 }
 
-static void what_has_no_fallback_must_be_given(void **state)
+static void an_option_without_a_fallback_must_be_given(void **state)
 {
 	(void)state;
 	assert_refused_with(load(ARGS("--internal.listen=a:1")),
@@ -403,7 +403,7 @@ static void version_and_markdown_are_printed(void **state)
 	assert_non_null(strstr(output.text, "| `node.name` | `SKEIN_NODE_NAME` | text, 1 to 64 bytes | required | "));
 }
 
-static void migrate_is_asked_for_by_its_word_where_there_is_something_to_migrate(void **state)
+static void migrate_is_a_word_of_programs_with_migrations_only(void **state)
 {
 	static const struct config_table other = { "other", "It does not.", options, ARRAY_LEN(options), false };
 	(void)state;
@@ -418,7 +418,7 @@ static void migrate_is_asked_for_by_its_word_where_there_is_something_to_migrate
 	assert_refused_with(err, "there is no option \"--migrate\"");
 }
 
-static void a_reload_changes_what_may_change_and_tells_the_rest(void **state)
+static void a_reload_changes_reloadable_options_and_logs_the_others(void **state)
 {
 	struct captured log;
 	(void)state;
@@ -473,13 +473,13 @@ int main(void)
 		cmocka_unit_test(the_file_knows_comments_blanks_and_quotes),
 		cmocka_unit_test(hostile_files_are_refused),
 		cmocka_unit_test(a_wrong_command_line_is_refused),
-		cmocka_unit_test(what_has_no_fallback_must_be_given),
+		cmocka_unit_test(an_option_without_a_fallback_must_be_given),
 		cmocka_unit_test(a_wrong_environment_variable_is_named_and_strange_ones_are_ignored),
 		cmocka_unit_test(a_secret_is_never_shown),
 		cmocka_unit_test(help_is_a_table_of_all_options_in_columns),
 		cmocka_unit_test(version_and_markdown_are_printed),
-		cmocka_unit_test(migrate_is_asked_for_by_its_word_where_there_is_something_to_migrate),
-		cmocka_unit_test(a_reload_changes_what_may_change_and_tells_the_rest),
+		cmocka_unit_test(migrate_is_a_word_of_programs_with_migrations_only),
+		cmocka_unit_test(a_reload_changes_reloadable_options_and_logs_the_others),
 		cmocka_unit_test(a_reload_that_fails_changes_nothing),
 	};
 	return cmocka_run_group_tests(tests, make_file, remove_file);

@@ -187,7 +187,7 @@ static int lines_waiting(void)
 	return count;
 }
 
-static void one_place_writes_a_burst_a_second_and_tells_the_rest(void **state)
+static void one_place_writes_a_burst_a_second_and_counts_the_rest(void **state)
 {
 	(void)state;
 	repeat(LOG_BURST + 30);
@@ -313,7 +313,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(values_are_quoted_only_where_they_must_be, start, stop),
 		cmocka_unit_test_setup_teardown(no_value_can_break_the_json_or_forge_a_line, start, stop),
 		cmocka_unit_test_setup_teardown(below_the_level_nothing_is_written_or_evaluated, start, stop),
-		cmocka_unit_test_setup_teardown(one_place_writes_a_burst_a_second_and_tells_the_rest, start, stop),
+		cmocka_unit_test_setup_teardown(one_place_writes_a_burst_a_second_and_counts_the_rest, start, stop),
 		cmocka_unit_test_setup_teardown(a_long_value_is_cut_between_characters, start, stop),
 		cmocka_unit_test_setup_teardown(fields_that_do_not_fit_are_left_out_whole, start, stop),
 		cmocka_unit_test_setup_teardown(errno_is_left_alone, start, stop),

@@ -167,7 +167,7 @@ static void the_process_tells_about_itself(void **state)
 	close(fd);
 }
 
-/* What a scraper's parser would refuse: a line that is neither a comment nor `name{labels} number`. */
+/* A line that a scraper's parser would refuse: neither a comment nor `name{labels} number`. */
 static void every_line_is_a_comment_or_a_sample(void **state)
 {
 	struct str rest = str_from(all_text());

@@ -51,7 +51,7 @@ static void any_bytes_come_back_as_they_were(void **state)
 	}
 }
 
-static void what_is_not_exactly_base64url_is_refused_and_leaves_no_trace(void **state)
+static void anything_but_exact_base64url_is_refused_and_leaves_no_trace(void **state)
 {
 	static const char *const wrong[] = {
 		"A", "AAAAA", "Zg==", "Zm8=", "Zm9v\n", " Zm9v", "Zm+v", "Zm/v", "Zm9v.", "Zh", "Zm9", "Zn",
@@ -76,7 +76,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_vectors_of_the_rfc),
 		cmocka_unit_test(any_bytes_come_back_as_they_were),
-		cmocka_unit_test(what_is_not_exactly_base64url_is_refused_and_leaves_no_trace),
+		cmocka_unit_test(anything_but_exact_base64url_is_refused_and_leaves_no_trace),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 
 #include "base/text/buf.h"
 
-static void an_empty_one_has_text_and_can_be_released_twice(void **state)
+static void an_empty_buffer_has_text_and_can_be_released_twice(void **state)
 {
 	struct buf buf = { 0 };
 	(void)state;
@@ -123,7 +123,7 @@ static void taking_leaves_an_empty_buffer_and_a_terminated_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_empty_one_has_text_and_can_be_released_twice),
+		cmocka_unit_test(an_empty_buffer_has_text_and_can_be_released_twice),
 		cmocka_unit_test(appending_keeps_all_that_was_appended),
 		cmocka_unit_test(each_kind_is_written_as_it_reads),
 		cmocka_unit_test(printing_grows_as_far_as_needed),

@@ -91,7 +91,7 @@ static void conversation_ids_are_taken_apart(void **state)
 	assert_true(str_equal(c.first, STR("live")) && c.second.len == 0);
 }
 
-static void what_is_no_conversation_id_is_refused(void **state)
+static void a_malformed_conversation_id_is_refused(void **state)
 {
 	static const char *const bad[] = {
 		"", ":", "u", "u:", "u::", "u:a", "u:a:", "u::b", "u:b:a", "u:a:b:c", "u:a b:c", "g:", "g:a:b", "g",
@@ -143,7 +143,7 @@ int main(void)
 		cmocka_unit_test(the_platforms_are_the_contracts),
 		cmocka_unit_test(a_name_has_1_to_128_characters_and_no_controls),
 		cmocka_unit_test(conversation_ids_are_taken_apart),
-		cmocka_unit_test(what_is_no_conversation_id_is_refused),
+		cmocka_unit_test(a_malformed_conversation_id_is_refused),
 		cmocka_unit_test(a_one_to_one_id_is_the_same_from_both_sides),
 		cmocka_unit_test(the_peer_is_the_other_or_oneself),
 	};

@@ -53,7 +53,7 @@ static void assert_complaint(const char *detail)
 	error = (struct json_error){ 0 };
 }
 
-static void what_is_not_one_json_object_is_refused(void **state)
+static void anything_but_one_json_object_is_refused(void **state)
 {
 	static const struct {
 		const char *text, *detail;
@@ -101,7 +101,7 @@ static void a_key_given_twice_is_named(void **state)
 	(void)state;
 	assert_refused(read_text("{\"uid\":1,\"uid\":2}"), "uid", "uid is given twice (byte 14)");
 	assert_refused(read_text("{\"to\":{\"user\":\"a\" , \"user\" :\"b\"}}"), "user", "user is given twice");
-	/* Escapes do not hide it; a name that is none is not repeated to anybody. */
+	/* Escapes do not hide a repeated key. A key that is not an identifier is not shown. */
 	assert_refused(read_text("{\"a\":1,\"\\u0061\":2}"), "", "a key is given twice");
 	assert_refused(read_text("{\"a b\":1,\"a b\":2}"), "", "a key is given twice");
 	json_decref(read_good("{\"a\":{\"x\":1},\"b\":{\"x\":1}}"));
@@ -263,7 +263,7 @@ static void each_wrong_type_is_named(void **state)
 	}
 }
 
-static void what_is_out_of_range_names_the_range(void **state)
+static void a_value_out_of_range_is_refused_with_the_range(void **state)
 {
 	json_t *root = read_good("{\"x\":501}");
 	(void)state;
@@ -306,7 +306,7 @@ static void identifiers_and_names_are_checked(void **state)
 	json_decref(root);
 }
 
-static void the_first_error_stays_and_what_follows_reads_nothing(void **state)
+static void the_first_error_stays_and_later_reads_return_nothing(void **state)
 {
 	json_t *root = read_good("{\"a\":1,\"b\":\"text\",\"n\":7}");
 	(void)state;
@@ -358,7 +358,7 @@ static void a_failure_of_the_callers_own_is_kept_like_the_others(void **state)
 	assert_int_equal(strlen(error.detail), sizeof(error.detail) - 1);
 }
 
-/* Whatever comes in, there is an object or a complaint that can be shown. The sanitizers watch. */
+/* Every input gives an object or a sentence that can be shown. The sanitizers watch. */
 static void damaged_documents_are_read_or_refused_with_a_sentence(void **state)
 {
 	static const char good[] =
@@ -397,7 +397,7 @@ static void damaged_documents_are_read_or_refused_with_a_sentence(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_not_one_json_object_is_refused),
+		cmocka_unit_test(anything_but_one_json_object_is_refused),
 		cmocka_unit_test(a_key_given_twice_is_named),
 		cmocka_unit_test(a_number_that_no_type_holds_is_named_by_its_field),
 		cmocka_unit_test(nesting_ends_at_the_limit),
@@ -406,9 +406,9 @@ int main(void)
 		cmocka_unit_test(an_absent_optional_field_is_empty_and_null_is_absent),
 		cmocka_unit_test(an_absent_required_field_is_an_error),
 		cmocka_unit_test(each_wrong_type_is_named),
-		cmocka_unit_test(what_is_out_of_range_names_the_range),
+		cmocka_unit_test(a_value_out_of_range_is_refused_with_the_range),
 		cmocka_unit_test(identifiers_and_names_are_checked),
-		cmocka_unit_test(the_first_error_stays_and_what_follows_reads_nothing),
+		cmocka_unit_test(the_first_error_stays_and_later_reads_return_nothing),
 		cmocka_unit_test(a_field_of_an_inner_object_is_named_by_its_path),
 		cmocka_unit_test(a_failure_of_the_callers_own_is_kept_like_the_others),
 		cmocka_unit_test(damaged_documents_are_read_or_refused_with_a_sentence),

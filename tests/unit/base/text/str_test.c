@@ -47,6 +47,25 @@ static void starts_with_looks_at_the_beginning_only(void **state)
 	assert_false(str_starts_with(STR("a Bearer "), STR("Bearer ")));
 }
 
+static void letters_may_be_equal_in_any_case(void **state)
+{
+	(void)state;
+	assert_true(str_equal_ignoring_case(STR("Content-Length"), STR("cONTENT-lENGTH")));
+	assert_true(str_equal_ignoring_case(STR(""), str_of(NULL, 0)));
+	assert_false(str_equal_ignoring_case(STR("Host"), STR("Hos")));
+	assert_false(str_equal_ignoring_case(STR("Host"), STR("Port")));
+	assert_false(str_equal_ignoring_case(STR("[a]"), STR("{a}")));
+}
+
+static void trimming_takes_blanks_off_both_ends_only(void **state)
+{
+	(void)state;
+	assert_true(str_equal(str_trim(STR(" \t a b\t\r")), STR("a b")));
+	assert_true(str_equal(str_trim(STR("ab")), STR("ab")));
+	assert_int_equal(str_trim(STR(" \t\r ")).len, 0);
+	assert_int_equal(str_trim(str_of(NULL, 0)).len, 0);
+}
+
 static void cutting_walks_through_all_parts_the_empty_ones_too(void **state)
 {
 	static const char *const parts[] = { "a", "", "bc", "" };
@@ -172,6 +191,8 @@ int main(void)
 		cmocka_unit_test(equal_compares_bytes_and_length),
 		cmocka_unit_test(order_is_bytewise_and_a_prefix_comes_first),
 		cmocka_unit_test(starts_with_looks_at_the_beginning_only),
+		cmocka_unit_test(letters_may_be_equal_in_any_case),
+		cmocka_unit_test(trimming_takes_blanks_off_both_ends_only),
 		cmocka_unit_test(cutting_walks_through_all_parts_the_empty_ones_too),
 		cmocka_unit_test(a_copy_has_a_terminator_and_its_own_memory),
 		cmocka_unit_test(copying_into_a_place_too_small_leaves_it_empty),

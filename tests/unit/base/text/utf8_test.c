@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/macros.h"
 #include "base/text/utf8.h"
 
 static void every_code_point_but_the_surrogates_is_valid(void **state)
@@ -72,6 +73,23 @@ static void nothing_and_plain_text_are_valid(void **state)
 	assert_int_equal(utf8_first(str_of(NULL, 0), &code_point), 0);
 }
 
+static void a_text_is_cut_between_characters(void **state)
+{
+	/* Characters of 1, 2, 3 and 4 bytes begin at 0, 1, 3 and 6. */
+	const struct str text = STR("a\xc3\xa9\xe6\x90\x9c\xf0\x9f\x98\x80");
+	static const size_t expected[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10 };
+	(void)state;
+
+	for (size_t max = 0; max < ARRAY_LEN(expected); max++) {
+		struct str cut = utf8_cut(text, max);
+		assert_ptr_equal(cut.ptr, text.ptr);
+		assert_int_equal(cut.len, expected[max]);
+	}
+	assert_int_equal(utf8_cut(str_of(NULL, 0), 4).len, 0);
+	/* A run of continuation bytes is not UTF-8: little of it is lost. */
+	assert_int_equal(utf8_cut(STR("\x80\x80\x80\x80\x80\x80\x80\x80"), 6).len, 3);
+}
+
 static void length_counts_code_points(void **state)
 {
 	(void)state;
@@ -101,6 +119,7 @@ int main(void)
 		cmocka_unit_test(every_code_point_but_the_surrogates_is_valid),
 		cmocka_unit_test(broken_sequences_are_refused_wherever_they_stand),
 		cmocka_unit_test(nothing_and_plain_text_are_valid),
+		cmocka_unit_test(a_text_is_cut_between_characters),
 		cmocka_unit_test(length_counts_code_points),
 		cmocka_unit_test(controls_are_known_in_both_blocks),
 	};

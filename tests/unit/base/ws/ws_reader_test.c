@@ -19,7 +19,7 @@ static const struct ws_reader_rules from_server = { .sender = WS_SERVER, .max_me
 static const struct ws_reader_rules from_client = { .sender = WS_CLIENT, .max_message = MAX_MESSAGE };
 static const unsigned char mask[WS_MASK_LEN] = { 0xa1, 0x5c, 0x00, 0xff };
 
-/* What a stream of bytes comes to: "text(hi) ping(p) close(4001,bye) ". */
+/* The events of a stream of bytes as a text: "text(hi) ping(p) close(4001,bye) ". */
 static void tell(struct buf *out, enum ws_event event, const struct ws_message *message)
 {
 	static const char *const names[] = { "nothing", "text", "binary", "ping", "pong", "close", "violation" };
@@ -49,7 +49,7 @@ static void feed(struct ws_reader *reader, const char *bytes, size_t len, struct
 	buf_release(&piece);
 }
 
-/* The same comes of the bytes in one piece, in two at every split point, and in pieces of every length. */
+/* The events are the same for one piece, for two pieces at every split point, and for pieces of every length. */
 static void expect(const struct ws_reader_rules *rules, struct str bytes, const char *events)
 {
 	for (size_t split = 0; split <= bytes.len; split++) {
@@ -84,7 +84,7 @@ static void put_frame(struct buf *out, unsigned char first, const char *payload)
 	out->ptr[start] = (char)first;
 }
 
-static void what_a_server_sends_is_the_same_however_it_is_cut(void **state)
+static void a_servers_frames_are_read_alike_however_they_are_cut(void **state)
 {
 	(void)state;
 	EXPECT_OF_SERVER("\x81\x02hi\x82\x02\xff\xfe\x89\x01p\x8a\x00\x81\x00" CLOSE_4001,
@@ -105,7 +105,7 @@ static void fragments_become_one_message_and_control_frames_may_stand_between_th
 	EXPECT_OF_SERVER("\x01\x01\xc3\x80\x01\xa9", "text(\xc3\xa9) ");
 }
 
-static void what_a_client_sends_is_unmasked_however_it_is_cut(void **state)
+static void a_clients_frames_are_unmasked_however_they_are_cut(void **state)
 {
 	struct buf bytes = { 0 };
 
@@ -158,7 +158,7 @@ static void a_client_must_mask_and_a_server_must_not(void **state)
 	EXPECT_OF_SERVER("\x89\x80mask", "violation(1002,a server's frame is masked) ");
 }
 
-static void a_frame_that_must_not_be_is_refused_and_nothing_is_read_after_it(void **state)
+static void a_forbidden_frame_is_refused_and_nothing_is_read_after_it(void **state)
 {
 #define AND_MORE "\x81\x02hi" CLOSE_4001
 	(void)state;
@@ -181,7 +181,7 @@ static void a_frame_that_must_not_be_is_refused_and_nothing_is_read_after_it(voi
 	EXPECT_OF_SERVER("\x01\x01\xc3\x80\x00" AND_MORE, "violation(1007,a text is not UTF-8) ");
 }
 
-static void a_close_frame_ends_the_stream_and_says_only_what_may_be_said(void **state)
+static void a_close_frame_ends_the_stream_and_is_checked(void **state)
 {
 	static const uint16_t bad[] = { 0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535 };
 	static const uint16_t good[] = { 1000, 1001, 1003, 1007, 1009, 1014, 3000, 4001, 4999 };
@@ -203,7 +203,7 @@ static void a_close_frame_ends_the_stream_and_says_only_what_may_be_said(void **
 	}
 }
 
-/* Which byte shows it, counted from 1; 0 if none does. */
+/* The number of the byte at which the input is refused, from 1; 0 if it is not refused. */
 static size_t refused_at(const struct ws_reader_rules *rules, struct str bytes)
 {
 	struct ws_reader reader = { .rules = rules };
@@ -251,7 +251,7 @@ static void a_message_is_bounded_over_all_its_fragments(void **state)
 	buf_release(&out);
 }
 
-static void memory_follows_what_came_and_none_is_held_at_rest(void **state)
+static void memory_follows_the_bytes_received_and_none_is_held_at_rest(void **state)
 {
 	struct ws_reader reader = { .rules = &from_server };
 	struct buf out = { 0 };
@@ -282,16 +282,16 @@ static void memory_follows_what_came_and_none_is_held_at_rest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_a_server_sends_is_the_same_however_it_is_cut),
+		cmocka_unit_test(a_servers_frames_are_read_alike_however_they_are_cut),
 		cmocka_unit_test(fragments_become_one_message_and_control_frames_may_stand_between_them),
-		cmocka_unit_test(what_a_client_sends_is_unmasked_however_it_is_cut),
+		cmocka_unit_test(a_clients_frames_are_unmasked_however_they_are_cut),
 		cmocka_unit_test(each_form_of_a_length_is_read_and_a_longer_one_than_needed_refused),
 		cmocka_unit_test(a_client_must_mask_and_a_server_must_not),
-		cmocka_unit_test(a_frame_that_must_not_be_is_refused_and_nothing_is_read_after_it),
-		cmocka_unit_test(a_close_frame_ends_the_stream_and_says_only_what_may_be_said),
+		cmocka_unit_test(a_forbidden_frame_is_refused_and_nothing_is_read_after_it),
+		cmocka_unit_test(a_close_frame_ends_the_stream_and_is_checked),
 		cmocka_unit_test(a_violation_is_refused_at_the_byte_that_shows_it),
 		cmocka_unit_test(a_message_is_bounded_over_all_its_fragments),
-		cmocka_unit_test(memory_follows_what_came_and_none_is_held_at_rest),
+		cmocka_unit_test(memory_follows_the_bytes_received_and_none_is_held_at_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

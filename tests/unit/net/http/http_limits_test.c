@@ -104,7 +104,7 @@ static void headers_that_two_readers_could_read_differently_are_refused(void **s
 	}
 }
 
-static void what_is_not_http_is_refused(void **state)
+static void a_request_that_is_not_http_is_refused(void **state)
 {
 	static const char *const requests[] = {
 		"GET /echo HTTP/1.1\r\n\r\n", /* no Host */
@@ -173,7 +173,7 @@ static void a_long_target_within_the_limit_is_served(void **state)
 	buf_release(&request);
 }
 
-static void whoever_drips_or_sleeps_is_dropped_at_the_deadline(void **state)
+static void a_client_that_drips_or_sleeps_is_dropped_at_the_deadline(void **state)
 {
 	static const char *const beginnings[] = {
 		"", /* nothing at all: the next byte is the first of the request line */
@@ -288,10 +288,10 @@ int main(void)
 		TEST(a_chunked_body_is_joined_up_to_the_limit_and_refused_over_it),
 		TEST(an_endless_chunked_body_ends_the_connection),
 		TEST(headers_that_two_readers_could_read_differently_are_refused),
-		TEST(what_is_not_http_is_refused),
+		TEST(a_request_that_is_not_http_is_refused),
 		TEST(headers_that_are_too_large_are_431),
 		TEST(a_long_target_within_the_limit_is_served),
-		TEST(whoever_drips_or_sleeps_is_dropped_at_the_deadline),
+		TEST(a_client_that_drips_or_sleeps_is_dropped_at_the_deadline),
 		TEST(connections_of_one_address_are_capped),
 		TEST(broken_requests_break_nothing),
 	};

@@ -27,7 +27,7 @@ static void echo(struct http_request *request, void *arg)
 	http_respond_json(request, 200, &body);
 }
 
-/* Says what it was asked: "method|path|route|thing|part|q|address". */
+/* Answers with the parts of the request: "method|path|route|thing|part|q|address". */
 static void describe(struct http_request *request, void *arg)
 {
 	struct str q = http_request_query(request, "q");
@@ -49,7 +49,7 @@ struct named_call {
 static const struct named_call member_role = { "member role" }, member_remove = { "member remove" },
 			       group_patch = { "group patch" };
 
-/* Says which call of the table it serves: "name|gid|uid|body". */
+/* Answers with the name of its call in the table: "name|gid|uid|body". */
 static void dispatch(struct http_request *request, void *arg)
 {
 	const struct named_call *call = http_request_call(request);

@@ -123,7 +123,7 @@ static void assert_allows(const char *path, const char *methods)
 	buf_release(&allowed);
 }
 
-static void a_known_path_with_another_method_names_those_that_it_has(void **state)
+static void a_known_path_with_another_method_names_the_allowed_ones(void **state)
 {
 	(void)state;
 	assert_refuses("PUT", "/v1/users/me", ERR_METHOD_NOT_ALLOWED);
@@ -219,7 +219,7 @@ int main(void)
 		cmocka_unit_test(head_is_served_by_get),
 		cmocka_unit_test(the_first_of_two_routes_that_match_wins),
 		cmocka_unit_test(a_path_that_differs_in_anything_is_not_found),
-		cmocka_unit_test(a_known_path_with_another_method_names_those_that_it_has),
+		cmocka_unit_test(a_known_path_with_another_method_names_the_allowed_ones),
 		cmocka_unit_test(a_parameter_is_known_by_its_name),
 		cmocka_unit_test(a_target_splits_into_path_and_query),
 		cmocka_unit_test(decoding_accepts_utf8_only_and_nothing_half_encoded),

@@ -276,7 +276,7 @@ static void a_request_outlives_its_client_until_it_is_answered(void **state)
 	assert_problem("GET /nothing HTTP/1.1\r\n" HOST "\r\n", 404, "not_found", NULL);
 }
 
-static void problems_say_what_and_where(void **state)
+static void a_problem_names_the_error_and_the_field(void **state)
 {
 	struct reply reply;
 
@@ -346,7 +346,7 @@ static void stop_listening(struct task *task)
 	uv_sem_post(&rig->step_done);
 }
 
-static void a_server_that_stops_listening_finishes_what_it_has(void **state)
+static void a_server_that_stops_listening_finishes_its_requests(void **state)
 {
 	struct reply reply;
 	int fd = http_connect(rig->port);
@@ -397,7 +397,7 @@ static void closing_does_not_wait_for_a_client_that_reads_nothing(void **state)
 	close(fd);
 }
 
-static void a_port_is_shared_only_by_those_who_say_so(void **state)
+static void a_port_is_shared_only_on_request(void **state)
 {
 	struct http_server *servers[2] = { NULL, NULL }, *third = NULL;
 	struct http_server_options options = rig->options;
@@ -445,14 +445,14 @@ int main(void)
 		TEST(put_patch_and_delete_take_bodies_announced_and_chunked),
 		TEST(a_known_path_with_parameters_and_another_method_is_405_with_allow),
 		TEST(a_request_outlives_its_client_until_it_is_answered),
-		TEST(problems_say_what_and_where),
+		TEST(a_problem_names_the_error_and_the_field),
 		TEST(a_problem_in_a_buffer_is_one_json_object),
 		TEST(every_answer_is_told_to_finished),
-		TEST(a_server_that_stops_listening_finishes_what_it_has),
+		TEST(a_server_that_stops_listening_finishes_its_requests),
 		TEST(closing_lets_the_last_answer_out),
 		cmocka_unit_test_setup_teardown(closing_does_not_wait_for_a_client_that_reads_nothing,
 		                                http_rig_start_patient, http_rig_stop),
-		TEST(a_port_is_shared_only_by_those_who_say_so),
+		TEST(a_port_is_shared_only_on_request),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@
 
 #define RUNS 64
 
-/* A dependency that does what the test says: the test is told of each run and ends it when it likes. */
+/* A dependency under the test's control: the test learns of each run and ends it. */
 struct dependency {
 	uv_sem_t started;
 	uv_mutex_t lock;
@@ -53,7 +53,7 @@ static void always_there(struct readiness_run *run, void *arg)
 	readiness_done(run, OK);
 }
 
-/* Ends what the test did not end: the server is gone by then. */
+/* Ends the runs that the test did not end; the server is gone by then. */
 static void on_closed(void *arg)
 {
 	struct fixture *f = arg;
@@ -164,7 +164,7 @@ static void assert_ready(struct fixture *f, int status, const char *body)
 #define TIMED_OUT "{\"ready\":false,\"draining\":false,\"checks\":{\"postgres\":\"ERR_TIMEOUT\",\"redis\":\"ok\"}}"
 #define DRAINING "{\"ready\":false,\"draining\":true,\"checks\":{\"postgres\":\"ok\",\"redis\":\"ok\"}}"
 
-static void readiness_follows_what_the_dependency_answers(void **state)
+static void readiness_follows_the_answers_of_the_dependency(void **state)
 {
 	struct fixture *f = *state;
 
@@ -193,7 +193,7 @@ static void a_check_that_does_not_end_counts_as_failed_and_its_late_end_changes_
 	assert_ready(f, 200, READY);
 }
 
-static void a_service_that_drains_is_not_ready(void **state)
+static void a_draining_service_is_not_ready(void **state)
 {
 	struct fixture *f = *state;
 
@@ -203,7 +203,7 @@ static void a_service_that_drains_is_not_ready(void **state)
 	assert_ready(f, 503, DRAINING);
 }
 
-static void nothing_is_asked_any_more_for_a_service_that_drains(void **state)
+static void no_check_is_started_for_a_draining_service(void **state)
 {
 	struct fixture *f = *state;
 	const struct timespec rounds = { .tv_sec = 3 * READINESS_INTERVAL_MS / 1000, .tv_nsec = 500000000 };
@@ -214,7 +214,7 @@ static void nothing_is_asked_any_more_for_a_service_that_drains(void **state)
 	uv_mutex_lock(&f->dependency.lock);
 	int made = f->dependency.made;
 	uv_mutex_unlock(&f->dependency.lock);
-	nanosleep(&rounds, NULL); /* for what must not come there is no event */
+	nanosleep(&rounds, NULL); /* no event tells that a run did not come */
 	uv_mutex_lock(&f->dependency.lock);
 	assert_int_equal(f->dependency.made, made);
 	uv_mutex_unlock(&f->dependency.lock);
@@ -264,10 +264,10 @@ static void a_server_without_dependencies_is_ready_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(readiness_follows_what_the_dependency_answers),
+		TEST(readiness_follows_the_answers_of_the_dependency),
 		TEST(a_check_that_does_not_end_counts_as_failed_and_its_late_end_changes_nothing),
-		TEST(a_service_that_drains_is_not_ready),
-		TEST(nothing_is_asked_any_more_for_a_service_that_drains),
+		TEST(a_draining_service_is_not_ready),
+		TEST(no_check_is_started_for_a_draining_service),
 		TEST(health_and_metrics_are_served_and_nothing_else),
 		cmocka_unit_test(a_server_without_dependencies_is_ready_at_once),
 	};

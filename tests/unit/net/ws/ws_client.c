@@ -94,7 +94,7 @@ bool client_send_text(struct client *client, const char *text)
 	return client_send(client, text, strlen(text));
 }
 
-/* What was not looked at yet. */
+/* The received bytes that were not read yet. */
 static const char *unread(const struct client *client)
 {
 	return client->bytes + client->at;

@@ -6,14 +6,14 @@
 #include <stdint.h>
 
 /*
- * A WebSocket client for tests: blocking, and free to send what no real one
- * would. What does not arrive within CLIENT_TIMEOUT_S fails the test, and so
- * does everything else that goes wrong.
+ * A WebSocket client for tests: blocking, and able to send bytes that no real
+ * client sends. Any error fails the test, and so does an expected byte that does
+ * not arrive within CLIENT_TIMEOUT_S.
  */
 
 #define CLIENT_TIMEOUT_S 20
 #define CLIENT_KEY "dGhlIHNhbXBsZSBub25jZQ=="
-#define CLIENT_ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" /* what RFC 6455 says belongs to that key */
+#define CLIENT_ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" /* the answer to that key in RFC 6455 */
 
 /* An ordinary handshake; more fields may follow before the empty line. */
 #define CLIENT_REQUEST(target) \

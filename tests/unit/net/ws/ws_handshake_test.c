@@ -191,7 +191,7 @@ static void frames_sent_along_with_the_request_are_not_lost(void **state)
 	client_close(&client);
 }
 
-static void what_is_no_handshake_is_refused_with_a_reason(void **state)
+static void a_request_that_is_no_handshake_is_refused_with_a_reason(void **state)
 {
 	struct answer answer;
 	(void)state;
@@ -215,7 +215,7 @@ static void what_is_no_handshake_is_refused_with_a_reason(void **state)
 	assert_int_equal(rig.accepts, 0);
 }
 
-static void what_is_no_http_is_refused_at_once(void **state)
+static void bytes_that_are_not_http_are_refused_at_once(void **state)
 {
 	(void)state;
 
@@ -442,7 +442,7 @@ static void handshakes_are_counted_per_address(void **state)
 	client_expect_end(&other);
 	client_close(&other);
 
-	/* Another address is none of its business. */
+	/* Another address has a count of its own. */
 	client_connect(&other, rig.port, "127.0.0.2", 0);
 	assert_true(client_send_text(&other, CLIENT_REQUEST("/ws") "\r\n"));
 	client_read_answer(&other, &answer);
@@ -450,7 +450,7 @@ static void handshakes_are_counted_per_address(void **state)
 	rig_await(&rig, &rig.openings, 1);
 	assert_string_equal(rig.last_address, "127.0.0.2");
 
-	/* Who gets through makes room. */
+	/* A finished handshake makes room. */
 	assert_true(client_send_text(&pending[0], strchr(CLIENT_REQUEST("/ws") "\r\n", ' ')));
 	client_read_answer(&pending[0], &answer);
 	assert_int_equal(answer.status, 101);
@@ -489,7 +489,7 @@ static void stop_listening(struct rig *r, void *arg)
 	ws_server_stop_listening(r->server);
 }
 
-static void who_is_not_through_when_it_stops_listening_is_told_to_go_elsewhere(void **state)
+static void an_open_handshake_is_refused_when_the_server_stops_listening(void **state)
 {
 	struct client pending, ready;
 	struct answer answer;
@@ -587,8 +587,8 @@ int main(void)
 		T(an_extension_is_not_taken_up),
 		T(a_request_that_comes_byte_by_byte_is_understood),
 		T(frames_sent_along_with_the_request_are_not_lost),
-		T(what_is_no_handshake_is_refused_with_a_reason),
-		T(what_is_no_http_is_refused_at_once),
+		T(a_request_that_is_no_handshake_is_refused_with_a_reason),
+		T(bytes_that_are_not_http_are_refused_at_once),
 		T(the_handlers_refusal_reaches_the_client_before_the_upgrade),
 		T(the_query_is_decoded_once_and_bounded),
 		T(a_query_that_cannot_be_decoded_is_refused),
@@ -598,7 +598,7 @@ int main(void)
 		T(a_refused_client_may_finish_what_it_is_sending),
 		T(handshakes_are_counted_per_address),
 		T(connections_over_the_cap_are_closed_at_once),
-		T(who_is_not_through_when_it_stops_listening_is_told_to_go_elsewhere),
+		T(an_open_handshake_is_refused_when_the_server_stops_listening),
 		T(a_handler_may_stop_the_listener_under_its_own_handshake),
 		T(a_handler_may_close_the_server_under_its_own_handshake),
 		T(a_port_in_use_is_refused_unless_it_is_shared),

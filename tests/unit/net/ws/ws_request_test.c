@@ -9,7 +9,7 @@
 #include "base/macros.h"
 #include "net/ws/ws_request.h"
 
-/* What every good request has; further fields go in front of the last two characters. */
+/* The head of a good request; further fields go before its last two characters. */
 #define GOOD(more) \
 	"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" \
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" more "\r\n"
@@ -142,7 +142,7 @@ static void too_many_offers_are_refused(void **state)
 	EXPECT_BAD(GOOD(OFFER OFFER OFFER OFFER OFFER OFFER OFFER OFFER OFFER));
 }
 
-static void what_is_missing_for_an_upgrade_is_told(void **state)
+static void the_missing_part_of_an_upgrade_is_named(void **state)
 {
 	static const struct {
 		const char *head;
@@ -209,7 +209,7 @@ int main(void)
 		cmocka_unit_test(a_request_needs_a_host),
 		cmocka_unit_test(a_query_of_too_many_fields_is_refused),
 		cmocka_unit_test(too_many_offers_are_refused),
-		cmocka_unit_test(what_is_missing_for_an_upgrade_is_told),
+		cmocka_unit_test(the_missing_part_of_an_upgrade_is_named),
 		cmocka_unit_test(connection_and_upgrade_are_lists),
 		cmocka_unit_test(a_key_is_sixteen_bytes_in_base64),
 	};

@@ -7,9 +7,8 @@
 
 /*
  * A WebSocket server on a thread of its own, for a test that talks to it over
- * sockets. It echoes messages, unless the test puts something else in place of
- * a handler before rig_start(). What happened is counted; the test waits for
- * counts.
+ * sockets. It echoes messages, unless the test replaces a handler before
+ * rig_start(). Events are counted; the test waits for counts.
  */
 
 struct rig;
@@ -43,7 +42,7 @@ struct rig {
 	unsigned last_subprotocol;
 	char last_address[64];
 	char last_pong[128];
-	const char *wrong; /* what must not happen happened */
+	const char *wrong; /* names an event that must not happen; NULL if there was none */
 };
 
 /* Defaults for a test to change; the server begins with rig_start(). */
@@ -56,7 +55,7 @@ void rig_stop(struct rig *rig);
 /* Until `*count` is at least `wanted`. */
 void rig_await(struct rig *rig, const unsigned *count, unsigned wanted);
 
-/* What rig_stop() begins with; a handler may do it earlier. Thread: the worker's. */
+/* The first step of rig_stop(); a handler may call it earlier. Thread: the worker's. */
 void rig_close_server(struct rig *rig);
 
 /* Runs `act` on the worker's thread and waits for it. */

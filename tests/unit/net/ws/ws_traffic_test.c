@@ -199,7 +199,7 @@ static void a_write_to_a_peer_that_reset_breaks_nothing(void **state)
 	}
 }
 
-/* Everyone who is connected, in the order of opening. */
+/* All connections, in the order of opening. */
 struct crowd {
 	struct ws_conn *conns[MANY];
 	unsigned len;
@@ -221,7 +221,7 @@ static void close_crowd(struct rig *r, void *arg)
 		ws_close(crowd->conns[i], 1001, "draining");
 }
 
-static void everyone_is_closed_with_1001(void **state)
+static void every_connection_is_closed_with_1001(void **state)
 {
 	static struct client clients[MANY];
 	static struct crowd crowd;
@@ -307,7 +307,7 @@ static void *run_flood(void *arg)
 		memcpy(many + i, one, sizeof(one) - 1);
 	while (!atomic_load(&flood->is_over)) {
 		for (int i = 0; i < FLOODERS; i++) {
-			/* What was cut off goes on at the same place next time. */
+			/* A partial write continues at the same place next time. */
 			size_t at = flood->clients[i].len;
 			ssize_t sent = send(flood->clients[i].fd, many + at, sizeof(many) - at,
 			                    MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -438,7 +438,7 @@ int main(void)
 		T(a_blocked_peer_that_never_reads_our_close_is_dropped),
 		T(a_blocked_peer_that_closes_is_let_go),
 		T(a_write_to_a_peer_that_reset_breaks_nothing),
-		T(everyone_is_closed_with_1001),
+		T(every_connection_is_closed_with_1001),
 		cmocka_unit_test_setup(the_server_may_end_with_all_sorts_of_connections, start),
 		T(a_flood_on_many_connections_lets_the_others_through),
 		T(several_workers_share_a_port),

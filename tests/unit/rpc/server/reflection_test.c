@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "rpc/protobuf_wire.h"
 #include "rpc/server/reflection.h"
-#include "base/wire.h"
 
 /* Field numbers of the requests and answers in reflection.proto. */
 enum { BY_FILENAME = 3,

@@ -41,7 +41,7 @@ static redisReply error_reply(const char *text)
 	return (redisReply){ .type = REDIS_REPLY_ERROR, .str = (char *)text, .len = strlen(text) };
 }
 
-static void what_may_pass_is_told_from_what_is_wrong(void **state)
+static void passing_errors_are_told_from_lasting_ones(void **state)
 {
 	static const struct {
 		const char *text;
@@ -105,7 +105,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_command_stands_as_the_server_reads_it),
 		cmocka_unit_test(the_generation_has_its_place),
-		cmocka_unit_test(what_may_pass_is_told_from_what_is_wrong),
+		cmocka_unit_test(passing_errors_are_told_from_lasting_ones),
 		cmocka_unit_test(threads_that_share_a_script_find_the_same_sha),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,7 @@ static void each_part_of_a_uri_is_found(void **state)
 	}
 }
 
-static void what_is_no_uri_is_refused(void **state)
+static void a_malformed_uri_is_refused(void **state)
 {
 	static const char *const texts[] = {
 		"",
@@ -104,7 +104,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_part_of_a_uri_is_found),
-		cmocka_unit_test(what_is_no_uri_is_refused),
+		cmocka_unit_test(a_malformed_uri_is_refused),
 		cmocka_unit_test(noise_is_refused_without_harm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

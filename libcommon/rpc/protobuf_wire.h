@@ -1,5 +1,5 @@
-#ifndef SKEIN_BASE_WIRE_H
-#define SKEIN_BASE_WIRE_H
+#ifndef SKEIN_RPC_PROTOBUF_WIRE_H
+#define SKEIN_RPC_PROTOBUF_WIRE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,7 +13,10 @@
  * parts). Whole messages go through protobuf-c. Thread: any.
  */
 
-enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+enum wire_type { WIRE_VARINT = 0,
+	         WIRE_FIXED64 = 1,
+	         WIRE_BYTES = 2,
+	         WIRE_FIXED32 = 5 };
 
 struct wire_field {
 	uint32_t number;

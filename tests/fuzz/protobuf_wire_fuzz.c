@@ -1,4 +1,4 @@
-#include "base/wire.h"
+#include "rpc/protobuf_wire.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "base/wire.h"
+#include "rpc/protobuf_wire.h"
 
 static void fields_come_in_order_with_their_values(void **state)
 {
@@ -48,7 +48,7 @@ static void the_largest_varint_is_64_bits_and_no_more(void **state)
 	assert_false(wire_next(&too_long, &field));
 }
 
-static void what_is_malformed_is_not_read_and_not_valid(void **state)
+static void a_malformed_message_is_neither_read_nor_valid(void **state)
 {
 	static const struct str cases[] = {
 		{ "\x08", 1 }, /* no value */
@@ -103,7 +103,7 @@ static void the_last_of_several_is_found_unless_the_message_is_broken(void **sta
 	assert_true(wire_is_valid(STR("")));
 }
 
-static void what_is_written_is_read_back(void **state)
+static void written_fields_are_read_back(void **state)
 {
 	static const uint64_t numbers[] = { 0, 1, 127, 128, 16383, 16384, UINT32_MAX, UINT64_MAX };
 	struct buf out = { 0 };
@@ -149,9 +149,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields_come_in_order_with_their_values),
 		cmocka_unit_test(the_largest_varint_is_64_bits_and_no_more),
-		cmocka_unit_test(what_is_malformed_is_not_read_and_not_valid),
+		cmocka_unit_test(a_malformed_message_is_neither_read_nor_valid),
 		cmocka_unit_test(the_last_of_several_is_found_unless_the_message_is_broken),
-		cmocka_unit_test(what_is_written_is_read_back),
+		cmocka_unit_test(written_fields_are_read_back),
 		cmocka_unit_test(a_head_and_the_bytes_behind_it_are_a_field),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "base/wire.h"
+#include "rpc/protobuf_wire.h"
 
 #define FIELD_NUMBER_MAX ((1u << 29) - 1)
 
