@@ -3,7 +3,7 @@
 #include "base/text/buf.h"
 #include "base/text/ident.h"
 #include "base/text/json.h"
-#include "base/wire.h"
+#include "rpc/protobuf_wire.h"
 
 /* Appends a comma and the members of the body. False: the body is not an object, or has a member `type` or `kind`. */
 static bool event_frame_put_members(struct buf *out, struct str body)
