@@ -6,7 +6,7 @@ CLUSTER := BIN=$(abspath $(BIN)) KAFKA_JARS=$(abspath $(KAFKA_JARS)) deploy/loca
 .PHONY: up down status logs restart rolling-restart clean-data
 # A make of its own for `all`: the libraries may only just have been installed, and flags.mk asks where they are.
 up: ## build and start the cluster: GATEWAYS= IMS= PUSHES= ROUTERS= PORT_BASE= LIMITS=off RUN_DIR=
-	@$(MAKE) deps PARTS="build run"
+	@$(MAKE) deps DEPS="$(or $(DEPS),build run)"
 	@$(MAKE) $(JOBS) all
 	@$(CLUSTER) up
 

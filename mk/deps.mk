@@ -2,11 +2,11 @@
 
 KAFKA_JARS ?= build/kafka
 
-# `DEPS=no`: nothing is installed or fetched, what is there has to do.
+# DEPS: parts of mk/packages.txt, all by default; `no` installs and fetches nothing.
 .PHONY: deps
-deps: ## install the packages of mk/packages.txt and fetch Kafka's jars: PARTS="build run", DEPS=no for nothing at all
+deps: ## install the packages of mk/packages.txt and fetch Kafka's jars: DEPS="build run" for these parts, DEPS=no for nothing
 ifneq ($(DEPS),no)
-	@mk/install-packages $(PARTS)
+	@mk/install-packages $(DEPS)
 	@deploy/local/kafka/fetch $(KAFKA_JARS)
 endif
 	@$(REDIS_LINK)

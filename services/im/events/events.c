@@ -63,7 +63,7 @@ static void events_on_linger_over(struct timer *timer)
 
 /* ---- filling records ---- */
 
-/* Appends a record of one event. A protobuf message is made of its fields in any number of parts, so this adds the event to a record. */
+/* Appends a record of one event. Protobuf joins messages that are put one after the other, so this adds the event to a record. */
 static void events_pack(struct buf *out, const struct event *event, const struct str *uids, size_t uid_count)
 {
 	Skein__V1__EventRecord record = SKEIN__V1__EVENT_RECORD__INIT;
