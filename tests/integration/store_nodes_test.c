@@ -10,8 +10,6 @@
 #include "cluster/node_list.h"
 #include "cluster/node_registry.h"
 
-static struct real_server server = { .kind = REAL_REDIS };
-
 struct change {
 	struct redis_fixture *fixture;
 	bool has_ended;
@@ -93,21 +91,6 @@ static err_t remove_node(struct redis_fixture *f, const char *name, uint64_t epo
 	return change.err;
 }
 
-static void command(struct redis_fixture *f, const char *name, const char *key, const char *field, const char *value)
-{
-	struct redis_call call = { .fixture = NULL };
-
-	redis_fixture_command(f, &call, name, key, field, value, NULL);
-	redis_fixture_turn(f);
-	assert_int_equal(call.err, OK);
-}
-
-static void open_empty(struct redis_fixture *f)
-{
-	redis_fixture_open(f, &server, 1000);
-	command(f, "FLUSHALL", NULL, NULL, NULL);
-}
-
 /* One read of the list, waited for. */
 static void read_again(struct redis_fixture *f, struct node_list *list)
 {
@@ -131,13 +114,13 @@ static void each_registration_draws_a_higher_epoch_also_when_the_clock_stood_beh
 	char future[32];
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	uint64_t first = register_now(&f, "gateway-1");
 	assert_true(first >= clock_wall_ms() - 10000);
 	uint64_t second = register_now(&f, "gateway-1");
 	assert_true(second > first);
 	snprintf(future, sizeof(future), "%llu|%llu", (unsigned long long)second + 3600000, (unsigned long long)second);
-	command(&f, "HSET", "im:nodes", "gateway-1", future);
+	redis_fixture_run(&f, "HSET", "im:nodes", "gateway-1", future, NULL);
 	assert_int_equal(register_now(&f, "gateway-1"), second + 3600001);
 	redis_fixture_close(&f);
 }
@@ -147,7 +130,7 @@ static void a_renewal_is_refused_to_all_but_the_last_registration(void **state)
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	uint64_t first = register_now(&f, "gateway-1");
 	assert_int_equal(renew(&f, "gateway-1", first), OK);
 	uint64_t second = register_now(&f, "gateway-1");
@@ -166,11 +149,11 @@ static void what_redis_forgot_is_made_again_by_the_renewal(void **state)
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	uint64_t epoch = register_now(&f, "gateway-1");
 	assert_false(renewal(&f, "gateway-1", epoch).was_out);
-	command(&f, "FLUSHALL", NULL, NULL, NULL);
+	redis_fixture_run(&f, "FLUSHALL", NULL);
 	struct change made_again = renewal(&f, "gateway-1", epoch);
 	assert_int_equal(made_again.err, OK);
 	assert_true(made_again.was_out);
@@ -190,7 +173,7 @@ static void the_list_has_who_lives_in_the_order_of_names(void **state)
 	unsigned changes = 0;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	node_list_on_change(list, count_change, &changes);
 	assert_false(node_list_is_fresh(list));
@@ -232,7 +215,7 @@ static void a_node_that_comes_back_under_another_epoch_is_a_change(void **state)
 	unsigned changes = 0;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	uint64_t first = register_now(&f, "gateway-1");
 	read_again(&f, list);
@@ -260,7 +243,7 @@ static void a_node_that_nobody_renews_is_out_after_its_life(void **state)
 	unsigned changes = 0;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	register_now(&f, "gateway-1");
 	uint64_t start = clock_mono_ms();
@@ -281,13 +264,13 @@ static void a_redis_that_is_away_takes_nobody_away_for_ten_seconds(void **state)
 	unsigned changes = 0;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	register_now(&f, "gateway-1");
 	read_again(&f, list);
 	node_list_on_change(list, count_change, &changes);
 	uint64_t start = clock_mono_ms();
-	real_server_kill(&server);
+	real_server_kill(&redis_fixture_server);
 	node_list_refresh(list, note_closed, &is_told);
 	turn_for(&f.worker, 8000);
 	assert_non_null(node_list_find(list, STR("gateway-1")));
@@ -301,7 +284,7 @@ static void a_redis_that_is_away_takes_nobody_away_for_ten_seconds(void **state)
 	node_list_refresh(list, note_closed, &is_told_at_once);
 	turn_until_true(&f.worker, &is_told_at_once);
 	turn_until_count(&f.worker, &changes, 1);
-	real_server_start(&server);
+	real_server_start(&redis_fixture_server);
 	read_again(&f, list);
 	while (!node_list_is_fresh(list))
 		read_again(&f, list);
@@ -317,7 +300,7 @@ static void whoever_asks_during_a_read_waits_for_the_next_one(void **state)
 	struct node node = gateway("gateway-1", 0);
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	node_list_refresh(list, note_closed, &first); /* the list's own first read is under way */
 	read_again(&f, list);
@@ -344,17 +327,17 @@ static void names_of_the_long_dead_are_forgotten_and_rubbish_is_skipped(void **s
 	char seen[64];
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	uint64_t now = clock_wall_ms(), day = 24 * 3600 * 1000ull;
 	snprintf(seen, sizeof(seen), "5|%llu", (unsigned long long)(now - day - 1000));
-	command(&f, "HSET", "im:nodes", "long-dead", seen);
+	redis_fixture_run(&f, "HSET", "im:nodes", "long-dead", seen, NULL);
 	snprintf(seen, sizeof(seen), "5|%llu", (unsigned long long)(now - day + 60000));
-	command(&f, "HSET", "im:nodes", "dead", seen);
-	command(&f, "HSET", "im:nodes", "no good name", seen);
-	command(&f, "HSET", "im:nodes", "rubbish", "x");
-	command(&f, "HSET", "im:nodes", "broken", seen);
-	command(&f, "HSET", "im:node:{broken}", "epoch", "many");
+	redis_fixture_run(&f, "HSET", "im:nodes", "dead", seen, NULL);
+	redis_fixture_run(&f, "HSET", "im:nodes", "no good name", seen, NULL);
+	redis_fixture_run(&f, "HSET", "im:nodes", "rubbish", "x", NULL);
+	redis_fixture_run(&f, "HSET", "im:nodes", "broken", seen, NULL);
+	redis_fixture_run(&f, "HSET", "im:node:{broken}", "epoch", "many", NULL);
 	uint64_t epoch = register_now(&f, "gateway-1");
 	read_again(&f, list);
 	read_again(&f, list);
@@ -367,20 +350,6 @@ static void names_of_the_long_dead_are_forgotten_and_rubbish_is_skipped(void **s
 	assert_null(node_list_find(list, STR("broken")));
 	node_list_free(list);
 	redis_fixture_close(&f);
-}
-
-static int start_server(void **state)
-{
-	(void)state;
-	real_server_make(&server);
-	return 0;
-}
-
-static int remove_server(void **state)
-{
-	(void)state;
-	real_server_remove(&server);
-	return 0;
 }
 
 int main(void)
@@ -396,5 +365,5 @@ int main(void)
 		cmocka_unit_test(whoever_asks_during_a_read_waits_for_the_next_one),
 		cmocka_unit_test(names_of_the_long_dead_are_forgotten_and_rubbish_is_skipped),
 	};
-	return cmocka_run_group_tests(tests, start_server, remove_server);
+	return cmocka_run_group_tests(tests, redis_fixture_make_server, redis_fixture_remove_server);
 }
