@@ -8,7 +8,8 @@ import grpc
 import pytest
 import websockets
 
-from gateway_fixture import client_pb, message, read_to_end, router_pb, scenario, serve, text_message
+from gateway_fixture import message, read_to_end, scenario
+from gateway_peers_fixture import client_pb, router_pb, serve, text_message
 
 
 # ---- its own drain ----

@@ -1,7 +1,8 @@
 """Events on their way to clients: frames without a number, which give way to messages (gateway_fixture.py)."""
 import asyncio
 
-from gateway_fixture import audience_pb, delivery_pb, raw_handshake, read_to_end, scenario
+from gateway_fixture import raw_handshake, read_to_end, scenario
+from gateway_peers_fixture import audience_pb, delivery_pb
 
 FIRST_CONN = 1  # the first connection's id, when there is one worker
 

@@ -5,7 +5,8 @@ import time
 import grpc
 import pytest
 
-from gateway_fixture import appended, client_pb, epoch_text, im_pb, message, raw_handshake, read_to_end, scenario, text_message
+from gateway_fixture import appended, epoch_text, message, raw_handshake, read_to_end, scenario
+from gateway_peers_fixture import client_pb, im_pb, text_message
 
 FIRST_CONN = 1  # the first connection's id, when there is one worker
 

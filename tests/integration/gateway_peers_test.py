@@ -6,7 +6,8 @@ import time
 import grpc
 import pytest
 
-from gateway_fixture import appended, BIN, delivery_pb, raw_handshake, read_to_end, scenario
+from gateway_fixture import appended, raw_handshake, read_to_end, scenario
+from gateway_peers_fixture import BIN, delivery_pb
 
 GONE, LAGGING = delivery_pb.GONE, delivery_pb.LAGGING
 

@@ -3,7 +3,8 @@ import asyncio
 
 import grpc
 
-from gateway_fixture import appended, scenario, text_message
+from gateway_fixture import appended, scenario
+from gateway_peers_fixture import text_message
 
 PAIR = "u:alice:bob"
 
