@@ -11,7 +11,8 @@ import pytest
 import websockets
 
 import cluster
-from client import claims_of, mint, segment, text_of, unique
+from client import text_of, unique
+from tokens import claims_of, mint, segment
 
 HOUR = 3600
 PASSWORD = "correct horse battery"

@@ -12,15 +12,9 @@ asks of the connection, at the latest at its end.
 import asyncio
 import base64
 import contextlib
-import hashlib
-import hmac
-import importlib
 import itertools
 import json
 import secrets
-import subprocess
-import sys
-import tempfile
 import time
 import urllib.parse
 
@@ -30,49 +24,15 @@ import yarl
 
 import cluster
 import schemas
+from frames import frame_of_proto, frame_to_proto, pb  # noqa: F401: pb is for tests that write frames by hand
+from tokens import mint
 
 PATIENCE_S = 20
 ACK_AFTER_S = 0.2  # a window holds more than comes in that time
 SUBPROTOCOLS = {False: "skein.v1.json", True: "skein.v1.proto"}
 
 
-def load_protocol():
-    """The Python classes of proto/client.proto, made by protoc."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["protoc", f"--proto_path={cluster.ROOT}", f"--python_out={folder}", "proto/client.proto"],
-                       cwd=cluster.ROOT, check=True)
-        sys.path.insert(0, folder)
-        try:
-            return importlib.import_module("proto.client_pb2")
-        finally:
-            sys.path.remove(folder)
-
-
-pb = load_protocol()
-
-
-# ---- tokens and names ----
-
-def segment(data):
-    if not isinstance(data, bytes):
-        data = json.dumps(data).encode()
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-def sign(signed, secret=cluster.SECRET):
-    return segment(hmac.new(secret.encode(), signed, hashlib.sha256).digest())
-
-
-def mint(claims, header=None, secret=cluster.SECRET):
-    """A compact JWT by hand, right or wrong."""
-    signed = segment(header or {"alg": "HS256", "typ": "JWT"}) + b"." + segment(claims)
-    return (signed + b"." + sign(signed, secret)).decode()
-
-
-def claims_of(token):
-    payload = token.split(".")[1]
-    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-
+# ---- names ----
 
 def unique(name):
     return f"{name}-{secrets.token_hex(6)}"
@@ -309,43 +269,6 @@ class User:
 
 
 # ---- WebSocket ----
-
-def frame_of_proto(data):
-    """A ServerFrame in the shape of the JSON subprotocol."""
-    frame = pb.ServerFrame.FromString(data)
-    kind = frame.WhichOneof("frame")
-    part = getattr(frame, kind)
-    values = {field.name: value for field, value in part.ListFields()}
-    if kind == "hello":
-        values.setdefault("head", "")
-    if "msg_id" in values:
-        values["msg_id"] = str(values["msg_id"])
-    if kind == "ack":
-        values.setdefault("duplicate", False)
-    if kind == "reconnect":
-        values.setdefault("after_ms", 0)
-    if kind == "event":
-        values.update(schemas.strict_json(values.pop("body", "{}")))
-    if kind == "message":
-        if "body" in values:
-            values["body"] = schemas.strict_json(values["body"])
-        if "mentions" in values:
-            values["mentions"] = list(values["mentions"])
-        values = {"offset": frame.offset, "message": values}
-    return {"type": kind, **values}
-
-
-def frame_to_proto(frame):
-    if frame["type"] == "ping":
-        return pb.ClientFrame(ping=pb.Ping())
-    if frame["type"] == "ack":
-        return pb.ClientFrame(ack=pb.AckUpTo(offset=frame["offset"]))
-    message = frame["message"]
-    return pb.ClientFrame(send=pb.Send(
-        rid=frame["rid"], client_msg_id=message["client_msg_id"], to_user=message["to"].get("user", ""),
-        to_group=message["to"].get("group", ""), type=message["type"], body=json.dumps(message["body"]),
-        reply_to=message.get("reply_to", 0), mentions=message.get("mentions", [])))
-
 
 class Closed(AssertionError):
     pass

@@ -9,7 +9,8 @@ import pytest
 import websockets
 
 import cluster
-from client import Closed, claims_of, text_of
+from client import Closed, text_of
+from tokens import claims_of
 
 PROMISED_S = 2
 DEVICES = ["phone", "tablet", "laptop", "browser"]

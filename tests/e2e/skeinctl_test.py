@@ -5,7 +5,8 @@ import os
 import re
 
 import cluster
-from client import claims_of, unique
+from client import unique
+from tokens import claims_of
 
 
 async def start(*arguments):
