@@ -358,3 +358,7 @@ def alone(function):
 def named_after(function, test):
     test.__name__, test.__module__, test.__doc__ = function.__name__, function.__module__, function.__doc__
     return test
+
+
+def seqs(conversation, first, last):
+    return [(conversation, seq) for seq in range(first, last + 1)]

@@ -1,5 +1,5 @@
 /*
- * An application over libclient for tests/integration/libclient_test.py: `client_driver OPTIONS` starts clients on one loop, does
+ * An application over libclient for tests/integration/libclient_*test.py: `client_driver OPTIONS` starts clients on one loop, does
  * what comes as JSON lines on stdin and says what happens as JSON lines on stdout. Links what an application would link.
  *
  *   OPTIONS  {"clients": 1, "bases": [...], "device": "d", "state": "..."; the rest as in struct skein_options}
