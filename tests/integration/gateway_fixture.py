@@ -18,15 +18,9 @@ import urllib.request
 import grpc
 import websockets
 
-from gateway_peers_fixture import BIN, PATIENCE_S, Im, Push, Router, client_pb, delivery_pb, serve
+from gateway_peers_fixture import BIN, PATIENCE_S, Im, Push, Router, client_pb, delivery_pb, free_port, serve
 
 SECRET = "a secret of this test"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def token(uid, ttl_s=3600, secret=SECRET, **claims):

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,12 @@ def load_protocols():
 
 
 _folder, audience_pb, client_pb, delivery_pb, im_pb, router_pb = load_protocols()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def text_message(seq, text="hi", **more):

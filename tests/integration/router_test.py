@@ -14,8 +14,7 @@ import urllib.request
 import grpc
 import pytest
 
-from gateway_fixture import free_port
-from gateway_peers_fixture import BIN, delivery_pb, PATIENCE_S, ROOT, router_pb, serve, unary
+from gateway_peers_fixture import BIN, PATIENCE_S, ROOT, delivery_pb, free_port, router_pb, serve, unary
 
 Change = router_pb.RouteChange
 PATH = f"{os.environ['PATH']}:{ROOT / 'build' / 'redis'}"
