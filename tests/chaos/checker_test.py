@@ -109,7 +109,7 @@ def test_a_life_that_begins_behind_what_came_is_a_hole():
     assert found(lines) == ["hole"]
 
 
-def test_what_was_answered_and_is_not_stored_is_lost():
+def test_an_answered_message_that_is_not_stored_is_lost():
     assert found(good(), dict(stored(seq) for seq in (1, 2))) == ["lost", "phantom"]
 
 
@@ -137,7 +137,7 @@ def test_a_body_that_is_not_what_was_sent_is_altered():
     assert found(good(), table) == ["altered"]
 
 
-def test_what_nobody_stored_is_a_phantom():
+def test_a_message_that_nobody_stored_is_a_phantom():
     assert found(good() + handed("bob/phone", 4)) == ["phantom"]
 
 

@@ -32,7 +32,7 @@ async def login(skein, uid, password=PASSWORD, at=0):
 
 # ---- accounts ----
 
-async def test_who_registers_can_log_in_at_any_im_and_send(skein):
+async def test_a_registered_user_can_log_in_at_any_im_and_send(skein):
     uid, (bob,) = unique("alice"), await skein.users("bob")
     user = (await register(skein, uid, "Алиса \U0001f600")).expect(201).json
     assert user["uid"] == uid and user["name"] == "Алиса \U0001f600" and abs(user["created_at"] / 1000 - time.time()) < 60
@@ -209,7 +209,7 @@ async def test_a_bad_token_is_401_without_a_reason_and_makes_no_user(skein, name
     (await alice.post({**alice.draft(alice), "to": {"user": uid}})).expect(404, "not_found")
 
 
-async def test_what_else_a_good_token_may_hold_does_no_harm(skein):
+async def test_other_claims_of_a_good_token_do_no_harm(skein):
     bob, = await skein.users("bob")
     for claims in {"iat": in_s(0), "nbf": in_s(-1), "jti": "x", "scope": "a b"}, {"exp": time.time() + HOUR + 0.5}, \
             {"exp": in_s(10**9), "aud": ["x"], "nested": {"a": [1]}}, {"pad": "x" * 2900}:
@@ -269,7 +269,7 @@ async def test_the_longest_parameters_are_taken(skein):
     await connection.expect("resync")
 
 
-async def test_what_is_no_upgrade_is_refused(skein):
+async def test_a_request_that_is_no_upgrade_is_refused(skein):
     alice = skein.user("alice")
     for headers in {"Upgrade": "h2c"}, {"Connection": "close"}, {"Sec-WebSocket-Version": "8"}, {"Sec-WebSocket-Key": "x"}, \
             {"Sec-WebSocket-Protocol": "chat, soap"}:

@@ -79,7 +79,7 @@ async def test_up_with_everything_running_changes_nothing_and_says_so(skein):
     assert pids() == before
 
 
-async def test_up_starts_what_died_and_nothing_else(skein):
+async def test_up_starts_the_processes_that_died_and_nothing_else(skein):
     before = pids()
     for name in "router-1", "gateway-2":
         cluster.kill(name)
@@ -126,7 +126,7 @@ async def test_restart_of_each_kind_loses_nothing(skein):
     assert [text_of(m) for m in await phone.messages(count)] == [str(i) for i in range(count)]
 
 
-async def test_restart_of_what_is_not_there_names_what_is(skein):
+async def test_restart_of_an_unknown_process_names_the_known_ones(skein):
     for name in "gateway-9", "", "postgres-1":
         code, output = await cluster.script("restart", name)
         assert code != 0 and "gateway-2" in output and output.count("\n") == 1
@@ -194,7 +194,7 @@ async def test_a_start_that_fails_says_why_and_leaves_nothing_behind(skein):
             assert not pids(run_dir), "PostgreSQL, Redis and Kafka were started by this call"
 
 
-async def test_settings_that_are_none_are_refused_in_one_sentence(skein):
+async def test_invalid_settings_are_refused_in_one_sentence(skein):
     async with another() as (_, script):
         for name, value in {"GATEWAYS": "0", "IMS": "many", "PUSHES": "10", "LIMITS": "maybe", "PORT_BASE": "80"}.items():
             code, output = await script("up", **{name: value})

@@ -265,7 +265,7 @@ async def test_the_binary_subprotocol_carries_every_field_both_ways(skein):
     await mine.ping()
 
 
-async def test_acks_of_what_was_given_out_are_taken_silently(skein):
+async def test_acks_of_delivered_offsets_are_taken_silently(skein):
     alice, bob = await skein.users("alice", "bob")
     for proto in False, True:
         phone = await bob.connect(proto=proto)
@@ -295,7 +295,7 @@ async def test_hello_tells_where_the_inbox_is(skein):
     await same.ping()
 
 
-async def test_a_client_whose_inbox_is_not_this_one_is_told_to_read(skein):
+async def test_a_client_whose_position_is_not_in_its_inbox_is_told_to_resync(skein):
     alice, bob = await skein.users("alice", "bob")
     phone = await bob.connect()
     await phone.close()

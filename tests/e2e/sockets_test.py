@@ -142,7 +142,7 @@ async def test_requests_one_after_the_other_on_a_connection_are_answered_in_orde
     assert [json.loads(text)["seq"] for _, _, text in answers] == list(range(1, 21))
 
 
-async def test_who_hangs_up_in_the_middle_leaves_nothing_behind(skein):
+async def test_a_client_that_hangs_up_in_the_middle_leaves_nothing_behind(skein):
     alice, bob = await skein.users("alice", "bob")
     head = ["POST /v1/messages HTTP/1.1", "Host: x", f"Authorization: Bearer {alice.token}"]
     body = json.dumps(alice.draft(bob)).encode()

@@ -23,7 +23,7 @@ def texts(page):
     return [text_of(entry["message"]) for entry in page["messages"]]
 
 
-async def test_what_was_said_while_nobody_was_connected_is_in_the_inbox_of_both(skein):
+async def test_messages_sent_while_nobody_was_connected_are_in_the_inbox_of_both(skein):
     alice, bob = await said(skein, 5, mentions=["bob"])
     mine = await alice.sync_until(lambda messages: len(messages) == 5)
     theirs, _, _ = await bob.sync_all(at=1)
@@ -77,7 +77,7 @@ async def test_a_user_without_an_inbox_gets_one_whose_epoch_and_head_stay_valid(
     assert texts(after) == ["first"] and after["epoch"] == made["epoch"]
 
 
-async def test_someone_who_never_came_before_may_begin_with_a_sync(skein):
+async def test_a_new_user_may_begin_with_a_sync(skein):
     bob = skein.user("bob")
     assert (await bob.sync()).expect(200).json["head"] == "0"
     alice, = await skein.users("alice")
@@ -176,7 +176,7 @@ async def test_after_a_reset_nothing_is_missing(skein):
     await cluster.becomes(is_complete, 30, "the list and the entries after its head are all that there is")
 
 
-async def test_what_was_trimmed_is_a_reset_and_what_is_kept_is_not(skein):
+async def test_a_trimmed_position_is_reset_and_a_kept_one_is_not(skein):
     alice, carol, bob = await skein.users("alice", "carol", "bob")
     epoch = (await bob.sync()).expect(200).json["epoch"]
     for sender in alice, carol:

@@ -88,7 +88,7 @@ async def test_a_client_that_reads_slowly_gets_its_messages_and_loses_events(g):
 
 
 @scenario()
-async def test_what_is_no_event_is_counted_and_the_next_one_arrives(g):
+async def test_a_malformed_event_is_counted_and_the_next_one_arrives(g):
     client, push = await g.connect(), g.push()
     numbered = audience_pb.Targets(others=audience_pb.Connections(conns=[client.conn], offsets=[1], epochs=[client.epoch]))
     assert await push.send(push.event(client.conn, kind=""), push.event(client.conn, type="message"),

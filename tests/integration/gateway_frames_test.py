@@ -110,7 +110,7 @@ async def test_bad_fields_are_answered_and_the_connection_stays(g):
 
 
 @pytest.mark.parametrize("text", ["", "x", "[]", "{}", '{"type":1}', '{"type":"dance"}', "{" * 5000])
-def test_what_is_no_frame_closes_with_4003(text):
+def test_a_malformed_frame_closes_with_4003(text):
     async def play(g):
         client = await g.connect()
         await client.ws.send(text)

@@ -15,7 +15,7 @@ GONE, LAGGING = delivery_pb.GONE, delivery_pb.LAGGING
 # ---- heartbeats ----
 
 @scenario(ws_heartbeat="200ms", ws_silence="700ms")
-async def test_who_answers_pings_stays_and_who_is_silent_is_closed(g):
+async def test_a_client_that_answers_pings_stays_and_a_silent_one_is_closed(g):
     client = await g.connect("bob")
     raw, _ = await raw_handshake(g)
     start = time.monotonic()
@@ -66,7 +66,7 @@ async def test_malformed_deliveries_are_answered_and_harm_no_other(g):
 
 
 @scenario()
-async def test_what_is_no_batch_ends_the_stream_and_nothing_else(g):
+async def test_a_malformed_batch_ends_the_stream_and_nothing_else(g):
     client, push = await g.connect(), g.push()
     raw = push.channel.stream_stream("/skein.v1.Gateway/Deliver")()
     await raw.write(b"\xff\xff\xff\xff")
@@ -153,7 +153,7 @@ async def test_a_peer_costs_no_more_than_its_queue_and_window_whatever_it_does(g
 
 
 @scenario(ack_timeout="300ms", window_bytes="4m", queue_bytes="8m")
-async def test_who_does_not_read_at_all_is_closed_with_4004(g):
+async def test_a_client_that_does_not_read_is_closed_with_4004(g):
     raw, hello = await raw_handshake(g, receive_buffer=4096)
     push, conn, epoch = g.push(), int(hello["conn"]), int(hello["epoch"], 16)
     appended(g, 200)
@@ -164,7 +164,7 @@ async def test_who_does_not_read_at_all_is_closed_with_4004(g):
 
 
 @scenario()
-async def test_more_than_the_queue_takes_at_once_is_not_too_slow(g):
+async def test_a_burst_beyond_the_queue_limit_does_not_make_a_client_too_slow(g):
     """1,000 entries may wait for one that reads slowly; in one turn more may come for one that reads well."""
     client, push = await g.connect(ack="0"), g.push()
     assert await push.send(*(push.delivery([client.at(n)], seq=n, text="") for n in range(1, 1301))) == {}

@@ -54,7 +54,7 @@ async def test_only_one_to_one_messages_of_others_count(g):
 
 
 @scenario()
-async def test_what_was_read_from_the_inbox_counts_too_and_what_was_left_to_the_client_with_a_later_ack(g):
+async def test_messages_read_from_the_inbox_count_and_those_left_to_the_client_count_with_a_later_ack(g):
     appended(g, 30, "bob")  # a page of 20, then sync_more
     bob, push = await g.connect("bob", epoch=f"{g.router.inbox('bob')[0]:015x}", offset="0"), g.push()
     assert await bob.offsets(20) == list(range(1, 21))
@@ -135,7 +135,7 @@ async def test_a_connection_that_never_acks_sends_no_receipts(g):
 
 
 @scenario(delivered_events="off")
-async def test_it_can_be_switched_off(g):
+async def test_receipts_can_be_switched_off(g):
     bob, push = await g.connect("bob"), g.push()
     await push.message(bob.at(1), message=to_bob(1))
     assert await bob.offsets(1) == [1]

@@ -82,7 +82,7 @@ async def test_a_kick_of_another_registration_or_malformed_closes_nobody(g):
 
 
 @scenario()
-async def test_who_may_not_connect_replaces_nobody(g):
+async def test_a_refused_client_replaces_no_connection(g):
     client = await g.connect()
     g.im.refused["alice"] = grpc.StatusCode.UNAUTHENTICATED
     assert await (await g.open()).closed() == 4002
@@ -91,7 +91,7 @@ async def test_who_may_not_connect_replaces_nobody(g):
 
 
 @scenario()
-async def test_who_is_bound_again_is_admitted_again(g):
+async def test_a_connection_that_is_bound_again_is_admitted_again(g):
     good, bad = await g.connect("good"), await g.connect("bad")
     g.router.routes.clear()
     g.im.refused["bad"] = grpc.StatusCode.UNAUTHENTICATED  # logged out, and the kick found no route
@@ -126,7 +126,7 @@ async def test_a_route_that_router_forgot_is_bound_again_and_the_inbox_read(g):
 
 
 @scenario()
-async def test_when_all_is_forgotten_all_is_bound_again_in_seconds(g):
+async def test_routes_that_router_forgot_are_all_bound_again_in_seconds(g):
     clients = await asyncio.gather(*(g.connect(f"u{i}") for i in range(200)))
     routes = dict(g.router.routes)
     g.router.routes.clear()
@@ -138,7 +138,7 @@ async def test_when_all_is_forgotten_all_is_bound_again_in_seconds(g):
 
 
 @scenario()
-async def test_a_node_that_was_out_of_the_list_has_every_inbox_read_again(g):
+async def test_a_node_that_was_missing_from_the_list_reads_every_inbox_again(g):
     client = await g.connect()
     await g.becomes(lambda: len(g.router.nodes) > 1)  # registered, and renewed
     g.router.renew_status = grpc.StatusCode.UNAVAILABLE
@@ -150,7 +150,7 @@ async def test_a_node_that_was_out_of_the_list_has_every_inbox_read_again(g):
 
 
 @scenario()
-async def test_a_node_that_redis_forgot_has_every_route_bound_again(g):
+async def test_a_node_that_redis_forgot_binds_every_route_again(g):
     client = await g.connect()
     appended(g, 1)  # push knew no such node, and took the route out
     g.router.routes.clear()

@@ -69,7 +69,7 @@ async def test_one_message_reaches_many_connections_of_both_workers(g):
 
 # ---- coming and going ----
 
-def test_who_loses_its_name_closes_all_and_ends_with_1():
+def test_a_gateway_that_loses_its_name_closes_all_connections_and_exits_with_1():
     async def play():
         async with Gateway() as g:
             g.expected_exit = 1
@@ -81,7 +81,7 @@ def test_who_loses_its_name_closes_all_and_ends_with_1():
 
 
 @scenario()
-async def test_it_tells_router_how_it_is(g):
+async def test_a_gateway_tells_router_its_addresses_and_connections(g):
     await g.connect()
     await g.becomes(lambda: any(n.connections == 1 for n in g.router.nodes))
     node = g.router.nodes[0]
@@ -106,7 +106,7 @@ async def test_router_learns_what_waits_for_clients_and_how_long_a_turn_took(g):
 
 
 @scenario()
-async def test_it_is_ready_while_im_and_router_answer(g):
+async def test_a_gateway_is_ready_while_im_and_router_answer(g):
     await g.im_server.stop(0)
     await g.becomes(lambda: g._get("/readyz")[0] == 503)
     assert "im" in (await g.get("/readyz"))[1]
@@ -119,7 +119,7 @@ async def test_it_is_ready_while_im_and_router_answer(g):
     assert (await g.get("/healthz"))[0] == 200
 
 
-def test_it_waits_for_router_before_it_listens():
+def test_a_gateway_waits_for_router_before_it_listens():
     async def play():
         g = Gateway()
         g.im_server = await serve(g.im, g.im_port)

@@ -75,7 +75,7 @@ class Accounts(ImTest):
         body = {"uid": self.uid, "name": "Älice", "password": "correct horse", **fields}
         return self.anybody.post("/v1/users", {key: value for key, value in body.items() if value != "absent"})
 
-    def test_register_login_and_send(self):
+    def test_a_registered_user_logs_in_and_sends(self):
         made = self.check(self.register(), 201)
         self.assertEqual((made["uid"], made["name"]), (self.uid, "Älice"))
         self.assertAlmostEqual(made["created_at"] / 1000, time.time(), delta=60)
@@ -93,7 +93,7 @@ class Accounts(ImTest):
             self.check(answer, 401, "unauthenticated")
         self.assertEqual(len({answer.json["detail"] for answer in answers}), 1)
 
-    def test_who_guesses_passwords_is_slowed_down(self):
+    def test_guessing_passwords_is_slowed_down(self):
         statuses = [self.anybody.post("/v1/auth/login", {"uid": self.uid, "password": f"guess {i}"}).status
                     for i in range(12)]
         self.assertEqual(statuses[:10], [401] * 10)

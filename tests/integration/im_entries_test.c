@@ -99,7 +99,7 @@ static void a_change_is_stored_between_the_sends_that_came_before_and_after_it(v
 	assert_int_equal(records[2]->member_version, 2);
 }
 
-static void nothing_to_change_makes_no_entry(void **state)
+static void a_change_that_changes_nothing_makes_no_entry(void **state)
 {
 	struct outcome outcomes[2] = { 0 };
 	(void)state;
@@ -192,7 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(every_kind_of_entry_is_stored_answered_and_published, reset_group),
 		cmocka_unit_test_setup(a_change_is_stored_between_the_sends_that_came_before_and_after_it, reset_group),
-		cmocka_unit_test_setup(nothing_to_change_makes_no_entry, reset_group),
+		cmocka_unit_test_setup(a_change_that_changes_nothing_makes_no_entry, reset_group),
 		cmocka_unit_test_setup(a_refusal_says_what_was_wrong, reset_group),
 		cmocka_unit_test_setup(a_recall_of_a_recalled_message_gives_the_first_answer_and_publishes_nothing, reset_group),
 	};

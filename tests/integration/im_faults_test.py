@@ -26,7 +26,7 @@ def tearDownModule():
 
 
 class Servers_that_die(FaultTest):
-    def test_postgresql_killed_and_back(self):
+    def test_a_kill_of_postgresql_refuses_sends_and_loses_none(self):
         load = Load(self.im, "pgkill")
         load.await_more()
         SERVERS.kill("postgres")
@@ -39,7 +39,7 @@ class Servers_that_die(FaultTest):
         self.assertEqual(set(load.statuses), {200, 503})
         self.check_stored_and_published(load)
 
-    def test_postgresql_drops_all_connections(self):
+    def test_sends_go_on_after_postgresql_drops_all_connections(self):
         load = Load(self.im, "pgfreeze")
         load.await_more()
         SERVERS.sql("select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend'"
@@ -48,7 +48,7 @@ class Servers_that_die(FaultTest):
         load.stop()
         self.check_stored_and_published(load)
 
-    def test_kafka_killed_and_back(self):
+    def test_sends_are_stored_while_kafka_is_away_and_published_when_it_is_back(self):
         load = Load(self.im, "kafkakill")
         load.await_more()
         SERVERS.kill("kafka")
@@ -61,7 +61,7 @@ class Servers_that_die(FaultTest):
         self.check_stored_and_published(load)
         await_that(lambda: self.im.metric("skein_im_unsettled_sends") == 0, "nothing is left to publish")
 
-    def test_redis_killed_and_back(self):
+    def test_sends_go_on_without_redis(self):
         SERVERS.kill("redis")
         await_that(lambda: not self.im.is_ready(), "im is not ready")
         self.im.client("redis-b").post("/v1/auth/refresh")
@@ -71,7 +71,7 @@ class Servers_that_die(FaultTest):
 
 
 class Bounds(FaultTest):
-    def test_what_waits_for_kafka_is_bounded_and_goes_out_even_if_kafka_comes_back_with_nothing(self):
+    def test_messages_waiting_for_kafka_are_bounded_and_go_out_even_if_kafka_comes_back_empty(self):
         self.im.kill()
         self.im = Im(SERVERS, name="im-bound", kafka__max_waiting=1000, limits__enabled="false")
         client = self.im.client("bound-a")
@@ -131,7 +131,7 @@ class Leases(FaultTest):
         self.assertGreater(int(again.json["msg_id"]), int(first.json["msg_id"]))
         SERVERS.sql("delete from node_lease where owner = 'thief'")
 
-    def test_one_that_only_ran_out_is_renewed(self):
+    def test_a_lease_that_only_expired_is_renewed(self):
         node, epoch, _, _ = self.lease()
         SERVERS.sql(f"update node_lease set expires_at = now() where node = {node}")
         client = self.im.client("lease-c")
@@ -168,7 +168,7 @@ class Leaving(FaultTest):
         self.assertEqual(SERVERS.sql("select count(*) from node_lease where owner in ('im-drained', 'im-staying')"), [["0"]])
         self.assertNotIn("ERROR", self.im.log.read_text() + other.log.read_text())
 
-    def test_without_postgresql_it_leaves_too(self):
+    def test_an_im_leaves_without_postgresql_too(self):
         self.im.kill()
         self.im = Im(SERVERS, name="im-alone", drain__timeout="1s")
         client = self.im.client("gone-a")

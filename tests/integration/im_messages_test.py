@@ -31,7 +31,7 @@ class Sending(ImTest):
                          {"messages": [{**message, "client_msg_id": "1"}]})
         self.assertEqual(self.check(self.history(self.b, self.direct()), 200), {"messages": [message]})
 
-    def test_the_same_key_again(self):
+    def test_the_same_key_again_gets_the_first_answer(self):
         first = self.check(self.a.send("1", f"user:{self.bob}"), 200)
         self.assertEqual(self.check(self.a.send("1", f"user:{self.bob}"), 200), {**first, "duplicate": True})
         self.assertEqual(self.check(self.a.send("1", f"user:{self.bob}", mentions=[]), 200), {**first, "duplicate": True})
@@ -54,7 +54,7 @@ class Sending(ImTest):
         self.assertEqual(len({answer.json["msg_id"] for answer in answers}), 1)
         self.assertEqual(sorted(answer.json["duplicate"] for answer in answers), [False] + [True] * 15)
 
-    def test_replies_and_mentions(self):
+    def test_replies_and_mentions_are_stored_and_read(self):
         group = self.group()
         first = self.check(self.a.send("1", f"group:{group}", mentions=[self.bob, "*"]), 200)
         self.check(self.b.send("1", f"group:{group}", reply_to=first["seq"], mentions=[self.alice]), 200)
@@ -63,7 +63,7 @@ class Sending(ImTest):
         self.assertNotIn("reply_to", messages[0])
         self.assertEqual((messages[1]["reply_to"], messages[1]["mentions"]), (1, [self.alice]))
 
-    def test_what_is_refused_and_why(self):
+    def test_each_refusal_has_its_code_and_stores_nothing(self):
         group = self.group()
         self.check(self.a.send("1", f"user:{self.alice}-none"), 404, "not_found", "to.user")
         self.check(self.a.send("1", "group:none"), 404, "not_found", "to.group")
@@ -106,7 +106,7 @@ class Sending(ImTest):
             last = self.check(self.history(self.a, self.direct(), "?limit=1"), 200)["messages"][0]
             self.assertEqual((last["type"], last["body"]), (type_, body))
 
-    def test_too_large_a_body(self):
+    def test_a_body_over_the_limit_is_413(self):
         self.check(self.a.send("1", f"user:{self.bob}", "x" * 60000), 200)
         try:
             answer = self.a.send("2", f"user:{self.bob}", "x" * 70000)
@@ -114,7 +114,7 @@ class Sending(ImTest):
             self.fail("the connection broke before the answer")
         self.check(answer, 413, "too_large")
 
-    def test_who_sends_too_much_is_told_when_to_come_back(self):
+    def test_a_sender_over_its_rate_is_429(self):
         statuses = []
         while 429 not in statuses and len(statuses) < 2000:
             messages = [{"client_msg_id": f"{len(statuses)}", "to": {"user": self.bob}, "type": "custom", "body": {}}] * 100
@@ -124,7 +124,7 @@ class Sending(ImTest):
         self.assertGreaterEqual(statuses.index(429), 300)
         self.check(self.b.send("1", f"user:{self.alice}"), 200)
 
-    def test_errors_of_http_itself(self):
+    def test_unknown_paths_and_methods_are_refused_and_the_request_id_is_echoed(self):
         self.check(self.a.get("/v1/nothing"), 404, "not_found")
         answer = self.a.call("PUT", "/v1/messages", "{}")
         self.check(answer, 405, "method_not_allowed")
@@ -171,14 +171,14 @@ class Batches(ImTest):
         self.assertEqual(results[3]["error"]["code"], "invalid_argument")
         self.assertEqual(results[4]["error"]["code"], "not_found")
 
-    def test_a_hundred_keep_their_order(self):
+    def test_a_batch_of_a_hundred_keeps_its_order(self):
         messages = [self.message(str(i), body={"text": str(i)}) for i in range(100)]
         results = self.check(self.a.post("/v1/messages/batch", {"messages": messages}), 200)["results"]
         self.assertEqual([result["seq"] for result in results], list(range(1, 101)))
         stored = self.check(self.history(self.b, self.direct(), "?limit=200"), 200)["messages"]
         self.assertEqual([message["body"]["text"] for message in stored], [str(i) for i in range(100)])
 
-    def test_wrong_lists(self):
+    def test_a_wrong_list_of_messages_is_refused_by_name(self):
         for value in (None, 1, {}, "x", [], [{}] * 101):
             with self.subTest(value=str(value)[:20]):
                 self.check(self.a.post("/v1/messages/batch", {"messages": value}), 400, "invalid_argument", "messages")
@@ -196,7 +196,7 @@ class History(ImTest):
         answer = self.check(self.history(self.b, self.direct(), query), 200)
         return [message["seq"] for message in answer["messages"]], answer.get("next_cursor")
 
-    def test_pages(self):
+    def test_pages_follow_bounds_limit_and_cursor(self):
         self.assertEqual(self.seqs(""), (list(range(11, 61)), "11"))
         self.assertEqual(self.seqs("?limit=60"), (list(range(1, 61)), None))
         self.assertEqual(self.seqs("?after_seq=0&limit=2"), ([1, 2], "2"))
@@ -206,7 +206,7 @@ class History(ImTest):
         self.assertEqual(self.seqs("?before_seq=3"), ([1, 2], None))
         self.assertEqual(self.seqs("?before_seq=1"), ([], None))
 
-    def test_wrong_bounds(self):
+    def test_a_wrong_bound_or_limit_is_refused_by_name(self):
         wrong = {"limit": ["0", "201", "-1", "x", "", "1.5", "99999999999999999999"], "after_seq": ["-1", "x", ""],
                  "before_seq": ["0", "-1", "x"]}
         for name, values in wrong.items():
@@ -216,7 +216,7 @@ class History(ImTest):
                     self.check(answer, 400, "invalid_argument", name)
         self.check(self.history(self.b, self.direct(), "?after_seq=1&before_seq=5"), 400, "invalid_argument")
 
-    def test_only_who_has_a_part_in_it(self):
+    def test_only_members_read_a_conversation(self):
         group = self.group()
         self.check(self.history(self.c, self.direct()), 403, "not_member")
         self.check(self.history(self.c, f"u:{self.alice}-x:{self.bob}-x"), 403, "not_member")

@@ -32,7 +32,7 @@ class Migrations(unittest.TestCase):
         self.assertEqual(code, 1, output)
         self.assertIn(sentence, output)
 
-    def test_any_number_at_once_and_again(self):
+    def test_migrations_at_once_and_repeated_are_applied_once(self):
         counts = []
         threads = [threading.Thread(target=lambda: counts.append(self.migrate())) for _ in range(4)]
         for thread in threads:
@@ -77,12 +77,12 @@ class Migrations(unittest.TestCase):
         finally:
             im.kill()
 
-    def test_a_database_or_kafka_that_cannot_be_reached_is_said(self):
+    def test_a_database_that_cannot_be_reached_is_reported(self):
         code, output = run_im(self.servers, "--migrate", **{"pg.uri": "postgresql://127.0.0.1:1/x"})
         self.assertEqual(code, 1)
         self.assertIn("connect to postgresql failed", output)
 
-    def test_wrong_configuration_is_one_sentence(self):
+    def test_a_wrong_option_is_named_and_the_secret_is_not_printed(self):
         for option, value in (("auth.secret", "short"), ("pg.connections", "0"), ("limits.body", "x")):
             code, output = run_im(self.servers, **{option: value})
             self.assertEqual(code, 2, output)

@@ -177,7 +177,7 @@ class Overload(unittest.TestCase):
         self.assertEqual(set(load.statuses), {200})
         self.assertLessEqual(load.slowest(), 0.5)
 
-    def test_requests_over_their_limit_are_refused_at_once_and_all_that_waits_is_counted(self):
+    def test_requests_over_their_limit_are_refused_at_once_and_all_waiting_ones_are_counted(self):
         im = Im(SERVERS, name="im-few", limits__requests="2")
         self.addCleanup(im.kill)
         for uid in ("few-a", "few-b"):
@@ -201,7 +201,7 @@ class Overload(unittest.TestCase):
         await_that(lambda: im.metric("skein_im_http_requests_waiting") == 0, "nothing waits")
         self.assertEqual(im.metric("skein_im_redis_waiting"), 0)
 
-    def test_what_waits_for_push_counts_too_as_long_as_push_gets_on(self):
+    def test_messages_waiting_for_push_count_as_long_as_push_makes_progress(self):
         redis, client = Redis(SERVERS.redis), self.im.client("push-a")
         self.im.client("push-b").post("/v1/auth/refresh")
         numbers = iter(range(1, 1000000))
@@ -222,7 +222,7 @@ class Overload(unittest.TestCase):
         self.assertEqual({send() for _ in range(50)}, {200})
         redis.close()
 
-    def test_nonsense_about_push_is_not_heeded(self):
+    def test_a_malformed_report_of_push_is_ignored(self):
         redis, client = Redis(SERVERS.redis), self.im.client("nonsense-a")
         self.im.client("nonsense-b").post("/v1/auth/refresh")
         for field, value in enumerate(("", "|", "x|y", "99999999999999999999|1", "5000", "-1|-1", "5000|99999999999999")):

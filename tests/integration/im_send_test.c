@@ -141,7 +141,7 @@ static void another_payload_under_the_same_key_is_a_conflict(void **state)
 	check(SENT(.conversation = "u:alice:carol", .user = "carol", .body = "{\"a\":2}", .msg_id = 10), "ok");
 }
 
-static void who_asks_again_with_its_own_id_is_told_whatever_has_changed_since(void **state)
+static void a_repeat_with_the_stored_id_gets_its_answer_whatever_has_changed_since(void **state)
 {
 	PGresult *result;
 	(void)state;
@@ -395,7 +395,7 @@ static void batches_that_meet_neither_lock_up_nor_leave_a_hole(void **state)
 	                 0);
 }
 
-static void who_meets_another_that_makes_the_conversation_asks_again(void **state)
+static void a_batch_that_waited_for_another_to_create_the_conversation_is_told_to_ask_again(void **state)
 {
 	PGconn *first = open_connection(), *second = open_connection();
 	const struct sent send = SENT(TO_BOB, .msg_id = 1), other = SENT(TO_BOB, .key = "other", .msg_id = 2);
@@ -430,7 +430,7 @@ int main(void)
 		cmocka_unit_test_setup(owner_and_admins_may_mention_everyone, reset),
 		cmocka_unit_test_setup(the_same_payload_gives_the_first_answer_again, reset),
 		cmocka_unit_test_setup(another_payload_under_the_same_key_is_a_conflict, reset),
-		cmocka_unit_test_setup(who_asks_again_with_its_own_id_is_told_whatever_has_changed_since, reset),
+		cmocka_unit_test_setup(a_repeat_with_the_stored_id_gets_its_answer_whatever_has_changed_since, reset),
 		cmocka_unit_test_setup(the_answer_carries_the_version_of_the_membership, reset),
 		cmocka_unit_test_setup(a_note_to_oneself_is_a_conversation, reset),
 		cmocka_unit_test_setup(a_direct_conversation_is_listed_for_both_once_it_is_made, reset),
@@ -440,7 +440,7 @@ int main(void)
 		cmocka_unit_test_setup(every_step_is_a_lookup_by_index, reset),
 		cmocka_unit_test_setup(without_the_lease_nothing_is_looked_at, reset),
 		cmocka_unit_test_setup(batches_that_meet_neither_lock_up_nor_leave_a_hole, reset),
-		cmocka_unit_test_setup(who_meets_another_that_makes_the_conversation_asks_again, reset),
+		cmocka_unit_test_setup(a_batch_that_waited_for_another_to_create_the_conversation_is_told_to_ask_again, reset),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);
 }

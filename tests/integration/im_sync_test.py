@@ -188,7 +188,7 @@ class Pages(SyncTest):
             self.assertIn(said, IM.log.read_text())
             self.assertEqual(len(self.page(client, limit=2)["messages"]), 2)
 
-    def test_what_has_no_position_any_more_is_reset(self):
+    def test_a_position_that_no_longer_exists_is_reset(self):
         self.said(3)
         epoch = self.page(self.b)["epoch"]
         redis("ltrim", f"im:inbox:{{{self.bob}}}", 2, -1)
@@ -266,14 +266,14 @@ class Conversations(SyncTest):
         listed, = self.page(self.a, epoch="x", offset=0)["conversations"]
         self.assertEqual(listed["read_seq"], 0)
 
-    def test_a_conversation_that_holds_nothing_is_none(self):
+    def test_an_empty_conversation_is_not_listed(self):
         SERVERS.sql(f"with made as (insert into conversation (id, kind) values ('u:{self.alice}:{self.bob}', 1) returning no)"
                     f" insert into direct_member select uid, no from made, unnest(array['{self.alice}', '{self.bob}']) uid")
         self.assertEqual(self.page(self.b, epoch="x", offset=0)["conversations"], [])
 
 
 class Cost(SyncTest):
-    def test_what_this_im_has_stored_or_read_is_not_read_again(self):
+    def test_messages_that_this_im_stored_or_read_are_not_read_again(self):
         self.said(20)
         mine, others = IM.metric(FROM_POSTGRES), OTHER.metric(FROM_POSTGRES)
         for _ in range(3):
@@ -283,7 +283,7 @@ class Cost(SyncTest):
         self.assertEqual(IM.metric(FROM_POSTGRES), mine)
         self.assertEqual(OTHER.metric(FROM_POSTGRES), others + 20)
 
-    def test_many_at_once_read_each_message_once(self):
+    def test_many_callers_at_once_read_each_message_once(self):
         self.said(20)
         conversation = f"u:{self.alice}:{self.bob}"
         uids = [f"{self.alice}-{i}" for i in range(40)]
@@ -357,7 +357,7 @@ class Grpc(SyncTest):
             self.assertEqual((page.epoch, page.head, page.next_offset, page.more, page.reset, len(page.entries)),
                              (epoch, 2, 2, False, True, 0))
 
-    def test_what_is_wrong_has_a_status_of_its_own(self):
+    def test_each_wrong_request_has_a_status_of_its_own(self):
         epoch = int(self.page(self.a)["epoch"], 16)
         good = {"uid": self.alice, "epoch": epoch, "offset": 0, "limit": 20}
         self.assertEqual(self.ask(**good).head, 0)
@@ -424,7 +424,7 @@ class Away(SyncTest):
 
 
 class Authorization(SyncTest):
-    def test_only_with_a_token_and_only_the_callers_own(self):
+    def test_a_caller_needs_a_token_and_reads_only_its_own_inbox(self):
         self.said(1)
         nobody = Client(IM.http)
         self.assertEqual(self.sync(nobody).status, 401)

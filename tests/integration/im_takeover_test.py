@@ -186,7 +186,7 @@ class Takeover(TakeoverTest):
         self.assertEqual([record.HasField("membership") for record in records], [True, False, False, False, True])
         self.assertEqual(other.metric("skein_im_republished_total"), len(calls))
 
-    def test_a_caretaker_who_is_killed_is_replaced_by_the_next(self):
+    def test_a_caretaker_that_is_killed_is_replaced_by_the_next(self):
         dying, caretaker = self.start("im-dying"), self.start("im-caretaker")
         self.pause_kafka()
         sent = self.send_many(dying, "twice")
@@ -201,7 +201,7 @@ class Takeover(TakeoverTest):
         self.assert_published_in_order(sent, self.reader())
         await_that(lambda: self.owners() == ["im-last"], "both numbers are given back")
 
-    def test_who_stood_still_for_too_long_answers_503_leases_anew_and_nothing_is_lost_or_stored_twice(self):
+    def test_an_im_frozen_past_its_lease_answers_503_leases_anew_and_nothing_is_lost_or_stored_twice(self):
         frozen, other = self.start("im-frozen"), self.start("im-other")
         self.pause_kafka()
         sent = self.send_many(frozen, "frozen")
@@ -240,7 +240,7 @@ class Takeover(TakeoverTest):
         self.assert_published_in_order(sent, self.reader())
         await_that(lambda: self.owners() == ["im-other"], "the number is given back")
 
-    def test_when_no_number_is_left_one_without_a_number_looks_after_that_of_a_dead_im_and_gets_it(self):
+    def test_when_no_number_is_left_an_im_without_one_takes_care_of_a_dead_im_s_number_and_gets_it(self):
         SERVERS.sql("insert into node_lease select n, 1, 'dead or alive', now() + case when n = 1000 then interval '-1 s' else"
                     " interval '2 minutes' end, fn.id_at(fn.now_ms()) from generate_series(0, 1023) n")
         # The dead one had a clock that was a day ahead.

@@ -191,7 +191,7 @@ class Inbox:
 
 
 class KafkaBrokers(unittest.TestCase):
-    def test_one_that_stands_still_or_dies_costs_a_pause_and_no_message_and_brings_nothing_old_again(self):
+    def test_a_frozen_or_dead_broker_costs_a_pause_and_no_message_and_repeats_no_old_record(self):
         sender = Sender("brokers")
         self.addCleanup(sender.stop)
         await_that(lambda: sender.sent > 0, "messages are stored")

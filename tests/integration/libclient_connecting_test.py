@@ -84,7 +84,7 @@ async def test_what_the_old_gateway_gave_meanwhile_is_acked_at_the_new_one(skein
 
 
 @scenario()
-async def test_with_nowhere_to_go_it_stays_until_it_is_closed(skein, app):
+async def test_a_client_that_finds_no_other_gateway_stays_until_it_is_closed(skein, app):
     old = skein.current
     skein.gateways = ["ws://127.0.0.1:1/ws"]
     await old.send(type="reconnect", after_ms=0, url="ws://127.0.0.1:1/ws")
@@ -138,7 +138,7 @@ async def test_without_a_way_to_another_token_a_refused_one_ends_it():
 
 
 @alone
-async def test_what_a_server_calls_wrong_is_not_tried_again():
+async def test_a_request_that_the_server_calls_wrong_is_not_tried_again():
     async with Skein() as skein:
         skein.endpoints_answers = [problem(400, "invalid_argument")]
         async with Application(skein) as app:
@@ -146,7 +146,7 @@ async def test_what_a_server_calls_wrong_is_not_tried_again():
 
 
 @scenario()
-async def test_nonsense_on_the_connection_is_left_and_nothing_breaks(skein, app):
+async def test_a_connection_that_sends_nonsense_is_left_and_nothing_breaks(skein, app):
     message = {"conversation_id": BOB, "seq": 1, "msg_id": "1", "from": "bob", "type": "text", "body": {}, "time": 1}
     for nonsense in ("{", "[]", "7", "{}", '{"type":7}', '{"type":"message"}', '{"type":"hello"}', '{"type":"resync"}',
                      json.dumps({"type": "message", "offset": 1, "message": message}),
@@ -165,7 +165,7 @@ async def test_nonsense_on_the_connection_is_left_and_nothing_breaks(skein, app)
 
 
 @alone
-async def test_over_tls_it_trusts_whom_it_was_told_to_trust_only(tmp_path):
+async def test_over_tls_it_trusts_only_the_certificates_it_was_given(tmp_path):
     context, trusted = certificate(tmp_path)
     async with Skein(context) as skein:
         async with Application(skein, ca_file=trusted) as app:

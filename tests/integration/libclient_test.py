@@ -54,7 +54,7 @@ async def test_forty_connections_that_break_at_any_moment_lose_nothing_and_doubl
 
 
 @scenario()
-async def test_what_is_more_than_a_handshake_brings_is_read_by_sync_before_live_ones(skein, app):
+async def test_messages_beyond_those_of_a_handshake_are_read_by_sync_before_live_ones(skein, app):
     skein.sync_gate.clear()
     skein.store(BOB, 55)
     skein.current.cut()
@@ -69,7 +69,7 @@ async def test_what_is_more_than_a_handshake_brings_is_read_by_sync_before_live_
 
 
 @scenario(max_held=5)
-async def test_more_live_ones_than_may_be_held_are_read_again(skein, app):
+async def test_live_messages_beyond_the_hold_limit_are_read_again(skein, app):
     skein.sync_gate.clear()
     skein.store(BOB, 30)
     skein.current.cut()
@@ -109,7 +109,7 @@ async def test_a_hole_in_a_conversation_is_pulled_from_history(skein, app):
 
 
 @scenario()
-async def test_a_lost_inbox_is_made_good_from_history(skein, app):
+async def test_messages_of_a_lost_inbox_are_read_from_history(skein, app):
     await skein.say(BOB, 2)
     await app.messages(2)
     skein.store(BOB, 13)
@@ -125,7 +125,7 @@ async def test_a_lost_inbox_is_made_good_from_history(skein, app):
 
 
 @scenario()
-async def test_an_inbox_that_is_lost_while_away_or_twice_is_made_good_too(skein, app):
+async def test_messages_of_an_inbox_lost_while_away_or_twice_are_read_from_history_too(skein, app):
     await skein.say(BOB, 2)
     await app.messages(2)
     skein.current.cut()
@@ -190,7 +190,7 @@ async def test_sync_that_fails_is_asked_again(skein, app):
 # ---- the program's own life ----
 
 @alone
-async def test_killed_and_started_again_it_goes_on_from_what_was_stored():
+async def test_after_a_kill_it_goes_on_from_its_stored_state():
     async with Skein() as skein:
         state, handed = "", []
         for round_ in range(5):
@@ -207,7 +207,7 @@ async def test_killed_and_started_again_it_goes_on_from_what_was_stored():
 
 
 @alone
-async def test_what_was_not_taken_comes_again():
+async def test_messages_that_were_not_taken_come_again():
     async with Skein() as skein:
         options = {"takes_explicitly": True, "starts_from_oldest": True}
         async with Application(skein, **options, max_untaken=3) as app:

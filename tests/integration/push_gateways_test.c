@@ -290,7 +290,7 @@ static void come_back(struct scene *scene)
 
 /* ---- the tests ---- */
 
-static void a_gateway_that_never_answers_is_given_up_and_told_the_numbers_when_it_answers_again(void **state)
+static void a_gateway_that_never_answers_is_given_up_and_gets_the_offsets_when_it_answers_again(void **state)
 {
 	struct scene *scene = *state;
 
@@ -341,7 +341,7 @@ static bool has_all_in_flight(void *arg)
 	return scene->unanswered_count == GATEWAY_MAX_IN_FLIGHT;
 }
 
-static void a_gateway_that_stands_still_gets_the_numbers_of_what_is_over_its_limit_once_it_goes_on(void **state)
+static void a_frozen_gateway_gets_the_offsets_of_messages_over_its_limit_when_it_resumes(void **state)
 {
 	struct scene *scene = *state;
 	struct counter *noted = metrics_counter("skein_push_deliveries_noted_total", "", NULL);
@@ -383,7 +383,7 @@ static bool is_known_alive(void *arg)
 	return !gateway_is_dead(arg);
 }
 
-static void a_gateway_that_is_listed_again_under_its_epoch_is_dead_no_more(void **state)
+static void a_gateway_that_is_listed_again_under_its_epoch_counts_as_alive(void **state)
 {
 	struct scene *scene = *state;
 	struct gateway *gateway = gateways_get(scene->gateways, str_from(scene->node.name), scene->node.epoch);
@@ -419,14 +419,14 @@ static int remove_redis(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		GATEWAY_TEST(a_gateway_that_never_answers_is_given_up_and_told_the_numbers_when_it_answers_again),
+		GATEWAY_TEST(a_gateway_that_never_answers_is_given_up_and_gets_the_offsets_when_it_answers_again),
 		GATEWAY_TEST(a_gateway_that_closes_its_stream_again_and_again_is_asked_a_few_times_a_second_and_given_up),
 		GATEWAY_TEST(answers_that_fit_no_delivery_are_counted_and_end_none),
 		cmocka_unit_test_setup_teardown(
-			a_gateway_that_stands_still_gets_the_numbers_of_what_is_over_its_limit_once_it_goes_on, open_patient_scene,
+			a_frozen_gateway_gets_the_offsets_of_messages_over_its_limit_when_it_resumes, open_patient_scene,
 			close_scene),
 		GATEWAY_TEST(a_gateway_that_dies_after_it_was_given_up_leaves_nothing_under_way),
-		GATEWAY_TEST(a_gateway_that_is_listed_again_under_its_epoch_is_dead_no_more),
+		GATEWAY_TEST(a_gateway_that_is_listed_again_under_its_epoch_counts_as_alive),
 	};
 	return cmocka_run_group_tests(tests, make_redis, remove_redis);
 }

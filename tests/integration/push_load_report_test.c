@@ -112,7 +112,7 @@ static void assert_metric(const char *line)
 	buf_release(&text);
 }
 
-static void a_push_that_is_behind_says_how_far_in_redis_and_in_its_metrics_as_long_as_it_is(void **state)
+static void a_push_that_is_behind_keeps_reporting_how_far_in_redis_and_in_its_metrics(void **state)
 {
 	struct redis_fixture *f = *state;
 
@@ -153,7 +153,7 @@ static void a_push_that_was_never_behind_writes_nothing(void **state)
 	assert_int_equal(redis_fixture_number(f, "EXISTS", LOAD_KEY), 0);
 }
 
-static void the_report_of_a_push_that_gets_nothing_done_ends_by_itself(void **state)
+static void the_report_of_a_push_that_makes_no_progress_expires(void **state)
 {
 	struct redis_fixture *f = *state;
 	uint64_t start_ms = clock_mono_ms();
@@ -182,10 +182,10 @@ static int remove_server(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LOAD_TEST(a_push_that_is_behind_says_how_far_in_redis_and_in_its_metrics_as_long_as_it_is),
+		LOAD_TEST(a_push_that_is_behind_keeps_reporting_how_far_in_redis_and_in_its_metrics),
 		LOAD_TEST(a_push_that_has_caught_up_says_so_once_and_then_nothing_until_it_is_behind_again),
 		LOAD_TEST(a_push_that_was_never_behind_writes_nothing),
-		LOAD_TEST(the_report_of_a_push_that_gets_nothing_done_ends_by_itself),
+		LOAD_TEST(the_report_of_a_push_that_makes_no_progress_expires),
 	};
 	return cmocka_run_group_tests(tests, start_server, remove_server);
 }

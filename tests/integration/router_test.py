@@ -231,7 +231,7 @@ def refused(status):
 # ---- nodes and routes ----
 
 @scenario()
-async def test_a_name_belongs_to_who_registered_last_and_its_figures_are_kept(c):
+async def test_a_name_belongs_to_the_last_registration_and_its_figures_are_kept(c):
     first = await c.gateway("gateway-1")
     second = await c.gateway("gateway-1")
     assert second.epoch > first.epoch > 0
@@ -312,7 +312,7 @@ async def test_a_kick_that_fails_is_tried_again(c):
 
 
 @scenario()
-async def test_who_was_bound_before_yields_when_it_binds_again(c):
+async def test_an_earlier_connection_yields_when_it_binds_again(c):
     one, two = await c.two()
     await one.bind(conn=11, since=1000)
     await two.bind(conn=22, since=2000)
@@ -329,7 +329,7 @@ async def test_who_was_bound_before_yields_when_it_binds_again(c):
 
 
 @scenario()
-async def test_a_bind_that_lay_in_a_router_that_stood_still_replaces_nobody(c):
+async def test_a_bind_delayed_in_a_frozen_router_replaces_nobody(c):
     other = await c.router()
     frozen = await c.gateway("gateway-1")
     one, two = await c.gateway("gateway-1", other), await c.gateway("gateway-2", other)
@@ -346,7 +346,7 @@ async def test_a_bind_that_lay_in_a_router_that_stood_still_replaces_nobody(c):
 
 
 @scenario(login_policy="per_platform")
-async def test_per_platform_the_other_devices_of_the_platform_are_closed(c):
+async def test_the_policy_per_platform_closes_the_other_devices_of_the_platform(c):
     one, two = await c.two()
     await one.bind(device="phone", conn=11)
     await one.bind(device="laptop", conn=12, platform="desktop")
@@ -358,7 +358,7 @@ async def test_per_platform_the_other_devices_of_the_platform_are_closed(c):
 
 
 @scenario(login_policy="single")
-async def test_single_leaves_one_connection(c):
+async def test_the_policy_single_leaves_one_connection(c):
     one, two = await c.two()
     for number, device in enumerate(["phone", "laptop", "tablet"]):
         await one.bind(device=device, conn=10 + number, platform=["ios", "desktop", "web"][number])

@@ -22,7 +22,7 @@ static void say_hello(struct rpc_stream *stream, void *arg)
 	assert_int_equal(rpc_stream_send(stream, STR("hello")), OK);
 }
 
-static void what_opened_sends_comes_first(void **state)
+static void messages_that_the_opened_handler_sends_come_first(void **state)
 {
 	static const struct rpc_stream_handlers handlers = { .opened = say_hello };
 	struct pair *pair = *state;
@@ -214,7 +214,7 @@ static void a_stream_waits_for_its_server_and_can_be_closed_while_waiting(void *
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_opened_sends_comes_first, pair_set_up, pair_tear_down),
+		cmocka_unit_test_setup_teardown(messages_that_the_opened_handler_sends_come_first, pair_set_up, pair_tear_down),
 		cmocka_unit_test_setup_teardown(closing_a_stream_is_seen_by_the_server_and_silences_the_client, pair_set_up,
 		                                pair_tear_down),
 		cmocka_unit_test_setup_teardown(a_stream_may_be_closed_by_its_own_handler, pair_set_up, pair_tear_down),

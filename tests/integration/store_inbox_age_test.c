@@ -53,7 +53,7 @@ static void a_read_trims_what_is_too_old_too(void **state)
 	redis_fixture_close(&f);
 }
 
-static void what_nobody_touched_for_twice_max_age_goes_at_once(void **state)
+static void entries_of_an_inbox_untouched_for_twice_max_age_go_at_once(void **state)
 {
 	struct redis_fixture f;
 	(void)state;
@@ -68,7 +68,7 @@ static void what_nobody_touched_for_twice_max_age_goes_at_once(void **state)
 	redis_fixture_close(&f);
 }
 
-static void a_mark_of_a_clock_that_was_ahead_or_none_at_all_trims_nothing(void **state)
+static void a_mark_from_a_clock_that_was_ahead_or_a_missing_mark_trims_nothing(void **state)
 {
 	struct redis_fixture f;
 	(void)state;
@@ -141,8 +141,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_entry_stays_for_max_age_and_goes_before_twice_that),
 		cmocka_unit_test(a_read_trims_what_is_too_old_too),
-		cmocka_unit_test(what_nobody_touched_for_twice_max_age_goes_at_once),
-		cmocka_unit_test(a_mark_of_a_clock_that_was_ahead_or_none_at_all_trims_nothing),
+		cmocka_unit_test(entries_of_an_inbox_untouched_for_twice_max_age_go_at_once),
+		cmocka_unit_test(a_mark_from_a_clock_that_was_ahead_or_a_missing_mark_trims_nothing),
 		cmocka_unit_test(a_read_lets_an_inbox_live_on_and_an_append_does_not),
 		cmocka_unit_test(a_list_that_begins_again_lives_as_long_as_its_inbox),
 	};

@@ -144,7 +144,7 @@ static void an_inbox_that_was_forgotten_is_made_under_an_epoch_never_used(void *
 	redis_fixture_close(&f);
 }
 
-static void an_old_dump_in_another_redis_process_is_made_anew(void **state)
+static void an_inbox_from_an_old_dump_in_another_redis_process_gets_a_new_epoch(void **state)
 {
 	struct append waiting[20] = { 0 };
 	struct redis_fixture f;
@@ -170,7 +170,7 @@ static void an_old_dump_in_another_redis_process_is_made_anew(void **state)
 	redis_fixture_close(&f);
 }
 
-static void scripts_that_were_forgotten_lose_no_append(void **state)
+static void a_flush_of_the_scripts_loses_no_append(void **state)
 {
 	struct append appends[300] = { 0 };
 	struct redis_fixture f;
@@ -193,7 +193,7 @@ static void scripts_that_were_forgotten_lose_no_append(void **state)
 	redis_fixture_close(&f);
 }
 
-static void what_cannot_be_appended_is_told_once(void **state)
+static void a_failed_append_is_reported_once(void **state)
 {
 	struct append appends[30] = { 0 };
 	struct redis_fixture f;
@@ -219,9 +219,9 @@ int main(void)
 		cmocka_unit_test(a_long_inbox_is_trimmed_and_its_numbers_go_on),
 		cmocka_unit_test(the_routes_come_with_the_append),
 		cmocka_unit_test(an_inbox_that_was_forgotten_is_made_under_an_epoch_never_used),
-		cmocka_unit_test(an_old_dump_in_another_redis_process_is_made_anew),
-		cmocka_unit_test(scripts_that_were_forgotten_lose_no_append),
-		cmocka_unit_test(what_cannot_be_appended_is_told_once),
+		cmocka_unit_test(an_inbox_from_an_old_dump_in_another_redis_process_gets_a_new_epoch),
+		cmocka_unit_test(a_flush_of_the_scripts_loses_no_append),
+		cmocka_unit_test(a_failed_append_is_reported_once),
 	};
 	return cmocka_run_group_tests(tests, redis_fixture_make_server, redis_fixture_remove_server);
 }

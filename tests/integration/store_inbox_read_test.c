@@ -86,7 +86,7 @@ static void an_offset_that_was_never_given_out_is_past_the_head(void **state)
 	redis_fixture_close(&f);
 }
 
-static void what_was_trimmed_by_number_is_a_reset_for_who_has_not_had_it(void **state)
+static void a_reader_that_missed_trimmed_entries_gets_a_reset(void **state)
 {
 	struct redis_fixture f;
 	(void)state;
@@ -140,7 +140,7 @@ int main(void)
 		cmocka_unit_test(a_read_makes_an_inbox_that_is_missing_and_the_next_append_goes_into_it),
 		cmocka_unit_test(a_position_that_the_inbox_does_not_know_is_a_reset),
 		cmocka_unit_test(an_offset_that_was_never_given_out_is_past_the_head),
-		cmocka_unit_test(what_was_trimmed_by_number_is_a_reset_for_who_has_not_had_it),
+		cmocka_unit_test(a_reader_that_missed_trimmed_entries_gets_a_reset),
 		cmocka_unit_test(the_highest_numbers_are_compared_exactly),
 	};
 	return cmocka_run_group_tests(tests, redis_fixture_make_server, redis_fixture_remove_server);

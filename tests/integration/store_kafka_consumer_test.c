@@ -147,7 +147,7 @@ static void a_paused_consumer_still_takes_part_in_rebalances(void **state)
 	sender_close(&sender);
 }
 
-static void a_pause_lasts_over_rebalances_and_ends_for_partitions_that_were_away_meanwhile(void **state)
+static void a_pause_outlasts_rebalances_and_covers_partitions_that_went_and_came_back(void **state)
 {
 	struct sender sender;
 	struct reader readers[2];
@@ -253,7 +253,7 @@ int main(void)
 		cmocka_unit_test(partitions_move_with_their_offsets_and_no_record_comes_after),
 		cmocka_unit_test(a_paused_consumer_gets_nothing_and_misses_nothing),
 		cmocka_unit_test(a_paused_consumer_still_takes_part_in_rebalances),
-		cmocka_unit_test(a_pause_lasts_over_rebalances_and_ends_for_partitions_that_were_away_meanwhile),
+		cmocka_unit_test(a_pause_outlasts_rebalances_and_covers_partitions_that_went_and_came_back),
 		cmocka_unit_test(records_may_be_kept_and_freed_later),
 		cmocka_unit_test(a_topic_that_is_made_later_is_found),
 		cmocka_unit_test(closing_a_consumer_without_a_broker_takes_bounded_time),

@@ -95,7 +95,7 @@ static void reader_close(struct reader *reader)
 	turn_until_true(&worker, &is_closed);
 }
 
-static void what_was_taken_does_not_come_again_from_a_broker_that_lacks_what_follows(void **state)
+static void records_taken_before_do_not_come_again_from_a_broker_that_lacks_the_next_ones(void **state)
 {
 	struct reader reader;
 	(void)state;
@@ -112,7 +112,7 @@ static void what_was_taken_does_not_come_again_from_a_broker_that_lacks_what_fol
 	reader_close(&reader);
 }
 
-static void nor_does_what_was_committed_come_to_one_that_has_taken_nothing_yet(void **state)
+static void committed_records_do_not_come_again_to_a_consumer_that_has_taken_none_yet(void **state)
 {
 	struct reader reader;
 	(void)state;
@@ -131,7 +131,7 @@ static void nor_does_what_was_committed_come_to_one_that_has_taken_nothing_yet(v
 	reader_close(&reader);
 }
 
-static void when_it_stays_so_the_log_was_lost_and_what_is_there_is_new(void **state)
+static void when_the_error_lasts_the_log_was_lost_and_its_records_are_new(void **state)
 {
 	struct reader reader;
 	(void)state;
@@ -176,9 +176,9 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_was_taken_does_not_come_again_from_a_broker_that_lacks_what_follows),
-		cmocka_unit_test(nor_does_what_was_committed_come_to_one_that_has_taken_nothing_yet),
-		cmocka_unit_test(when_it_stays_so_the_log_was_lost_and_what_is_there_is_new),
+		cmocka_unit_test(records_taken_before_do_not_come_again_from_a_broker_that_lacks_the_next_ones),
+		cmocka_unit_test(committed_records_do_not_come_again_to_a_consumer_that_has_taken_none_yet),
+		cmocka_unit_test(when_the_error_lasts_the_log_was_lost_and_its_records_are_new),
 	};
 	return cmocka_run_group_tests(tests, start, stop);
 }

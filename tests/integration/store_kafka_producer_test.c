@@ -30,7 +30,7 @@ static void records_arrive_in_the_order_of_their_key(void **state)
 	sender_close(&sender);
 }
 
-static void idempotence_that_breaks_loses_and_overtakes_nothing(void **state)
+static void a_break_of_idempotence_loses_and_reorders_nothing(void **state)
 {
 	struct sender sender;
 	struct reader reader;
@@ -54,7 +54,7 @@ static void idempotence_that_breaks_loses_and_overtakes_nothing(void **state)
 	sender_close(&sender);
 }
 
-static void a_killed_broker_loses_and_overtakes_nothing(void **state)
+static void a_killed_broker_loses_and_reorders_nothing(void **state)
 {
 	struct sender sender;
 	struct reader reader;
@@ -84,7 +84,7 @@ static void a_killed_broker_loses_and_overtakes_nothing(void **state)
 	sender_close(&sender);
 }
 
-static void a_broker_that_hangs_loses_and_overtakes_nothing(void **state)
+static void a_broker_that_hangs_loses_and_reorders_nothing(void **state)
 {
 	struct sender sender;
 	struct reader reader;
@@ -111,7 +111,7 @@ static void a_broker_that_hangs_loses_and_overtakes_nothing(void **state)
 	sender_close(&sender);
 }
 
-static void what_is_over_the_limit_or_too_large_is_not_taken(void **state)
+static void a_record_over_the_limit_or_too_large_is_refused(void **state)
 {
 	struct sender sender;
 	char topic[32];
@@ -133,7 +133,7 @@ static void what_is_over_the_limit_or_too_large_is_not_taken(void **state)
 	mem_free(large);
 }
 
-static void what_is_too_large_does_not_hold_up_a_producer_that_starts_anew(void **state)
+static void a_record_that_is_too_large_does_not_block_a_producer_that_restarts(void **state)
 {
 	struct sender sender;
 	char topic[32];
@@ -157,7 +157,7 @@ static void what_is_too_large_does_not_hold_up_a_producer_that_starts_anew(void 
 	mem_free(large);
 }
 
-static void closing_delivers_what_it_can_and_tells_of_the_rest(void **state)
+static void closing_delivers_what_it_can_and_reports_the_rest(void **state)
 {
 	struct sender sender;
 	char topic[32];
@@ -184,7 +184,7 @@ static void closing_delivers_what_it_can_and_tells_of_the_rest(void **state)
 	real_server_continue(&store_kafka_server);
 }
 
-static void closing_a_producer_that_starts_anew_ends_it(void **state)
+static void closing_a_producer_while_it_restarts_ends_it(void **state)
 {
 	struct sender sender;
 	char topic[32];
@@ -232,13 +232,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_arrive_in_the_order_of_their_key),
-		cmocka_unit_test(idempotence_that_breaks_loses_and_overtakes_nothing),
-		cmocka_unit_test(what_is_over_the_limit_or_too_large_is_not_taken),
-		cmocka_unit_test(what_is_too_large_does_not_hold_up_a_producer_that_starts_anew),
-		cmocka_unit_test(closing_delivers_what_it_can_and_tells_of_the_rest),
-		cmocka_unit_test(closing_a_producer_that_starts_anew_ends_it),
-		cmocka_unit_test(a_killed_broker_loses_and_overtakes_nothing),
-		cmocka_unit_test(a_broker_that_hangs_loses_and_overtakes_nothing),
+		cmocka_unit_test(a_break_of_idempotence_loses_and_reorders_nothing),
+		cmocka_unit_test(a_record_over_the_limit_or_too_large_is_refused),
+		cmocka_unit_test(a_record_that_is_too_large_does_not_block_a_producer_that_restarts),
+		cmocka_unit_test(closing_delivers_what_it_can_and_reports_the_rest),
+		cmocka_unit_test(closing_a_producer_while_it_restarts_ends_it),
+		cmocka_unit_test(a_killed_broker_loses_and_reorders_nothing),
+		cmocka_unit_test(a_broker_that_hangs_loses_and_reorders_nothing),
 		cmocka_unit_test(memory_stays_bounded_while_the_broker_is_away),
 	};
 	return cmocka_run_group_tests(tests, make_kafka_server, remove_kafka_server);

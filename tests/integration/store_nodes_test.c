@@ -108,7 +108,7 @@ static void count_change(void *arg)
 
 /* ---- registrations ---- */
 
-static void each_registration_draws_a_higher_epoch_also_when_the_clock_stood_behind(void **state)
+static void each_registration_draws_a_higher_epoch_even_if_the_clock_is_behind(void **state)
 {
 	struct redis_fixture f;
 	char future[32];
@@ -144,7 +144,7 @@ static void a_renewal_is_refused_to_all_but_the_last_registration(void **state)
 	redis_fixture_close(&f);
 }
 
-static void what_redis_forgot_is_made_again_by_the_renewal(void **state)
+static void a_renewal_restores_a_registration_that_redis_forgot(void **state)
 {
 	struct redis_fixture f;
 	(void)state;
@@ -166,7 +166,7 @@ static void what_redis_forgot_is_made_again_by_the_renewal(void **state)
 
 /* ---- the list ---- */
 
-static void the_list_has_who_lives_in_the_order_of_names(void **state)
+static void the_list_has_the_live_nodes_in_the_order_of_their_names(void **state)
 {
 	const struct node *all[3];
 	struct redis_fixture f;
@@ -237,7 +237,7 @@ static bool has_no_node(void *list)
 	return node_list_all(list, &one, 1) == 0;
 }
 
-static void a_node_that_nobody_renews_is_out_after_its_life(void **state)
+static void a_node_that_is_not_renewed_leaves_the_list_after_its_lifetime(void **state)
 {
 	struct redis_fixture f;
 	unsigned changes = 0;
@@ -257,7 +257,7 @@ static void a_node_that_nobody_renews_is_out_after_its_life(void **state)
 	redis_fixture_close(&f);
 }
 
-static void a_redis_that_is_away_takes_nobody_away_for_ten_seconds(void **state)
+static void a_redis_outage_removes_no_node_for_ten_seconds(void **state)
 {
 	struct redis_fixture f;
 	bool is_told = false, is_told_at_once = false;
@@ -292,7 +292,7 @@ static void a_redis_that_is_away_takes_nobody_away_for_ten_seconds(void **state)
 	redis_fixture_close(&f);
 }
 
-static void whoever_asks_during_a_read_waits_for_the_next_one(void **state)
+static void a_caller_that_asks_during_a_read_waits_for_the_next_one(void **state)
 {
 	struct redis_fixture f;
 	bool first = false, second = false;
@@ -321,7 +321,7 @@ static void whoever_asks_during_a_read_waits_for_the_next_one(void **state)
 	redis_fixture_close(&f);
 }
 
-static void names_of_the_long_dead_are_forgotten_and_rubbish_is_skipped(void **state)
+static void names_of_nodes_long_dead_are_forgotten_and_malformed_ones_are_skipped(void **state)
 {
 	struct redis_fixture f;
 	char seen[64];
@@ -355,15 +355,15 @@ static void names_of_the_long_dead_are_forgotten_and_rubbish_is_skipped(void **s
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_registration_draws_a_higher_epoch_also_when_the_clock_stood_behind),
+		cmocka_unit_test(each_registration_draws_a_higher_epoch_even_if_the_clock_is_behind),
 		cmocka_unit_test(a_renewal_is_refused_to_all_but_the_last_registration),
-		cmocka_unit_test(what_redis_forgot_is_made_again_by_the_renewal),
-		cmocka_unit_test(the_list_has_who_lives_in_the_order_of_names),
+		cmocka_unit_test(a_renewal_restores_a_registration_that_redis_forgot),
+		cmocka_unit_test(the_list_has_the_live_nodes_in_the_order_of_their_names),
 		cmocka_unit_test(a_node_that_comes_back_under_another_epoch_is_a_change),
-		cmocka_unit_test(a_node_that_nobody_renews_is_out_after_its_life),
-		cmocka_unit_test(a_redis_that_is_away_takes_nobody_away_for_ten_seconds),
-		cmocka_unit_test(whoever_asks_during_a_read_waits_for_the_next_one),
-		cmocka_unit_test(names_of_the_long_dead_are_forgotten_and_rubbish_is_skipped),
+		cmocka_unit_test(a_node_that_is_not_renewed_leaves_the_list_after_its_lifetime),
+		cmocka_unit_test(a_redis_outage_removes_no_node_for_ten_seconds),
+		cmocka_unit_test(a_caller_that_asks_during_a_read_waits_for_the_next_one),
+		cmocka_unit_test(names_of_nodes_long_dead_are_forgotten_and_malformed_ones_are_skipped),
 	};
 	return cmocka_run_group_tests(tests, redis_fixture_make_server, redis_fixture_remove_server);
 }

@@ -32,7 +32,7 @@ static void check_rows(const struct pool_call *calls, int count)
 #define ROUNDS 40
 #define A_ROUND 25
 
-static void a_killed_server_leaves_no_doubt_but_what_was_under_way(void **state)
+static void a_killed_server_leaves_only_calls_under_way_in_doubt(void **state)
 {
 	struct pool_call *calls = mem_zalloc(ROUNDS * A_ROUND * sizeof(*calls));
 	struct pool pool;
@@ -121,7 +121,7 @@ static void a_slow_query_does_not_bring_down_its_connection(void **state)
 	pool_close(&pool);
 }
 
-static void an_administrator_who_ends_a_session_ends_no_pool(void **state)
+static void a_pool_survives_the_termination_of_its_session(void **state)
 {
 	struct pool_call sleeping = { 0 }, after = { 0 };
 	struct pool pool;
@@ -140,7 +140,7 @@ static void an_administrator_who_ends_a_session_ends_no_pool(void **state)
 	pool_close(&pool);
 }
 
-static void what_is_over_max_sent_is_not_lost_with_the_connection(void **state)
+static void queries_beyond_max_sent_are_not_lost_with_the_connection(void **state)
 {
 	struct pool_call first = { 0 }, slow = { 0 }, echoes[4] = { 0 };
 	struct pool pool;
@@ -161,7 +161,7 @@ static void what_is_over_max_sent_is_not_lost_with_the_connection(void **state)
 	pool_close(&pool);
 }
 
-static void what_is_over_the_limit_is_refused_and_memory_stays_bounded(void **state)
+static void calls_over_the_limit_are_refused_and_memory_stays_bounded(void **state)
 {
 	static char body[4000];
 	struct pool_call *calls = mem_zalloc(2000 * sizeof(*calls));
@@ -192,12 +192,12 @@ static void what_is_over_the_limit_is_refused_and_memory_stays_bounded(void **st
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_killed_server_leaves_no_doubt_but_what_was_under_way),
+		cmocka_unit_test(a_killed_server_leaves_only_calls_under_way_in_doubt),
 		cmocka_unit_test(a_server_that_hangs_is_given_up_after_the_timeout),
 		cmocka_unit_test(a_slow_query_does_not_bring_down_its_connection),
-		cmocka_unit_test(an_administrator_who_ends_a_session_ends_no_pool),
-		cmocka_unit_test(what_is_over_max_sent_is_not_lost_with_the_connection),
-		cmocka_unit_test(what_is_over_the_limit_is_refused_and_memory_stays_bounded),
+		cmocka_unit_test(a_pool_survives_the_termination_of_its_session),
+		cmocka_unit_test(queries_beyond_max_sent_are_not_lost_with_the_connection),
+		cmocka_unit_test(calls_over_the_limit_are_refused_and_memory_stays_bounded),
 	};
 	return cmocka_run_group_tests(tests, pool_make_server, pool_remove_server);
 }

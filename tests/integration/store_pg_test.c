@@ -168,7 +168,7 @@ static void a_commit_that_fails_is_no_success(void **state)
 
 /* ---- the schema ---- */
 
-static void a_statement_on_a_schema_that_is_not_there_yet_fails_alone_and_works_later(void **state)
+static void a_statement_on_a_missing_table_fails_alone_and_works_once_the_table_exists(void **state)
 {
 	struct pool_call put = { 0 }, echo = { 0 }, again = { 0 };
 	struct pool pool;
@@ -221,7 +221,7 @@ static void a_statement_that_takes_too_long_is_cancelled_by_the_server(void **st
 	pool_close(&pool);
 }
 
-static void a_schema_that_changes_costs_no_more_than_a_new_connection(void **state)
+static void a_schema_change_costs_no_more_than_a_new_connection(void **state)
 {
 	struct pool_call before = { 0 }, during = { 0 }, after = { 0 };
 	struct pool pool;
@@ -250,7 +250,7 @@ static void try_again(struct pool_call *call, const PGresult *result)
 		pool_query_number(call->pool, call->arg, 0, DO_ECHO, 0);
 }
 
-static void closing_ends_everything_once_and_refuses_what_comes_of_it(void **state)
+static void closing_ends_every_query_once_and_refuses_those_that_callbacks_add(void **state)
 {
 	struct pool_call again[20] = { 0 }, calls[20] = { 0 };
 	struct pool pool;
@@ -288,11 +288,11 @@ int main(void)
 		cmocka_unit_test(each_value_comes_back_as_it_was_sent),
 		cmocka_unit_test(an_error_fails_its_own_query_only),
 		cmocka_unit_test(a_commit_that_fails_is_no_success),
-		cmocka_unit_test(a_statement_on_a_schema_that_is_not_there_yet_fails_alone_and_works_later),
+		cmocka_unit_test(a_statement_on_a_missing_table_fails_alone_and_works_once_the_table_exists),
 		cmocka_unit_test(a_connection_prepares_a_statement_once),
 		cmocka_unit_test(a_statement_that_takes_too_long_is_cancelled_by_the_server),
-		cmocka_unit_test(a_schema_that_changes_costs_no_more_than_a_new_connection),
-		cmocka_unit_test(closing_ends_everything_once_and_refuses_what_comes_of_it),
+		cmocka_unit_test(a_schema_change_costs_no_more_than_a_new_connection),
+		cmocka_unit_test(closing_ends_every_query_once_and_refuses_those_that_callbacks_add),
 		cmocka_unit_test(closing_while_connecting_leaves_nothing_behind),
 	};
 	return cmocka_run_group_tests(tests, pool_make_server, pool_remove_server);

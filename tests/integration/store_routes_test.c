@@ -228,7 +228,7 @@ static void a_device_that_binds_again_replaces_its_route(void **state)
 	redis_fixture_close(&f);
 }
 
-static void under_per_platform_a_bind_removes_what_its_platform_had(void **state)
+static void under_per_platform_a_bind_removes_the_other_routes_of_its_platform(void **state)
 {
 	struct redis_fixture f;
 	(void)state;
@@ -318,7 +318,7 @@ static void a_bind_that_comes_after_its_connection_was_closed_replaces_nobody(vo
 	redis_fixture_close(&f);
 }
 
-static void a_connection_that_was_only_not_found_may_bind_again(void **state)
+static void a_connection_whose_route_was_missing_may_bind_again(void **state)
 {
 	struct redis_fixture f;
 	(void)state;
@@ -330,7 +330,7 @@ static void a_connection_that_was_only_not_found_may_bind_again(void **state)
 	redis_fixture_close(&f);
 }
 
-static void what_is_no_route_is_not_listed(void **state)
+static void malformed_routes_are_not_listed(void **state)
 {
 	struct redis_fixture f;
 	struct redis_call call = { .fixture = NULL };
@@ -378,7 +378,7 @@ static void a_late_unbind_leaves_the_newer_connection_alone(void **state)
 	redis_fixture_close(&f);
 }
 
-static void a_renewal_extends_only_what_is_still_ours(void **state)
+static void a_renewal_extends_only_the_route_of_its_own_connection(void **state)
 {
 	struct redis_fixture f;
 	(void)state;
@@ -450,7 +450,7 @@ static void a_bind_to_another_redis_process_gets_another_epoch(void **state)
 	redis_fixture_close(&f);
 }
 
-static void a_bind_that_cannot_be_is_told_once(void **state)
+static void a_failed_bind_is_reported_once(void **state)
 {
 	struct redis_fixture f;
 	(void)state;
@@ -472,18 +472,18 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_bind_makes_the_inbox_and_knows_its_head),
 		cmocka_unit_test(a_device_that_binds_again_replaces_its_route),
-		cmocka_unit_test(under_per_platform_a_bind_removes_what_its_platform_had),
+		cmocka_unit_test(under_per_platform_a_bind_removes_the_other_routes_of_its_platform),
 		cmocka_unit_test(under_single_a_bind_removes_all_others),
 		cmocka_unit_test(a_connection_that_binds_again_yields_to_those_that_came_later),
 		cmocka_unit_test(a_bind_that_comes_after_its_connection_was_closed_replaces_nobody),
-		cmocka_unit_test(a_connection_that_was_only_not_found_may_bind_again),
-		cmocka_unit_test(what_is_no_route_is_not_listed),
+		cmocka_unit_test(a_connection_whose_route_was_missing_may_bind_again),
+		cmocka_unit_test(malformed_routes_are_not_listed),
 		cmocka_unit_test(only_the_connection_itself_removes_its_route),
 		cmocka_unit_test(a_late_unbind_leaves_the_newer_connection_alone),
-		cmocka_unit_test(a_renewal_extends_only_what_is_still_ours),
+		cmocka_unit_test(a_renewal_extends_only_the_route_of_its_own_connection),
 		cmocka_unit_test(an_inbox_lives_on_while_its_user_is_connected),
 		cmocka_unit_test(a_bind_to_another_redis_process_gets_another_epoch),
-		cmocka_unit_test(a_bind_that_cannot_be_is_told_once),
+		cmocka_unit_test(a_failed_bind_is_reported_once),
 	};
 	return cmocka_run_group_tests(tests, redis_fixture_make_server, redis_fixture_remove_server);
 }
