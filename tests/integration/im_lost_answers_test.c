@@ -77,13 +77,13 @@ static void lose(enum loss loss, PGconn *blocker)
 	PQclear(ask_on(blocker, "commit"));
 	if (loss == LOST_BEFORE)
 		return;
-	/* The loop stands still, so the answer is not read. */
+	/* The loop does not run, so the answer is not read. */
 	while (ask_number("select count(*) " OF_WRITER " and state <> 'idle'") > 0)
 		;
 	lose_answer((int)port);
 }
 
-/* Stores the entry, as the second of its conversation, though the first answer is lost; and a send behind it. */
+/* The answer to the entry is lost. It is stored all the same, as the second of its conversation, and a later send after it. */
 static void check_lost(enum loss loss, struct entry *entry, const struct outcome *outcome, const char *type)
 {
 	PGconn *blocker = open_connection();

@@ -19,7 +19,7 @@ struct page {
 	bool is_found;
 	err_t err;
 	size_t found;
-	char forms[400]; /* "<seq> <R or E> <body>, ..." */
+	char forms[400]; /* "<seq> <R: recalled, E: edited> <body>, ..." */
 };
 
 static void on_found(void *arg, err_t err, size_t found)
@@ -58,7 +58,7 @@ static void read_page(struct page *page, size_t count)
 	assert_int_equal(page->err, OK);
 }
 
-/* As another im: its changes pass by this one's cache. */
+/* A change that another im makes, which this im's cache does not see. */
 #define OTHER_IM(call) run_sql("insert into node_lease values (700, 1, 'other', now() + interval '1 hour', 0) on conflict do nothing;" \
 	                       "select " call)
 

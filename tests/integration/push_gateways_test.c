@@ -1,4 +1,4 @@
-/* Gateways that do not do their work, as push meets them: a gateway played by the test, in a real Redis's list. */
+/* Gateways that hang, die or answer nonsense, as push sees them: played by the test, listed in a real Redis. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -55,7 +55,7 @@ struct scene {
 	uint64_t unanswered[DELIVERIES];
 	unsigned unanswered_count;
 	unsigned streams, messages;
-	uint64_t told[CONNS]; /* the highest number that came without a message */
+	uint64_t told[CONNS]; /* the highest offset that came without its message */
 };
 
 /* ---- the gateway ---- */
@@ -217,7 +217,7 @@ static void on_done(struct delivery *delivery)
 	part->scene->done++;
 }
 
-/* A message for a connection, whose number in the inbox is `offset`; whether it was only noted. */
+/* Sends a message for a connection at this offset of its inbox. Returns whether push only noted the offset. */
 static bool deliver(struct scene *scene, uint64_t conn, uint64_t offset)
 {
 	Skein__V1__Delivery content;
@@ -262,7 +262,7 @@ static bool is_quiet(void *arg)
 	return gateways_in_flight(scene->gateways) == 0;
 }
 
-/* Given up with the numbers 5 and 6 for connection 1 and 7 for 2, and then 9 for 3. */
+/* push gives the gateway up with offsets 5 and 6 owed to connection 1 and 7 to connection 2; then 9 to connection 3. */
 static void be_given_up(struct scene *scene)
 {
 	uint64_t start = clock_mono_ms();

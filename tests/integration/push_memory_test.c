@@ -1,4 +1,4 @@
-/* What push remembers of a conversation, in Redis and of its own: another process, a Redis that is new, forgot, or breaks off. */
+/* What push remembers of a conversation, in Redis and in memory: other processes, and a Redis that is new, empty or away. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -157,7 +157,7 @@ static void a_redis_that_dies_and_returns_gets_everything_in_order(void **state)
 	real_server_start(&redis_server);
 	settle(push);
 	assert_int_equal(push->finished_count, 50);
-	/* a new Redis: what was in the old one is gone, what was not in it comes in order */
+	/* a new Redis: the old inbox is gone, and messages that were not in it come in order */
 	assert_inbox_range(push, push->bob, 2, 50);
 }
 
@@ -191,7 +191,7 @@ static void kill_other_connections(redisContext *admin)
 	freeReplyObject(reply);
 }
 
-/* Each of 1 ... last is there, and none for the first time after a later one. */
+/* Each of 1 ... last is there, and no first copy comes after a later message. */
 static void assert_first_copies_in_order(redisContext *admin, const char *member, int number, uint64_t last)
 {
 	redisReply *entries = redisCommand(admin, "LRANGE im:inbox:{%s-%d} 0 -1", member, number);
@@ -210,7 +210,7 @@ static void assert_first_copies_in_order(redisContext *admin, const char *member
 	freeReplyObject(entries);
 }
 
-/* What was sent ends without an answer, what waits goes out on the next connection. */
+/* Commands that were sent end without an answer. Those that wait go out on the next connection. */
 static void a_connection_to_redis_that_breaks_lets_no_message_pass_an_earlier_one(void **state)
 {
 	struct push *push = *state;

@@ -1,4 +1,4 @@
-/* The order of conversations in push: records in any order, holes, and that what is stuck holds up nothing else. */
+/* The order of conversations in push: records in any order, holes, and stuck conversations that must not block others. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -75,7 +75,7 @@ static void a_new_conversation_whose_second_record_comes_first_waits_for_its_fir
 	struct push *push = *state;
 
 	store_rows(push, 1, 2);
-	take(push, push->conversation, 2, 10); /* the first one's im has not produced it yet */
+	take(push, push->conversation, 2, 10); /* the im of message 1 has not produced it yet */
 	settle(push);
 	take(push, push->conversation, 1, 11);
 	settle(push);
@@ -153,7 +153,7 @@ static void a_stuck_conversation_takes_bounded_room_and_holds_up_no_other(void *
 		take(push, conversation, seq, 10 + (int64_t)seq);
 	struct conversations_load load = conversations_load(push->conversations);
 	assert_int_equal(load.messages + load.slim, last);
-	assert_true(load.messages <= REORDER_MAX + 1); /* and the one whose recipients are looked for */
+	assert_true(load.messages <= REORDER_MAX + 1); /* and the one whose recipients are being looked up */
 	take(push, "u:x:y", 1, 5000);
 	turn_until(&push->worker, has_one_finished, push);
 	assert_int_equal(push->finished[0], 5000);
@@ -254,7 +254,7 @@ static void a_message_goes_to_the_members_as_of_its_version_while_others_join_an
 	assert_int_equal(counter_value(from_pg) - before, 1);
 }
 
-/* In PostgreSQL the entry `seq` let this user join, or leave. */
+/* Writes to PostgreSQL that this user joined, or left, by the entry `seq`. */
 static void store_change(struct push *push, unsigned seq, const char *uid, bool is_join)
 {
 	char sql[512];
@@ -294,7 +294,7 @@ static void a_message_read_from_postgres_goes_to_the_members_as_of_its_version(v
 
 	store_changing_group(push, conversation, carol);
 	take_of_version(push, conversation, 1, 10, 0, NULL, NULL);
-	take_of_version(push, conversation, 6, 11, 4, NULL, NULL); /* those between never come */
+	take_of_version(push, conversation, 6, 11, 4, NULL, NULL); /* the records between never come */
 	settle(push);
 	assert_inbox(push, push->alice, " 1 2 3 4 5 6");
 	assert_inbox(push, push->bob, " 1 2 3");

@@ -31,7 +31,7 @@ struct redis_call {
 	struct redis_fixture *fixture;
 	bool has_ended;
 	err_t err;
-	unsigned turn; /* how many ended before it */
+	unsigned turn; /* how many calls ended before it */
 	int64_t number; /* of an integer reply */
 	char text[256]; /* of any other, cut and with a terminator */
 	size_t text_len;

@@ -18,7 +18,7 @@
 
 extern char **environ;
 
-/* The sanitizers' hooks: what is not ours to mend. c-ares 1.18 loses the name that it finds in /etc/hosts. */
+/* Suppressions of leaks in libraries: c-ares 1.18 leaks the name that it finds in /etc/hosts. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {

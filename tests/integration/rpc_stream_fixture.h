@@ -11,11 +11,11 @@ struct end {
 	struct tally opened, closed, messages, bytes;
 	atomic_int last_err;
 	_Atomic(struct rpc_stream *) stream;
-	_Atomic(struct buf *) collect; /* what came, if the test wants it; the handlers' */
+	_Atomic(struct buf *) collect; /* where the handlers put the received bytes, if the test wants them */
 	_Atomic(uv_sem_t *) gate; /* the message handler waits here first */
 };
 
-/* What counts it: the argument is a struct end. */
+/* Handlers that count into the struct end that is their argument. */
 extern const struct rpc_stream_handlers end_handlers;
 void end_opened(struct rpc_stream *stream, void *arg);
 void end_message(struct rpc_stream *stream, struct str message, void *arg);

@@ -17,7 +17,7 @@ static void say_hello(struct rpc_stream *stream, void *arg)
 
 	atomic_store(&end->stream, stream);
 	tally_add(&end->opened, 1);
-	/* Others try meanwhile. */
+	/* The test tries to send meanwhile. */
 	tally_reach(&end->closed, 1);
 	assert_int_equal(rpc_stream_send(stream, STR("hello")), OK);
 }
@@ -101,7 +101,7 @@ static void a_closing_server_sends_what_is_queued_and_ends_its_streams(void **st
 {
 	struct pair *pair = *state;
 	struct rpc_stream *stream = pair_open_and_wait(pair, STREAM_GIVEN, 1 << 20);
-	/* No more than one read takes: what a client has not read when it writes to a connection that has ended, TCP drops. */
+	/* No more than one read takes: TCP drops unread bytes of a client that writes to a connection that has ended. */
 	static char part[100];
 
 	assert_true(tally_reach(&pair->far.opened, 1));
@@ -143,7 +143,7 @@ static void a_server_closes_under_load(void **state)
 	pair_close(pair, stream);
 }
 
-/* The end of a call is logged, an end without an opening too: the test waits for that line. */
+/* The server logs the end of every call, also of one that was never opened; the test waits for that line. */
 static void wait_for_log_line(int fd, const char *part)
 {
 	char log[4096];
@@ -188,7 +188,7 @@ static void a_refused_stream_is_never_opened(void **state)
 	struct outcome out;
 	struct rpc_stream *stream = pair_open(pair, "/test.Stream/Nothing", 1 << 20, &end_handlers, &pair->near);
 	wait_for_log_line(log_pipe[0], "ERR_METHOD_NOT_ALLOWED");
-	run_on(&pair->client.worker, nothing, NULL); /* what was due before is done */
+	run_on(&pair->client.worker, nothing, NULL); /* everything posted earlier is done */
 	assert_int_equal(tally_now(&pair->near.opened), 0);
 	assert_int_equal(tally_now(&pair->near.closed), 0);
 	call(&pair->client, UNARY_ECHO, STR("hello"), 5000, &out); /* the connection lives */

@@ -41,7 +41,7 @@ static void an_echo_from_the_queue_is_complete_and_in_order(void **state)
 
 #define SENDERS 4
 #ifdef __SANITIZE_THREAD__
-#define EACH 5000 /* more, and a peer that slow is taken for dead */
+#define EACH 5000 /* with more, so slow a peer would be taken for dead */
 #else
 #define EACH 250000
 #endif
@@ -67,7 +67,7 @@ static void send_records(void *arg)
 		if (err == OK)
 			i++;
 		else if (err == ERR_FULL)
-			sender->full++, uv_sleep(1); /* what a sender of a service does: come again later */
+			sender->full++, uv_sleep(1); /* as a service does: try again later */
 		else
 			break;
 	}
@@ -96,7 +96,7 @@ static void a_million_messages_from_several_threads_arrive_once_in_order_and_mer
 		rpc_stream_unref(senders[s].stream);
 	}
 	assert_true(tally_reach(&pair->far.bytes, (uint64_t)SENDERS * EACH * sizeof(struct record)));
-	assert_true(becomes_true(has_nothing_queued, stream, PATIENCE_MS)); /* the last write may be told after it arrived */
+	assert_true(becomes_true(has_nothing_queued, stream, PATIENCE_MS)); /* the last write may be reported after it arrived */
 	pair_close(pair, stream);
 	assert_true(tally_reach(&pair->far.closed, 1));
 
@@ -132,7 +132,7 @@ static void messages_larger_than_a_merged_write_are_not_cut(void **state)
 	mem_free(big);
 }
 
-/* The server's side sends to a client whose handler stands still. */
+/* The server's side sends to a client whose handler blocks. */
 static void a_peer_that_does_not_read_fills_the_queue_and_no_more(void **state)
 {
 	struct pair *pair = *state;
@@ -148,7 +148,7 @@ static void a_peer_that_does_not_read_fills_the_queue_and_no_more(void **state)
 	struct rpc_stream *sender = rpc_stream_ref(atomic_load(&pair->far.stream));
 	size_t before = resident_bytes();
 
-	/* Full for as long as it takes a merged write to pass is not full for good. */
+	/* ERR_FULL for as long as one merged write takes is not final. */
 	uint64_t stuck_since = now_ms();
 	for (;;) {
 		err = send_when_up(sender, str_of(kilobyte, sizeof(kilobyte)));
@@ -165,12 +165,12 @@ static void a_peer_that_does_not_read_fills_the_queue_and_no_more(void **state)
 	assert_in_range(rpc_stream_queued(sender), 7 << 20, 8 << 20);
 	/* Queue, both windows and the backlog. */
 	assert_in_range(accepted, 8 << 10, 40 << 10);
-#ifndef __SANITIZE_THREAD__ /* which takes several times as much */
+#ifndef __SANITIZE_THREAD__ /* needs several times as much memory */
 	assert_true(resident_bytes() - before < 64u << 20);
 #endif
 	print_message("%d KiB taken, %d KiB of memory\n", (int)accepted, (int)((resident_bytes() - before) / 1024));
 
-	uv_sem_post(&gate); /* it reads on: all that was accepted comes */
+	uv_sem_post(&gate); /* the client reads on: all accepted messages come */
 	assert_true(tally_reach(&pair->near.bytes, accepted * sizeof(kilobyte)));
 	assert_int_equal(rpc_stream_send(sender, str_of(kilobyte, sizeof(kilobyte))), OK);
 	assert_true(tally_reach(&pair->near.bytes, (accepted + 1) * sizeof(kilobyte)));

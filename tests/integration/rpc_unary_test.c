@@ -190,7 +190,7 @@ static void a_traceparent_is_passed_on_if_it_is_valid(void **state)
 }
 
 #ifdef __SANITIZE_THREAD__
-#define MANY 200 /* each pass through the library makes it work out reports that are suppressed then */
+#define MANY 200 /* each pass through the library costs a report that is then suppressed */
 #else
 #define MANY 10000
 #endif

@@ -14,7 +14,7 @@
 
 /* Recalls and edits (functions/09_changes.sql), and what readers see of them (07_messages.sql), against a real server. */
 
-/* One line of a fn.entry_answer: status, seq, D of a duplicate, type, sender, target, body. */
+/* One line of a fn.entry_answer: status, seq, D for a duplicate, type, sender, target, body. */
 #define ANSWER \
 	"select concat_ws(' ', status, detail, coalesce(seq, 0), case when duplicate then 'D' end, type, sender, target_seq, body) from "
 
@@ -154,7 +154,7 @@ static void an_edit_is_refused_to_other_users_after_its_window_and_for_a_recalle
 	assert_text(EDIT(10, 1000, BOBS, "alice", 1), "failed_precondition recalled 0");
 	assert_text(EDIT(11, 1000, BOBS, "alice", 4), "failed_precondition not_a_message 0");
 	check(SENT(TO_BOB, .key = "4", .msg_id = 12, .type = "custom", .body = "{}"), "ok");
-	assert_text(EDIT(13, 1000, BOBS, "alice", 5), "invalid_argument 0"); /* the body is none for a message of its type */
+	assert_text(EDIT(13, 1000, BOBS, "alice", 5), "invalid_argument 0"); /* the body does not fit the type of the message */
 }
 
 static void the_edits_of_a_recalled_message_have_no_body(void **state)

@@ -14,7 +14,7 @@
 
 /* Changes of a group's membership (functions/08_groups.sql), against a real server. */
 
-/* One line of a fn.entry_answer: status, detail, seq, D of a duplicate, member_version, who came, who went, body. */
+/* One line of a fn.entry_answer: status, detail, seq, D for a duplicate, member_version, who joined, who left, body. */
 #define ANSWER \
 	"select concat_ws(' ', status, coalesce(detail, '-'), coalesce(seq, 0), case when duplicate then 'D' end," \
 	" coalesce(member_version, 0), '+' || array_to_string(joined, ','), '-' || array_to_string(\"left\", ','), body) from "

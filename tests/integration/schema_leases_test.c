@@ -44,7 +44,7 @@ static void a_lease_begins_with_its_watermark_at_the_present_or_above_all_that_w
 	assert_int_equal(ask_number("select count(*) from fn.im_lease_take('me', 60000)"
 	                            " where watermark between " NOW_AS_ID " - (60000::bigint << 22) and " NOW_AS_ID),
 	                 1);
-	/* Its former owner's clock was a day ahead. */
+	/* The clock of its former owner was a day ahead. */
 	run_sql("update node_lease set owner = null, watermark = " NOW_AS_ID " + (86400000::bigint << 22)");
 	assert_int_equal(
 		ask_number("select count(*) from fn.im_lease_take('me', 60000) where node = 0 and watermark > " NOW_AS_ID),
@@ -129,7 +129,7 @@ static void a_caretaker_whose_lease_is_over_is_replaced(void **state)
 	assert_int_equal(ask_number(IS_TAKEN_OVER), 0);
 }
 
-/* `count` messages of each of NODE and three others, one id a millisecond and node, from millisecond `first` on. */
+/* Stores `count` messages of NODE and of three other nodes: one id per millisecond and node, from `first` on. */
 static void store_messages(long first, long count)
 {
 	char sql[640];

@@ -60,7 +60,7 @@ static bool is_free(unsigned port)
 	return is_bound;
 }
 
-/* Kafka takes two, one behind the other. */
+/* Kafka needs two adjacent ports. */
 unsigned real_server_free_port(void)
 {
 	unsigned port;
@@ -92,7 +92,7 @@ static void add(struct command *command, const char *format, ...)
 	command->count++;
 }
 
-/* In the child. PostgreSQL does not run as root. */
+/* Runs in the child: PostgreSQL refuses to run as root. */
 static void become(enum real_kind kind)
 {
 	const struct passwd *user = kind == REAL_POSTGRES && geteuid() == 0 ? getpwnam("postgres") : NULL;
@@ -148,7 +148,7 @@ static bool has_written(const struct real_server *server, const char *line, long
 	return is_there;
 }
 
-/* Wakes at each write. That a server ends without a word shows in its exit. */
+/* Wakes at each write to the log. A server that ends without writing is noticed by waitpid(). */
 static void wait_for_line(const struct real_server *server, const char *line, long from)
 {
 	int watch = inotify_init1(IN_CLOEXEC);

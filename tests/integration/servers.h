@@ -32,7 +32,7 @@ void real_server_launch(struct real_server *server);
 
 void real_server_kill(struct real_server *server); /* SIGKILL, all its processes */
 void real_server_stop(struct real_server *server); /* as an administrator would */
-void real_server_pause(struct real_server *server); /* SIGSTOP, all its processes; they stand still when this returns */
+void real_server_pause(struct real_server *server); /* SIGSTOP, all its processes; none of them runs when this returns */
 void real_server_continue(struct real_server *server);
 
 /* Kills it if it is up, and removes its folder. */

@@ -18,7 +18,7 @@ static void an_entry_stays_for_max_age_and_goes_before_twice_that(void **state)
 	redis_fixture_open_empty(&f, 20000);
 	uint64_t epoch = append_numbers(&f, 1, 2);
 	shift(&f, "t", "-501");
-	/* The first mark was the empty inbox's: nothing goes, and a new mark is behind what is there. */
+	/* The first mark is of the empty inbox: nothing is trimmed. A new mark stands after the entries that are there. */
 	append_numbers(&f, 3, 4);
 	assert_int_equal(redis_fixture_number(&f, "LLEN", INBOX), 4);
 	shift(&f, "t", "-499");
@@ -78,10 +78,10 @@ static void a_mark_from_a_clock_that_was_ahead_or_a_missing_mark_trims_nothing(v
 	shift(&f, "t", "5000");
 	append_numbers(&f, 4, 4);
 	shift(&f, "t", "-501");
-	append_numbers(&f, 5, 5); /* so the mark was made anew at 3 */
+	append_numbers(&f, 5, 5); /* so a new mark was made at 3 */
 	struct read read = read_now(&f, NULL, 10);
 	check_entries(&read, 3, 2);
-	/* As an inbox of an earlier version is. */
+	/* As inboxes of an earlier version are. */
 	struct redis_call call = { .fixture = NULL };
 	redis_fixture_command(&f, &call, "HDEL", META, "a", "t", NULL);
 	redis_fixture_turn(&f);
@@ -102,7 +102,7 @@ static void a_read_lets_an_inbox_live_on_and_an_append_does_not(void **state)
 	append_numbers(&f, 1, 1);
 	assert_in_range(redis_fixture_number(&f, "TTL", INBOX), 1490, 1500);
 	assert_in_range(redis_fixture_number(&f, "TTL", META), 1490, 1500);
-	/* Half of its time has not passed: nothing to do, it will live longer than asked. */
+	/* Half of its lifetime has not passed, so nothing is extended: it already lives longer than asked. */
 	expire_in(&f, "1250");
 	read_now(&f, NULL, 1);
 	assert_in_range(redis_fixture_number(&f, "TTL", INBOX), 1200, 1250);

@@ -68,7 +68,7 @@ static void the_entries_of_one_call_have_numbers_that_follow_each_other(void **s
 	entry_at(&f, "64", text);
 	assert_string_equal(text, "odd");
 	assert_int_equal(append_now(&f, STR("after")).offset, 66);
-	/* both keys live as long, also when the list begins with many at once */
+	/* both keys live equally long, also when the first append has many entries */
 	redis_fixture_run(&f, "DEL", INBOX, NULL);
 	f.given++;
 	one.has_ended = false;
@@ -128,14 +128,14 @@ static void an_inbox_that_was_forgotten_is_made_under_an_epoch_never_used(void *
 	struct append flushed = append_now(&f, STR("m"));
 	assert_int_equal(flushed.offset, 1);
 	assert_true(flushed.epoch != before.epoch);
-	/* The meta hash alone is gone: a list without it is worth nothing. */
+	/* Only the meta hash is gone: without it the list is not used. */
 	append_now(&f, STR("m"));
 	redis_fixture_run(&f, "DEL", META, NULL);
 	struct append evicted = append_now(&f, STR("only"));
 	assert_int_equal(evicted.offset, 1);
 	assert_true(evicted.epoch != flushed.epoch && evicted.epoch != before.epoch);
 	assert_int_equal(redis_fixture_number(&f, "LLEN", INBOX), 1);
-	/* The list alone is gone: its entries count as trimmed. */
+	/* Only the list is gone: its entries count as trimmed. */
 	redis_fixture_run(&f, "DEL", INBOX, NULL);
 	struct append trimmed = append_now(&f, STR("m"));
 	assert_int_equal(trimmed.offset, 2);

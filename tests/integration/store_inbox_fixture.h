@@ -4,7 +4,7 @@
 #include "cluster/inbox.h"
 #include "redis_fixture.h"
 
-/* The inbox of one user in a real Redis: appends and reads that end exactly once, and the passing of time. */
+/* The inbox of one user in a real Redis: appends and reads must end exactly once, and the test moves times. */
 
 #define UID STR("alice")
 #define INBOX "im:inbox:{alice}"

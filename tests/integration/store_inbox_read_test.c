@@ -92,7 +92,7 @@ static void a_reader_that_missed_trimmed_entries_gets_a_reset(void **state)
 	(void)state;
 
 	redis_fixture_open_empty(&f, 20000);
-	uint64_t epoch = append_numbers(&f, 1, 111); /* 111 is one too many: 100 stay */
+	uint64_t epoch = append_numbers(&f, 1, 111); /* entry 111 is one too many: it trims the inbox to 100 */
 	assert_int_equal(redis_fixture_number(&f, "LLEN", INBOX), 100);
 	check_verdict(&f, epoch, 10, INBOX_RESET);
 	check_verdict(&f, epoch, 0, INBOX_RESET);
@@ -100,7 +100,7 @@ static void a_reader_that_missed_trimmed_entries_gets_a_reset(void **state)
 	check_entries(&read, 11, 100);
 	read = read_now(&f, NULL, 5);
 	check_entries(&read, 11, 5);
-	/* The list alone was evicted: all of it counts as trimmed, and its numbers are not used again. */
+	/* Only the list was evicted: all entries count as trimmed, and their numbers are not used again. */
 	redis_fixture_run(&f, "DEL", INBOX, NULL);
 	check_verdict(&f, epoch, 110, INBOX_RESET);
 	check_verdict(&f, epoch, 111, INBOX_ENTRIES);

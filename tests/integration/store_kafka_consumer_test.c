@@ -26,7 +26,7 @@ static void a_consumer_goes_on_where_the_last_one_committed(void **state)
 	assert_int_equal(kafka_consumer_lag(reader.consumer), 96);
 	assert_int_equal(kafka_consumer_untaken(reader.consumer), 0);
 	kafka_store_offset(reader.consumer, 0, 40);
-	kafka_store_offset(reader.consumer, 0, 30); /* never backward */
+	kafka_store_offset(reader.consumer, 0, 30); /* an offset never goes backward */
 	kafka_store_offset(reader.consumer, 3, 7); /* not ours */
 	turn_for(&store_kafka_worker, 600);
 	assert_int_equal(kafka_consumer_lag(reader.consumer), 56);
@@ -51,10 +51,10 @@ static void partitions_move_with_their_offsets_and_no_record_comes_after(void **
 	make_topic(topic, PARTITIONS);
 	sender_open(&sender, topic, MAX_WAITING);
 	reader_open(&readers[0], topic, topic);
-	readers[0].stores_at_revoke = true; /* only then: what is stored in the call itself counts */
+	readers[0].stores_at_revoke = true; /* stored in the revocation callback only, which must count */
 	send_many(&sender, 4000);
 	turn_until_count(&store_kafka_worker, &readers[0].records, 4000);
-	/* A second one joins while records flow; on_record() sees to it that none comes after a revocation. */
+	/* A second consumer joins while records flow. on_record() checks that no record comes after a revocation. */
 	reader_open(&readers[1], topic, topic);
 	readers[1].stores = true;
 	for (int i = 0; i < 50; i++) {
@@ -71,7 +71,7 @@ static void partitions_move_with_their_offsets_and_no_record_comes_after(void **
 	turn_for(&store_kafka_worker, 300);
 	assert_int_equal(readers[0].records + readers[1].records, sender.taken);
 	assert_int_equal(readers[0].repeated + readers[1].repeated, 0);
-	/* It leaves: the first one takes all over where it stopped. */
+	/* The second one leaves: the first one takes all partitions over where it stopped. */
 	int64_t stopped_at[PARTITIONS];
 	memcpy(stopped_at, readers[1].next_offset, sizeof(stopped_at));
 	bool was_second[PARTITIONS];
@@ -99,7 +99,7 @@ static void a_paused_consumer_gets_nothing_and_misses_nothing(void **state)
 	reader.pause_at = 100; /* in the middle of a turn */
 	send_many(&sender, 5000);
 	turn_until_count(&store_kafka_worker, &reader.records, 100);
-	turn_for(&store_kafka_worker, 100); /* shorter than what makes it final */
+	turn_for(&store_kafka_worker, 100); /* shorter than the time after which a pause is final */
 	assert_int_equal(reader.records, 100);
 	reader.pause_at = 1000;
 	kafka_consumer_resume(reader.consumer);
@@ -162,7 +162,7 @@ static void a_pause_outlasts_rebalances_and_covers_partitions_that_went_and_came
 	turn_for(&store_kafka_worker, 500); /* until the pause is final */
 	reader_open(&readers[1], topic, topic);
 	turn_until(&store_kafka_worker, is_shared, readers);
-	kafka_consumer_resume(readers[0].consumer); /* while half of what it paused is away */
+	kafka_consumer_resume(readers[0].consumer); /* while half of its paused partitions are away */
 	reader_close(&readers[1]);
 	turn_until(&store_kafka_worker, first_has_all_partitions, readers);
 	readers[0].stores = true;
@@ -178,7 +178,7 @@ static void a_pause_outlasts_rebalances_and_covers_partitions_that_went_and_came
 	send_many(&sender, 400);
 	sender_turn(&sender);
 	turn_for(&store_kafka_worker, 500);
-	assert_int_equal(readers[0].records, 400); /* what went and came back is paused like the rest */
+	assert_int_equal(readers[0].records, 400); /* partitions that went and came back are paused like the rest */
 	kafka_consumer_resume(readers[0].consumer);
 	turn_until_count(&store_kafka_worker, &readers[0].records, 800);
 	reader_close(&readers[0]);

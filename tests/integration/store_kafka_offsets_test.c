@@ -104,7 +104,7 @@ static void records_taken_before_do_not_come_again_from_a_broker_that_lacks_the_
 	reader_open(&reader, "stale");
 	turn_until_count(&worker, &reader.records, 100);
 	say_out_of_range(2);
-	turn_for(&worker, 3000); /* a fetch waits for 0.5 s, and goes back to what is there at once */
+	turn_for(&worker, 3000); /* a fetch waits for 0.5 s; a reset to the earliest record would come at once */
 	send_records(30);
 	turn_until_count(&worker, &reader.records, 130);
 	assert_int_equal(reader.assigned, 1);
@@ -148,7 +148,7 @@ static void when_the_error_lasts_the_log_was_lost_and_its_records_are_new(void *
 	assert_int_equal(reader.assigned, 2);
 	kafka_store_offset(reader.consumer, 0, 40);
 	turn_for(&worker, 500);
-	assert_int_equal(kafka_consumer_lag(reader.consumer), 100); /* what is new is committed again */
+	assert_int_equal(kafka_consumer_lag(reader.consumer), 100); /* new records are committed again */
 	reader_close(&reader);
 }
 

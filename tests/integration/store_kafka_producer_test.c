@@ -44,7 +44,7 @@ static void a_break_of_idempotence_loses_and_reorders_nothing(void **state)
 		send_many(&sender, 1000);
 		uv_run(&store_kafka_worker.loop, UV_RUN_NOWAIT);
 		kafka_producer_break(sender.producer);
-		send_many(&sender, 1000); /* what comes while it starts anew stands behind */
+		send_many(&sender, 1000); /* records given while it restarts queue behind the others */
 		sender_turn(&sender);
 	}
 	assert_int_equal(sender.told_with[OK], 8000);
@@ -94,12 +94,12 @@ static void a_broker_that_hangs_loses_and_reorders_nothing(void **state)
 	make_topic(topic, PARTITIONS);
 	sender_open(&sender, topic, MAX_WAITING);
 	reader_open(&reader, topic, topic);
-	turn_until(&store_kafka_worker, first_has_all_partitions, &reader); /* or there would be none to lose */
+	turn_until(&store_kafka_worker, first_has_all_partitions, &reader); /* before that there are no partitions to lose */
 	send_many(&sender, 1000);
 	sender_turn(&sender);
 	real_server_pause(&store_kafka_server);
 	send_many(&sender, 1000);
-	turn_for(&store_kafka_worker, 11000); /* past socket.timeout.ms: what was under way is sent again */
+	turn_for(&store_kafka_worker, 11000); /* past socket.timeout.ms: requests under way are sent again */
 	turn_until_count(&store_kafka_worker, &reader.lost, PARTITIONS); /* past session.timeout.ms */
 	assert_int_equal(sender.told, 1000);
 	real_server_continue(&store_kafka_server);

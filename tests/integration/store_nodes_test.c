@@ -91,7 +91,7 @@ static err_t remove_node(struct redis_fixture *f, const char *name, uint64_t epo
 	return change.err;
 }
 
-/* One read of the list, waited for. */
+/* Reads the list once and waits for it. */
 static void read_again(struct redis_fixture *f, struct node_list *list)
 {
 	bool is_read = false;
@@ -195,7 +195,7 @@ static void the_list_has_the_live_nodes_in_the_order_of_their_names(void **state
 	assert_int_equal(node_list_all(list, all, 1), 1);
 	assert_null(node_list_find_epoch(list, STR("gateway-b"), b + 1));
 	assert_null(node_list_find(list, STR("gateway-c")));
-	/* Nothing new: nobody is told. */
+	/* Nothing changed: no callback. */
 	unsigned before = changes;
 	read_again(&f, list);
 	assert_int_equal(renew(&f, "gateway-b", b), OK);
@@ -275,7 +275,7 @@ static void a_redis_outage_removes_no_node_for_ten_seconds(void **state)
 	turn_for(&f.worker, 8000);
 	assert_non_null(node_list_find(list, STR("gateway-1")));
 	assert_true(node_list_is_fresh(list));
-	assert_false(is_told); /* that the next good read did not have it cannot be said yet */
+	assert_false(is_told); /* the next good read is still to come */
 	assert_int_equal(changes, 0);
 	turn_until(&f.worker, has_no_node, list);
 	assert_in_range(clock_mono_ms() - start, 7500, 12000);
@@ -312,7 +312,7 @@ static void a_caller_that_asks_during_a_read_waits_for_the_next_one(void **state
 	node_list_refresh(list, note_closed, &second);
 	turn_until_true(&f.worker, &second);
 	assert_non_null(node_list_find(list, STR("gateway-1")));
-	/* Freed while one waits: it is not called. */
+	/* The list is freed while a caller waits: its callback is not called. */
 	node_list_refresh(list, note_closed, &first);
 	first = false;
 	node_list_free(list);

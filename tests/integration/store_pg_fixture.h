@@ -46,7 +46,7 @@ struct pool_call {
 	bool has_ended;
 	err_t err;
 	int64_t number; /* what the first row's first column holds */
-	unsigned turn; /* how many ended before it */
+	unsigned turn; /* how many calls ended before it */
 	char sqlstate[6];
 	void (*then)(struct pool_call *call, const PGresult *result);
 	void *arg;

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "store_pg_fixture.h"
 
-/* A row for each that was told OK, none for each that was told "not executed". */
+/* Every query that ended with OK has its row; every query reported as not executed has none. */
 static void check_rows(const struct pool_call *calls, int count)
 {
 	bool *is_there = mem_zalloc((size_t)count * sizeof(*is_there));
@@ -49,7 +49,7 @@ static void a_killed_server_leaves_only_calls_under_way_in_doubt(void **state)
 			real_server_kill(&pool_server);
 	}
 	turn_until(&pool.worker, pool_is_disconnected, &pool);
-	/* Those that wait now outlive the outage. */
+	/* A query given now waits until the server is back. */
 	struct pool_call late = { 0 };
 	pool_query_number(&pool, &late, PG_ANY_LANE, DO_ECHO, 1);
 	real_server_start(&pool_server);
@@ -109,7 +109,7 @@ static void a_slow_query_does_not_bring_down_its_connection(void **state)
 		pool_query_number(&pool, &slow[i], 0, DO_SLEEP, 1);
 	pool_query_number(&pool, &late, 0, DO_ECHO, 1);
 	pool_turn(&pool);
-	/* One second, then another one that is too late for its caller, as is all behind it. */
+	/* The first takes one second. The second ends too late for its caller, and so does everything queued behind it. */
 	assert_int_equal(slow[0].err, OK);
 	assert_int_equal(slow[1].err, ERR_OUTCOME_UNKNOWN);
 	assert_int_equal(late.err, ERR_OUTCOME_UNKNOWN);

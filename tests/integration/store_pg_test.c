@@ -41,7 +41,7 @@ static void any_lane_uses_all_connections_and_a_lane_only_one(void **state)
 	pool_open(&pool, 3, MAX_WAITING);
 	turn_until(&pool.worker, pool_is_connected, &pool);
 	turn_for(&pool.worker, 300);
-	/* One sleeps on each: three at once take no longer than one. */
+	/* One query sleeps on each connection: three at once take no longer than one. */
 	uint64_t start = clock_mono_ms();
 	for (int i = 0; i < 3; i++)
 		pool_query_number(&pool, &calls[i], PG_ANY_LANE, DO_SLEEP, 1);
@@ -158,7 +158,7 @@ static void a_commit_that_fails_is_no_success(void **state)
 
 	pool_open(&pool, 1, MAX_WAITING);
 	pool_query_number(&pool, &first, PG_ANY_LANE, DO_PUT_DEFERRED, 1);
-	pool_query_number(&pool, &second, PG_ANY_LANE, DO_PUT_DEFERRED, 1); /* its row comes, its commit does not */
+	pool_query_number(&pool, &second, PG_ANY_LANE, DO_PUT_DEFERRED, 1); /* its row is returned, but its commit fails */
 	pool_turn(&pool);
 	assert_int_equal(first.err, OK);
 	assert_int_equal(second.err, ERR_ALREADY_EXISTS);
@@ -201,7 +201,7 @@ static void a_connection_prepares_a_statement_once(void **state)
 	pool_turn(&pool);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(calls[i].number, i);
-	assert_int_equal(counted.number, 2); /* echo, and the one that counts */
+	assert_int_equal(counted.number, 2); /* echo, and the statement that counts */
 	pool_close(&pool);
 }
 

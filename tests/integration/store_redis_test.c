@@ -112,7 +112,7 @@ static void a_temporary_refusal_by_the_server_is_no_internal_error(void **state)
 	redis_fixture_command(&f, &free, "CONFIG", "SET", "maxmemory", "0", NULL);
 	redis_fixture_turn(&f);
 	assert_int_equal(refused.err, ERR_UNAVAILABLE);
-	/* One that became a replica is left for another connection, which may lead elsewhere. */
+	/* A connection to a server that became a replica is closed: the next one may reach the master. */
 	redis_fixture_command(&f, &replica, "REPLICAOF", "127.0.0.1", "1", NULL);
 	redis_fixture_command(&f, &read_only, "SET", "k", "v", NULL);
 	redis_fixture_turn(&f);
@@ -156,7 +156,7 @@ static void scripts_are_loaded_when_the_server_does_not_know_them_and_stay_in_or
 	redis_fixture_command(&f, &flush, "SCRIPT", "FLUSH", NULL);
 	for (int i = 100; i < 200; i++)
 		push_number(&f, &calls[i], i + 1);
-	/* Those that are given while the others find out wait behind them. */
+	/* Scripts given while earlier ones are being loaded wait behind them. */
 	for (int i = 200; i < 300; i++) {
 		push_number(&f, &calls[i], i + 1);
 		uv_run(&f.worker.loop, UV_RUN_NOWAIT);
@@ -271,7 +271,7 @@ static void a_killed_server_leaves_only_calls_under_way_in_doubt(void **state)
 	redis_fixture_turn(&f);
 	assert_int_equal(late.err, OK);
 	assert_true(f.ended_with[ERR_OUTCOME_UNKNOWN] > 0);
-	/* Nothing is kept on disk: what the second server counts is what went to it, and was told so. */
+	/* Nothing is kept on disk: the second server's counter equals the commands that were answered by it. */
 	unsigned servers = 0;
 	int64_t last = 0;
 	for (int i = 0; i < 4000; i++) {
@@ -329,7 +329,7 @@ static void commands_that_wait_while_the_server_loads_are_answered_afterwards(vo
 	assert_int_equal(save.err, OK);
 	real_server_kill(&server);
 	redis_fixture_await_down(&f);
-	/* A fifth of a millisecond a key. */
+	/* Loading takes 0.2 ms a key. */
 	server.extra[0] = "--key-load-delay";
 	server.extra[1] = "200";
 	real_server_launch(&server);

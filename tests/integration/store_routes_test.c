@@ -123,7 +123,7 @@ static struct change bind_under(struct redis_fixture *f, enum route_policy polic
 	return bind_as(f, &binding);
 }
 
-/* What stands in Redis, as `replaced`. */
+/* The routes in Redis, in the form of `replaced`. */
 static struct change list_now(struct redis_fixture *f)
 {
 	struct change change = { .fixture = f };
@@ -219,7 +219,7 @@ static void a_device_that_binds_again_replaces_its_route(void **state)
 	struct change second = bind_now(&f, PHONE, 7, 18446744073709551615u);
 	assert_string_equal(second.replaced, "phone gateway-1|7|1|ios|5");
 	assert_int_equal(redis_fixture_number(&f, "HLEN", ROUTES), 1);
-	/* The very same connection once more, as a retry does. */
+	/* The same connection binds once more, as a retry does. */
 	struct change again = bind_now(&f, PHONE, 7, 18446744073709551615u);
 	assert_string_equal(again.replaced, "");
 	/* A connection whose number begins alike is another one. */
@@ -239,7 +239,7 @@ static void under_per_platform_a_bind_removes_the_other_routes_of_its_platform(v
 	struct change bound = bind_under(&f, ROUTE_PER_PLATFORM, STR("tablet"), STR("ios"), 3);
 	assert_string_equal(bound.replaced, "phone gateway-1|7|1|ios|5");
 	assert_string_equal(list_now(&f).replaced, "laptop gateway-1|7|2|desktop|5,tablet gateway-1|7|3|ios|5");
-	/* A device whose platform is another one now. */
+	/* The device has another platform now. */
 	bound = bind_under(&f, ROUTE_PER_PLATFORM, STR("laptop"), STR("ios"), 4);
 	assert_string_equal(bound.replaced, "laptop gateway-1|7|2|desktop|5,tablet gateway-1|7|3|ios|5");
 	assert_string_equal(list_now(&f).replaced, "laptop gateway-1|7|4|ios|5");
@@ -254,7 +254,7 @@ static void under_single_a_bind_removes_all_others(void **state)
 
 	redis_fixture_open_empty(&f, 1000);
 	bind_now(&f, PHONE, 7, 1);
-	bind_now(&f, STR("web"), 6, 2); /* of a node that died, or not: they all go */
+	bind_now(&f, STR("web"), 6, 2); /* of a node that may have died: all of them go */
 	struct change bound = bind_under(&f, ROUTE_SINGLE, STR("laptop"), STR("desktop"), 3);
 	assert_string_equal(bound.replaced, "phone gateway-1|7|1|ios|5,web gateway-1|6|2|ios|5");
 	assert_string_equal(list_now(&f).replaced, "laptop gateway-1|7|3|desktop|5");
@@ -277,18 +277,18 @@ static void a_connection_that_binds_again_yields_to_those_that_came_later(void *
 
 		redis_fixture_open_empty(&f, 1000);
 		old.policy = newer.policy = policies[i];
-		newer.route.since_ms = 10000000000000; /* longer than the other, as a text */
+		newer.route.since_ms = 10000000000000; /* has more digits than the other one */
 		old.again = newer.again = true;
 		bind_as(&f, &newer);
 		assert_int_equal(bind_as(&f, &old).err, ERR_FAILED_PRECONDITION);
 		assert_true(str_starts_with(str_from(list_now(&f).replaced), newer.device));
 		assert_int_equal(redis_fixture_number(&f, "HLEN", ROUTES), 1);
-		/* A new connection never does, whatever its gateway's clock says; nor one that is bound. */
+		/* A new connection never yields, whatever the clock of its gateway says; nor does one that is still bound. */
 		old.again = false;
 		assert_int_equal(bind_as(&f, &old).err, OK);
 		old.again = true;
 		assert_int_equal(bind_as(&f, &old).err, OK);
-		/* And the one that came later takes its place again. */
+		/* The later connection takes the place again. */
 		assert_string_equal(bind_as(&f, &newer).replaced, "phone gateway-1|7|1|ios|5");
 		redis_fixture_close(&f);
 	}
@@ -302,7 +302,7 @@ static void a_bind_that_comes_after_its_connection_was_closed_replaces_nobody(vo
 	redis_fixture_open_empty(&f, 1000);
 	bind_now(&f, PHONE, 7, 1);
 	assert_true(close_now(&f, PHONE, 7, 1));
-	assert_false(close_now(&f, PHONE, 7, 2)); /* whose bind still lies somewhere */
+	assert_false(close_now(&f, PHONE, 7, 2)); /* its bind is still on its way */
 	bind_now(&f, PHONE, 7, 3);
 	for (uint64_t late = 1; late <= 2; late++) {
 		struct route_binding binding = binding_of(PHONE, late);
@@ -312,7 +312,7 @@ static void a_bind_that_comes_after_its_connection_was_closed_replaces_nobody(vo
 		assert_int_equal(bind_as(&f, &binding).err, ERR_FAILED_PRECONDITION);
 	}
 	assert_string_equal(list_now(&f).replaced, "phone gateway-1|7|3|ios|5");
-	/* another connection under the number, of the gateway's next life */
+	/* another connection with this number, after a restart of the gateway */
 	assert_int_equal(bind_now(&f, PHONE, 8, 1).err, OK);
 	assert_int_equal(redis_fixture_number(&f, "TTL", "im:gone:{bob}:gateway-1|7|1|"), ROUTE_GONE_S);
 	redis_fixture_close(&f);
@@ -343,7 +343,7 @@ static void malformed_routes_are_not_listed(void **state)
 	assert_int_equal(call.err, OK);
 	bind_now(&f, PHONE, 7, 1);
 	assert_string_equal(list_now(&f).replaced, "phone gateway-1|7|1|ios|5");
-	/* A bind that meets it does not mind. */
+	/* A bind that meets a malformed route ignores it. */
 	assert_int_equal(bind_under(&f, ROUTE_SINGLE, PHONE, STR("ios"), 2).err, OK);
 	redis_fixture_close(&f);
 }
@@ -355,7 +355,7 @@ static void only_the_connection_itself_removes_its_route(void **state)
 
 	redis_fixture_open_empty(&f, 1000);
 	bind_now(&f, PHONE, 7, 12);
-	assert_false(unbind(&f, PHONE, 7, 1)); /* 1 is how 12 begins */
+	assert_false(unbind(&f, PHONE, 7, 1)); /* 1 is a prefix of 12 */
 	assert_false(unbind(&f, PHONE, 6, 12));
 	assert_false(unbind(&f, STR("web"), 7, 12));
 	assert_int_equal(redis_fixture_number(&f, "HLEN", ROUTES), 1);
@@ -413,7 +413,7 @@ static void an_inbox_lives_on_while_its_user_is_connected(void **state)
 	append(&f);
 	redis_fixture_run(&f, "EXPIRE", "im:inbox:{bob}:meta", "700", NULL);
 	redis_fixture_run(&f, "EXPIRE", "im:inbox:{bob}", "700", NULL);
-	/* Less than half of its time went by. */
+	/* Less than half of its lifetime has passed. */
 	assert_true(renew(&f, PHONE, 7, 1));
 	assert_in_range(life_of_the_inbox(&f), 600, 700);
 	struct redis_call older = { .fixture = NULL };
@@ -424,7 +424,7 @@ static void an_inbox_lives_on_while_its_user_is_connected(void **state)
 	assert_true(renew(&f, PHONE, 7, 1));
 	assert_in_range(life_of_the_inbox(&f), 1490, 1500);
 	assert_in_range(redis_fixture_number(&f, "TTL", "im:inbox:{bob}"), 1490, 1500);
-	/* A renewal makes no inbox. */
+	/* A renewal does not create an inbox. */
 	redis_fixture_run(&f, "DEL", "im:inbox:{bob}:meta", NULL);
 	assert_true(renew(&f, PHONE, 7, 1));
 	assert_int_equal(redis_fixture_number(&f, "EXISTS", "im:inbox:{bob}:meta"), 0);

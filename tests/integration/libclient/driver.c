@@ -30,7 +30,7 @@ struct driver {
 	unsigned count, open;
 	char line[MAX_LINE];
 	size_t len;
-	int close_at; /* in the callback of this delivery */
+	int close_at; /* close the client in the callback of this delivery */
 };
 
 static struct driver driver;
@@ -244,5 +244,5 @@ int main(int argc, char **argv)
 			return 3;
 	json_decref(options);
 	uv_run(&driver.loop, UV_RUN_DEFAULT);
-	return uv_loop_close(&driver.loop) ? 4 : 0; /* something was left open */
+	return uv_loop_close(&driver.loop) ? 4 : 0; /* a handle was left open */
 }
