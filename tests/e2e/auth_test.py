@@ -1,4 +1,4 @@
-"""Who may come in: registration, login, tokens over HTTP and before the WebSocket's upgrade."""
+"""Registration, login, and tokens over HTTP and in the WebSocket handshake."""
 import asyncio
 import base64
 import hashlib
@@ -231,7 +231,7 @@ async def test_only_the_bearer_scheme_is_taken(skein):
     (await skein.request("GET", "/v1/endpoints", query={"token": alice.token})).expect(401)
 
 
-# ---- the WebSocket's door ----
+# ---- the WebSocket handshake ----
 
 async def test_a_bad_token_is_answered_401_before_the_upgrade(skein):
     for gateway in cluster.WS:

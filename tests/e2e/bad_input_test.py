@@ -1,6 +1,7 @@
 """Every field of every call wrong in every way: a clear 4xx that names it, nothing stored, and the service goes on.
 
-What is sent is held against docs/*.yaml too: they refuse what the services refuse, but for what only a service can know (`Known`).
+Requests are compared with docs/*.yaml too: the schemas refuse every value that the services refuse, except values that only a
+service can know to be wrong (`Known`).
 """
 import asyncio
 import copy
@@ -60,7 +61,7 @@ GROUP = {
 
 
 def changed(body, field, value):
-    """A copy of the body with that field so; the other kind of recipient goes."""
+    """A copy of the body with this value in the field. The other kind of recipient is removed."""
     body = copy.deepcopy(body)
     *path, name = field.split(".")
     place = body
@@ -76,7 +77,7 @@ def changed(body, field, value):
 
 
 async def refuse_each(call, path, body, field, values):
-    """Posts the body with each of the values; none may be taken."""
+    """Posts the body with each of the values, each of which must be refused."""
     faults = []
     for value in values:
         value, is_known = (value.value, True) if isinstance(value, Known) else (value, False)

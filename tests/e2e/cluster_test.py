@@ -36,7 +36,7 @@ def free_hundred():
 
 @contextlib.asynccontextmanager
 async def another(**settings):
-    """The script for a cluster of its own, beside the one under test; it goes at the end."""
+    """deploy/local/cluster for a second cluster beside the one under test. It is removed at the end."""
     run_dir = pathlib.Path(tempfile.mkdtemp(prefix="cluster-", dir=cluster.RUN_DIR.parent))
     where = {"RUN_DIR": str(run_dir), "PORT_BASE": free_hundred(), **ONE_EACH, **settings}
 
@@ -57,7 +57,7 @@ def read_env(run_dir):
     return dict(line.split("=", 1) for line in (run_dir / "env").read_text().splitlines())
 
 
-# ---- what is there ----
+# ---- env, pids, up ----
 
 async def test_env_and_pids_name_everything_that_runs(skein):
     env = read_env(cluster.RUN_DIR)
@@ -163,7 +163,7 @@ async def test_a_second_cluster_runs_beside_the_first_and_keeps_its_data_over_do
     await cluster.all_ready()
 
 
-# ---- what goes wrong ----
+# ---- failures ----
 
 async def test_a_port_that_is_taken_is_named_with_its_holder_and_nothing_stays_started(skein):
     async with another(PORT_BASE=os.environ["PORT_BASE"]) as (run_dir, script):

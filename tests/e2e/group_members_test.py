@@ -1,4 +1,4 @@
-"""Members of a group come and go: who may change it, what everybody is told, and who gets which message."""
+"""Changes of a group's members: who may make them, what everybody is told, and who gets which message."""
 import pytest
 
 from client import unique

@@ -1,11 +1,11 @@
-"""GET /v1/conversations/{id}/messages: pages both ways, and who may read."""
+"""GET /v1/conversations/{id}/messages: pages in both directions, and who may read."""
 import pytest
 
 from client import direct, unique
 
 
 async def said(skein, count):
-    """Two users with so many messages between them."""
+    """Two users with this many messages between them."""
     alice, bob = await skein.users("alice", "bob")
     texts = [str(i) for i in range(1, count + 1)]
     for start in range(0, count, 100):

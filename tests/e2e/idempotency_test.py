@@ -1,4 +1,4 @@
-"""client_msg_id is the sender's key, per sender and conversation: stored once, whatever the client repeats."""
+"""client_msg_id is a key per sender and conversation: a message is stored once, however often the client repeats it."""
 import asyncio
 import json
 

@@ -1,4 +1,4 @@
-"""skeinctl, as a person and as a script use it."""
+"""skeinctl, used by a person and by a script."""
 import asyncio
 import json
 import os

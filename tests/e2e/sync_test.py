@@ -1,4 +1,4 @@
-"""GET /v1/sync: what a device missed, page by page, and what it is told when its position means nothing any more."""
+"""GET /v1/sync: what a device missed, page by page, and the reset when its position is not valid any more."""
 import asyncio
 
 import pytest
@@ -10,7 +10,7 @@ OFFSETS_BEYOND = ["1", "9007199254740992", "9007199254740993", "9223372036854775
 
 
 async def said(skein, count, **fields):
-    """Two users with so many messages between them, all in bob's inbox."""
+    """Two users with this many messages between them, all in bob's inbox."""
     alice, bob = await skein.users("alice", "bob")
     for start in range(0, count, 100):
         batch = [alice.draft(bob, str(i), **fields) for i in range(start, min(start + 100, count))]
@@ -81,7 +81,7 @@ async def test_a_new_user_may_begin_with_a_sync(skein):
     bob = skein.user("bob")
     assert (await bob.sync()).expect(200).json["head"] == "0"
     alice, = await skein.users("alice")
-    await alice.say(bob)  # who exists now
+    await alice.say(bob)  # the user exists now
 
 
 async def test_the_offsets_of_frames_are_those_of_sync_and_hello_tells_where_the_inbox_is(skein):
@@ -119,7 +119,7 @@ async def test_nobody_reads_the_inbox_of_another(skein):
 # ---- resets ----
 
 async def everything(skein):
-    """bob with a conversation of each kind, and what a reset has to say of them."""
+    """bob with a conversation of each kind, and what a reset must list for them."""
     alice, bob, carol = await skein.users("alice", "bob", "carol")
     silent, group = await alice.group(bob), await alice.group(bob, carol)
     await alice.group(carol)
@@ -200,7 +200,7 @@ async def test_a_trimmed_position_is_reset_and_a_kept_one_is_not(skein):
     assert len(messages) == 1200 - first + 1
 
 
-# ---- what is wrong ----
+# ---- bad requests ----
 
 @pytest.mark.parametrize("query, field", [
     ({"epoch": "x"}, "offset"), ({"offset": "1"}, "epoch"), ({"epoch": "", "offset": "1"}, "epoch"),

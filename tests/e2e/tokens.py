@@ -1,4 +1,4 @@
-"""Tokens as an operator's login service would make them, and wrong ones."""
+"""Tokens as an operator's login service makes them, and wrong ones."""
 import base64
 import hashlib
 import hmac
@@ -18,7 +18,7 @@ def sign(signed, secret=cluster.SECRET):
 
 
 def mint(claims, header=None, secret=cluster.SECRET):
-    """A compact JWT by hand, right or wrong."""
+    """A compact JWT, right or wrong."""
     signed = segment(header or {"alg": "HS256", "typ": "JWT"}) + b"." + segment(claims)
     return (signed + b"." + sign(signed, secret)).decode()
 

@@ -1,4 +1,4 @@
-"""A gateway that leaves, and one whose routers or ims leave it (gateway_fixture.py)."""
+"""A gateway that drains, and a gateway whose routers or ims drain or die (gateway_fixture.py)."""
 import asyncio
 import socket
 import time
@@ -28,7 +28,7 @@ async def test_a_drain_tells_where_to_go_closes_unbinds_and_leaves(g):
     with pytest.raises(OSError):
         await g.open("late")
     push = g.push()
-    await push.message(clients[1].at(1))  # what comes while it drains is delivered
+    await push.message(clients[1].at(1))  # a message that comes during the drain is delivered
     assert await clients[1].offsets(1) == [1]
     assert {await client.closed() for client in clients} == {1001}
     assert await leaving == 0
@@ -61,7 +61,7 @@ async def test_a_client_admitted_as_the_drain_begins_is_told_to_move_and_a_later
     opening = await g.open()
     await g.becomes(lambda: g.router.received)
     late = socket.create_connection(("127.0.0.1", g.ws_port))
-    late.sendall(b"GET ")  # accepted: the next one on the same worker is
+    late.sendall(b"GET ")  # this connection is accepted before a later one to the same worker
     await asyncio.wait_for(asyncio.to_thread(g._get, "/metrics"), 20)
     leaving = asyncio.ensure_future(g.stop())
     await g.becomes(lambda: any(n.draining for n in g.router.nodes))

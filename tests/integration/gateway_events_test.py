@@ -1,4 +1,4 @@
-"""Events on their way to clients: frames without a number, which give way to messages (gateway_fixture.py)."""
+"""Events on their way to clients: frames without an offset, which are dropped before messages are (gateway_fixture.py)."""
 import asyncio
 
 from gateway_fixture import raw_handshake, read_to_end, scenario

@@ -32,7 +32,7 @@ def token(uid, ttl_s=3600, secret=SECRET, **claims):
 
 
 def token_id(text):
-    """As libcommon/net/jwt.h: of what is signed."""
+    """The hash of the signed part, as in libcommon/net/jwt.h."""
     return hashlib.sha256(text.rsplit(".", 1)[0].encode()).digest()[:16]
 
 
@@ -69,7 +69,7 @@ class Client:
         await self.send(type="ack", offset=str(offset))
 
     async def nothing_before(self, frame_type="pong"):
-        """Proves that nothing is on its way: the answer to a ping comes next."""
+        """Proves that no frame is on its way: the next one is the answer to a ping."""
         await self.send(type="ping")
         await self.expect(frame_type)
 
@@ -101,7 +101,7 @@ class Gateway:
         self.im_port, self.router_port = free_port(), free_port()
         self.router = Router()
         self.im = Im(self.router)
-        # A second one, of the same routes; streams go to the two in turn.
+        # A second router with the same routes. Streams go to the two in turn.
         self.spare, self.spare_port = (Router(), free_port()) if spare_router else (None, None)
         if spare_router:
             self.spare.routes, self.spare.inboxes = self.router.routes, self.router.inboxes
@@ -193,7 +193,7 @@ class Gateway:
         return f"ws://127.0.0.1:{self.ws_port}/ws?{pairs}"
 
     async def open(self, uid="alice", proto=False, ws_options=None, **query):
-        """A connection, before its first frame."""
+        """A connection from which no frame was read yet."""
         ws = await websockets.connect(self.url(uid, **query), subprotocols=["skein.v1.proto" if proto else "skein.v1.json"],
                                       ping_interval=None, max_size=None, compression=None, **(ws_options or {}))
         client = Client(ws)
@@ -206,7 +206,7 @@ class Gateway:
         return client
 
     async def kick(self, *conns, uid="alice", code=4001, reason="", token_id=b"", node_epoch=77):
-        """As router does it."""
+        """Kicks connections, as router does."""
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
             call = channel.unary_unary("/skein.v1.Gateway/Kick", delivery_pb.KickConnections.SerializeToString,
                                        delivery_pb.KickedConnections.FromString)

@@ -36,7 +36,7 @@ async def test_a_message_waits_for_the_answer_to_its_send(g):
     for offset, key in (1, "k0"), (2, "k1"), (3, "k2"), (4, "k4"):
         assert await push.send(push.delivery(own=[client.at(offset)], client_msg_id=key, seq=offset)) == {}
     assert await client.offsets(1) == [1]
-    await asyncio.sleep(1.2)  # longer than a hole may stay: this is none
+    await asyncio.sleep(1.2)  # longer than a hole may stay; a message that waits for its ack is no hole
     await client.nothing_before()
     g.im.gate.set()
     frames = [await client.read() for _ in range(5)]
@@ -138,7 +138,7 @@ async def test_16_kib_is_taken_and_more_closes_with_1009(g):
     fill = "x" * (16384 - len(head) - len(tail))
     await client.ws.send(head + fill + tail)
     await client.expect("pong")
-    await client.ws.send(piece for piece in (head, fill[:9000], fill[9000:], "x", tail))  # over its fragments
+    await client.ws.send(piece for piece in (head, fill[:9000], fill[9000:], "x", tail))  # the limit counts over all fragments
     assert await client.closed() == 1009
 
 

@@ -64,7 +64,7 @@ async def test_a_full_node_refuses_with_503(g):
     try:
         assert await refusal(g.url("u3")) == 503
     except (OSError, websockets.InvalidMessage):
-        pass  # its worker has as many sockets as the whole node may have: closed without a word
+        pass  # a worker accepts no more sockets than the whole node may have, and closes the others at once
     await one.ws.close()
     await g.becomes(lambda: len(g.router.routes) == 1)
 
@@ -144,7 +144,7 @@ def test_a_token_expires_within_two_seconds_of_the_wall_clock_being_set(tmp_path
             assert time.monotonic() - start < 2
             await in_a_day.nothing_before()
             soon = await g.connect("eve", token=token("eve", 2 * 3600 + 3))
-            set_clock(3600)  # back: the token lives an hour longer than its timer believed
+            set_clock(3600)  # set back: the token lives an hour longer than its timer assumed
             with pytest.raises(asyncio.TimeoutError):
                 await soon.read(5)
             await soon.nothing_before()

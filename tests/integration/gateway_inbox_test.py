@@ -1,4 +1,4 @@
-"""What a connection is sent, in which order, and what it has missed: read from its inbox, within its window (gateway_fixture.py)."""
+"""What a connection is sent and in which order: live messages, those read from its inbox, and its window (gateway_fixture.py)."""
 import asyncio
 import time
 
@@ -32,7 +32,7 @@ async def test_a_hole_that_stays_is_read_from_the_inbox(g):
     start = time.monotonic()
     assert await client.offsets(5) == [1, 2, 3, 4, 5]
     assert 0.15 < time.monotonic() - start < 5
-    await push.message(client.at(3))  # late: it was read
+    await push.message(client.at(3))  # comes late: it was read from the inbox meanwhile
     await push.message(client.at(6))
     assert await client.offsets(1) == [6]
     assert [(r.uid, r.epoch, r.offset, r.limit) for r in g.im.syncs] == [("alice", client.epoch, 1, 3)]
@@ -153,7 +153,7 @@ async def test_another_epoch_is_announced_and_followed(g):
     client, push = await g.connect(), g.push()
     await push.message(client.at(1))
     await push.message(client.at(7, 0xbeef))
-    await push.message(client.at(2))  # of the inbox that is no more
+    await push.message(client.at(2))  # of the inbox that was replaced
     await push.message(client.at(8, 0xbeef))
     assert await client.offsets(1) == [1]
     assert (await client.expect("resync"))["epoch"] == epoch_text(0xbeef)
@@ -178,7 +178,7 @@ async def test_messages_that_come_before_hello_follow_it(g):
 
 @scenario()
 async def test_what_is_appended_while_the_route_is_being_bound_is_read(g):
-    """The head is that of the bind: whoever appended before it found no route."""
+    """The head is the one at the bind: messages appended before it found no route."""
     epoch = g.router.inbox("alice")[0]
     g.router.gate.clear()
     client = await g.open(epoch=epoch_text(epoch), offset="0")
@@ -238,7 +238,7 @@ async def test_more_than_20_are_left_to_the_client_and_live_ones_go_on_after_the
     client, push = await behind(g, 0, 21), g.push()
     assert await client.offsets(20) == list(range(1, 21))
     assert await client.expect("sync_more") == {"type": "sync_more", "next_offset": "20"}
-    await client.ack(21)  # it has read that one
+    await client.ack(21)  # the client has read this one over HTTP
     await push.message(client.at(22))
     assert await client.offsets(1) == [22]
     await client.nothing_before()
@@ -259,7 +259,7 @@ async def test_live_messages_wait_until_the_inbox_is_read(g):
     await g.becomes(lambda: g.im.syncs)
     await client.nothing_before()
     g.im.sync_gate.set()
-    assert await client.offsets(5) == [3, 4, 5, 6, 7]  # each once, whether it was read or came
+    assert await client.offsets(5) == [3, 4, 5, 6, 7]  # each once, from the inbox or live
     await client.nothing_before()
 
 
@@ -332,7 +332,7 @@ async def test_reads_are_bounded_and_each_has_its_turn(g):
     g.im.sync_gate.clear()
     clients = [await behind(g, 0, 3, f"u{i}", device="d") for i in range(100)]
     await g.becomes(lambda: g.im.syncs_waiting == 64)
-    for client in clients[60:70]:  # some that read and some that wait go
+    for client in clients[60:70]:  # some clients leave during their read, some before it
         await client.ws.close()
     await g.becomes(lambda: len(g.router.routes) == 90)
     for client in clients[:3]:
@@ -343,7 +343,7 @@ async def test_reads_are_bounded_and_each_has_its_turn(g):
         assert await client.offsets(3) == [1, 2, 3]
     order = [r.uid for r in g.im.syncs]
     assert order[:64] == [f"u{i}" for i in range(64)] or set(order[:64]) == {f"u{i}" for i in range(64)}
-    assert len(order) == 94  # who had gone before its turn was not read for
+    assert len(order) == 94  # no read was made for a client that left before its turn
 
 
 # ---- acks ----
@@ -394,7 +394,7 @@ async def test_a_client_too_far_behind_when_its_window_has_room_is_told_to_sync_
     await client.nothing_before()
     await push.send(*(push.delivery([client.at(n)], seq=n) for n in range(601, 611)))
     appended(g, 610)
-    assert await client.offsets(4) == [601, 602, 603, 604]  # what is in flight counts from the head
+    assert await client.offsets(4) == [601, 602, 603, 604]  # the window counts from the head
     await client.ack(600)
     await client.nothing_before()
     await client.ack(604)

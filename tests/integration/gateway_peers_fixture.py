@@ -44,9 +44,9 @@ def unary(function, request):
 
 
 class Im:
-    """Answers Admit, Send, Sync and Delivered; a test may replace `on_send` or `on_sync`, or close a gate to make calls wait.
+    """Answers Admit, Send, Sync and Delivered. A test may replace `on_send` or `on_sync`, or clear a gate to make calls wait.
 
-    An inbox holds what the router's says: entry n is the message of seq n, unless it stands in `entries`.
+    The played router holds the heads of the inboxes. Entry n is the message of seq n, unless `entries` has another.
     """
 
     def __init__(self, router):
@@ -135,7 +135,7 @@ class Router:
         self.gate = asyncio.Event()
         self.gate.set()
         self.renew_status = None
-        self.was_out = False  # what the next renewal is told
+        self.was_out = False  # what the next renewal answers
         self.streams = self.received = 0
         self.bind_error = ""
         self.others = []  # (URL, connections): what a draining gateway is told
@@ -167,7 +167,7 @@ class Router:
         if change.op == router_pb.RouteChange.BIND and self.bind_error:
             answer.error = self.bind_error
         elif change.op == router_pb.RouteChange.BIND and change.again and held not in (None, mine):
-            answer.error = "failed_precondition"  # a newer one
+            answer.error = "failed_precondition"  # a newer connection has the route
         elif change.op == router_pb.RouteChange.BIND:
             self.routes[key] = mine
             answer.inbox_epoch, answer.inbox_head = self.inbox(change.uid)
@@ -179,7 +179,7 @@ class Router:
 
     async def stream(self, requests, context):
         self.streams += 1
-        await context.send_initial_metadata((("skein-stream", "1"),))  # as our server does: the stream is up
+        await context.send_initial_metadata((("skein-stream", "1"),))  # as Skein's rpc server does, to say that the stream is up
         async for batch in requests:
             self.received += len(batch.changes)
             await self.gate.wait()

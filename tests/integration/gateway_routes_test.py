@@ -20,10 +20,10 @@ async def test_a_kick_closes_the_connection_and_its_late_unbind_harms_nobody(g):
     await g.kick(old.conn, reason="the same device connected again")
     push = g.push()
     delivery = push.delivery([old.at(1), new.at(1), other.at(1)])
-    assert await push.send(delivery) == {delivery.id: {old.conn: GONE}}  # from the answer to the kick on
+    assert await push.send(delivery) == {delivery.id: {old.conn: GONE}}  # true as soon as the kick is answered
     assert await old.closed() == 4001 and old.ws.close_reason == "the same device connected again"
     await g.becomes(lambda: any(c.op == router_pb.RouteChange.UNBIND and c.conn == old.conn for c in g.router.changes))
-    assert g.router.routes[("alice", "phone")][2] == new.conn  # the old one's unbind took nothing away
+    assert g.router.routes[("alice", "phone")][2] == new.conn  # the unbind of the old connection removed nothing
     assert await new.offsets(1) == [1] and await other.offsets(1) == [1]
 
 
@@ -68,7 +68,7 @@ async def test_a_connection_that_is_still_opening_can_be_kicked(g):
 @scenario()
 async def test_a_kick_of_another_registration_or_malformed_closes_nobody(g):
     client = await g.connect()
-    await g.kick(client.conn, node_epoch=76)  # before a restart this id was another's
+    await g.kick(client.conn, node_epoch=76)  # before a restart this id belonged to another connection
     for wrong in {"uid": ""}, {"uid": "a b"}, {"uid": "x" * 65}, {"code": 0}, {"code": 1000}, {"code": 65536 + 4001}, \
             {"reason": "x" * 124}, {"token_id": b"x"}, {"token_id": b"x" * 17}:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -94,14 +94,14 @@ async def test_a_refused_client_replaces_no_connection(g):
 async def test_a_connection_that_is_bound_again_is_admitted_again(g):
     good, bad = await g.connect("good"), await g.connect("bad")
     g.router.routes.clear()
-    g.im.refused["bad"] = grpc.StatusCode.UNAUTHENTICATED  # logged out, and the kick found no route
+    g.im.refused["bad"] = grpc.StatusCode.UNAUTHENTICATED  # logged out while the kick found no route
     g.im.refused["good"] = grpc.StatusCode.UNAVAILABLE  # im is away for now
     await restart_router(g)
     assert await bad.closed() == 4002
     await g.becomes(lambda: g.im.admitted.count("good") >= 2)
     await good.nothing_before()
     g.im.refused["good"] = grpc.StatusCode.UNAUTHENTICATED
-    await restart_router(g)  # its renewal comes soon, and asks once more
+    await restart_router(g)  # the next renewal asks im once more
     assert await good.closed() == 4002
 
 
@@ -142,7 +142,7 @@ async def test_a_node_that_was_missing_from_the_list_reads_every_inbox_again(g):
     client = await g.connect()
     await g.becomes(lambda: len(g.router.nodes) > 1)  # registered, and renewed
     g.router.renew_status = grpc.StatusCode.UNAVAILABLE
-    await asyncio.sleep(8.1)  # the life of its key: push took it for dead, and gave this up
+    await asyncio.sleep(8.1)  # the lifetime of its key: push took the node for dead and gave the deliveries up
     appended(g, 2)
     g.router.renew_status = None
     assert await client.offsets(2) == [1, 2]
@@ -152,7 +152,7 @@ async def test_a_node_that_was_missing_from_the_list_reads_every_inbox_again(g):
 @scenario()
 async def test_a_node_that_redis_forgot_binds_every_route_again(g):
     client = await g.connect()
-    appended(g, 1)  # push knew no such node, and took the route out
+    appended(g, 1)  # push did not find the node and removed the route
     g.router.routes.clear()
     g.router.was_out = True
     assert await client.offsets(1) == [1]
@@ -179,10 +179,10 @@ async def test_a_connection_whose_device_is_elsewhere_now_is_closed(g):
 @scenario()
 async def test_changes_that_an_outage_of_router_swallowed_are_sent_again(g):
     stays, goes = await g.connect("stays"), await g.connect("goes")
-    g.router.gate.clear()  # what is asked now is lost with the stream
+    g.router.gate.clear()  # changes sent now are lost with the stream
     comes = await g.open("comes")
     await goes.ws.close()
-    await g.becomes(lambda: g.router.received >= 3)  # and perhaps waits inside gRPC
+    await g.becomes(lambda: g.router.received >= 3)  # at least that many; others may wait inside gRPC
     await g.router_server.stop(0)
     await g.becomes(lambda: g._get("/readyz")[0] == 503)
     g.router.gate.set()
@@ -194,5 +194,5 @@ async def test_changes_that_an_outage_of_router_swallowed_are_sent_again(g):
     for client in comes, in_between:
         await client.expect("hello")
     await g.becomes(lambda: {uid for uid, _ in g.router.routes} == {"stays", "comes", "in-between"})
-    assert "left" not in {c.uid for c in g.router.changes}  # came and went while nobody listened
+    assert "left" not in {c.uid for c in g.router.changes}  # connected and left while router was away
     await stays.nothing_before()

@@ -9,7 +9,7 @@ from gateway_fixture import Gateway, raw_handshake, scenario
 from gateway_peers_fixture import client_pb, router_pb, serve
 
 
-# ---- the spine ----
+# ---- messages ----
 
 @scenario()
 async def test_a_client_is_greeted_and_gets_a_message(g):
@@ -67,7 +67,7 @@ async def test_one_message_reaches_many_connections_of_both_workers(g):
     assert await g.metric("skein_gateway_connections") == 60
 
 
-# ---- coming and going ----
+# ---- registration and readiness ----
 
 def test_a_gateway_that_loses_its_name_closes_all_connections_and_exits_with_1():
     async def play():
@@ -101,7 +101,7 @@ async def test_router_learns_what_waits_for_clients_and_how_long_a_turn_took(g):
     await g.becomes(lambda: g.router.nodes[-1].queue_bytes == 0 and g.router.nodes[-1].connections == 0)
     client = await g.connect()
     await push.message(client.at(1))
-    await push.send(push.delivery([client.at(1)] * 400000))  # repeats: all in one turn
+    await push.send(push.delivery([client.at(1)] * 400000))  # repeats, which take one long turn
     await g.becomes(lambda: any(n.lag_ms >= 2 and n.connections == 1 for n in g.router.nodes))
 
 

@@ -1,4 +1,4 @@
-"""im while what it needs dies and comes back, and when it leaves itself."""
+"""im while PostgreSQL, Kafka or Redis die and come back, and im when it drains."""
 import sys
 import threading
 import time
@@ -9,7 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from im_cluster import Im, KafkaReader, Servers, await_that, run_im # noqa: E402
 from im_load import FaultTest, Load # noqa: E402
 
-BACK_S = 2 # how soon after a server's return im works again
+BACK_S = 2 # within this time after a server is back im works again
 
 SERVERS = None
 
@@ -53,7 +53,7 @@ class Servers_that_die(FaultTest):
         load.await_more()
         SERVERS.kill("kafka")
         await_that(lambda: not self.im.is_ready(), "im is not ready")
-        load.await_more(50) # what PostgreSQL has is accepted, up to a bound
+        load.await_more(50) # sends are stored and answered, up to a bound
         load.stop()
         SERVERS.start_missing()
         await_that(self.im.is_ready, "im is ready again")
@@ -102,7 +102,7 @@ class Bounds(FaultTest):
         self.assertEqual(code, 0, output)
         reader = KafkaReader(SERVERS)
         self.assertEqual([record.message.seq for _, record, _ in reader.of("u:bound-a:bound-b", accepted - 1)],
-                         list(range(2, accepted + 1))) # without the first one, which was lost with the disk
+                         list(range(2, accepted + 1))) # without the first message, which was lost with the disk
         reader.close()
         await_that(lambda: self.im.client("bound-a").send("after", "user:bound-b").status == 200, "sends are accepted again")
 
@@ -120,7 +120,7 @@ class Leases(FaultTest):
         SERVERS.sql(f"update node_lease set epoch = epoch + 1, owner = 'thief', expires_at = now() + interval '1 hour'"
                     f" where node = {node}")
         refused = client.send("2", "user:lease-b")
-        if refused.status != 200: # unless the renewal has noticed, and leased anew, before the send
+        if refused.status != 200: # 200 if the renewal noticed first and took a new lease before the send
             self.assertEqual((refused.status, refused.json["code"]), (503, "unavailable"))
         again = await_that(lambda: (answer := client.send("2", "user:lease-b")).status == 200 and answer, "leased anew")
         self.assertEqual(again.json["seq"], 2)
@@ -147,7 +147,7 @@ class Leases(FaultTest):
         SERVERS.kill("kafka")
         held_back = client.send("later", "user:lease-d")
         self.assertEqual(held_back.status, 200)
-        time.sleep(0.5) # nothing to wait for: it must not move
+        time.sleep(0.5) # no event to wait for: the watermark must not move
         self.assertLess(stored(), int(held_back.json["msg_id"]))
         SERVERS.start_missing()
         await_that(lambda: stored() >= int(held_back.json["msg_id"]), "the watermark moves on")
@@ -179,7 +179,7 @@ class Leaving(FaultTest):
         sender.start()
         start = time.monotonic()
         self.assertEqual(self.im.stop(), 0)
-        self.assertLess(time.monotonic() - start, 8) # the send's own deadline, and little more
+        self.assertLess(time.monotonic() - start, 8) # the deadline of the send, plus a little
         sender.join()
         self.assertEqual(statuses, [503])
 

@@ -1,4 +1,4 @@
-"""im when more comes than can be stored, or delivered: it refuses early, and what it accepts is stored soon."""
+"""im under more sends than can be stored or delivered: it refuses early, and stores soon what it accepts."""
 import asyncio
 import pathlib
 import socket
@@ -13,7 +13,7 @@ from im_cluster import Im, Servers, await_that, run_im, token # noqa: E402
 
 SERVERS = None
 
-# A statement takes this long and stores this many, so that the capacity is small and the same on every machine.
+# One statement takes this long and stores this many messages. So the capacity is small, and the same on every machine.
 BATCH, STATEMENT_S = 4, 0.05
 CONNECTIONS = 400
 RETRY_AFTER = {"1", "2", "3"}
@@ -31,7 +31,7 @@ def tearDownModule():
 
 
 class Redis:
-    """As much of a Redis client as is needed here."""
+    """The part of a Redis client that is needed here."""
 
     def __init__(self, uri):
         at = urllib.parse.urlparse(uri)
@@ -46,7 +46,7 @@ class Redis:
         return line[1:].strip()
 
     def report(self, name, wait_ms):
-        """What a push process says (cluster/push_load.h)."""
+        """Writes the load report of a push process (cluster/push_load.h)."""
         script = ("local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
                   "return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. '|' .. string.format('%.0f', now))")
         self.call("EVAL", script, 1, "im:push:load", name, wait_ms)
@@ -71,7 +71,7 @@ class Connection:
 
 
 class Load:
-    """Sends at a rate, whatever becomes of them, each on a connection that is free."""
+    """An open loop: sends at a rate whatever the answers are, each on a free connection."""
 
     def __init__(self, im, name):
         self.im, self.name, self.number = im, name, 0
@@ -108,7 +108,7 @@ class Load:
         self.tasks.append(asyncio.ensure_future(self.send(self.free.pop(), self.number)))
 
     async def at_once(self, count, seconds):
-        """A closed loop: so many under way, always."""
+        """A closed loop: always the same number of sends under way."""
         self.forget()
         self.until = time.monotonic() + seconds
         while time.monotonic() < self.until:
@@ -217,7 +217,7 @@ class Overload(unittest.TestCase):
         self.assertEqual({send() for _ in range(20)}, {200})
         await_that(lambda: send_while_push_is_behind() == 503, "sends are refused")
         await_that(lambda: send_while_push_is_behind() == 200, "some are let in")
-        # Nothing is reported any more: that push is dead, and Kafka is the buffer.
+        # No report any more: push counts as dead, and Kafka is the buffer.
         await_that(lambda: self.im.metric("skein_im_admission_refused_percent") == 0, "all are let in again", 5)
         self.assertEqual({send() for _ in range(50)}, {200})
         redis.close()

@@ -24,7 +24,7 @@ def setUpModule():
     code, output = run_im(SERVERS, "--migrate")
     assert code == 0, output
     IM = Im(SERVERS)
-    OTHER = Im(SERVERS, name="im-2")  # has stored nothing: what it shows it has read
+    OTHER = Im(SERVERS, name="im-2")  # this im has stored nothing: it must read what it shows
 
 
 def tearDownModule():
@@ -70,13 +70,13 @@ class SyncTest(unittest.TestCase):
         return answer
 
     def append(self, uid, *entries):
-        """What push does, to an inbox that exists."""
+        """Appends to an inbox that exists, as push does."""
         key = f"im:inbox:{{{uid}}}"
         redis("rpush", key, *entries)
         redis("hincrby", key + ":meta", "n", len(entries))
 
     def said(self, count, sender=None, to=None, **fields):
-        """So many messages, and their entries in both inboxes."""
+        """Stores this many messages, with their entries in both inboxes."""
         for client in (self.a, self.b):
             self.page(client)
         sent = [(sender or self.a).send(f"k{i}", to or f"user:{self.bob}", str(i), **fields) for i in range(1, count + 1)]
@@ -88,7 +88,7 @@ class SyncTest(unittest.TestCase):
         return [answer.json for answer in sent]
 
     def change(self, call, conversation, seq, rest):
-        """A change by alice in a third im, which has no part in what these two have in memory; and its entry in both inboxes."""
+        """A change by alice at a third im, which the caches of these two do not see; with its entry in both inboxes."""
         SERVERS.sql("insert into node_lease values (900, 1, 'changes', now() + interval '1 minute', 0) on conflict (node)"
                     " do update set expires_at = excluded.expires_at")
         status, entry = SERVERS.sql(f"select status, seq from fn.{call}(900, 1, (900 << 12) + (select count(*) from message),"
@@ -292,7 +292,7 @@ class Cost(SyncTest):
             self.page(client)
             self.append(uid, *(f"{conversation} {seq}" for seq in range(1, 21)))
         before = OTHER.metric(FROM_POSTGRES)
-        # Nobody can read until all of them have asked.
+        # The lock keeps reads waiting until all callers have asked.
         lock = subprocess.Popen(["psql", "-Xq", SERVERS.pg], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         lock.stdin.write("begin; lock table message in access exclusive mode; \\echo locked\n")
         lock.stdin.flush()

@@ -15,7 +15,7 @@ async def test_a_server_that_goes_silent_is_left_within_a_bounded_time(skein, ap
     assert time.monotonic() - started < PATIENCE_S / 2
     connection = await skein.connection()
     for _ in range(3):
-        await connection.frame("ping")  # it is answered: the connection stays
+        await connection.frame("ping")  # the client answers, so the connection stays
     await app.nothing_more()
     assert skein.waiting.empty()
 
@@ -62,8 +62,8 @@ async def test_told_to_move_it_hears_from_the_old_gateway_until_the_new_one_says
         await skein.say(count=3)
         assert await app.messages(3) == [(BOB, 1), (BOB, 2), (BOB, 3)]
         await old.acked(3)
-        await old.close(4001)  # the new one has taken its place
-        await other.greet(new)  # with the three once more
+        await old.close(4001)  # as a gateway does when a newer connection replaces this one
+        await other.greet(new)  # greets with the three messages once more
         await other.say()
         assert await app.messages(1) == [(BOB, 4)]
         await new.acked(4)
@@ -176,7 +176,7 @@ async def test_over_tls_it_trusts_only_the_certificates_it_was_given(tmp_path):
             app.send("k-1")
             await app.next("sent")
             await skein.current.send(type="reconnect", after_ms=0, url=skein.ws.replace("wss", "ws"))
-            await skein.connection()  # not where the token would travel in the open
+            await skein.connection()  # over TLS again: the client does not follow to a plain ws:// url
         async with Application(skein) as app:
             await app.status("waiting")
             assert skein.waiting.empty()

@@ -29,7 +29,7 @@ async def test_a_lost_connection_is_made_again_from_where_it_was(skein, app):
     skein.current.cut()
     await app.status("waiting")
     connection = await skein.connection()
-    skein.store(BOB, 2)  # after the handshake: the next connection brings them
+    skein.store(BOB, 2)  # stored without being sent: the next connection brings them
     assert (connection.query["epoch"], connection.query["offset"]) == ("e1", "3")
     await connection.close(1001)
     await skein.connection()
@@ -103,7 +103,7 @@ async def test_a_hole_in_the_offsets_is_read_without_being_told(skein, app):
 async def test_a_hole_in_a_conversation_is_pulled_from_history(skein, app):
     await skein.say(BOB)
     skein.store(BOB, 15)
-    del skein.inbox[1:]  # never came into the inbox
+    del skein.inbox[1:]  # was never appended to the inbox
     await skein.say(BOB)
     assert await app.messages(17) == seqs(BOB, 1, 17)
 
@@ -113,7 +113,7 @@ async def test_messages_of_a_lost_inbox_are_read_from_history(skein, app):
     await skein.say(BOB, 2)
     await app.messages(2)
     skein.store(BOB, 13)
-    skein.store(GROUP, 12)  # a conversation that the client never heard of
+    skein.store(GROUP, 12)  # a conversation that is new to the client
     skein.lose_inbox()
     await skein.current.send(type="resync", epoch=skein.epoch)
     assert sorted(await app.messages(25)) == sorted(seqs(BOB, 3, 15) + seqs(GROUP, 1, 12))
@@ -144,7 +144,7 @@ async def test_messages_of_an_inbox_lost_while_away_or_twice_are_read_from_histo
 async def test_a_position_that_the_server_does_not_know_becomes_a_reset(skein, app):
     await skein.say(BOB, 3)
     await app.messages(3)
-    skein.inbox.clear()  # the same epoch, and less in it
+    skein.inbox.clear()  # the same epoch with fewer entries
     skein.store(BOB)
     skein.current.cut()
     await skein.connection()
@@ -281,7 +281,7 @@ async def test_sends_to_one_user_are_stored_in_their_order_over_busy_and_broken_
     assert [s["seq"] for s in sent] == [1, 2, 3, 4, 5]
     assert [s["duplicate"] for s in sent] == [False, True, False, False, False]
     keys = [s["client_msg_id"] for s in skein.sends]
-    assert keys == sorted(keys)  # one at a time, each until there was an answer
+    assert keys == sorted(keys)  # one at a time, each repeated until it has an answer
 
 
 @scenario()
