@@ -190,7 +190,7 @@ static void come_back(struct movers *movers, unsigned index)
 		try_gateways(movers, index);
 }
 
-/* The one that it had: away, unless another one is opened already, or it is known when to come back. */
+/* The mover lost its connection: it is away, unless another one is opening already or its return time is known. */
 static void lose(struct movers *movers, struct mover *mover, int code)
 {
 	movers->closed += code != 0;

@@ -10,7 +10,7 @@
 struct trickle {
 	struct movers *movers;
 	double rate;
-	struct latency *delivery; /* where latencies go now; NULL: nowhere */
+	struct latency *delivery; /* where latencies are counted now; NULL: nowhere */
 	/* private */
 	struct user *senders;
 	struct http_peer *peers;
@@ -28,10 +28,10 @@ struct trickle {
 void trickle_begin(struct trickle *trickle, double rate, struct movers *movers);
 uint64_t trickle_tick(struct trickle *trickle);
 
-/* Nothing new from now on. */
+/* Sends no new messages from now on. */
 void trickle_end(struct trickle *trickle);
 
-/* Everything has an answer, and everything that was stored came. */
+/* True when every message has its answer and every stored message came. */
 bool trickle_is_complete(const struct trickle *trickle);
 
 json_t *trickle_report(const struct trickle *trickle);

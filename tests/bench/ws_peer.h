@@ -13,7 +13,7 @@
 /* A WebSocket client that reads JSON frames, acknowledges messages and answers pings. */
 struct ws_peer {
 	struct watch watch;
-	struct buf in; /* what has come of the answer to the handshake */
+	struct buf in; /* the part of the handshake's answer that has come */
 	struct buf out; /* the handshake, until it is connected */
 	struct ws_reader reader;
 	uint64_t acked_us;

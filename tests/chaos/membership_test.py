@@ -1,8 +1,9 @@
-"""Groups whose members come and go: the checker finds each kind of violation in a history made by hand, and nothing in a good one.
+"""Groups whose members come and go: the checker finds each kind of violation in a history written by hand, and nothing in a
+correct one.
 
-alice made the group with bob. What has seq n was sent, or asked for, n seconds after the start, and answered
-10 ms later. 1, 2: messages; 3: carol is added; 4: a message; 5: carol leaves; 6: a message; 7: alice adds carol again, and dave; 8: a
-message; 9: alice removes bob; 10: a message.
+alice made the group with bob. The entry with seq n was sent or requested n seconds after the start, and answered 10 ms later.
+1, 2: messages; 3: carol is added; 4: a message; 5: carol leaves; 6: a message; 7: alice adds carol again, and dave;
+8: a message; 9: alice removes bob; 10: a message.
 """
 import checker
 import membership
@@ -53,7 +54,7 @@ def sends():
 
 
 def asks(at, actor, event, uid, code):
-    """One more change, asked for at that time and answered 10 ms later."""
+    """One more change, requested at that time and answered 10 ms later."""
     return [asked("c9", actor, event, uid, at=at), answered("c9", actor, code, at + 10)]
 
 
@@ -66,7 +67,7 @@ def gets(uid, seqs):
 
 
 def good(**others):
-    """Everybody gets what GETS says, or what `others` says of some."""
+    """Every user gets the messages in GETS, or those in `others` for users that it names."""
     lines = changes() + sends()
     for uid, seqs in GETS.items():
         lines += gets(uid, others.get(uid, seqs))
@@ -127,7 +128,7 @@ def test_an_entry_that_changes_nothing_is_a_fault():
     assert [seq for seq, _ in again.faults] == [1] and [seq for seq, _ in gone.faults] == [1]
 
 
-# ---- what is right ----
+# ---- correct histories ----
 
 def test_a_good_history_has_no_violation():
     violations, figures = check(good())
@@ -169,7 +170,7 @@ def test_the_history_has_what_came_since_the_latest_join():
     assert check_history("carol", 3, 4, 7, 8, 9, 10) == ["leak"] and check_history("bob", 1, 2) == ["leak"]
 
 
-# ---- (a) nothing to who is no member ----
+# ---- (a) a non-member gets nothing ----
 
 def test_a_message_from_before_the_join_is_a_leak():
     assert found(good(dave=[6, 7, 8, 9, 10])) == ["leak"]
@@ -195,7 +196,7 @@ def test_an_entry_of_an_inbox_from_after_the_removal_is_a_leak():
     assert found(good() + lines + [f"60 bob/sync J 2 {GROUP} 9 m9 h9"]) == ["leak"]
 
 
-# ---- (b) everything to a member ----
+# ---- (b) a member gets everything ----
 
 def test_the_entry_that_adds_a_member_is_missing_if_it_does_not_come_to_it():
     assert found(good(dave=[8, 9, 10])) == ["hole"]

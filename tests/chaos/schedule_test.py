@@ -1,4 +1,4 @@
-"""A schedule is a function of its seed, does what it was asked to, and leaves time to heal."""
+"""A schedule is a function of its seed, has the requested faults, and leaves time to heal."""
 import pytest
 
 import links

@@ -26,7 +26,7 @@ static struct gateway_service *our_service(void)
 	return &service;
 }
 
-/* An event without numbers that has a frame; every other event is passed over. */
+/* An event without offsets that has a frame; every other event is ignored. */
 static bool is_event_for(const Skein__V1__Delivery *delivery, const Skein__V1__Connections *targets)
 {
 	if (targets && (targets->n_offsets || targets->n_epochs))

@@ -82,7 +82,7 @@ static void check_names_algorithm(struct str header)
 	json_decref(object);
 }
 
-/* Whatever single bit is turned, it is another token. */
+/* A token with any single bit flipped is refused. */
 static void check_any_change_is_noticed(struct buf *token, unsigned bit)
 {
 	struct jwt_claims claims;

@@ -48,7 +48,7 @@ static void check_json(struct str payload, const Skein__V1__Message *message, st
 {
 	json_t *frame = json_loadb(payload.ptr, payload.len, 0, NULL);
 
-	/* The body goes through as it is: im is who vouches for it. */
+	/* The body is passed on unchanged: im has checked it. */
 	if (*message->body && !is_object(message->body)) {
 		json_decref(frame);
 		return;

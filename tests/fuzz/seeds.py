@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Writes the seeds of the fuzz targets, tests/fuzz/corpus/TARGET/NAME: small inputs that are good, nearly good, or at a
-limit. What was found later and kept is a file there without an entry here."""
+limit. Inputs that were found later and kept are files there without an entry here."""
 import pathlib
 
 import seeds_of_frames

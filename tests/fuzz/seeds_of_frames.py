@@ -268,7 +268,7 @@ WIRE = {
 }
 
 def masked_frame(first, payload, length=None):
-    """A client's frame; `length` is what it announces where that is not the truth."""
+    """A client's frame. `length`: the announced length, if it differs from the real one."""
     mask, length = b"\x11\x22\x33\x44", len(payload) if length is None else length
     head = bytes([first, 0x80 | length]) if length < 126 else bytes([first, 0xFE]) + length.to_bytes(2, "big")
     return head + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))

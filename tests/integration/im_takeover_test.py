@@ -21,7 +21,7 @@ def setUpModule():
     SERVERS = FaultTest.servers = Servers()
     code, output = run_im(SERVERS, "--migrate")
     assert code == 0, output
-    # Others have been at it for long.
+    # Messages of other ims, so that the tables are not small.
     SERVERS.sql("insert into conversation (id, kind, last_seq, counted) select 'u:old' || i || ':old', 1, 100, 100"
                 " from generate_series(0, 999) i;"
                 "insert into message (no, seq, msg_id, time, counted, key_hash, type, sender, client_msg_id, body)"
