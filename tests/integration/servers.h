@@ -8,7 +8,7 @@
  * Real servers for tests, each with a data folder of its own under $TMPDIR (or
  * /tmp) and a free port between 24000 and 24999: started, killed under the
  * client, paused, started again on the same data. They die with the test.
- * Whatever goes wrong ends the test with what the server wrote.
+* Any failure ends the test and prints the server's log.
  */
 enum real_kind { REAL_POSTGRES, REAL_REDIS, REAL_KAFKA };
 

@@ -1,6 +1,6 @@
 /*
- * What a consumer does when a broker says that what it wants is not there: one that stood still and believes that it leads, or
- * one that lost its log. A real one cannot be made to say so at will; this is librdkafka's own.
+* What a consumer does when a broker answers that an offset is out of range: a broker that was frozen and still believes that
+ * it leads, or one that lost its log. A real broker cannot be made to answer so at will; this is librdkafka's mock broker.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ static void send_records(unsigned count)
 	assert_int_equal(rd_kafka_flush(sender, 10000), 0);
 }
 
-/* One fetch in two is answered so, `count` times. */
+/* Every second fetch is answered with that error, `count` times. */
 static void say_out_of_range(unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
