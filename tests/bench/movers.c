@@ -164,7 +164,7 @@ static bool try_open(struct movers *movers, unsigned index, const struct address
 	return is_open;
 }
 
-/* Those that were not asked yet in this try. */
+/* Asks the gateways that were not asked yet in this try. */
 static void try_gateways(struct movers *movers, unsigned index)
 {
 	struct mover *mover = &movers->all[index];

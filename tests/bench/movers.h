@@ -4,10 +4,10 @@
 #include "tests/bench/bench.h"
 
 /*
- * Users that come back, as docs/build/client.md says: told to move they open a connection at the time to where they were
- * told, and keep the one that they have until the new one has said hello; closed or lost they wait at random and try
- * the gateways, the one they were on first. They go on from where they were, and what comes a second time is counted,
- * not taken.
+* Users that come back as docs/build/client.md says. Told to move, they open a connection to the named gateway at the named
+ * time, and keep the old one until the new one has its hello. After a close or a lost connection they wait a random time and
+ * try the gateways, their last one first. They go on from their position. Messages that come a second time are counted and
+ * dropped.
  */
 
 enum mover_state { MOVER_UP, MOVER_MOVING /* UP, and another one is opened */, MOVER_AWAY, MOVER_OPENING };

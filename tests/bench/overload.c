@@ -187,7 +187,7 @@ static uint64_t due_us(const struct phase *phase, uint64_t i)
 	return phase->start_us + (uint64_t)((double)i * 1e6 / phase->rate);
 }
 
-/* Those that are due; the sockets are looked at in between. */
+/* Sends messages that are due, a few at a time: the sockets are served in between. */
 static uint64_t tick(void *arg)
 {
 	struct phase *phase = arg;

@@ -4,8 +4,8 @@
 #include "tests/bench/movers.h"
 
 /*
- * Messages at a steady rate, one after the other to each of some movers, by senders that do as clients should: what was not
- * stored is sent again with the same client_msg_id, at another im if that one is away. It knows what came.
+* Messages at a steady rate to some movers in turn. The senders behave as clients should: a message that was not stored is
+ * sent again with the same client_msg_id, at another im if the first one is away. It records which messages came.
  */
 struct trickle {
 	struct movers *movers;

@@ -63,7 +63,7 @@ class Run:
 
 @dataclasses.dataclass
 class Figures:
-    """What a run was, for its summary."""
+    """Figures of a run, for its summary."""
     sent: int = 0
     answered: int = 0
     duplicates: int = 0

@@ -77,7 +77,7 @@ def test_the_documents_are_strict_about_what_the_services_say():
     for name, schema in schemas.OPENAPI["components"]["schemas"].items():
         if name in ("Body", "TextBody", "Registration", "Login", "To", "Send", "Batch", "NewGroup",
                     "Edit", "NewMembers", "NewRole"):
-            continue  # what clients say: unknown fields are ignored
+            continue  # frames of clients: unknown fields are ignored
         assert schema.get("type") != "object" or schema.get("additionalProperties") is False, name
     for frame in schemas.SERVER_FRAMES.values():
         for payload in frame["payload"].get("oneOf", [frame["payload"]]):

@@ -4,9 +4,9 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * What json_read() takes can be written and read again, and means the same; what
- * it refuses it explains. Every getter agrees with the type of the value, and
- * does nothing once there is an error.
+* A document that json_read() accepts can be written and read again with the same
+ * meaning. A refusal is explained. Every getter agrees with the type of the value,
+ * and does nothing once there is an error.
  */
 
 static void check_refusal(const struct json_error *error)

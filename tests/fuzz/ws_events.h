@@ -8,8 +8,8 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * What must be true of every stream of WebSocket frames, whichever side sent it; include it once, in a target. The same
- * events come of the stream whole and in pieces, each within its bounds, and the reader never holds more than has come.
+* Checks for every stream of WebSocket frames, from either side; include it once, in a target. The stream gives the same
+ * events whole and in pieces, each within its bounds, and the reader never holds more bytes than have come.
  */
 
 #define MAX_EVENTS 256

@@ -236,7 +236,7 @@ def scenario(spare_router=False, **options):
 # ---- what several tests do ----
 
 def appended(g, count, uid="alice"):
-    """From now on im finds so many entries in the inbox."""
+    """From now on im finds this many entries in the inbox."""
     g.router.inbox(uid)[1] = count
 
 

@@ -20,7 +20,7 @@ def from_bob(seq, recipient):
 
 
 async def told(g, count=1):
-    """Waits for so many calls of Delivered."""
+    """Waits for this many calls of Delivered."""
     await g.becomes(lambda: len(g.im.receipts) >= count)
     return g.im.receipts
 

@@ -112,7 +112,7 @@ void assert_answer(PGconn *conn, const char *expected)
 static void put_literal(struct buf *sql, const char *text)
 {
 	if (text)
-		buf_printf(sql, "'%s'", text); /* no quotes in what these tests send */
+		buf_printf(sql, "'%s'", text); /* these tests send no quotes */
 	else
 		buf_append_text(sql, "null");
 }

@@ -34,10 +34,10 @@ struct append append_now(struct redis_fixture *f, struct str entry);
 /* The entries `first` to `last`, each of which is its own number. Returns the epoch of the inbox. */
 uint64_t append_numbers(struct redis_fixture *f, int first, int last);
 
-/* Moves a time in the meta hash by so many seconds, as if it had been written later, or earlier (a negative number). */
+/* Moves a time in the meta hash by this many seconds, as if it had been written later, or earlier (a negative number). */
 void shift(struct redis_fixture *f, const char *field, const char *seconds);
 
-/* The inbox has so many seconds to live. */
+/* Sets the seconds that the inbox has to live. */
 void expire_in(struct redis_fixture *f, const char *seconds);
 
 struct read {
