@@ -41,14 +41,14 @@ struct user *users_make(unsigned count, const char *kind);
 /* Connects each over its gateway in turn and waits for all hellos. Returns connects per second. */
 double users_connect(struct user *users, unsigned count, void (*frame)(struct ws_peer *peer, struct str text), void *arg);
 
-/* Makes each exist, by connecting once; as above, and closes all again. */
+/* Creates each user by connecting once, as above, and closes all connections again. */
 void users_introduce(struct user *users, unsigned count, void (*frame)(struct ws_peer *peer, struct str text), void *arg);
 
-/* A group of all, made by the first one; they must exist. Its id, on the heap. */
+/* Makes a group of all users, who must exist, owned by the first one. Returns its id, on the heap. */
 char *group_make(const struct user *users, unsigned count);
 void users_free(struct user *users, unsigned count);
 
-/* A name of this run, for ids that must not meet those of another. */
+/* A name of this run, for ids that must differ from those of other runs. */
 const char *run_name(void);
 
 /* A scenario runs, prints its table and returns its figures. */

@@ -1,4 +1,4 @@
-/* A gateway is killed with many users on it: what those of the other one notice, and how its own come back. */
+/* A gateway with many users is killed: what the users of the other gateway notice, and how its own users come back. */
 
 #include <signal.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "tests/bench/processes.h"
 #include "tests/bench/trickle.h"
 
-#define WARM_US 10000000 /* Kafka's and PostgreSQL's first seconds are slow, and not what is asked for */
+#define WARM_US 10000000 /* the first seconds of Kafka and PostgreSQL are slow and not measured */
 #define CALM_US 5000000
 #define STORM_US 15000000
 #define LOOK_EVERY_US 100000

@@ -1,4 +1,4 @@
-/* A gateway drains, or every process one after the other, under a trickle of messages: what the clients notice of it. */
+/* A gateway drains, or every process restarts in turn, under a steady trickle of messages: what the clients notice. */
 
 #include <spawn.h>
 #include <stdio.h>

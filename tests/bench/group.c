@@ -1,4 +1,4 @@
-/* One group whose members are all connected: what a message costs when it goes to a thousand. */
+/* One group whose members are all connected: the cost of a message to a thousand members. */
 
 #include <stdio.h>
 #include <stdlib.h>

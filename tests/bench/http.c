@@ -1,4 +1,4 @@
-/* Durable sends as fast as a number of keep-alive connections can: each sends its next one when it has the answer. */
+/* Durable sends over keep-alive connections. Each connection sends the next message when it has its answer. */
 
 #include <stdio.h>
 

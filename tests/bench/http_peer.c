@@ -28,7 +28,7 @@ static void flush(struct http_peer *peer)
 		ssize_t n = send(peer->watch.fd, peer->out.ptr + peer->sent, peer->out.len - peer->sent, MSG_NOSIGNAL);
 		if (n < 0) {
 			if (peer->survives && errno != EAGAIN)
-				return; /* reading tells, too */
+				return; /* a read reports the error, too */
 			if (errno != EAGAIN && errno != ENOTCONN)
 				fail("send to %s:%d: %s", peer->host, peer->port, strerror(errno));
 			loop_want_write(&peer->watch, true);

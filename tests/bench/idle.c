@@ -1,4 +1,4 @@
-/* Connections that do nothing: what one costs the gateways in memory, and all together in CPU. */
+/* Idle connections: the gateways' memory for one, and their CPU for all. */
 
 #include <stdio.h>
 
@@ -19,7 +19,7 @@ json_t *scenario_idle(const struct options *options)
 
 	usage_read(&before);
 	double per_s = users_connect(users, count, NULL, NULL);
-	loop_run(now_us() + 1000000, NULL, never, NULL); /* what the handshakes left behind is done with */
+	loop_run(now_us() + 1000000, NULL, never, NULL); /* until the work of the handshakes is done */
 	usage_read(&connected);
 	loop_run(now_us() + (uint64_t)(seconds * 1e6), NULL, never, NULL);
 	usage_read(&after);

@@ -81,7 +81,7 @@ static void wait_for_events(uint64_t wake_us)
 	struct epoll_event events[256];
 	uint64_t now = now_us();
 	uint64_t wait_us = wake_us <= now ? 0 : MIN(wake_us - now, 1000000);
-	/* To the microsecond and without spinning, which would take a core from the servers. */
+	/* Exact to a microsecond without spinning, which would take a core from the servers. */
 	const struct timespec timeout = { .tv_sec = (time_t)(wait_us / 1000000), .tv_nsec = (long)(wait_us % 1000000) * 1000 };
 	int count = epoll_pwait2(epoll, events, 256, &timeout, NULL);
 

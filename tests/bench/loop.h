@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Readiness of sockets and a schedule; one for the whole tool. */
+/* Readiness of sockets and a schedule. There is one loop for the whole tool. */
 
 struct watch {
 	int fd;
@@ -14,7 +14,7 @@ struct watch {
 
 void loop_add(struct watch *watch);
 void loop_want_write(struct watch *watch, bool wants_write);
-void loop_ignore(struct watch *watch); /* nothing is heard of it until it is removed */
+void loop_ignore(struct watch *watch); /* no events of it from here until it is removed */
 void loop_remove(struct watch *watch); /* closes the socket */
 
 uint64_t now_us(void);

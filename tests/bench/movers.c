@@ -164,7 +164,7 @@ static bool try_open(struct movers *movers, unsigned index, const struct address
 	return is_open;
 }
 
-/* Those that were not asked yet in this try. */
+/* Asks the gateways that were not asked yet in this try. */
 static void try_gateways(struct movers *movers, unsigned index)
 {
 	struct mover *mover = &movers->all[index];
@@ -190,7 +190,7 @@ static void come_back(struct movers *movers, unsigned index)
 		try_gateways(movers, index);
 }
 
-/* The one that it had: away, unless another one is opened already, or it is known when to come back. */
+/* The mover lost its connection: it is away, unless another one is opening already or its return time is known. */
 static void lose(struct movers *movers, struct mover *mover, int code)
 {
 	movers->closed += code != 0;

@@ -4,22 +4,22 @@
 #include "tests/bench/bench.h"
 
 /*
- * Users that come back, as docs/build/client.md says: told to move they open a connection at the time to where they were
- * told, and keep the one that they have until the new one has said hello; closed or lost they wait at random and try
- * the gateways, the one they were on first. They go on from where they were, and what comes a second time is counted,
- * not taken.
+* Users that come back as docs/build/client.md says. Told to move, they open a connection to the named gateway at the named
+ * time, and keep the old one until the new one has its hello. After a close or a lost connection they wait a random time and
+ * try the gateways, their last one first. They go on from their position. Messages that come a second time are counted and
+ * dropped.
  */
 
 enum mover_state { MOVER_UP, MOVER_MOVING /* UP, and another one is opened */, MOVER_AWAY, MOVER_OPENING };
 
 struct mover {
 	struct ws_peer peers[2]; /* the one that is up or opened, and the one beside it */
-	unsigned at; /* which of them is the first */
+	unsigned at; /* index of the present one in peers */
 	enum mover_state state;
 	uint64_t due_us; /* when to leave (UP) or to try (AWAY); 0: not at all */
 	uint64_t left_us; /* without a connection since then */
 	unsigned tries;
-	unsigned gateway; /* where it is, was, or tries to get to */
+	unsigned gateway; /* the gateway where it is, was, or tries to connect */
 	unsigned asked; /* gateways, in this try */
 	bool has_target; /* a gateway that it was told */
 	struct address target;
@@ -43,15 +43,15 @@ struct movers {
 	unsigned resyncs;
 };
 
-/* All of them on that gateway; waits for their hellos. */
+/* Connects all movers to this gateway and waits for their hellos. */
 void movers_connect(struct movers *movers, unsigned gateway);
 
-/* For loop_run(): does what is due; when something is due next. */
+/* For loop_run(): does what is due, and returns when something is due next. */
 uint64_t movers_tick(struct movers *movers);
 
 void movers_release(struct movers *movers);
 
-/* Prints and returns what became of them. */
+/* Prints and returns their figures. */
 json_t *movers_report(const struct movers *movers);
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * More than the cluster can carry, one-to-one messages between connected users. First the peak: a fixed number of messages
- * under way, each replaced when it has arrived or was refused, which is what the whole path can sustain. Then, in an open
- * loop, 1 and 3 times that, and at once 0.3 times, to see how soon all is as it was.
+* More one-to-one messages between connected users than the cluster can carry. First the peak, which the whole path can
+ * sustain: a fixed number of messages under way, each replaced when it has arrived or was refused. Then an open loop with 1
+ * and 3 times the peak, and right after that 0.3 times, to see how soon latencies are normal again.
  *
- * A message is sent when it is due, whatever became of those before; when no connection is free then, or the tool was kept
- * from its work, it is not offered, and counted: made up for later it would be a rush. Latencies count from the moment of
- * sending; how late the tool itself was is a figure of its own.
+ * A message is sent when it is due, whatever happened to earlier ones. If no connection is free then, or the tool itself is
+ * late, the message is not offered but counted: to send it later would make a burst. Latencies count from the moment of
+ * sending. The delay of the tool itself is a figure of its own.
  */
 
 #include <stdio.h>
@@ -20,16 +20,16 @@
 #define PADDING "the quick brown fox jumps over the lazy dog, then it does so again, and again"
 #define WARM_SECONDS 5
 #define PEAK_SECONDS 10
-#define PEAK_AT_ONCE 512 /* messages under way while the peak is looked for */
+#define PEAK_AT_ONCE 512 /* messages under way while the peak is measured */
 #define LATE_MAX_US 50000
 #define POSTS_A_TURN 32
-#define SLOT_US 250000 /* the grain in which recovery is looked at */
+#define SLOT_US 250000 /* the interval in which recovery is measured */
 #define SLOTS_MAX 400
 #define NORMAL_MS 200.0 /* of POST -> WebSocket, where nothing is overloaded */
 
 enum refusal { REFUSED_503, REFUSED_429, REFUSED_LOST, REFUSED_OTHER, REFUSAL_COUNT };
 
-/* What was sent in a quarter of a second, by what became of it. */
+/* The messages sent in a quarter of a second, by their outcome. */
 struct slot {
 	uint64_t sent, refused, slow;
 };
@@ -41,8 +41,8 @@ struct phase {
 	uint64_t start_us, end_us;
 	uint64_t next; /* of the schedule */
 	uint64_t sent, not_offered, accepted, refused[REFUSAL_COUNT];
-	uint64_t answered_in_time, delivered_in_time; /* while it ran, whoever sent them */
-	uint64_t delivered; /* of its own messages, at any time */
+	uint64_t answered_in_time, delivered_in_time; /* during this phase, of all messages */
+	uint64_t delivered; /* messages of this phase, at any time */
 	struct latency late, answer, refusal, delivery;
 	struct slot slots[SLOTS_MAX];
 	struct usage before, after;
@@ -187,7 +187,7 @@ static uint64_t due_us(const struct phase *phase, uint64_t i)
 	return phase->start_us + (uint64_t)((double)i * 1e6 / phase->rate);
 }
 
-/* Those that are due; the sockets are looked at in between. */
+/* Sends messages that are due, a few at a time: the sockets are served in between. */
 static uint64_t tick(void *arg)
 {
 	struct phase *phase = arg;
@@ -274,7 +274,7 @@ static bool is_normal(const struct slot *slot)
 	return slot->refused * 100 <= slot->sent && slot->slow * 100 <= slot->sent;
 }
 
-/* When it was normal and stayed so for a second; the phase's length if never. */
+/* The time until latencies were normal for a second, or the length of the phase if they never were. */
 static double recovered_after_s(const struct phase *phase)
 {
 	unsigned count = (unsigned)(phase->seconds * 1e6 / SLOT_US), normal = 0;

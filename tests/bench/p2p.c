@@ -7,7 +7,7 @@ static unsigned sender(const struct traffic *traffic, uint64_t i)
 	return (unsigned)(i % traffic->user_count);
 }
 
-/* Somebody else each round, on the other gateway half of the time. */
+/* Another recipient each round, half of the time on the other gateway. */
 static unsigned recipient(const struct traffic *traffic, uint64_t i)
 {
 	unsigned round = (unsigned)(i / traffic->user_count) % (traffic->user_count - 1);

@@ -21,10 +21,10 @@ struct process_memory {
 /* Of every process that processes_visit() finds. */
 void process_memory_read(struct process_memory *memory);
 
-/* The most starts anew from what it is now; without effect on processes of other users. */
+/* Resets the peak to the present size. Has no effect on processes of other users. */
 void process_memory_forget(void);
 
-/* Prints and returns what each had before, at most and after. */
+/* Prints and returns the memory of each process before, at most and after. */
 json_t *process_memory_report(const struct process_memory *before, const struct process_memory *after);
 
 #endif

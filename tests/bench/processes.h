@@ -21,7 +21,7 @@ struct process_stat {
 /* From /proc; false if there is none. */
 bool process_read_stat(pid_t pid, struct process_stat *stat);
 
-/* It has ended. Who ought to reap it may take a while: until then kill(pid, 0) finds it. */
+/* True if the process has ended, reaped or not. Until its parent reaps it, kill(pid, 0) still succeeds. */
 bool process_is_gone(pid_t pid);
 
 #endif

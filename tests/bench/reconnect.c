@@ -1,4 +1,4 @@
-/* Everybody comes back at the same moment, each with messages waiting: how long until all of them have all. */
+/* All users come back at the same moment with messages waiting: how long until all of them have all messages. */
 
 #include <stdio.h>
 
@@ -22,7 +22,7 @@ struct run {
 	struct buf body;
 };
 
-/* ---- where each is: as its first hello says ---- */
+/* ---- the position of each user, by its first hello ---- */
 
 static struct str text_field(struct str text, const char *name)
 {
@@ -104,7 +104,7 @@ static void leave_messages(struct run *run)
 		fail("%llu of %llu messages stored", (unsigned long long)run->answered, (unsigned long long)run->total);
 	for (unsigned i = 0; i < ARRAY_LEN(peers); i++)
 		http_peer_close(&peers[i]);
-	/* Push is through with them when it has had nothing to do for a while. */
+	/* push has finished them when it has been idle for a while. */
 	loop_run(now_us() + 5000000, NULL, never, NULL);
 }
 

@@ -41,7 +41,7 @@ from seed_group g, generate_series(0, :members - 1) m,
 	lateral (select coalesce(max(s), 0) as seq from generate_series(1, :rounds) s where s % :members = m) r;
 
 \echo messages
--- Round by round over all conversations: as in real life, neighbours in the table are messages of different conversations.
+-- Round by round over all conversations: as in production, adjacent rows are messages of different conversations.
 create function pg_temp.seed_round(p_round integer, p_rounds integer, p_members integer, p_users integer) returns void language sql as $$
 	insert into message (no, seq, msg_id, time, counted, key_hash, type, sender, client_msg_id, body)
 	select m.no, p_round, fn.id_at(m.time) | (1023 << 12) | (m.no & 4095), m.time, p_round,

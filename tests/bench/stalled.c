@@ -1,4 +1,4 @@
-/* A group in which some members do not read: what the others notice of it. Measured twice, without and with the stalled ones. */
+/* A group in which some members do not read: what the others notice. Measured without and with the stalled members. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -26,7 +26,7 @@ struct traffic {
 	struct usage before, after;
 };
 
-/* Connects, sends, waits up to 10 s for what is missing. */
+/* Connects, sends, and waits up to 10 s for missing messages. */
 void traffic_run(struct traffic *traffic);
 json_t *traffic_report(const struct traffic *traffic, const char *title);
 

@@ -30,7 +30,7 @@ static void on_message(void *arg, unsigned user, struct str frame)
 	if (!str_to_u64(str_cut(&rest, ' '), &number) || number >= trickle->next)
 		return;
 	if (trickle->came[number]++) {
-		trickle->repeats++; /* at another offset: it is in the inbox twice */
+		trickle->repeats++; /* at another offset: the message is in the inbox twice */
 		return;
 	}
 	trickle->delivered++;
@@ -69,7 +69,7 @@ static void on_answer(struct http_peer *peer, int status, struct str body)
 	}
 }
 
-/* A connection that is free, at the next im if the one it had is gone; NULL if there is none. */
+/* A free connection, or NULL. If its im is gone, it is opened to the next im. */
 static struct http_peer *free_peer(struct trickle *trickle)
 {
 	static struct address addresses[PEERS];

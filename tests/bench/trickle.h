@@ -4,13 +4,13 @@
 #include "tests/bench/movers.h"
 
 /*
- * Messages at a steady rate, one after the other to each of some movers, by senders that do as clients should: what was not
- * stored is sent again with the same client_msg_id, at another im if that one is away. It knows what came.
+* Messages at a steady rate to some movers in turn. The senders behave as clients should: a message that was not stored is
+ * sent again with the same client_msg_id, at another im if the first one is away. It records which messages came.
  */
 struct trickle {
 	struct movers *movers;
 	double rate;
-	struct latency *delivery; /* where latencies go now; NULL: nowhere */
+	struct latency *delivery; /* where latencies are counted now; NULL: nowhere */
 	/* private */
 	struct user *senders;
 	struct http_peer *peers;
@@ -28,10 +28,10 @@ struct trickle {
 void trickle_begin(struct trickle *trickle, double rate, struct movers *movers);
 uint64_t trickle_tick(struct trickle *trickle);
 
-/* Nothing new from now on. */
+/* Sends no new messages from now on. */
 void trickle_end(struct trickle *trickle);
 
-/* Everything has an answer, and everything that was stored came. */
+/* True when every message has its answer and every stored message came. */
 bool trickle_is_complete(const struct trickle *trickle);
 
 json_t *trickle_report(const struct trickle *trickle);

@@ -27,7 +27,7 @@ void ws_peer_close(struct ws_peer *peer)
 	buf_release(&peer->out);
 }
 
-/* The peer's memory may be another connection's when `closed` returns. */
+/* When `closed` returns, the peer's memory may already belong to another connection. */
 static void finish(struct ws_peer *peer, int code)
 {
 	ws_peer_close(peer);
@@ -54,7 +54,7 @@ static void send_ack(struct ws_peer *peer)
 	peer->acked_us = now_us();
 }
 
-/* Now and then, as a client should; what is left when no more comes is acknowledged when the server asks with a ping. */
+/* Acks now and then, as a client should. The last messages are acknowledged when the server pings. */
 static void note_message(struct ws_peer *peer, struct str text)
 {
 	static const char field[] = "\"offset\":\"";
@@ -90,7 +90,7 @@ static void take_frames(struct ws_peer *peer, char *at, size_t len)
 	struct ws_message message;
 	enum ws_event event;
 
-	/* A callback may have closed the peer, or opened it anew. */
+	/* A callback may have closed the peer, or opened it again. */
 	while (peer->is_upgraded && peer->watch.fd >= 0 &&
 	       (event = ws_reader_take(&peer->reader, &at, &len, &message)) != WS_GOT_NOTHING) {
 		switch (event) {

@@ -13,7 +13,7 @@
 /* A WebSocket client that reads JSON frames, acknowledges messages and answers pings. */
 struct ws_peer {
 	struct watch watch;
-	struct buf in; /* what has come of the answer to the handshake */
+	struct buf in; /* the part of the handshake's answer that has come */
 	struct buf out; /* the handshake, until it is connected */
 	struct ws_reader reader;
 	uint64_t acked_us;
@@ -23,9 +23,9 @@ struct ws_peer {
 	/* A text frame, valid during the call. */
 	void (*frame)(struct ws_peer *peer, struct str text);
 	/*
-	 * It ended: the close code, 0 without one, WS_NOBODY, or the HTTP status of a handshake that was refused. Whoever has
-	 * no use for that leaves it NULL: then a close and a refusal end the tool, and lost connections are counted. Nothing of
-	 * the peer may be used during the call but `arg` and `index`.
+	 * The connection ended: with the close code, 0 without one, WS_NOBODY, or the HTTP status of a refused handshake. If it
+	 * is NULL, a close or a refusal ends the tool, and lost connections are counted. During the call only `arg` and `index`
+	 * of the peer may be used.
 	 */
 	void (*closed)(struct ws_peer *peer, int code);
 	void *arg;

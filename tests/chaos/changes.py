@@ -1,12 +1,12 @@
-"""Holds what was asked and answered about a group's membership against the `system` entries of its conversation."""
+"""Compares the requests for changes of a group's members, and their answers, with the `system` entries of its conversation."""
 import bisect
 import collections
 
 import membership
 
-DONE = "done"  # 200 or 204: it was made, or there was nothing to change
+DONE = "done"  # 200 or 204: the change was made, or there was nothing to change
 AGAIN = {"lost", "429", "503"}
-# What the users that a change names were at some time between its request and its answer, members or not, if it was answered so.
+# For each answer: whether the named users were members, or were not, at some time between the request and the answer.
 OUTCOMES = {("added", DONE): True, ("removed", DONE): False, ("left", DONE): False, ("role", DONE): True,
             ("removed", "not_found"): False, ("role", "not_found"): False, ("left", "not_member"): False}
 
@@ -17,7 +17,7 @@ class Change:
 
 
 class Clock:
-    """Which seq a conversation had reached at a time, as far as the clients can tell."""
+    """The bounds that clients' records give for the seq of a conversation at a time."""
 
     def __init__(self):
         self.answers, self.requests = [], []  # (at, seq) of the same messages, in any order
@@ -29,7 +29,7 @@ class Clock:
 
     @staticmethod
     def _lowest(pairs):
-        """Those with a lower second than all with a lower first."""
+        """The pairs whose second value is lower than that of every pair with a lower first value."""
         found = []
         for first, second in sorted(pairs):
             if not found or second < found[-1][1]:
@@ -42,11 +42,11 @@ class Clock:
         return pairs[place - 1][1] if place else None
 
     def before(self, at):
-        """The highest seq that was answered before; 0: none was."""
+        """The highest seq that was answered before; 0: none."""
         return -(self._before(self.floors, at) or 0)
 
     def after(self, at):
-        """The lowest seq whose message was sent after; None: none was."""
+        """The lowest seq whose message was sent after; None: none."""
         return self._before(self.ceilings, -at)
 
 
@@ -56,9 +56,9 @@ class Changes:
     def __init__(self, run, find, figures):
         self.run, self.find, self.figures = run, find, figures
         self.asked = {}  # key: Change
-        self.tries = collections.Counter()  # (conversation, event, actor, uid): how often it was asked for
+        self.tries = collections.Counter()  # (conversation, event, actor, uid): how often the change was requested
         self.clocks = collections.defaultdict(Clock)  # by conversation
-        self.answers = []  # (at, name, key, code): looked at in the end, when the clocks are complete
+        self.answers = []  # (at, name, key, code): checked at the end, when all times are known
 
     def on_sent(self, sent_at, answered_at, conversation, seq):
         """A message, when it was sent (None: that is not known) and when it was answered."""
@@ -91,7 +91,7 @@ class Changes:
                           change.conversation, 0, name)
 
     def _check_uids(self, at, name, key, code, uids, is_member):
-        """The entries say that these users were members, or were none, at some time between request and answer."""
+        """Checks that, by the entries, these users were members, or were not, at some time between request and answer."""
         change = self.asked[key]
         group, clock = self.run.churning[change.conversation], self.clocks[change.conversation]
         since, until = clock.before(change.at), clock.after(at)
@@ -101,7 +101,7 @@ class Changes:
                           f"from {since} to {until or 'the end'}", at, change.conversation, since, name)
 
     def on_members(self, at, name, conversation, *members):
-        """The list of members as it is given out at the end: uid=role."""
+        """Checks the list of members that im gives at the end: uid=role."""
         group = self.run.churning[conversation]
         listed = dict(member.split("=") for member in members)
         if len(listed) != len(members):
@@ -115,7 +115,7 @@ class Changes:
                           conversation, 0, name)
 
     def check_entries(self):
-        """Each entry was asked for, and changed something. Each message is from a member."""
+        """Checks that each entry was requested and changed something, and that each message is from a member."""
         left = self.tries.copy()
         for (conversation, seq), stored in sorted(self.run.table.items()):
             group = self.run.churning.get(conversation)

@@ -1,10 +1,10 @@
-"""Proves from the clients' own records that the contract held, or names what did not. README.md has the format of a history.
+"""Checks the contract from the clients' own records, and lists violations. README.md has the format of a history.
 
-`check(Run)` is a pure function: what it looks at are the histories and the messages that PostgreSQL has at the end. Each
-device is held against the table: in each life, every conversation goes on right behind what the stored state had taken, each
-message once, in order of seq, without a hole, to the end. Of a group whose members come and go a user has what its membership holds,
-and nothing else (membership.py, changes.py). Each answer is held against the table, too, and what came over an
-observer's wire against contract 2.3.
+`check(Run)` is a pure function of the histories and of the messages that PostgreSQL has at the end. Each device is compared
+with the table: in each life, every conversation goes on right after the messages that the stored state had taken, each message
+once, in order of seq, without a hole, to the end. In a group whose members come and go, a user gets the messages of its
+membership and no others (membership.py, changes.py). Each answer is compared with the table too, and the frames of an observer
+with contract 2.3.
 """
 import bisect
 import collections
@@ -13,14 +13,14 @@ import dataclasses
 import changes
 
 FNV_BASIS, FNV_PRIME, MASK = 14695981039346656037, 1099511628211, (1 << 64) - 1
-EXCUSED = {"none", "429", "503"}  # what a plain send may be told: try again
+EXCUSED = {"none", "429", "503"}  # codes that a plain send may get: try again
 STEADY = "0"  # habits of device.h
 OBSERVES = "9"
-HISTORY = "/history"  # a device that only reads history, at the end. Of a group it sees the messages since the latest join
+HISTORY = "/history"  # a device that only reads history, at the end. In a group it sees the messages since the latest join
 PROMPT = {STEADY, "1", "3", OBSERVES}
 FORGETS = {"flush", "kill-redis", "restart-redis"}  # faults that lose every inbox
-ANSWERED_LATE_MS = 20000  # how long after a message was stored its answer may come
-MAX_OF_A_RULE = 200  # more of one kind say nothing new
+ANSWERED_LATE_MS = 20000  # the answer may come this long after the message was stored
+MAX_OF_A_RULE = 200  # more violations of one kind are only counted
 
 
 def text_hash(sender, kind, text):
@@ -53,24 +53,24 @@ class Violation:
 @dataclasses.dataclass
 class Run:
     members: dict  # conversation: uids
-    devices: dict  # "uid/device": uid, of all that have to have everything at the end
+    devices: dict  # "uid/device": uid, of all devices that must have everything at the end
     table: dict  # (conversation, seq): Message
     histories: list  # of iterables of lines
     faults: list = dataclasses.field(default_factory=list)  # (start_ms, kind)
-    late_ms: int = 60000  # a device that is connected has a message that was answered within that time
+    late_ms: int = 60000  # a connected device must get an answered message within this time
     churning: dict = dataclasses.field(default_factory=dict)  # conversation: Membership; instead of `members`
 
 
 @dataclasses.dataclass
 class Figures:
-    """What a run was, for its summary."""
+    """Figures of a run, for its summary."""
     sent: int = 0
     answered: int = 0
     duplicates: int = 0
     handed: int = 0
     lives: int = 0
     frames: int = 0
-    late_repeats: int = 0  # of what came over an earlier connection, or by sync
+    late_repeats: int = 0  # of messages that came over an earlier connection, or by sync
     changes_asked: int = 0  # of memberships; a repeated one counts again
     changes_answered: int = 0
     changes_made: int = 0  # entries
@@ -87,7 +87,7 @@ class Life:
         self.base, self.handed = base, []
 
     def after(self, taken):
-        """What a state with so many of its messages taken knows."""
+        """What a stored state knows: the messages of its life up to this count were taken."""
         last = dict(self.base)
         for conversation, seq in self.handed[:taken]:
             last[conversation] = max(last.get(conversation, 0), seq)
@@ -107,13 +107,13 @@ class Wire:
 
     def __init__(self, offset):
         self.next = int(offset) + 1 if offset != "-" else None
-        self.head, self.is_free = None, False  # free: after a resync any offset may come
+        self.head, self.is_free = None, False  # free: after a resync the next offset may be any
         self.seen = set()
         self.last = {}
 
 
 class Inbox:
-    """What sync gave at the end, oldest first."""
+    """The entries that sync gave at the end, oldest first."""
 
     def __init__(self, epoch, head):
         self.epoch, self.head = epoch, head
@@ -128,11 +128,11 @@ class Checker:
         self.violations, self.counts = [], collections.Counter()
         self.figures = Figures()
         self.devices, self.wires, self.inboxes = {}, {}, {}
-        self.wanted = {}  # (uid, conversation, key): when it was given to a device that must get an answer
-        self.hashes, self.sent_ms = {}, {}  # (uid, key): of what was sent, and when first
+        self.wanted = {}  # (uid, conversation, key): when the message was given to a device that must get an answer
+        self.hashes, self.sent_ms = {}, {}  # (uid, key): the hash of the message, and when it was first sent
         self.answers = {}  # (uid, conversation, key): (seq, msg_id)
         self.answered_ms = {}  # (conversation, seq)
-        self.gaps = []  # in what was handed over. Whether one is forgiven shows when all answers are known
+        self.gaps = []  # holes in the messages that were handed over; checked at the end, when all answers are known
         self.changes = changes.Changes(run, self.find, self.figures)
 
     def find(self, rule, text, at_ms=0, conversation="", seq=0, device=""):
@@ -140,19 +140,19 @@ class Checker:
         if self.counts[rule] <= MAX_OF_A_RULE:
             self.violations.append(Violation(rule, text, at_ms, conversation, seq, device))
 
-    # -- who gets what --
+    # -- which messages a user gets --
 
     def was_member(self, uid, conversation, seq):
         group = self.run.churning.get(conversation)
         return group.was(uid, seq) if group else uid in self.run.members.get(conversation, ())
 
     def next_owed(self, uid, conversation, seq):
-        """The first message after that seq which the user has to get; None: there is none."""
+        """The first message after this seq that the user must get, or None."""
         group = self.run.churning.get(conversation)
         return group.next_after(uid, seq) if group else seq + 1
 
     def first_missed(self, name, conversation, after, before):
-        """The first message between the two that the device had to get; None: there is none."""
+        """The first message between the two seqs that the device had to get, or None."""
         uid = name.split("/")[0]
         seq = self.next_owed(uid, conversation, after)
         while seq is not None and seq < before and self.is_forgiven(name, uid, conversation, seq):
@@ -160,7 +160,7 @@ class Checker:
         return seq if seq is not None and seq < before else None
 
     def is_forgiven(self, name, uid, conversation, seq):
-        """The inbox that held it was lost, and the user was removed: a reset does not list the group any more (contract 3)."""
+        """Whether its inbox was lost and the user was removed: a reset does not list the group any more (contract 3)."""
         group = self.run.churning.get(conversation)
         if group is None or not group.is_closed(uid, seq):
             return False
@@ -175,7 +175,7 @@ class Checker:
                 self.run.churning[conversation].is_closed(uid, seq):
             self.find("leak", "was read from the history by somebody who was removed after it", at, conversation, seq, name)
 
-    # -- events: fields are as they are in the line, after time, device and letter --
+    # -- events: the fields of the line after time, device and letter --
 
     def device(self, name):
         device = self.devices.get(name)
@@ -227,7 +227,7 @@ class Checker:
             self.figures.recovery_ms[kind] = waited
 
     def blamed(self, since, until):
-        """The fault in whose time, up to the next one, the longest part of it was."""
+        """The fault during which, counted up to the next fault, most of the wait passed."""
         kind, longest = "none", 0
         at = max(0, bisect.bisect_right(self.starts, since) - 1)
         while at < len(self.starts) and self.starts[at] < until:

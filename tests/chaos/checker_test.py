@@ -1,4 +1,4 @@
-"""The checker finds each kind of violation in a history made by hand, and nothing in a good one."""
+"""The checker finds each kind of violation in a history written by hand, and nothing in a correct one."""
 import checker
 
 CONVERSATION = "u:alice:bob"
@@ -48,7 +48,7 @@ def without(lines, part):
     return [line for line in lines if part not in line]
 
 
-# ---- what is right ----
+# ---- correct histories ----
 
 def test_a_good_history_has_no_violation():
     assert found(good()) == []
@@ -75,7 +75,7 @@ def test_a_repeated_answer_is_the_first_one():
     assert found(good() + [f"30 alice/phone A k1 ok {CONVERSATION} 1 m1 1"]) == []
 
 
-# ---- what is not ----
+# ---- violations ----
 
 def test_a_message_that_never_comes_is_missing():
     assert found(without(good(), f"bob/phone M {CONVERSATION} 3")) == ["missing"]
@@ -109,7 +109,7 @@ def test_a_life_that_begins_behind_what_came_is_a_hole():
     assert found(lines) == ["hole"]
 
 
-def test_what_was_answered_and_is_not_stored_is_lost():
+def test_an_answered_message_that_is_not_stored_is_lost():
     assert found(good(), dict(stored(seq) for seq in (1, 2))) == ["lost", "phantom"]
 
 
@@ -137,7 +137,7 @@ def test_a_body_that_is_not_what_was_sent_is_altered():
     assert found(good(), table) == ["altered"]
 
 
-def test_what_nobody_stored_is_a_phantom():
+def test_a_message_that_nobody_stored_is_a_phantom():
     assert found(good() + handed("bob/phone", 4)) == ["phantom"]
 
 

@@ -1,4 +1,4 @@
-"""Groups whose members come and go all the time, and in bursts: a hundred changes at once while the members send."""
+"""Groups whose members come and go all the time, and in bursts of a hundred changes at once while the members send."""
 import asyncio
 import itertools
 import json
@@ -9,7 +9,7 @@ import membership
 CHANGES_PER_S = 4  # of all groups together, besides the bursts
 BURST = 100  # changes at once, in the first group
 STORM = 120  # messages sent to it meanwhile
-BURST_S = 1.5  # within that time all of them start
+BURST_S = 1.5  # all changes of a burst start within this time
 TRIES = 6
 ENTRIES = """select seq, body from message join conversation using (no) where id = '{}' and fn.type_name(type) = 'system'"""
 
@@ -38,7 +38,7 @@ class Churn:
         return "PUT", f"{path}/members/{uids[0]}/role", {"role": role}
 
     async def _try(self, group, event, actor, uids, role):
-        """Asks once. What came of it: done, a public error code, 429, 503, or lost."""
+        """Sends the request once. Returns done, a public error code, 429, 503, or lost."""
         key, name = f"c{next(self.keys)}", f"{actor}/changes"
         method, path, body = self._request(group, event, actor, uids, role)
         self.history.note(name, "G", key, group["id"], event, *uids)
@@ -55,7 +55,7 @@ class Churn:
         return code
 
     async def change(self, group, event, actor, uids, role="member"):
-        """Insists: a change without an answer is asked for again, unless the list of members shows that it was made."""
+        """Repeats a change without an answer, unless the list of members shows that it was made."""
         for _ in range(TRIES):
             code = await self._try(group, event, actor, uids, role)
             if code not in ("lost", "429", "503"):
@@ -68,7 +68,7 @@ class Churn:
                 return
 
     async def members(self, group, patience=True):
-        """{uid: role}, as the owner sees it; None: no answer, for who has no patience."""
+        """{uid: role}, as the owner sees it, or None without an answer if the caller does not insist."""
         owner, path, query = self.people[group["core"][0]], f"/v1/groups/{group['group_id']}/members", {"limit": 20}
         found = {}
         while True:
@@ -85,7 +85,7 @@ class Churn:
             query["cursor"] = page["next_cursor"]
 
     def _chance_change(self, group):
-        """One of the pool comes, goes, or is made to go. One of the core gets another role now and then."""
+        """One user of the pool is added, leaves, or is removed. Now and then one of the core gets another role."""
         rng, core, pool = self.rng, group["core"], group["pool"]
         uid, draw = rng.choice(pool), rng.random()
         if draw < 0.45:
@@ -98,7 +98,7 @@ class Churn:
             return self.change(group, "left", uid, [uid])
         return self.change(group, "role", core[0], [core[2]], rng.choice(["admin", "member"]))
 
-    # -- sends, plain: whoever is no member is refused --
+    # -- plain sends: those of non-members are refused --
 
     async def _send(self, group):
         uid = self.rng.choice(group["core"] + group["pool"])
@@ -124,7 +124,7 @@ class Churn:
         await what
 
     def burst(self):
-        """So many changes, and messages between them, all under way at once; they are asked for within BURST_S."""
+        """This many changes, with messages between them, all under way at once. They start within BURST_S."""
         group = self.groups[0]
         for what in [self._chance_change(group) for _ in range(BURST)] + [self._send(group) for _ in range(STORM)]:
             self._start(self._after(self.rng.uniform(0, BURST_S), what))
@@ -141,7 +141,7 @@ class Churn:
             await asyncio.sleep(self.rng.expovariate(CHANGES_PER_S))
 
     async def end(self):
-        """Waits for what is under way; raises what one of them raised."""
+        """Waits for the tasks under way. Raises the exception of a task that failed."""
         await asyncio.gather(*self.tasks)
 
     async def note_members(self):
@@ -152,7 +152,7 @@ class Churn:
 
 
 async def owed(groups, query, has_forgotten):
-    """(uid, conversation, seq): the last message that each of those who come and go has to get, as the entries say now."""
+    """(uid, conversation, seq): the last message that each user of the pools must get, by the entries so far."""
     found = []
     for group in groups:
         rows = (await query(ENTRIES.format(group["id"]))).splitlines()

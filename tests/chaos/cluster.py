@@ -1,4 +1,4 @@
-"""The cluster of a chaos run, on deploy/local/cluster: its processes, its proxies, and what can be done to them."""
+"""The cluster of a chaos run, on deploy/local/cluster: its processes and proxies, and what faults do to them."""
 import asyncio
 import json
 import os
@@ -18,7 +18,7 @@ TRUTH = """copy (select id, seq, msg_id, sender, coalesce(client_msg_id, ''), fn
 
 
 class Failed(Exception):
-    """The cluster did not do what it was asked to."""
+    """The cluster did not do what it was told."""
 
 
 async def run(command, environment, within_s=120):
@@ -33,7 +33,7 @@ async def run(command, environment, within_s=120):
 
 
 class Proxies:
-    """proxy.c, told line by line."""
+    """proxy.c, commanded line by line."""
 
     def __init__(self, binary):
         self.binary = binary
@@ -84,7 +84,7 @@ class Cluster:
     # -- life --
 
     async def start(self):
-        """A new one, with nothing of the last."""
+        """Starts a new cluster without any data of the last one."""
         if self.run_dir.exists():
             await self.script("down")
             await self.script("clean-data")
@@ -124,7 +124,7 @@ class Cluster:
         return True
 
     def children(self, name):
-        """PostgreSQL's processes: a stopped postmaster alone stops nothing."""
+        """PostgreSQL's processes: stopping the postmaster alone does not stop its backends."""
         pid = self.pid(name)
         try:
             return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -174,7 +174,7 @@ class Cluster:
 
 
 def unescaped(cell):
-    """COPY's text format, as far as a JSON body needs it."""
+    """COPY's text format, as far as JSON bodies need it."""
     return cell.replace("\\\\", "\\")
 
 

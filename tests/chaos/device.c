@@ -42,7 +42,7 @@ static uint64_t hash_text(uint64_t hash, const char *text)
 	return hash;
 }
 
-/* Of what everybody has to see alike. */
+/* The hash covers the fields that every device must see alike. */
 static uint32_t hash_message(const char *from, const char *type, const json_t *body)
 {
 	const char *text = json_string_value(json_object_get(body, "text"));
@@ -66,7 +66,7 @@ static void keep(struct stored_state *stored, const struct device *device, char 
 	*stored = (struct stored_state){ .text = text, .life = device->life, .taken = device->taken };
 }
 
-/* Now and then a copy is put aside, for a start from an old backup. */
+/* Now and then a copy is kept, to start from an old backup later. */
 static void put_aside(struct device *device)
 {
 	uint64_t now_ms = wall_ms();
@@ -174,7 +174,7 @@ static void on_sent(struct skein_client *client, const struct skein_sent *sent, 
 	(void)client;
 
 	if (is_closed)
-		return; /* it goes again in the next life */
+		return; /* it is sent again in the next life */
 	fprintf(device->world->history, "%lu %s A %s %s %s %lu %s %d\n", wall_ms(), device->history_name,
 	        sent->client_msg_id, sent->code ? sent->code : "ok", sent->conversation_id ? sent->conversation_id : "-",
 	        sent->seq, sent->msg_id ? sent->msg_id : "-", sent->is_duplicate);
@@ -215,11 +215,11 @@ void device_start(struct device *device)
 		.on_sent = on_sent,
 		.arg = device,
 		.takes_explicitly = device->habit == HABIT_SLOW,
-		/* A phone that is moved to another network: it notices sooner than the default. */
+		/* Notices a lost connection sooner than by default, like a phone that changes networks. */
 		.ping_after_ms = 5 * SECOND,
 		.pong_within_ms = 5 * SECOND,
 		.request_within_ms = 8 * SECOND,
-		.returns_when_replaced = true, /* its own last life's connection may seem the newer one for a moment */
+		.returns_when_replaced = true, /* the connection of its last life may seem the newer one for a moment */
 		.max_untaken = 200,
 	};
 
@@ -258,7 +258,7 @@ static void kill_program(struct device *device, uint64_t away_ms)
 		unsent->was_given = false;
 }
 
-/* A disk that was restored: the next life begins where the older copy was made. */
+/* As after a restored backup: the next life begins where the older copy was made. */
 static void restore_older(struct device *device)
 {
 	if (!device->older.text)
@@ -268,7 +268,7 @@ static void restore_older(struct device *device)
 	device->older.text = NULL;
 }
 
-/* How often a device of that habit does what it is for. */
+/* How often a device acts by its habit. */
 static void live(struct device *device)
 {
 	struct world *world = device->world;

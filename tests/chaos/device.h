@@ -14,23 +14,22 @@
  * it to store, and the sends that have no answer), is killed now and then and comes back with that, sometimes with an older copy.
  *
  * A life is the time from skein_client_new() to the kill. What a life begins with is known exactly: the life whose state was
- * stored, and how many of the messages that were handed over in it that state counts as taken. From there on the checker
- * knows what has to come.
+ * stored, and how many of its messages that state counts as taken. From there on the checker knows which messages must come.
  */
 
 struct conversation {
 	const char *id;
-	uint64_t last; /* the highest seq that anybody has seen or was told */
+	uint64_t last; /* the highest seq that any device has seen or was told */
 };
 
 /* A send without an answer. */
 struct unsent {
 	struct unsent *next;
 	json_t *message;
-	bool was_given; /* to the life that is on */
+	bool was_given; /* given to the present life */
 };
 
-/* What lies on the disk: the state, and where it comes from. */
+/* The content of the disk: the state, and the life that it comes from. */
 struct stored_state {
 	char *text;
 	unsigned life;
@@ -38,9 +37,9 @@ struct stored_state {
 };
 
 enum habit {
-	HABIT_STEADY, /* stays, and takes at once: whose deliveries are timed */
+	HABIT_STEADY, /* stays, and takes messages at once: its deliveries are timed */
 	HABIT_RESTARTS, /* is killed now and then */
-	HABIT_SLOW, /* takes explicitly, late, and sometimes not for long */
+	HABIT_SLOW, /* takes messages explicitly, late, and sometimes very late */
 	HABIT_AWAY, /* is offline now and then */
 };
 
@@ -84,7 +83,7 @@ struct world {
 	size_t base_count;
 	FILE *history;
 	uint64_t random;
-	bool is_calm; /* the end is near: nobody is killed, everybody takes */
+	bool is_calm; /* the run ends soon: no kills any more, and all devices take */
 	bool is_ending;
 	size_t open; /* clients that are not gone yet */
 	uint64_t sent, answered, refused, handed, kills;
@@ -96,7 +95,7 @@ uint64_t wall_ms(void);
 /* Begins its first life. Names and user are set. */
 void device_start(struct device *device);
 
-/* What is due. Called about 20 times a second. */
+/* Does what is due. Called about 20 times a second. */
 void device_tick(struct device *device, uint64_t now_ms);
 
 /* Sends it, now or in its next life; the reference is the device's. */

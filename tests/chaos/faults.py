@@ -1,4 +1,4 @@
-"""Carries a fault out: breaks something, waits, makes it whole again."""
+"""Carries out a fault: breaks something, waits, and repairs it."""
 import asyncio
 import signal
 
@@ -8,7 +8,7 @@ class Breaker:
         self.cluster = cluster
 
     async def apply(self, fault):
-        """Returns when it is healed, as far as that can be told: everything runs, every link is open."""
+        """Returns when the fault is healed: everything runs and every link is open."""
         deed = fault.kind.split("-")[0]
         await getattr(self, f"_{deed}")(fault)
 
@@ -18,7 +18,7 @@ class Breaker:
         await self.cluster.up()
 
     async def _stuck(self, fault):
-        """It cannot get on with what it has taken, and dies with it."""
+        """A push takes records that it cannot append, and is killed with them."""
         link = f"{fault.target}-redis"
         await self.cluster.proxies.tell(f"hold {link}")
         try:

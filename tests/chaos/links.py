@@ -6,7 +6,7 @@ import schedule
 # Ports of deploy/local/lib/settings.sh, from PORT_BASE on.
 PORTS = {"im http": 0, "gateway ws": 10, "im grpc": 20, "router grpc": 30, "gateway grpc": 40, "postgres sql": 90,
          "redis resp": 91, "kafka broker": 92}
-PROXIES_FROM = 100  # the next hundred is the proxies'
+PROXIES_FROM = 100  # the proxies have the next hundred ports
 
 
 def port_of(base, name, what):
@@ -15,7 +15,7 @@ def port_of(base, name, what):
 
 
 def all_links():
-    """(name, from, to, what): from and to as the cluster knows them."""
+    """(name, from, to, what): from and to are the cluster's names."""
     def of(service):
         return schedule.instances(service)
     for name in of("im") + of("push"):
@@ -45,7 +45,7 @@ class Links:
 
     def arguments(self):
         """For the proxy."""
-        kafka = itertools.count(port_of(self.base, "kafka", "broker") + 2)  # a listener each: kafka_links in deploy/local
+        kafka = itertools.count(port_of(self.base, "kafka", "broker") + 2)  # one listener for each: kafka_links in deploy/local
         return [f"{name}:{self.ports[name]}:{next(kafka) if target == 'kafka' else port_of(self.base, target, what)}"
                 for name, _, target, what in all_links()]
 

@@ -1,4 +1,4 @@
-"""Who was a member of a group at which seq, as the `system` entries of its conversation say. Pure."""
+"""Who was a member of a group at which seq, by the `system` entries of its conversation. Without I/O."""
 import bisect
 import collections
 
@@ -6,7 +6,7 @@ JOINS, LEAVES = {"added"}, {"removed", "left"}
 
 
 def uids_of(event):
-    """Whom an entry's body names: the users that came, went, or got a role."""
+    """The users that the body of an entry names: those who joined, left, or got a role."""
     if event["event"] == "added":
         return event["uids"]
     return [event["actor"] if event["event"] == "left" else event["uid"]]
@@ -42,7 +42,7 @@ class Membership:
             self.roles[uid] = body["role"]
 
     def _span_at(self, uid, seq):
-        """The span that holds seq, or the next one; None: there is none."""
+        """The span that holds seq, or the next one, or None."""
         spans = self.spans.get(uid, ())
         at = max(0, bisect.bisect_right(spans, seq, key=lambda span: span[0]) - 1)
         while at < len(spans) and spans[at][1] is not None and spans[at][1] <= seq:
@@ -60,12 +60,12 @@ class Membership:
         return span is not None and span[0] <= seq
 
     def next_after(self, uid, seq):
-        """The first seq after that one of which the user is a member; None: there is none."""
+        """The first later seq as of which the user is a member, or None."""
         span = self._span_at(uid, seq + 1)
         return max(span[0], seq + 1) if span else None
 
     def last(self, uid, last):
-        """The last seq, not after `last`, of which the user is a member; 0: there is none."""
+        """The last seq up to `last` as of which the user is a member, or 0."""
         spans = [span for span in self.spans.get(uid, ()) if span[0] <= last]
         if not spans:
             return 0
@@ -77,7 +77,7 @@ class Membership:
         return span is not None and span[0] <= seq and span[1] is not None
 
     def was_ever(self, uid, is_member, since, until=None):
-        """Whether the user was a member (or was none) as of some seq from `since` on, before `until`."""
+        """Whether the user was a member (or was not) as of some seq from `since` on and before `until`."""
         since = max(since, 1)
         return self.was(uid, since) == is_member or any(
             seq is not None and since < seq and (until is None or seq < until) for span in self.spans.get(uid, ()) for seq in span)

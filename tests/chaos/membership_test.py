@@ -1,8 +1,9 @@
-"""Groups whose members come and go: the checker finds each kind of violation in a history made by hand, and nothing in a good one.
+"""Groups whose members come and go: the checker finds each kind of violation in a history written by hand, and nothing in a
+correct one.
 
-alice made the group with bob. What has seq n was sent, or asked for, n seconds after the start, and answered
-10 ms later. 1, 2: messages; 3: carol is added; 4: a message; 5: carol leaves; 6: a message; 7: alice adds carol again, and dave; 8: a
-message; 9: alice removes bob; 10: a message.
+alice made the group with bob. The entry with seq n was sent or requested n seconds after the start, and answered 10 ms later.
+1, 2: messages; 3: carol is added; 4: a message; 5: carol leaves; 6: a message; 7: alice adds carol again, and dave;
+8: a message; 9: alice removes bob; 10: a message.
 """
 import checker
 import membership
@@ -53,7 +54,7 @@ def sends():
 
 
 def asks(at, actor, event, uid, code):
-    """One more change, asked for at that time and answered 10 ms later."""
+    """One more change, requested at that time and answered 10 ms later."""
     return [asked("c9", actor, event, uid, at=at), answered("c9", actor, code, at + 10)]
 
 
@@ -66,7 +67,7 @@ def gets(uid, seqs):
 
 
 def good(**others):
-    """Everybody gets what GETS says, or what `others` says of some."""
+    """Every user gets the messages in GETS, or those in `others` for users that it names."""
     lines = changes() + sends()
     for uid, seqs in GETS.items():
         lines += gets(uid, others.get(uid, seqs))
@@ -127,7 +128,7 @@ def test_an_entry_that_changes_nothing_is_a_fault():
     assert [seq for seq, _ in again.faults] == [1] and [seq for seq, _ in gone.faults] == [1]
 
 
-# ---- what is right ----
+# ---- correct histories ----
 
 def test_a_good_history_has_no_violation():
     violations, figures = check(good())
@@ -169,7 +170,7 @@ def test_the_history_has_what_came_since_the_latest_join():
     assert check_history("carol", 3, 4, 7, 8, 9, 10) == ["leak"] and check_history("bob", 1, 2) == ["leak"]
 
 
-# ---- (a) nothing to who is no member ----
+# ---- (a) a non-member gets nothing ----
 
 def test_a_message_from_before_the_join_is_a_leak():
     assert found(good(dave=[6, 7, 8, 9, 10])) == ["leak"]
@@ -183,7 +184,7 @@ def test_the_entry_that_removes_a_member_is_a_leak_to_it():
     assert found(good(bob=[1, 2, 3, 4, 5, 6, 7, 8, 9])) == ["leak"]
 
 
-def test_a_frame_on_the_wire_to_who_is_no_member_is_a_leak():
+def test_a_frame_on_the_wire_to_a_non_member_is_a_leak():
     lines = [life("bob/observer", habit=9), "50 bob/observer C 1 e 0", "50 bob/observer H 1 e 0"]
     assert found(good() + lines + [f"50 bob/observer F 1 1 {GROUP} 8"]) == []
     assert found(good() + lines + [f"50 bob/observer F 1 1 {GROUP} 10"]) == ["leak"]
@@ -195,18 +196,18 @@ def test_an_entry_of_an_inbox_from_after_the_removal_is_a_leak():
     assert found(good() + lines + [f"60 bob/sync J 2 {GROUP} 9 m9 h9"]) == ["leak"]
 
 
-# ---- (b) everything to a member ----
+# ---- (b) a member gets everything ----
 
 def test_the_entry_that_adds_a_member_is_missing_if_it_does_not_come_to_it():
     assert found(good(dave=[8, 9, 10])) == ["hole"]
 
 
-def test_what_comes_last_in_a_membership_is_missing_if_it_does_not_come():
+def test_the_last_message_of_a_membership_is_missing_if_it_does_not_come():
     assert found(good(bob=GETS["bob"][:-1])) == ["missing"]
     assert found(good(carol=GETS["carol"][:-1])) == ["missing"]
 
 
-def test_what_is_missing_from_an_earlier_membership_is_a_hole():
+def test_a_message_missing_from_an_earlier_membership_is_a_hole():
     assert found(good(carol=[3, 7, 8, 9, 10])) == ["hole"]
 
 
@@ -221,7 +222,7 @@ def test_an_inbox_without_a_message_of_the_membership_is_found():
     assert found(good() + lines) == ["sync"]
 
 
-def test_what_an_inbox_that_was_lost_held_for_a_removed_member_is_not_missed():
+def test_messages_in_a_lost_inbox_of_a_removed_member_are_not_missed():
     lines = good(carol=[3, 7, 8, 9, 10], bob=[1, 2, 3])
     assert found(lines) == ["hole", "missing"]
     assert found(lines, faults=[(9500, "flush")]) == []
@@ -248,7 +249,7 @@ def test_a_change_that_was_answered_is_seen_in_the_entries_between_request_and_a
     assert found(good() + asks(5500, "alice", "added", "dave", "done")) == ["change"]  # was added at 7 only
 
 
-def test_who_is_a_member_all_the_time_is_not_refused_as_if_it_were_none():
+def test_refusing_a_member_as_if_it_were_none_is_found():
     assert found(good() + asks(8500, "alice", "removed", "dave", "not_found")) == ["change"]
     assert found(good() + asks(8500, "dave", "left", "dave", "not_member")) == ["change"]
     assert found(good() + asks(8500, "alice", "added", "dave", "not_member")) == ["change"]
@@ -268,7 +269,7 @@ def test_an_entry_that_names_somebody_else_was_not_asked_for():
     assert "change" in found(good(), table(events))
 
 
-def test_an_entry_that_removes_who_is_no_member_is_found():
+def test_an_entry_that_removes_a_non_member_is_found():
     events = {**EVENTS, 10: {"event": "removed", "actor": "alice", "uid": "bob"}}
     assert found(without(good(), " k10 ") + asks(10000, "alice", "removed", "bob", "done"), table(events)) == ["change"]
 
@@ -285,7 +286,7 @@ def test_a_member_s_send_is_not_refused():
     assert found(good() + [f"30 alice/plain A s1 not_member {GROUP} 0 - 0"]) == ["refused"]
 
 
-def test_a_message_from_who_is_no_member_is_found():
+def test_a_message_from_a_non_member_is_found():
     assert found(without(good(), " k6 "), table(senders={6: "carol"})) == ["outsider"]
     assert found(without(without(good(), " k8 "), " k10 "), table(senders={8: "carol", 10: "dave"})) == []
 

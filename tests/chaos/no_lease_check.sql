@@ -1,4 +1,4 @@
--- fn.im_send() without a look at the lease, for tests/chaos/selfcheck.
+-- fn.im_send() that does not check the lease. For tests/chaos/selfcheck.
 do $$
 declare
 	v_real text := pg_get_functiondef('fn.lease_is_held'::regproc);

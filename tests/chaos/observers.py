@@ -1,4 +1,4 @@
-"""What libclient does not show: frames as they come over the wire. Also plain sends, without any client's insistence.
+"""Frames as they come over the wire, which libclient does not show. Also plain sends, which are not repeated.
 
 An Observer is a client of its own (nothing of libclient/ is in it) on a device of its own, which writes down every frame with
 its connection and offset, and hands over like any other.
@@ -55,7 +55,7 @@ class Asker:
             return None, None
 
     async def get(self, person, path, may_be_refused=False, **query):
-        """None: refused, for who may be no member any more."""
+        """None: refused, because the user may not be a member any more."""
         while True:
             status, answer = await self.once(person, "GET", path, **query)
             if status == 200:
@@ -118,7 +118,7 @@ class Observer:
 
     async def _take_message(self, offset, message):
         if offset > self.offset + 1:
-            await self._sync() # the checker says whether that was right
+            await self._sync() # the checker decides whether that was right
         if offset == self.offset + 1:
             self.offset = offset
             self._hand_over(message)
@@ -156,7 +156,7 @@ class Observer:
 
 
 class PlainSender:
-    """Sends each message once, or the same one twice at the same time, and takes whatever comes."""
+    """Sends each message once, or the same one twice at the same time, and records whatever answer comes."""
 
     def __init__(self, people, asker, history, rng):
         self.people, self.asker, self.history, self.rng = people, asker, history, rng

@@ -31,7 +31,7 @@ struct piece {
 	char bytes[];
 };
 
-/* One direction's end: what it reads goes to `peer` when its time has come. */
+/* One socket of a connection: the bytes that it reads go to `peer` when they are due. */
 struct side {
 	uv_tcp_t socket;
 	struct pair *pair;
@@ -191,7 +191,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 	if (pair->link->mode == MODE_HOLD) {
 		pair->has_lost = true;
 		if (got < 0)
-			uv_read_stop(stream); /* the other side must not learn of it */
+			uv_read_stop(stream); /* the other side must not notice */
 		return;
 	}
 	if (got == UV_EOF)
@@ -204,7 +204,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 		go_on(side);
 }
 
-/* What is due goes to the peer; the side is read while its queue has room. */
+/* Sends the pieces that are due to the peer. The side is read while its queue has room. */
 static void go_on(struct side *side)
 {
 	struct pair *pair = side->pair;
@@ -288,7 +288,7 @@ static void on_connection(uv_stream_t *listener, int status)
 		return;
 	}
 	uv_tcp_nodelay(&pair->client.socket, 1);
-	if (link->mode == MODE_HOLD) { /* taken by the kernel, answered by nobody */
+	if (link->mode == MODE_HOLD) { /* accepted by the kernel, but never answered */
 		pair->has_lost = true;
 		return;
 	}
@@ -361,7 +361,7 @@ static void on_command(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 	(void)stream;
 	(void)buf;
 	if (got < 0)
-		exit(0); /* the harness is gone, and the cluster with it */
+		exit(0); /* the harness has ended, and the cluster with it */
 	line_len += (size_t)got;
 	for (char *end; (end = memchr(line, '\n', line_len));) {
 		size_t len = (size_t)(end - line) + 1;

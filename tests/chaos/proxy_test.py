@@ -67,7 +67,7 @@ def scene(test):
 
 
 @scene
-async def test_what_goes_in_comes_out(made):
+async def test_a_proxy_passes_bytes_both_ways(made):
     assert await echoed(await made.connect(), os.urandom(5_000_000))
 
 
@@ -104,7 +104,7 @@ async def test_a_cut_resets_what_is_there_and_what_comes_until_it_is_healed(made
 
 
 @scene
-async def test_what_is_held_hears_nothing_and_is_reset_when_it_is_healed(made):
+async def test_a_held_connection_hears_nothing_and_is_reset_when_it_is_healed(made):
     quiet, talking = await made.connect(), await made.connect()
     assert await echoed(quiet, b"before") and await echoed(talking, b"before")
     await made.proxies.tell("hold here")

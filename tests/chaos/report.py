@@ -1,4 +1,4 @@
-"""Checks a run's histories and prints what came of it; of each violation also its message's way through the logs."""
+"""Checks a run's histories and prints the result, and for each violation the path of its message through the logs."""
 import json
 import pathlib
 import time
@@ -8,7 +8,7 @@ import cluster
 import membership
 import world
 
-SHOWN = 5  # violations in full; the others in a line each
+SHOWN = 5  # violations printed in full; the others get one line each
 LINES = 12  # of history around one
 
 
@@ -53,7 +53,7 @@ def fault_around(happened, at_ms):
 
 
 def trace(run_dir, violation, stored):
-    """What the services' logs say of one message: stored, settled (im), taken, appended, answered (push), written out (gateway)."""
+    """The services' log lines of one message: stored, settled (im), taken, appended, answered (push), written out (gateway)."""
     conversation, seq = f"conversation={violation.conversation} ", f" seq={violation.seq} "
     msg_id = f" msg_id={stored.msg_id} " if stored else None
     found = []
@@ -100,7 +100,7 @@ def line_of(violation):
 
 
 def report(options, command):
-    """Prints it; 0 if nothing was violated."""
+    """Prints the report. Returns 0 if nothing was violated."""
     started = time.monotonic()
     run, happened = load(options.out)
     run.late_ms = int(options.late * 1000)

@@ -1,6 +1,6 @@
-"""What breaks when: a pure function of the seed, the length and the kinds of faults, so that a run can be had again.
+"""Which fault happens when: a pure function of the seed, the length and the kinds of faults, so that a run can be repeated.
 
-One fault at a time (the contract speaks of whatever single process dies), each with time to heal before the next.
+One fault at a time (the contract promises to survive the death of any single process), each with time to heal before the next.
 """
 import dataclasses
 import random
@@ -14,8 +14,8 @@ FIRST_AT_S = 4
 @dataclasses.dataclass(frozen=True)
 class Fault:
     at_s: float  # after the clients began to send
-    kind: str  # "kill-gateway"; before the dash what is done
-    target: str  # a process, a link, or what else it is done to
+    kind: str  # "kill-gateway"; the part before the dash is the action
+    target: str  # a process, a link, or another target
     lasts_s: float
     detail: str = ""
 
@@ -28,7 +28,7 @@ class Kind:
     weight: float
     targets: tuple
     lasts_s: tuple  # at least, at most
-    heals_s: float  # what everything has to go on with before the next
+    heals_s: float  # time for the cluster to go on normally before the next fault
     details: tuple = ("",)
 
 
@@ -37,7 +37,7 @@ def instances(service):
 
 
 ALL = tuple(name for service in SERVICES for name in instances(service))
-# As they are called in links.py: a star is any end.
+# Names as in links.py; a star stands for any end.
 LINKS = tuple(f"{name}-{server}" for name in instances("im") + instances("push") for server in ("postgres", "redis", "kafka")) + \
     tuple(f"{name}-redis" for name in instances("router")) + \
     tuple(f"{name}-{service}-*" for name in instances("gateway") for service in ("router", "im")) + \
@@ -60,7 +60,7 @@ KINDS = {
     "rolling-restart": Kind(0.3, ("all",), (0, 0), 6),
 }
 
-# A restart takes a time that depends on the machine: this is kept free for it.
+# The time of a restart depends on the machine; this much is reserved for it.
 TAKES_S = {"drain": 6, "restart": 6, "rolling": 45, "kill": 2, "stuck": 2}
 
 
@@ -70,7 +70,7 @@ def means(name, kind):
 
 def chosen(names):
     """
-    {kind: targets} that a list of names means, each whole or up to a dash, and the beginning of a target if it matters:
+    {kind: targets} for a list of names. A name is a kind, or its part before a dash, with the beginning of a target if needed:
     kill, pause-im, delay:push-1. None or empty: all.
     """
     if not names:
@@ -97,7 +97,7 @@ def schedule(seed, minutes, names=None):
         name = rng.choices(names, weights)[0]
         kind = KINDS[name]
         least, most = kind.lasts_s
-        # Short ones are as interesting as long ones: the logarithm is even.
+        # Short faults matter as much as long ones: the logarithm is uniform.
         lasts = round(least * (most / least) ** rng.random(), 1) if least else 0.0
         fault = Fault(round(at, 1), name, rng.choice(kinds[name]), lasts, rng.choice(kind.details))
         at += lasts + TAKES_S.get(name.split("-")[0], 0) + kind.heals_s + rng.uniform(0, 3)

@@ -1,4 +1,4 @@
-"""A schedule is a function of its seed, does what it was asked to, and leaves time to heal."""
+"""A schedule is a function of its seed, has the requested faults, and leaves time to heal."""
 import pytest
 
 import links
@@ -48,7 +48,7 @@ def test_a_fault_can_be_bound_to_its_target():
     assert {fault.target for fault in faults} == {"im-1-postgres", "im-1-redis", "im-1-kafka", "push-2"}
 
 
-def test_a_kind_that_there_is_not_is_an_error():
+def test_an_unknown_kind_is_an_error():
     with pytest.raises(ValueError, match="no fault kil"):
         schedule.schedule(1, 1, ["kil"])
 

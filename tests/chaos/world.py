@@ -1,5 +1,5 @@
-"""Who talks to whom in a chaos run: users with devices, pairs, groups of ten, one that holds half of them, and groups whose
-members come and go."""
+"""Users and conversations of a chaos run: users with devices, pairs, groups of ten, one group with half of the users, and
+groups whose members come and go."""
 import asyncio
 import base64
 import hashlib
@@ -12,8 +12,8 @@ import aiohttp
 
 OBSERVER = "observer"
 CHURNING = 2  # groups whose members come and go
-CORE = 6  # of each: who stays; the first is the owner
-POOL = 40  # and who comes and goes; half of them are in at first
+CORE = 6  # members of each that stay; the first is the owner
+POOL = 40  # members of each that come and go; at first half of them are in
 
 
 def segment(value):
@@ -27,7 +27,7 @@ def token(secret, uid):
 
 
 def plan(seed, users, rate, secret):
-    """All that does not need the cluster: users, who are friends, and groups without their ids."""
+    """The part that does not need the cluster: users, pairs of friends, and groups without their ids."""
     rng = random.Random(f"world {seed}")
     uids = [f"u{i:03d}" for i in range(users)]
     pairs = {tuple(sorted(rng.sample(uids, 2))) for _ in range(2 * users)}
@@ -35,7 +35,7 @@ def plan(seed, users, rate, secret):
     groups = [shuffled[i:i + 10] for i in range(0, users, 10)] + [shuffled[:users // 2]]
     churning = []
     for _ in range(CHURNING):
-        # The first users have an observer each (see chaos): some of them stay, some come and go.
+        # The first users have one observer each (see chaos): some of these users stay, some come and go.
         others = rng.sample(uids[4:], CORE - 1 + min(POOL, users // 2))
         pool = uids[1:4] + others[CORE - 1:]
         churning.append({"core": others[:CORE - 1] + uids[:1], "pool": pool, "first": pool[::2]})
@@ -49,7 +49,7 @@ def plan(seed, users, rate, secret):
 
 
 async def settle(plan_, bases):
-    """Makes the accounts and the groups, and fills in what only the cluster knows."""
+    """Creates the accounts and the groups, and fills in their ids."""
     of = {person["uid"]: person for person in plan_["users"]}
     plan_["bases"] = bases
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:

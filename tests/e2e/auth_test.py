@@ -1,4 +1,4 @@
-"""Who may come in: registration, login, tokens over HTTP and before the WebSocket's upgrade."""
+"""Registration, login, and tokens over HTTP and in the WebSocket handshake."""
 import asyncio
 import base64
 import hashlib
@@ -11,7 +11,8 @@ import pytest
 import websockets
 
 import cluster
-from client import claims_of, mint, segment, text_of, unique
+from client import text_of, unique
+from tokens import claims_of, mint, segment
 
 HOUR = 3600
 PASSWORD = "correct horse battery"
@@ -31,7 +32,7 @@ async def login(skein, uid, password=PASSWORD, at=0):
 
 # ---- accounts ----
 
-async def test_who_registers_can_log_in_at_any_im_and_send(skein):
+async def test_a_registered_user_can_log_in_at_any_im_and_send(skein):
     uid, (bob,) = unique("alice"), await skein.users("bob")
     user = (await register(skein, uid, "Алиса \U0001f600")).expect(201).json
     assert user["uid"] == uid and user["name"] == "Алиса \U0001f600" and abs(user["created_at"] / 1000 - time.time()) < 60
@@ -208,7 +209,7 @@ async def test_a_bad_token_is_401_without_a_reason_and_makes_no_user(skein, name
     (await alice.post({**alice.draft(alice), "to": {"user": uid}})).expect(404, "not_found")
 
 
-async def test_what_else_a_good_token_may_hold_does_no_harm(skein):
+async def test_other_claims_of_a_good_token_do_no_harm(skein):
     bob, = await skein.users("bob")
     for claims in {"iat": in_s(0), "nbf": in_s(-1), "jti": "x", "scope": "a b"}, {"exp": time.time() + HOUR + 0.5}, \
             {"exp": in_s(10**9), "aud": ["x"], "nested": {"a": [1]}}, {"pad": "x" * 2900}:
@@ -230,7 +231,7 @@ async def test_only_the_bearer_scheme_is_taken(skein):
     (await skein.request("GET", "/v1/endpoints", query={"token": alice.token})).expect(401)
 
 
-# ---- the WebSocket's door ----
+# ---- the WebSocket handshake ----
 
 async def test_a_bad_token_is_answered_401_before_the_upgrade(skein):
     for gateway in cluster.WS:
@@ -268,7 +269,7 @@ async def test_the_longest_parameters_are_taken(skein):
     await connection.expect("resync")
 
 
-async def test_what_is_no_upgrade_is_refused(skein):
+async def test_a_request_that_is_no_upgrade_is_refused(skein):
     alice = skein.user("alice")
     for headers in {"Upgrade": "h2c"}, {"Connection": "close"}, {"Sec-WebSocket-Version": "8"}, {"Sec-WebSocket-Key": "x"}, \
             {"Sec-WebSocket-Protocol": "chat, soap"}:

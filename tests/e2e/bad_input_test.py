@@ -1,6 +1,7 @@
 """Every field of every call wrong in every way: a clear 4xx that names it, nothing stored, and the service goes on.
 
-What is sent is held against docs/*.yaml too: they refuse what the services refuse, but for what only a service can know (`Known`).
+Requests are compared with docs/*.yaml too: the schemas refuse every value that the services refuse, except values that only a
+service can know to be wrong (`Known`).
 """
 import asyncio
 import copy
@@ -60,7 +61,7 @@ GROUP = {
 
 
 def changed(body, field, value):
-    """A copy of the body with that field so; the other kind of recipient goes."""
+    """A copy of the body with this value in the field. The other kind of recipient is removed."""
     body = copy.deepcopy(body)
     *path, name = field.split(".")
     place = body
@@ -76,7 +77,7 @@ def changed(body, field, value):
 
 
 async def refuse_each(call, path, body, field, values):
-    """Posts the body with each of the values; none may be taken."""
+    """Posts the body with each of the values, each of which must be refused."""
     faults = []
     for value in values:
         value, is_known = (value.value, True) if isinstance(value, Known) else (value, False)
@@ -122,7 +123,7 @@ async def test_a_bad_field_of_a_group_is_named(skein, field):
     await refuse_each(alice.request, "/v1/groups", body, field, GROUP[field])
 
 
-async def test_a_member_nobody_ever_saw_is_named_and_no_group_is_made(skein):
+async def test_an_unknown_member_is_named_and_no_group_is_made(skein):
     alice, bob = await skein.users("alice", "bob")
     nobody = unique("nobody")
     answer = await alice.request("POST", "/v1/groups", body={"name": "g", "members": [bob.uid, nobody]})
@@ -204,7 +205,7 @@ CALLS = ["/v1/messages", "/v1/messages/batch", "/v1/groups", "/v1/users", "/v1/a
 
 
 @pytest.mark.parametrize("name", NO_DOCUMENTS)
-async def test_what_is_no_clean_json_object_is_refused_by_every_call(skein, name):
+async def test_a_body_that_is_no_clean_json_object_is_refused_by_every_call(skein, name):
     alice = skein.user("alice")
     for path in CALLS:
         answer = await alice.request("POST", path, body=NO_DOCUMENTS[name])
@@ -245,7 +246,7 @@ async def test_the_content_type_does_not_matter(skein):
 
 # ---- paths, methods, headers ----
 
-async def test_what_is_not_there_is_404_and_another_method_405(skein):
+async def test_an_unknown_path_is_404_and_another_method_405(skein):
     alice = skein.user("alice")
     for path in "/", "/v1", "/v1/", "/v1/messages/", "//v1/messages", "/v1/Messages", "/v2/messages", "/v1/conversations//messages", \
             "/v1/users/x/y", "/readyz/x", "/v1/%6dessages/x", "/../v1/messages", "/v1/messages%00":

@@ -1,4 +1,4 @@
-"""What a connection has missed comes by itself: after the handshake's position, and when a full window has room again."""
+"""A connection gets what it missed without asking: from the position in its handshake, and when a full window has room again."""
 import asyncio
 import random
 
@@ -10,7 +10,7 @@ INBOX_KEEPS = 1000
 
 
 async def say_many(alice, bob, count, start=0):
-    """Says the numbers from `start` on."""
+    """Sends the numbers from `start` on."""
     for first in range(start, start + count, 100):
         batch = [alice.draft(bob, str(i)) for i in range(first, min(first + 100, start + count))]
         assert all("seq" in result for result in (await alice.post_batch(batch)).expect(200).json["results"])
@@ -96,7 +96,7 @@ async def test_a_full_window_stops_and_goes_on_where_it_stopped(skein):
 
 
 class Device:
-    """A client as it should be: keeps its position, reads what it is told to read, hands out each message once."""
+    """A correct client: keeps its position, syncs when it is told to, hands out each message once."""
 
     def __init__(self, user):
         self.user, self.epoch, self.offset = user, None, 0

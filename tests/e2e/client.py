@@ -1,26 +1,20 @@
-"""A client of Skein as anybody could write it, which holds every answer and every frame against docs/*.yaml.
+"""A client of Skein as anybody could write it. It compares every answer and every frame with docs/*.yaml.
 
     alice, bob = await skein.users("alice", "bob")
     phone = await bob.connect(gateway=1)
     sent = await alice.say(bob, "hi", at=0)
     message = await phone.message()
 
-Besides the shape of frames a Connection checks what contract 2 promises of any connection: offsets without a hole, first
-copies in order of seq and without a hole, a send's ack before its own message. A fault fails the test at the next thing it
-asks of the connection, at the latest at its end.
+A Connection also checks what contract 2 promises: offsets without a hole, first copies in order of seq and without a hole,
+the ack of a send before its own message. A violation fails the test at its next use of the connection, at the latest at its
+end.
 """
 import asyncio
 import base64
 import contextlib
-import hashlib
-import hmac
-import importlib
 import itertools
 import json
 import secrets
-import subprocess
-import sys
-import tempfile
 import time
 import urllib.parse
 
@@ -30,49 +24,15 @@ import yarl
 
 import cluster
 import schemas
+from frames import frame_of_proto, frame_to_proto, pb  # noqa: F401: pb is for tests that write frames by hand
+from tokens import mint
 
 PATIENCE_S = 20
-ACK_AFTER_S = 0.2  # a window holds more than comes in that time
+ACK_AFTER_S = 0.2  # within this time fewer messages come than a window holds
 SUBPROTOCOLS = {False: "skein.v1.json", True: "skein.v1.proto"}
 
 
-def load_protocol():
-    """The Python classes of proto/client.proto, made by protoc."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["protoc", f"--proto_path={cluster.ROOT}", f"--python_out={folder}", "proto/client.proto"],
-                       cwd=cluster.ROOT, check=True)
-        sys.path.insert(0, folder)
-        try:
-            return importlib.import_module("proto.client_pb2")
-        finally:
-            sys.path.remove(folder)
-
-
-pb = load_protocol()
-
-
-# ---- tokens and names ----
-
-def segment(data):
-    if not isinstance(data, bytes):
-        data = json.dumps(data).encode()
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-def sign(signed, secret=cluster.SECRET):
-    return segment(hmac.new(secret.encode(), signed, hashlib.sha256).digest())
-
-
-def mint(claims, header=None, secret=cluster.SECRET):
-    """A compact JWT by hand, right or wrong."""
-    signed = segment(header or {"alg": "HS256", "typ": "JWT"}) + b"." + segment(claims)
-    return (signed + b"." + sign(signed, secret)).decode()
-
-
-def claims_of(token):
-    payload = token.split(".")[1]
-    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-
+# ---- names ----
 
 def unique(name):
     return f"{name}-{secrets.token_hex(6)}"
@@ -103,7 +63,7 @@ class Answer:
         return self.json.get("field")
 
     def expect(self, status, code=None, field=None):
-        """Itself, if it is that; `field` "" means that none is named."""
+        """Fails unless the answer is this one. `field` "": no field may be named. Returns itself."""
         assert self.status == status, f"{self.status} instead of {status}: {self.bytes[:500]!r}"
         if code:
             assert self.code == code, self.json
@@ -113,7 +73,7 @@ class Answer:
 
 
 class Skein:
-    """All that one test talks to the cluster with; closed at its end."""
+    """The HTTP session and the connections of one test, closed at its end."""
 
     def __init__(self):
         self._session = None
@@ -163,7 +123,7 @@ class Skein:
         return User(self, unique(name), **claims)
 
     async def users(self, *names):
-        """Users who exist: a valid token makes it so."""
+        """Users that exist: the first request with a valid token creates a user."""
         users = [self.user(name) for name in names]
         await asyncio.gather(*(user.endpoints() for user in users))
         return users
@@ -206,21 +166,21 @@ class User:
         return await self.request("POST", "/v1/messages", at=at, body=message)
 
     async def _post_patiently(self, path, at, body, within_s=30):
-        """Again when im says so: on a machine that is slow now it may find itself overloaded."""
+        """Repeats a send that is answered 503 after its Retry-After: on a slow machine im may count as overloaded."""
         deadline = time.monotonic() + within_s
         while (answer := await self.request("POST", path, at=at, body=body)).status == 503 and time.monotonic() < deadline:
             await asyncio.sleep(int(answer.headers["Retry-After"]))
         return answer
 
     async def say(self, to, text="hi", at=0, **fields):
-        """Sends, which must succeed: the answer's JSON."""
+        """Sends a message, which must succeed. Returns the JSON of the answer."""
         return (await self._post_patiently("/v1/messages", at, self.draft(to, text, **fields))).expect(200).json
 
     async def post_batch(self, messages, at=0):
         return await self._post_patiently("/v1/messages/batch", at, {"messages": messages})
 
     async def insist(self, message, within_s=30):
-        """As docs/build/protocol.md tells a client: the same request, at one im after the other, until there is an answer."""
+        """Repeats the same request at one im after the other until there is an answer, as docs/build/protocol.md tells a client."""
         deadline = time.monotonic() + within_s
         for at in itertools.cycle(range(len(cluster.HTTP))):
             with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
@@ -235,7 +195,7 @@ class User:
         return Group((await self.request("POST", "/v1/groups", at=at, body=body)).expect(201).json)
 
     async def history(self, conversation, at=0, **query):
-        """One page as it is answered; `conversation` a group, a user or an id."""
+        """One page, as answered. `conversation` is a group, a user or an id."""
         return await self.request("GET", f"/v1/conversations/{self.conversation(conversation)}/messages", at=at, query=query)
 
     async def read(self, conversation, at=0, **query):
@@ -255,7 +215,7 @@ class User:
         return await self.request("GET", "/v1/sync", at=at, query=query)
 
     async def sync_all(self, epoch=None, offset=None, at=0, **query):
-        """All entries after the position, which must be known, page by page: (messages, epoch, offset to go on from)."""
+        """Reads all entries after a valid position, page by page. Returns (messages, epoch, next offset)."""
         entries = []
         while True:
             position = {} if epoch is None else {"epoch": epoch, "offset": offset}
@@ -271,7 +231,7 @@ class User:
                 return entries, epoch, offset
 
     async def sync_until(self, condition, within_s=30, **query):
-        """Syncs from the oldest until the messages are as they should be; entries come a moment after the 200."""
+        """Syncs from the oldest entry until the condition holds: entries come a moment after the 200 of their send."""
         deadline = time.monotonic() + within_s
         while not condition(found := (await self.sync_all(**query))[0]):
             assert time.monotonic() < deadline, f"not in the inbox within {within_s} s; there are {len(found)} messages"
@@ -291,7 +251,7 @@ class User:
         return connection
 
     async def open(self, gateway=0, device="phone", platform="ios", proto=False, in_header=False, acks=True, **query):
-        """A connection of which hello may still be to come."""
+        """A connection that may not have got its hello yet."""
         query.update(device=device, platform=platform)
         headers = {}
         if in_header:
@@ -310,43 +270,6 @@ class User:
 
 # ---- WebSocket ----
 
-def frame_of_proto(data):
-    """A ServerFrame in the shape of the JSON subprotocol."""
-    frame = pb.ServerFrame.FromString(data)
-    kind = frame.WhichOneof("frame")
-    part = getattr(frame, kind)
-    values = {field.name: value for field, value in part.ListFields()}
-    if kind == "hello":
-        values.setdefault("head", "")
-    if "msg_id" in values:
-        values["msg_id"] = str(values["msg_id"])
-    if kind == "ack":
-        values.setdefault("duplicate", False)
-    if kind == "reconnect":
-        values.setdefault("after_ms", 0)
-    if kind == "event":
-        values.update(schemas.strict_json(values.pop("body", "{}")))
-    if kind == "message":
-        if "body" in values:
-            values["body"] = schemas.strict_json(values["body"])
-        if "mentions" in values:
-            values["mentions"] = list(values["mentions"])
-        values = {"offset": frame.offset, "message": values}
-    return {"type": kind, **values}
-
-
-def frame_to_proto(frame):
-    if frame["type"] == "ping":
-        return pb.ClientFrame(ping=pb.Ping())
-    if frame["type"] == "ack":
-        return pb.ClientFrame(ack=pb.AckUpTo(offset=frame["offset"]))
-    message = frame["message"]
-    return pb.ClientFrame(send=pb.Send(
-        rid=frame["rid"], client_msg_id=message["client_msg_id"], to_user=message["to"].get("user", ""),
-        to_group=message["to"].get("group", ""), type=message["type"], body=json.dumps(message["body"]),
-        reply_to=message.get("reply_to", 0), mentions=message.get("mentions", [])))
-
-
 class Closed(AssertionError):
     pass
 
@@ -362,11 +285,11 @@ class Connection:
         self._fault = None
         self._position = position  # epoch and offset of the handshake
         self._head = None  # of hello
-        self._offset = None  # of the last message; None: any may come
+        self._offset = None  # of the last message; None: the next one may have any offset
         self._to_ack = None  # an offset
         self._acker = None
         self._seqs = {}  # conversation: the seqs that came
-        self._may_skip = set()  # conversations that have to be read after a resync: the next new seq may be any later one
+        self._may_skip = set()  # conversations to be read after a resync: the next new seq may be any later one
         self._sending = {}  # rid: client_msg_id, of sends without an answer
         self._answered = set()  # client_msg_ids of the others
         self._rids = itertools.count(1)
@@ -380,7 +303,7 @@ class Connection:
                 self._take(data)
         except websockets.ConnectionClosedError:
             pass
-        except Exception as error:  # an undocumented frame, a broken promise
+        except Exception as error:  # an undocumented frame or a violation of the contract
             self._fault = error
         if self._acker:
             self._acker.cancel()
@@ -428,7 +351,7 @@ class Connection:
     def _take_message(self, frame):
         offset, message = int(frame["offset"]), frame["message"]
         if not self.acks and self._offset is not None and offset <= self._offset:
-            self.repeats += 1  # sent again, since it is not acknowledged
+            self.repeats += 1  # sent again, since it was not acknowledged
             return
         if self.acks:
             self._to_ack = offset
@@ -479,13 +402,13 @@ class Connection:
         return [await self.message(within_s) for _ in range(count)]
 
     async def event(self, kind, within_s=PATIENCE_S):
-        """The next event; it must be of that kind."""
+        """The next event. It must be of this kind."""
         frame = await self._next(self._events, within_s)
         assert frame["kind"] == kind, frame
         return frame
 
     async def expect(self, kind, within_s=PATIENCE_S):
-        """The next frame that is no message and no event; it must be of that type."""
+        """The next frame that is neither a message nor an event. It must be of this type."""
         frame = await self._next(self._others, within_s)
         assert frame["type"] == kind, frame
         return frame
@@ -508,7 +431,7 @@ class Connection:
         await self.socket.send(data)
 
     async def post(self, to, text="hi", rid=None, **fields):
-        """Sends a message over this connection; its rid. The answer is still to come."""
+        """Sends a message over this connection and returns its rid. Does not wait for the answer."""
         rid = rid or str(next(self._rids))
         message = self.user.draft(to, text, **fields)
         frame = {"type": "send", "rid": rid, "message": message}
@@ -518,7 +441,7 @@ class Connection:
         return rid
 
     async def say(self, to, text="hi", **fields):
-        """Sends a message, which must succeed: the ack."""
+        """Sends a message, which must succeed. Returns the ack."""
         rid = await self.post(to, text, **fields)
         ack = await self.expect("ack")
         assert ack["rid"] == rid

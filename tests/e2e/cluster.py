@@ -1,4 +1,4 @@
-"""The cluster under test: where it is, its processes, and what they say on their internal ports.
+"""The cluster under test: its addresses, its processes, and their answers on the internal ports.
 
 Everything comes from the environment: the SKEIN_* variables of RUN_DIR/env, and RUN_DIR, BIN, PORT_BASE, KAFKA_JARS for
 deploy/local/cluster.
@@ -43,7 +43,7 @@ def pid(name, run_dir=RUN_DIR):
 
 
 def kill(name):
-    """As a crash: SIGKILL. PostgreSQL's children notice by themselves."""
+    """SIGKILL, as in a crash. PostgreSQL's children end by themselves."""
     os.kill(pid(name), signal.SIGKILL)
 
 
@@ -72,7 +72,7 @@ def _get(url):
 
 
 async def get(name, path):
-    """Of the internal port: status (None: nobody answers) and text."""
+    """GET on the internal port: status (None: no answer) and text."""
     return await in_thread(_get, INTERNAL[name] + path)
 
 
@@ -81,7 +81,7 @@ async def is_ready(name):
 
 
 async def becomes(condition, within_s=PATIENCE_S, what=""):
-    """Waits until the condition, a function or a coroutine function, is true; how long that took."""
+    """Waits until the condition, a function or a coroutine function, is true. Returns how long that took."""
     start = time.monotonic()
     while True:
         value = condition()
@@ -99,7 +99,7 @@ async def all_ready(within_s=PATIENCE_S):
 
 
 async def up():
-    """Starts what died, and waits until all is ready."""
+    """Starts the processes that died, and waits until all are ready."""
     code, output = await script("up")
     assert code == 0, output
     await all_ready()

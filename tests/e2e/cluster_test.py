@@ -36,7 +36,7 @@ def free_hundred():
 
 @contextlib.asynccontextmanager
 async def another(**settings):
-    """The script for a cluster of its own, beside the one under test; it goes at the end."""
+    """deploy/local/cluster for a second cluster beside the one under test. It is removed at the end."""
     run_dir = pathlib.Path(tempfile.mkdtemp(prefix="cluster-", dir=cluster.RUN_DIR.parent))
     where = {"RUN_DIR": str(run_dir), "PORT_BASE": free_hundred(), **ONE_EACH, **settings}
 
@@ -57,7 +57,7 @@ def read_env(run_dir):
     return dict(line.split("=", 1) for line in (run_dir / "env").read_text().splitlines())
 
 
-# ---- what is there ----
+# ---- env, pids, up ----
 
 async def test_env_and_pids_name_everything_that_runs(skein):
     env = read_env(cluster.RUN_DIR)
@@ -79,7 +79,7 @@ async def test_up_with_everything_running_changes_nothing_and_says_so(skein):
     assert pids() == before
 
 
-async def test_up_starts_what_died_and_nothing_else(skein):
+async def test_up_starts_the_processes_that_died_and_nothing_else(skein):
     before = pids()
     for name in "router-1", "gateway-2":
         cluster.kill(name)
@@ -126,7 +126,7 @@ async def test_restart_of_each_kind_loses_nothing(skein):
     assert [text_of(m) for m in await phone.messages(count)] == [str(i) for i in range(count)]
 
 
-async def test_restart_of_what_is_not_there_names_what_is(skein):
+async def test_restart_of_an_unknown_process_names_the_known_ones(skein):
     for name in "gateway-9", "", "postgres-1":
         code, output = await cluster.script("restart", name)
         assert code != 0 and "gateway-2" in output and output.count("\n") == 1
@@ -163,7 +163,7 @@ async def test_a_second_cluster_runs_beside_the_first_and_keeps_its_data_over_do
     await cluster.all_ready()
 
 
-# ---- what goes wrong ----
+# ---- failures ----
 
 async def test_a_port_that_is_taken_is_named_with_its_holder_and_nothing_stays_started(skein):
     async with another(PORT_BASE=os.environ["PORT_BASE"]) as (run_dir, script):
@@ -194,7 +194,7 @@ async def test_a_start_that_fails_says_why_and_leaves_nothing_behind(skein):
             assert not pids(run_dir), "PostgreSQL, Redis and Kafka were started by this call"
 
 
-async def test_settings_that_are_none_are_refused_in_one_sentence(skein):
+async def test_invalid_settings_are_refused_in_one_sentence(skein):
     async with another() as (_, script):
         for name, value in {"GATEWAYS": "0", "IMS": "many", "PUSHES": "10", "LIMITS": "maybe", "PORT_BASE": "80"}.items():
             code, output = await script("up", **{name: value})

@@ -27,7 +27,7 @@ async def letters_of(key, count):
     return found
 
 
-async def test_what_cannot_be_used_is_parked_whole_and_the_messages_around_it_arrive(skein):
+async def test_an_unusable_record_is_parked_whole_and_the_messages_around_it_arrive(skein):
     alice, bob = await skein.users("alice", "bob")
     phone = await bob.connect(0)
     key = (await alice.say(bob, "before"))["conversation_id"].encode()
@@ -47,7 +47,7 @@ async def test_what_cannot_be_used_is_parked_whole_and_the_messages_around_it_ar
     assert "record cannot be used, parking it" in logs
 
 
-async def test_what_is_too_large_for_the_topic_of_dead_letters_is_parked_without_its_value(skein):
+async def test_a_record_too_large_for_the_dead_letters_is_parked_without_its_value(skein):
     alice, bob = await skein.users("alice", "bob")
     phone = await bob.connect(0)
     key = (await alice.say(bob, "before"))["conversation_id"].encode()
@@ -72,7 +72,7 @@ async def test_a_message_that_was_never_stored_is_parked_and_keeps_no_real_one_b
     assert [text_of(m) for m in await phone.messages(3)] == ["before", "after", "and after that"]
 
 
-async def test_the_offsets_of_what_was_parked_are_committed(skein):
+async def test_the_offsets_of_parked_records_are_committed(skein):
     async def is_zero():
         return await total("skein_push_lag") == 0
     alice, bob = await skein.users("alice", "bob")

@@ -208,7 +208,7 @@ async def test_a_lone_message_waits_for_no_timer(skein):
         await alice.say(bob, at=i % 2)
         await phone.message()
         took.append(time.monotonic() - start)
-    assert min(took) < 0.05, took  # the best of them: a busy machine slows some, a timer would slow all
+    assert min(took) < 0.05, took  # the best one: a busy machine slows some of them, a timer would slow all
 
 
 async def test_msg_ids_rise_with_time(skein):
@@ -265,7 +265,7 @@ async def test_the_binary_subprotocol_carries_every_field_both_ways(skein):
     await mine.ping()
 
 
-async def test_acks_of_what_was_given_out_are_taken_silently(skein):
+async def test_acks_of_delivered_offsets_are_taken_silently(skein):
     alice, bob = await skein.users("alice", "bob")
     for proto in False, True:
         phone = await bob.connect(proto=proto)
@@ -295,13 +295,13 @@ async def test_hello_tells_where_the_inbox_is(skein):
     await same.ping()
 
 
-async def test_a_client_whose_inbox_is_not_this_one_is_told_to_read(skein):
+async def test_a_client_whose_position_is_not_in_its_inbox_is_told_to_resync(skein):
     alice, bob = await skein.users("alice", "bob")
     phone = await bob.connect()
     await phone.close()
     for i in range(3):
         await alice.say(bob, str(i))
-    await alice.connect()  # the inbox was appended to once a later connection of the sender sees its head
+    await alice.connect()  # by the time this connection has its hello, push has appended the messages
     for epoch in phone.hello["epoch"], "123456789abcdef", "no epoch":
         late = await bob.connect(device=unique("d"), epoch=epoch, offset=41)
         assert (await late.expect("resync"))["epoch"] == phone.hello["epoch"]

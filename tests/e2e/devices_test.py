@@ -1,4 +1,4 @@
-"""Several devices of one user, the same device twice, logout: on both gateways, at both im."""
+"""Several devices of one user, the same device twice, and logout, over both gateways and both ims."""
 import asyncio
 import collections
 import contextlib
@@ -9,7 +9,8 @@ import pytest
 import websockets
 
 import cluster
-from client import Closed, claims_of, text_of
+from client import Closed, text_of
+from tokens import claims_of
 
 PROMISED_S = 2
 DEVICES = ["phone", "tablet", "laptop", "browser"]
@@ -27,7 +28,7 @@ async def log_out(user, at=0):
 
 
 async def refused_everywhere(user, within_s=PROMISED_S):
-    """401 at every im, and 4002 from every gateway, from within that time on."""
+    """Within this time every im answers 401 and every gateway closes with 4002."""
     async def is_refused(at):
         return (await user.request("GET", "/v1/endpoints", at=at)).status == 401
     start = time.monotonic()
@@ -80,9 +81,9 @@ async def test_a_stalled_connection_does_not_keep_its_own_device_out(skein):
     assert time.monotonic() - start < PROMISED_S
     await bob.say(alice, "after")
     while text_of(await new.message()) != "after":
-        pass  # the last ones before may be in the inbox a moment after their 200
+        pass  # the last messages may reach the inbox a moment after their 200
     stalled.socket.transport.resume_reading()
-    with contextlib.suppress(Closed):  # 4001, or 4004 if it was full before
+    with contextlib.suppress(Closed):  # 4001, or 4004 if its window was full before
         while True:
             await stalled.message()
     assert stalled.close_code in (4001, 4004, 1006)
@@ -126,7 +127,7 @@ async def test_a_thousand_connects_of_one_user_leave_one_connection_a_device(ske
     phone = await alice.connect(0, "watch")
     await bob.say(alice, "stop")
     assert text_of(await phone.message()) == "stop"
-    await asyncio.wait_for(asyncio.gather(*tasks), 20)  # the four have it, too
+    await asyncio.wait_for(asyncio.gather(*tasks), 20)  # the four remaining connections get it, too
     await cluster.all_ready()
 
 
@@ -166,7 +167,7 @@ async def test_logout_leaves_the_other_tokens_of_the_user_alone(skein):
 
 
 async def test_a_connection_that_opens_during_a_logout_is_closed_like_the_others(skein):
-    """Whatever the order of im's answer, the bind and the kick: after two seconds none is left."""
+    """Whatever the order of im's answer, the bind and the kick: after two seconds no connection is left."""
     for _ in range(5):
         alice, = await skein.users("alice")
         opening = [asyncio.ensure_future(alice.open(i % 2, f"d{i}")) for i in range(20)]

@@ -1,4 +1,4 @@
-"""Events: what users are told while they are connected, and nobody keeps."""
+"""Events: frames for users that are connected, stored nowhere."""
 from client import direct
 
 
@@ -12,7 +12,7 @@ async def test_the_sender_is_told_on_all_its_devices_when_a_device_of_the_recipi
     phone = await bob.connect(0, "phone")
     sent = await alice.say(bob, "three")
     await phone.message()
-    for device in devices:  # only now: no device of bob's had acked before
+    for device in devices:  # only now: no device of bob had acked before
         assert await device.event("delivered") == {"type": "event", "kind": "delivered", "uid": bob.uid, "seq": sent["seq"],
                                                    "conversation_id": direct(alice, bob)}
     assert not [frame for frame in phone.log + silent.log if frame["type"] == "event"]

@@ -1,4 +1,4 @@
-"""What every endpoint refuses in the same way, over all of docs/openapi.yaml. A unit test holds im's route table against it.
+"""Requests that every endpoint of docs/openapi.yaml refuses in the same way. A unit test compares im's route table with it.
 
 Each answer is compared with the document too: an endpoint that does not list its 401 there fails here.
 """
@@ -12,7 +12,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CALLS = [(method.upper(), path) for path, operations in schemas.OPENAPI["paths"].items()
          for method, operation in operations.items() if method.upper() in METHODS and "x-who" in operation]
 PATHS = sorted({path for _, path in CALLS})
-GOOD = {"id": "g:nothing", "seq": "1"}  # what a parameter may be; the others are ids
+GOOD = {"id": "g:nothing", "seq": "1"}  # valid values of parameters; all other parameters are ids
 BAD = ["a%20b", "x" * 65, "%C3%A9", "a%2Fb", "%00x"]
 
 

@@ -1,4 +1,4 @@
-"""Processes and servers die under traffic: nothing that was answered is lost, nothing is stored twice, and all comes back."""
+"""Processes and servers die under traffic: no answered send is lost, none is stored twice, and the cluster recovers."""
 import asyncio
 
 import cluster
@@ -51,7 +51,7 @@ async def test_an_im_that_is_killed_stores_each_send_once_when_its_clients_ask_t
     assert sorted(a["seq"] for a in answers) == list(range(1, 101))
     assert len(await alice.read_all(bob, at=1)) == 100
     seen = {}
-    while len(seen) < 100:  # what it had not published comes when its lease is over: 10 s, and up to 5 more
+    while len(seen) < 100:  # unpublished messages come when its lease is over: 10 s, and up to 5 s more
         message = await phone.message(30)
         seen.setdefault(message["seq"], text_of(message))
     assert list(seen) == list(range(1, 101))  # the first copies
@@ -67,7 +67,7 @@ async def test_inboxes_outlive_every_im(skein):
     for name in "im-1", "im-2":
         cluster.kill(name)
     await cluster.up()
-    for at in 0, 1:  # nothing is in their memory
+    for at in 0, 1:  # their caches are empty
         assert await bob.sync_all(at=at) == (messages, epoch, offset)
 
 
@@ -119,7 +119,7 @@ async def test_while_postgres_is_away_sends_are_refused_and_nothing_answered_is_
     await cluster.becomes(lambda: _not_ready("im-1"), 10, "im is not ready")
 
     async def is_refused():
-        """Its backends end a moment after PostgreSQL: until then one may still store."""
+        """PostgreSQL's backends end a moment after the postmaster. Until then one may still store a message."""
         answer = await alice.post(alice.draft(bob, f"late {len(stored)}"))
         if answer.status == 200:
             stored.append(f"late {len(stored)}")

@@ -1,6 +1,6 @@
-"""A gateway that stands still costs the users of the others nothing, and its own users no message.
+"""A frozen gateway does not delay the users of other gateways, and its own users lose no message.
 
-What push does with more than it keeps for such a gateway: tests/integration/push_gateways_test.c.
+tests/integration/push_gateways_test.c tests the limit of what push keeps for such a gateway.
 """
 import asyncio
 import os
@@ -11,7 +11,7 @@ import time
 import cluster
 from phone import Phone
 
-FROZEN_S = 4  # half of what a gateway may be silent before it counts as dead; later, the phone goes elsewhere
+FROZEN_S = 4  # half of the time after which a silent gateway counts as dead and the phone would move on
 SENDERS, EACH = 2, 100
 PUSHES = [name for name in cluster.INTERNAL if name.startswith("push-")]
 
@@ -26,7 +26,7 @@ async def flood(sender, group):
 
 
 async def latencies(sender, receiver, connection, until):
-    """Seconds from the send to the frame of a message every few milliseconds, in the order of their arrival."""
+    """Sends a message every few milliseconds. Returns the seconds from each send to its frame, in the order of arrival."""
     found = []
     while not until.is_set():
         start = time.monotonic()
@@ -55,11 +55,11 @@ async def test_a_frozen_gateway_holds_up_nobody_else_and_loses_nothing(skein):
         await asyncio.gather(*(flood(sender, group) for sender in senders))
         await asyncio.sleep(max(0, end - time.monotonic()))
         is_over.set()
-        found = await measuring  # the last one, too, came past the frozen one
+        found = await measuring  # the last message, too, came past the frozen gateway
     finally:
         os.kill(frozen, signal.SIGCONT)
     assert await total("skein_push_pauses_total") == pauses
-    await phone.has(1 + SENDERS * EACH)  # in order and without a hole, or the phone says so
+    await phone.has(1 + SENDERS * EACH)  # the phone checks order and holes
     await cluster.becomes(lambda: is_zero("skein_push_in_flight"), what="all is answered")
     await phone.stop()
     p99 = statistics.quantiles(found, n=100)[98]

@@ -1,4 +1,4 @@
-"""Members of a group come and go: who may change it, what everybody is told, and who gets which message."""
+"""Changes of a group's members: who may make them, what everybody is told, and who gets which message."""
 import pytest
 
 from client import unique
@@ -49,7 +49,7 @@ async def test_an_added_member_is_told_and_gets_the_messages_from_then_on(skein)
     await carol.say(group, "hello")
 
 
-async def test_who_is_a_member_already_changes_nothing(skein):
+async def test_adding_a_member_again_changes_nothing(skein):
     alice, bob = await skein.users("alice", "bob")
     group = await alice.group(bob)
     (await add(alice, group, bob, alice)).expect(204)

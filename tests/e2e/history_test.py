@@ -1,11 +1,11 @@
-"""GET /v1/conversations/{id}/messages: pages both ways, and who may read."""
+"""GET /v1/conversations/{id}/messages: pages in both directions, and who may read."""
 import pytest
 
 from client import direct, unique
 
 
 async def said(skein, count):
-    """Two users with so many messages between them."""
+    """Two users with this many messages between them."""
     alice, bob = await skein.users("alice", "bob")
     texts = [str(i) for i in range(1, count + 1)]
     for start in range(0, count, 100):
@@ -101,7 +101,7 @@ async def test_strangers_are_refused_whatever_there_is_to_read(skein):
     (await eve.post(eve.draft(group))).expect(403, "not_member")
 
 
-async def test_what_is_not_there_is_not_found(skein):
+async def test_a_conversation_that_does_not_exist_is_not_found(skein):
     alice, = await skein.users("alice")
     nobody = unique("nobody")
     for conversation in "g:" + unique("none"), "u:" + ":".join(sorted([alice.uid, nobody])):
@@ -113,7 +113,7 @@ async def test_what_is_not_there_is_not_found(skein):
     "x", "u:", "u:a", "u:b:a", "u:a:b:c", "u::a", "u:a:", "g:", "g:a:b", "G:a", "g:%20", "g:" + "x" * 65, "g:%C3%A9", "g:%00",
     "u:a:" + "b" * 65, "%FF", "g:%zz",
 ])
-async def test_what_is_no_conversation_id_is_refused(skein, conversation):
+async def test_a_malformed_conversation_id_is_refused(skein, conversation):
     alice, = await skein.users("alice")
     answer = await alice.request("GET", f"/v1/conversations/{conversation}/messages")
     answer.expect(400, "invalid_argument", "id")
@@ -128,7 +128,7 @@ async def test_members_read_a_group_from_its_beginning_whatever_its_rule_for_lat
         assert len(await bob.read(group)) == 3
 
 
-async def test_what_was_answered_200_is_in_the_history_of_every_im_at_once(skein):
+async def test_a_send_answered_200_is_in_the_history_of_every_im_at_once(skein):
     alice, bob = await skein.users("alice", "bob")
     for i in range(20):
         sent = await alice.say(bob, str(i), at=i % 2)

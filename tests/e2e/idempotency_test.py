@@ -1,4 +1,4 @@
-"""client_msg_id is the sender's key, per sender and conversation: stored once, whatever the client repeats."""
+"""client_msg_id is a key per sender and conversation: a message is stored once, however often the client repeats it."""
 import asyncio
 import json
 
@@ -40,7 +40,7 @@ SAME = {
 
 
 @pytest.mark.parametrize("name", SAME)
-async def test_what_is_equal_as_json_is_the_same_payload(skein, name):
+async def test_bodies_equal_as_json_are_the_same_payload(skein, name):
     alice, bob = await skein.users("alice", "bob")
     await alice.say(bob)
     first, second = SAME[name]
@@ -115,7 +115,7 @@ async def test_of_different_payloads_at_once_under_one_key_one_wins(skein):
     assert len(await bob.read(alice)) == 1
 
 
-async def test_twice_in_one_batch_is_once(skein):
+async def test_a_send_twice_in_one_batch_is_stored_once(skein):
     alice, bob = await skein.users("alice", "bob")
     once, other = alice.draft(bob, "once", key="k"), alice.draft(bob, "other", key="k")
     results = (await alice.post_batch([once, once, other, once])).expect(200).json["results"]

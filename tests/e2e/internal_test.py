@@ -1,4 +1,4 @@
-"""The internal port of every process, and that the documents describe what they say they describe."""
+"""The internal port of every process, and checks of the documents themselves."""
 import pytest
 
 import cluster
@@ -31,7 +31,7 @@ async def test_the_metrics_of_every_process_are_prometheus_text(skein, name):
 
 
 def check_histograms(samples, kinds):
-    """Buckets rise, the last one is +Inf and the count."""
+    """Buckets of a histogram rise, and the last one, +Inf, is its count."""
     series = {}
     for (sample, labels), value in samples.items():
         if sample.endswith("_bucket"):
@@ -73,11 +73,11 @@ def test_every_example_of_the_documents_is_one():
 
 
 def test_the_documents_are_strict_about_what_the_services_say():
-    """A schema that lets anything pass proves nothing."""
+    """A schema that accepts everything proves nothing."""
     for name, schema in schemas.OPENAPI["components"]["schemas"].items():
         if name in ("Body", "TextBody", "Registration", "Login", "To", "Send", "Batch", "NewGroup",
                     "Edit", "NewMembers", "NewRole"):
-            continue  # what clients say: unknown fields are ignored
+            continue  # frames of clients: unknown fields are ignored
         assert schema.get("type") != "object" or schema.get("additionalProperties") is False, name
     for frame in schemas.SERVER_FRAMES.values():
         for payload in frame["payload"].get("oneOf", [frame["payload"]]):

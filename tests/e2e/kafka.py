@@ -1,4 +1,4 @@
-"""The cluster's Kafka, spoken to directly: for records that no service of ours would produce, and for what lies on a topic."""
+"""Direct access to the cluster's Kafka: produces records that no service would, and reads what a topic holds."""
 import ctypes
 import os
 import time
@@ -31,7 +31,7 @@ def _handle(kind, **settings):
 
 
 def produce(topic, records):
-    """(key, value, {header: value}) each, as Java's client would spread them; returns once Kafka has them all."""
+    """Produces (key, value, {header: value}), partitioned as by Java's client. Returns once Kafka has all of them."""
     handle = _handle(PRODUCER, partitioner="murmur2_random", message_max_bytes="4000000", acks="all")
     integer, size = ctypes.c_int, ctypes.c_size_t
     for key, value, headers in records:
@@ -56,7 +56,7 @@ def _headers(message):
 
 
 def read(topic, partition=0):
-    """All that lies on a partition now: (key, value, headers)."""
+    """All records of a partition now: (key, value, headers)."""
     handle = _handle(CONSUMER, enable_partition_eof="true")
     at, records = ctypes.c_void_p(LIB.rd_kafka_topic_new(handle, topic.encode(), None)), []
     assert LIB.rd_kafka_consume_start(at, ctypes.c_int32(partition), ctypes.c_int64(OFFSET_BEGINNING)) == 0

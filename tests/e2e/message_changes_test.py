@@ -1,4 +1,4 @@
-"""Recall and edit: who may, what every device is told, and what is read afterwards."""
+"""Recall and edit: who may do it, what every device is told, and what is read afterwards."""
 import pytest
 
 from client import direct

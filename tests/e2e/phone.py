@@ -1,7 +1,7 @@
 """A client as docs/build/client.md says one is written: it connects, syncs, acks, comes back, and never misses a message.
 
-It keeps what it was given in the order in which it came (`messages`), each once, and fails on what the contract does not
-allow. It shares nothing with libclient/, so that the two do not agree on the same mistake.
+It keeps its messages in the order in which they came (`messages`), each once, and fails on anything that the contract does
+not allow. It shares no code with libclient/, so that the two cannot share a mistake.
 """
 import asyncio
 import collections
@@ -47,12 +47,12 @@ class Phone:
             raise self._task.exception()
 
     def drop(self):
-        """The connection is lost, without a word."""
+        """Drops the connection without a close frame."""
         if self.socket:
             self.socket.transport.abort()
 
     async def has(self, count, within_s=60):
-        """Waits until that many messages came; fails as soon as the phone finds a promise broken."""
+        """Waits until this many messages came. Fails as soon as the phone sees a violation."""
         deadline = asyncio.get_running_loop().time() + within_s
         while len(self.messages) < count:
             self._came.clear()
@@ -127,7 +127,7 @@ class Phone:
         self._sends.clear()
 
     async def send(self, message, within_s=60):
-        """Until there is an answer, which is an ack: a connection that is lost under it is no answer, an error is one."""
+        """Repeats the send until there is an answer, which must be an ack. A lost connection is no answer."""
         deadline = asyncio.get_running_loop().time() + within_s
         while True:
             assert asyncio.get_running_loop().time() < deadline, f"no answer within {within_s} s"

@@ -1,4 +1,4 @@
-"""Nothing missed, nothing twice, in order: what a client that syncs has at the end, whatever died in between."""
+"""A client that syncs has every message, each once and in order, whatever died in between."""
 import asyncio
 import json
 import os
@@ -14,7 +14,7 @@ from phone import Phone
 
 
 class Talk:
-    """People who write to each other in pairs and in a group, and the phones that read."""
+    """Users who write to each other in pairs and in a group, and phones that read."""
 
     def __init__(self, people, group):
         self.people, self.group = people, group
@@ -57,7 +57,7 @@ class Talk:
                 if conversation in ours}
 
     async def end(self, within_s=60):
-        """Everybody stops writing; then each phone has exactly what was answered 200, in order, each once."""
+        """Stops all writers. Then each phone has exactly the messages that were answered 200, in order, each once."""
         self._goes_on = False
         await asyncio.gather(*self._tasks)
         for conversation, texts in self.sent.items():
@@ -74,7 +74,7 @@ class Talk:
 
 
 def redis(*words):
-    """One command of the test's own, for what no client does."""
+    """Sends one Redis command, for things that no client does."""
     url = urllib.parse.urlsplit(os.environ["SKEIN_REDIS"])
     with socket.create_connection((url.hostname, url.port)) as link:
         link.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words))
@@ -118,7 +118,7 @@ async def test_a_client_that_was_away_for_long_is_given_20_and_reads_the_rest(sk
 
 
 class Listener:
-    """`skeinctl listen`, which stands on libclient: what it prints, over restarts of the program."""
+    """`skeinctl listen`, which uses libclient: the messages that it prints, over restarts of the program."""
 
     def __init__(self, user, state):
         self.user, self.state = user, state
@@ -167,7 +167,7 @@ async def test_libclient_misses_nothing_over_restarts_dead_gateways_and_a_redis_
     redis("FLUSHALL")
     await say(50)
     await listener.stop()
-    await say(50)  # more than the 20 that a connection begins with
+    await say(50)  # more than the 20 messages that a connection begins with
     await listener.start()
     await say(20)
     await cluster.becomes(lambda: len(listener.messages) >= sent, 60, "all have come")

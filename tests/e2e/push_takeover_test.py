@@ -1,4 +1,4 @@
-"""A push leaves, with its drain or without a word: another takes its partitions over, soon, in order and without a loss."""
+"""A push drains or is killed: another one takes its partitions over soon, in order and without a loss."""
 import asyncio
 import itertools
 import time
@@ -7,13 +7,13 @@ import cluster
 from client import text_of
 from phone import Phone
 
-RECEIVERS = 16  # so many conversations lie on the partitions of both
-# What an idle machine needs is in docs/operate/reliability.md; here only what would be wrong anywhere.
+RECEIVERS = 16  # enough conversations for the partitions of both pushes
+# Times on an idle machine are in docs/operate/reliability.md. These bounds hold on a busy machine too.
 RESTART_WAIT_S, KILL_WAIT_S = 10, 20
 
 
 class Stream:
-    """One user writes to many, one after the other; how long each message took from its 200 to its reader."""
+    """One user writes to many, one after the other. Records how long each message took from its 200 to its reader."""
 
     @classmethod
     async def begin(cls, skein):
@@ -47,13 +47,13 @@ class Stream:
             await asyncio.sleep(0.005)
 
     async def all_get(self, more):
-        """Waits until each reader has so many more messages than now, or until one finds a promise broken."""
+        """Waits until each reader has this many more messages than now, or until one sees a violation."""
         wanted = [len(phone.messages) + more for phone in self.phones]
         for phone, count in zip(self.phones, wanted):
             await phone.has(count)
 
     async def end(self):
-        """The longest wait; everything that was sent has come, in order, each once."""
+        """Checks that everything sent has come, in order, each once. Returns the longest wait."""
         self._goes_on = False
         await self._tasks[0]
         for phone, sent_at in zip(self.phones, self.sent_at):
@@ -82,7 +82,7 @@ async def test_a_push_that_is_killed_and_not_replaced_is_taken_over_in_order_and
     stream = await Stream.begin(skein)
     await stream.all_get(5)
     cluster.kill("push-2")
-    await stream.all_get(5)  # of the dead one's conversations, too
+    await stream.all_get(5)  # conversations of the dead push, too
     wait_s = await stream.end()
     await cluster.up()
     print(f"a push killed: the longest wait was {wait_s * 1000:.0f} ms")

@@ -1,4 +1,4 @@
-"""Processes are restarted with their drain under traffic, and nobody who follows the contract notices."""
+"""Processes drain and restart under traffic. A client that follows the contract sees no error and loses no message."""
 import asyncio
 import itertools
 import time
@@ -72,6 +72,6 @@ async def test_a_rolling_restart_shows_no_error_to_anybody_and_every_message_com
     assert [line.split()[0] for line in output.splitlines()[:-1]] == list(cluster.INTERNAL)
     for i, phone in enumerate(everybody):
         sender = (i - 1) % count
-        await phone.has(sent[sender] + sent[i])  # its own come back to it, too
+        await phone.has(sent[sender] + sent[i])  # clients come back to it, too
         assert texts_from(phone, everybody[sender].user) == [str(n) for n in range(sent[sender])]
         await phone.stop()

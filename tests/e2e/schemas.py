@@ -1,4 +1,4 @@
-"""docs/openapi.yaml and docs/asyncapi.yaml as judges of what the services say."""
+"""Compares what the services say with docs/openapi.yaml and docs/asyncapi.yaml."""
 import json
 import pathlib
 import re
@@ -21,7 +21,7 @@ class NotAsDocumented(AssertionError):
 
 
 def _pattern(validator, pattern, instance, schema):
-    """As the standard means it: `$` is the end, not also a newline before it."""
+    """A pattern as JSON Schema means it: `$` is the end of the text, while Python's `$` also matches before a final newline."""
     del schema
     if validator.is_type(instance, "string") and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
@@ -48,7 +48,7 @@ def _fault(document, schema, value):
 
 
 def deref(node):
-    """What a reference inside openapi.yaml refers to."""
+    """The target of a reference inside openapi.yaml."""
     while "$ref" in node:
         target = OPENAPI
         for step in node["$ref"].removeprefix("#/").split("/"):
@@ -65,7 +65,7 @@ PATHS = [(_path_pattern(template), operations) for template, operations in OPENA
 
 
 def operation(method, path):
-    """The documented operation; None where there is no such path or no such method."""
+    """The documented operation, or None if the path or the method is not documented."""
     for pattern, operations in PATHS:
         if pattern.fullmatch(path):
             return operations.get("get" if method == "HEAD" else method.lower())
@@ -122,13 +122,13 @@ def takes_body(method, path):
 
 
 def request_fault(method, path, body):
-    """Why the documented operation would not take that JSON; None if it would."""
+    """Why the documented operation refuses this JSON, or None if it accepts it."""
     content = operation(method, path)["requestBody"]["content"]
     return _fault("openapi.yaml", content["application/json"]["schema"], body)
 
 
 def strict_json(text):
-    """As JSON ought to be read: UTF-8, no key twice, no NaN."""
+    """Reads JSON strictly: UTF-8, no key twice, no NaN."""
     def no_duplicates(pairs):
         if len({key for key, _ in pairs}) != len(pairs):
             raise NotAsDocumented(f"a key is given twice in {text[:200]!r}")
@@ -161,7 +161,7 @@ def check_frame(frame):
 
 
 def client_frame_fault(frame):
-    """Why asyncapi.yaml would not let a client send that; None if it would."""
+    """Why asyncapi.yaml does not allow a client to send this, or None if it does."""
     message = CLIENT_FRAMES.get(frame.get("type"))
     return _fault("asyncapi.yaml", message["payload"], frame) if message else "no such frame"
 
@@ -172,7 +172,7 @@ def check_close(code):
 
 
 def examples():
-    """Every example of both documents: its place, what it is an example of, and why it is none (None if it is one)."""
+    """Every example of both documents: its place, its schema's name, and what is wrong with it (None: nothing)."""
     def walk(node, place):
         if isinstance(node, dict):
             if "schema" in node:

@@ -1,11 +1,12 @@
-"""skeinctl, as a person and as a script use it."""
+"""skeinctl, used by a person and by a script."""
 import asyncio
 import json
 import os
 import re
 
 import cluster
-from client import claims_of, unique
+from client import unique
+from tokens import claims_of
 
 
 async def start(*arguments):
@@ -26,7 +27,7 @@ async def must(*arguments):
     return out
 
 
-async def test_token_mints_what_every_service_takes(skein):
+async def test_token_mints_a_token_that_every_service_takes(skein):
     uid = unique("carol")
     token = (await must("token", "--uid", uid, "--ttl", "10m")).strip()
     claims = claims_of(token)
@@ -38,7 +39,7 @@ async def test_token_mints_what_every_service_takes(skein):
     assert admin["expires_at"] == claims_of(admin["token"])["exp"] * 1000
 
 
-async def test_what_send_sends_listen_prints(skein):
+async def test_listen_prints_the_messages_that_send_sends(skein):
     alice, bob = unique("alice"), unique("bob")
     (await skein.user(bob.split("-")[0]).request("GET", "/v1/endpoints")).expect(200)
     for flags in (), ("--json",):
@@ -76,7 +77,7 @@ async def test_the_demo_shows_each_message_with_its_latency(skein):
     assert "median" in lines and "gateway-1" in lines and "gateway-2" in lines
 
 
-async def test_what_is_wrong_is_said_in_one_sentence(skein):
+async def test_a_wrong_call_is_explained_in_one_sentence(skein):
     for arguments, sentence in {
         ("token",): "--uid", ("token", "--uid", "no uid"): "no uid", ("token", "--uid", "a", "--ttl", "1"): "1",
         ("token", "--uid", "a", "--scope", "root"): "admin", ("send", "--from", "a", "text"): "--to",

@@ -1,4 +1,4 @@
-"""Clients that do not speak HTTP or WebSocket, or do so too slowly, too much or too often; the others do not notice."""
+"""Clients that speak broken HTTP or WebSocket, or are too slow, too large or too many. Other clients do not notice."""
 import asyncio
 import contextlib
 import json
@@ -11,7 +11,7 @@ import pytest
 import cluster
 from client import PATIENCE_S
 
-# How long a client may take (http.idle_timeout, the gateway's handshake), and what a busy machine adds.
+# How long a client may take (http.idle_timeout, the gateway's handshake), plus time for a busy machine.
 HTTP_DEADLINE_S, HANDSHAKE_DEADLINE_S, SLACK_S = 30, 10, 5
 
 
@@ -30,7 +30,7 @@ async def dialed(url):
 
 
 async def read_answer(reader):
-    """Status, headers and body of one answer; None if the connection ends without one."""
+    """Status, headers and body of one answer, or None if the connection ends without one."""
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     except (asyncio.IncompleteReadError, ConnectionError):
@@ -42,7 +42,7 @@ async def read_answer(reader):
 
 
 async def converse(url, data):
-    """The answer to these bytes; None if the server just hangs up."""
+    """The answer to these bytes, or None if the server hangs up."""
     async with dialed(url) as (reader, writer):
         with contextlib.suppress(ConnectionError):
             writer.write(data)
@@ -51,7 +51,7 @@ async def converse(url, data):
 
 
 async def serves(skein):
-    """Everything still does."""
+    """Checks that the cluster still serves other clients."""
     alice, bob = await skein.users("alice", "bob")
     phone = await bob.connect(1)
     for at in range(len(cluster.HTTP)):
@@ -142,7 +142,7 @@ async def test_requests_one_after_the_other_on_a_connection_are_answered_in_orde
     assert [json.loads(text)["seq"] for _, _, text in answers] == list(range(1, 21))
 
 
-async def test_who_hangs_up_in_the_middle_leaves_nothing_behind(skein):
+async def test_a_client_that_hangs_up_in_the_middle_leaves_nothing_behind(skein):
     alice, bob = await skein.users("alice", "bob")
     head = ["POST /v1/messages HTTP/1.1", "Host: x", f"Authorization: Bearer {alice.token}"]
     body = json.dumps(alice.draft(bob)).encode()
@@ -179,7 +179,7 @@ async def hang_up_time(url, data, drip=None):
 async def test_slow_requests_and_handshakes_die_at_their_deadline_and_hurt_nobody(skein):
     alice = skein.user("alice")
     http, ws = cluster.HTTP[0], cluster.WS[0]
-    tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 200  # no line that ends
+    tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 200  # a line that does not end
     begun = request(POST, "Host: x", "Content-Length: 1000")
     slow_http = [(http, b"", None), (http, b"", b"\r\n"), (http, b"POST /v1/a", b"b"), (http, b"POST / HTTP/1.1\r\n", b"a: b\r\n"),
                  (http, begun, None), (http, begun, b"{"), (http, tls, None), (http, b"\0" * 100, None),
@@ -187,7 +187,7 @@ async def test_slow_requests_and_handshakes_die_at_their_deadline_and_hurt_nobod
     slow_ws = [(ws, b"", None), (ws, b"GET /ws?", b"a"), (ws, b"GET /ws HTTP/1.1\r\n", b"a: b\r\n"), (ws, b"GET", None),
                (ws, tls, None), (ws, b"\0" * 100, None)]
     times = asyncio.gather(*(hang_up_time(*slow) for slow in slow_http + slow_ws))
-    while not times.done():  # meanwhile all is well
+    while not times.done():  # meanwhile other clients are served
         (await alice.request("GET", "/v1/endpoints")).expect(200)
         await (await alice.connect()).ping()
         await asyncio.wait([times], timeout=3)
@@ -202,7 +202,7 @@ async def test_slow_requests_and_handshakes_die_at_their_deadline_and_hurt_nobod
 
 @contextlib.asynccontextmanager
 async def crowd(url, count):
-    """So many connections that say nothing; yields those that the server did not hang up on."""
+    """Opens this many silent connections. Yields those on which the server did not hang up."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard < 65536 else max(soft, 65536), hard))
     opened = []
@@ -218,7 +218,7 @@ async def crowd(url, count):
 async def refused_count(opened):
     await cluster.becomes(lambda: any(reader.at_eof() or reader.exception() for reader, _ in opened), PATIENCE_S,
                           "the server hangs up on some")
-    # A connection that is taken waits; the others were ended in the order in which they came.
+    # An accepted connection waits. The others were closed in the order in which they came.
     last = opened[-1][0]
     await cluster.becomes(lambda: last.at_eof() or last.exception(), PATIENCE_S, "the last one is among them")
     return sum(bool(reader.at_eof() or reader.exception()) for reader, _ in opened)

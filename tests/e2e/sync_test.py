@@ -1,4 +1,4 @@
-"""GET /v1/sync: what a device missed, page by page, and what it is told when its position means nothing any more."""
+"""GET /v1/sync: what a device missed, page by page, and the reset when its position is not valid any more."""
 import asyncio
 
 import pytest
@@ -10,7 +10,7 @@ OFFSETS_BEYOND = ["1", "9007199254740992", "9007199254740993", "9223372036854775
 
 
 async def said(skein, count, **fields):
-    """Two users with so many messages between them, all in bob's inbox."""
+    """Two users with this many messages between them, all in bob's inbox."""
     alice, bob = await skein.users("alice", "bob")
     for start in range(0, count, 100):
         batch = [alice.draft(bob, str(i), **fields) for i in range(start, min(start + 100, count))]
@@ -23,7 +23,7 @@ def texts(page):
     return [text_of(entry["message"]) for entry in page["messages"]]
 
 
-async def test_what_was_said_while_nobody_was_connected_is_in_the_inbox_of_both(skein):
+async def test_messages_sent_while_nobody_was_connected_are_in_the_inbox_of_both(skein):
     alice, bob = await said(skein, 5, mentions=["bob"])
     mine = await alice.sync_until(lambda messages: len(messages) == 5)
     theirs, _, _ = await bob.sync_all(at=1)
@@ -77,11 +77,11 @@ async def test_a_user_without_an_inbox_gets_one_whose_epoch_and_head_stay_valid(
     assert texts(after) == ["first"] and after["epoch"] == made["epoch"]
 
 
-async def test_someone_who_never_came_before_may_begin_with_a_sync(skein):
+async def test_a_new_user_may_begin_with_a_sync(skein):
     bob = skein.user("bob")
     assert (await bob.sync()).expect(200).json["head"] == "0"
     alice, = await skein.users("alice")
-    await alice.say(bob)  # who exists now
+    await alice.say(bob)  # the user exists now
 
 
 async def test_the_offsets_of_frames_are_those_of_sync_and_hello_tells_where_the_inbox_is(skein):
@@ -119,7 +119,7 @@ async def test_nobody_reads_the_inbox_of_another(skein):
 # ---- resets ----
 
 async def everything(skein):
-    """bob with a conversation of each kind, and what a reset has to say of them."""
+    """bob with a conversation of each kind, and what a reset must list for them."""
     alice, bob, carol = await skein.users("alice", "bob", "carol")
     silent, group = await alice.group(bob), await alice.group(bob, carol)
     await alice.group(carol)
@@ -176,7 +176,7 @@ async def test_after_a_reset_nothing_is_missing(skein):
     await cluster.becomes(is_complete, 30, "the list and the entries after its head are all that there is")
 
 
-async def test_what_was_trimmed_is_a_reset_and_what_is_kept_is_not(skein):
+async def test_a_trimmed_position_is_reset_and_a_kept_one_is_not(skein):
     alice, carol, bob = await skein.users("alice", "carol", "bob")
     epoch = (await bob.sync()).expect(200).json["epoch"]
     for sender in alice, carol:
@@ -200,7 +200,7 @@ async def test_what_was_trimmed_is_a_reset_and_what_is_kept_is_not(skein):
     assert len(messages) == 1200 - first + 1
 
 
-# ---- what is wrong ----
+# ---- bad requests ----
 
 @pytest.mark.parametrize("query, field", [
     ({"epoch": "x"}, "offset"), ({"offset": "1"}, "epoch"), ({"epoch": "", "offset": "1"}, "epoch"),

@@ -2,7 +2,7 @@
 
 #include "tests/fuzz/fuzz.h"
 
-/* base64url is a bijection: what decodes was the encoding of what it decodes to, and nothing else is. */
+/* base64url is a bijection: a text decodes if and only if it is the encoding of its result. */
 
 static void check_decoding(struct str text)
 {

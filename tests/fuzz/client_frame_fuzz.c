@@ -7,9 +7,9 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * What a client sends on its WebSocket, read as JSON and as protobuf. A send
- * that is accepted is in the name of who is connected and of valid form; said
- * again in protobuf, it becomes the same request to im.
+* Frames of a client, read as JSON and as protobuf. A send that is accepted has
+ * the connected user as its sender and is of valid form. Written in protobuf, it
+ * becomes the same request to im.
  */
 
 #define FROM "alice"

@@ -7,9 +7,9 @@
 #include "tests/fuzz/streams.h"
 
 /*
- * What push streams to a gateway. The gateway of this target has no workers, so
- * that every target is gone (or, in a malformed message delivery, lagging): of each
- * batch that can be read every delivery is answered, and every target of a message
+* Batches that push streams to a gateway. The gateway of this target has no workers,
+ * so every target is gone (or, in a malformed message delivery, lagging). In each
+ * batch that can be read, every delivery is answered, and every target of a message
  * or a good event has a verdict.
  */
 
@@ -26,7 +26,7 @@ static struct gateway_service *our_service(void)
 	return &service;
 }
 
-/* An event without numbers that has a frame; every other event is passed over. */
+/* An event without offsets that has a frame; every other event is ignored. */
 static bool is_event_for(const Skein__V1__Delivery *delivery, const Skein__V1__Connections *targets)
 {
 	if (targets && (targets->n_offsets || targets->n_epochs))

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 /* Called once, before the first input. */
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-/* What must hold, in every build. */
+/* A check that is active in every build. */
 #define CHECK(what) \
 	do { \
 		if (!(what)) \
@@ -25,10 +25,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 __attribute__((noreturn)) void fuzz_broken(const char *file, int line, const char *what);
 
-/* The first byte of the input and removes it; 0 when there is none. For choices the input makes. */
+/* Returns and removes the first byte of the input, 0 when it is empty: for choices that the input makes. */
 unsigned fuzz_byte(struct str *input);
 
-/* A copy in an allocation of its own without a terminator, so that one byte too far is noticed; mem_free() its ptr. */
+/* A copy in an allocation of its own without a terminator, so that a read past its end is found; mem_free() its ptr. */
 struct str fuzz_exact(struct str s);
 
 /* Whether the piece lies inside the whole, or is empty. */

@@ -3,7 +3,7 @@
 #include "base/macros.h"
 #include "tests/fuzz/fuzz.h"
 
-/* "METHOD path": what is found, put together again from pattern and parameters, is the path; 405 and Allow agree. */
+/* "METHOD path": pattern and parameters of the route that is found give the path again; 405 and Allow agree. */
 
 static const struct http_route table[] = {
 	{ "GET", "/", NULL, NULL },

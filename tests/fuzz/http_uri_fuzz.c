@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "tests/fuzz/fuzz.h"
 
-/* Percent-decoding against a second, slower one; targets and queries by what their pieces must be. */
+/* Percent-decoding is compared with a second, slower decoder. The parts of targets and queries are checked. */
 
 #define FIELDS_MAX 8
 
@@ -16,7 +16,7 @@ static int hex(char c)
 	return at ? (int)((at - digits) % 16) : -1;
 }
 
-/* False if it is malformed, or decodes to what may not be. */
+/* False if it is malformed, or decodes to a forbidden byte. */
 static bool decode_slowly(struct str text, bool plus_is_blank, struct buf *out)
 {
 	while (text.len) {
@@ -48,7 +48,7 @@ static void check_decode(struct str text, enum percent_plus plus)
 		CHECK(str_equal(decoded, buf_str(&expected)));
 		CHECK(fuzz_is_inside(decoded, text) || fuzz_is_inside(decoded, buf_str(&store)));
 	}
-	CHECK(store.ptr == before); /* never longer than it was */
+	CHECK(store.ptr == before); /* decoding never makes it longer */
 	buf_release(&store);
 	buf_release(&expected);
 }

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "tests/fuzz/fuzz.h"
 
-/* Identifiers and conversation ids: valid ones hold nothing else, and can be written again as they came. */
+/* Identifiers and conversation ids: valid ones have allowed bytes only, and are written again as they came. */
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define IDENT_CHARACTERS LETTERS "0123456789_.-"

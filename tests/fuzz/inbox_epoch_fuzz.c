@@ -1,7 +1,7 @@
 #include "cluster/inbox_epoch.h"
 #include "tests/fuzz/fuzz.h"
 
-/* An epoch has one text and a text one epoch. */
+/* Each epoch has exactly one text, and each text at most one epoch. */
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {

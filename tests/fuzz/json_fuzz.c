@@ -4,9 +4,9 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * What json_read() takes can be written and read again, and means the same; what
- * it refuses it explains. Every getter agrees with the type of the value, and
- * does nothing once there is an error.
+* A document that json_read() accepts can be written and read again with the same
+ * meaning. A refusal is explained. Every getter agrees with the type of the value,
+ * and does nothing once there is an error.
  */
 
 static void check_refusal(const struct json_error *error)
@@ -55,7 +55,7 @@ static void check_round_trip(const json_t *root)
 	buf_release(&again);
 }
 
-/* The error after one getter: `is_fine` says whether there should be none. Leaves a clean one. */
+/* Checks the error after one getter: there must be none if `is_fine`. Clears it. */
 static void judge(struct json_error *error, bool is_fine)
 {
 	CHECK(!error->err == is_fine);
@@ -146,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	check_round_trip(root);
 	json_object_foreach(root, key, value)
 	{
-		if (!*key) /* no field of ours */
+		if (!*key) /* not a field that a getter asked for */
 			continue;
 		check_field(root, key);
 		check_chain(root, key);

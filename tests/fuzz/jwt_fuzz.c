@@ -10,10 +10,10 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * The input is a token as it comes, and once more the header and the payload (a
- * line each) of one that is signed here, so that what stands behind the
- * signature is reached too. The first is always refused, since nobody outside
- * can sign; of the second what is accepted must say what it promises.
+* The input is used twice: as a token, and as the header and the payload (a line
+ * each) of a token that is signed here, so that the checks after the signature are
+ * reached too. The first is always refused, since the input cannot have a valid
+ * signature. If the second is accepted, its claims must be those of the input.
  */
 
 #define SECRET "0123456789abcdef-fuzz"
@@ -82,7 +82,7 @@ static void check_names_algorithm(struct str header)
 	json_decref(object);
 }
 
-/* Whatever single bit is turned, it is another token. */
+/* A token with any single bit flipped is refused. */
 static void check_any_change_is_noticed(struct buf *token, unsigned bit)
 {
 	struct jwt_claims claims;

@@ -8,8 +8,8 @@
 /*
  * A message on its way to clients. The first byte says whether the sender is
  * among them, how long a client_msg_id it has, and how many unknown bytes a later
- * version has put into the message; the rest is the serialized Message. A frame
- * is what it says, in both subprotocols, and never larger than a frame may be.
+* version has put into the message; the rest is the serialized Message. In both
+ * subprotocols the frame holds the message and is not larger than a frame may be.
  */
 
 #define OFFSET 18446744073709551615ull
@@ -48,7 +48,7 @@ static void check_json(struct str payload, const Skein__V1__Message *message, st
 {
 	json_t *frame = json_loadb(payload.ptr, payload.len, 0, NULL);
 
-	/* The body goes through as it is: im is who vouches for it. */
+	/* The body is passed on unchanged: im has checked it. */
 	if (*message->body && !is_object(message->body)) {
 		json_decref(frame);
 		return;

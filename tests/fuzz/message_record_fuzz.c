@@ -11,11 +11,11 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * Records as push takes them from Kafka, with Kafka, the dead letters and the conversations played
- * here: a record either becomes a message whose conversation and seq are fit to
- * be ordered, or is parked among the dead letters. Never both, never neither;
- * then its offset is given back. A change of members that it carries either does
- * not fit, or gives a list in order without repeats.
+* Records as push takes them from Kafka. Kafka, the dead letters and the conversations
+ * are played here. A record either becomes a message with a valid conversation and seq,
+ * or is parked among the dead letters: exactly one of the two. Then its offset is
+ * given back. A change of members that the record carries either does not fit, or gives
+ * a sorted list without repeats.
  */
 
 err_t __wrap_kafka_consumer_new(struct kafka_consumer **out, struct worker *worker,

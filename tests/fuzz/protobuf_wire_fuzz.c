@@ -2,7 +2,7 @@
 
 #include "tests/fuzz/fuzz.h"
 
-/* The protobuf wire format: what is read, written again in its shortest form, reads as the same fields. */
+/* The protobuf wire format: fields that were read and written in their shortest form are read as the same fields. */
 
 /* False if there is a fixed-size field, which rpc/ never writes. */
 static bool write_again(struct buf *out, struct str message)

@@ -2,7 +2,7 @@
 
 #include "tests/fuzz/fuzz.h"
 
-/* A URI that is taken, written with everything encoded and nothing left out, is the same place. */
+/* A URI that is accepted, written again in full and with everything encoded, names the same server. */
 
 static void put_encoded(struct buf *out, struct str text)
 {

@@ -5,9 +5,9 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * Requests to the reflection service, over the real set of descriptors and over
- * one that is the input as well (never so in production, but the walk must not
- * leave it).
+* Requests to the reflection service, over the real set of descriptors and over a
+ * set that is the input itself. Production never has such a set, but the reader must
+ * not leave its bytes.
  */
 
 #define VALID_HOST 1

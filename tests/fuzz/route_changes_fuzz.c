@@ -22,7 +22,7 @@ void __wrap_route_renew(struct redis *redis, const struct inbox_limits *limits, 
                         struct str device, struct str node, uint64_t node_epoch, uint64_t conn, route_renew_done done,
                         void *arg);
 
-/* What every hash field of a route finds in Redis: the end of the input. */
+/* The route that Redis holds for every device: the end of the input. */
 static struct str old_route;
 static size_t kicks_due;
 

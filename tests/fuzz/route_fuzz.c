@@ -3,7 +3,7 @@
 #include "base/text/ident.h"
 #include "tests/fuzz/fuzz.h"
 
-/* A route as it stands in Redis: one that parses is written as one that parses to the same. */
+/* The text of a route in Redis: a route that parses, written again, parses to the same route. */
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {

@@ -2,7 +2,7 @@
 
 #include "tests/fuzz/fuzz.h"
 
-/* A target for gRPC is made of what was configured and nothing else, and one kind a list. */
+/* A gRPC target has the configured addresses only, and a list has addresses of one kind. */
 
 static struct str without_dns(struct str target)
 {

@@ -4,9 +4,9 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * The body of POST /v1/messages. What im takes over HTTP, a gateway takes as the
- * `message` of a send frame, and im reads the same from what the gateway makes
- * of it: one contract, two ways in.
+* The body of POST /v1/messages. A body that im accepts over HTTP is accepted by a
+ * gateway as the `message` of a send frame, and im reads the same request from the
+ * gateway: both ways follow one contract.
  */
 
 #define MAX_BODY (64 * 1024)

@@ -15,7 +15,7 @@ static const struct inbox_rules rules = {
 	.let_go = delivery_let_go,
 };
 
-/* Everything it says but questions, which nobody answers. */
+/* Takes all its actions except questions, which nobody answers. */
 static void obey(struct inbox *inbox, uint64_t now_ms)
 {
 	struct inbox_effect effect;

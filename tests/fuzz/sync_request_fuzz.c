@@ -3,7 +3,7 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * The query of GET /v1/sync, three lines, and an inbox's entry, the fourth. What is taken is in range, what is refused
+* The query of GET /v1/sync in three lines, and an entry of an inbox in the fourth. Accepted values are in range. A refusal
  * names one of the three fields.
  */
 

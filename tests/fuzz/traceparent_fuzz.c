@@ -3,7 +3,7 @@
 #include "base/macros.h"
 #include "tests/fuzz/fuzz.h"
 
-/* A traceparent goes on to Kafka and gRPC as it came, or not at all. */
+/* A traceparent is passed on to Kafka and gRPC unchanged, or not at all. */
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {

@@ -43,7 +43,7 @@ static size_t first_len(const uint8_t *at, size_t left)
 	return 0;
 }
 
-/* The bytes of a code point, the other way round than the parser goes. */
+/* Encodes a code point: the inverse of the parser. */
 static size_t encode(uint32_t code_point, char out[4])
 {
 	static const unsigned char leads[] = { 0, 0, 0xc0, 0xe0, 0xf0 };

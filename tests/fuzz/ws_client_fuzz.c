@@ -1,7 +1,7 @@
 #include "libclient/transport/upgrade.h"
 #include "tests/fuzz/ws_events.h"
 
-/* What a server sends to a client: the answer to the handshake, and frames whole and in pieces. */
+/* Bytes from a server to a client: the answer to the handshake, and frames, whole and in pieces. */
 
 static const struct ws_reader_rules rules = { .sender = WS_SERVER, .max_message = 4096 };
 

@@ -8,8 +8,8 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * What must be true of every stream of WebSocket frames, whichever side sent it; include it once, in a target. The same
- * events come of the stream whole and in pieces, each within its bounds, and the reader never holds more than has come.
+* Checks for every stream of WebSocket frames, from either side; include it once, in a target. The stream gives the same
+ * events whole and in pieces, each within its bounds, and the reader never holds more bytes than have come.
  */
 
 #define MAX_EVENTS 256
@@ -35,7 +35,7 @@ static void check_ws_message(const struct ws_reader_rules *rules, enum ws_event 
 	                                                         message->code == 0);
 }
 
-/* One piece, in memory of its own: reading beyond it is noticed, and it may be unmasked in place. */
+/* One piece, in memory of its own: a read past its end is found, and it may be unmasked in place. */
 static void feed_ws_reader(struct ws_reader *reader, struct str piece, struct ws_events *events)
 {
 	struct str copy = fuzz_exact(piece);

@@ -5,9 +5,9 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * The head of a WebSocket handshake. What is accepted, written again in the
- * plainest form, is read as the same; what stands behind the empty line does not
- * matter; what is refused has a sentence for the client.
+* The head of a WebSocket handshake. An accepted head, written again in its plainest
+ * form, is read as the same. The bytes after the empty line do not matter. A refusal
+ * has a sentence for the client.
  */
 
 static const char *const names[] = { "skein.v1.json", "skein.v1.proto" };

@@ -1,8 +1,8 @@
 #include "tests/fuzz/ws_events.h"
 
 /*
- * What a client sends to a server: masked frames whole and in pieces; and any bytes, written as a client's frame, are read
- * back as they were.
+* Bytes from a client to a server: masked frames, whole and in pieces. Any bytes that are written as a client's frame are
+ * read back unchanged.
  */
 
 static const struct ws_reader_rules rules = { .sender = WS_CLIENT, .max_message = 4096 };

@@ -1,4 +1,4 @@
-"""A gateway that leaves, and one whose routers or ims leave it (gateway_fixture.py)."""
+"""A gateway that drains, and a gateway whose routers or ims drain or die (gateway_fixture.py)."""
 import asyncio
 import socket
 import time
@@ -8,7 +8,8 @@ import grpc
 import pytest
 import websockets
 
-from gateway_fixture import client_pb, message, read_to_end, router_pb, scenario, serve, text_message
+from gateway_fixture import message, read_to_end, scenario
+from gateway_peers_fixture import client_pb, router_pb, serve, text_message
 
 
 # ---- its own drain ----
@@ -27,7 +28,7 @@ async def test_a_drain_tells_where_to_go_closes_unbinds_and_leaves(g):
     with pytest.raises(OSError):
         await g.open("late")
     push = g.push()
-    await push.message(clients[1].at(1))  # what comes while it drains is delivered
+    await push.message(clients[1].at(1))  # a message that comes during the drain is delivered
     assert await clients[1].offsets(1) == [1]
     assert {await client.closed() for client in clients} == {1001}
     assert await leaving == 0
@@ -46,7 +47,7 @@ async def test_a_drain_ends_when_nobody_is_left(g):
 
 
 @scenario(drain_timeout="10s")
-async def test_without_an_answer_of_router_clients_are_told_to_go_all_the_same(g):
+async def test_clients_are_told_to_move_even_if_router_does_not_answer(g):
     client = await g.connect()
     await g.router_server.stop(0)
     leaving = asyncio.ensure_future(g.stop())
@@ -55,12 +56,12 @@ async def test_without_an_answer_of_router_clients_are_told_to_go_all_the_same(g
 
 
 @scenario(drain_timeout="30s", ws_workers=1)
-async def test_who_is_let_in_when_the_drain_begins_is_told_to_move_and_who_asks_later_is_refused(g):
+async def test_a_client_admitted_as_the_drain_begins_is_told_to_move_and_a_later_one_is_refused(g):
     g.router.gate.clear()
     opening = await g.open()
     await g.becomes(lambda: g.router.received)
     late = socket.create_connection(("127.0.0.1", g.ws_port))
-    late.sendall(b"GET ")  # accepted: the next one on the same worker is
+    late.sendall(b"GET ")  # this connection is accepted before a later one to the same worker
     await asyncio.wait_for(asyncio.to_thread(g._get, "/metrics"), 20)
     leaving = asyncio.ensure_future(g.stop())
     await g.becomes(lambda: any(n.draining for n in g.router.nodes))
@@ -94,7 +95,7 @@ async def test_a_send_under_way_is_answered_before_the_drain_closes_its_connecti
 # ---- an im that leaves ----
 
 @scenario()
-async def test_what_an_im_cannot_serve_is_asked_again_under_the_same_key_and_the_client_sees_no_error(g):
+async def test_a_send_that_an_im_cannot_serve_is_asked_again_under_its_key_and_the_client_sees_no_error(g):
     answer, tries = g.im.on_send, []
 
     async def leaving(request, context):
@@ -157,7 +158,7 @@ async def test_a_router_that_does_not_answer_is_left_for_the_other(g):
 
 
 @scenario(spare_router=True)
-async def test_answers_that_nobody_asked_for_are_passed_over_and_missing_ones_are_asked_for_elsewhere(g):
+async def test_unasked_answers_are_ignored_and_missing_ones_are_asked_for_elsewhere(g):
     await g.connect("first")
     bad, good = (g.router, g.spare) if g.router.streams else (g.spare, g.router)
 
@@ -171,7 +172,7 @@ async def test_answers_that_nobody_asked_for_are_passed_over_and_missing_ones_ar
 
 
 @scenario()
-async def test_an_answer_that_cannot_be_right_lets_nobody_in_and_hurts_nobody_else(g):
+async def test_an_impossible_answer_admits_nobody_and_disturbs_nobody_else(g):
     stays = await g.connect("stays")
     good = g.router.answers
     for wrong in {"inbox_epoch": 0}, {"inbox_head": 1 << 63}:

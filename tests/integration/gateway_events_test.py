@@ -1,7 +1,8 @@
-"""Events on their way to clients: frames without a number, which give way to messages (gateway_fixture.py)."""
+"""Events on their way to clients: frames without an offset, which are dropped before messages are (gateway_fixture.py)."""
 import asyncio
 
-from gateway_fixture import audience_pb, delivery_pb, raw_handshake, read_to_end, scenario
+from gateway_fixture import raw_handshake, read_to_end, scenario
+from gateway_peers_fixture import audience_pb, delivery_pb
 
 FIRST_CONN = 1  # the first connection's id, when there is one worker
 
@@ -87,7 +88,7 @@ async def test_a_client_that_reads_slowly_gets_its_messages_and_loses_events(g):
 
 
 @scenario()
-async def test_what_is_no_event_is_counted_and_the_next_one_arrives(g):
+async def test_a_malformed_event_is_counted_and_the_next_one_arrives(g):
     client, push = await g.connect(), g.push()
     numbered = audience_pb.Targets(others=audience_pb.Connections(conns=[client.conn], offsets=[1], epochs=[client.epoch]))
     assert await push.send(push.event(client.conn, kind=""), push.event(client.conn, type="message"),

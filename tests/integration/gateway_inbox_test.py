@@ -1,11 +1,12 @@
-"""What a connection is sent, in which order, and what it has missed: read from its inbox, within its window (gateway_fixture.py)."""
+"""What a connection is sent and in which order: live messages, those read from its inbox, and its window (gateway_fixture.py)."""
 import asyncio
 import time
 
 import grpc
 import pytest
 
-from gateway_fixture import appended, client_pb, epoch_text, im_pb, message, raw_handshake, read_to_end, scenario, text_message
+from gateway_fixture import appended, epoch_text, message, raw_handshake, read_to_end, scenario
+from gateway_peers_fixture import client_pb, im_pb, text_message
 
 FIRST_CONN = 1  # the first connection's id, when there is one worker
 
@@ -13,7 +14,7 @@ FIRST_CONN = 1  # the first connection's id, when there is one worker
 # ---- order, duplicates, holes ----
 
 @scenario()
-async def test_what_comes_late_twice_or_early_leaves_in_order_and_once(g):
+async def test_late_repeated_and_early_messages_leave_in_order_and_once(g):
     client, push = await g.connect(), g.push()
     for offset in 2, 3, 1, 1, 3, 5, 2, 4:
         assert await push.message(client.at(offset), seq=offset) == {}
@@ -31,7 +32,7 @@ async def test_a_hole_that_stays_is_read_from_the_inbox(g):
     start = time.monotonic()
     assert await client.offsets(5) == [1, 2, 3, 4, 5]
     assert 0.15 < time.monotonic() - start < 5
-    await push.message(client.at(3))  # late: it was read
+    await push.message(client.at(3))  # comes late: it was read from the inbox meanwhile
     await push.message(client.at(6))
     assert await client.offsets(1) == [6]
     assert [(r.uid, r.epoch, r.offset, r.limit) for r in g.im.syncs] == [("alice", client.epoch, 1, 3)]
@@ -40,7 +41,7 @@ async def test_a_hole_that_stays_is_read_from_the_inbox(g):
 
 
 @scenario(ws_workers=1)
-async def test_what_is_read_shows_the_key_to_its_sender_only(g):
+async def test_a_message_read_from_the_inbox_shows_its_key_to_its_sender_only(g):
     alice, bob, push = await g.connect("alice", proto=True), await g.connect("bob"), g.push()
     for uid in "alice", "bob":
         appended(g, 2, uid)
@@ -54,7 +55,7 @@ async def test_what_is_read_shows_the_key_to_its_sender_only(g):
 
 
 @scenario()
-async def test_more_than_may_be_held_is_read_too(g):
+async def test_messages_beyond_the_hold_limit_are_read_from_the_inbox(g):
     client, push = await g.connect(), g.push()
     appended(g, 200)
     await push.send(*(push.delivery([client.at(offset)]) for offset in range(2, 201)))
@@ -137,7 +138,7 @@ def test_an_answer_that_makes_no_sense_ends_in_a_resync(kind):
 
 
 @scenario()
-async def test_an_inbox_that_was_made_anew_is_noticed_when_it_is_read(g):
+async def test_an_inbox_that_was_created_again_is_noticed_when_it_is_read(g):
     client, push = await g.connect(), g.push()
     g.router.inboxes["alice"] = [0xbeef, 7]
     await push.message(client.at(2))
@@ -152,7 +153,7 @@ async def test_another_epoch_is_announced_and_followed(g):
     client, push = await g.connect(), g.push()
     await push.message(client.at(1))
     await push.message(client.at(7, 0xbeef))
-    await push.message(client.at(2))  # of the inbox that is no more
+    await push.message(client.at(2))  # of the inbox that was replaced
     await push.message(client.at(8, 0xbeef))
     assert await client.offsets(1) == [1]
     assert (await client.expect("resync"))["epoch"] == epoch_text(0xbeef)
@@ -161,7 +162,7 @@ async def test_another_epoch_is_announced_and_followed(g):
 
 
 @scenario(ws_workers=1)
-async def test_what_comes_before_hello_follows_it(g):
+async def test_messages_that_come_before_hello_follow_it(g):
     g.router.gate.clear()
     client, push = await g.open(), g.push()
     await g.becomes(lambda: g.router.received)
@@ -177,7 +178,7 @@ async def test_what_comes_before_hello_follows_it(g):
 
 @scenario()
 async def test_what_is_appended_while_the_route_is_being_bound_is_read(g):
-    """The head is that of the bind: whoever appended before it found no route."""
+    """The head is the one at the bind: messages appended before it found no route."""
     epoch = g.router.inbox("alice")[0]
     g.router.gate.clear()
     client = await g.open(epoch=epoch_text(epoch), offset="0")
@@ -202,7 +203,7 @@ async def test_a_client_that_says_too_much_before_hello_is_closed(g):
 # ---- where the client is ----
 
 @scenario()
-async def test_a_client_that_is_nowhere_in_its_inbox_is_told_to_sync(g):
+async def test_a_client_without_a_valid_position_is_told_to_sync(g):
     g.router.inboxes["alice"] = [0xabc, 10]
     known = epoch_text(0xabc)
     for epoch, offset, has_to in [(known, "10", False), (known, "11", True), (known, "99999999999999999999", True),
@@ -237,7 +238,7 @@ async def test_more_than_20_are_left_to_the_client_and_live_ones_go_on_after_the
     client, push = await behind(g, 0, 21), g.push()
     assert await client.offsets(20) == list(range(1, 21))
     assert await client.expect("sync_more") == {"type": "sync_more", "next_offset": "20"}
-    await client.ack(21)  # it has read that one
+    await client.ack(21)  # the client has read this one over HTTP
     await push.message(client.at(22))
     assert await client.offsets(1) == [22]
     await client.nothing_before()
@@ -258,7 +259,7 @@ async def test_live_messages_wait_until_the_inbox_is_read(g):
     await g.becomes(lambda: g.im.syncs)
     await client.nothing_before()
     g.im.sync_gate.set()
-    assert await client.offsets(5) == [3, 4, 5, 6, 7]  # each once, whether it was read or came
+    assert await client.offsets(5) == [3, 4, 5, 6, 7]  # each once, from the inbox or live
     await client.nothing_before()
 
 
@@ -331,7 +332,7 @@ async def test_reads_are_bounded_and_each_has_its_turn(g):
     g.im.sync_gate.clear()
     clients = [await behind(g, 0, 3, f"u{i}", device="d") for i in range(100)]
     await g.becomes(lambda: g.im.syncs_waiting == 64)
-    for client in clients[60:70]:  # some that read and some that wait go
+    for client in clients[60:70]:  # some clients leave during their read, some before it
         await client.ws.close()
     await g.becomes(lambda: len(g.router.routes) == 90)
     for client in clients[:3]:
@@ -342,7 +343,7 @@ async def test_reads_are_bounded_and_each_has_its_turn(g):
         assert await client.offsets(3) == [1, 2, 3]
     order = [r.uid for r in g.im.syncs]
     assert order[:64] == [f"u{i}" for i in range(64)] or set(order[:64]) == {f"u{i}" for i in range(64)}
-    assert len(order) == 94  # who had gone before its turn was not read for
+    assert len(order) == 94  # no read was made for a client that left before its turn
 
 
 # ---- acks ----
@@ -383,7 +384,7 @@ async def test_a_window_is_counted_in_bytes_too_and_one_message_always_fits(g):
 
 
 @scenario(window_messages=4)
-async def test_who_is_too_far_behind_when_there_is_room_is_told_to_sync_once(g):
+async def test_a_client_too_far_behind_when_its_window_has_room_is_told_to_sync_once(g):
     client, push = await g.connect(), g.push()
     appended(g, 600)
     assert await push.send(*(push.delivery([client.at(n)], seq=n) for n in range(1, 601))) == {}
@@ -393,7 +394,7 @@ async def test_who_is_too_far_behind_when_there_is_room_is_told_to_sync_once(g):
     await client.nothing_before()
     await push.send(*(push.delivery([client.at(n)], seq=n) for n in range(601, 611)))
     appended(g, 610)
-    assert await client.offsets(4) == [601, 602, 603, 604]  # what is in flight counts from the head
+    assert await client.offsets(4) == [601, 602, 603, 604]  # the window counts from the head
     await client.ack(600)
     await client.nothing_before()
     await client.ack(604)
@@ -417,7 +418,7 @@ async def test_the_first_messages_fill_the_window_too(g):
 
 
 @scenario()
-async def test_acks_may_repeat_go_back_and_name_what_was_read_elsewhere_but_nothing_beyond(g):
+async def test_acks_may_repeat_go_back_and_name_offsets_read_elsewhere_but_none_beyond(g):
     client, push = await behind(g, 0, 30), g.push()
     await client.offsets(20)
     await client.expect("sync_more")
@@ -435,7 +436,7 @@ async def test_acks_may_repeat_go_back_and_name_what_was_read_elsewhere_but_noth
 
 
 @scenario(ack_timeout="300ms", ws_heartbeat="1m", ws_silence="2m")
-async def test_who_does_not_ack_is_pinged_sent_all_again_and_closed_with_4005(g):
+async def test_a_client_that_does_not_ack_is_pinged_sent_everything_again_and_closed_with_4005(g):
     client, push = await g.connect(), g.push()
     appended(g, 3)
     g.im.entries[("alice", 2)] = text_message(2, "again", client_msg_id="k2")
@@ -467,7 +468,7 @@ async def test_an_ack_after_the_second_copy_is_early_enough(g):
 
 
 @scenario(ack_timeout="300ms", ws_heartbeat="1m", ws_silence="2m")
-async def test_who_does_not_answer_the_ping_is_closed_with_4005(g):
+async def test_a_client_that_does_not_answer_the_ping_is_closed_with_4005(g):
     raw, hello = await raw_handshake(g)
     target = int(hello["conn"]), 1, int(hello["epoch"], 16)
     start = time.monotonic()
@@ -480,7 +481,7 @@ async def test_who_does_not_answer_the_ping_is_closed_with_4005(g):
 
 
 @scenario(ack_timeout="300ms", window_messages=4, ws_heartbeat="1m", ws_silence="2m")
-async def test_who_lives_but_leaves_its_window_full_is_closed_with_4004(g):
+async def test_a_live_client_that_leaves_its_window_full_is_closed_with_4004(g):
     client, push = await g.connect(), g.push()
     appended(g, 9)
     await push.send(*(push.delivery([client.at(n)], seq=n) for n in range(1, 10)))
@@ -489,7 +490,7 @@ async def test_who_lives_but_leaves_its_window_full_is_closed_with_4004(g):
 
 
 @scenario(ack_timeout="200ms", ws_heartbeat="1m", ws_silence="2m", window_messages=4)
-async def test_who_never_acks_by_agreement_has_no_window(g):
+async def test_a_client_that_agreed_not_to_ack_has_no_window(g):
     client, push = await g.connect(ack="0"), g.push()
     await push.send(*(push.delivery([client.at(n)], seq=n) for n in range(1, 51)))
     assert await client.offsets(50) == list(range(1, 51))

@@ -6,7 +6,8 @@ import time
 import grpc
 import pytest
 
-from gateway_fixture import appended, BIN, delivery_pb, raw_handshake, read_to_end, scenario
+from gateway_fixture import appended, raw_handshake, read_to_end, scenario
+from gateway_peers_fixture import BIN, delivery_pb
 
 GONE, LAGGING = delivery_pb.GONE, delivery_pb.LAGGING
 
@@ -14,7 +15,7 @@ GONE, LAGGING = delivery_pb.GONE, delivery_pb.LAGGING
 # ---- heartbeats ----
 
 @scenario(ws_heartbeat="200ms", ws_silence="700ms")
-async def test_who_answers_pings_stays_and_who_is_silent_is_closed(g):
+async def test_a_client_that_answers_pings_stays_and_a_silent_one_is_closed(g):
     client = await g.connect("bob")
     raw, _ = await raw_handshake(g)
     start = time.monotonic()
@@ -23,7 +24,7 @@ async def test_who_answers_pings_stays_and_who_is_silent_is_closed(g):
     assert b"\x89\x02sk" in got and b"\x88" in got  # pings, then a close frame
     await g.becomes(lambda: ("alice", "phone") not in g.router.routes)
     start = time.monotonic()
-    while time.monotonic() - start < 1.5:  # well beyond its own silence, were it not for the pongs
+    while time.monotonic() - start < 1.5:  # far longer than a client may be silent: this one answers pings
         with pytest.raises(asyncio.TimeoutError):
             await client.read(0.3)
     await client.nothing_before()
@@ -58,14 +59,14 @@ async def test_malformed_deliveries_are_answered_and_harm_no_other(g):
     verdicts = await push.send(lists, garbage, empty, good, nothing)
     assert verdicts == {d.id: {client.conn: LAGGING} for d in (lists, garbage, empty, nothing)}
     assert await client.offsets(1) == [1]
-    await client.expect("resync")  # number 2 exists, but cannot be shown
+    await client.expect("resync")  # offset 2 exists, but its message cannot be shown
     await push.message(client.at(3))
     assert await client.offsets(1) == [3]
     assert await g.metric("skein_gateway_malformed_total") == 2
 
 
 @scenario()
-async def test_what_is_no_batch_ends_the_stream_and_nothing_else(g):
+async def test_a_malformed_batch_ends_the_stream_and_nothing_else(g):
     client, push = await g.connect(), g.push()
     raw = push.channel.stream_stream("/skein.v1.Gateway/Deliver")()
     await raw.write(b"\xff\xff\xff\xff")
@@ -139,11 +140,11 @@ async def test_a_peer_costs_no_more_than_its_queue_and_window_whatever_it_does(g
         assert await good.offsets(1) == [n]
         if n % 50 == 0:
             await good.ack(n)
-    if BIN.parent.name not in ("asan", "tsan", "coverage"):  # those keep what was freed
+    if BIN.parent.name not in ("asan", "tsan", "coverage"):  # the sanitizers keep freed memory
         assert (resident_kb(g) - before) / len(targets) <= 256 + 128
     assert await g.metric("skein_gateway_window_stalls_total") >= 20
     assert await g.metric("skein_gateway_queue_bytes") <= len(targets) * 256 * 1024
-    await g.becomes(lambda: 'skein_gateway_closes_total{code="4004"} 10' in g._get("/metrics")[1])  # who only sends
+    await g.becomes(lambda: 'skein_gateway_closes_total{code="4004"} 10' in g._get("/metrics")[1])  # a client that only sends
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -152,7 +153,7 @@ async def test_a_peer_costs_no_more_than_its_queue_and_window_whatever_it_does(g
 
 
 @scenario(ack_timeout="300ms", window_bytes="4m", queue_bytes="8m")
-async def test_who_does_not_read_at_all_is_closed_with_4004(g):
+async def test_a_client_that_does_not_read_is_closed_with_4004(g):
     raw, hello = await raw_handshake(g, receive_buffer=4096)
     push, conn, epoch = g.push(), int(hello["conn"]), int(hello["epoch"], 16)
     appended(g, 200)
@@ -163,8 +164,8 @@ async def test_who_does_not_read_at_all_is_closed_with_4004(g):
 
 
 @scenario()
-async def test_more_than_the_queue_takes_at_once_is_not_too_slow(g):
-    """1,000 entries may wait for one that reads slowly; in one turn more may come for one that reads well."""
+async def test_a_burst_beyond_the_queue_limit_does_not_make_a_client_too_slow(g):
+    """At most 1,000 entries may wait for a slow client. A fast client may get more than that in one turn."""
     client, push = await g.connect(ack="0"), g.push()
     assert await push.send(*(push.delivery([client.at(n)], seq=n, text="") for n in range(1, 1301))) == {}
     assert await client.offsets(1300) == list(range(1, 1301))

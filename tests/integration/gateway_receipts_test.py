@@ -3,7 +3,8 @@ import asyncio
 
 import grpc
 
-from gateway_fixture import appended, scenario, text_message
+from gateway_fixture import appended, scenario
+from gateway_peers_fixture import text_message
 
 PAIR = "u:alice:bob"
 
@@ -19,7 +20,7 @@ def from_bob(seq, recipient):
 
 
 async def told(g, count=1):
-    """Waits for so many calls of Delivered."""
+    """Waits for this many calls of Delivered."""
     await g.becomes(lambda: len(g.im.receipts) >= count)
     return g.im.receipts
 
@@ -43,24 +44,24 @@ async def test_only_one_to_one_messages_of_others_count(g):
     bob, push = await g.connect("bob"), g.push()
     await push.message(bob.at(1), message=text_message(1, conversation_id="g:crew").SerializeToString())
     await push.send(push.delivery(own=[bob.at(2)], message=from_bob(2, "carol"), client_msg_id="k"))
-    await push.message(bob.at(3), message=from_bob(3, "dave"))  # bob's own, without its key
+    await push.message(bob.at(3), message=from_bob(3, "dave"))  # bob's own message, without its key
     await push.message(bob.at(4), message=to_bob(4))
     assert await bob.offsets(4) == [1, 2, 3, 4]
     await bob.ack(3)
-    await bob.nothing_before("pong")  # the ack was read
+    await bob.nothing_before("pong")  # the gateway has read the ack
     await bob.ack(4)
     assert await told(g) == [{("bob", PAIR): 4}]
 
 
 @scenario()
-async def test_what_was_read_from_the_inbox_counts_too_and_what_was_left_to_the_client_with_a_later_ack(g):
+async def test_messages_read_from_the_inbox_count_and_those_left_to_the_client_count_with_a_later_ack(g):
     appended(g, 30, "bob")  # a page of 20, then sync_more
     bob, push = await g.connect("bob", epoch=f"{g.router.inbox('bob')[0]:015x}", offset="0"), g.push()
     assert await bob.offsets(20) == list(range(1, 21))
     await bob.expect("sync_more")
     await bob.ack(20)
     assert await told(g) == [{("bob", PAIR): 20}]
-    await bob.ack(30)  # read over HTTP: the gateway does not know these messages
+    await bob.ack(30)  # the client read these over HTTP, so the gateway does not know them
     await push.message(bob.at(31), message=to_bob(31))
     assert await bob.offsets(1) == [31]
     await bob.ack(31)
@@ -93,7 +94,7 @@ async def test_a_full_batch_has_256_receipts_and_leaves_at_once(g):
     assert await bob.offsets(200) == list(range(1, 201))
     g.im.delivered_gate.clear()
     await bob.ack(1)
-    await told(g)  # what follows waits for this one
+    await told(g)  # the next batch waits for this call
     await bob.ack(200)
     await push.send(*(push.delivery([bob.at(n)], message=to_bob(n, f"u{n}")) for n in range(201, 401)))
     assert await bob.offsets(200) == list(range(201, 401))
@@ -134,7 +135,7 @@ async def test_a_connection_that_never_acks_sends_no_receipts(g):
 
 
 @scenario(delivered_events="off")
-async def test_it_can_be_switched_off(g):
+async def test_receipts_can_be_switched_off(g):
     bob, push = await g.connect("bob"), g.push()
     await push.message(bob.at(1), message=to_bob(1))
     assert await bob.offsets(1) == [1]

@@ -24,7 +24,7 @@ PATIENCE_S = 30
 
 
 def await_that(condition, what, seconds=PATIENCE_S):
-    """Asks again and again until the condition holds; there is no event for what another process does."""
+    """Polls until the condition holds: another process gives no event to wait for."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
@@ -89,7 +89,7 @@ class Servers:
         return int((self.folder / "run" / "pids" / name).read_text())
 
     def kill(self, name):
-        """SIGKILL; for PostgreSQL to its postmaster, whose children then end by themselves."""
+        """SIGKILL. For PostgreSQL it goes to the postmaster; its children then end by themselves."""
         pid = self.pid(name)
         os.kill(pid, signal.SIGKILL)
         await_that(lambda: not pathlib.Path(f"/proc/{pid}").exists() or is_zombie(pid), f"{name} is gone")
@@ -203,7 +203,7 @@ class Im:
 
 
 def run_im(servers, *arguments, **options):
-    """Runs im to its end: the code and what it said."""
+    """Runs im to its end. Returns its exit code and its output."""
     settings = {"node.name": "im-once", "internal.listen": "127.0.0.1:1", "pg.uri": servers.pg,
                 "kafka.brokers": servers.kafka, "auth.secret": SECRET, **options}
     command = [BIN / "im", *arguments, *(f"--{key}={value}" for key, value in settings.items())]

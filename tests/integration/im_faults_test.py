@@ -1,4 +1,4 @@
-"""im while what it needs dies and comes back, and when it leaves itself."""
+"""im while PostgreSQL, Kafka or Redis die and come back, and im when it drains."""
 import sys
 import threading
 import time
@@ -9,7 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from im_cluster import Im, KafkaReader, Servers, await_that, run_im # noqa: E402
 from im_load import FaultTest, Load # noqa: E402
 
-BACK_S = 2 # how soon after a server's return im works again
+BACK_S = 2 # within this time after a server is back im works again
 
 SERVERS = None
 
@@ -26,7 +26,7 @@ def tearDownModule():
 
 
 class Servers_that_die(FaultTest):
-    def test_postgresql_killed_and_back(self):
+    def test_a_kill_of_postgresql_refuses_sends_and_loses_none(self):
         load = Load(self.im, "pgkill")
         load.await_more()
         SERVERS.kill("postgres")
@@ -39,7 +39,7 @@ class Servers_that_die(FaultTest):
         self.assertEqual(set(load.statuses), {200, 503})
         self.check_stored_and_published(load)
 
-    def test_postgresql_drops_all_connections(self):
+    def test_sends_go_on_after_postgresql_drops_all_connections(self):
         load = Load(self.im, "pgfreeze")
         load.await_more()
         SERVERS.sql("select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend'"
@@ -48,12 +48,12 @@ class Servers_that_die(FaultTest):
         load.stop()
         self.check_stored_and_published(load)
 
-    def test_kafka_killed_and_back(self):
+    def test_sends_are_stored_while_kafka_is_away_and_published_when_it_is_back(self):
         load = Load(self.im, "kafkakill")
         load.await_more()
         SERVERS.kill("kafka")
         await_that(lambda: not self.im.is_ready(), "im is not ready")
-        load.await_more(50) # what PostgreSQL has is accepted, up to a bound
+        load.await_more(50) # sends are stored and answered, up to a bound
         load.stop()
         SERVERS.start_missing()
         await_that(self.im.is_ready, "im is ready again")
@@ -61,7 +61,7 @@ class Servers_that_die(FaultTest):
         self.check_stored_and_published(load)
         await_that(lambda: self.im.metric("skein_im_unsettled_sends") == 0, "nothing is left to publish")
 
-    def test_redis_killed_and_back(self):
+    def test_sends_go_on_without_redis(self):
         SERVERS.kill("redis")
         await_that(lambda: not self.im.is_ready(), "im is not ready")
         self.im.client("redis-b").post("/v1/auth/refresh")
@@ -71,7 +71,7 @@ class Servers_that_die(FaultTest):
 
 
 class Bounds(FaultTest):
-    def test_what_waits_for_kafka_is_bounded_and_goes_out_even_if_kafka_comes_back_with_nothing(self):
+    def test_messages_waiting_for_kafka_are_bounded_and_go_out_even_if_kafka_comes_back_empty(self):
         self.im.kill()
         self.im = Im(SERVERS, name="im-bound", kafka__max_waiting=1000, limits__enabled="false")
         client = self.im.client("bound-a")
@@ -102,7 +102,7 @@ class Bounds(FaultTest):
         self.assertEqual(code, 0, output)
         reader = KafkaReader(SERVERS)
         self.assertEqual([record.message.seq for _, record, _ in reader.of("u:bound-a:bound-b", accepted - 1)],
-                         list(range(2, accepted + 1))) # without the first one, which was lost with the disk
+                         list(range(2, accepted + 1))) # without the first message, which was lost with the disk
         reader.close()
         await_that(lambda: self.im.client("bound-a").send("after", "user:bound-b").status == 200, "sends are accepted again")
 
@@ -120,7 +120,7 @@ class Leases(FaultTest):
         SERVERS.sql(f"update node_lease set epoch = epoch + 1, owner = 'thief', expires_at = now() + interval '1 hour'"
                     f" where node = {node}")
         refused = client.send("2", "user:lease-b")
-        if refused.status != 200: # unless the renewal has noticed, and leased anew, before the send
+        if refused.status != 200: # 200 if the renewal noticed first and took a new lease before the send
             self.assertEqual((refused.status, refused.json["code"]), (503, "unavailable"))
         again = await_that(lambda: (answer := client.send("2", "user:lease-b")).status == 200 and answer, "leased anew")
         self.assertEqual(again.json["seq"], 2)
@@ -131,7 +131,7 @@ class Leases(FaultTest):
         self.assertGreater(int(again.json["msg_id"]), int(first.json["msg_id"]))
         SERVERS.sql("delete from node_lease where owner = 'thief'")
 
-    def test_one_that_only_ran_out_is_renewed(self):
+    def test_a_lease_that_only_expired_is_renewed(self):
         node, epoch, _, _ = self.lease()
         SERVERS.sql(f"update node_lease set expires_at = now() where node = {node}")
         client = self.im.client("lease-c")
@@ -147,7 +147,7 @@ class Leases(FaultTest):
         SERVERS.kill("kafka")
         held_back = client.send("later", "user:lease-d")
         self.assertEqual(held_back.status, 200)
-        time.sleep(0.5) # nothing to wait for: it must not move
+        time.sleep(0.5) # no event to wait for: the watermark must not move
         self.assertLess(stored(), int(held_back.json["msg_id"]))
         SERVERS.start_missing()
         await_that(lambda: stored() >= int(held_back.json["msg_id"]), "the watermark moves on")
@@ -168,7 +168,7 @@ class Leaving(FaultTest):
         self.assertEqual(SERVERS.sql("select count(*) from node_lease where owner in ('im-drained', 'im-staying')"), [["0"]])
         self.assertNotIn("ERROR", self.im.log.read_text() + other.log.read_text())
 
-    def test_without_postgresql_it_leaves_too(self):
+    def test_an_im_leaves_without_postgresql_too(self):
         self.im.kill()
         self.im = Im(SERVERS, name="im-alone", drain__timeout="1s")
         client = self.im.client("gone-a")
@@ -179,7 +179,7 @@ class Leaving(FaultTest):
         sender.start()
         start = time.monotonic()
         self.assertEqual(self.im.stop(), 0)
-        self.assertLess(time.monotonic() - start, 8) # the send's own deadline, and little more
+        self.assertLess(time.monotonic() - start, 8) # the deadline of the send, plus a little
         sender.join()
         self.assertEqual(statuses, [503])
 

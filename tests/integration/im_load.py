@@ -1,4 +1,4 @@
-"""What the tests of im under faults share: a load that keeps its answers, and what must be true of them in the end."""
+"""What the tests of im under faults share: a load that keeps its answers, and the checks of these answers at the end."""
 import threading
 import unittest
 
@@ -54,8 +54,8 @@ class FaultTest(unittest.TestCase):
 
     def check_stored_and_published(self, load, one_im=True):
         """
-        Every 200 is in the database under its seq, every conversation has no hole, all of it is in Kafka: in order if
-        one im made the records (those of several may pass each other, push puts them in order).
+        Every send answered 200 is in the database under its seq, no conversation has a hole, and every message is in Kafka:
+        in order if one im produced the records. Records of several ims may overtake each other; push restores the order.
         """
         reader = KafkaReader(self.servers)
         for conversation, acked in load.acked.items():
@@ -71,7 +71,7 @@ class FaultTest(unittest.TestCase):
         self.check_ids_rise_with_seq()
 
     def check_ids_rise_with_seq(self):
-        """Of one node in one conversation: so publishing in the order of ids is publishing in the order of seq."""
+        """Ids of one node in one conversation rise with seq, so a takeover that publishes by id publishes by seq."""
         self.assertEqual(self.servers.sql(
             "select no, seq from (select *, max(msg_id) over (partition by no, (msg_id >> 12) & 1023"
             " order by seq rows between unbounded preceding and 1 preceding) as before from message) m"

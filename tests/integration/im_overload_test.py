@@ -1,4 +1,4 @@
-"""im when more comes than can be stored, or delivered: it refuses early, and what it accepts is stored soon."""
+"""im under more sends than can be stored or delivered: it refuses early, and stores soon what it accepts."""
 import asyncio
 import pathlib
 import socket
@@ -13,7 +13,7 @@ from im_cluster import Im, Servers, await_that, run_im, token # noqa: E402
 
 SERVERS = None
 
-# A statement takes this long and stores this many, so that the capacity is small and the same on every machine.
+# One statement takes this long and stores this many messages. So the capacity is small, and the same on every machine.
 BATCH, STATEMENT_S = 4, 0.05
 CONNECTIONS = 400
 RETRY_AFTER = {"1", "2", "3"}
@@ -31,7 +31,7 @@ def tearDownModule():
 
 
 class Redis:
-    """As much of a Redis client as is needed here."""
+    """The part of a Redis client that is needed here."""
 
     def __init__(self, uri):
         at = urllib.parse.urlparse(uri)
@@ -46,7 +46,7 @@ class Redis:
         return line[1:].strip()
 
     def report(self, name, wait_ms):
-        """What a push process says (cluster/push_load.h)."""
+        """Writes the load report of a push process (cluster/push_load.h)."""
         script = ("local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
                   "return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. '|' .. string.format('%.0f', now))")
         self.call("EVAL", script, 1, "im:push:load", name, wait_ms)
@@ -71,7 +71,7 @@ class Connection:
 
 
 class Load:
-    """Sends at a rate, whatever becomes of them, each on a connection that is free."""
+    """An open loop: sends at a rate whatever the answers are, each on a free connection."""
 
     def __init__(self, im, name):
         self.im, self.name, self.number = im, name, 0
@@ -108,7 +108,7 @@ class Load:
         self.tasks.append(asyncio.ensure_future(self.send(self.free.pop(), self.number)))
 
     async def at_once(self, count, seconds):
-        """A closed loop: so many under way, always."""
+        """A closed loop: always the same number of sends under way."""
         self.forget()
         self.until = time.monotonic() + seconds
         while time.monotonic() < self.until:
@@ -177,7 +177,7 @@ class Overload(unittest.TestCase):
         self.assertEqual(set(load.statuses), {200})
         self.assertLessEqual(load.slowest(), 0.5)
 
-    def test_requests_over_their_limit_are_refused_at_once_and_all_that_waits_is_counted(self):
+    def test_requests_over_their_limit_are_refused_at_once_and_all_waiting_ones_are_counted(self):
         im = Im(SERVERS, name="im-few", limits__requests="2")
         self.addCleanup(im.kill)
         for uid in ("few-a", "few-b"):
@@ -201,7 +201,7 @@ class Overload(unittest.TestCase):
         await_that(lambda: im.metric("skein_im_http_requests_waiting") == 0, "nothing waits")
         self.assertEqual(im.metric("skein_im_redis_waiting"), 0)
 
-    def test_what_waits_for_push_counts_too_as_long_as_push_gets_on(self):
+    def test_messages_waiting_for_push_count_as_long_as_push_makes_progress(self):
         redis, client = Redis(SERVERS.redis), self.im.client("push-a")
         self.im.client("push-b").post("/v1/auth/refresh")
         numbers = iter(range(1, 1000000))
@@ -217,12 +217,12 @@ class Overload(unittest.TestCase):
         self.assertEqual({send() for _ in range(20)}, {200})
         await_that(lambda: send_while_push_is_behind() == 503, "sends are refused")
         await_that(lambda: send_while_push_is_behind() == 200, "some are let in")
-        # Nothing is reported any more: that push is dead, and Kafka is the buffer.
+        # No report any more: push counts as dead, and Kafka is the buffer.
         await_that(lambda: self.im.metric("skein_im_admission_refused_percent") == 0, "all are let in again", 5)
         self.assertEqual({send() for _ in range(50)}, {200})
         redis.close()
 
-    def test_nonsense_about_push_is_not_heeded(self):
+    def test_a_malformed_report_of_push_is_ignored(self):
         redis, client = Redis(SERVERS.redis), self.im.client("nonsense-a")
         self.im.client("nonsense-b").post("/v1/auth/refresh")
         for field, value in enumerate(("", "|", "x|y", "99999999999999999999|1", "5000", "-1|-1", "5000|99999999999999")):

@@ -136,12 +136,12 @@ static void another_payload_under_the_same_key_is_a_conflict(void **state)
 	check(SENT(TO_BOB, .body = "{\"a\":1}", .reply_to = 1, .mentions = "carol", .msg_id = 7), "idempotency_conflict");
 	check(SENT(TO_BOB, .type = "custom", .body = "{\"a\":1}", .reply_to = 1, .mentions = "bob", .msg_id = 8),
 	      "idempotency_conflict");
-	/* Of another sender, or elsewhere, it is another key. */
+	/* The same key of another sender, or in another conversation, is a different key. */
 	check(SENT(.conversation = "u:alice:bob", .sender = "bob", .user = "alice", .body = "{\"a\":2}", .msg_id = 9), "ok");
 	check(SENT(.conversation = "u:alice:carol", .user = "carol", .body = "{\"a\":2}", .msg_id = 10), "ok");
 }
 
-static void who_asks_again_with_its_own_id_is_told_whatever_has_changed_since(void **state)
+static void a_repeat_with_the_stored_id_gets_its_answer_whatever_has_changed_since(void **state)
 {
 	PGresult *result;
 	(void)state;
@@ -199,7 +199,7 @@ static void a_send_moves_the_mark_of_its_sender_and_of_nobody_else(void **state)
 	assert_string_equal(PQgetvalue(result, 0, 0), "alice 2 2, bob 3 3");
 	PQclear(result);
 	assert_int_equal(ask_number("select count(*) from message where counted <> seq"), 0);
-	/* A repeat moves nothing. */
+	/* A repeat does not move the mark. */
 	check(SENT(TO_BOB, .key = "1", .msg_id = 9), "ok");
 	assert_int_equal(ask_number("select first_read + second_read from conversation where id = 'u:alice:bob'"), 5);
 }
@@ -230,7 +230,7 @@ static void two_keys_with_the_same_hash_are_two_keys(void **state)
 	check(SENT(TO_BOB, .key = "second", .body = "{}", .msg_id = 3), "idempotency_conflict");
 }
 
-/* Young tables have no statistics, and a plan is kept for as long as the connection lives. */
+/* New tables have no statistics, and a connection keeps its plans for life. */
 static void a_direct_conversation_is_listed_for_both_once_it_is_made(void **state)
 {
 	const struct sent batch[] = {
@@ -246,7 +246,7 @@ static void a_direct_conversation_is_listed_for_both_once_it_is_made(void **stat
 	assert_int_equal(ask_number("select count(*) from direct_member d join conversation c on c.no = d.no where (d.uid, c.id) in"
 	                            " (('alice', 'u:alice:bob'), ('bob', 'u:alice:bob'), ('alice', 'u:alice:alice'))"),
 	                 3);
-	/* Nothing is written there for a conversation that exists. */
+	/* For a conversation that exists, nothing is written to the table. */
 	run_sql("truncate direct_member");
 	check(SENT(TO_BOB, .key = "again", .msg_id = 5), "ok");
 	assert_int_equal(ask_number("select count(*) from direct_member"), 0);
@@ -314,7 +314,7 @@ static bool is_in(const struct sent *sends, unsigned count, const struct sent *s
 	return false;
 }
 
-/* A random batch in random order: few conversations and keys, so that all meet. */
+/* A random batch in random order, with so few conversations and keys that batches collide. */
 static void fill(struct writer *writer, struct sent *sends, char (*texts)[3][64], long round)
 {
 	unsigned count = 0;
@@ -395,7 +395,7 @@ static void batches_that_meet_neither_lock_up_nor_leave_a_hole(void **state)
 	                 0);
 }
 
-static void who_meets_another_that_makes_the_conversation_asks_again(void **state)
+static void a_batch_that_waited_for_another_to_create_the_conversation_is_told_to_ask_again(void **state)
 {
 	PGconn *first = open_connection(), *second = open_connection();
 	const struct sent send = SENT(TO_BOB, .msg_id = 1), other = SENT(TO_BOB, .key = "other", .msg_id = 2);
@@ -430,7 +430,7 @@ int main(void)
 		cmocka_unit_test_setup(owner_and_admins_may_mention_everyone, reset),
 		cmocka_unit_test_setup(the_same_payload_gives_the_first_answer_again, reset),
 		cmocka_unit_test_setup(another_payload_under_the_same_key_is_a_conflict, reset),
-		cmocka_unit_test_setup(who_asks_again_with_its_own_id_is_told_whatever_has_changed_since, reset),
+		cmocka_unit_test_setup(a_repeat_with_the_stored_id_gets_its_answer_whatever_has_changed_since, reset),
 		cmocka_unit_test_setup(the_answer_carries_the_version_of_the_membership, reset),
 		cmocka_unit_test_setup(a_note_to_oneself_is_a_conversation, reset),
 		cmocka_unit_test_setup(a_direct_conversation_is_listed_for_both_once_it_is_made, reset),
@@ -440,7 +440,7 @@ int main(void)
 		cmocka_unit_test_setup(every_step_is_a_lookup_by_index, reset),
 		cmocka_unit_test_setup(without_the_lease_nothing_is_looked_at, reset),
 		cmocka_unit_test_setup(batches_that_meet_neither_lock_up_nor_leave_a_hole, reset),
-		cmocka_unit_test_setup(who_meets_another_that_makes_the_conversation_asks_again, reset),
+		cmocka_unit_test_setup(a_batch_that_waited_for_another_to_create_the_conversation_is_told_to_ask_again, reset),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);
 }

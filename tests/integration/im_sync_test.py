@@ -24,7 +24,7 @@ def setUpModule():
     code, output = run_im(SERVERS, "--migrate")
     assert code == 0, output
     IM = Im(SERVERS)
-    OTHER = Im(SERVERS, name="im-2")  # has stored nothing: what it shows it has read
+    OTHER = Im(SERVERS, name="im-2")  # this im has stored nothing: it must read what it shows
 
 
 def tearDownModule():
@@ -70,13 +70,13 @@ class SyncTest(unittest.TestCase):
         return answer
 
     def append(self, uid, *entries):
-        """What push does, to an inbox that exists."""
+        """Appends to an inbox that exists, as push does."""
         key = f"im:inbox:{{{uid}}}"
         redis("rpush", key, *entries)
         redis("hincrby", key + ":meta", "n", len(entries))
 
     def said(self, count, sender=None, to=None, **fields):
-        """So many messages, and their entries in both inboxes."""
+        """Stores this many messages, with their entries in both inboxes."""
         for client in (self.a, self.b):
             self.page(client)
         sent = [(sender or self.a).send(f"k{i}", to or f"user:{self.bob}", str(i), **fields) for i in range(1, count + 1)]
@@ -88,7 +88,7 @@ class SyncTest(unittest.TestCase):
         return [answer.json for answer in sent]
 
     def change(self, call, conversation, seq, rest):
-        """A change by alice in a third im, which has no part in what these two have in memory; and its entry in both inboxes."""
+        """A change by alice at a third im, which the caches of these two do not see; with its entry in both inboxes."""
         SERVERS.sql("insert into node_lease values (900, 1, 'changes', now() + interval '1 minute', 0) on conflict (node)"
                     " do update set expires_at = excluded.expires_at")
         status, entry = SERVERS.sql(f"select status, seq from fn.{call}(900, 1, (900 << 12) + (select count(*) from message),"
@@ -188,7 +188,7 @@ class Pages(SyncTest):
             self.assertIn(said, IM.log.read_text())
             self.assertEqual(len(self.page(client, limit=2)["messages"]), 2)
 
-    def test_what_has_no_position_any_more_is_reset(self):
+    def test_a_position_that_no_longer_exists_is_reset(self):
         self.said(3)
         epoch = self.page(self.b)["epoch"]
         redis("ltrim", f"im:inbox:{{{self.bob}}}", 2, -1)
@@ -266,14 +266,14 @@ class Conversations(SyncTest):
         listed, = self.page(self.a, epoch="x", offset=0)["conversations"]
         self.assertEqual(listed["read_seq"], 0)
 
-    def test_a_conversation_that_holds_nothing_is_none(self):
+    def test_an_empty_conversation_is_not_listed(self):
         SERVERS.sql(f"with made as (insert into conversation (id, kind) values ('u:{self.alice}:{self.bob}', 1) returning no)"
                     f" insert into direct_member select uid, no from made, unnest(array['{self.alice}', '{self.bob}']) uid")
         self.assertEqual(self.page(self.b, epoch="x", offset=0)["conversations"], [])
 
 
 class Cost(SyncTest):
-    def test_what_this_im_has_stored_or_read_is_not_read_again(self):
+    def test_messages_that_this_im_stored_or_read_are_not_read_again(self):
         self.said(20)
         mine, others = IM.metric(FROM_POSTGRES), OTHER.metric(FROM_POSTGRES)
         for _ in range(3):
@@ -283,7 +283,7 @@ class Cost(SyncTest):
         self.assertEqual(IM.metric(FROM_POSTGRES), mine)
         self.assertEqual(OTHER.metric(FROM_POSTGRES), others + 20)
 
-    def test_many_at_once_read_each_message_once(self):
+    def test_many_callers_at_once_read_each_message_once(self):
         self.said(20)
         conversation = f"u:{self.alice}:{self.bob}"
         uids = [f"{self.alice}-{i}" for i in range(40)]
@@ -292,7 +292,7 @@ class Cost(SyncTest):
             self.page(client)
             self.append(uid, *(f"{conversation} {seq}" for seq in range(1, 21)))
         before = OTHER.metric(FROM_POSTGRES)
-        # Nobody can read until all of them have asked.
+        # The lock keeps reads waiting until all callers have asked.
         lock = subprocess.Popen(["psql", "-Xq", SERVERS.pg], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         lock.stdin.write("begin; lock table message in access exclusive mode; \\echo locked\n")
         lock.stdin.flush()
@@ -357,7 +357,7 @@ class Grpc(SyncTest):
             self.assertEqual((page.epoch, page.head, page.next_offset, page.more, page.reset, len(page.entries)),
                              (epoch, 2, 2, False, True, 0))
 
-    def test_what_is_wrong_has_a_status_of_its_own(self):
+    def test_each_wrong_request_has_a_status_of_its_own(self):
         epoch = int(self.page(self.a)["epoch"], 16)
         good = {"uid": self.alice, "epoch": epoch, "offset": 0, "limit": 20}
         self.assertEqual(self.ask(**good).head, 0)
@@ -424,7 +424,7 @@ class Away(SyncTest):
 
 
 class Authorization(SyncTest):
-    def test_only_with_a_token_and_only_the_callers_own(self):
+    def test_a_caller_needs_a_token_and_reads_only_its_own_inbox(self):
         self.said(1)
         nobody = Client(IM.http)
         self.assertEqual(self.sync(nobody).status, 401)

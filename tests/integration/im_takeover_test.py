@@ -1,4 +1,4 @@
-"""An im dies, freezes or leaves in haste, and what it stored and did not publish is published by another one."""
+"""An im dies, freezes or leaves without Kafka. Another im publishes the messages that it stored and did not publish."""
 import pathlib
 import signal
 import sys
@@ -21,7 +21,7 @@ def setUpModule():
     SERVERS = FaultTest.servers = Servers()
     code, output = run_im(SERVERS, "--migrate")
     assert code == 0, output
-    # Others have been at it for long.
+    # Messages of other ims, so that the tables are not small.
     SERVERS.sql("insert into conversation (id, kind, last_seq, counted) select 'u:old' || i || ':old', 1, 100, 100"
                 " from generate_series(0, 999) i;"
                 "insert into message (no, seq, msg_id, time, counted, key_hash, type, sender, client_msg_id, body)"
@@ -46,7 +46,7 @@ def seqs(records):
 
 
 class TakeoverTest(FaultTest):
-    """Several im; messages of one that wait for a Kafka that stands still."""
+    """Several ims; the messages of one of them wait for a frozen Kafka."""
 
     def setUp(self):
         self.ims = []
@@ -83,7 +83,7 @@ class TakeoverTest(FaultTest):
         return self.readers[-1]
 
     def send_many(self, im, name, rounds=10, peers=10):
-        """A batch to every peer and a group, each round: the conversations, each with `rounds` messages more."""
+        """Sends a batch to every peer and to a group in each round. Each conversation gets `rounds` more messages."""
         client = im.client(name)
         for peer in range(peers):
             im.client(f"{name}-{peer}").post("/v1/auth/refresh")
@@ -142,7 +142,7 @@ class Takeover(TakeoverTest):
         published = client.send("1", f"group:{group['group_id']}", mentions=["same-b", "*"]).json
         await_that(lambda: self.lease_of("im-dying")[2] >= int(published["msg_id"]), "it is published")
         dying.kill()
-        # As if it had not been: the same record is made again, by the other.
+        # As if it had not been published: the other im makes the same record again.
         SERVERS.sql(f"update node_lease set watermark = {int(published['msg_id']) - 1} where owner = 'im-dying'")
         original, again = [record for _, record, _ in self.reader().of(group["conversation_id"], 2)]
         self.assertEqual(original, again)
@@ -160,7 +160,7 @@ class Takeover(TakeoverTest):
         await_that(lambda: self.lease_of("im-dying")[2] >= int(first["msg_id"]), "it is published")
         node, epoch, *_ = map(int, self.lease_of("im-dying"))
         dying.kill()
-        # What it could have stored before it died, under its lease and with ids of its own.
+        # Entries that it could have stored before it died: under its lease, with ids of its own.
         who, when = f"{node}, {epoch}", "fn.now_ms()"
         calls = [f"group_members_add({who}, %d, {when}, '{group['group_id']}', 'changes-a', '{{changes-c}}', 100)",
                  f"group_member_role({who}, %d, {when}, '{group['group_id']}', 'changes-a', 'changes-c', 1::smallint)",
@@ -186,7 +186,7 @@ class Takeover(TakeoverTest):
         self.assertEqual([record.HasField("membership") for record in records], [True, False, False, False, True])
         self.assertEqual(other.metric("skein_im_republished_total"), len(calls))
 
-    def test_a_caretaker_who_is_killed_is_replaced_by_the_next(self):
+    def test_a_caretaker_that_is_killed_is_replaced_by_the_next(self):
         dying, caretaker = self.start("im-dying"), self.start("im-caretaker")
         self.pause_kafka()
         sent = self.send_many(dying, "twice")
@@ -201,7 +201,7 @@ class Takeover(TakeoverTest):
         self.assert_published_in_order(sent, self.reader())
         await_that(lambda: self.owners() == ["im-last"], "both numbers are given back")
 
-    def test_who_stood_still_for_too_long_answers_503_leases_anew_and_nothing_is_lost_or_stored_twice(self):
+    def test_an_im_frozen_past_its_lease_answers_503_leases_anew_and_nothing_is_lost_or_stored_twice(self):
         frozen, other = self.start("im-frozen"), self.start("im-other")
         self.pause_kafka()
         sent = self.send_many(frozen, "frozen")
@@ -240,10 +240,10 @@ class Takeover(TakeoverTest):
         self.assert_published_in_order(sent, self.reader())
         await_that(lambda: self.owners() == ["im-other"], "the number is given back")
 
-    def test_when_no_number_is_left_one_without_a_number_looks_after_that_of_a_dead_im_and_gets_it(self):
+    def test_when_no_number_is_left_an_im_without_one_takes_care_of_a_dead_im_s_number_and_gets_it(self):
         SERVERS.sql("insert into node_lease select n, 1, 'dead or alive', now() + case when n = 1000 then interval '-1 s' else"
                     " interval '2 minutes' end, fn.id_at(fn.now_ms()) from generate_series(0, 1023) n")
-        # The dead one had a clock that was a day ahead.
+        # The clock of the dead im was a day ahead.
         ahead = SERVERS.sql("with made as (insert into conversation (id, kind, last_seq, counted)"
                             " values ('u:ahead-a:ahead-b', 1, 1, 1) returning no)"
                             " insert into message (no, seq, msg_id, time, counted, key_hash, type, sender, client_msg_id, body)"

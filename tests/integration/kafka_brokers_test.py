@@ -1,4 +1,4 @@
-"""Three brokers, of which one after the other stands still or dies: im and push go on with the other two."""
+"""Three brokers. One after the other freezes or dies; im and push go on with the other two."""
 import ctypes
 import pathlib
 import signal
@@ -16,7 +16,7 @@ BROKERS = 3
 STANDS_STILL_S = 6 # the other two notice after 2 s
 CATCHES_UP_S = 60 # clients give a broker up after 10 s, and push has to find its group's new coordinator
 PACE_S = 0.02
-OLDEST_REPEAT_MS = 30000 # what was not committed when a broker stood still; a topic that is read anew is older
+OLDEST_REPEAT_MS = 30000 # repeats of uncommitted records are younger; a topic read from its beginning has older ones
 
 SERVERS = IM = KAFKA = None
 PUSHES = []
@@ -39,7 +39,7 @@ class Metadata(ctypes.Structure):
 
 
 class Brokers:
-    """Each is a controller as well, with the settings of the local cluster's, but three copies of everything."""
+    """Each broker is a controller as well. Settings are those of the local cluster, with three copies of everything."""
 
     def __init__(self, servers):
         self.folder = servers.folder / "brokers"
@@ -98,7 +98,7 @@ class Brokers:
         self.processes[i].send_signal(number)
 
     def are_in_sync(self):
-        """Whether each broker has all of each partition that it shall have."""
+        """Whether every replica of every partition is in sync."""
         metadata = ctypes.POINTER(Metadata)()
         if self.lib.rd_kafka_metadata(self.client, 1, None, ctypes.byref(metadata), 5000) != 0:
             return False
@@ -147,7 +147,7 @@ def tearDownModule():
 
 
 class Sender:
-    """Sends from one to the other, at a pace, until it is stopped; a refusal is tried again under the same key."""
+    """Sends from one user to the other at a pace, until it is stopped. A refused send is tried again under the same key."""
 
     def __init__(self, name):
         self.uids = [f"{name}-a", f"{name}-b"]
@@ -171,7 +171,7 @@ class Sender:
 
 
 class Inbox:
-    """What has come to a user so far, as a device that asks again and again sees it."""
+    """The messages that a user has got so far, read by a device that polls sync."""
 
     def __init__(self, uid):
         self.client, self.position, self.entries = IM.client(uid), {}, []
@@ -191,7 +191,7 @@ class Inbox:
 
 
 class KafkaBrokers(unittest.TestCase):
-    def test_one_that_stands_still_or_dies_costs_a_pause_and_no_message_and_brings_nothing_old_again(self):
+    def test_a_frozen_or_dead_broker_costs_a_pause_and_no_message_and_repeats_no_old_record(self):
         sender = Sender("brokers")
         self.addCleanup(sender.stop)
         await_that(lambda: sender.sent > 0, "messages are stored")

@@ -56,7 +56,7 @@ class Connection:
         await self.ws._writer.close(code)  # ws.close() leaves the code to whoever reads
 
     def cut(self):
-        """Without a word."""
+        """Ends the connection without a close frame."""
         self.ws._req.transport.abort()
 
 
@@ -108,7 +108,7 @@ class Skein:
     # ---- what is stored ----
 
     def store(self, conversation=BOB, count=1):
-        """Messages that nobody is sent."""
+        """Stores messages and sends them to nobody."""
         stored = []
         for _ in range(count):
             messages = self.conversations.setdefault(conversation, [])
@@ -312,7 +312,7 @@ class Application:
         return got
 
     async def nothing_more(self):
-        """Proves that no message is on its way: what is asked after it is answered first."""
+        """Proves that no message is on its way: a later request is answered first."""
         self.do("state")
         while True:
             event = await asyncio.wait_for(self.events.get(), PATIENCE_S)
@@ -358,3 +358,7 @@ def alone(function):
 def named_after(function, test):
     test.__name__, test.__module__, test.__doc__ = function.__name__, function.__module__, function.__doc__
     return test
+
+
+def seqs(conversation, first, last):
+    return [(conversation, seq) for seq in range(first, last + 1)]

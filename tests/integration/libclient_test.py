@@ -1,15 +1,11 @@
-"""libclient against a Skein that the test plays: connections that break, gaps, resets, busy servers, restarts."""
+"""What libclient hands over and sends, against a Skein that the test plays: gaps, resets, busy servers, restarts."""
 import asyncio
 import json
 import time
 
 from aiohttp import web
 
-from libclient_fixture import BOB, GROUP, HOT, PATIENCE_S, Application, Skein, alone, certificate, problem, scenario
-
-
-def seqs(conversation, first, last):
-    return [(conversation, seq) for seq in range(first, last + 1)]
+from libclient_fixture import BOB, GROUP, HOT, Application, Skein, alone, problem, scenario, seqs
 
 
 # ---- messages ----
@@ -33,7 +29,7 @@ async def test_a_lost_connection_is_made_again_from_where_it_was(skein, app):
     skein.current.cut()
     await app.status("waiting")
     connection = await skein.connection()
-    skein.store(BOB, 2)  # after the handshake: the next connection brings them
+    skein.store(BOB, 2)  # stored without being sent: the next connection brings them
     assert (connection.query["epoch"], connection.query["offset"]) == ("e1", "3")
     await connection.close(1001)
     await skein.connection()
@@ -58,7 +54,7 @@ async def test_forty_connections_that_break_at_any_moment_lose_nothing_and_doubl
 
 
 @scenario()
-async def test_what_is_more_than_a_handshake_brings_is_read_by_sync_before_live_ones(skein, app):
+async def test_messages_beyond_those_of_a_handshake_are_read_by_sync_before_live_ones(skein, app):
     skein.sync_gate.clear()
     skein.store(BOB, 55)
     skein.current.cut()
@@ -73,7 +69,7 @@ async def test_what_is_more_than_a_handshake_brings_is_read_by_sync_before_live_
 
 
 @scenario(max_held=5)
-async def test_more_live_ones_than_may_be_held_are_read_again(skein, app):
+async def test_live_messages_beyond_the_hold_limit_are_read_again(skein, app):
     skein.sync_gate.clear()
     skein.store(BOB, 30)
     skein.current.cut()
@@ -107,17 +103,17 @@ async def test_a_hole_in_the_offsets_is_read_without_being_told(skein, app):
 async def test_a_hole_in_a_conversation_is_pulled_from_history(skein, app):
     await skein.say(BOB)
     skein.store(BOB, 15)
-    del skein.inbox[1:]  # never came into the inbox
+    del skein.inbox[1:]  # was never appended to the inbox
     await skein.say(BOB)
     assert await app.messages(17) == seqs(BOB, 1, 17)
 
 
 @scenario()
-async def test_a_lost_inbox_is_made_good_from_history(skein, app):
+async def test_messages_of_a_lost_inbox_are_read_from_history(skein, app):
     await skein.say(BOB, 2)
     await app.messages(2)
     skein.store(BOB, 13)
-    skein.store(GROUP, 12)  # a conversation that the client never heard of
+    skein.store(GROUP, 12)  # a conversation that is new to the client
     skein.lose_inbox()
     await skein.current.send(type="resync", epoch=skein.epoch)
     assert sorted(await app.messages(25)) == sorted(seqs(BOB, 3, 15) + seqs(GROUP, 1, 12))
@@ -129,7 +125,7 @@ async def test_a_lost_inbox_is_made_good_from_history(skein, app):
 
 
 @scenario()
-async def test_an_inbox_that_is_lost_while_away_or_twice_is_made_good_too(skein, app):
+async def test_messages_of_an_inbox_lost_while_away_or_twice_are_read_from_history_too(skein, app):
     await skein.say(BOB, 2)
     await app.messages(2)
     skein.current.cut()
@@ -148,7 +144,7 @@ async def test_an_inbox_that_is_lost_while_away_or_twice_is_made_good_too(skein,
 async def test_a_position_that_the_server_does_not_know_becomes_a_reset(skein, app):
     await skein.say(BOB, 3)
     await app.messages(3)
-    skein.inbox.clear()  # the same epoch, and less in it
+    skein.inbox.clear()  # the same epoch with fewer entries
     skein.store(BOB)
     skein.current.cut()
     await skein.connection()
@@ -194,7 +190,7 @@ async def test_sync_that_fails_is_asked_again(skein, app):
 # ---- the program's own life ----
 
 @alone
-async def test_killed_and_started_again_it_goes_on_from_what_was_stored():
+async def test_after_a_kill_it_goes_on_from_its_stored_state():
     async with Skein() as skein:
         state, handed = "", []
         for round_ in range(5):
@@ -211,7 +207,7 @@ async def test_killed_and_started_again_it_goes_on_from_what_was_stored():
 
 
 @alone
-async def test_what_was_not_taken_comes_again():
+async def test_messages_that_were_not_taken_come_again():
     async with Skein() as skein:
         options = {"takes_explicitly": True, "starts_from_oldest": True}
         async with Application(skein, **options, max_untaken=3) as app:
@@ -266,205 +262,6 @@ async def test_a_state_or_an_option_that_is_not_valid_makes_no_client():
             assert await process.wait() == 3
 
 
-# ---- connecting ----
-
-@scenario(ping_after_ms=200, pong_within_ms=200)
-async def test_a_server_that_goes_silent_is_left_within_a_bounded_time(skein, app):
-    started = time.monotonic()
-    skein.current.answers_pings = False
-    await skein.current.frame("ping")
-    await app.status("waiting")
-    assert time.monotonic() - started < PATIENCE_S / 2
-    connection = await skein.connection()
-    for _ in range(3):
-        await connection.frame("ping")  # it is answered: the connection stays
-    await app.nothing_more()
-    assert skein.waiting.empty()
-
-
-@alone
-async def test_a_gateway_that_says_nothing_is_left_for_the_next():
-    async with Skein() as mute, Skein() as skein:
-        mute.greets = False
-        skein.gateways = ["ws://127.0.0.1:1/ws", mute.ws, skein.ws]
-        async with Application(skein, open_within_ms=300) as app:
-            await mute.connection()
-            await skein.connection()
-            await app.status("up")
-
-
-@alone
-async def test_an_im_that_is_down_is_passed_over_and_one_that_is_busy_is_asked_later():
-    async with Skein() as skein:
-        skein.endpoints_answers = [problem(503, "unavailable", **{"Retry-After": "1"})]
-        async with Application(skein, bases=["http://127.0.0.1:1", skein.http]) as app:
-            started = time.monotonic()
-            await app.status("waiting")
-            await skein.connection()
-            assert time.monotonic() - started >= 0.9
-
-
-@scenario()
-async def test_told_to_move_it_goes_where_it_was_told(skein, app):
-    async with Skein() as other:
-        other.inbox = skein.inbox
-        await skein.current.send(type="reconnect", after_ms=50, url=other.ws)
-        await other.connection()
-        await other.current.send(type="reconnect", after_ms=0)
-        await skein.connection()
-
-
-@scenario()
-async def test_told_to_move_it_hears_from_the_old_gateway_until_the_new_one_says_hello(skein, app):
-    old = skein.current
-    async with Skein() as other:
-        other.inbox, other.conversations, other.greets = skein.inbox, skein.conversations, False
-        await old.send(type="reconnect", after_ms=0, url=other.ws)
-        new = await other.connection()
-        await skein.say(count=3)
-        assert await app.messages(3) == [(BOB, 1), (BOB, 2), (BOB, 3)]
-        await old.acked(3)
-        await old.close(4001)  # the new one has taken its place
-        await other.greet(new)  # with the three once more
-        await other.say()
-        assert await app.messages(1) == [(BOB, 4)]
-        await new.acked(4)
-
-
-@scenario()
-async def test_what_the_old_gateway_gave_meanwhile_is_acked_at_the_new_one(skein, app):
-    old = skein.current
-    async with Skein() as other:
-        other.inbox, other.conversations, other.greets = skein.inbox, skein.conversations, False
-        await old.send(type="reconnect", after_ms=0, url=other.ws)
-        new = await other.connection()
-        await skein.say(count=3)
-        await app.messages(3)
-        await old.acked(3)
-        await other.greet(new)
-        await new.acked(3)
-
-
-@scenario()
-async def test_with_nowhere_to_go_it_stays_until_it_is_closed(skein, app):
-    old = skein.current
-    skein.gateways = ["ws://127.0.0.1:1/ws"]
-    await old.send(type="reconnect", after_ms=0, url="ws://127.0.0.1:1/ws")
-    while sum(request.path.endswith("/endpoints") for request in skein.requests) < 4:
-        await asyncio.sleep(0.01)
-    await skein.say()
-    assert await app.messages(1) == [(BOB, 1)]
-    skein.gateways = None
-    await old.close(1001)
-    await skein.connection()
-
-
-@scenario()
-async def test_a_newer_login_of_the_device_ends_it(skein, app):
-    await skein.current.close(4001)
-    assert (await app.status("ended"))["reason"] == 1
-    app.send()
-    assert not (await app.next("accepted"))["is"]
-
-
-@scenario(returns_when_replaced=True)
-async def test_a_newer_login_of_the_device_does_not_end_it_if_it_wants_to_return(skein, app):
-    await skein.current.close(4001)
-    await skein.connection()
-
-
-@scenario()
-async def test_a_token_that_expired_is_asked_for_and_the_new_one_used(skein, app):
-    skein.tokens = {"newer"}
-    await skein.current.close(4002)
-    await app.next("token_needed")
-    app.do("token", token="newer")
-    assert (await skein.connection()).token == "newer"
-    await app.status("up")
-
-
-@scenario()
-async def test_a_token_that_is_refused_over_http_is_asked_for_and_no_send_is_lost(skein, app):
-    skein.tokens = {"newer"}
-    for i in range(3):
-        app.send(f"k-{i}")
-    await app.next("token_needed")
-    app.do("token", token="newer")
-    assert [(await app.next("sent"))["client_msg_id"] for _ in range(3)] == ["k-0", "k-1", "k-2"]
-
-
-@alone
-async def test_without_a_way_to_another_token_a_refused_one_ends_it():
-    async with Skein() as skein, Application(skein, token="bad", never_asks_for_a_token=True) as app:
-        assert (await app.status("ended"))["reason"] == 3
-
-
-@alone
-async def test_what_a_server_calls_wrong_is_not_tried_again():
-    async with Skein() as skein:
-        skein.endpoints_answers = [problem(400, "invalid_argument")]
-        async with Application(skein) as app:
-            assert (await app.status("ended"))["reason"] == 2
-
-
-@scenario()
-async def test_nonsense_on_the_connection_is_left_and_nothing_breaks(skein, app):
-    message = {"conversation_id": BOB, "seq": 1, "msg_id": "1", "from": "bob", "type": "text", "body": {}, "time": 1}
-    for nonsense in ("{", "[]", "7", "{}", '{"type":7}', '{"type":"message"}', '{"type":"hello"}', '{"type":"resync"}',
-                     json.dumps({"type": "message", "offset": 1, "message": message}),
-                     json.dumps({"type": "message", "offset": "x", "message": message}),
-                     json.dumps({"type": "message", "offset": "1", "message": {**message, "seq": 0}})):
-        await skein.current.ws.send_str(nonsense)
-        await skein.connection()
-    await skein.current.ws.send_bytes(b"binary")
-    await skein.connection()
-    await skein.current.ws.send_str("[" * 100000)
-    await skein.connection()
-    await skein.current.send(type="something new", x=1)  # not nonsense
-    assert (await app.next("frame"))["frame"]["type"] in ("hello", "something new")
-    await skein.say(BOB)
-    assert await app.messages(1) == [(BOB, 1)]
-
-
-@alone
-async def test_over_tls_it_trusts_whom_it_was_told_to_trust_only(tmp_path):
-    context, trusted = certificate(tmp_path)
-    async with Skein(context) as skein:
-        async with Application(skein, ca_file=trusted) as app:
-            await skein.connection()
-            await app.status("up")
-            await skein.say(BOB, 100)
-            assert await app.messages(100) == seqs(BOB, 1, 100)
-            app.send("k-1")
-            await app.next("sent")
-            await skein.current.send(type="reconnect", after_ms=0, url=skein.ws.replace("wss", "ws"))
-            await skein.connection()  # not where the token would travel in the open
-        async with Application(skein) as app:
-            await app.status("waiting")
-            assert skein.waiting.empty()
-
-
-@alone
-async def test_two_hundred_clients_live_on_one_loop():
-    count = 200
-    async with Skein() as skein:
-        async with Application(skein, clients=count) as app:
-            connections = [await skein.connection() for _ in range(count)]
-            assert len({c.query["device"] for c in connections}) == count
-            message, = skein.store(BOB)
-            for connection in connections:
-                await connection.send(type="message", offset="1", message=message)
-            got = {(await app.next("message"))["client"] for _ in range(count)}
-            assert got == set(range(count))
-            for i in range(count):
-                app.send(f"k-{i}", client=i)
-            assert len({(await app.next("sent"))["client_msg_id"] for _ in range(count)}) == count
-            for connection in connections:
-                connection.cut()
-            for _ in range(count):
-                await skein.connection()
-
-
 # ---- sends ----
 
 @scenario()
@@ -484,7 +281,7 @@ async def test_sends_to_one_user_are_stored_in_their_order_over_busy_and_broken_
     assert [s["seq"] for s in sent] == [1, 2, 3, 4, 5]
     assert [s["duplicate"] for s in sent] == [False, True, False, False, False]
     keys = [s["client_msg_id"] for s in skein.sends]
-    assert keys == sorted(keys)  # one at a time, each until there was an answer
+    assert keys == sorted(keys)  # one at a time, each repeated until it has an answer
 
 
 @scenario()

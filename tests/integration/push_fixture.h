@@ -29,7 +29,7 @@ struct push {
 	struct member_cache *members;
 	struct conversations *conversations; /* remember four */
 	char conversation[80], alice[32], bob[32], group[32]; /* each test's own; the first is alice's and bob's */
-	int64_t finished[FINISHED_MAX]; /* offsets, as they were done with */
+	int64_t finished[FINISHED_MAX]; /* offsets, in the order in which push finished them */
 	unsigned finished_count;
 	PGconn *locker; /* holds a lock on the groups */
 	unsigned unknown_count; /* seqs that PostgreSQL does not have */
@@ -44,22 +44,22 @@ int remove_servers(void **state);
 int open_push(void **state);
 int close_push(void **state);
 
-/* ---- saying what comes ---- */
+/* ---- what push is given ---- */
 
 #define NOW_MS clock_wall_ms()
 #define LONG_AGO_MS (NOW_MS - 600000)
 
-/* A record of partition 3: a message of alice's. */
+/* A record of partition 3: a message from alice. */
 void take(struct push *push, const char *conversation, uint64_t seq, int64_t offset);
 
 /* The same with the version of the group's membership; who joined and who left (or NULL) by this entry. */
 void take_of_version(struct push *push, const char *conversation, uint64_t seq, int64_t offset, uint64_t member_version,
                      const char *joined, const char *left);
 
-/* Waits until everything that came is done with. */
+/* Waits until push has finished everything that it was given. */
 void settle(struct push *push);
 
-/* Rows of messages in PostgreSQL, the first ones of now. */
+/* Rows of messages in PostgreSQL; the first function stamps them with the present time. */
 void store_rows(struct push *push, unsigned from, unsigned to);
 void store_rows_of(struct push *push, const char *conversation, unsigned from, unsigned to, uint64_t time);
 
@@ -67,11 +67,11 @@ void store_rows_of(struct push *push, const char *conversation, unsigned from, u
 void store_group(struct push *push);
 void query(const char *sql);
 
-/* From lock to unlock nobody can find out the members of a group. */
+/* Between lock and unlock, no query for the members of a group gets an answer. */
 void lock_groups(struct push *push);
 void unlock_groups(struct push *push);
 
-/* A command of Redis, waited for; what it returns is not looked at. */
+/* Runs a Redis command and waits for it; its reply is ignored. */
 void command(struct push *push, const struct str *args, unsigned count);
 
 /* Redis remembers that the conversation was dispatched up to here. */
@@ -83,7 +83,7 @@ void set_dispatched(struct push *push, const char *seq);
 void assert_inbox(struct push *push, const char *uid, const char *seqs);
 void assert_inbox_range(struct push *push, const char *uid, unsigned from, unsigned to);
 
-/* Up to where Redis remembers the conversation as dispatched; 0: it does not know it. */
+/* The seq up to which Redis remembers the conversation as dispatched; 0: Redis does not know the conversation. */
 void assert_dispatched(struct push *push, const char *conversation, uint64_t seq);
 
 #endif

@@ -1,4 +1,4 @@
-/* Gateways that do not do their work, as push meets them: a gateway played by the test, in a real Redis's list. */
+/* Gateways that hang, die or answer nonsense, as push sees them: played by the test, listed in a real Redis. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -55,7 +55,7 @@ struct scene {
 	uint64_t unanswered[DELIVERIES];
 	unsigned unanswered_count;
 	unsigned streams, messages;
-	uint64_t told[CONNS]; /* the highest number that came without a message */
+	uint64_t told[CONNS]; /* the highest offset that came without its message */
 };
 
 /* ---- the gateway ---- */
@@ -217,7 +217,7 @@ static void on_done(struct delivery *delivery)
 	part->scene->done++;
 }
 
-/* A message for a connection, whose number in the inbox is `offset`; whether it was only noted. */
+/* Sends a message for a connection at this offset of its inbox. Returns whether push only noted the offset. */
 static bool deliver(struct scene *scene, uint64_t conn, uint64_t offset)
 {
 	Skein__V1__Delivery content;
@@ -262,7 +262,7 @@ static bool is_quiet(void *arg)
 	return gateways_in_flight(scene->gateways) == 0;
 }
 
-/* Given up with the numbers 5 and 6 for connection 1 and 7 for 2, and then 9 for 3. */
+/* push gives the gateway up with offsets 5 and 6 owed to connection 1 and 7 to connection 2; then 9 to connection 3. */
 static void be_given_up(struct scene *scene)
 {
 	uint64_t start = clock_mono_ms();
@@ -290,7 +290,7 @@ static void come_back(struct scene *scene)
 
 /* ---- the tests ---- */
 
-static void a_gateway_that_never_answers_is_given_up_and_told_the_numbers_when_it_answers_again(void **state)
+static void a_gateway_that_never_answers_is_given_up_and_gets_the_offsets_when_it_answers_again(void **state)
 {
 	struct scene *scene = *state;
 
@@ -341,7 +341,7 @@ static bool has_all_in_flight(void *arg)
 	return scene->unanswered_count == GATEWAY_MAX_IN_FLIGHT;
 }
 
-static void a_gateway_that_stands_still_gets_the_numbers_of_what_is_over_its_limit_once_it_goes_on(void **state)
+static void a_frozen_gateway_gets_the_offsets_of_messages_over_its_limit_when_it_resumes(void **state)
 {
 	struct scene *scene = *state;
 	struct counter *noted = metrics_counter("skein_push_deliveries_noted_total", "", NULL);
@@ -383,7 +383,7 @@ static bool is_known_alive(void *arg)
 	return !gateway_is_dead(arg);
 }
 
-static void a_gateway_that_is_listed_again_under_its_epoch_is_dead_no_more(void **state)
+static void a_gateway_that_is_listed_again_under_its_epoch_counts_as_alive(void **state)
 {
 	struct scene *scene = *state;
 	struct gateway *gateway = gateways_get(scene->gateways, str_from(scene->node.name), scene->node.epoch);
@@ -419,14 +419,14 @@ static int remove_redis(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		GATEWAY_TEST(a_gateway_that_never_answers_is_given_up_and_told_the_numbers_when_it_answers_again),
+		GATEWAY_TEST(a_gateway_that_never_answers_is_given_up_and_gets_the_offsets_when_it_answers_again),
 		GATEWAY_TEST(a_gateway_that_closes_its_stream_again_and_again_is_asked_a_few_times_a_second_and_given_up),
 		GATEWAY_TEST(answers_that_fit_no_delivery_are_counted_and_end_none),
 		cmocka_unit_test_setup_teardown(
-			a_gateway_that_stands_still_gets_the_numbers_of_what_is_over_its_limit_once_it_goes_on, open_patient_scene,
+			a_frozen_gateway_gets_the_offsets_of_messages_over_its_limit_when_it_resumes, open_patient_scene,
 			close_scene),
 		GATEWAY_TEST(a_gateway_that_dies_after_it_was_given_up_leaves_nothing_under_way),
-		GATEWAY_TEST(a_gateway_that_is_listed_again_under_its_epoch_is_dead_no_more),
+		GATEWAY_TEST(a_gateway_that_is_listed_again_under_its_epoch_counts_as_alive),
 	};
 	return cmocka_run_group_tests(tests, make_redis, remove_redis);
 }

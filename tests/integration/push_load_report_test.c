@@ -1,4 +1,4 @@
-/* What push tells im about its load, in a real Redis; the intake and the conversations that are asked are the test's own. */
+/* What push reports to im about its load, in a real Redis. The test plays the intake and the conversations. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -22,7 +22,7 @@
 #define ENDED 100
 #define TOOK_US 10000
 
-/* 100 in flight are believed to wait 3 * 10 + 50 ms, 1,000 in Kafka 1,000 ms (delivery_wait.c). */
+/* The estimate (delivery_wait.c): 100 in flight wait 3 * 10 + 50 ms, 1,000 in Kafka wait 1,000 ms. */
 #define IN_FLIGHT 100
 #define UNTAKEN 1000
 #define WAIT_MS 1080
@@ -85,7 +85,7 @@ static void get_on_for_an_interval(struct redis_fixture *f)
 	turn_until(&f->worker, is_interval_over, load_report_wait(report));
 }
 
-/* Several times, since the machine may stand still for as long as a report lives, and a new script comes late. */
+/* Several times: the machine may freeze for longer than a report lives, and a new script runs late. */
 static void get_on_until_redis_has(struct redis_fixture *f, unsigned wait_ms)
 {
 	uint64_t start_ms = clock_mono_ms();
@@ -112,7 +112,7 @@ static void assert_metric(const char *line)
 	buf_release(&text);
 }
 
-static void a_push_that_is_behind_says_how_far_in_redis_and_in_its_metrics_as_long_as_it_is(void **state)
+static void a_push_that_is_behind_keeps_reporting_how_far_in_redis_and_in_its_metrics(void **state)
 {
 	struct redis_fixture *f = *state;
 
@@ -153,13 +153,13 @@ static void a_push_that_was_never_behind_writes_nothing(void **state)
 	assert_int_equal(redis_fixture_number(f, "EXISTS", LOAD_KEY), 0);
 }
 
-static void the_report_of_a_push_that_gets_nothing_done_ends_by_itself(void **state)
+static void the_report_of_a_push_that_makes_no_progress_expires(void **state)
 {
 	struct redis_fixture *f = *state;
 	uint64_t start_ms = clock_mono_ms();
 
 	fall_behind(f);
-	while (redis_fixture_push_load(f)) /* all of it still waits, but nothing ends */
+	while (redis_fixture_push_load(f)) /* all messages still wait, but none ends */
 		assert_true(clock_mono_ms() < start_ms + STORE_PATIENCE_MS);
 }
 
@@ -182,10 +182,10 @@ static int remove_server(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LOAD_TEST(a_push_that_is_behind_says_how_far_in_redis_and_in_its_metrics_as_long_as_it_is),
+		LOAD_TEST(a_push_that_is_behind_keeps_reporting_how_far_in_redis_and_in_its_metrics),
 		LOAD_TEST(a_push_that_has_caught_up_says_so_once_and_then_nothing_until_it_is_behind_again),
 		LOAD_TEST(a_push_that_was_never_behind_writes_nothing),
-		LOAD_TEST(the_report_of_a_push_that_gets_nothing_done_ends_by_itself),
+		LOAD_TEST(the_report_of_a_push_that_makes_no_progress_expires),
 	};
 	return cmocka_run_group_tests(tests, start_server, remove_server);
 }

@@ -1,4 +1,4 @@
-/* What push remembers of a conversation, in Redis and of its own: another process, a Redis that is new, forgot, or breaks off. */
+/* What push remembers of a conversation, in Redis and in memory: other processes, and a Redis that is new, empty or away. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include "push_fixture.h"
 #include "store_fixture.h"
 
-static void what_another_process_dispatched_is_dispatched_again_and_then_goes_on(void **state)
+static void the_last_message_of_another_process_is_dispatched_again_and_then_the_next(void **state)
 {
 	struct push *push = *state;
 
@@ -33,7 +33,7 @@ static void remember_since(struct push *push, uint64_t time)
 	buf_release(&since);
 }
 
-static void what_was_stored_before_redis_began_to_remember_is_not_sent_again(void **state)
+static void messages_stored_before_redis_began_to_remember_are_not_sent_again(void **state)
 {
 	struct push *push = *state;
 
@@ -46,7 +46,7 @@ static void what_was_stored_before_redis_began_to_remember_is_not_sent_again(voi
 	assert_inbox(push, push->bob, " 39 40 41 42");
 }
 
-static void of_what_was_stored_since_redis_remembers_all_is_sent_however_much_or_late(void **state)
+static void everything_stored_since_redis_remembers_is_sent_however_much_or_late(void **state)
 {
 	struct push *push = *state;
 
@@ -57,7 +57,7 @@ static void of_what_was_stored_since_redis_remembers_all_is_sent_however_much_or
 	assert_inbox_range(push, push->bob, 1, 300);
 }
 
-static void another_redis_remembers_nothing_of_what_the_mark_says(void **state)
+static void the_mark_says_nothing_about_another_redis(void **state)
 {
 	struct push *push = *state;
 	const struct str args[] = { STR("SET"), STR("im:seq:since"), STR("another|1000") };
@@ -86,7 +86,7 @@ static bool has_mark(void *arg)
 	return is_there;
 }
 
-static void since_when_redis_remembers_is_looked_after(void **state)
+static void a_mark_that_redis_lost_is_written_again(void **state)
 {
 	struct push *push = *state;
 	const struct str flush[] = { STR("FLUSHALL") };
@@ -95,7 +95,7 @@ static void since_when_redis_remembers_is_looked_after(void **state)
 	turn_until(&push->worker, has_mark, push);
 }
 
-static void what_this_process_has_dispatched_is_not_in_doubt_when_redis_forgets_it(void **state)
+static void a_push_still_knows_what_it_dispatched_when_redis_forgets_it(void **state)
 {
 	struct push *push = *state;
 	const struct str flush[] = { STR("FLUSHALL") };
@@ -157,7 +157,7 @@ static void a_redis_that_dies_and_returns_gets_everything_in_order(void **state)
 	real_server_start(&redis_server);
 	settle(push);
 	assert_int_equal(push->finished_count, 50);
-	/* a new Redis: what was in the old one is gone, what was not in it comes in order */
+	/* a new Redis: the old inbox is gone, and messages that were not in it come in order */
 	assert_inbox_range(push, push->bob, 2, 50);
 }
 
@@ -191,7 +191,7 @@ static void kill_other_connections(redisContext *admin)
 	freeReplyObject(reply);
 }
 
-/* Each of 1 ... last is there, and none for the first time after a later one. */
+/* Each of 1 ... last is there, and no first copy comes after a later message. */
 static void assert_first_copies_in_order(redisContext *admin, const char *member, int number, uint64_t last)
 {
 	redisReply *entries = redisCommand(admin, "LRANGE im:inbox:{%s-%d} 0 -1", member, number);
@@ -210,7 +210,7 @@ static void assert_first_copies_in_order(redisContext *admin, const char *member
 	freeReplyObject(entries);
 }
 
-/* What was sent ends without an answer, what waits goes out on the next connection. */
+/* Commands that were sent end without an answer. Those that wait go out on the next connection. */
 static void a_connection_to_redis_that_breaks_lets_no_message_pass_an_earlier_one(void **state)
 {
 	struct push *push = *state;
@@ -236,12 +236,12 @@ static void a_connection_to_redis_that_breaks_lets_no_message_pass_an_earlier_on
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PUSH_TEST(what_another_process_dispatched_is_dispatched_again_and_then_goes_on),
-		PUSH_TEST(what_was_stored_before_redis_began_to_remember_is_not_sent_again),
-		PUSH_TEST(of_what_was_stored_since_redis_remembers_all_is_sent_however_much_or_late),
-		PUSH_TEST(another_redis_remembers_nothing_of_what_the_mark_says),
-		PUSH_TEST(since_when_redis_remembers_is_looked_after),
-		PUSH_TEST(what_this_process_has_dispatched_is_not_in_doubt_when_redis_forgets_it),
+		PUSH_TEST(the_last_message_of_another_process_is_dispatched_again_and_then_the_next),
+		PUSH_TEST(messages_stored_before_redis_began_to_remember_are_not_sent_again),
+		PUSH_TEST(everything_stored_since_redis_remembers_is_sent_however_much_or_late),
+		PUSH_TEST(the_mark_says_nothing_about_another_redis),
+		PUSH_TEST(a_mark_that_redis_lost_is_written_again),
+		PUSH_TEST(a_push_still_knows_what_it_dispatched_when_redis_forgets_it),
 		PUSH_TEST(a_message_that_no_inbox_has_does_not_count_as_dispatched),
 		PUSH_TEST(idle_conversations_are_forgotten_and_found_again),
 		PUSH_TEST(a_redis_that_dies_and_returns_gets_everything_in_order),

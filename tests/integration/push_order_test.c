@@ -1,4 +1,4 @@
-/* The order of conversations in push: records in any order, holes, and that what is stuck holds up nothing else. */
+/* The order of conversations in push: records in any order, holes, and stuck conversations that must not block others. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,7 +29,7 @@ static void messages_reach_the_inboxes_by_seq_whatever_the_order_of_their_record
 	assert_int_equal(push->finished_count, 4);
 }
 
-static void a_repeat_that_was_seen_answered_goes_nowhere_but_its_place_is_done_with(void **state)
+static void a_repeat_of_an_answered_message_is_not_sent_and_its_offset_is_finished(void **state)
 {
 	struct push *push = *state;
 
@@ -55,7 +55,7 @@ static void a_gap_whose_records_do_not_come_is_read_from_postgres(void **state)
 	assert_int_equal(push->finished_count, 2);
 }
 
-static void a_record_that_comes_after_its_message_was_read_is_done_with_and_not_sent_again(void **state)
+static void a_record_that_comes_after_its_message_was_read_is_finished_and_not_sent_again(void **state)
 {
 	struct push *push = *state;
 
@@ -75,7 +75,7 @@ static void a_new_conversation_whose_second_record_comes_first_waits_for_its_fir
 	struct push *push = *state;
 
 	store_rows(push, 1, 2);
-	take(push, push->conversation, 2, 10); /* the first one's im has not produced it yet */
+	take(push, push->conversation, 2, 10); /* the im of message 1 has not produced it yet */
 	settle(push);
 	take(push, push->conversation, 1, 11);
 	settle(push);
@@ -85,7 +85,7 @@ static void a_new_conversation_whose_second_record_comes_first_waits_for_its_fir
 
 #define FALSE_SEQ 1000000000u
 
-static void a_seq_that_postgres_does_not_have_moves_nothing_on(void **state)
+static void a_seq_that_postgres_does_not_have_advances_nothing(void **state)
 {
 	struct push *push = *state;
 
@@ -102,7 +102,7 @@ static void a_seq_that_postgres_does_not_have_moves_nothing_on(void **state)
 	assert_int_equal(push->finished_count, 3);
 }
 
-static void a_false_seq_that_is_the_first_to_be_seen_of_a_conversation_moves_nothing_on(void **state)
+static void an_invented_seq_that_comes_first_of_a_conversation_advances_nothing(void **state)
 {
 	struct push *push = *state;
 
@@ -153,7 +153,7 @@ static void a_stuck_conversation_takes_bounded_room_and_holds_up_no_other(void *
 		take(push, conversation, seq, 10 + (int64_t)seq);
 	struct conversations_load load = conversations_load(push->conversations);
 	assert_int_equal(load.messages + load.slim, last);
-	assert_true(load.messages <= REORDER_MAX + 1); /* and the one whose recipients are looked for */
+	assert_true(load.messages <= REORDER_MAX + 1); /* and the one whose recipients are being looked up */
 	take(push, "u:x:y", 1, 5000);
 	turn_until(&push->worker, has_one_finished, push);
 	assert_int_equal(push->finished[0], 5000);
@@ -228,7 +228,7 @@ static void messages_that_come_while_the_members_are_looked_up_wait_for_them(voi
 	assert_int_equal(push->finished_count, 5);
 }
 
-static void a_message_is_for_the_members_as_of_its_version_though_others_come_and_go_in_the_same_breath(void **state)
+static void a_message_goes_to_the_members_as_of_its_version_while_others_join_and_leave(void **state)
 {
 	struct push *push = *state;
 	struct counter *from_pg = metrics_counter("skein_push_member_lookups_total", "", "from=\"postgres\"");
@@ -254,7 +254,7 @@ static void a_message_is_for_the_members_as_of_its_version_though_others_come_an
 	assert_int_equal(counter_value(from_pg) - before, 1);
 }
 
-/* In PostgreSQL the entry `seq` let this user join, or leave. */
+/* Writes to PostgreSQL that this user joined, or left, by the entry `seq`. */
 static void store_change(struct push *push, unsigned seq, const char *uid, bool is_join)
 {
 	char sql[512];
@@ -285,7 +285,7 @@ static void store_changing_group(struct push *push, char conversation[80], char 
 	store_change(push, 4, push->bob, false);
 }
 
-static void what_is_read_from_postgres_is_for_the_members_of_its_own_version(void **state)
+static void a_message_read_from_postgres_goes_to_the_members_as_of_its_version(void **state)
 {
 	struct push *push = *state;
 	struct counter *from_pg = metrics_counter("skein_push_member_lookups_total", "", "from=\"postgres\"");
@@ -294,7 +294,7 @@ static void what_is_read_from_postgres_is_for_the_members_of_its_own_version(voi
 
 	store_changing_group(push, conversation, carol);
 	take_of_version(push, conversation, 1, 10, 0, NULL, NULL);
-	take_of_version(push, conversation, 6, 11, 4, NULL, NULL); /* those between never come */
+	take_of_version(push, conversation, 6, 11, 4, NULL, NULL); /* the records between never come */
 	settle(push);
 	assert_inbox(push, push->alice, " 1 2 3 4 5 6");
 	assert_inbox(push, push->bob, " 1 2 3");
@@ -318,7 +318,7 @@ static void a_push_that_begins_in_the_middle_finds_the_members_as_they_were(void
 	assert_inbox(push, carol, " 3");
 }
 
-static void a_group_that_is_not_there_holds_nothing_up(void **state)
+static void a_missing_group_blocks_nothing(void **state)
 {
 	struct push *push = *state;
 
@@ -327,7 +327,7 @@ static void a_group_that_is_not_there_holds_nothing_up(void **state)
 	assert_int_equal(push->finished_count, 1);
 }
 
-static void a_partition_that_is_given_away_is_not_heard_of_again(void **state)
+static void a_revoked_partition_reports_nothing_more(void **state)
 {
 	struct push *push = *state;
 
@@ -345,23 +345,23 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PUSH_TEST(messages_reach_the_inboxes_by_seq_whatever_the_order_of_their_records),
-		PUSH_TEST(a_repeat_that_was_seen_answered_goes_nowhere_but_its_place_is_done_with),
+		PUSH_TEST(a_repeat_of_an_answered_message_is_not_sent_and_its_offset_is_finished),
 		PUSH_TEST(a_gap_whose_records_do_not_come_is_read_from_postgres),
-		PUSH_TEST(a_record_that_comes_after_its_message_was_read_is_done_with_and_not_sent_again),
+		PUSH_TEST(a_record_that_comes_after_its_message_was_read_is_finished_and_not_sent_again),
 		PUSH_TEST(a_new_conversation_whose_second_record_comes_first_waits_for_its_first),
-		PUSH_TEST(a_seq_that_postgres_does_not_have_moves_nothing_on),
-		PUSH_TEST(a_false_seq_that_is_the_first_to_be_seen_of_a_conversation_moves_nothing_on),
+		PUSH_TEST(a_seq_that_postgres_does_not_have_advances_nothing),
+		PUSH_TEST(an_invented_seq_that_comes_first_of_a_conversation_advances_nothing),
 		PUSH_TEST(a_hole_of_ten_thousand_is_filled_page_by_page),
 		PUSH_TEST(a_stuck_conversation_takes_bounded_room_and_holds_up_no_other),
 		PUSH_TEST(a_hole_that_cannot_be_read_holds_up_no_other_conversation),
 		PUSH_TEST(a_note_to_oneself_has_one_inbox),
 		PUSH_TEST(members_of_a_group_are_asked_of_postgres_once_per_version),
 		PUSH_TEST(messages_that_come_while_the_members_are_looked_up_wait_for_them),
-		PUSH_TEST(a_message_is_for_the_members_as_of_its_version_though_others_come_and_go_in_the_same_breath),
-		PUSH_TEST(what_is_read_from_postgres_is_for_the_members_of_its_own_version),
+		PUSH_TEST(a_message_goes_to_the_members_as_of_its_version_while_others_join_and_leave),
+		PUSH_TEST(a_message_read_from_postgres_goes_to_the_members_as_of_its_version),
 		PUSH_TEST(a_push_that_begins_in_the_middle_finds_the_members_as_they_were),
-		PUSH_TEST(a_group_that_is_not_there_holds_nothing_up),
-		PUSH_TEST(a_partition_that_is_given_away_is_not_heard_of_again),
+		PUSH_TEST(a_missing_group_blocks_nothing),
+		PUSH_TEST(a_revoked_partition_reports_nothing_more),
 	};
 	return cmocka_run_group_tests(tests, make_servers, remove_servers);
 }

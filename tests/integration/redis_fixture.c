@@ -9,6 +9,22 @@
 
 #define ARGS_MAX 12
 
+struct real_server redis_fixture_server = { .kind = REAL_REDIS };
+
+int redis_fixture_make_server(void **state)
+{
+	(void)state;
+	real_server_make(&redis_fixture_server);
+	return 0;
+}
+
+int redis_fixture_remove_server(void **state)
+{
+	(void)state;
+	real_server_remove(&redis_fixture_server);
+	return 0;
+}
+
 static void note_reply(struct redis_call *call, const redisReply *reply)
 {
 	if (reply->type == REDIS_REPLY_INTEGER) {
@@ -38,7 +54,10 @@ void redis_fixture_open_uri(struct redis_fixture *f, const char *uri, unsigned m
 {
 	*f = (struct redis_fixture){ .waiting = metrics_gauge("test_redis_waiting", "Commands that are not answered.", NULL) };
 	const struct redis_options options = {
-		.uri = uri, .max_waiting = max_waiting, .waiting_gauge = f->waiting, .timeout_ms = REDIS_TIMEOUT_MS,
+		.uri = uri,
+		.max_waiting = max_waiting,
+		.waiting_gauge = f->waiting,
+		.timeout_ms = REDIS_TIMEOUT_MS,
 	};
 	assert_int_equal(worker_init(&f->worker, "test"), OK);
 	assert_int_equal(redis_new(&f->redis, &f->worker, &options), OK);
@@ -47,6 +66,12 @@ void redis_fixture_open_uri(struct redis_fixture *f, const char *uri, unsigned m
 void redis_fixture_open(struct redis_fixture *f, const struct real_server *server, unsigned max_waiting)
 {
 	redis_fixture_open_uri(f, server->uri, max_waiting);
+}
+
+void redis_fixture_open_empty(struct redis_fixture *f, unsigned max_waiting)
+{
+	redis_fixture_open(f, &redis_fixture_server, max_waiting);
+	redis_fixture_run(f, "FLUSHALL", NULL);
 }
 
 void redis_fixture_close(struct redis_fixture *f)
@@ -69,18 +94,24 @@ void redis_fixture_give(struct redis_fixture *f, struct redis_call *call, const 
 	f->is_in_call = false;
 }
 
-void redis_fixture_command(struct redis_fixture *f, struct redis_call *call, ...)
+static void give_texts(struct redis_fixture *f, struct redis_call *call, va_list texts)
 {
 	struct str args[ARGS_MAX];
 	unsigned count = 0;
 	const char *text;
+
+	while ((text = va_arg(texts, const char *)))
+		args[count++] = str_from(text);
+	redis_fixture_give(f, call, args, count);
+}
+
+void redis_fixture_command(struct redis_fixture *f, struct redis_call *call, ...)
+{
 	va_list texts;
 
 	va_start(texts, call);
-	while ((text = va_arg(texts, const char *)))
-		args[count++] = str_from(text);
+	give_texts(f, call, texts);
 	va_end(texts);
-	redis_fixture_give(f, call, args, count);
 }
 
 void redis_fixture_eval(struct redis_fixture *f, struct redis_call *call, struct redis_script *script,
@@ -116,6 +147,18 @@ void redis_fixture_await_up(struct redis_fixture *f)
 void redis_fixture_await_down(struct redis_fixture *f)
 {
 	turn_until(&f->worker, is_down, f->redis);
+}
+
+void redis_fixture_run(struct redis_fixture *f, ...)
+{
+	struct redis_call call = { .fixture = NULL };
+	va_list texts;
+
+	va_start(texts, f);
+	give_texts(f, &call, texts);
+	va_end(texts);
+	redis_fixture_turn(f);
+	assert_int_equal(call.err, OK);
 }
 
 int64_t redis_fixture_number(struct redis_fixture *f, const char *command, const char *key)

@@ -5,9 +5,18 @@
 #include "store/redis/redis.h"
 #include "store_fixture.h"
 
-/* A Redis client on a worker of its own, and commands that must end exactly once and never inside the call. */
+/*
+ * A Redis server of the program's own, a client on a worker of its own, and commands that must end exactly once and never
+ * inside the call.
+ */
 
 #define REDIS_TIMEOUT_MS 1500
+
+extern struct real_server redis_fixture_server;
+
+/* The setup and teardown of a whole program: make and remove that server. */
+int redis_fixture_make_server(void **state);
+int redis_fixture_remove_server(void **state);
 
 struct redis_fixture {
 	struct worker worker;
@@ -22,13 +31,14 @@ struct redis_call {
 	struct redis_fixture *fixture;
 	bool has_ended;
 	err_t err;
-	unsigned turn; /* how many ended before it */
+	unsigned turn; /* how many calls ended before it */
 	int64_t number; /* of an integer reply */
 	char text[256]; /* of any other, cut and with a terminator */
 	size_t text_len;
 };
 
 void redis_fixture_open(struct redis_fixture *f, const struct real_server *server, unsigned max_waiting);
+void redis_fixture_open_empty(struct redis_fixture *f, unsigned max_waiting); /* on redis_fixture_server, emptied */
 void redis_fixture_open_uri(struct redis_fixture *f, const char *uri, unsigned max_waiting);
 void redis_fixture_close(struct redis_fixture *f);
 
@@ -43,7 +53,8 @@ void redis_fixture_turn(struct redis_fixture *f);
 void redis_fixture_await_up(struct redis_fixture *f);
 void redis_fixture_await_down(struct redis_fixture *f);
 
-/* One command, waited for; the test fails if the command does. */
+/* One command, waited for; the test fails if the command does. The first is of texts, ended by NULL. */
+void redis_fixture_run(struct redis_fixture *f, ...) __attribute__((sentinel));
 int64_t redis_fixture_number(struct redis_fixture *f, const char *command, const char *key);
 
 /* The wait that push reports, as im reads it (cluster/push_load.h). */

@@ -14,7 +14,7 @@ import urllib.request
 import grpc
 import pytest
 
-from gateway_fixture import BIN, PATIENCE_S, ROOT, delivery_pb, free_port, router_pb, serve, unary
+from gateway_peers_fixture import BIN, PATIENCE_S, ROOT, delivery_pb, free_port, router_pb, serve, unary
 
 Change = router_pb.RouteChange
 PATH = f"{os.environ['PATH']}:{ROOT / 'build' / 'redis'}"
@@ -62,7 +62,7 @@ class Gateway:
     def __init__(self, router, name):
         self.router, self.name, self.port = router, name, free_port()
         self.kicks = []
-        self.failures = 0  # so many kicks are answered UNAVAILABLE first
+        self.failures = 0  # this many kicks are answered UNAVAILABLE first
         self.gate = asyncio.Event()
         self.gate.set()
         self.epoch = self.last_id = 0
@@ -112,7 +112,7 @@ class Gateway:
         return answer
 
     async def kicked(self, count=1):
-        """The kicks that came, once there are so many."""
+        """Waits for this many kicks and returns them."""
         await becomes(lambda: len(self.kicks) >= count, f"{self.name} is asked to kick")
         return self.kicks
 
@@ -231,7 +231,7 @@ def refused(status):
 # ---- nodes and routes ----
 
 @scenario()
-async def test_a_name_belongs_to_who_registered_last_and_its_figures_are_kept(c):
+async def test_a_name_belongs_to_the_last_registration_and_its_figures_are_kept(c):
     first = await c.gateway("gateway-1")
     second = await c.gateway("gateway-1")
     assert second.epoch > first.epoch > 0
@@ -278,16 +278,16 @@ async def test_the_same_device_elsewhere_closes_the_old_connection_at_once(c):
     one, two = await c.two()
     await one.bind(conn=11)
     start = time.monotonic()
-    await two.bind(conn=22, since=1)  # whatever its clock says
+    await two.bind(conn=22, since=1)  # whatever the clock of its gateway says
     kick, = await one.kicked()
     assert time.monotonic() - start < 2
     assert (kick.uid, list(kick.conns), kick.code, kick.token_id) == ("alice", [11], 4001, b"")
     assert kick.node_epoch == one.epoch and kick.reason == "the same device connected again"
-    assert not (await one.change(Change.UNBIND, conn=11)).kept  # it takes nothing away
+    assert not (await one.change(Change.UNBIND, conn=11)).kept  # the unbind of the old connection removes nothing
     assert c.routes() == {"phone": f"gateway-2|{two.epoch}|22|ios|1"}
     await two.bind(conn=22, since=1)  # again, as after a broken stream
     await one.bind("bob", conn=12)
-    await one.bind("bob", conn=13)  # on one gateway it is no other way
+    await one.bind("bob", conn=13)  # the same holds on one gateway
     assert [list(kick.conns) for kick in await one.kicked(2)] == [[11], [12]]
     assert not two.kicks
 
@@ -312,7 +312,7 @@ async def test_a_kick_that_fails_is_tried_again(c):
 
 
 @scenario()
-async def test_who_was_bound_before_yields_when_it_binds_again(c):
+async def test_an_earlier_connection_yields_when_it_binds_again(c):
     one, two = await c.two()
     await one.bind(conn=11, since=1000)
     await two.bind(conn=22, since=2000)
@@ -320,7 +320,7 @@ async def test_who_was_bound_before_yields_when_it_binds_again(c):
     answer = await one.change(Change.BIND, conn=11, since=1000, again=True)
     assert answer.error == "failed_precondition"
     assert list(c.routes()) == ["phone"] and c.routes()["phone"].startswith("gateway-2|")
-    # Redis forgets; whoever comes first, the newer one stays.
+    # Redis forgets the routes. Whichever connection binds first, the newer one stays.
     c.redis.ask("FLUSHALL")
     await one.bind(conn=11, since=1000, again=True)
     await two.bind(conn=22, since=2000, again=True)
@@ -329,14 +329,14 @@ async def test_who_was_bound_before_yields_when_it_binds_again(c):
 
 
 @scenario()
-async def test_a_bind_that_lay_in_a_router_that_stood_still_replaces_nobody(c):
+async def test_a_bind_delayed_in_a_frozen_router_replaces_nobody(c):
     other = await c.router()
     frozen = await c.gateway("gateway-1")
     one, two = await c.gateway("gateway-1", other), await c.gateway("gateway-2", other)
     frozen.epoch = one.epoch  # its stream to the first router
     c.routers[0].process.send_signal(signal.SIGSTOP)
     late = asyncio.ensure_future(frozen.change(Change.BIND, conn=11))
-    await one.change(Change.UNBIND, conn=11)  # it gave up, and says so over the other one
+    await one.change(Change.UNBIND, conn=11)  # the gateway gave the connection up, and unbinds it over the other router
     await two.bind(conn=22)
     c.routers[0].process.send_signal(signal.SIGCONT)
     assert (await late).error == "failed_precondition"
@@ -346,7 +346,7 @@ async def test_a_bind_that_lay_in_a_router_that_stood_still_replaces_nobody(c):
 
 
 @scenario(login_policy="per_platform")
-async def test_per_platform_the_other_devices_of_the_platform_are_closed(c):
+async def test_the_policy_per_platform_closes_the_other_devices_of_the_platform(c):
     one, two = await c.two()
     await one.bind(device="phone", conn=11)
     await one.bind(device="laptop", conn=12, platform="desktop")
@@ -358,7 +358,7 @@ async def test_per_platform_the_other_devices_of_the_platform_are_closed(c):
 
 
 @scenario(login_policy="single")
-async def test_single_leaves_one_connection(c):
+async def test_the_policy_single_leaves_one_connection(c):
     one, two = await c.two()
     for number, device in enumerate(["phone", "laptop", "tablet"]):
         await one.bind(device=device, conn=10 + number, platform=["ios", "desktop", "web"][number])
@@ -394,7 +394,7 @@ async def test_a_kick_asks_each_gateway_once_for_all_connections_there(c):
 async def test_a_dead_gateway_is_not_asked_and_keeps_no_kick_from_being_done(c):
     one, two = await c.two()
     await one.bind(conn=11)
-    await one.bind(device="old", conn=12, node_epoch=one.epoch - 1)  # of a process before
+    await one.bind(device="old", conn=12, node_epoch=one.epoch - 1)  # of an earlier process
     await two.bind(device="laptop", conn=22)
     await two.bind(device="nowhere", conn=1, node="gateway-3")
     await c.routers[0].call("RemoveNode", two.node(), router_pb.Renewed)
@@ -428,7 +428,7 @@ async def test_a_kick_is_unavailable_while_one_that_lives_does_not_answer(c):
     with refused(grpc.StatusCode.UNAVAILABLE):
         await c.routers[0].kick()
     assert 1.5 < time.monotonic() - start < 5
-    assert len(one.kicks) == 2  # the others are closed all the same
+    assert len(one.kicks) == 2  # the connections on the other gateways are closed
     two.gate.set()
     await c.routers[0].kick()
 
@@ -440,7 +440,7 @@ async def test_a_gateway_that_comes_again_is_asked_at_its_new_address(c):
     await c.routers[0].kick()
     await one.server.stop(0)
     again = await c.gateway()
-    await again.bind(conn=31)  # replaces that of the dead one
+    await again.bind(conn=31)  # replaces the entry of the dead gateway
     await again.bind(device="laptop", conn=32)
     await c.routers[0].kick()
     assert [sorted(kick.conns) for kick in again.kicks] == [[31, 32]] and len(one.kicks) == 1
@@ -493,7 +493,7 @@ async def test_a_thousand_binds_of_one_device_leave_one_route_and_kick_all_other
     binds = [(Change.BIND, "alice", "phone", conn, {"since": conn}) for conn in range(1, 1001)]
     answers = await asyncio.gather(one.changes(*binds[:500]), two.changes(*binds[500:]))
     assert not any(answer.error for part in answers for answer in part)
-    def kicked():  # a kick whose answer takes too long is repeated, so calls are not counted
+    def kicked():  # a slow kick is repeated, so connections are counted and not calls
         return {conn for gateway in (one, two) for kick in gateway.kicks for conn in kick.conns}
     await becomes(lambda: len(kicked()) >= 999, "all others are kicked")
     left, = set(range(1, 1001)) - kicked()

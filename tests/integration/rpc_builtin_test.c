@@ -1,4 +1,4 @@
-/* Health and reflection, and a client that is not ours (python3-grpcio). Ports 25060-25069. */
+/* Health and reflection, and a foreign client (python3-grpcio). Ports 25060-25069. */
 #include <setjmp.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -69,7 +69,7 @@ static void health_follows_the_server(void **state)
 static void a_foreign_client_is_served(void **state)
 {
 	char script[256], *slash;
-	char *argv[] = { (char[]){ "/usr/bin/python3" } /* the one that has the packages */, script, (char[]){ TARGET }, NULL };
+	char *argv[] = { (char[]){ "/usr/bin/python3" } /* it has grpcio */, script, (char[]){ TARGET }, NULL };
 	pid_t pid;
 	int status;
 	(void)state;

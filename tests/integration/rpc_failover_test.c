@@ -17,7 +17,7 @@
 #define TARGET "127.0.0.1:25040"
 #define BOTH "127.0.0.1:25040,127.0.0.1:25041"
 
-/* Room for a sanitizer on a busy machine, on top of what the design promises. */
+/* Added to the times that the design promises: a sanitizer on a busy machine is slow. */
 #define LENIENCY_MS 1500
 
 static struct tally opened, closed;
@@ -116,7 +116,7 @@ static void a_killed_server_fails_calls_fast_and_is_found_again_when_it_is_back(
 		assert_int_equal(out.err, ERR_UNAVAILABLE);
 		assert_in_range(now_ms() - start, 0, 1000);
 	}
-	/* Long enough away for the pauses between tries to have grown to their limit. */
+	/* Away for so long that the pauses between tries have grown to their limit. */
 	assert_false(becomes_true(is_up, client.channel, 3000));
 	process_start(&process, PORT);
 	uint64_t back = now_ms();
@@ -161,7 +161,7 @@ static void a_frozen_server_is_noticed_and_used_again_when_it_thaws(void **state
 	process_kill(&process);
 }
 
-/* An idle connection is pinged every 2 s: the server must not take that for an offence. */
+/* An idle connection is pinged every 2 s; the server must not close it for too many pings. */
 static void an_idle_channel_stays_up(void **state)
 {
 	struct test_client client = { 0 };
@@ -195,7 +195,7 @@ static void calls_go_on_at_the_other_server_when_one_dies(void **state)
 		assert_int_equal(out.err, OK);
 	}
 	process_kill(&first);
-	/* A call may still have been sent to the dead one: at most the first. */
+	/* At most the first call may still have been sent to the dead server. */
 	for (int i = 0; i < 200; i++) {
 		call(&client, UNARY_ECHO, STR("one"), 5000, &out);
 		if (out.err) {
@@ -206,7 +206,7 @@ static void calls_go_on_at_the_other_server_when_one_dies(void **state)
 	assert_in_range(lost, 0, 2);
 	assert_true(rpc_channel_is_up(client.channel));
 
-	/* And back: the first alone can serve again, soon after it returns. */
+	/* The other way round: the first server alone can serve, soon after it returns. */
 	process_start(&first, PORT);
 	process_kill(&second);
 	call(&client, UNARY_ECHO, STR("perhaps lost"), 5000, &out);
@@ -230,7 +230,7 @@ static void a_frozen_server_does_not_stop_the_other(void **state)
 		call(&client, UNARY_ECHO, STR("both"), 5000, &out);
 	process_signal(&first, SIGSTOP);
 	uint64_t frozen = now_ms();
-	/* Every second call times out until keepalive finds out, then all go to the other. */
+	/* Every second call times out until keepalive notices, then all go to the other server. */
 	int good_in_a_row = 0;
 	while (good_in_a_row < 20 && now_ms() - frozen < PATIENCE_MS) {
 		call(&client, UNARY_ECHO, STR("one"), 500, &out);

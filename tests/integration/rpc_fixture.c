@@ -18,7 +18,7 @@
 
 extern char **environ;
 
-/* The sanitizers' hooks: what is not ours to mend. c-ares 1.18 loses the name that it finds in /etc/hosts. */
+/* Suppressions of leaks in libraries: c-ares 1.18 leaks the name that it finds in /etc/hosts. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
@@ -166,7 +166,7 @@ static void echo_message(struct rpc_stream *stream, struct str message, void *ar
 {
 	(void)arg;
 	err_t err = rpc_stream_send(stream, message);
-	(void)err; /* the tests that care count what comes back */
+	(void)err; /* tests that need the answers count them */
 }
 
 static const struct rpc_stream_handlers echo_handlers = { .message = echo_message };

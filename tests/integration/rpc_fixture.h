@@ -32,7 +32,7 @@ void tally_release(struct tally *tally);
 void tally_add(struct tally *tally, uint64_t n);
 uint64_t tally_now(struct tally *tally);
 
-/* Waits until the count is at least `count`; false when patience ends. */
+/* Waits until the count is at least `count`; false after PATIENCE_MS. */
 bool tally_reach(struct tally *tally, uint64_t count);
 
 /* Polls `is_so` until it is true; false when that takes longer than `within_ms`. */
@@ -69,7 +69,7 @@ struct test_server {
 	char listen[32];
 	size_t max_message;
 	struct str descriptor_set;
-	const struct rpc_stream_handlers *given; /* handlers of /test.Stream/Given; their arg is the server */
+	const struct rpc_stream_handlers *given; /* handlers of /test.Stream/Given; their arg is given_arg */
 	void *given_arg;
 	struct tally calls; /* unary calls that reached a handler */
 	struct tally closed;
@@ -79,7 +79,7 @@ struct test_server {
 	err_t start_err;
 };
 
-/* `server` is zeroed but for what the test set. Ports of tests: see each test. */
+/* The caller zeroes `server` and sets what it needs. Each test names its ports. */
 void server_start(struct test_server *server, unsigned port);
 void server_close(struct test_server *server, uint64_t grace_ms); /* begins to */
 void server_reply_kept(struct test_server *server);
@@ -124,7 +124,7 @@ struct process {
 	int life; /* it ends when this end of the pipe is closed */
 };
 
-/* main() calls it first: true if this is such a process, which then has run to its end. */
+/* main() calls it first. True if this program is such a server process; then the server has already run to its end. */
 bool process_main(int argc, char **argv);
 
 void process_start(struct process *process, unsigned port);

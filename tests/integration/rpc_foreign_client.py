@@ -1,4 +1,4 @@
-"""A client that is not ours against the server of the rpc tests: rpc_foreign_client.py HOST:PORT. Exit 0 when all holds."""
+"""A foreign gRPC client against the server of the rpc tests: rpc_foreign_client.py HOST:PORT. Exits with 0 when all checks hold."""
 import socket
 import sys
 
@@ -89,7 +89,7 @@ def check_reflection(channel):
         field(4, b"skein.v1.Rout"),
         field(5, b"anything"),
     ]
-    # All at once: each must get an answer of its own, in order, though streams merge what waits.
+    # Many at once: each message must get its own answer, in order, although streams merge waiting messages.
     answers = [fields(answer) for answer in reflect(iter(requests), timeout=10)]
     assert len(answers) == len(requests), len(answers)
     assert [answer[2][0] for answer in answers] == requests
@@ -109,7 +109,7 @@ def check_reflection(channel):
     for answer, code in zip(answers[6:], (NOT_FOUND, NOT_FOUND, UNIMPLEMENTED)):
         assert fields(answer[7][0])[1][0] == code
 
-    # So many that answers wait for one another to leave.
+    # So many that answers have to queue.
     crowd = [field(3, b"proto/router.proto")] * 5000
     assert len(list(reflect(iter(crowd), timeout=20))) == len(crowd)
 
@@ -137,7 +137,7 @@ def check_calls(channel):
 def check_streams(channel):
     for path in ("/test.Stream/Echo", "/test.Stream/Quick"):
         sent = [b"message %d, " % i for i in range(1000)]
-        # The peer's half-close: what it sent is answered, then the stream ends in order.
+        # The client half-closes: everything that it sent is answered, then the stream ends with OK.
         got = list(channel.stream_stream(path)(iter(sent), timeout=10))
         assert b"".join(got) == b"".join(sent), (path, len(got))
         assert list(channel.stream_stream(path)(iter([]), timeout=10)) == []

@@ -82,7 +82,7 @@ static void public_errors_arrive_as_themselves(void **state)
 	}
 }
 
-static void inner_errors_arrive_as_what_they_are_shown_as(void **state)
+static void internal_errors_arrive_as_their_public_codes(void **state)
 {
 	static const struct {
 		err_t sent, got;
@@ -175,7 +175,7 @@ static void trace_of(struct test_client *client, const char *sent, struct outcom
 	assert_int_equal(out->err, OK);
 }
 
-static void a_trace_is_passed_on_if_it_is_one(void **state)
+static void a_traceparent_is_passed_on_if_it_is_valid(void **state)
 {
 	static const char good[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 	struct pair *pair = *state;
@@ -190,7 +190,7 @@ static void a_trace_is_passed_on_if_it_is_one(void **state)
 }
 
 #ifdef __SANITIZE_THREAD__
-#define MANY 200 /* each pass through the library makes it work out reports that are suppressed then */
+#define MANY 200 /* each pass through the library costs a report that is then suppressed */
 #else
 #define MANY 10000
 #endif
@@ -281,7 +281,7 @@ static void a_closing_server_lets_calls_under_way_end(void **state)
 	client_stop(&client);
 }
 
-static void a_closing_server_cancels_what_outlasts_its_grace(void **state)
+static void a_closing_server_cancels_calls_that_outlast_its_grace(void **state)
 {
 	struct test_server server = { 0 };
 	struct test_client client = { 0 };
@@ -339,7 +339,7 @@ static void a_taken_port_is_an_error(void **state)
 	run_on(&pair->server.worker, try_port, &pair->server);
 }
 
-static void a_list_that_is_none_is_refused(void **state)
+static void a_malformed_list_of_targets_is_refused(void **state)
 {
 	static const char *const lists[] = { "", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:1,localhost:2", "a:1,b:2", "::1:80" };
 	struct pair *pair = *state;
@@ -368,19 +368,19 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_call_is_answered_on_the_callers_worker, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_empty_message_is_a_message, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(public_errors_arrive_as_themselves, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(inner_errors_arrive_as_what_they_are_shown_as, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(internal_errors_arrive_as_their_public_codes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_detail_is_ascii_and_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_call_without_an_answer_ends_at_its_deadline, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_unknown_method_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_message_over_the_limit_is_refused_and_the_connection_lives, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_trace_is_passed_on_if_it_is_one, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_traceparent_is_passed_on_if_it_is_valid, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ten_thousand_calls_at_once_get_their_own_answers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(closing_a_channel_ends_its_calls_each_once, set_up, tear_down),
 		cmocka_unit_test(a_closing_server_lets_calls_under_way_end),
-		cmocka_unit_test(a_closing_server_cancels_what_outlasts_its_grace),
+		cmocka_unit_test(a_closing_server_cancels_calls_that_outlast_its_grace),
 		cmocka_unit_test(without_a_server_a_call_fails_at_once_or_waits),
 		cmocka_unit_test_setup_teardown(a_taken_port_is_an_error, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_list_that_is_none_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_malformed_list_of_targets_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_name_is_resolved, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 
 /* Recalls and edits (functions/09_changes.sql), and what readers see of them (07_messages.sql), against a real server. */
 
-/* One line of a fn.entry_answer: status, seq, D of a duplicate, type, sender, target, body. */
+/* One line of a fn.entry_answer: status, seq, D for a duplicate, type, sender, target, body. */
 #define ANSWER \
 	"select concat_ws(' ', status, detail, coalesce(seq, 0), case when duplicate then 'D' end, type, sender, target_seq, body) from "
 
@@ -71,7 +71,7 @@ static void a_recall_is_an_entry_and_the_message_has_no_body_any_more(void **sta
 	assert_text("select body from message where seq = 1", "{\"text\":\"hi\"}"); /* the row stays */
 }
 
-static void a_recall_is_refused_to_others_too_late_and_of_what_is_no_message(void **state)
+static void a_recall_is_refused_to_other_users_after_its_window_and_for_an_entry_that_is_no_message(void **state)
 {
 	(void)state;
 
@@ -114,7 +114,7 @@ static void owner_and_admins_recall_the_messages_of_others_at_any_time(void **st
 	assert_text(RECALL(6, 1000, "g:team", "alice", 2), "not_found 0");
 }
 
-static void what_was_before_a_members_time_cannot_be_changed_by_it(void **state)
+static void a_member_cannot_change_a_message_that_its_history_does_not_show(void **state)
 {
 	(void)state;
 
@@ -140,7 +140,7 @@ static void the_last_edit_is_shown_and_each_is_an_entry(void **state)
 	assert_text("select counted from conversation where id = '" BOBS "'", "3");
 }
 
-static void an_edit_is_refused_to_others_too_late_and_of_what_is_recalled(void **state)
+static void an_edit_is_refused_to_other_users_after_its_window_and_for_a_recalled_message(void **state)
 {
 	(void)state;
 
@@ -154,7 +154,7 @@ static void an_edit_is_refused_to_others_too_late_and_of_what_is_recalled(void *
 	assert_text(EDIT(10, 1000, BOBS, "alice", 1), "failed_precondition recalled 0");
 	assert_text(EDIT(11, 1000, BOBS, "alice", 4), "failed_precondition not_a_message 0");
 	check(SENT(TO_BOB, .key = "4", .msg_id = 12, .type = "custom", .body = "{}"), "ok");
-	assert_text(EDIT(13, 1000, BOBS, "alice", 5), "invalid_argument 0"); /* the body is none for a message of its type */
+	assert_text(EDIT(13, 1000, BOBS, "alice", 5), "invalid_argument 0"); /* the body does not fit the type of the message */
 }
 
 static void the_edits_of_a_recalled_message_have_no_body(void **state)
@@ -308,20 +308,24 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_recall_is_an_entry_and_the_message_has_no_body_any_more, reset),
-		cmocka_unit_test_setup(a_recall_is_refused_to_others_too_late_and_of_what_is_no_message, reset),
+		cmocka_unit_test_setup(
+			a_recall_is_refused_to_other_users_after_its_window_and_for_an_entry_that_is_no_message, reset),
 		cmocka_unit_test_setup(a_recall_again_gives_the_first_answer_also_when_it_is_too_late, reset),
 		cmocka_unit_test_setup(owner_and_admins_recall_the_messages_of_others_at_any_time, reset),
-		cmocka_unit_test_setup(what_was_before_a_members_time_cannot_be_changed_by_it, reset),
+		cmocka_unit_test_setup(a_member_cannot_change_a_message_that_its_history_does_not_show, reset),
 		cmocka_unit_test_setup(the_last_edit_is_shown_and_each_is_an_entry, reset),
-		cmocka_unit_test_setup(an_edit_is_refused_to_others_too_late_and_of_what_is_recalled, reset),
+		cmocka_unit_test_setup(an_edit_is_refused_to_other_users_after_its_window_and_for_a_recalled_message,
+		                       reset),
 		cmocka_unit_test_setup(the_edits_of_a_recalled_message_have_no_body, reset),
 		cmocka_unit_test_setup(two_recalls_at_once_are_one_entry, reset),
 		cmocka_unit_test_setup(an_edit_behind_a_recall_is_refused, reset),
 		cmocka_unit_test_setup(a_recall_behind_an_edit_takes_its_body_too, reset),
-		cmocka_unit_test_setup(a_page_of_history_ends_at_its_limit_or_its_bytes_and_says_whether_there_is_more, reset),
+		cmocka_unit_test_setup(a_page_of_history_ends_at_its_limit_or_its_bytes_and_says_whether_there_is_more,
+		                       reset),
 		cmocka_unit_test_setup(
 			messages_by_name_are_as_they_were_stored_and_one_that_does_not_exist_is_a_row_of_nulls, reset),
-		cmocka_unit_test_setup(changes_of_messages_are_the_last_edit_or_the_recall_until_the_bodies_fill_a_page, reset),
+		cmocka_unit_test_setup(changes_of_messages_are_the_last_edit_or_the_recall_until_the_bodies_fill_a_page,
+		                       reset),
 		cmocka_unit_test_setup(what_push_reads_is_what_was_published_with_the_membership_as_of_each, reset),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);

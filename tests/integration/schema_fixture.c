@@ -112,7 +112,7 @@ void assert_answer(PGconn *conn, const char *expected)
 static void put_literal(struct buf *sql, const char *text)
 {
 	if (text)
-		buf_printf(sql, "'%s'", text); /* no quotes in what these tests send */
+		buf_printf(sql, "'%s'", text); /* these tests send no quotes */
 	else
 		buf_append_text(sql, "null");
 }
@@ -136,7 +136,7 @@ static void put_numbers(struct buf *sql, const struct sent *sends, unsigned coun
 	buf_append_text(sql, "]::bigint[]");
 }
 
-/* Conversations of a batch, each once and in order, and which is whose: what send_entry.c does. */
+/* The conversations of a batch, each once and in order, and the conversation of each send, as send_entry.c does it. */
 static void put_conversations(struct buf *sql, const struct sent *sends, unsigned count)
 {
 	struct buf names = { 0 };
@@ -240,7 +240,7 @@ int start_server(void **state)
 	real_server_make(&schema_server);
 	db = open_connection();
 	apply_migrations();
-	if (getenv("SABOTAGE_SQL")) /* tests/chaos/selfcheck: to see that these tests notice */
+	if (getenv("SABOTAGE_SQL")) /* set by tests/chaos/selfcheck, to see that these tests notice */
 		apply_migration(getenv("SABOTAGE_SQL"));
 	return 0;
 }

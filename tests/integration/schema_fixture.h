@@ -28,17 +28,17 @@ void run_sql(const char *sql);
 void run_sqlf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 long ask_number(const char *sql);
 
-/* The first cell is this text; a NULL is "". */
+/* The first cell of the answer is this text; a NULL is "". */
 void assert_text(const char *sql, const char *expected);
 
 /* Sends a statement on a connection of its own, and waits until it waits for a lock. */
 void ask_and_wait(PGconn *conn, const char *sql);
 void await_lock_wait(PGconn *conn);
 
-/* The first cell of what ask_and_wait() sent, once it goes on. */
+/* The first cell of the statement that ask_and_wait() sent, once it has its lock. */
 void assert_answer(PGconn *conn, const char *expected);
 
-/* One send of a batch for fn.im_send(). What is left out has a fallback in write_call(). */
+/* One send of a batch for fn.im_send(). write_call() fills in the fields that are left out. */
 struct sent {
 	const char *conversation, *sender, *user, *group, *key;
 	long msg_id;

@@ -14,7 +14,7 @@
 
 /* Changes of a group's membership (functions/08_groups.sql), against a real server. */
 
-/* One line of a fn.entry_answer: status, detail, seq, D of a duplicate, member_version, who came, who went, body. */
+/* One line of a fn.entry_answer: status, detail, seq, D for a duplicate, member_version, who joined, who left, body. */
 #define ANSWER \
 	"select concat_ws(' ', status, coalesce(detail, '-'), coalesce(seq, 0), case when duplicate then 'D' end," \
 	" coalesce(member_version, 0), '+' || array_to_string(joined, ','), '-' || array_to_string(\"left\", ','), body) from "
@@ -53,7 +53,7 @@ static void assert_members(const char *expected)
 
 /* ---- adding ---- */
 
-static void who_is_added_receives_the_entry_and_has_read_what_was_before(void **state)
+static void an_added_user_receives_the_entry_and_has_read_everything_before_it(void **state)
 {
 	(void)state;
 
@@ -69,7 +69,7 @@ static void who_is_added_receives_the_entry_and_has_read_what_was_before(void **
 	check(SENT(TO_TEAM, .sender = "carol", .msg_id = 4), "ok");
 }
 
-static void nobody_new_changes_nothing(void **state)
+static void adding_only_members_changes_nothing(void **state)
 {
 	(void)state;
 
@@ -78,7 +78,7 @@ static void nobody_new_changes_nothing(void **state)
 	assert_text("select concat_ws(' ', member_version, member_count) from chat_group", "0 2");
 }
 
-static void an_unknown_user_a_full_group_and_who_may_not_add_are_refused_and_nobody_is_added(void **state)
+static void an_unknown_user_a_full_group_and_a_caller_without_the_right_are_refused_and_nobody_is_added(void **state)
 {
 	(void)state;
 
@@ -96,7 +96,7 @@ static void an_unknown_user_a_full_group_and_who_may_not_add_are_refused_and_nob
 	assert_members("alice 2 0 0 0, bob 0 0 0 0");
 }
 
-static void who_lost_the_answer_gets_it_again_whatever_has_changed_since(void **state)
+static void a_repeat_gets_the_first_answer_whatever_has_changed_since(void **state)
 {
 	(void)state;
 
@@ -109,7 +109,7 @@ static void who_lost_the_answer_gets_it_again_whatever_has_changed_since(void **
 
 /* ---- removing, leaving, roles ---- */
 
-static void who_is_removed_or_leaves_is_no_member_from_the_entry_on(void **state)
+static void a_user_who_is_removed_or_leaves_is_no_member_from_that_entry_on(void **state)
 {
 	(void)state;
 
@@ -121,7 +121,7 @@ static void who_is_removed_or_leaves_is_no_member_from_the_entry_on(void **state
 	assert_text("select concat_ws(' ', member_version, member_count) from chat_group", "3 1");
 }
 
-static void the_owner_does_not_leave_and_nobody_removes_their_equal(void **state)
+static void the_owner_may_not_leave_and_nobody_may_remove_an_equal(void **state)
 {
 	(void)state;
 
@@ -132,7 +132,7 @@ static void the_owner_does_not_leave_and_nobody_removes_their_equal(void **state
 	assert_members("alice 2 0 0 0, bob 0 0 0 0");
 }
 
-static void a_role_is_given_by_the_owner_and_told_by_an_entry(void **state)
+static void the_owner_gives_a_role_and_an_entry_announces_it(void **state)
 {
 	(void)state;
 
@@ -151,7 +151,7 @@ static void a_role_is_given_by_the_owner_and_told_by_an_entry(void **state)
 
 /* ---- at the same time ---- */
 
-static void two_who_add_the_same_user_at_once_add_them_once(void **state)
+static void two_callers_who_add_the_same_user_at_once_add_it_once(void **state)
 {
 	PGconn *first = open_connection(), *second = open_connection();
 	(void)state;
@@ -301,16 +301,19 @@ static void members_are_listed_by_page_to_members_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(who_is_added_receives_the_entry_and_has_read_what_was_before, reset),
-		cmocka_unit_test_setup(nobody_new_changes_nothing, reset),
-		cmocka_unit_test_setup(an_unknown_user_a_full_group_and_who_may_not_add_are_refused_and_nobody_is_added, reset),
-		cmocka_unit_test_setup(who_lost_the_answer_gets_it_again_whatever_has_changed_since, reset),
-		cmocka_unit_test_setup(who_is_removed_or_leaves_is_no_member_from_the_entry_on, reset),
-		cmocka_unit_test_setup(the_owner_does_not_leave_and_nobody_removes_their_equal, reset),
-		cmocka_unit_test_setup(a_role_is_given_by_the_owner_and_told_by_an_entry, reset),
-		cmocka_unit_test_setup(two_who_add_the_same_user_at_once_add_them_once, reset),
+		cmocka_unit_test_setup(an_added_user_receives_the_entry_and_has_read_everything_before_it, reset),
+		cmocka_unit_test_setup(adding_only_members_changes_nothing, reset),
+		cmocka_unit_test_setup(
+			an_unknown_user_a_full_group_and_a_caller_without_the_right_are_refused_and_nobody_is_added,
+			reset),
+		cmocka_unit_test_setup(a_repeat_gets_the_first_answer_whatever_has_changed_since, reset),
+		cmocka_unit_test_setup(a_user_who_is_removed_or_leaves_is_no_member_from_that_entry_on, reset),
+		cmocka_unit_test_setup(the_owner_may_not_leave_and_nobody_may_remove_an_equal, reset),
+		cmocka_unit_test_setup(the_owner_gives_a_role_and_an_entry_announces_it, reset),
+		cmocka_unit_test_setup(two_callers_who_add_the_same_user_at_once_add_it_once, reset),
 		cmocka_unit_test_setup(a_send_behind_the_removal_of_its_sender_is_refused, reset),
-		cmocka_unit_test_setup(a_removal_behind_a_send_comes_after_it_and_the_send_has_the_version_before, reset),
+		cmocka_unit_test_setup(a_removal_behind_a_send_comes_after_it_and_the_send_has_the_version_before,
+		                       reset),
 		cmocka_unit_test_setup(the_members_as_of_each_version_are_those_of_a_naive_history, reset),
 		cmocka_unit_test_setup(a_conversation_that_does_not_exist_has_no_members, reset),
 		cmocka_unit_test_setup(members_are_listed_by_page_to_members_alone, reset),

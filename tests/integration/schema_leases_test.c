@@ -21,7 +21,7 @@ static const char *status_of(const PGresult *result, int row)
 
 #define NOW_AS_ID "fn.id_at(fn.now_ms())"
 
-static void a_number_is_leased_that_is_fresh_or_was_given_back_and_never_one_with_an_owner(void **state)
+static void a_lease_takes_a_fresh_or_returned_number_and_never_one_with_an_owner(void **state)
 {
 	(void)state;
 
@@ -44,7 +44,7 @@ static void a_lease_begins_with_its_watermark_at_the_present_or_above_all_that_w
 	assert_int_equal(ask_number("select count(*) from fn.im_lease_take('me', 60000)"
 	                            " where watermark between " NOW_AS_ID " - (60000::bigint << 22) and " NOW_AS_ID),
 	                 1);
-	/* Its former owner's clock was a day ahead. */
+	/* The clock of its former owner was a day ahead. */
 	run_sql("update node_lease set owner = null, watermark = " NOW_AS_ID " + (86400000::bigint << 22)");
 	assert_int_equal(
 		ask_number("select count(*) from fn.im_lease_take('me', 60000) where node = 0 and watermark > " NOW_AS_ID),
@@ -54,7 +54,7 @@ static void a_lease_begins_with_its_watermark_at_the_present_or_above_all_that_w
 #define TAKE_OVER "select epoch from fn.im_lease_take_over('me', -1, 60000)"
 #define IS_TAKEN_OVER "select count(*) from fn.im_lease_take_over('me', -1, 60000)"
 
-static void who_takes_a_number_over_waits_for_its_last_batch(void **state)
+static void a_takeover_waits_for_the_last_batch_of_the_number(void **state)
 {
 	PGconn *owner = open_connection();
 	const struct sent send = SENT(TO_BOB, .msg_id = NODE << 12 | 1);
@@ -77,7 +77,7 @@ static void who_takes_a_number_over_waits_for_its_last_batch(void **state)
 	PQfinish(owner);
 }
 
-static void a_session_that_never_ends_its_last_batch_is_ended(void **state)
+static void a_takeover_ends_a_session_whose_last_batch_never_ends(void **state)
 {
 	PGconn *owner = open_connection();
 	const struct sent send = SENT(TO_BOB, .msg_id = NODE << 12 | 1);
@@ -129,7 +129,7 @@ static void a_caretaker_whose_lease_is_over_is_replaced(void **state)
 	assert_int_equal(ask_number(IS_TAKEN_OVER), 0);
 }
 
-/* `count` messages of each of NODE and three others, one id a millisecond and node, from millisecond `first` on. */
+/* Stores `count` messages of NODE and of three other nodes: one id per millisecond and node, from `first` on. */
 static void store_messages(long first, long count)
 {
 	char sql[640];
@@ -217,7 +217,7 @@ static long pages_read_by(const char *sql)
 	return ask_number("select pg_stat_get_blocks_fetched('message'::regclass)") - before;
 }
 
-static void what_a_takeover_reads_is_as_much_as_is_new_not_as_there_is(void **state)
+static void a_takeover_reads_as_much_as_is_new_and_not_as_much_as_is_stored(void **state)
 {
 	(void)state;
 
@@ -235,19 +235,19 @@ static void what_a_takeover_reads_is_as_much_as_is_new_not_as_there_is(void **st
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_number_is_leased_that_is_fresh_or_was_given_back_and_never_one_with_an_owner,
+		cmocka_unit_test_setup(a_lease_takes_a_fresh_or_returned_number_and_never_one_with_an_owner,
 		                       reset),
 		cmocka_unit_test_setup(a_lease_begins_with_its_watermark_at_the_present_or_above_all_that_was_used,
 		                       reset),
-		cmocka_unit_test_setup(who_takes_a_number_over_waits_for_its_last_batch, reset),
-		cmocka_unit_test_setup(a_session_that_never_ends_its_last_batch_is_ended, reset),
+		cmocka_unit_test_setup(a_takeover_waits_for_the_last_batch_of_the_number, reset),
+		cmocka_unit_test_setup(a_takeover_ends_a_session_whose_last_batch_never_ends, reset),
 		cmocka_unit_test_setup(only_a_lease_that_is_over_and_has_an_owner_is_taken_over, reset),
 		cmocka_unit_test_setup(a_caretaker_whose_lease_is_over_is_replaced, reset),
 		cmocka_unit_test_setup(
 			a_page_of_the_unpublished_is_bounded_in_number_and_bytes_and_says_whether_it_is_whole, reset),
 		cmocka_unit_test_setup(the_unpublished_carry_all_of_a_record_with_the_membership_as_of_each,
 		                       reset),
-		cmocka_unit_test_setup(what_a_takeover_reads_is_as_much_as_is_new_not_as_there_is, reset),
+		cmocka_unit_test_setup(a_takeover_reads_as_much_as_is_new_and_not_as_much_as_is_stored, reset),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -13,7 +13,7 @@
 
 /* fn.group_may() (functions/02_permission.sql), cell by cell, against a real server. */
 
-/* Codes in the tables: what is between blanks. Roles: none, member, admin, owner. */
+/* The tables below hold codes separated by blanks. Roles: none, member, admin, owner. */
 static const char *const roles[] = { "null", "0", "1", "2" };
 
 static const struct {
@@ -83,7 +83,7 @@ static void an_action_without_a_target_is_decided_by_role_join_mode_and_mute(voi
 			           code_of(rows[i].by_role[role]));
 }
 
-/* A word for each role of the caller, in it a letter for each role of the target. */
+/* A word for each role of the caller, with a letter for each role of the target. */
 static void an_action_on_a_member_is_decided_by_both_roles(void **state)
 {
 	static const struct {

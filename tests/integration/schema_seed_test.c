@@ -12,7 +12,7 @@
 #include "base/macros.h"
 #include "schema_fixture.h"
 
-/* tests/bench/seed makes what im would have made. */
+/* tests/bench/seed writes what im would have written. */
 
 static void a_seeded_database_is_one_that_im_could_have_written(void **state)
 {

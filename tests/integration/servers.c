@@ -1,7 +1,6 @@
 #include "servers.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <glob.h>
@@ -19,19 +18,18 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/macros.h"
 #include "base/random.h"
 #include "base/text/str.h"
+#include "process_tree.h"
 
 #define FIRST_PORT 24000
 #define PORTS 1000
 #define START_MS 60000
 #define ARGS_MAX 24
-#define PROCESSES_MAX 64
 
 static void die(const struct real_server *server, const char *what)
 {
@@ -62,7 +60,7 @@ static bool is_free(unsigned port)
 	return is_bound;
 }
 
-/* Kafka takes two, one behind the other. */
+/* Kafka needs two adjacent ports. */
 unsigned real_server_free_port(void)
 {
 	unsigned port;
@@ -94,7 +92,7 @@ static void add(struct command *command, const char *format, ...)
 	command->count++;
 }
 
-/* In the child. PostgreSQL does not run as root. */
+/* Runs in the child: PostgreSQL refuses to run as root. */
 static void become(enum real_kind kind)
 {
 	const struct passwd *user = kind == REAL_POSTGRES && geteuid() == 0 ? getpwnam("postgres") : NULL;
@@ -133,104 +131,6 @@ static void run(const struct real_server *server, const struct command *command)
 		die(server, command->args[0]);
 }
 
-/* The process and its children: PostgreSQL's have sessions of their own. */
-static pid_t parent_of(const char *pid)
-{
-	char path[300], line[512] = "";
-	int parent = 0;
-
-	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
-	FILE *stat = fopen(path, "r");
-	if (!stat)
-		return 0;
-	if (fgets(line, sizeof(line), stat) && strrchr(line, ')'))
-		(void)sscanf(strrchr(line, ')'), ") %*c %d", &parent);
-	fclose(stat);
-	return parent;
-}
-
-/* How many there are, the server's own first. */
-static size_t list_processes(const struct real_server *server, pid_t pids[PROCESSES_MAX])
-{
-	DIR *all = opendir("/proc");
-	struct dirent *entry;
-	size_t count = 0;
-
-	pids[count++] = server->pid;
-	while (all && count < PROCESSES_MAX && (entry = readdir(all))) {
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && parent_of(entry->d_name) == server->pid)
-			pids[count++] = (pid_t)strtol(entry->d_name, NULL, 10);
-	}
-	closedir(all);
-	return count;
-}
-
-static void signal_all(const struct real_server *server, int signal)
-{
-	pid_t pids[PROCESSES_MAX];
-	size_t count = list_processes(server, pids);
-
-	for (size_t i = 0; i < count; i++)
-		kill(pids[i], signal);
-}
-
-static char state_of(const char *stat_path)
-{
-	char line[512] = "", state = '?';
-
-	FILE *stat = fopen(stat_path, "r");
-	if (!stat)
-		return 'X'; /* gone */
-	if (fgets(line, sizeof(line), stat) && strrchr(line, ')'))
-		(void)sscanf(strrchr(line, ')'), ") %c", &state);
-	fclose(stat);
-	return state;
-}
-
-/* No thread of it runs any more: one that was in a system call, or on the other core, stops a moment after the signal. */
-static bool is_stopped(pid_t pid)
-{
-	char path[300];
-	struct dirent *entry;
-	bool all_are = true;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	DIR *threads = opendir(path);
-	while (threads && all_are && (entry = readdir(threads))) {
-		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stat", (int)pid, entry->d_name);
-		all_are = entry->d_name[0] == '.' || strchr("TtXZ", state_of(path));
-	}
-	if (threads)
-		closedir(threads);
-	return all_are;
-}
-
-static uint64_t cpu_us_of(pid_t pid)
-{
-	char path[64];
-	unsigned long user = 0, kernel = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	FILE *stat = fopen(path, "r");
-	if (!stat)
-		return 0;
-	if (fscanf(stat, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel) != 2)
-		user = kernel = 0;
-	fclose(stat);
-	return (user + kernel) * (1000000 / (unsigned long)sysconf(_SC_CLK_TCK));
-}
-
-uint64_t real_server_cpu_us(const struct real_server *server)
-{
-	pid_t pids[PROCESSES_MAX];
-	size_t count = list_processes(server, pids);
-	uint64_t us = 0;
-
-	for (size_t i = 0; i < count; i++)
-		us += cpu_us_of(pids[i]);
-	return us;
-}
-
 /* ---- waiting for what the server writes ---- */
 
 static bool has_written(const struct real_server *server, const char *line, long from)
@@ -248,7 +148,7 @@ static bool has_written(const struct real_server *server, const char *line, long
 	return is_there;
 }
 
-/* Wakes at each write. That a server ends without a word shows in its exit. */
+/* Wakes at each write to the log. A server that ends without writing is noticed by waitpid(). */
 static void wait_for_line(const struct real_server *server, const char *line, long from)
 {
 	int watch = inotify_init1(IN_CLOEXEC);
@@ -465,7 +365,7 @@ static void reap(struct real_server *server)
 
 void real_server_kill(struct real_server *server)
 {
-	signal_all(server, SIGKILL);
+	process_tree_signal(server->pid, SIGKILL);
 	reap(server);
 }
 
@@ -477,20 +377,18 @@ void real_server_stop(struct real_server *server)
 
 void real_server_pause(struct real_server *server)
 {
-	pid_t pids[PROCESSES_MAX];
-	const struct timespec moment = { .tv_nsec = 1000000 };
-
-	signal_all(server, SIGSTOP);
-	size_t count = list_processes(server, pids);
-	for (size_t i = 0; i < count; i++) {
-		while (!is_stopped(pids[i]))
-			nanosleep(&moment, NULL);
-	}
+	process_tree_signal(server->pid, SIGSTOP);
+	process_tree_await_stop(server->pid);
 }
 
 void real_server_continue(struct real_server *server)
 {
-	signal_all(server, SIGCONT);
+	process_tree_signal(server->pid, SIGCONT);
+}
+
+uint64_t real_server_cpu_us(const struct real_server *server)
+{
+	return process_tree_cpu_us(server->pid);
 }
 
 static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *ftw)

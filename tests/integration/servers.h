@@ -8,7 +8,7 @@
  * Real servers for tests, each with a data folder of its own under $TMPDIR (or
  * /tmp) and a free port between 24000 and 24999: started, killed under the
  * client, paused, started again on the same data. They die with the test.
- * Whatever goes wrong ends the test with what the server wrote.
+* Any failure ends the test and prints the server's log.
  */
 enum real_kind { REAL_POSTGRES, REAL_REDIS, REAL_KAFKA };
 
@@ -32,7 +32,7 @@ void real_server_launch(struct real_server *server);
 
 void real_server_kill(struct real_server *server); /* SIGKILL, all its processes */
 void real_server_stop(struct real_server *server); /* as an administrator would */
-void real_server_pause(struct real_server *server); /* SIGSTOP, all its processes; they stand still when this returns */
+void real_server_pause(struct real_server *server); /* SIGSTOP, all its processes; none of them runs when this returns */
 void real_server_continue(struct real_server *server);
 
 /* Kills it if it is up, and removes its folder. */

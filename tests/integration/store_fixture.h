@@ -6,7 +6,7 @@
 
 #include "loop/worker.h"
 
-/* What the store tests share: a worker on the test's own thread, turned until something is so. */
+/* What the store tests share: a worker on the test's own thread, whose loop is run until a condition holds. */
 
 /* How long a test waits for what must happen, before it fails. */
 #define STORE_PATIENCE_MS 30000
@@ -14,7 +14,7 @@
 /* Turns the loop until `is_so`; fails the test after STORE_PATIENCE_MS. */
 void turn_until(struct worker *worker, bool (*is_so)(void *arg), void *arg);
 
-/* Turns the loop for this long: to see that something does not happen, or to let time-outs pass. */
+/* Runs the loop for this long: to see that something does not happen, or to let time-outs pass. */
 void turn_for(struct worker *worker, uint64_t ms);
 
 /*

@@ -1,6 +1,6 @@
 /*
- * What a consumer does when a broker says that what it wants is not there: one that stood still and believes that it leads, or
- * one that lost its log. A real one cannot be made to say so at will; this is librdkafka's own.
+* What a consumer does when a broker answers that an offset is out of range: a broker that was frozen and still believes that
+ * it leads, or one that lost its log. A real broker cannot be made to answer so at will; this is librdkafka's mock broker.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ static void send_records(unsigned count)
 	assert_int_equal(rd_kafka_flush(sender, 10000), 0);
 }
 
-/* One fetch in two is answered so, `count` times. */
+/* Every second fetch is answered with that error, `count` times. */
 static void say_out_of_range(unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -95,7 +95,7 @@ static void reader_close(struct reader *reader)
 	turn_until_true(&worker, &is_closed);
 }
 
-static void what_was_taken_does_not_come_again_from_a_broker_that_lacks_what_follows(void **state)
+static void records_taken_before_do_not_come_again_from_a_broker_that_lacks_the_next_ones(void **state)
 {
 	struct reader reader;
 	(void)state;
@@ -104,7 +104,7 @@ static void what_was_taken_does_not_come_again_from_a_broker_that_lacks_what_fol
 	reader_open(&reader, "stale");
 	turn_until_count(&worker, &reader.records, 100);
 	say_out_of_range(2);
-	turn_for(&worker, 3000); /* a fetch waits for 0.5 s, and goes back to what is there at once */
+	turn_for(&worker, 3000); /* a fetch waits for 0.5 s; a reset to the earliest record would come at once */
 	send_records(30);
 	turn_until_count(&worker, &reader.records, 130);
 	assert_int_equal(reader.assigned, 1);
@@ -112,7 +112,7 @@ static void what_was_taken_does_not_come_again_from_a_broker_that_lacks_what_fol
 	reader_close(&reader);
 }
 
-static void nor_does_what_was_committed_come_to_one_that_has_taken_nothing_yet(void **state)
+static void committed_records_do_not_come_again_to_a_consumer_that_has_taken_none_yet(void **state)
 {
 	struct reader reader;
 	(void)state;
@@ -131,7 +131,7 @@ static void nor_does_what_was_committed_come_to_one_that_has_taken_nothing_yet(v
 	reader_close(&reader);
 }
 
-static void when_it_stays_so_the_log_was_lost_and_what_is_there_is_new(void **state)
+static void when_the_error_lasts_the_log_was_lost_and_its_records_are_new(void **state)
 {
 	struct reader reader;
 	(void)state;
@@ -148,7 +148,7 @@ static void when_it_stays_so_the_log_was_lost_and_what_is_there_is_new(void **st
 	assert_int_equal(reader.assigned, 2);
 	kafka_store_offset(reader.consumer, 0, 40);
 	turn_for(&worker, 500);
-	assert_int_equal(kafka_consumer_lag(reader.consumer), 100); /* what is new is committed again */
+	assert_int_equal(kafka_consumer_lag(reader.consumer), 100); /* new records are committed again */
 	reader_close(&reader);
 }
 
@@ -176,9 +176,9 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_was_taken_does_not_come_again_from_a_broker_that_lacks_what_follows),
-		cmocka_unit_test(nor_does_what_was_committed_come_to_one_that_has_taken_nothing_yet),
-		cmocka_unit_test(when_it_stays_so_the_log_was_lost_and_what_is_there_is_new),
+		cmocka_unit_test(records_taken_before_do_not_come_again_from_a_broker_that_lacks_the_next_ones),
+		cmocka_unit_test(committed_records_do_not_come_again_to_a_consumer_that_has_taken_none_yet),
+		cmocka_unit_test(when_the_error_lasts_the_log_was_lost_and_its_records_are_new),
 	};
 	return cmocka_run_group_tests(tests, start, stop);
 }

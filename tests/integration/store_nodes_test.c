@@ -10,8 +10,6 @@
 #include "cluster/node_list.h"
 #include "cluster/node_registry.h"
 
-static struct real_server server = { .kind = REAL_REDIS };
-
 struct change {
 	struct redis_fixture *fixture;
 	bool has_ended;
@@ -93,22 +91,7 @@ static err_t remove_node(struct redis_fixture *f, const char *name, uint64_t epo
 	return change.err;
 }
 
-static void command(struct redis_fixture *f, const char *name, const char *key, const char *field, const char *value)
-{
-	struct redis_call call = { .fixture = NULL };
-
-	redis_fixture_command(f, &call, name, key, field, value, NULL);
-	redis_fixture_turn(f);
-	assert_int_equal(call.err, OK);
-}
-
-static void open_empty(struct redis_fixture *f)
-{
-	redis_fixture_open(f, &server, 1000);
-	command(f, "FLUSHALL", NULL, NULL, NULL);
-}
-
-/* One read of the list, waited for. */
+/* Reads the list once and waits for it. */
 static void read_again(struct redis_fixture *f, struct node_list *list)
 {
 	bool is_read = false;
@@ -125,19 +108,19 @@ static void count_change(void *arg)
 
 /* ---- registrations ---- */
 
-static void each_registration_draws_a_higher_epoch_also_when_the_clock_stood_behind(void **state)
+static void each_registration_draws_a_higher_epoch_even_if_the_clock_is_behind(void **state)
 {
 	struct redis_fixture f;
 	char future[32];
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	uint64_t first = register_now(&f, "gateway-1");
 	assert_true(first >= clock_wall_ms() - 10000);
 	uint64_t second = register_now(&f, "gateway-1");
 	assert_true(second > first);
 	snprintf(future, sizeof(future), "%llu|%llu", (unsigned long long)second + 3600000, (unsigned long long)second);
-	command(&f, "HSET", "im:nodes", "gateway-1", future);
+	redis_fixture_run(&f, "HSET", "im:nodes", "gateway-1", future, NULL);
 	assert_int_equal(register_now(&f, "gateway-1"), second + 3600001);
 	redis_fixture_close(&f);
 }
@@ -147,7 +130,7 @@ static void a_renewal_is_refused_to_all_but_the_last_registration(void **state)
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	uint64_t first = register_now(&f, "gateway-1");
 	assert_int_equal(renew(&f, "gateway-1", first), OK);
 	uint64_t second = register_now(&f, "gateway-1");
@@ -161,16 +144,16 @@ static void a_renewal_is_refused_to_all_but_the_last_registration(void **state)
 	redis_fixture_close(&f);
 }
 
-static void what_redis_forgot_is_made_again_by_the_renewal(void **state)
+static void a_renewal_restores_a_registration_that_redis_forgot(void **state)
 {
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	uint64_t epoch = register_now(&f, "gateway-1");
 	assert_false(renewal(&f, "gateway-1", epoch).was_out);
-	command(&f, "FLUSHALL", NULL, NULL, NULL);
+	redis_fixture_run(&f, "FLUSHALL", NULL);
 	struct change made_again = renewal(&f, "gateway-1", epoch);
 	assert_int_equal(made_again.err, OK);
 	assert_true(made_again.was_out);
@@ -183,14 +166,14 @@ static void what_redis_forgot_is_made_again_by_the_renewal(void **state)
 
 /* ---- the list ---- */
 
-static void the_list_has_who_lives_in_the_order_of_names(void **state)
+static void the_list_has_the_live_nodes_in_the_order_of_their_names(void **state)
 {
 	const struct node *all[3];
 	struct redis_fixture f;
 	unsigned changes = 0;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	node_list_on_change(list, count_change, &changes);
 	assert_false(node_list_is_fresh(list));
@@ -212,7 +195,7 @@ static void the_list_has_who_lives_in_the_order_of_names(void **state)
 	assert_int_equal(node_list_all(list, all, 1), 1);
 	assert_null(node_list_find_epoch(list, STR("gateway-b"), b + 1));
 	assert_null(node_list_find(list, STR("gateway-c")));
-	/* Nothing new: nobody is told. */
+	/* Nothing changed: no callback. */
 	unsigned before = changes;
 	read_again(&f, list);
 	assert_int_equal(renew(&f, "gateway-b", b), OK);
@@ -232,7 +215,7 @@ static void a_node_that_comes_back_under_another_epoch_is_a_change(void **state)
 	unsigned changes = 0;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	uint64_t first = register_now(&f, "gateway-1");
 	read_again(&f, list);
@@ -254,13 +237,13 @@ static bool has_no_node(void *list)
 	return node_list_all(list, &one, 1) == 0;
 }
 
-static void a_node_that_nobody_renews_is_out_after_its_life(void **state)
+static void a_node_that_is_not_renewed_leaves_the_list_after_its_lifetime(void **state)
 {
 	struct redis_fixture f;
 	unsigned changes = 0;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	register_now(&f, "gateway-1");
 	uint64_t start = clock_mono_ms();
@@ -274,25 +257,25 @@ static void a_node_that_nobody_renews_is_out_after_its_life(void **state)
 	redis_fixture_close(&f);
 }
 
-static void a_redis_that_is_away_takes_nobody_away_for_ten_seconds(void **state)
+static void a_redis_outage_removes_no_node_for_ten_seconds(void **state)
 {
 	struct redis_fixture f;
 	bool is_told = false, is_told_at_once = false;
 	unsigned changes = 0;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	register_now(&f, "gateway-1");
 	read_again(&f, list);
 	node_list_on_change(list, count_change, &changes);
 	uint64_t start = clock_mono_ms();
-	real_server_kill(&server);
+	real_server_kill(&redis_fixture_server);
 	node_list_refresh(list, note_closed, &is_told);
 	turn_for(&f.worker, 8000);
 	assert_non_null(node_list_find(list, STR("gateway-1")));
 	assert_true(node_list_is_fresh(list));
-	assert_false(is_told); /* that the next good read did not have it cannot be said yet */
+	assert_false(is_told); /* the next good read is still to come */
 	assert_int_equal(changes, 0);
 	turn_until(&f.worker, has_no_node, list);
 	assert_in_range(clock_mono_ms() - start, 7500, 12000);
@@ -301,7 +284,7 @@ static void a_redis_that_is_away_takes_nobody_away_for_ten_seconds(void **state)
 	node_list_refresh(list, note_closed, &is_told_at_once);
 	turn_until_true(&f.worker, &is_told_at_once);
 	turn_until_count(&f.worker, &changes, 1);
-	real_server_start(&server);
+	real_server_start(&redis_fixture_server);
 	read_again(&f, list);
 	while (!node_list_is_fresh(list))
 		read_again(&f, list);
@@ -309,7 +292,7 @@ static void a_redis_that_is_away_takes_nobody_away_for_ten_seconds(void **state)
 	redis_fixture_close(&f);
 }
 
-static void whoever_asks_during_a_read_waits_for_the_next_one(void **state)
+static void a_caller_that_asks_during_a_read_waits_for_the_next_one(void **state)
 {
 	struct redis_fixture f;
 	bool first = false, second = false;
@@ -317,7 +300,7 @@ static void whoever_asks_during_a_read_waits_for_the_next_one(void **state)
 	struct node node = gateway("gateway-1", 0);
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	node_list_refresh(list, note_closed, &first); /* the list's own first read is under way */
 	read_again(&f, list);
@@ -329,7 +312,7 @@ static void whoever_asks_during_a_read_waits_for_the_next_one(void **state)
 	node_list_refresh(list, note_closed, &second);
 	turn_until_true(&f.worker, &second);
 	assert_non_null(node_list_find(list, STR("gateway-1")));
-	/* Freed while one waits: it is not called. */
+	/* The list is freed while a caller waits: its callback is not called. */
 	node_list_refresh(list, note_closed, &first);
 	first = false;
 	node_list_free(list);
@@ -338,23 +321,23 @@ static void whoever_asks_during_a_read_waits_for_the_next_one(void **state)
 	redis_fixture_close(&f);
 }
 
-static void names_of_the_long_dead_are_forgotten_and_rubbish_is_skipped(void **state)
+static void names_of_nodes_long_dead_are_forgotten_and_malformed_ones_are_skipped(void **state)
 {
 	struct redis_fixture f;
 	char seen[64];
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct node_list *list = node_list_new(f.redis, &f.worker);
 	uint64_t now = clock_wall_ms(), day = 24 * 3600 * 1000ull;
 	snprintf(seen, sizeof(seen), "5|%llu", (unsigned long long)(now - day - 1000));
-	command(&f, "HSET", "im:nodes", "long-dead", seen);
+	redis_fixture_run(&f, "HSET", "im:nodes", "long-dead", seen, NULL);
 	snprintf(seen, sizeof(seen), "5|%llu", (unsigned long long)(now - day + 60000));
-	command(&f, "HSET", "im:nodes", "dead", seen);
-	command(&f, "HSET", "im:nodes", "no good name", seen);
-	command(&f, "HSET", "im:nodes", "rubbish", "x");
-	command(&f, "HSET", "im:nodes", "broken", seen);
-	command(&f, "HSET", "im:node:{broken}", "epoch", "many");
+	redis_fixture_run(&f, "HSET", "im:nodes", "dead", seen, NULL);
+	redis_fixture_run(&f, "HSET", "im:nodes", "no good name", seen, NULL);
+	redis_fixture_run(&f, "HSET", "im:nodes", "rubbish", "x", NULL);
+	redis_fixture_run(&f, "HSET", "im:nodes", "broken", seen, NULL);
+	redis_fixture_run(&f, "HSET", "im:node:{broken}", "epoch", "many", NULL);
 	uint64_t epoch = register_now(&f, "gateway-1");
 	read_again(&f, list);
 	read_again(&f, list);
@@ -369,32 +352,18 @@ static void names_of_the_long_dead_are_forgotten_and_rubbish_is_skipped(void **s
 	redis_fixture_close(&f);
 }
 
-static int start_server(void **state)
-{
-	(void)state;
-	real_server_make(&server);
-	return 0;
-}
-
-static int remove_server(void **state)
-{
-	(void)state;
-	real_server_remove(&server);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_registration_draws_a_higher_epoch_also_when_the_clock_stood_behind),
+		cmocka_unit_test(each_registration_draws_a_higher_epoch_even_if_the_clock_is_behind),
 		cmocka_unit_test(a_renewal_is_refused_to_all_but_the_last_registration),
-		cmocka_unit_test(what_redis_forgot_is_made_again_by_the_renewal),
-		cmocka_unit_test(the_list_has_who_lives_in_the_order_of_names),
+		cmocka_unit_test(a_renewal_restores_a_registration_that_redis_forgot),
+		cmocka_unit_test(the_list_has_the_live_nodes_in_the_order_of_their_names),
 		cmocka_unit_test(a_node_that_comes_back_under_another_epoch_is_a_change),
-		cmocka_unit_test(a_node_that_nobody_renews_is_out_after_its_life),
-		cmocka_unit_test(a_redis_that_is_away_takes_nobody_away_for_ten_seconds),
-		cmocka_unit_test(whoever_asks_during_a_read_waits_for_the_next_one),
-		cmocka_unit_test(names_of_the_long_dead_are_forgotten_and_rubbish_is_skipped),
+		cmocka_unit_test(a_node_that_is_not_renewed_leaves_the_list_after_its_lifetime),
+		cmocka_unit_test(a_redis_outage_removes_no_node_for_ten_seconds),
+		cmocka_unit_test(a_caller_that_asks_during_a_read_waits_for_the_next_one),
+		cmocka_unit_test(names_of_nodes_long_dead_are_forgotten_and_malformed_ones_are_skipped),
 	};
-	return cmocka_run_group_tests(tests, start_server, remove_server);
+	return cmocka_run_group_tests(tests, redis_fixture_make_server, redis_fixture_remove_server);
 }

@@ -22,13 +22,13 @@ static void the_longest_wait_counts_until_it_is_old(void **state)
 	assert_int_equal(redis_fixture_push_load(&f), 0);
 	push_load_write(f.redis, STR("push-1"), 4000);
 	uint64_t since = clock_mono_ms();
-	while (redis_fixture_push_load(&f) != 4000) /* a script that Redis does not know comes behind what was given after it */
+	while (redis_fixture_push_load(&f) != 4000) /* a new script runs after commands that were given later */
 		assert_true(clock_mono_ms() < since + 30 * PUSH_LOAD_LIFE_MS);
 	since = clock_mono_ms();
 	push_load_write(f.redis, STR("push-2"), 300);
 	push_load_write(f.redis, STR("push-1"), 700);
 	unsigned wait_ms = redis_fixture_push_load(&f);
-	assert_true(wait_ms == 700 || clock_mono_ms() > since + PUSH_LOAD_LIFE_MS); /* a machine that stood still */
+	assert_true(wait_ms == 700 || clock_mono_ms() > since + PUSH_LOAD_LIFE_MS); /* the machine was frozen */
 	while (redis_fixture_push_load(&f))
 		assert_true(clock_mono_ms() < since + 30 * PUSH_LOAD_LIFE_MS);
 	assert_true(clock_mono_ms() >= since + PUSH_LOAD_LIFE_MS - 50);

@@ -99,7 +99,7 @@ static void an_error_fails_its_own_command_only(void **state)
 	redis_fixture_close(&f);
 }
 
-static void a_server_that_cannot_for_now_makes_no_internal_error(void **state)
+static void a_temporary_refusal_by_the_server_is_no_internal_error(void **state)
 {
 	struct redis_call limit = { 0 }, refused = { 0 }, free = { 0 }, replica = { 0 }, read_only = { 0 }, master = { 0 },
 			  good = { 0 };
@@ -112,7 +112,7 @@ static void a_server_that_cannot_for_now_makes_no_internal_error(void **state)
 	redis_fixture_command(&f, &free, "CONFIG", "SET", "maxmemory", "0", NULL);
 	redis_fixture_turn(&f);
 	assert_int_equal(refused.err, ERR_UNAVAILABLE);
-	/* One that became a replica is left for another connection, which may lead elsewhere. */
+	/* A connection to a server that became a replica is closed: the next one may reach the master. */
 	redis_fixture_command(&f, &replica, "REPLICAOF", "127.0.0.1", "1", NULL);
 	redis_fixture_command(&f, &read_only, "SET", "k", "v", NULL);
 	redis_fixture_turn(&f);
@@ -156,7 +156,7 @@ static void scripts_are_loaded_when_the_server_does_not_know_them_and_stay_in_or
 	redis_fixture_command(&f, &flush, "SCRIPT", "FLUSH", NULL);
 	for (int i = 100; i < 200; i++)
 		push_number(&f, &calls[i], i + 1);
-	/* Those that are given while the others find out wait behind them. */
+	/* Scripts given while earlier ones are being loaded wait behind them. */
 	for (int i = 200; i < 300; i++) {
 		push_number(&f, &calls[i], i + 1);
 		uv_run(&f.worker.loop, UV_RUN_NOWAIT);
@@ -173,7 +173,7 @@ static void scripts_are_loaded_when_the_server_does_not_know_them_and_stay_in_or
 	mem_free(calls);
 }
 
-static void a_script_that_is_no_lua_ends_as_an_error(void **state)
+static void a_script_that_is_not_lua_ends_as_an_error(void **state)
 {
 	struct redis_call broken = { 0 }, good = { 0 };
 	struct redis_fixture f;
@@ -225,7 +225,7 @@ static void a_script_gets_the_generation_of_the_server_that_runs_it(void **state
 	redis_fixture_close(&f);
 }
 
-static void a_connection_that_breaks_is_no_new_generation(void **state)
+static void a_broken_connection_is_no_new_generation(void **state)
 {
 	struct redis_call kill = { 0 }, after = { 0 };
 	struct redis_fixture f;
@@ -247,7 +247,7 @@ static void a_connection_that_breaks_is_no_new_generation(void **state)
 
 /* ---- a server that goes away ---- */
 
-static void a_killed_server_leaves_no_doubt_but_what_was_under_way(void **state)
+static void a_killed_server_leaves_only_calls_under_way_in_doubt(void **state)
 {
 	struct redis_call *calls = mem_zalloc(4000 * sizeof(*calls)), late = { 0 };
 	struct redis_fixture f;
@@ -271,7 +271,7 @@ static void a_killed_server_leaves_no_doubt_but_what_was_under_way(void **state)
 	redis_fixture_turn(&f);
 	assert_int_equal(late.err, OK);
 	assert_true(f.ended_with[ERR_OUTCOME_UNKNOWN] > 0);
-	/* Nothing is kept on disk: what the second server counts is what went to it, and was told so. */
+	/* Nothing is kept on disk: the second server's counter equals the commands that were answered by it. */
 	unsigned servers = 0;
 	int64_t last = 0;
 	for (int i = 0; i < 4000; i++) {
@@ -316,7 +316,7 @@ static void a_server_that_hangs_is_given_up_after_the_timeout(void **state)
 	redis_fixture_close(&f);
 }
 
-static void what_waits_while_the_server_loads_is_answered_when_it_has(void **state)
+static void commands_that_wait_while_the_server_loads_are_answered_afterwards(void **state)
 {
 	struct redis_call fill = { 0 }, save = { 0 }, size = { 0 };
 	struct redis_fixture f;
@@ -329,7 +329,7 @@ static void what_waits_while_the_server_loads_is_answered_when_it_has(void **sta
 	assert_int_equal(save.err, OK);
 	real_server_kill(&server);
 	redis_fixture_await_down(&f);
-	/* A fifth of a millisecond a key. */
+	/* Loading takes 0.2 ms a key. */
 	server.extra[0] = "--key-load-delay";
 	server.extra[1] = "200";
 	real_server_launch(&server);
@@ -345,7 +345,7 @@ static void what_waits_while_the_server_loads_is_answered_when_it_has(void **sta
 
 /* ---- limits, addresses, and the end ---- */
 
-static void what_is_over_the_limit_is_refused_and_memory_stays_bounded(void **state)
+static void calls_over_the_limit_are_refused_and_memory_stays_bounded(void **state)
 {
 	static char body[4000];
 	struct redis_call *calls = mem_zalloc(2000 * sizeof(*calls));
@@ -456,15 +456,15 @@ int main(void)
 		cmocka_unit_test(arguments_are_bytes),
 		cmocka_unit_test(a_command_larger_than_the_socket_takes_arrives_whole),
 		cmocka_unit_test(an_error_fails_its_own_command_only),
-		cmocka_unit_test(a_server_that_cannot_for_now_makes_no_internal_error),
+		cmocka_unit_test(a_temporary_refusal_by_the_server_is_no_internal_error),
 		cmocka_unit_test(scripts_are_loaded_when_the_server_does_not_know_them_and_stay_in_order),
-		cmocka_unit_test(a_script_that_is_no_lua_ends_as_an_error),
+		cmocka_unit_test(a_script_that_is_not_lua_ends_as_an_error),
 		cmocka_unit_test(a_script_gets_the_generation_of_the_server_that_runs_it),
-		cmocka_unit_test(a_connection_that_breaks_is_no_new_generation),
-		cmocka_unit_test(a_killed_server_leaves_no_doubt_but_what_was_under_way),
+		cmocka_unit_test(a_broken_connection_is_no_new_generation),
+		cmocka_unit_test(a_killed_server_leaves_only_calls_under_way_in_doubt),
 		cmocka_unit_test(a_server_that_hangs_is_given_up_after_the_timeout),
-		cmocka_unit_test(what_waits_while_the_server_loads_is_answered_when_it_has),
-		cmocka_unit_test(what_is_over_the_limit_is_refused_and_memory_stays_bounded),
+		cmocka_unit_test(commands_that_wait_while_the_server_loads_are_answered_afterwards),
+		cmocka_unit_test(calls_over_the_limit_are_refused_and_memory_stays_bounded),
 		cmocka_unit_test(a_password_and_a_database_are_used),
 		cmocka_unit_test(closing_ends_everything_once),
 		cmocka_unit_test(closing_while_connecting_leaves_nothing_behind),

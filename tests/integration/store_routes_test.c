@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "redis_fixture.h"
 #include "cluster/routes.h"
+#include "redis_fixture.h"
 
 #define UID STR("bob")
 #define PHONE STR("phone")
@@ -14,7 +14,6 @@
 #define TTL_S 90
 
 static const struct inbox_limits limits = { .max_entries = 100, .max_age_s = 500, .expire_s = 1000 };
-static struct real_server server = { .kind = REAL_REDIS };
 
 struct change {
 	struct redis_fixture *fixture;
@@ -124,7 +123,7 @@ static struct change bind_under(struct redis_fixture *f, enum route_policy polic
 	return bind_as(f, &binding);
 }
 
-/* What stands in Redis, as `replaced`. */
+/* The routes in Redis, in the form of `replaced`. */
 static struct change list_now(struct redis_fixture *f)
 {
 	struct change change = { .fixture = f };
@@ -169,21 +168,6 @@ static bool renew(struct redis_fixture *f, struct str device, uint64_t epoch, ui
 	return change.was_ours;
 }
 
-static void command(struct redis_fixture *f, const char *name, const char *key, const char *value)
-{
-	struct redis_call call = { .fixture = NULL };
-
-	redis_fixture_command(f, &call, name, key, value, NULL);
-	redis_fixture_turn(f);
-	assert_int_equal(call.err, OK);
-}
-
-static void open_empty(struct redis_fixture *f)
-{
-	redis_fixture_open(f, &server, 1000);
-	command(f, "FLUSHALL", NULL, NULL);
-}
-
 static void on_appended(void *arg, err_t err, const struct inbox_appended *appended)
 {
 	struct change *change = arg;
@@ -209,7 +193,7 @@ static void a_bind_makes_the_inbox_and_knows_its_head(void **state)
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct change first = bind_now(&f, PHONE, 7, 1);
 	assert_int_equal(first.err, OK);
 	assert_true(first.bound.inbox_epoch != 0);
@@ -230,12 +214,12 @@ static void a_device_that_binds_again_replaces_its_route(void **state)
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	bind_now(&f, PHONE, 7, 1);
 	struct change second = bind_now(&f, PHONE, 7, 18446744073709551615u);
 	assert_string_equal(second.replaced, "phone gateway-1|7|1|ios|5");
 	assert_int_equal(redis_fixture_number(&f, "HLEN", ROUTES), 1);
-	/* The very same connection once more, as a retry does. */
+	/* The same connection binds once more, as a retry does. */
 	struct change again = bind_now(&f, PHONE, 7, 18446744073709551615u);
 	assert_string_equal(again.replaced, "");
 	/* A connection whose number begins alike is another one. */
@@ -244,18 +228,18 @@ static void a_device_that_binds_again_replaces_its_route(void **state)
 	redis_fixture_close(&f);
 }
 
-static void under_per_platform_a_bind_removes_what_its_platform_had(void **state)
+static void under_per_platform_a_bind_removes_the_other_routes_of_its_platform(void **state)
 {
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	bind_under(&f, ROUTE_PER_PLATFORM, PHONE, STR("ios"), 1);
 	bind_under(&f, ROUTE_PER_PLATFORM, STR("laptop"), STR("desktop"), 2);
 	struct change bound = bind_under(&f, ROUTE_PER_PLATFORM, STR("tablet"), STR("ios"), 3);
 	assert_string_equal(bound.replaced, "phone gateway-1|7|1|ios|5");
 	assert_string_equal(list_now(&f).replaced, "laptop gateway-1|7|2|desktop|5,tablet gateway-1|7|3|ios|5");
-	/* A device whose platform is another one now. */
+	/* The device has another platform now. */
 	bound = bind_under(&f, ROUTE_PER_PLATFORM, STR("laptop"), STR("ios"), 4);
 	assert_string_equal(bound.replaced, "laptop gateway-1|7|2|desktop|5,tablet gateway-1|7|3|ios|5");
 	assert_string_equal(list_now(&f).replaced, "laptop gateway-1|7|4|ios|5");
@@ -268,9 +252,9 @@ static void under_single_a_bind_removes_all_others(void **state)
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	bind_now(&f, PHONE, 7, 1);
-	bind_now(&f, STR("web"), 6, 2); /* of a node that died, or not: they all go */
+	bind_now(&f, STR("web"), 6, 2); /* of a node that may have died: all of them go */
 	struct change bound = bind_under(&f, ROUTE_SINGLE, STR("laptop"), STR("desktop"), 3);
 	assert_string_equal(bound.replaced, "phone gateway-1|7|1|ios|5,web gateway-1|6|2|ios|5");
 	assert_string_equal(list_now(&f).replaced, "laptop gateway-1|7|3|desktop|5");
@@ -291,20 +275,20 @@ static void a_connection_that_binds_again_yields_to_those_that_came_later(void *
 		struct route_binding old = binding_of(PHONE, 1);
 		struct route_binding newer = binding_of(policies[i] == ROUTE_PER_DEVICE ? PHONE : STR("tablet"), 2);
 
-		open_empty(&f);
+		redis_fixture_open_empty(&f, 1000);
 		old.policy = newer.policy = policies[i];
-		newer.route.since_ms = 10000000000000; /* longer than the other, as a text */
+		newer.route.since_ms = 10000000000000; /* has more digits than the other one */
 		old.again = newer.again = true;
 		bind_as(&f, &newer);
 		assert_int_equal(bind_as(&f, &old).err, ERR_FAILED_PRECONDITION);
 		assert_true(str_starts_with(str_from(list_now(&f).replaced), newer.device));
 		assert_int_equal(redis_fixture_number(&f, "HLEN", ROUTES), 1);
-		/* A new connection never does, whatever its gateway's clock says; nor one that is bound. */
+		/* A new connection never yields, whatever the clock of its gateway says; nor does one that is still bound. */
 		old.again = false;
 		assert_int_equal(bind_as(&f, &old).err, OK);
 		old.again = true;
 		assert_int_equal(bind_as(&f, &old).err, OK);
-		/* And the one that came later takes its place again. */
+		/* The later connection takes the place again. */
 		assert_string_equal(bind_as(&f, &newer).replaced, "phone gateway-1|7|1|ios|5");
 		redis_fixture_close(&f);
 	}
@@ -315,10 +299,10 @@ static void a_bind_that_comes_after_its_connection_was_closed_replaces_nobody(vo
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	bind_now(&f, PHONE, 7, 1);
 	assert_true(close_now(&f, PHONE, 7, 1));
-	assert_false(close_now(&f, PHONE, 7, 2)); /* whose bind still lies somewhere */
+	assert_false(close_now(&f, PHONE, 7, 2)); /* its bind is still on its way */
 	bind_now(&f, PHONE, 7, 3);
 	for (uint64_t late = 1; late <= 2; late++) {
 		struct route_binding binding = binding_of(PHONE, late);
@@ -328,38 +312,38 @@ static void a_bind_that_comes_after_its_connection_was_closed_replaces_nobody(vo
 		assert_int_equal(bind_as(&f, &binding).err, ERR_FAILED_PRECONDITION);
 	}
 	assert_string_equal(list_now(&f).replaced, "phone gateway-1|7|3|ios|5");
-	/* another connection under the number, of the gateway's next life */
+	/* another connection with this number, after a restart of the gateway */
 	assert_int_equal(bind_now(&f, PHONE, 8, 1).err, OK);
 	assert_int_equal(redis_fixture_number(&f, "TTL", "im:gone:{bob}:gateway-1|7|1|"), ROUTE_GONE_S);
 	redis_fixture_close(&f);
 }
 
-static void a_connection_that_was_only_not_found_may_bind_again(void **state)
+static void a_connection_whose_route_was_missing_may_bind_again(void **state)
 {
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	bind_now(&f, PHONE, 7, 1);
 	assert_true(unbind(&f, PHONE, 7, 1));
 	assert_int_equal(bind_now(&f, PHONE, 7, 1).err, OK);
 	redis_fixture_close(&f);
 }
 
-static void what_is_no_route_is_not_listed(void **state)
+static void malformed_routes_are_not_listed(void **state)
 {
 	struct redis_fixture f;
 	struct redis_call call = { .fixture = NULL };
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	assert_string_equal(list_now(&f).replaced, "");
 	redis_fixture_command(&f, &call, "HSET", ROUTES, "tablet", "gateway-1|7", NULL);
 	redis_fixture_turn(&f);
 	assert_int_equal(call.err, OK);
 	bind_now(&f, PHONE, 7, 1);
 	assert_string_equal(list_now(&f).replaced, "phone gateway-1|7|1|ios|5");
-	/* A bind that meets it does not mind. */
+	/* A bind that meets a malformed route ignores it. */
 	assert_int_equal(bind_under(&f, ROUTE_SINGLE, PHONE, STR("ios"), 2).err, OK);
 	redis_fixture_close(&f);
 }
@@ -369,9 +353,9 @@ static void only_the_connection_itself_removes_its_route(void **state)
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	bind_now(&f, PHONE, 7, 12);
-	assert_false(unbind(&f, PHONE, 7, 1)); /* 1 is how 12 begins */
+	assert_false(unbind(&f, PHONE, 7, 1)); /* 1 is a prefix of 12 */
 	assert_false(unbind(&f, PHONE, 6, 12));
 	assert_false(unbind(&f, STR("web"), 7, 12));
 	assert_int_equal(redis_fixture_number(&f, "HLEN", ROUTES), 1);
@@ -386,7 +370,7 @@ static void a_late_unbind_leaves_the_newer_connection_alone(void **state)
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	bind_now(&f, PHONE, 7, 1);
 	bind_now(&f, PHONE, 8, 1);
 	assert_false(unbind(&f, PHONE, 7, 1));
@@ -394,20 +378,20 @@ static void a_late_unbind_leaves_the_newer_connection_alone(void **state)
 	redis_fixture_close(&f);
 }
 
-static void a_renewal_extends_only_what_is_still_ours(void **state)
+static void a_renewal_extends_only_the_route_of_its_own_connection(void **state)
 {
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	bind_now(&f, PHONE, 7, 1);
 	assert_in_range(redis_fixture_number(&f, "TTL", ROUTES), TTL_S - 5, TTL_S);
-	command(&f, "EXPIRE", ROUTES, "10");
+	redis_fixture_run(&f, "EXPIRE", ROUTES, "10", NULL);
 	assert_false(renew(&f, PHONE, 7, 2));
 	assert_in_range(redis_fixture_number(&f, "TTL", ROUTES), 1, 10);
 	assert_true(renew(&f, PHONE, 7, 1));
 	assert_in_range(redis_fixture_number(&f, "TTL", ROUTES), TTL_S - 5, TTL_S);
-	command(&f, "FLUSHALL", NULL, NULL);
+	redis_fixture_run(&f, "FLUSHALL", NULL);
 	assert_false(renew(&f, PHONE, 7, 1));
 	assert_int_equal(redis_fixture_number(&f, "EXISTS", ROUTES), 0);
 	redis_fixture_close(&f);
@@ -423,13 +407,13 @@ static void an_inbox_lives_on_while_its_user_is_connected(void **state)
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	bind_now(&f, PHONE, 7, 1);
 	assert_in_range(life_of_the_inbox(&f), 1490, 1500);
 	append(&f);
-	command(&f, "EXPIRE", "im:inbox:{bob}:meta", "700");
-	command(&f, "EXPIRE", "im:inbox:{bob}", "700");
-	/* Less than half of its time went by. */
+	redis_fixture_run(&f, "EXPIRE", "im:inbox:{bob}:meta", "700", NULL);
+	redis_fixture_run(&f, "EXPIRE", "im:inbox:{bob}", "700", NULL);
+	/* Less than half of its lifetime has passed. */
 	assert_true(renew(&f, PHONE, 7, 1));
 	assert_in_range(life_of_the_inbox(&f), 600, 700);
 	struct redis_call older = { .fixture = NULL };
@@ -440,8 +424,8 @@ static void an_inbox_lives_on_while_its_user_is_connected(void **state)
 	assert_true(renew(&f, PHONE, 7, 1));
 	assert_in_range(life_of_the_inbox(&f), 1490, 1500);
 	assert_in_range(redis_fixture_number(&f, "TTL", "im:inbox:{bob}"), 1490, 1500);
-	/* A renewal makes no inbox. */
-	command(&f, "DEL", "im:inbox:{bob}:meta", NULL);
+	/* A renewal does not create an inbox. */
+	redis_fixture_run(&f, "DEL", "im:inbox:{bob}:meta", NULL);
 	assert_true(renew(&f, PHONE, 7, 1));
 	assert_int_equal(redis_fixture_number(&f, "EXISTS", "im:inbox:{bob}:meta"), 0);
 	redis_fixture_close(&f);
@@ -452,13 +436,13 @@ static void a_bind_to_another_redis_process_gets_another_epoch(void **state)
 	struct redis_fixture f;
 	(void)state;
 
-	open_empty(&f);
+	redis_fixture_open_empty(&f, 1000);
 	struct change before = bind_now(&f, PHONE, 7, 1);
 	append(&f);
-	command(&f, "SAVE", NULL, NULL);
-	real_server_kill(&server);
+	redis_fixture_run(&f, "SAVE", NULL);
+	real_server_kill(&redis_fixture_server);
 	redis_fixture_await_down(&f);
-	real_server_start(&server);
+	real_server_start(&redis_fixture_server);
 	struct change after = bind_now(&f, PHONE, 7, 1);
 	assert_int_equal(after.err, OK);
 	assert_true(after.bound.inbox_epoch != before.bound.inbox_epoch);
@@ -466,35 +450,21 @@ static void a_bind_to_another_redis_process_gets_another_epoch(void **state)
 	redis_fixture_close(&f);
 }
 
-static void a_bind_that_cannot_be_is_told_once(void **state)
+static void a_failed_bind_is_reported_once(void **state)
 {
 	struct redis_fixture f;
 	(void)state;
 
-	redis_fixture_open(&f, &server, 1000);
+	redis_fixture_open(&f, &redis_fixture_server, 1000);
 	redis_fixture_await_up(&f);
-	real_server_pause(&server);
+	real_server_pause(&redis_fixture_server);
 	struct change sent = bind_now(&f, PHONE, 7, 1);
 	redis_fixture_await_down(&f);
 	struct change waited = bind_now(&f, PHONE, 7, 1);
-	real_server_continue(&server);
+	real_server_continue(&redis_fixture_server);
 	assert_int_equal(sent.err, ERR_OUTCOME_UNKNOWN);
 	assert_int_equal(waited.err, ERR_UNAVAILABLE);
 	redis_fixture_close(&f);
-}
-
-static int start_server(void **state)
-{
-	(void)state;
-	real_server_make(&server);
-	return 0;
-}
-
-static int remove_server(void **state)
-{
-	(void)state;
-	real_server_remove(&server);
-	return 0;
 }
 
 int main(void)
@@ -502,18 +472,18 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_bind_makes_the_inbox_and_knows_its_head),
 		cmocka_unit_test(a_device_that_binds_again_replaces_its_route),
-		cmocka_unit_test(under_per_platform_a_bind_removes_what_its_platform_had),
+		cmocka_unit_test(under_per_platform_a_bind_removes_the_other_routes_of_its_platform),
 		cmocka_unit_test(under_single_a_bind_removes_all_others),
 		cmocka_unit_test(a_connection_that_binds_again_yields_to_those_that_came_later),
 		cmocka_unit_test(a_bind_that_comes_after_its_connection_was_closed_replaces_nobody),
-		cmocka_unit_test(a_connection_that_was_only_not_found_may_bind_again),
-		cmocka_unit_test(what_is_no_route_is_not_listed),
+		cmocka_unit_test(a_connection_whose_route_was_missing_may_bind_again),
+		cmocka_unit_test(malformed_routes_are_not_listed),
 		cmocka_unit_test(only_the_connection_itself_removes_its_route),
 		cmocka_unit_test(a_late_unbind_leaves_the_newer_connection_alone),
-		cmocka_unit_test(a_renewal_extends_only_what_is_still_ours),
+		cmocka_unit_test(a_renewal_extends_only_the_route_of_its_own_connection),
 		cmocka_unit_test(an_inbox_lives_on_while_its_user_is_connected),
 		cmocka_unit_test(a_bind_to_another_redis_process_gets_another_epoch),
-		cmocka_unit_test(a_bind_that_cannot_be_is_told_once),
+		cmocka_unit_test(a_failed_bind_is_reported_once),
 	};
-	return cmocka_run_group_tests(tests, start_server, remove_server);
+	return cmocka_run_group_tests(tests, redis_fixture_make_server, redis_fixture_remove_server);
 }

@@ -71,13 +71,13 @@ byte client_epoch, client_offset, seen;
 byte other_epoch;
 
 byte answered[2]; /* per push, bits of seqs: dispatched, and the gateway answered */
-bool is_over; /* nothing happens to anybody any more */
+bool is_over; /* no more accidents */
 
 chan net[2] = [2] of { byte, byte, byte, byte }; /* connection, epoch, offset, seq */
 
 /* ---- scripts over an inbox ---- */
 
-/* [I6] Redis may forget: an inbox that has to be made has an epoch that never was. */
+/* [I6] Redis may lose its data: an inbox that is created gets an epoch that was never used. */
 inline touch(m)
 {
 #if REDIS == 2
@@ -129,7 +129,7 @@ proctype im()
 #if N >= 3
 	:: d_step { stored >= 3 && !(produced & BIT(3)) -> produce(3) }
 #endif
-	/* its im died, the takeover is late: the record does not come as long as anybody looks */
+	/* its im died and the takeover is late: the record does not come while the model runs */
 	:: d_step { stored >= 2 && !(produced & BIT(1)) && records == 0 -> produced = produced | BIT(1) }
 	:: stored == N && produced == ALL -> break
 	od
@@ -193,7 +193,7 @@ inline load()
 {
 	position = committed;
 	dispatched = seq_key;
-	/* [I5] Redis does not know: what could be undispatched is dispatched again, from PostgreSQL, the lowest first. */
+	/* [I5] Redis does not know: messages that may be undispatched are dispatched again from PostgreSQL, the lowest first. */
 #ifdef GUESS_FROM_FIRST
 	if
 	:: seq_key == 0 && position < records -> dispatched = record[position] - 1
@@ -217,7 +217,7 @@ proctype push(byte me)
 	do
 	:: atomic { owner == me && position < records -> take_record() };
 		if
-		:: s != 0 -> dispatch(s) /* another process dispatched it, who knows how far */
+		:: s != 0 -> dispatch(s) /* another process dispatched it, perhaps in part */
 		:: else
 		fi
 #ifdef NO_REORDER
@@ -244,7 +244,7 @@ proctype push(byte me)
 #ifndef COMMIT_EARLY
 	:: d_step { owner == me && committed < position && (answered[me] & BIT(record[committed])) -> committed++ }
 #endif
-	/* dead, and what it had sent with it */
+	/* dead, and everything that it had sent is lost */
 	:: owner != me ->
 		if
 		:: do
@@ -259,7 +259,7 @@ proctype push(byte me)
 
 /* ---- the client ---- */
 
-/* [I4] first copies in seq order; and [I1] nothing is left out before one that is handed on */
+/* [I4] first copies in seq order; and [I1] no message is skipped before one that is handed on */
 inline app(seq)
 {
 	if
@@ -291,7 +291,7 @@ inline restart(new_epoch, new_next)
 	state = RESETTING
 }
 
-/* [I11] an ack means what it says: everything in the inbox up to there was handed to the application */
+/* [I11] an ack is true: everything in the inbox up to its offset was handed to the application */
 inline check_ack()
 {
 	if
@@ -306,7 +306,7 @@ inline check_ack()
 	fi
 }
 
-/* [I9] the window: over it nothing is kept but how far the inbox reaches */
+/* [I9] over a full window only the highest offset of the inbox is kept */
 inline send(seq)
 {
 	app(seq);
@@ -348,7 +348,7 @@ inline take_current()
 	fi
 }
 
-/* [I10] whose connection is not there any more is told so; its route goes if it is still its own */
+/* [I10] push is told that a connection is gone, and removes its route if the route still names it */
 inline take(p)
 {
 	net[p]?c, e, o, s;
@@ -389,7 +389,7 @@ inline go_live()
 	fi
 }
 
-/* [I3] what is missing is read from the inbox, through the sequencer */
+/* [I3] missing messages are read from the inbox, through the sequencer */
 inline fill()
 {
 	touch(0);
@@ -441,7 +441,7 @@ proctype phone()
 	:: d_step { state == AWAY -> conn++; touch(0); epoch = inboxes[0].epoch; reach = inboxes[0].n; state = BOUND }
 	:: d_step { state == BOUND -> go_live(); fill(); bind() }
 #else
-	/* [I2] bind, then read the inbox; what comes live in between waits */
+	/* [I2] bind, then read the inbox; live messages wait meanwhile */
 	:: d_step { state == AWAY -> conn++; bind(); epoch = inboxes[0].epoch; reach = inboxes[0].n; state = BOUND }
 	:: d_step { state == BOUND -> go_live() }
 #endif
@@ -468,12 +468,12 @@ proctype phone()
 	od
 }
 
-/* ---- what happens to them ---- */
+/* ---- accidents ---- */
 
 inline lose_connection()
 {
 #ifndef POSITION_BEFORE_LIST
-	/* a client has a new position when it has read what lies before it */
+	/* a client has a new position when it has read everything before it */
 	if
 	:: state == PULLING -> client_epoch = 0; client_offset = 0
 	:: else
@@ -570,9 +570,9 @@ init
 	is_over = true
 }
 
-/* ---- when all is quiet ---- */
+/* ---- the end ---- */
 
-/* What the one who was away reads: from its offset on, or all by seq when its epoch is gone. */
+/* The member who was away reads from its offset on, or everything by seq if its epoch is gone. */
 inline check_other()
 {
 	seen = 0;
@@ -593,9 +593,9 @@ active proctype judge()
 	byte i;
 
 	timeout ->
-	/* [I12] no loss: live on the connection that stayed, without anything more to happen; by sync for who was away */
+	/* [I12] no loss: live on the connection that stayed, without any further event; by sync for the member who was away */
 	assert(is_over && state == LIVE && seen == ALL);
-	/* [I7] nothing holds the partition up */
+	/* [I7] nothing blocks the partition */
 	assert(committed == records);
 	d_step { check_other() };
 	assert(seen == ALL)

@@ -1,7 +1,7 @@
 /*
  * A node number: the im that holds it stores and produces, is paused or dies;
- * who finds its lease expired takes it over, publishes what is missing, and may be
- * paused or die at that too.
+* another im that finds the lease expired takes it over and publishes the missing
+ * messages. It may be paused or die at that too.
  *
  * One number, one conversation. Message ids are 1 .. N in the order in which they
  * are drawn. A process that is not scheduled is paused; a lease runs out in
@@ -34,25 +34,25 @@
 /* ---- PostgreSQL ---- */
 
 byte epoch = 1;
-bool is_expired, is_free; /* free: given back, nobody looks after it any more */
+bool is_expired, is_free; /* free: given back, no takeover is needed */
 byte watermark; /* as stored */
 byte stored; /* bits of ids */
 byte last_seq, seq_of[N + 1];
 byte at_work; /* the id whose statement holds the lock shared */
-byte late; /* one that lies in the socket of a connection that was lost */
+byte late; /* a statement in the socket of a lost connection */
 
 /* ---- Kafka ---- */
 
 byte in_kafka; /* bits of ids */
 byte highest_seq; /* of the first copies */
 
-/* ---- who is there ---- */
+/* ---- processes ---- */
 
 byte sent; /* im's statement that has not begun */
 bool is_refused; /* its answer: the lease */
 bool is_denied; /* its answer: the decision; nothing is stored */
 byte deaths;
-bool is_taking; /* somebody has seen that it expired */
+bool is_taking; /* an im has seen that it expired */
 bool is_alive[5]; /* the holder of epoch e is is_alive[e - 1] */
 
 /* [L4] the watermark never passes a stored message that is not in Kafka */
@@ -92,7 +92,7 @@ inline commit()
 		last_seq++;
 		seq_of[at_work] = last_seq;
 		stored = stored | BIT(at_work)
-	:: else /* its first try had stored it */
+	:: else /* the first try stored it */
 	fi;
 	at_work = 0
 }
@@ -140,7 +140,7 @@ proctype im()
 		id = 0; in_doubt = false }
 	:: d_step { is_refused && !is_lost ->
 		is_refused = false;
-		/* [L3] a refusal now says nothing of an earlier try */
+		/* [L3] a refusal now says nothing about an earlier try */
 		if
 #ifndef REFUSED_IS_NOT_STORED
 		:: in_doubt -> is_lost = true
@@ -150,7 +150,7 @@ proctype im()
 #endif
 			-> open = open & ~BIT(id); id = 0; in_doubt = false
 		fi }
-	/* the decision was against it: the id is settled, also after a try whose outcome is not known */
+	/* the decision refused it: the id is settled, also after a try whose outcome is unknown */
 	:: d_step { is_denied && !is_lost -> is_denied = false; open = open & ~BIT(id); id = 0; in_doubt = false }
 	/* the connection is lost */
 	:: d_step { id != 0 && !is_lost && !is_refused -> is_lost = true; in_doubt = true; is_denied = false;
@@ -165,7 +165,7 @@ proctype im()
 	:: d_step { is_lost && !(stored & BIT(id)) -> is_lost = false; in_doubt = false; open = open & ~BIT(id); id = 0 }
 	:: d_step { is_lost && (stored & BIT(id)) -> is_lost = false; in_doubt = false; waiting = waiting | BIT(id); id = 0 }
 #else
-	/* [L3] the same statement again, with the same id: it waits for the first, and finds what that stored */
+	/* [L3] the same statement again, with the same id: it waits for the first try, and finds the entry that it stored */
 	:: d_step { is_lost && sent == 0 && at_work == 0 && epoch == 1 -> is_lost = false; sent = id }
 #endif
 #endif
@@ -183,7 +183,7 @@ proctype im()
 	:: d_step { settled + 1 < next_id && !(open & BIT(settled + 1)) -> settled++ }
 	/* [L4] a renewal: only under its own epoch */
 	:: d_step { epoch == 1 && !is_free && (settled > watermark || is_expired) -> store_watermark(settled); is_expired = false }
-	/* [L6] gives the number back when all is settled; else it runs out, and is looked after */
+	/* [L6] gives the number back when all is settled; otherwise the lease expires and is taken over */
 	:: d_step { epoch == 1 && !is_free && id == 0 && sent == 0 && next_id > N ->
 		if
 #ifdef GIVE_BACK_UNSETTLED
@@ -199,7 +199,7 @@ proctype im()
 	is_alive[0] = false
 }
 
-/* ---- the one that takes over ---- */
+/* ---- the takeover ---- */
 
 #ifdef NO_SHARED_LOCK
 #define HAS_LOCK true
@@ -214,7 +214,7 @@ proctype caretaker()
 #ifdef READ_BEFORE_BUMP
 	found = stored;
 #endif
-	/* [L2] the lock exclusively: what is at work ends first */
+	/* [L2] the lock exclusively: statements at work end first */
 	if
 	:: d_step { HAS_LOCK && is_expired && !is_free -> epoch++; mine = epoch; is_expired = false; is_taking = false }
 	:: atomic { is_free || !is_expired -> is_taking = false; goto over }
@@ -225,7 +225,7 @@ proctype caretaker()
 #ifdef WATERMARK_EARLY
 	d_step { epoch == mine -> store_watermark(N) };
 #endif
-	/* [L6] from the stored watermark, in the order of ids; the number is free when all is out */
+	/* [L6] from the stored watermark, in the order of ids; the number is free when everything is published */
 	at = watermark;
 #ifndef NO_REPUBLISH
 	do
@@ -260,7 +260,7 @@ init
 	run backends();
 	run im();
 	do
-	/* [L6] the lease of a dead one runs out, and somebody takes it over, until it is free */
+	/* [L6] the lease of a dead im expires, and another im takes it over, until it is free */
 	:: d_step { !is_alive[epoch - 1] && !is_expired && !is_free -> is_expired = true }
 	:: d_step { pauses < PAUSES && !is_expired && !is_free -> pauses++; is_expired = true }
 	:: atomic { is_expired && !is_free && !is_taking -> is_taking = true; run caretaker() }
@@ -270,6 +270,6 @@ init
 active proctype judge()
 {
 	timeout ->
-	/* [L6] what was committed is in Kafka in the end, whoever died */
+	/* [L6] every committed message is in Kafka in the end, whichever process died */
 	assert((stored & ~in_kafka) == 0)
 }

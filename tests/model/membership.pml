@@ -89,12 +89,12 @@ inline read_members(at_version, is_member)
 byte owner; /* of the partition */
 byte committed; /* entries up to it are answered */
 
-/* What each push keeps: the list, the version it is of, and up to which entry nothing changed it. It outlives a loss of the partition. */
+/* The memory of each push: the list, its version, and the entry up to which it holds. It survives a loss of the partition. */
 bool has_list[2];
 bit list[2];
 byte list_version[2], through[2];
 
-/* A list that is newer than the question stays. */
+/* A list that is newer than the question is kept. */
 inline put(is_member, at_version, last)
 {
 	if
@@ -136,7 +136,7 @@ inline take_batch()
 	fi
 }
 
-/* [M4] the list in memory answers for its own version, and for the next one if the entry carries what changed and follows. */
+/* [M4] the list in memory answers for its own version, and for the next one if the entry carries the change and is the next. */
 inline look_up()
 {
 	if
@@ -149,11 +149,11 @@ inline look_up()
 #endif
 		put(is_member, version[first], last);
 		is_known = true
-	:: true -> is_known = false /* no list, a record without what changed, a gap, an older message */
+	:: true -> is_known = false /* no list, a record without its change, a gap, an older message */
 	fi
 }
 
-/* [M2] the members as of the message get it, and nobody else. */
+/* [M2] exactly the members as of the message get it. */
 inline dispatch()
 {
 	assert(is_member == member[first]);
@@ -179,7 +179,7 @@ proctype push(byte me)
 		fi }
 	:: d_step { first != 0 -> read_members(version[first], is_member); put(is_member, version[first], last); dispatch() }
 	:: d_step { owner == me && committed < dispatched -> committed = dispatched }
-	:: owner != me -> break /* dead, or done with what it had taken */
+	:: owner != me -> break /* dead, or finished with the records that it had taken */
 	:: owner == me && committed == N -> break
 	od
 }
@@ -195,7 +195,7 @@ init
 	od
 }
 
-/* Every entry went to whom it had to. */
+/* Every entry went to all its members. */
 active proctype judge()
 {
 	timeout -> assert(committed == N)

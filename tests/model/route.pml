@@ -1,7 +1,7 @@
 /*
  * The route of one device: its connections, one after the other, on two gateways
- * of which one crashes and comes back; routers, which may be late and out of
- * order; a push that looks up, sends, and removes what is gone.
+* of which one crashes and comes back; routers, which may be late and out of
+ * order; a push that looks routes up, sends, and removes the routes of dead connections.
  *
  * A connection's number is also its `since`: later ones have higher ones. The
  * inbox is a counter here: its offsets and epochs are delivery.pml's.
@@ -25,7 +25,7 @@
 
 byte route; /* the connection that it names */
 byte head; /* of the inbox */
-bool is_closed[CONNS + 1]; /* stands there for a while */
+bool is_closed[CONNS + 1]; /* kept for a while */
 
 /* ---- gateways: 1 and 2, and 3, which is 1 come back under a new epoch ---- */
 
@@ -34,8 +34,8 @@ bool is_up[4], is_registered[4];
 mtype = { NONE, OPENING, OPEN, GONE };
 mtype state[CONNS + 1];
 byte home[CONNS + 1];
-byte knows[CONNS + 1]; /* up to where it was sent, or has read */
-byte early[CONNS + 1]; /* came before hello */
+byte knows[CONNS + 1]; /* the offset up to which it was sent messages, or has read them */
+byte early[CONNS + 1]; /* messages that came before hello */
 bool is_kicked[CONNS + 1], is_asking[CONNS + 1];
 byte opened;
 
@@ -48,7 +48,7 @@ byte answered_head[CONNS + 1];
 
 bool is_over, is_answered;
 
-/* [R1] only its owner removes a route: whoever else asks finds another connection's number there */
+/* [R1] only its owner removes a route: any other connection finds a number that is not its own */
 inline remove(c)
 {
 #ifdef NO_COMPARE
@@ -70,14 +70,14 @@ inline remove(c)
 #define CAN_REPLACE(c) (route != c && route != 0 && !is_closed[c])
 #endif
 
-/* [R6] what its gateway has unbound is closed, and is not bound any more, however late that comes */
+/* [R6] a connection that its gateway has unbound is closed, and never bound again, however late a BIND comes */
 inline close(c)
 {
 	is_closed[c] = true;
 	remove(c)
 }
 
-/* [R2] a bind replaces, and says whom; one that comes again yields to later ones */
+/* [R2] a bind replaces a connection and names it; a connection that binds again yields to later ones */
 inline bind(c, again)
 {
 	is_late[c] = false;
@@ -95,7 +95,7 @@ inline bind(c, again)
 	:: CAN_REPLACE(c) ->
 #endif
 		assert(!is_closed[c]);
-		/* [R5] what comes again never closes a newer connection */
+		/* [R5] a connection that binds again never closes a newer one */
 		assert(!again || route < c);
 #ifdef NEWEST_IS_NEVER_KICKED
 		assert(route < c);
@@ -163,7 +163,7 @@ proctype connection(byte c)
 			learn(c);
 			answered_head[c] = 0
 		fi }
-	/* [R3] bound again: what came in the meantime found nobody, so the inbox is read again */
+	/* [R3] bound again: messages that came in the meantime found no route, so the inbox is read again */
 	:: atomic { state[c] == OPEN && has_answer[c] ->
 		has_answer[c] = false;
 		is_asking[c] = false;
@@ -204,10 +204,10 @@ proctype push()
 		fi;
 		to = 0; at = 0 }
 #ifdef NO_NODE_EPOCH
-	:: atomic { to != 0 && home[to] == 1 && is_up[3] -> assert(false) /* somebody else's connection gets it */ }
+	:: atomic { to != 0 && home[to] == 1 && is_up[3] -> assert(false) /* a connection of another user would get it */ }
 #endif
 #ifndef DEAD_COUNTS
-	/* [R4] a gateway that is not registered any more is waited for no longer, and what names it does not count */
+	/* [R4] push does not wait for a gateway that is not registered any more, and routes that name it do not count */
 	:: atomic { to != 0 && !is_registered[home[to]] -> remove(to); to = 0; at = 0 }
 #endif
 	:: sent == MESSAGES && to == 0 -> break
@@ -215,7 +215,7 @@ proctype push()
 	is_answered = true
 }
 
-/* ---- what happens ---- */
+/* ---- accidents ---- */
 
 inline open_at(gateway)
 {
@@ -269,7 +269,7 @@ active proctype judge()
 	assert(is_over && is_answered);
 	do
 	:: c <= CONNS ->
-		/* [R3] a connection that is open has the route, and was given or has read all */
+		/* [R3] an open connection has the route, and was given or has read every message */
 		assert(state[c] != OPEN || (route == c && knows[c] == head));
 		assert(state[c] != OPENING);
 		c++

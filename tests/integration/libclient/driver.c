@@ -1,13 +1,13 @@
 /*
- * An application over libclient for tests/integration/libclient_test.py: `client_driver OPTIONS` starts clients on one loop, does
- * what comes as JSON lines on stdin and says what happens as JSON lines on stdout. Links what an application would link.
+* An application over libclient for tests/integration/libclient_*test.py. `client_driver OPTIONS` starts clients on one loop,
+ * runs commands from JSON lines on stdin, and writes events as JSON lines to stdout. It links what an application links.
  *
  *   OPTIONS  {"clients": 1, "bases": [...], "device": "d", "state": "..."; the rest as in struct skein_options}
  *   in       {"do": "send", "message": {...}} {"do": "frame", "frame": {...}} {"do": "token", "token": "..."}
- *            {"do": "taken", "delivery": 3} {"do": "state"} {"do": "close"}; "client": 0 says which, the first without
+ *            {"do": "taken", "delivery": 3} {"do": "state"} {"do": "close"}; "client": 0 selects one, default the first
  *   out      {"on": "message", "delivery": 3, "message": {...}} {"on": "status", "status": "up", "reason": 0} {"on": "frame"}
  *            {"on": "sent", ...} {"on": "token_needed"} {"on": "state_changed"} {"on": "state", "state": "..."}
- *            {"on": "accepted", "is": true} {"on": "closed"}; "client" says of which
+ *            {"on": "accepted", "is": true} {"on": "closed"}; "client" is its number
  */
 
 #include <stdio.h>
@@ -30,7 +30,7 @@ struct driver {
 	unsigned count, open;
 	char line[MAX_LINE];
 	size_t len;
-	int close_at; /* in the callback of this delivery */
+	int close_at; /* close the client in the callback of this delivery */
 };
 
 static struct driver driver;
@@ -244,5 +244,5 @@ int main(int argc, char **argv)
 			return 3;
 	json_decref(options);
 	uv_run(&driver.loop, UV_RUN_DEFAULT);
-	return uv_loop_close(&driver.loop) ? 4 : 0; /* something was left open */
+	return uv_loop_close(&driver.loop) ? 4 : 0; /* a handle was left open */
 }

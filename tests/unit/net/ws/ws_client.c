@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -276,4 +277,42 @@ bool client_has_input(struct client *client, int wait_ms)
 	struct pollfd poll_fd = { .fd = client->fd, .events = POLLIN };
 
 	return client->len || poll(&poll_fd, 1, wait_ms) == 1;
+}
+
+void client_ask(uint16_t port, const char *request, struct answer *answer)
+{
+	struct client client;
+
+	client_connect(&client, port, NULL, 0);
+	assert_true(client_send_text(&client, request));
+	client_read_answer(&client, answer);
+	client_expect_end(&client);
+	client_close(&client);
+}
+
+void answer_expect_field(const struct answer *answer, const char *line)
+{
+	char whole[256];
+
+	snprintf(whole, sizeof(whole), "\r\n%s\r\n", line);
+	if (!strstr(answer->head, whole))
+		fail_msg("%s is missing in %s", line, answer->head);
+}
+
+void client_expect_refusal(uint16_t port, const char *request, int status, const char *code)
+{
+	struct answer answer;
+	char member[128];
+
+	client_ask(port, request, &answer);
+	assert_int_equal(answer.status, status);
+	answer_expect_field(&answer, "Content-Type: application/problem+json");
+	answer_expect_field(&answer, "Connection: close");
+	snprintf(member, sizeof(member), "\"type\":\"urn:skein:error:%s\"", code);
+	assert_non_null(strstr(answer.body, member));
+	snprintf(member, sizeof(member), "\"status\":%d", status);
+	assert_non_null(strstr(answer.body, member));
+	snprintf(member, sizeof(member), "\"code\":\"%s\"", code);
+	assert_non_null(strstr(answer.body, member));
+	assert_non_null(strstr(answer.body, "\"detail\":\""));
 }

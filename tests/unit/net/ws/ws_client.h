@@ -77,4 +77,13 @@ void client_expect_end(struct client *client);
 /* True if bytes come within that time, or the end of the connection. */
 bool client_has_input(struct client *client, int wait_ms);
 
+/* Sends a whole request on a connection of its own and reads the answer, after which the server must hang up. */
+void client_ask(uint16_t port, const char *request, struct answer *answer);
+
+/* The request is refused with this status, and a problem of this code. */
+void client_expect_refusal(uint16_t port, const char *request, int status, const char *code);
+
+/* The head has this line. */
+void answer_expect_field(const struct answer *answer, const char *line);
+
 #endif

@@ -1,0 +1,164 @@
+"""What clients send to a gateway: sends, acks, pings, and frames that are wrong, too large or too many (gateway_fixture.py)."""
+import asyncio
+
+import grpc
+import pytest
+import websockets
+
+from gateway_fixture import message, scenario
+
+
+@scenario()
+async def test_a_send_is_answered_with_what_im_says(g):
+    client = await g.connect()
+    await client.send(type="send", rid="r1", message=message(reply_to=3, mentions=["bob"]))
+    assert await client.expect("ack") == {"type": "ack", "rid": "r1", "msg_id": "1001", "conversation_id": "u:alice:bob",
+                                          "seq": 1, "time": 1700000000000, "duplicate": False}
+    request = g.im.sends[0]
+    assert (getattr(request, "from"), request.to_user, request.body, request.reply_to, list(request.mentions)) == \
+        ("alice", "bob", '{"text":"hi"}', 3, ["bob"])
+
+    async def refuse(request, context):
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, "bob blocked you", (("skein-error", "blocked"),))
+    g.im.on_send = refuse
+    await client.send(type="send", rid="r2", message=message())
+    answer = await client.expect("error")
+    assert (answer["rid"], answer["code"], answer["message"]) == ("r2", "blocked", "bob blocked you")
+
+
+@scenario()
+async def test_a_message_waits_for_the_answer_to_its_send(g):
+    client, push = await g.connect(), g.push()
+    g.im.gate.clear()
+    await client.send(type="send", rid="r1", message=message("k1"))
+    await client.send(type="send", rid="r2", message=message("k2"))
+    await g.becomes(lambda: len(g.im.sends) == 2)
+    for offset, key in (1, "k0"), (2, "k1"), (3, "k2"), (4, "k4"):
+        assert await push.send(push.delivery(own=[client.at(offset)], client_msg_id=key, seq=offset)) == {}
+    assert await client.offsets(1) == [1]
+    await asyncio.sleep(1.2)  # longer than a hole may stay; a message that waits for its ack is no hole
+    await client.nothing_before()
+    g.im.gate.set()
+    frames = [await client.read() for _ in range(5)]
+    order = [f.get("rid") or f["message"]["client_msg_id"] for f in frames]
+    assert order.index("r1") < order.index("k1") < order.index("k2") < order.index("k4") and \
+        order.index("r2") < order.index("k2"), order
+    assert await g.metric("skein_gateway_resyncs_total") == 0
+
+
+@scenario()
+async def test_sends_are_bounded_while_im_does_not_answer(g):
+    client = await g.connect()
+    g.im.gate.clear()
+    for i in range(251):
+        await client.send(type="send", rid=f"r{i}", message=message(f"k{i}"))
+    answer = await client.expect("error")
+    assert (answer["rid"], answer["code"]) == ("r250", "rate_limited")
+    g.im.gate.set()
+    assert {(await client.expect("ack"))["rid"] for _ in range(250)} == {f"r{i}" for i in range(250)}
+    await client.send(type="send", rid="again", message=message("again"))
+    await client.expect("ack")
+
+
+@scenario()
+async def test_a_send_that_im_does_not_answer_ends_as_unavailable(g):
+    client, push = await g.connect(), g.push()
+    g.im.gate.clear()
+    await client.send(type="send", rid="r1", message=message("k1"))
+    await g.becomes(lambda: g.im.sends)
+    await push.send(push.delivery(own=[client.at(1)], client_msg_id="k1"))
+    answer = await client.expect("error")
+    assert (answer["rid"], answer["code"]) == ("r1", "unavailable")
+    assert await client.offsets(1) == [1]
+    g.im.gate.set()
+
+
+@scenario()
+async def test_a_connection_that_goes_leaves_its_sends_behind(g):
+    client = await g.connect()
+    g.im.gate.clear()
+    for i in range(10):
+        await client.send(type="send", rid=f"r{i}", message=message(f"k{i}"))
+    await g.becomes(lambda: len(g.im.sends) == 10)
+    await client.ws.close()
+    g.im.gate.set()
+    other = await g.connect()
+    await other.nothing_before()
+
+
+@scenario()
+async def test_bad_fields_are_answered_and_the_connection_stays(g):
+    client, push = await g.connect(), g.push()
+    await push.message(client.at(1))
+    assert await client.offsets(1) == [1]
+    for frame, code, names, rid in [
+            ({"type": "send", "rid": "r1"}, "invalid_argument", "message", "r1"),
+            ({"type": "send", "message": message()}, "invalid_argument", "rid", None),
+            ({"type": "send", "rid": "r1", "message": message(to=7)}, "invalid_argument", "message.to", "r1"),
+            ({"type": "ack"}, "invalid_argument", "offset", None),
+            ({"type": "ack", "offset": "2"}, "invalid_argument", "offset", None),
+            ({"type": "ack", "offset": "9" * 20}, "invalid_argument", "offset", None),
+            ({"type": "read", "conversation_id": "g:x", "seq": 1}, "failed_precondition", "not served", None),
+            ({"type": "join", "rid": "j", "room": "x"}, "failed_precondition", "not served", "j")]:
+        await client.send(**frame)
+        answer = await client.expect("error")
+        assert (answer["code"], answer.get("rid")) == (code, rid) and names in answer["message"], answer
+    for offset in "1", "0", "1":
+        await client.send(type="ack", offset=offset)
+    await client.nothing_before()
+    assert not g.im.sends
+
+
+@pytest.mark.parametrize("text", ["", "x", "[]", "{}", '{"type":1}', '{"type":"dance"}', "{" * 5000])
+def test_a_malformed_frame_closes_with_4003(text):
+    async def play(g):
+        client = await g.connect()
+        await client.ws.send(text)
+        assert await client.closed() == 4003
+    scenario()(play)()
+
+
+@scenario()
+async def test_the_wrong_kind_of_message_closes_with_1003(g):
+    client = await g.connect()
+    await client.ws.send(b'{"type":"ping"}')
+    assert await client.closed() == 1003
+    client = await g.connect(proto=True)
+    await client.ws.send('{"type":"ping"}')
+    assert await client.closed() == 1003
+    client = await g.connect(proto=True)
+    await client.ws.send(b"\xff\xff")
+    assert await client.closed() == 4003
+
+
+@scenario()
+async def test_16_kib_is_taken_and_more_closes_with_1009(g):
+    client = await g.connect()
+    head, tail = '{"type":"ping","x":"', '"}'
+    fill = "x" * (16384 - len(head) - len(tail))
+    await client.ws.send(head + fill + tail)
+    await client.expect("pong")
+    await client.ws.send(piece for piece in (head, fill[:9000], fill[9000:], "x", tail))  # the limit counts over all fragments
+    assert await client.closed() == 1009
+
+
+@scenario(limits_frame_rate=50, limits_frame_burst=20)
+async def test_too_many_frames_close_with_4006(g):
+    client = await g.connect()
+    for _ in range(20):
+        await client.nothing_before()
+    try:
+        for _ in range(200):
+            await client.send(type="ping")
+    except websockets.ConnectionClosed:
+        pass
+    assert await client.closed() == 4006
+
+
+@scenario(limits_frame_rate=1, limits_frame_burst=1, limits_enabled="off")
+async def test_without_limits_nobody_is_closed_for_speed(g):
+    client = await g.connect()
+    for _ in range(300):
+        await client.send(type="ping")
+    for _ in range(300):
+        await client.expect("pong")
