@@ -12,14 +12,14 @@
 #include "gateway/queues/sequencer.h"
 
 /*
- * Plays every sequence of up to PLAY_LENGTH events against the machine, and some by hand, and watches what a client would
- * see. An event is a letter:
- *   1-4  the record of that number (again, when it came before)
+ * These tests play every sequence of up to PLAY_LENGTH events against the sequencer, and some longer ones, and check the client's
+ * view. An event is a letter:
+ *   1-4  the record of that number comes, perhaps again
  *   a b  record 1 and 2 of another epoch
- *   s    the inbox is known: epoch A, nothing in it yet
- *   l    the inbox is known to reach 4
- *   t    time passes, more than a hole may stay
- *   p    what waits may pass
+ *   s    the inbox is known: epoch A, empty
+ *   l    the inbox is known to reach up to 4
+ *   t    more time passes than a hole may stay
+ *   p    the record that waits may pass
  *   z    it is paused
  *   r    it is resumed
  */
