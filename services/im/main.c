@@ -111,7 +111,7 @@ static void init_entries(struct app *app)
 	                   (unsigned)config->lease_life_ms);
 	publisher_init(app->publisher, app->producer, &app->lease_keeper->watermark, (unsigned)config->kafka_max_waiting,
 	               (uint64_t)config->kafka_max_waiting_bytes);
-	events_init(app->events, &app->service.worker, app->producer);
+	events_init(app->events, &app->service.worker, app->producer, config->common.node_name);
 	message_cache_init(app->message_cache, (size_t)config->cache_messages);
 	entry_writer_init(app->entries, &app->service.worker, app->pg->sends, app->lease_keeper, app->publisher, &options);
 	takeover_start(app->takeover, &app->service.worker, app->pg->control, app->lease_keeper, app->publisher,

@@ -31,34 +31,27 @@ static void events_on_produced(void *arg, err_t err)
 	mem_free(sent);
 }
 
-static void events_send(struct events *events, unsigned index)
+/* Gives the open record to Kafka, if there is an event in it. */
+static void events_send(struct events *events)
 {
-	struct events_open_record *open = &events->open[index];
-	const char key[] = { (char)('0' + index) };
-
-	if (!open->event_count)
+	if (!events->event_count)
 		return;
 	struct events_sent_record *sent = MEM_NEW(struct events_sent_record);
-	*sent = (struct events_sent_record){ events, open->event_count, open->bytes.len };
-	err_t err = kafka_produce(events->producer, TOPIC_EVENT, str_of(key, sizeof(key)), buf_str(&open->bytes), NULL, 0,
+	*sent = (struct events_sent_record){ events, events->event_count, events->record.len };
+	err_t err = kafka_produce(events->producer, TOPIC_EVENT, events->key, buf_str(&events->record), NULL, 0,
 	                          events_on_produced, sent);
+	counter_add(err ? events->dropped_kafka : events->emitted, events->event_count);
 	if (err) {
-		counter_add(events->dropped_kafka, open->event_count);
-		events_take_back(events, open->event_count, open->bytes.len);
+		events_take_back(events, sent->event_count, sent->bytes);
 		mem_free(sent);
-	} else {
-		counter_add(events->emitted, open->event_count);
 	}
-	buf_clear(&open->bytes);
-	open->event_count = open->uid_count = 0;
+	buf_clear(&events->record);
+	events->event_count = events->uid_count = 0;
 }
 
 static void events_on_linger_over(struct timer *timer)
 {
-	struct events *events = container_of(timer, struct events, linger);
-
-	for (unsigned i = 0; i < EVENTS_OPEN_RECORDS; i++)
-		events_send(events, i);
+	events_send(container_of(timer, struct events, linger));
 }
 
 /* ---- filling records ---- */
@@ -101,18 +94,16 @@ static void events_emit_part(struct events *events, const struct event *event, c
 		counter_add(events->dropped_full, 1);
 		return;
 	}
-	unsigned index = (unsigned)(str_hash(uids[0]) % EVENTS_OPEN_RECORDS);
-	struct events_open_record *open = &events->open[index];
-	if (open->uid_count + uid_count > EVENTS_RECORD_UIDS_MAX)
-		events_send(events, index);
-	size_t before = open->bytes.len;
-	events_pack(&open->bytes, event, uids, uid_count);
-	open->event_count++;
-	open->uid_count += (unsigned)uid_count;
+	if (events->uid_count + uid_count > EVENTS_RECORD_UIDS_MAX)
+		events_send(events);
+	size_t before = events->record.len;
+	events_pack(&events->record, event, uids, uid_count);
+	events->event_count++;
+	events->uid_count += (unsigned)uid_count;
 	events->waiting++;
-	events->waiting_bytes += open->bytes.len - before;
-	if (open->bytes.len >= EVENTS_RECORD_BYTES)
-		events_send(events, index);
+	events->waiting_bytes += events->record.len - before;
+	if (events->record.len >= EVENTS_RECORD_BYTES)
+		events_send(events);
 	else if (!timer_is_armed(&events->linger))
 		worker_arm(events->worker, &events->linger, clock_mono_ms() + EVENTS_LINGER_MS);
 }
@@ -125,13 +116,14 @@ void events_emit(struct events *events, const struct event *event)
 
 /* ---- the life of it ---- */
 
-void events_init(struct events *events, struct worker *worker, struct kafka_producer *producer)
+void events_init(struct events *events, struct worker *worker, struct kafka_producer *producer, const char *im_name)
 {
 	const char *dropped = "skein_im_events_dropped_total", *help = "Events that were dropped, by reason.";
 
 	*events = (struct events){
 		.worker = worker,
 		.producer = producer,
+		.key = str_from(im_name),
 		.emitted = metrics_counter("skein_im_events_total", "Events given to Kafka.", NULL),
 		.dropped_full = metrics_counter(dropped, help, "reason=\"full\""),
 		.dropped_kafka = metrics_counter(dropped, help, "reason=\"kafka\""),
@@ -141,9 +133,8 @@ void events_init(struct events *events, struct worker *worker, struct kafka_prod
 
 void events_stop(struct events *events)
 {
-	events_on_linger_over(&events->linger);
+	events_send(events);
 	worker_cancel(events->worker, &events->linger);
-	for (unsigned i = 0; i < EVENTS_OPEN_RECORDS; i++)
-		buf_release(&events->open[i].bytes);
+	buf_release(&events->record);
 	events->producer = NULL;
 }

@@ -10,8 +10,8 @@
  * Events: what connected users are told and nothing keeps (contract section 4, `event`). events_emit() puts an event into a
  * record for the topic im.event; push finds the users' connections and sends each an unnumbered frame.
  *
- * A record costs more than an event, so events share records: a record leaves EVENTS_LINGER_MS after its first event, or when it is
- * full. Records fill side by side, one for each hash of an event's first uid: the events for one user stay in order.
+ * A record costs as much as many events, so events share records: a record leaves EVENTS_LINGER_MS after its first event, or when
+ * it is full. The key of all records is the im's name, so that the events of one im stay in order.
  *
  * Nobody waits for an event, and an event may be lost: when EVENTS_MAX_WAITING of them wait for Kafka, new events are
  * dropped and counted. Events have this room for themselves and take none of the messages'. A caller emits after the commit of
@@ -21,23 +21,19 @@
 #define EVENTS_MAX_WAITING 4000u
 #define EVENTS_MAX_WAITING_BYTES (8u << 20)
 #define EVENTS_LINGER_MS WORKER_TICK_MS
-#define EVENTS_OPEN_RECORDS 8
 
 /* A record is full with so many users, or with so many bytes. events_emit() splits an event for more users. */
 #define EVENTS_RECORD_UIDS_MAX 1000
 #define EVENTS_RECORD_BYTES (64u << 10)
 
-struct events_open_record {
-	struct buf bytes;
-	unsigned event_count, uid_count;
-};
-
 struct events {
 	struct worker *worker;
 	struct kafka_producer *producer; /* NULL: stopped */
-	struct events_open_record open[EVENTS_OPEN_RECORDS];
-	struct timer linger;
-	unsigned waiting; /* events that Kafka has not acknowledged, those in open records included */
+	struct str key;
+	struct buf record; /* the open one */
+	unsigned event_count, uid_count; /* in it */
+	struct timer linger; /* armed while it has events */
+	unsigned waiting; /* events that Kafka has not acknowledged, those of the open record included */
 	size_t waiting_bytes;
 	struct counter *emitted, *dropped_full, *dropped_kafka;
 };
@@ -51,10 +47,10 @@ struct event {
 	struct str traceparent; /* may be empty */
 };
 
-/* The producer holds EVENTS_MAX_WAITING records and EVENTS_MAX_WAITING_BYTES more than messages may take. */
-void events_init(struct events *events, struct worker *worker, struct kafka_producer *producer);
+/* The producer holds EVENTS_MAX_WAITING records and EVENTS_MAX_WAITING_BYTES more than messages may take. `im_name` stays. */
+void events_init(struct events *events, struct worker *worker, struct kafka_producer *producer, const char *im_name);
 
-/* Before the producer is closed: gives it the open records. Later events are dropped. */
+/* Before the producer is closed: gives it the open record. Later events are dropped. */
 void events_stop(struct events *events);
 
 void events_emit(struct events *events, const struct event *event);
