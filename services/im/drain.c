@@ -87,6 +87,7 @@ static void drain_on_timer(struct timer *timer)
 		worker_arm(&app->service.worker, &app->drain_timer, clock_mono_ms() + DRAIN_POLL_MS);
 		return;
 	}
+	http_server_refuse(app->http); /* from here on the parts that handlers use are closed one after the other */
 	revocation_feed_stop(app->revocations);
 	kicks_close(app->kicks);
 	overload_stop(app->overload);

@@ -1,4 +1,5 @@
 """im while PostgreSQL, Kafka or Redis die and come back, and im when it drains."""
+import signal
 import sys
 import threading
 import time
@@ -182,6 +183,25 @@ class Leaving(FaultTest):
         self.assertLess(time.monotonic() - start, 8) # the deadline of the send, plus a little
         sender.join()
         self.assertEqual(statuses, [503])
+
+    def test_a_request_that_comes_while_the_stores_are_closed_is_answered_503(self):
+        self.im.kill()
+        self.im = Im(SERVERS, name="im-late", drain__timeout="3s")
+        clients = [self.im.client("late-a") for _ in range(25)]
+        for client in [self.im.client("late-b"), *clients]:
+            client.post("/v1/auth/refresh")  # each connection is open now, and stays until its next answer
+        SERVERS.kill("kafka")
+        self.assertEqual(clients.pop().send("first", "user:late-b").status, 200)  # for this record the drain waits for Kafka
+        self.im.process.send_signal(signal.SIGTERM)
+        statuses = []
+        for number, client in enumerate(clients):
+            statuses.append(client.send(str(number), "user:late-b").status)
+            if statuses[-1] == 503:
+                break
+            time.sleep(0.1)
+        self.assertEqual(statuses[-1], 503)
+        self.assertEqual(set(statuses[:-1]) - {200}, set())
+        self.assertEqual(self.im.process.wait(timeout=20), 0)
 
 
 if __name__ == "__main__":

@@ -281,7 +281,7 @@ static bool connection_handle(struct http_request *request)
 		connection_refuse_method(request);
 	else if (err)
 		http_respond_problem(request, err, NULL, NULL);
-	else if (server->phase >= HTTP_CLOSING || (server->max_pending && server->pending > server->max_pending))
+	else if (server->phase >= HTTP_REFUSING || (server->max_pending && server->pending > server->max_pending))
 		http_respond_problem(request, ERR_UNAVAILABLE, NULL, NULL);
 	else if (connection_decode_params(request) && connection_decode_query(request))
 		request->match.route->handle(request, server->arg);

@@ -21,7 +21,8 @@
 enum http_phase {
 	HTTP_SERVING,
 	HTTP_DRAINING, /* no new connections; the next answer on each is its last */
-	HTTP_CLOSING, /* new requests are answered 503 */
+	HTTP_REFUSING, /* the same, and new requests are answered 503 */
+	HTTP_CLOSING,
 	HTTP_CLOSED,
 };
 

@@ -281,6 +281,12 @@ void http_server_stop_listening(struct http_server *server)
 	server->listen_fd = -1;
 }
 
+void http_server_refuse(struct http_server *server)
+{
+	http_server_stop_listening(server);
+	server->connections.phase = MAX(server->connections.phase, HTTP_REFUSING);
+}
+
 unsigned http_server_pending(const struct http_server *server)
 {
 	return server->connections.pending;
@@ -289,7 +295,7 @@ unsigned http_server_pending(const struct http_server *server)
 void http_server_close(struct http_server *server, void (*closed)(void *arg), void *arg)
 {
 	assert(server->connections.pending == 0 && server->connections.phase < HTTP_CLOSING);
-	http_server_stop_listening(server);
+	http_server_refuse(server);
 	server->closed = closed;
 	server->closed_arg = arg;
 	server->close_deadline_ms = clock_mono_ms() + CLOSE_FLUSH_MS;

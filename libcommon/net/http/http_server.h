@@ -60,6 +60,9 @@ uint16_t http_server_port(const struct http_server *server);
 /* No new connections. Requests under way are served; the next answer on each connection is its last. */
 void http_server_stop_listening(struct http_server *server);
 
+/* Stops listening, and calls no handler any more: further requests on open connections get 503. */
+void http_server_refuse(struct http_server *server);
+
 /* Requests that wait for an answer. */
 unsigned http_server_pending(const struct http_server *server);
 

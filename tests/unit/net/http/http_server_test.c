@@ -365,6 +365,34 @@ static void a_server_that_stops_listening_finishes_its_requests(void **state)
 	close(fd);
 }
 
+static void refuse(struct task *task)
+{
+	(void)task;
+	http_server_refuse(rig->server);
+	uv_sem_post(&rig->step_done);
+}
+
+static void a_server_that_refuses_calls_no_handler(void **state)
+{
+	struct reply reply;
+	int fd = http_connect(rig->port);
+
+	(void)state;
+	http_send_text(fd, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+	http_read_reply(fd, &reply, true);
+	assert_int_equal(reply.status, 200);
+	reply_free(&reply);
+	http_rig_step(refuse);
+	assert_int_equal(http_connect(rig->port), -1);
+	http_send_text(fd, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+	http_read_reply(fd, &reply, true);
+	assert_int_equal(reply.status, 503);
+	assert_header(&reply, "Connection", "close");
+	assert_true(http_sees_end(fd));
+	reply_free(&reply);
+	close(fd);
+}
+
 static void closing_lets_the_last_answer_out(void **state)
 {
 	struct reply reply;
@@ -449,6 +477,7 @@ int main(void)
 		TEST(a_problem_in_a_buffer_is_one_json_object),
 		TEST(every_answer_is_told_to_finished),
 		TEST(a_server_that_stops_listening_finishes_its_requests),
+		TEST(a_server_that_refuses_calls_no_handler),
 		TEST(closing_lets_the_last_answer_out),
 		cmocka_unit_test_setup_teardown(closing_does_not_wait_for_a_client_that_reads_nothing,
 		                                http_rig_start_patient, http_rig_stop),
