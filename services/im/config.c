@@ -14,7 +14,7 @@ static const struct config_option options[] = {
 	  "HTTP connections at once." },
 	{ "limits.connections_per_address", CONFIG_INT, OPTION(http_connections_per_address), "2000", 0, 1000000, NULL,
 	  0, "HTTP connections at once from one address; 0: no cap." },
-	{ "grpc.listen", CONFIG_TEXT, OPTION(grpc_listen), "127.0.0.1:9301", 3, 128, NULL, 0,
+	{ "grpc.listen", CONFIG_TEXT, OPTION(grpc_listen), "127.0.0.1:9201", 3, 128, NULL, 0,
 	  "Address and port where gateways reach this im." },
 	{ "pg.uri", CONFIG_TEXT, OPTION(pg_uri), NULL, 8, 1024, NULL, CONFIG_SECRET,
 	  "The PostgreSQL that holds everything that must not be lost." },

@@ -3,7 +3,7 @@
 
 documents.py openapi FILE            docs/openapi.yaml against OpenAPI
 documents.py asyncapi FILE SCHEMA    docs/asyncapi.yaml against AsyncAPI 3.0
-documents.py references              every link of a document, and every path that it names, leads somewhere
+documents.py references              every link of a document, and every path and metric that it names, leads somewhere
 
 The first two need the python of build/lint-tools, the last one needs only git. Each prints what is wrong, and fails when
 there is something.
@@ -67,6 +67,9 @@ SHORT_PATH = re.compile(r"(?<![\w./-])((?:[a-z_0-9]+/)+[\w*{},-]+" + SUFFIX + r"
 FILE_NAME = re.compile(r"`([a-z][\w-]*" + SUFFIX + r")`")
 PLACEHOLDER = re.compile(r"[A-Z]{3,}|\.\.\.")  # tests/fuzz/NAME_fuzz.c stands for any of them
 
+METRIC = re.compile(r"\bskein_(?:gateway|im|push|router)_[a-z_]*[a-z]\b(?![_*])")  # skein_im_* stands for several
+METRIC_MADE = re.compile(r'"(skein_\w+)"')
+
 # A document that sources name.
 DOCUMENT = re.compile(r"(?<![\w./-])(docs/[\w./-]+\.(?:md|yaml))")
 
@@ -127,6 +130,19 @@ def missing_paths(folder, text):
         yield f"no folder has a file {name}"
 
 
+@functools.cache
+def metrics():
+    """The names of all metrics that the services have."""
+    sources = [name for name in tracked() if name.endswith(".c") and name.startswith(("services/", "libcommon/"))]
+    return set(itertools.chain.from_iterable(METRIC_MADE.findall((ROOT / name).read_text()) for name in sources))
+
+
+def missing_metrics(text):
+    for name in set(METRIC.findall(text)):
+        if name not in metrics() and re.sub(r"_(sum|count|bucket)$", "", name) not in metrics():
+            yield f"there is no metric {name}"
+
+
 def missing_documents(text):
     for name in set(DOCUMENT.findall(text)):
         if not (ROOT / name).exists():
@@ -142,6 +158,8 @@ def wrong_references(name):
     if path.suffix == ".md":
         yield from broken_links(path, text)
         yield from missing_paths(path.parent, text)
+        if name != "CHANGELOG.md":  # which names those that are gone, too
+            yield from missing_metrics(text)
     elif name.startswith("docs/"):
         yield from broken_links(path, text)
     else:

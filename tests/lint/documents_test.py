@@ -48,3 +48,8 @@ def test_existing_paths_globs_and_placeholders_pass():
 def test_a_path_may_start_at_the_folder_of_its_document():
     assert not paths("`lib/settings.sh`", documents.ROOT / "deploy" / "local")
     assert paths("`lib/settings.sh`") == ["there is no lib/settings.sh"]
+
+
+def test_a_metric_that_no_service_has_is_found():
+    assert list(documents.missing_metrics("`skein_im_no_such_total{status}` grows")) == ["there is no metric skein_im_no_such_total"]
+    assert not list(documents.missing_metrics("`skein_im_entries_total`, skein_push_append_seconds_sum, skein_gateway_*"))
