@@ -16,7 +16,7 @@
  * Thread: the worker's.
  */
 
-#define RECEIPT_PAUSE_MS 250 /* a call wakes four processes: with 100 ms the median of a message at 1,000/s is a third higher */
+#define RECEIPT_PAUSE_MS 250 /* each call wakes four processes: at 1,000 messages/s a pause of 100 ms adds a third to the median */
 #define RECEIPT_TIMEOUT_MS 2000
 
 struct counter;

@@ -51,7 +51,7 @@ struct session {
 	bool never_acks; /* ack=0 */
 	bool owes_resend; /* messages in flight are sent again after the read under way */
 	bool closes_when_answered; /* the node drains: closed when im has answered its sends */
-	bool owes_admission; /* the route was bound again, and im has not admitted the user since */
+	bool owes_admission; /* the route was bound again, and im's answer was an error: asked again with the next renewal */
 	struct sequencer sequencer;
 	struct ack_window window;
 

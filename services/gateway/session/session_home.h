@@ -49,7 +49,7 @@ struct session_home {
 	char *scratch; /* SESSION_SCRATCH_SIZE bytes */
 	uint64_t queue_bytes;
 	uint64_t frames_out, bytes_out; /* in this turn of the loop: not yet added to the metrics */
-	uint32_t routes_kept, routes_lost; /* answers to renewals since the last renewal_turn() */
+	uint32_t routes_kept, routes_lost; /* answers to renewals since they were last compared (renewal.c) */
 
 	/* of the drain */
 	bool takes_nobody; /* handshakes are refused */

@@ -4,8 +4,8 @@
 #include "base/text/str.h"
 
 /*
- * Reads and executes the frames of a client. The caller has checked their kind and
- * the rate limit. Frames before hello are kept. Thread: the session's worker.
+ * Reads and executes the frames of a client. The caller has checked that they are
+ * text or binary as the subprotocol needs, and the rate limit. Frames before hello are kept. Thread: the session's worker.
  */
 
 struct opening;

@@ -15,8 +15,8 @@
 #define EVENT_MAX (16 * 1024)
 
 /*
- * One reference. NULL: the kind is not a valid id, the body is neither empty nor a JSON object, or the event is too large.
- * Parses the body once. Thread: any.
+ * One reference. NULL: the kind is not a valid id, the event is too large, or the body is not a JSON object or has a
+ * member `type` or `kind` (an empty one is fine). Parses the body once. Thread: any.
  */
 struct shared_frame *event_frame_new(const Skein__V1__Event *event);
 

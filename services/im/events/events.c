@@ -36,6 +36,7 @@ static void events_send(struct events *events)
 {
 	if (!events->event_count)
 		return;
+	worker_cancel(events->worker, &events->linger);
 	struct events_sent_record *sent = MEM_NEW(struct events_sent_record);
 	*sent = (struct events_sent_record){ events, events->event_count, events->record.len };
 	err_t err = kafka_produce(events->producer, TOPIC_EVENT, events->key, buf_str(&events->record), NULL, 0,
@@ -134,7 +135,6 @@ void events_init(struct events *events, struct worker *worker, struct kafka_prod
 void events_stop(struct events *events)
 {
 	events_send(events);
-	worker_cancel(events->worker, &events->linger);
 	buf_release(&events->record);
 	events->producer = NULL;
 }

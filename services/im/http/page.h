@@ -39,8 +39,10 @@ int page_rows(const struct page *page, const PGresult *result, int column);
 
 void page_put_next(struct buf *out, const struct page *page, const PGresult *result, int column);
 
-/* Appends the cursor of a key; appends the key of a cursor, if that is an id. */
+/* Appends the cursor that stands for `key`. */
 void page_cursor(struct buf *out, struct str key);
+
+/* Appends the key of `cursor` to `key`. False: it is not an id. */
 bool page_cursor_read(struct str cursor, struct buf *key) MUST_CHECK;
 
 #endif

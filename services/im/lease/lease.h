@@ -46,7 +46,10 @@ void lease_unanswered(struct lease *lease);
 /* The renewal found another epoch. */
 void lease_lost(struct lease *lease);
 
-/* A statement found the lease over or its epoch raised. It does not count until the next renewal, which is due at once. */
+/*
+ * A statement found the lease over or its epoch raised. The lease counts as not held until the next renewal, which is due at
+ * once.
+ */
 void lease_doubt(struct lease *lease);
 
 /* Entries may be stored under it. */

@@ -6,8 +6,8 @@
 
 /*
  * Change of the share in one interval: for each second of error, and for each second by which the error changed. CHANGE_GAIN
- * times the age of the signals, 0.1 to 0.3 s, must stay well below 1.5, else the loop oscillates. With that ERROR_GAIN the loop
- * overshoots hardly at all.
+ * times the age of the signals, 0.1 to 0.3 s, must stay well below 1.5, else the loop oscillates. With this ERROR_GAIN the loop
+ * hardly overshoots.
  */
 #define ERROR_GAIN 0.3
 #define CHANGE_GAIN 4.0

@@ -54,7 +54,7 @@ static void takeover_on_renewed(void *arg, err_t err, const PGresult *result)
 	} else if (PQntuples(result) > 0) {
 		lease_renewed(&takeover->ward, takeover->asked_watermark);
 	} else {
-		log_warn("the lease of a node number that was taken over was lost", LOG_NUM("number", takeover->ward.node));
+		log_warn("another im is now the caretaker of this node number", LOG_NUM("number", takeover->ward.node));
 		lease_unanswered(&takeover->ward);
 		lease_lost(&takeover->ward);
 		if (takeover->state == TAKEOVER_RESTING)
@@ -152,7 +152,7 @@ static void takeover_on_page(void *arg, err_t err, const PGresult *rows)
 		return;
 	}
 	if (err) {
-		log_warn("messages of a node number that is taken over could not be read", LOG_NUM("number", takeover->ward.node),
+		log_warn("a takeover could not read a page of messages", LOG_NUM("number", takeover->ward.node),
 		         LOG_ERR(err));
 		takeover->state = TAKEOVER_RESTING;
 		return;
