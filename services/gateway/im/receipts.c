@@ -1,8 +1,10 @@
 #include "gateway/im/receipts.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text/ident.h"
 #include "proto/im.pb-c.h"
 
 struct receipt {
@@ -50,26 +52,25 @@ void receipts_release(struct receipts *receipts)
 bool receipts_add(struct receipts *receipts, const char *uid, const char *conversation_id, uint64_t seq)
 {
 	size_t uid_size = strlen(uid) + 1, conversation_size = strlen(conversation_id) + 1;
-	struct receipt *receipt = mem_zalloc(sizeof(*receipt) + uid_size + conversation_size);
+	char key[2 * (CONVERSATION_ID_MAX + 1)]; /* the conversation names the user */
 
+	assert(uid_size + conversation_size <= sizeof(key));
+	memcpy(key, uid, uid_size);
+	memcpy(key + uid_size, conversation_id, conversation_size);
+	struct map_node *known = map_find(&receipts->by_key, str_of(key, uid_size + conversation_size));
+	if (known) {
+		struct receipt *receipt = container_of(known, struct receipt, by_key);
+
+		receipt->seq = MAX(receipt->seq, seq);
+		return true;
+	}
+	if (receipts_count(receipts) >= RECEIPTS_MAX)
+		return false;
+	struct receipt *receipt = mem_zalloc(sizeof(*receipt) + uid_size + conversation_size);
 	receipt->seq = seq;
 	receipt->key_len = uid_size + conversation_size;
 	receipt->conversation_at = uid_size;
-	memcpy(receipt->key, uid, uid_size);
-	memcpy(receipt->key + uid_size, conversation_id, conversation_size);
-	struct map_node *known = map_find(&receipts->by_key, receipt_key(&receipt->by_key));
-	if (known) {
-		struct receipt *older = container_of(known, struct receipt, by_key);
-
-		if (older->seq < seq)
-			older->seq = seq;
-		mem_free(receipt);
-		return true;
-	}
-	if (receipts_count(receipts) >= RECEIPTS_MAX) {
-		mem_free(receipt);
-		return false;
-	}
+	memcpy(receipt->key, key, receipt->key_len);
 	map_put(&receipts->by_key, &receipt->by_key);
 	list_push_back(&receipts->order, &receipt->in_order);
 	return true;
