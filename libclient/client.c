@@ -142,7 +142,7 @@ static void client_sooner(uint64_t *deadline_ms, uint64_t other_ms)
 
 static void client_turn(struct skein_client *client)
 {
-	uint64_t deadline_ms = UINT64_MAX, now_ms = client_now(client);
+	uint64_t deadline_ms = UINT64_MAX;
 
 	if (client->is_turning || client->is_closing)
 		return; /* the turn under way will see it */
@@ -159,6 +159,7 @@ static void client_turn(struct skein_client *client)
 	client_sooner(&deadline_ms, inbox_deadline(&client->inbox));
 	client_sooner(&deadline_ms, client->read.retry_ms);
 	client_sooner(&deadline_ms, client->send_retry_ms);
+	uint64_t now_ms = client_now(client);
 	if (deadline_ms == UINT64_MAX)
 		uv_timer_stop(&client->timer);
 	else

@@ -7,7 +7,7 @@ KAFKA_JARS ?= build/kafka
 deps: ## install the packages of mk/packages.txt and fetch Kafka's jars: DEPS="build run" for these parts, DEPS=no for nothing
 ifneq ($(DEPS),no)
 	@mk/install-packages $(DEPS)
-	@deploy/local/kafka/fetch $(KAFKA_JARS)
+	@$(if $(or $(if $(DEPS),,all),$(filter run,$(DEPS))),deploy/local/kafka/fetch $(KAFKA_JARS))
 endif
 	@$(REDIS_LINK)
 

@@ -239,7 +239,8 @@ void inbox_synced(struct inbox *inbox, struct inbox_page *page)
 	inbox->page_is_open = true;
 	inbox->is_reset = page->is_reset;
 	/* A mark names the end of a conversation: messages up to it are pulled. */
-	for (const struct inbox_mark *mark = page->marks; mark < page->marks + page->mark_count; mark++) {
+	for (size_t i = 0; i < page->mark_count; i++) {
+		const struct inbox_mark *mark = &page->marks[i];
 		struct known *known = known_find(&inbox->conversations, mark->conversation);
 
 		if (!known)

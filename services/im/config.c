@@ -17,7 +17,7 @@ static const struct config_option options[] = {
 	{ "grpc.listen", CONFIG_TEXT, OPTION(grpc_listen), "127.0.0.1:9201", 3, 128, NULL, 0,
 	  "Address and port where gateways reach this im." },
 	{ "pg.uri", CONFIG_TEXT, OPTION(pg_uri), NULL, 8, 1024, NULL, CONFIG_SECRET,
-	  "The PostgreSQL that holds everything that must not be lost." },
+	  "The PostgreSQL that holds everything that must not be lost. im sets `options` of its sessions itself." },
 	{ "pg.connections", CONFIG_INT, OPTION(pg_connections), "3", 1, 64, NULL, 0,
 	  "Connections to PostgreSQL for calls of users; sends (batch.lanes) and leases (2) have their own." },
 	{ "pg.calls_in_flight", CONFIG_INT, OPTION(pg_calls_in_flight), "16", 1, 10000, NULL, 0,

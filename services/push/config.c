@@ -5,7 +5,8 @@
 static const struct config_option options[] = {
 	CONFIG_COMMON_OPTIONS(struct push_config),
 	{ "pg.uri", CONFIG_TEXT, OPTION(pg_uri), "postgresql://skein@127.0.0.1:5432/skein", 8, 1024, NULL,
-	  CONFIG_SECRET, "PostgreSQL, read for members of groups and for messages whose records are missing." },
+	  CONFIG_SECRET,
+	  "PostgreSQL, read for members of groups and for messages whose records are missing. push sets `options` of its sessions itself." },
 	{ "pg.connections", CONFIG_INT, OPTION(pg_connections), "2", 1, 64, NULL, 0, "Connections to PostgreSQL." },
 	{ "pg.timeout", CONFIG_DURATION, OPTION(pg_timeout_ms), "5s", 100, 60000, NULL, 0,
 	  "How long one query may take, waiting for a connection included." },
@@ -33,7 +34,8 @@ static const struct config_option options[] = {
 	  "Conversations whose last seq is remembered; about 400 bytes each." },
 	{ "members.max", CONFIG_INT, OPTION(max_members), "2000000", 1000, 100000000, NULL, 0,
 	  "Members of groups that are remembered, over all groups; about 30 bytes each." },
-	/* Longer than the node key of a frozen gateway lives, and short enough that a restart of push repeats little. */
+	/* Longer than the node key of a frozen gateway lives, and short enough that a restart of push repeats little.
+	 */
 	{ "gateway.give_up", CONFIG_DURATION, OPTION(gateway_give_up_ms), "30s", 1000, 600000, NULL, 0,
 	  "How long push waits for the answer of a registered gateway. After that it goes on without the gateway, whose "
 	  "connections read the missed messages from their inboxes when it answers again." },

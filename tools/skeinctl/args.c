@@ -70,7 +70,7 @@ const char *args_word(struct args *args)
 void args_end(struct args *args)
 {
 	if (args->count)
-		die("what is \"%s\"?", args->words[0]);
+		die("unexpected argument \"%s\"", args->words[0]);
 }
 
 uint64_t parse_duration(const char *text)

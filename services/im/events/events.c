@@ -1,5 +1,7 @@
 #include "im/events/events.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "message/topics.h"
@@ -57,7 +59,7 @@ static void events_on_linger_over(struct timer *timer)
 
 /* ---- filling records ---- */
 
-/* Appends a record of one event. Protobuf joins messages that are put one after the other, so this adds the event to a record. */
+/* Appends a record of one event: protobuf merges concatenated messages, so this adds the event to the open record. */
 static void events_pack(struct buf *out, const struct event *event, const struct str *uids, size_t uid_count)
 {
 	Skein__V1__EventRecord record = SKEIN__V1__EVENT_RECORD__INIT;
@@ -103,7 +105,7 @@ static void events_emit_part(struct events *events, const struct event *event, c
 	events->uid_count += (unsigned)uid_count;
 	events->waiting++;
 	events->waiting_bytes += events->record.len - before;
-	if (events->record.len >= EVENTS_RECORD_BYTES)
+	if (events->record.len >= EVENTS_RECORD_BYTES || events->event_count == EVENTS_RECORD_EVENTS_MAX)
 		events_send(events);
 	else if (!timer_is_armed(&events->linger))
 		worker_arm(events->worker, &events->linger, clock_mono_ms() + EVENTS_LINGER_MS);
@@ -111,11 +113,15 @@ static void events_emit_part(struct events *events, const struct event *event, c
 
 void events_emit(struct events *events, const struct event *event)
 {
+	if (strlen(event->kind) > EVENT_KIND_MAX || event->body.len > EVENT_BODY_MAX) {
+		counter_add(events->dropped_too_large, 1);
+		return;
+	}
 	for (size_t i = 0; i < event->uid_count; i += EVENTS_RECORD_UIDS_MAX)
 		events_emit_part(events, event, &event->uids[i], MIN(event->uid_count - i, EVENTS_RECORD_UIDS_MAX));
 }
 
-/* ---- the life of it ---- */
+/* ---- start and stop ---- */
 
 void events_init(struct events *events, struct worker *worker, struct kafka_producer *producer, const char *im_name)
 {
@@ -128,6 +134,7 @@ void events_init(struct events *events, struct worker *worker, struct kafka_prod
 		.emitted = metrics_counter("skein_im_events_total", "Events given to Kafka.", NULL),
 		.dropped_full = metrics_counter(dropped, help, "reason=\"full\""),
 		.dropped_kafka = metrics_counter(dropped, help, "reason=\"kafka\""),
+		.dropped_too_large = metrics_counter(dropped, help, "reason=\"too_large\""),
 	};
 	timer_init(&events->linger, events_on_linger_over);
 }

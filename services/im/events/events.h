@@ -7,8 +7,8 @@
 #include "store/kafka/kafka.h"
 
 /*
- * Events: what connected users are told and nothing keeps (contract section 4, `event`). events_emit() puts an event into a
- * record for the topic im.event; push finds the users' connections and sends each an unnumbered frame.
+ * Events are notices to connected users (contract section 4, `event`). They are delivered, not stored. events_emit() puts an event
+ * into a record for the topic im.event; push finds the users' connections and sends each an unnumbered frame.
  *
  * A record costs as much as many events, so events share records: a record leaves EVENTS_LINGER_MS after its first event, or when
  * it is full. The key of all records is the im's name, so that the events of one im stay in order.
@@ -22,9 +22,17 @@
 #define EVENTS_MAX_WAITING_BYTES (8u << 20)
 #define EVENTS_LINGER_MS WORKER_TICK_MS
 
-/* A record is full with so many users, or with so many bytes. events_emit() splits an event for more users. */
+/*
+ * A record is full with so many events, users or bytes. push sends a record's events at once, and a gateway takes 500 events before
+ * it has answered. events_emit() splits an event for more users.
+ */
+#define EVENTS_RECORD_EVENTS_MAX 250
 #define EVENTS_RECORD_UIDS_MAX 1000
 #define EVENTS_RECORD_BYTES (64u << 10)
+
+/* push takes no record with a larger event in it. */
+#define EVENT_KIND_MAX 32
+#define EVENT_BODY_MAX (16u << 10)
 
 struct events {
 	struct worker *worker;
@@ -35,7 +43,7 @@ struct events {
 	struct timer linger; /* armed while it has events */
 	unsigned waiting; /* events that Kafka has not acknowledged, those of the open record included */
 	size_t waiting_bytes;
-	struct counter *emitted, *dropped_full, *dropped_kafka;
+	struct counter *emitted, *dropped_full, *dropped_kafka, *dropped_too_large;
 };
 
 /* The texts are the caller's and are copied. */
@@ -47,12 +55,14 @@ struct event {
 	struct str traceparent; /* may be empty */
 };
 
-/* The producer holds EVENTS_MAX_WAITING records and EVENTS_MAX_WAITING_BYTES more than messages may take. `im_name` stays. */
+/* The producer holds EVENTS_MAX_WAITING records and EVENTS_MAX_WAITING_BYTES more than messages may take. `im_name`
+ * must stay valid as long as `events`. */
 void events_init(struct events *events, struct worker *worker, struct kafka_producer *producer, const char *im_name);
 
 /* Before the producer is closed: gives it the open record. Later events are dropped. */
 void events_stop(struct events *events);
 
+/* An event with too long a kind or body is dropped and counted. */
 void events_emit(struct events *events, const struct event *event);
 
 #endif

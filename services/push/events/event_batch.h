@@ -17,9 +17,9 @@
  * and counted. Thread: the worker's.
  */
 
-/* What all batches of a process share; the owner is event_intake.c. */
 #define EVENTS_DROPPED_HELP "Records of events, look-ups of users and deliveries to gateways that were dropped, by reason."
 
+/* What all batches of a process share; the owner is event_intake.c. */
 struct event_context {
 	struct redis *redis;
 	struct gateways *gateways;
@@ -31,7 +31,7 @@ struct event_context {
 
 void event_context_init(struct event_context *context, struct redis *redis, struct gateways *gateways);
 
-/* Before gateways_free(): look-ups under way end for nothing. */
+/* Before gateways_free(): the results of look-ups under way are ignored. */
 void event_context_stop(struct event_context *context);
 
 /* Takes the record over, which is one that event_record_read() gave. */

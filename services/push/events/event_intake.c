@@ -22,7 +22,7 @@ static bool event_intake_is_late(const struct kafka_record *record)
 	return made_ms + EVENT_MAX_AGE_MS < now_ms;
 }
 
-/* Why an event cannot be taken now; NULL: it can. */
+/* Why a record cannot be taken now; NULL: it can. */
 static struct counter *event_intake_refusal(const struct event_intake *intake, const struct kafka_record *record)
 {
 	if (event_intake_is_late(record))

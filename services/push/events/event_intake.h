@@ -22,7 +22,7 @@ struct worker;
  *   push_busy       messages wait because push is at its limits (`is_busy`)
  *   too_many        EVENT_MAX_LOOKUPS or EVENT_MAX_BYTES under way
  *   routes_unknown  Redis did not answer for a user
- *   gateway_dead, gateway_behind, gateway_full  one gateway's record (gateway_tell())
+ *   gateway_dead, gateway_behind, gateway_full  one gateway's delivery (gateway_tell())
  *
  * Messages come first: events have windows of their own (gateway.h) and leave to a
  * gateway only when no message waits for it. Thread: the worker's.

@@ -30,7 +30,7 @@ static struct redis_script since_script = {
 		  "return { tonumber(string.sub(since, #mark + 1)) or now, now }\n",
 };
 
-/* Answers since when this Redis remembers. */
+/* Asks Redis for the time since which it has kept seqs; sets it if it is missing. */
 static void progress_ask_since(const struct progress *progress, redis_done done, void *arg)
 {
 	const struct str key = STR("im:seq:since"), generation = REDIS_GENERATION;

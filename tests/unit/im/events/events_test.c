@@ -151,6 +151,33 @@ static void a_record_that_is_full_of_bytes_leaves_at_once(void **state)
 	assert_in_range(emitted, 8, 9);
 }
 
+static void a_record_has_at_most_250_events(void **state)
+{
+	struct scene *scene = *state;
+
+	for (unsigned i = 0; i < EVENTS_RECORD_EVENTS_MAX + 1; i++)
+		emit(scene, "alice", "{}");
+	assert_int_equal(produced.count, 1);
+	assert_int_equal(produced.records[0]->n_events, EVENTS_RECORD_EVENTS_MAX);
+	turn_until_produced(scene, 2);
+	assert_int_equal(produced.records[1]->n_events, 1);
+}
+
+static void an_event_that_push_would_not_take_is_dropped_and_spoils_no_record(void **state)
+{
+	struct scene *scene = *state;
+	static char body[EVENT_BODY_MAX + 2];
+	uint64_t before = counter_value(scene->events.dropped_too_large);
+
+	memset(body, 'x', EVENT_BODY_MAX + 1);
+	emit(scene, "alice", body);
+	assert_int_equal(counter_value(scene->events.dropped_too_large), before + 1);
+	body[EVENT_BODY_MAX] = '\0';
+	emit(scene, "alice", body);
+	turn_until_produced(scene, 1);
+	assert_int_equal(produced.records[0]->n_events, 1);
+}
+
 static void events_over_the_bound_are_dropped_until_kafka_has_some(void **state)
 {
 	struct scene *scene = *state;
@@ -158,7 +185,7 @@ static void events_over_the_bound_are_dropped_until_kafka_has_some(void **state)
 	for (unsigned i = 0; i < EVENTS_MAX_WAITING + 3; i++)
 		emit(scene, "alice", "{}");
 	assert_int_equal(counter_value(scene->events.dropped_full), 3);
-	turn_until_produced(scene, produced.count + 1);
+	assert_int_equal(produced.count, EVENTS_MAX_WAITING / EVENTS_RECORD_EVENTS_MAX);
 	acknowledge_all(OK);
 	assert_int_equal(scene->events.waiting, 0);
 	assert_int_equal(scene->events.waiting_bytes, 0);
@@ -204,6 +231,8 @@ int main(void)
 		EVENTS_TEST(events_of_one_moment_leave_in_one_record_in_their_order),
 		EVENTS_TEST(no_record_names_more_users_than_push_takes),
 		EVENTS_TEST(a_record_that_is_full_of_bytes_leaves_at_once),
+		EVENTS_TEST(a_record_has_at_most_250_events),
+		EVENTS_TEST(an_event_that_push_would_not_take_is_dropped_and_spoils_no_record),
 		EVENTS_TEST(events_over_the_bound_are_dropped_until_kafka_has_some),
 		EVENTS_TEST(events_that_kafka_does_not_take_are_counted),
 		EVENTS_TEST(stopping_gives_the_open_record_to_kafka_and_later_events_are_dropped),
