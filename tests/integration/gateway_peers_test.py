@@ -1,6 +1,7 @@
 """Peers of the gateway that are silent, slow, stalled or talk nonsense (gateway_fixture.py)."""
 import asyncio
 import contextlib
+import signal
 import time
 
 import grpc
@@ -27,6 +28,22 @@ async def test_a_client_that_answers_pings_stays_and_a_silent_one_is_closed(g):
     while time.monotonic() - start < 1.5:  # far longer than a client may be silent: this one answers pings
         with pytest.raises(asyncio.TimeoutError):
             await client.read(0.3)
+    await client.nothing_before()
+
+
+@scenario(ws_heartbeat="200ms", ws_silence="700ms")
+async def test_a_gateway_that_stood_still_closes_no_client_before_it_has_listened(g):
+    client = await g.connect("bob")
+    raw, _ = await raw_handshake(g)
+    g.process.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(3)
+    g.process.send_signal(signal.SIGCONT)
+    thawed = time.monotonic()
+    while time.monotonic() - thawed < 1.5:  # it answers pings again
+        with pytest.raises(asyncio.TimeoutError):
+            await client.read(0.3)
+    await read_to_end(raw)  # this one never did
+    assert 3 < time.monotonic() - thawed < 8
     await client.nothing_before()
 
 
