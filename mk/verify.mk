@@ -28,7 +28,7 @@ $(CLIENT_DRIVER): $(OUT)/obj/tests/integration/libclient/driver.o $(CLIENT_LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ -lcurl -ljansson -luv -lcrypto -lpthread
 
-.PHONY: unit-tests integration-tests test check ci integration e2e model coverage
+.PHONY: unit-tests integration-tests test test-full check ci integration e2e model coverage
 unit-tests: $(UNIT_CHOSEN)
 integration-tests: $(INTEGRATION_TESTS) $(CLIENT_DRIVER)
 
@@ -39,6 +39,10 @@ check: ## the fast tests: unit tests, plain and under asan + ubsan
 test: ## all tests: unit (also asan, tsan), models, integration, end to end, a short chaos
 	@$(MAKE) deps
 	@$(RUN_SUITES) test
+
+test-full: ## test, and what takes an hour: end to end under asan, mutated input, every case of chaos-selfcheck
+	@$(MAKE) deps
+	@$(RUN_SUITES) full
 
 integration: ## each store and rpc wrapper against real servers
 	@$(MAKE) deps
