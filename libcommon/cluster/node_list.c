@@ -305,7 +305,7 @@ struct node_list *node_list_new(struct redis *redis, struct worker *worker)
 	list_init(&list->waiting);
 	list_init(&list->served);
 	timer_init(&list->timer, node_list_on_tick);
-	worker_arm(worker, &list->timer, clock_mono_ms() + REFRESH_MS);
+	worker_arm_in(worker, &list->timer, REFRESH_MS);
 	node_list_start_read(list);
 	return list;
 }

@@ -25,7 +25,7 @@ struct catch_up_part {
 static void gateway_keep_watch(struct gateway *gateway)
 {
 	if (!timer_is_armed(&gateway->watch))
-		worker_arm(gateway->context->streams.worker, &gateway->watch, clock_mono_ms() + WATCH_MS);
+		worker_arm_in(gateway->context->streams.worker, &gateway->watch, WATCH_MS);
 }
 
 /* The delivery is under way from here on, with a reference to the gateway. */

@@ -88,7 +88,7 @@ static void stream_pump(struct gateway_stream *stream)
 			return;
 		err_t err = rpc_stream_send(stream->rpc, payload_str(next->batch));
 		if (err == ERR_FULL)
-			worker_arm(stream->all->worker, &stream->retry, clock_mono_ms() + FULL_RETRY_MS);
+			worker_arm_in(stream->all->worker, &stream->retry, FULL_RETRY_MS);
 		if (err)
 			return;
 		list_remove(&next->link);

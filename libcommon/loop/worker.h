@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/timer_wheel.h"
 #include "loop/mailbox.h"
@@ -77,6 +78,12 @@ static inline void worker_arm(struct worker *worker, struct timer *timer, uint64
 	if (!worker->is_ticking)
 		worker_start_ticking(worker);
 	timer_arm(&worker->wheel, timer, deadline_ms);
+}
+
+/* The same, `ms` from now. */
+static inline void worker_arm_in(struct worker *worker, struct timer *timer, uint64_t ms)
+{
+	worker_arm(worker, timer, clock_mono_ms() + ms);
 }
 
 static inline void worker_cancel(struct worker *worker, struct timer *timer)

@@ -84,7 +84,7 @@ static void drain_on_timer(struct timer *timer)
 	struct app *app = container_of(timer, struct app, drain_timer);
 
 	if (http_server_pending(app->http) > 0 || (!entry_writer_is_idle(app->entries) && drain_left_ms(app) > 0)) {
-		worker_arm(&app->service.worker, &app->drain_timer, clock_mono_ms() + DRAIN_POLL_MS);
+		worker_arm_in(&app->service.worker, &app->drain_timer, DRAIN_POLL_MS);
 		return;
 	}
 	http_server_refuse(app->http); /* from here on the parts that handlers use are closed one after the other */

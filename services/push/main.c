@@ -190,7 +190,7 @@ static void look_whether_all_is_answered(struct timer *timer)
 	bool is_busy = conversations_in_flight(app->conversations) || intake_dead_letters(app->intake);
 
 	if (is_busy && clock_mono_ms() < app->leave_by_ms)
-		worker_arm(&app->service.worker, &app->leave, clock_mono_ms() + 20);
+		worker_arm_in(&app->service.worker, &app->leave, 20);
 	else
 		event_intake_close(app->events, on_events_closed, app);
 }

@@ -1,6 +1,5 @@
 #include "net/http/internal_server.h"
 
-#include "base/clock.h"
 #include "base/text/json.h"
 #include "base/list.h"
 #include "base/telemetry/log.h"
@@ -82,7 +81,7 @@ static void internal_on_round(uv_timer_t *round)
 		list_push_back(&server->runs, &run->link);
 		slot->current = run;
 		slot->runs++;
-		worker_arm(server->worker, &slot->timeout, clock_mono_ms() + READINESS_TIMEOUT_MS);
+		worker_arm_in(server->worker, &slot->timeout, READINESS_TIMEOUT_MS);
 		slot->check.start(run, slot->check.arg); /* may end it already */
 	}
 }

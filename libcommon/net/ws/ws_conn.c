@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/text/utf8.h"
@@ -101,7 +100,7 @@ static void conn_arm_deadline(struct ws_conn *conn)
 	conn->closing = MEM_NEW(struct closing);
 	conn->closing->conn = conn;
 	timer_init(&conn->closing->deadline, conn_on_deadline);
-	worker_arm(server->worker, &conn->closing->deadline, clock_mono_ms() + server->options.close_timeout_ms);
+	worker_arm_in(server->worker, &conn->closing->deadline, server->options.close_timeout_ms);
 }
 
 /* False when the connection is broken. */

@@ -314,7 +314,7 @@ void ws_handshake_begin(struct ws_server *server, int fd, const struct ws_ip *ip
 	server->sockets++;
 	list_push_back(&server->handshakes, &handshake->link);
 	timer_init(&handshake->deadline, handshake_on_deadline);
-	worker_arm(server->worker, &handshake->deadline, clock_mono_ms() + server->options.handshake_timeout_ms);
+	worker_arm_in(server->worker, &handshake->deadline, server->options.handshake_timeout_ms);
 	uv_poll_start(&handshake->poll, UV_READABLE, handshake_on_readable);
 }
 

@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "net/listener.h"
@@ -67,7 +66,7 @@ static void server_on_connections(uv_poll_t *listener, int status, int events)
 			log_warn("cannot accept connections", LOG_TEXT("why", strerror(errno)));
 			/* The listener stays readable: without a pause the loop would spin. */
 			uv_poll_stop(&server->listener);
-			worker_arm(server->worker, &server->accept_again, clock_mono_ms() + ACCEPT_AGAIN_MS);
+			worker_arm_in(server->worker, &server->accept_again, ACCEPT_AGAIN_MS);
 			return;
 		}
 		/* Any other error is about that one connection, which ended before it was accepted. */

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <grpc/grpc_security.h>
 
-#include "base/clock.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "rpc/core/merge_queue.h"
@@ -152,5 +151,5 @@ void rpc_server_close(struct rpc_server *server, uint64_t grace_ms, void (*close
 	grpc_server_shutdown_and_notify(server->grpc, server->queue.cq,
 	                                rpc_tag_arm(&server->stopped, rpc_server_on_stopped));
 	rpc_server_streams_finish(server);
-	worker_arm(server->worker, &server->grace, clock_mono_ms() + grace_ms);
+	worker_arm_in(server->worker, &server->grace, grace_ms);
 }

@@ -1,6 +1,5 @@
 #include <assert.h>
 
-#include "base/clock.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "store/kafka/kafka_assignment.h"
@@ -156,7 +155,7 @@ static void consumer_on_commit_tick(struct timer *timer)
 {
 	struct kafka_consumer *consumer = container_of(timer, struct kafka_consumer, commit);
 
-	worker_arm(consumer->worker, timer, clock_mono_ms() + consumer->commit_interval_ms);
+	worker_arm_in(consumer->worker, timer, consumer->commit_interval_ms);
 	if (!consumer->is_closing)
 		kafka_assignment_commit(&consumer->assignment);
 	consumer_serve(&consumer->wake);
@@ -189,7 +188,7 @@ void kafka_consumer_pause(struct kafka_consumer *consumer)
 	if (consumer->pause != NOT_PAUSED || consumer->is_closing)
 		return;
 	consumer->pause = SOFTLY_PAUSED;
-	worker_arm(consumer->worker, &consumer->pause_timer, clock_mono_ms() + SOFT_PAUSE_MS);
+	worker_arm_in(consumer->worker, &consumer->pause_timer, SOFT_PAUSE_MS);
 }
 
 void kafka_consumer_resume(struct kafka_consumer *consumer)
@@ -307,7 +306,7 @@ err_t kafka_consumer_new(struct kafka_consumer **out, struct worker *worker, con
 		kafka_wake_close(&consumer->wake, consumer_on_wake_closed);
 		return err;
 	}
-	worker_arm(worker, &consumer->commit, clock_mono_ms() + consumer->commit_interval_ms);
+	worker_arm_in(worker, &consumer->commit, consumer->commit_interval_ms);
 	*out = consumer;
 	return OK;
 }
@@ -358,7 +357,7 @@ void kafka_consumer_close(struct kafka_consumer *consumer, void (*closed)(void *
 	consumer->closed = closed;
 	consumer->closed_arg = arg;
 	timer_init(&consumer->give_up, consumer_on_give_up);
-	worker_arm(consumer->worker, &consumer->give_up, clock_mono_ms() + CLOSE_MS);
+	worker_arm_in(consumer->worker, &consumer->give_up, CLOSE_MS);
 	/* The last events (the revocation of all partitions) come through a queue of their own. */
 	kafka_wake_off(consumer->queue);
 	rd_kafka_queue_destroy(consumer->queue);

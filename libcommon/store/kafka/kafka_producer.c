@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/backoff.h"
-#include "base/clock.h"
 #include "base/list.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"
@@ -320,7 +319,7 @@ static void producer_restart(struct kafka_producer *producer)
 {
 	producer->state = PRODUCER_PURGING;
 	producer_purge(producer);
-	worker_arm(producer->worker, &producer->timer, clock_mono_ms() + PURGE_AGAIN_MS);
+	worker_arm_in(producer->worker, &producer->timer, PURGE_AGAIN_MS);
 	kafka_wake_again(&producer->wake);
 }
 
@@ -335,7 +334,7 @@ static void producer_destroy_handle(uv_work_t *work)
 static void producer_pause_before_next(struct kafka_producer *producer)
 {
 	producer->state = PRODUCER_PAUSING;
-	worker_arm(producer->worker, &producer->timer, clock_mono_ms() + backoff_next_ms(&producer->backoff));
+	worker_arm_in(producer->worker, &producer->timer, backoff_next_ms(&producer->backoff));
 }
 
 static void producer_on_wake_closed(uv_handle_t *handle)
@@ -402,7 +401,7 @@ static void producer_on_timer(struct timer *timer)
 
 	if (producer->state == PRODUCER_PURGING) {
 		producer_purge(producer);
-		worker_arm(producer->worker, &producer->timer, clock_mono_ms() + PURGE_AGAIN_MS);
+		worker_arm_in(producer->worker, &producer->timer, PURGE_AGAIN_MS);
 	} else if (producer_start_handle(producer) == OK) {
 		producer_produce_kept(producer);
 	} else {
@@ -473,7 +472,7 @@ void kafka_producer_close(struct kafka_producer *producer, uint64_t timeout_ms, 
 	producer->is_closing = true;
 	producer->closed = closed;
 	producer->closed_arg = arg;
-	worker_arm(producer->worker, &producer->give_up, clock_mono_ms() + timeout_ms);
+	worker_arm_in(producer->worker, &producer->give_up, timeout_ms);
 	kafka_wake_again(&producer->wake);
 }
 

@@ -1,6 +1,5 @@
 #include "store/pg/pg_conn.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/telemetry/log.h"
 #include "store/pg/pg_result.h"
@@ -188,7 +187,7 @@ static void pg_conn_connect(struct pg_conn *conn)
 	conn->open_handles++;
 	conn->start = start;
 	conn->state = PG_CONN_STARTING;
-	worker_arm(conn->worker, &conn->timer, clock_mono_ms() + CONNECT_TIMEOUT_MS);
+	worker_arm_in(conn->worker, &conn->timer, CONNECT_TIMEOUT_MS);
 }
 
 /* ---- down ---- */
@@ -214,7 +213,7 @@ void pg_conn_lose(struct pg_conn *conn, const char *event, struct str reason)
 		log_warn(event, LOG_STR("reason", reason), LOG_U64("connection", conn->number),
 		         LOG_U64("failures", conn->failures));
 	pg_conn_tear_down(conn);
-	worker_arm(conn->worker, &conn->timer, clock_mono_ms() + backoff_next_ms(&conn->backoff));
+	worker_arm_in(conn->worker, &conn->timer, backoff_next_ms(&conn->backoff));
 	conn->handlers->lost(conn);
 }
 

@@ -4,7 +4,6 @@
 
 #include "base/backoff.h"
 #include "base/text/buf.h"
-#include "base/clock.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/text/decimal.h"
@@ -258,7 +257,7 @@ static void redis_connect_now(struct redis *redis)
 {
 	redis->link = redis_link_new(redis->worker, &redis->uri, redis->failures, &link_handlers, redis);
 	redis->open_handles++;
-	worker_arm(redis->worker, &redis->timer, clock_mono_ms() + CONNECT_TIMEOUT_MS);
+	worker_arm_in(redis->worker, &redis->timer, CONNECT_TIMEOUT_MS);
 }
 
 static void redis_tear_down(struct redis *redis)
@@ -283,7 +282,7 @@ static void redis_lose(void *arg, const char *event, struct str reason)
 		log_warn(event, LOG_TEXT("host", redis->uri.host), LOG_TEXT("port", redis->uri.port), LOG_STR("reason", reason),
 		         LOG_NUM("failures", redis->failures));
 	redis_tear_down(redis);
-	worker_arm(redis->worker, &redis->timer, clock_mono_ms() + backoff_next_ms(&redis->backoff));
+	worker_arm_in(redis->worker, &redis->timer, backoff_next_ms(&redis->backoff));
 	pipeline_lose(&redis->pipeline);
 }
 

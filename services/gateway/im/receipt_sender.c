@@ -1,6 +1,5 @@
 #include "gateway/im/receipt_sender.h"
 
-#include "base/clock.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 #include "rpc/client/rpc_client.h"
@@ -38,7 +37,7 @@ static void receipt_sender_go_on(struct receipt_sender *sender)
 	if (count >= RECEIPTS_BATCH)
 		receipt_sender_call(sender);
 	else if (!timer_is_armed(&sender->pause))
-		worker_arm(sender->worker, &sender->pause, clock_mono_ms() + RECEIPT_PAUSE_MS);
+		worker_arm_in(sender->worker, &sender->pause, RECEIPT_PAUSE_MS);
 }
 
 static void receipt_sender_on_answer(void *arg, err_t err, struct str response, const char *detail)

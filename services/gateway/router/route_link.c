@@ -91,7 +91,7 @@ static void route_link_watch_answers(struct route_link *link)
 /* A router may accept the connection and never open the stream. */
 static void route_link_watch_opening(struct route_link *link)
 {
-	worker_arm(link->setup.main, &link->watch, clock_mono_ms() + ROUTE_ANSWER_MS);
+	worker_arm_in(link->setup.main, &link->watch, ROUTE_ANSWER_MS);
 }
 
 static void route_link_on_watch(struct timer *timer)

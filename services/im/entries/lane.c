@@ -17,7 +17,7 @@ void lane_push(struct lane *lane, struct entry *entry)
 
 static void lane_rest(struct lane *lane)
 {
-	worker_arm(lane->context->worker, &lane->retry, clock_mono_ms() + RETRY_MS);
+	worker_arm_in(lane->context->worker, &lane->retry, RETRY_MS);
 }
 
 /* ---- the answer of a statement ---- */

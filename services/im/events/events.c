@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "message/topics.h"
 #include "proto/record.pb-c.h"
@@ -108,7 +107,7 @@ static void events_emit_part(struct events *events, const struct event *event, c
 	if (events->record.len >= EVENTS_RECORD_BYTES || events->event_count == EVENTS_RECORD_EVENTS_MAX)
 		events_send(events);
 	else if (!timer_is_armed(&events->linger))
-		worker_arm(events->worker, &events->linger, clock_mono_ms() + EVENTS_LINGER_MS);
+		worker_arm_in(events->worker, &events->linger, EVENTS_LINGER_MS);
 }
 
 void events_emit(struct events *events, const struct event *event)

@@ -33,11 +33,6 @@ static int64_t lease_keeper_read_is_held(void *arg)
 	return lease_keeper_is_held(keeper);
 }
 
-static void lease_keeper_wake_in(struct lease_keeper *keeper, uint64_t ms)
-{
-	worker_arm(keeper->worker, &keeper->timer, clock_mono_ms() + ms);
-}
-
 static void lease_keeper_on_taken(void *arg, err_t err, const PGresult *result)
 {
 	struct lease_keeper *keeper = arg;
@@ -131,7 +126,7 @@ static void lease_keeper_go_on_leaving(struct lease_keeper *keeper)
 	if (!pg_is_connected(keeper->pg) || (!keeper->lease.is_asking && !keeper->lease.has_number)) {
 		lease_keeper_end(keeper);
 	} else if (keeper->lease.is_asking) {
-		lease_keeper_wake_in(keeper, LEASE_STORE_WATERMARK_MS);
+		worker_arm_in(keeper->worker, &keeper->timer, LEASE_STORE_WATERMARK_MS);
 	} else {
 		lease_keeper_put_lease(keeper, &params);
 		pg_put_bool(&params, watermark_is_settled(&keeper->watermark));
@@ -160,7 +155,7 @@ static void lease_keeper_on_timer(struct timer *timer)
 	case LEASE_WAIT:
 		break;
 	}
-	lease_keeper_wake_in(keeper, LEASE_STORE_WATERMARK_MS);
+	worker_arm_in(keeper->worker, &keeper->timer, LEASE_STORE_WATERMARK_MS);
 }
 
 void lease_keeper_start(struct lease_keeper *keeper, struct worker *worker, struct pg *pg, const char *owner,
@@ -171,7 +166,7 @@ void lease_keeper_start(struct lease_keeper *keeper, struct worker *worker, stru
 	timer_init(&keeper->timer, lease_keeper_on_timer);
 	metrics_gauge_fn("skein_im_lease_held", "Whether this im holds a node number, without which nothing can be sent.",
 	                 NULL, lease_keeper_read_is_held, keeper);
-	lease_keeper_wake_in(keeper, 0);
+	worker_arm_in(keeper->worker, &keeper->timer, 0);
 }
 
 bool lease_keeper_is_held(const struct lease_keeper *keeper)
@@ -182,7 +177,7 @@ bool lease_keeper_is_held(const struct lease_keeper *keeper)
 void lease_keeper_doubt(struct lease_keeper *keeper)
 {
 	lease_doubt(&keeper->lease);
-	lease_keeper_wake_in(keeper, 0);
+	worker_arm_in(keeper->worker, &keeper->timer, 0);
 }
 
 uint64_t lease_keeper_draw_id(struct lease_keeper *keeper, struct watermark_place *place)
@@ -198,5 +193,5 @@ void lease_keeper_leave(struct lease_keeper *keeper, void (*given_back)(void *ar
 	keeper->is_leaving = true;
 	keeper->given_back = given_back;
 	keeper->arg = arg;
-	lease_keeper_wake_in(keeper, 0);
+	worker_arm_in(keeper->worker, &keeper->timer, 0);
 }

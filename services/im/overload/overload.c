@@ -60,7 +60,7 @@ void overload_start(struct overload *overload, struct worker *worker, struct red
 	metrics_gauge_fn("skein_im_admission_refused_percent", "Share of new sends that is refused because of overload.", NULL,
 	                 overload_read_refused_percent, overload);
 	timer_init(&overload->timer, overload_on_interval);
-	worker_arm(worker, &overload->timer, clock_mono_ms() + ADMISSION_INTERVAL_MS);
+	worker_arm_in(worker, &overload->timer, ADMISSION_INTERVAL_MS);
 }
 
 void overload_stop(struct overload *overload)

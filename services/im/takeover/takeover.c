@@ -218,7 +218,7 @@ static void takeover_on_looked(void *arg, err_t err, const PGresult *rows)
 	counter_add(takeover->takeovers, 1);
 	log_warn("a lease ran out, its node number is taken over", LOG_NUM("number", takeover->ward.node),
 	         LOG_STR("owner", pg_text(rows, 0, 2)), LOG_U64("watermark", watermark), LOG_U64("last", last));
-	worker_arm(takeover->worker, &takeover->timer, clock_mono_ms() + LEASE_STORE_WATERMARK_MS);
+	worker_arm_in(takeover->worker, &takeover->timer, LEASE_STORE_WATERMARK_MS);
 	takeover_next_page(takeover);
 }
 
@@ -278,7 +278,7 @@ void takeover_start(struct takeover *takeover, struct worker *worker, struct pg 
 		                               "Messages that takeovers published.", NULL),
 	};
 	timer_init(&takeover->timer, takeover_on_timer);
-	worker_arm(worker, &takeover->timer, clock_mono_ms() + LOOK_MIN_MS);
+	worker_arm_in(worker, &takeover->timer, LOOK_MIN_MS);
 }
 
 void takeover_stop(struct takeover *takeover)

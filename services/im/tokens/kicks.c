@@ -35,11 +35,6 @@ static void kicks_free(struct kick *kick)
 	mem_free(kick);
 }
 
-static void kicks_wake_in(struct kick *kick, uint64_t ms)
-{
-	worker_arm(kick->all->worker, &kick->timer, clock_mono_ms() + ms);
-}
-
 static void kicks_on_answered(void *arg, err_t err, struct str response, const char *detail)
 {
 	struct kick *kick = arg;
@@ -49,7 +44,7 @@ static void kicks_on_answered(void *arg, err_t err, struct str response, const c
 	if (kick->all->is_closed) {
 		kicks_free(kick);
 	} else if (err && clock_mono_ms() < kick->give_up_ms) {
-		kicks_wake_in(kick, RETRY_MS);
+		worker_arm_in(kick->all->worker, &kick->timer, RETRY_MS);
 	} else if (err || kick->is_again) {
 		if (err)
 			log_warn("connections of a revoked token were not closed", LOG_TEXT("uid", kick->uid), LOG_ERR(err),
@@ -58,7 +53,7 @@ static void kicks_on_answered(void *arg, err_t err, struct str response, const c
 	} else {
 		kick->is_again = true;
 		kick->give_up_ms = clock_mono_ms() + AGAIN_MS + GIVE_UP_MS;
-		kicks_wake_in(kick, AGAIN_MS);
+		worker_arm_in(kick->all->worker, &kick->timer, AGAIN_MS);
 	}
 }
 
@@ -107,5 +102,5 @@ void kicks_log_out(struct kicks *kicks, const struct revocation *revocation)
 	timer_init(&kick->timer, kicks_on_timer);
 	list_push_back(&kicks->open, &kick->link);
 	kicks->count++;
-	kicks_wake_in(kick, 0);
+	worker_arm_in(kick->all->worker, &kick->timer, 0);
 }

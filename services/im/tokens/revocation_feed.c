@@ -52,11 +52,6 @@ static int64_t revocation_feed_read_count(void *arg)
 	return (int64_t)r->tokens.by_id.len;
 }
 
-static void revocation_feed_wake_in(struct revocation_feed *r, uint64_t ms)
-{
-	worker_arm(r->worker, &r->timer, clock_mono_ms() + ms);
-}
-
 /* ---- reading ---- */
 
 enum column { COLUMN_HORIZON, COLUMN_SERVER, COLUMN_TX, COLUMN_TOKEN_ID, COLUMN_UID, COLUMN_EXPIRES, COLUMN_AGE_MS };
@@ -123,11 +118,11 @@ static void revocation_feed_on_read(void *arg, err_t err, const PGresult *result
 			r->server = server;
 			r->is_in_pages = false;
 			revocation_feed_begin_at(r, 0, STR(""));
-			revocation_feed_wake_in(r, 0);
+			worker_arm_in(r->worker, &r->timer, 0);
 			return;
 		}
 	}
-	revocation_feed_wake_in(r, !err && r->is_in_pages ? 0 : READ_MS);
+	worker_arm_in(r->worker, &r->timer, !err && r->is_in_pages ? 0 : READ_MS);
 }
 
 /* ---- forgetting ---- */
@@ -215,7 +210,7 @@ void revocation_feed_start(struct revocation_feed *r, struct worker *worker, str
 	r->clean_ms = clock_mono_ms() + random_below(CLEAN_EVERY_MS);
 	metrics_gauge_fn("skein_im_revoked_tokens", "Tokens that were logged out and have not expired.", NULL,
 	                 revocation_feed_read_count, r);
-	revocation_feed_wake_in(r, 0);
+	worker_arm_in(r->worker, &r->timer, 0);
 }
 
 void revocation_feed_stop(struct revocation_feed *r)

@@ -3,7 +3,6 @@
 #include <assert.h>
 
 #include "base/backoff.h"
-#include "base/clock.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 
@@ -39,7 +38,7 @@ static void inbox_writer_settle(struct inbox_writer *writer)
 	writer->has_failed = false;
 	backoff_init(&backoff, 20, 1000);
 	backoff.tries = writer->tries++;
-	worker_arm(writer->worker, &writer->retry, clock_mono_ms() + backoff_next_ms(&backoff));
+	worker_arm_in(writer->worker, &writer->retry, backoff_next_ms(&backoff));
 }
 
 static struct outgoing *inbox_writer_first(const struct inbox_writer *writer)

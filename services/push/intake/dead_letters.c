@@ -74,7 +74,7 @@ static void dead_letter_try_later(struct dead_letter *letter, err_t err)
 	list_remove(&letter->link);
 	list_push_back(&all->again, &letter->link);
 	if (!timer_is_armed(&all->retry))
-		worker_arm(all->worker, &all->retry, clock_mono_ms() + RETRY_MS);
+		worker_arm_in(all->worker, &all->retry, RETRY_MS);
 }
 
 static void dead_letter_on_delivered(void *arg, err_t err)

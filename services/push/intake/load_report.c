@@ -1,6 +1,5 @@
 #include "push/intake/load_report.h"
 
-#include "base/clock.h"
 #include "base/macros.h"
 #include "base/mem.h"
 #include "base/telemetry/metrics.h"
@@ -33,7 +32,7 @@ static void load_report_on_interval(struct timer *timer)
 	size_t untaken = (size_t)intake_untaken(report->intake);
 	unsigned before_ms = report->wait_ms;
 
-	worker_arm(report->worker, timer, clock_mono_ms() + DELIVERY_WAIT_INTERVAL_MS);
+	worker_arm_in(report->worker, timer, DELIVERY_WAIT_INTERVAL_MS);
 	bool is_known = delivery_wait_end_interval(&report->wait, in_flight, untaken, &report->wait_ms);
 	if (is_known && (report->wait_ms || before_ms))
 		push_load_write(report->redis, str_from(report->name), report->wait_ms);
@@ -57,7 +56,7 @@ struct load_report *load_report_new(struct worker *worker, struct redis *redis, 
 void load_report_start(struct load_report *report, const struct conversations *conversations)
 {
 	report->conversations = conversations;
-	worker_arm(report->worker, &report->timer, clock_mono_ms() + DELIVERY_WAIT_INTERVAL_MS);
+	worker_arm_in(report->worker, &report->timer, DELIVERY_WAIT_INTERVAL_MS);
 }
 
 void load_report_stop(struct load_report *report)

@@ -122,7 +122,7 @@ static void progress_on_look(struct timer *timer)
 	struct progress *progress = container_of(timer, struct progress, look);
 
 	progress_ask_since(progress, NULL, NULL);
-	worker_arm(progress->worker, timer, clock_mono_ms() + PROGRESS_LOOK_MS);
+	worker_arm_in(progress->worker, timer, PROGRESS_LOOK_MS);
 }
 
 void progress_start(struct progress *progress, struct worker *worker, struct redis *redis, struct pg *pg)

@@ -15,7 +15,7 @@ static void timeline_advance(struct timeline *timeline);
 
 static void timeline_try_in(struct timeline *timeline, uint64_t delay_ms)
 {
-	worker_arm(timeline->context->worker, &timeline->timer, clock_mono_ms() + delay_ms);
+	worker_arm_in(timeline->context->worker, &timeline->timer, delay_ms);
 }
 
 /* ---- counting: a message counts, as whole or as slim, from when it is taken until it is dropped ---- */
