@@ -333,6 +333,7 @@ class Checker:
                       conversation, missed, name)
 
     def check_ends(self, last):
+        activity.check(self.run, self.figures, self.find)
         for at, name, conversation, after, seq in self.gaps:
             missed = self.first_missed(name, conversation, after, seq)
             if missed is not None:
@@ -358,7 +359,6 @@ class Checker:
         self.changes.check_entries()
         for (uid, conversation, key), (at, name) in self.wanted.items():
             self.find("unanswered", f"{key} of {uid} was never answered", at, conversation, 0, name)
-        activity.check(self.run, self.figures, self.find)
 
     def check(self):
         handlers = {"L": self.on_life, "M": self.on_message, "W": self.on_wanted, "S": self.on_send, "A": self.on_answer,

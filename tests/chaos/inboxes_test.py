@@ -21,6 +21,11 @@ def test_an_inbox_with_a_hole_is_found():
     assert found(inbox((1, 1), (2, 2))) == ["sync"]
 
 
+def test_an_entry_that_is_not_what_is_stored_is_found():
+    lines = inbox((1, 1), (2, 2), (3, 3))
+    assert found([line.replace(f"J 2 {CONVERSATION} 2 m2 h2", f"J 2 {CONVERSATION} 2 m2 other") for line in lines]) == ["sync"]
+
+
 def test_an_inbox_ends_at_its_head():
     assert found(inbox((1, 1), (2, 2), (3, 3), head=2)) == []  # the third came later
     assert found(inbox((1, 1), (2, 2), (3, 3), head=4)) == ["sync"]

@@ -28,7 +28,8 @@ class Wires:
         self.explained = bounds.Explained(run.faults)
         self.connections = {}  # (device, connection)
         self.of_device = collections.defaultdict(list)  # its connections, in order
-        self.epochs = {}  # device: (the epoch that it knows, since when)
+        self.epochs = {}  # device: (the newest epoch that it was told, and when it was told first)
+        self.told = collections.defaultdict(set)  # device: all epochs that it was told, or had by sync
         self.had = collections.defaultdict(set)  # device: (conversation, seq) that were handed over
         self.came_ms = collections.defaultdict(dict)  # device: {(conversation, seq): when it came first, in whichever way}
         self.excused = collections.Counter()  # (device, connection, fault): resyncs that the fault explains
@@ -41,7 +42,7 @@ class Wires:
         wire = Connection((epoch, int(offset)) if offset != "-" else None)
         self.connections[name, connection] = wire
         self.of_device[name].append(wire)
-        if wire.position:
+        if wire.position and epoch not in self.told[name]:  # a reset of sync told it
             self._check_epoch(at, name, epoch)
 
     def on_end(self, at, name, connection):
@@ -128,6 +129,7 @@ class Wires:
                                       for fault in self.run.faults):
             self.find("resync", f"to the epoch {epoch}, after {known}: Redis has lost nothing meanwhile", at, device=name)
         self.epochs[name] = epoch, since if known == epoch else at
+        self.told[name].add(epoch)
 
     def _check_cause(self, at, name, connection):
         self.figures.same_epoch_resyncs += 1

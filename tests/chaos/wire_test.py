@@ -30,6 +30,10 @@ def test_a_hole_in_the_offsets_is_found():
     assert found(wire("C 1 e 4", "H 1 e 9", frame(6, 2))) == ["wire"]
 
 
+def test_a_frame_before_hello_is_found():
+    assert found(wire("C 1 e 4", frame(5, 1), "H 1 e 4")) == ["wire"]
+
+
 def test_an_offset_that_comes_again_is_found():
     assert found(wire("C 1 e 4", "H 1 e 4", frame(5, 1), frame(5, 1))) == ["wire"]
 
@@ -116,6 +120,19 @@ def test_one_loss_of_redis_explains_one_epoch():
     assert found(timed(*lines) + taken(), faults=FLUSH) == []
     assert found(timed(*lines, (20000, "R 1 g")) + taken(), faults=FLUSH) == ["resync"]
     assert found(timed(*lines, (20000, "R 1 g")) + taken(), faults=[*FLUSH, (19000, "flush")]) == []
+
+
+def test_an_epoch_that_a_reset_of_sync_gave_needs_a_loss_of_redis_too():
+    before = [(1, "C 1 e 4"), (2, "H 1 e 4"), (20, frame(5, 1)), (30, "D 1")]
+    after = [(50, "C 2 f 0"), (51, "H 2 f 0")]
+    assert found(timed(*before) + taken() + timed(*after)[-2:], faults=FLUSH) == []
+    assert found(timed(*before) + taken() + timed(*after)[-2:], faults=[]) == ["resync"]
+
+
+def test_a_connection_that_broke_before_its_resync_is_followed_by_one_with_the_old_epoch():
+    lines = timed((1, "C 1 e 4"), (2, "H 1 e 4"), (20, frame(5, 1)), (30, "D 1"), (9000, "C 2 e 5"), (9001, "H 2 f 0"), (9002, "D 2"),
+                  (9500, "C 3 e 5"), (9501, "H 3 f 0"), (9501, "R 3 f"))
+    assert found(lines[:-6] + taken() + lines[-6:], faults=FLUSH) == []
 
 
 # ---- the same epoch: a resync needs a cause ----
