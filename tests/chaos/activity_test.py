@@ -1,8 +1,6 @@
 """A run that did next to nothing, or whose faults hit nothing, is found."""
 import activity
-import bounds
 import histories
-import schedule
 
 ALL = activity.Least(sends=3, stored=3, handed=6, frames=2, faults=1)
 
@@ -67,19 +65,3 @@ def test_the_least_is_a_third_of_what_the_plan_makes_one_expect():
     # Of 300 sends, 225 are to the pair with three devices, and 75 to the notes with two.
     assert (round(least.sends), round(least.stored), round(least.handed), round(least.frames), least.faults) == \
         (100, 100, (225 * 3 + 75 * 2) // 3, 75, 4)
-
-
-def test_every_kind_of_fault_has_a_bound():
-    for kind, what in schedule.KINDS.items():
-        for target in what.targets:
-            assert 1 < bounds.after_s(kind, target) <= 20
-    assert set(bounds.AFTER_S) | bounds.LINKS == set(schedule.KINDS)
-    assert bounds.RESYNC_KINDS | bounds.FORGETS < set(schedule.KINDS)
-
-
-def test_what_faults_explain_does_not_count():
-    explained = bounds.Explained([bounds.Happened(1000, "flush"), bounds.Happened(3000, "flush", 4000), bounds.Happened(60000, "clock")])
-    assert explained.spans == [(1000, 10000), (60000, 62000)]
-    for since, until, left in ((0, 900, 900), (0, 5000, 1000), (2000, 9000, 0), (9000, 61000, 50000), (0, 70000, 59000),
-                               (62000, 62500, 500), (5000, 4000, 0)):
-        assert explained.unexplained_ms(since, until) == left

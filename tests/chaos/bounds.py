@@ -1,9 +1,9 @@
 """Which fault explains which disturbance, and for how long. The only table of it.
 
-The figures are bounds of docs/operate/reliability.md, section Times, in seconds after the fault has ended (the process runs
-again, the link is open). A fault explains a disturbance from its start until then.
+The figures are bounds of docs/operate/reliability.md, section Times. A fault explains a disturbance from its start until its
+bounds have passed.
 """
-import bisect
+import itertools
 import typing
 
 import schedule
@@ -12,29 +12,40 @@ PROMPT_S = 2  # a wait that no fault explains: a measured wait without a fault i
 FORGETS = {"flush", "kill-redis", "restart-redis"}  # these lose every inbox
 INBOX_ENTRIES = 1000  # inbox.max_entries: an inbox that is trimmed keeps so many
 RESYNCS = 5  # of one connection during one fault
+UNDER_WAY_MS = 500  # an answer that was under way when its im died is recorded so long after the fault's start
+FAULTS = 2  # that explain one wait: the second may happen before the bounds of the first have passed
 
-# Until messages come live as before.
-AFTER_S = {
-    "kill-gateway": 3.5, "pause-gateway": 3.5,  # keepalive of the stream to it 2 s + 1 s, sent again after 0.5 s
-    "drain-gateway": 2,  # its clients have moved when it ends
-    "kill-im": 15, "pause-im": 15,  # what it had stored and not published: a lease of 10 s, and 5 s
-    "drain-im": 2,  # it publishes everything before it ends
-    "kill-push": 8, "pause-push": 8, "stuck-push": 8,  # Kafka's session 6 s, and two rounds of a rebalance
-    "drain-push": 3,  # a rebalance when it leaves and one when it comes back
-    "kill-router": 3.5, "pause-router": 3.5, "drain-router": 3.5,  # no answer for 2.5 s: the next router
-    "kill-postgres": 2, "pause-postgres": 2, "restart-postgres": 2,  # backoff 1 s, then one query
-    "kill-redis": 7, "restart-redis": 7,  # backoff 1 s; then the routes are bound again within 6 s
-    "pause-redis": 7,  # after 8 s the gateways' keys have expired: as above
-    "flush": 6,  # a renewal every 3 s finds the routes gone; bound again within 3 s
-    "kill-kafka": 20, "restart-kafka": 20, "pause-kafka": 20,  # sessions end, and socket.timeout.ms 10 s
-    "clock": 2,  # nothing that delivers reads the wall clock
-    "rolling-restart": 8,  # the last one may be a push
+
+class Bound(typing.NamedTuple):
+    """Seconds until messages come live as before. The latest of these times counts."""
+    healed: float  # after the fault has ended: the process runs again, the link is open
+    began: float = 0  # after the fault's start
+    old: float = 0  # after the fault has ended, for messages that were answered before it
+
+
+BOUNDS = {
+    "kill-gateway": Bound(3.5), "pause-gateway": Bound(3.5),  # keepalive of the stream to it 2 s + 1 s, sent again after 0.5 s
+    "drain-gateway": Bound(2),  # its clients have moved when it ends
+    # Callers use the other im. What it had stored and not published: the rest of a lease of 10 s, and 5 s.
+    "kill-im": Bound(2, 5, 15), "pause-im": Bound(2, 5, 15),
+    "drain-im": Bound(2),  # it publishes everything before it ends
+    # Kafka's session 6 s and two rounds of a rebalance; one rebalance when it comes back.
+    "kill-push": Bound(3, 8), "pause-push": Bound(3, 8), "stuck-push": Bound(8),
+    "drain-push": Bound(3),
+    "kill-router": Bound(3.5), "pause-router": Bound(3.5), "drain-router": Bound(3.5),  # no answer for 2.5 s: the next router
+    "kill-postgres": Bound(2), "pause-postgres": Bound(2), "restart-postgres": Bound(2),  # backoff 1 s, then one query
+    "kill-redis": Bound(7), "restart-redis": Bound(7),  # backoff 1 s; then the routes are bound again within 6 s
+    "pause-redis": Bound(7),  # the gateways' keys have expired after 8 s: as above
+    "flush": Bound(6),  # a renewal every 3 s finds the routes gone; they are bound again within 3 s
+    "kill-kafka": Bound(10), "restart-kafka": Bound(10), "pause-kafka": Bound(10),  # socket.timeout.ms
+    "clock": Bound(2),  # nothing that delivers reads the wall clock
+    "rolling-restart": Bound(8),  # the last one may be a push
 }
 LINKS = {"delay", "cut", "hold"}
 # The same for a link, by its end.
-LINK_AFTER_S = {"kafka": 10,  # socket.timeout.ms; a push's session ends after 6 s, rebalance 2 s
-                "redis": 7, "postgres": 2}
-OTHER_LINK_AFTER_S = 3.5  # keepalive, or the next router or im of the list
+LINK_BOUNDS = {"kafka": Bound(10),  # socket.timeout.ms; or a push's session of 6 s, and a rebalance
+               "redis": Bound(7), "postgres": Bound(2)}
+OTHER_LINK_BOUND = Bound(3.5)  # keepalive, or the next router or im of the list
 
 # An inbox cannot be read (three tries of sync.timeout), a connection opens for so long that more messages come than are held,
 # or a client does not ack: `resync` in the same epoch. Kafka and push only delay messages; a drain closes connections first.
@@ -54,9 +65,11 @@ class Happened(typing.NamedTuple):
     def healed_ms(self):
         return max(self.start_ms, self.end_ms)
 
-    def until_ms(self):
-        """The end of what it explains."""
-        return self.healed_ms() + int(1000 * after_s(self.kind, self.target))
+    def until_ms(self, answered_ms=None):
+        """The end of what it explains, of the delivery of a message that was answered at this time."""
+        bound = bound_of(self.kind, self.target)
+        is_old = answered_ms is not None and answered_ms <= self.start_ms + UNDER_WAY_MS
+        return int(max(self.healed_ms() + 1000 * max(bound.healed, bound.old * is_old), self.start_ms + 1000 * bound.began))
 
     def may_resync(self):
         return self.kind in RESYNC_KINDS or self.kind in LINKS and not self.target.endswith("-kafka")
@@ -65,28 +78,21 @@ class Happened(typing.NamedTuple):
         return len(schedule.ALL) if self.kind == "rolling-restart" else 1
 
 
-def after_s(kind, target=""):
+def bound_of(kind, target=""):
     if kind in LINKS:
-        return LINK_AFTER_S.get(target.rpartition("-")[2], OTHER_LINK_AFTER_S)
-    return AFTER_S[kind]
+        return LINK_BOUNDS.get(target.rpartition("-")[2], OTHER_LINK_BOUND)
+    return BOUNDS[kind]
 
 
-class Explained:
-    """The times that at least one of these faults explains."""
-
-    def __init__(self, faults):
-        self.spans = []  # (start, end), in order, without overlap
-        for start, end in sorted((fault.start_ms, fault.until_ms()) for fault in faults):
-            if self.spans and start <= self.spans[-1][1]:
-                self.spans[-1] = self.spans[-1][0], max(end, self.spans[-1][1])
-            else:
-                self.spans.append((start, end))
-
-    def unexplained_ms(self, start, end):
-        """The part of this time that no fault explains."""
-        left = max(0, end - start)
-        at = max(0, bisect.bisect_right(self.spans, (start,)) - 1)
-        while at < len(self.spans) and self.spans[at][0] < end:
-            left -= max(0, min(end, self.spans[at][1]) - max(start, self.spans[at][0]))
-            at += 1
-        return left
+def unexplained_ms(faults, start, end, answered_ms=None):
+    """The part of the time from start to end that no fault explains, and no pair of faults."""
+    parts = []
+    for fault in faults:
+        first, last = max(start, fault.start_ms), min(end, fault.until_ms(answered_ms))
+        if first < last:
+            parts.append((first, last))
+    longest = max((last - first for first, last in parts), default=0)
+    for (first, last), (other_first, other_last) in itertools.combinations(parts, FAULTS):
+        both = max(0, min(last, other_last) - max(first, other_first))
+        longest = max(longest, last - first + other_last - other_first - both)
+    return max(0, end - start) - longest

@@ -115,6 +115,19 @@ def test_a_connected_device_that_waits_too_long_is_late():
     assert found(lines(12000), late_ms=10000) == ["late"]
 
 
+def test_a_plain_send_whose_answer_is_in_a_later_history_is_late_too():
+    plain = ["14 alice/plain S p1 h3", f"15 alice/plain A p1 ok {CONVERSATION} 3 m3 0"]
+    table = dict([stored(1), stored(2), stored(3, key="p1")])
+
+    def rules(at):
+        lines = start() + ["0 bob/phone U up 0"] + sent(1, 2) + handed("alice/phone", 1, 2, 3) + handed("bob/phone", 1, 2) + \
+            handed("bob/phone", 3, at=at)
+        violations, figures = checker.check(checker.Run(MEMBERS, DEVICES, table, [lines, plain], late_ms=10000))
+        assert figures.slowest_ms == at - 15
+        return [violation.rule for violation in violations]
+    assert rules(9000) == [] and rules(12000) == ["late"]
+
+
 def test_a_device_that_has_just_connected_is_not_late():
     lines = start() + sent(1, 2, 3) + handed("alice/phone", 1, 2, 3) + ["11000 bob/phone U up 0"]
     assert found(lines + handed("bob/phone", 1, 2, 3, at=12000), late_ms=10000) == []

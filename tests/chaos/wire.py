@@ -25,7 +25,6 @@ class Wires:
 
     def __init__(self, run, find, figures):
         self.run, self.find, self.figures = run, find, figures
-        self.explained = bounds.Explained(run.faults)
         self.connections = {}  # (device, connection)
         self.of_device = collections.defaultdict(list)  # its connections, in order
         self.epochs = {}  # device: (the newest epoch that it was told, and when it was told first)
@@ -52,7 +51,8 @@ class Wires:
         if wire.end_ms is not None:
             return
         wire.end_ms = at
-        if wire.owes_resync_ms is not None and self.explained.unexplained_ms(wire.owes_resync_ms, at) > PROMPT_MS:
+        since = wire.owes_resync_ms
+        if since is not None and bounds.unexplained_ms(self.run.faults, since, at, since) > PROMPT_MS:
             self.find("resync", f"did not come, and hello had the epoch {wire.epoch} instead of {wire.position[0]}", at, device=name)
 
     def on_hello(self, at, name, connection, epoch, head):
@@ -158,7 +158,7 @@ class Wires:
             if wire.hello_ms is None:
                 continue
             start, end = max(answered, wire.hello_ms), min(at, wire.end_ms)
-            waited = self.explained.unexplained_ms(start, end)
+            waited = bounds.unexplained_ms(self.run.faults, start, end, answered)
             self.figures.unexplained_ms = max(self.figures.unexplained_ms, waited)
             if waited > PROMPT_MS:
                 self.find("late", f"came {(at - answered) / 1000:.1f} s after its answer to an observer; it was connected for "
