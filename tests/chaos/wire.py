@@ -146,11 +146,22 @@ class Wires:
         """`answered_ms`: {(conversation, seq): when the sender had its answer}."""
         for name, wires in self.of_device.items():
             self._end(ended_ms, name, wires[-1])
+        known_ms = self._known_ms(answered_ms)
         for name, came in self.came_ms.items():
             for place, at in came.items():
-                answered = answered_ms.get(place, at)
-                if at - answered > PROMPT_MS:
+                answered = known_ms.get(place, at)
+                if at - answered > min(PROMPT_MS, self.figures.unexplained_ms):
                     self._check_wait(name, place, answered, at)
+
+    def _known_ms(self, answered_ms):
+        """When each message was stored at the latest: when it, or a later one of its conversation, was answered. Changes of members
+        and sends without an answer have no other time."""
+        known, earliest = {}, {}
+        for conversation, seq in sorted(self.run.table, reverse=True):
+            at = min(answered_ms.get((conversation, seq), float("inf")), earliest.get(conversation, float("inf")))
+            if at < float("inf"):
+                known[conversation, seq] = earliest[conversation] = at
+        return known
 
     def _check_wait(self, name, place, answered, at):
         """An observer that is connected has a message in time, and on the connection that it has then."""

@@ -179,7 +179,7 @@ def observed(*events):
 def test_a_message_that_comes_soon_after_its_answer_is_in_time():
     lines = observed(*UP, (20, frame(5, 1)), (1900, frame(6, 2)), (2000, frame(7, 3)))
     violations, figures = check(lines, faults=[])
-    assert not violations and figures.unexplained_ms == 0
+    assert not violations and figures.unexplained_ms == 2000 - 15
     assert found(lines, faults=[(60000, "kill-im")]) == []
 
 
@@ -224,6 +224,15 @@ def test_what_was_missed_while_away_comes_soon_after_hello():
 def test_what_comes_by_sync_is_late_as_well():
     lines = observed(*UP, (20, frame(5, 1)), (20, frame(6, 2))) + handed("bob/observer", 3, at=30000)
     assert found(lines, faults=[]) == ["late"]
+
+
+def test_a_message_without_an_answer_is_stored_when_a_later_one_is_answered():
+    def lines(at):
+        return without(observed(*UP, (20, frame(5, 1)), (at, frame(6, 2)), (at, frame(7, 3))), " k2 ")
+    table = dict([stored(1), stored(2, key=""), stored(3)])
+    assert found(lines(1500), table, faults=[]) == [] and found(lines(3000), table, faults=[]) == ["late"]
+    violations, _ = check(lines(3000), table, faults=[])
+    assert [violation.seq for violation in violations] == [2, 3]
 
 
 def test_a_plain_send_has_the_same_bound():
