@@ -8,7 +8,7 @@ import typing
 
 import schedule
 
-PROMPT_S = 2  # a wait that no fault explains: a measured wait without a fault is below 1 s
+PROMPT_S = 2  # a wait that no fault explains: the longest measured in four runs was 1.0 s
 FORGETS = {"flush", "kill-redis", "restart-redis"}  # these lose every inbox
 INBOX_ENTRIES = 1000  # inbox.max_entries: an inbox that is trimmed keeps so many
 RESYNCS = 5  # of one connection during one fault
