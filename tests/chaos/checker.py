@@ -3,14 +3,19 @@
 `check(Run)` is a pure function of the histories and of the messages that PostgreSQL has at the end. Each device is compared
 with the table: in each life, every conversation goes on right after the messages that the stored state had taken, each message
 once, in order of seq, without a hole, to the end. In a group whose members come and go, a user gets the messages of its
-membership and no others (membership.py, changes.py). Each answer is compared with the table too, and the frames of an observer
-with contract 2.3.
+membership and no others (membership.py, changes.py). Each answer is compared with the table too. wire.py has the rules for the
+frames of an observer, inboxes.py those for the inboxes at the end, activity.py what a run must have done at least, bounds.py which
+fault explains what.
 """
 import bisect
 import collections
 import dataclasses
 
+import activity
+import bounds
 import changes
+import inboxes
+import wire
 
 FNV_BASIS, FNV_PRIME, MASK = 14695981039346656037, 1099511628211, (1 << 64) - 1
 EXCUSED = {"none", "429", "503"}  # codes that a plain send may get: try again
@@ -18,8 +23,6 @@ STEADY = "0"  # habits of device.h
 OBSERVES = "9"
 HISTORY = "/history"  # a device that only reads history, at the end. In a group it sees the messages since the latest join
 PROMPT = {STEADY, "1", "3", OBSERVES}
-FORGETS = {"flush", "kill-redis", "restart-redis"}  # faults that lose every inbox
-ANSWERED_LATE_MS = 20000  # the answer may come this long after the message was stored
 MAX_OF_A_RULE = 200  # more violations of one kind are only counted
 
 
@@ -56,9 +59,14 @@ class Run:
     devices: dict  # "uid/device": uid, of all devices that must have everything at the end
     table: dict  # (conversation, seq): Message
     histories: list  # of iterables of lines
-    faults: list = dataclasses.field(default_factory=list)  # (start_ms, kind)
+    faults: list = dataclasses.field(default_factory=list)  # the fields of bounds.Happened
     late_ms: int = 60000  # a connected device must get an answered message within this time
     churning: dict = dataclasses.field(default_factory=dict)  # conversation: Membership; instead of `members`
+    least: activity.Least = dataclasses.field(default_factory=activity.Least)
+    inbox_entries: int = bounds.INBOX_ENTRIES
+
+    def __post_init__(self):
+        self.faults = [bounds.Happened(*fault) for fault in self.faults]
 
 
 @dataclasses.dataclass
@@ -67,10 +75,16 @@ class Figures:
     sent: int = 0
     answered: int = 0
     duplicates: int = 0
+    wanted_answered: int = 0  # of the sends of devices, without repeated answers
     handed: int = 0
+    device_handed: int = 0  # of these, to devices of clients.c
     lives: int = 0
     frames: int = 0
     late_repeats: int = 0  # of messages that came over an earlier connection, or by sync
+    sync_mores: int = 0
+    resyncs: int = 0
+    same_epoch_resyncs: int = 0  # that no new epoch explains
+    unexplained_ms: int = 0  # the longest that an observer waited for an answered message, without what a fault explains
     changes_asked: int = 0  # of memberships; a repeated one counts again
     changes_answered: int = 0
     changes_made: int = 0  # entries
@@ -99,41 +113,26 @@ class Device:
         self.uid = uid
         self.lives = {0: Life({})}
         self.life, self.last, self.habit, self.up_ms = None, {}, "", None
-        self.had = set()  # an observer's: (conversation, seq)
-
-
-class Wire:
-    """One connection of an observer."""
-
-    def __init__(self, offset):
-        self.next = int(offset) + 1 if offset != "-" else None
-        self.head, self.is_free = None, False  # free: after a resync the next offset may be any
-        self.seen = set()
-        self.last = {}
-
-
-class Inbox:
-    """The entries that sync gave at the end, oldest first."""
-
-    def __init__(self, epoch, head):
-        self.epoch, self.head = epoch, head
-        self.offset, self.last = None, {}
 
 
 class Checker:
     def __init__(self, run):
         self.run = run
-        self.starts = [start for start, _ in run.faults]
-        self.forgot_ms = max((start for start, kind in run.faults if kind in FORGETS), default=None)
+        self.starts = [fault.start_ms for fault in run.faults]
+        self.forgot_ms = max((fault.start_ms for fault in run.faults if fault.kind in bounds.FORGETS), default=None)
         self.violations, self.counts = [], collections.Counter()
         self.figures = Figures()
-        self.devices, self.wires, self.inboxes = {}, {}, {}
+        self.devices = {}
         self.wanted = {}  # (uid, conversation, key): when the message was given to a device that must get an answer
         self.hashes, self.sent_ms = {}, {}  # (uid, key): the hash of the message, and when it was first sent
         self.answers = {}  # (uid, conversation, key): (seq, msg_id)
         self.answered_ms = {}  # (conversation, seq)
         self.gaps = []  # holes in the messages that were handed over; checked at the end, when all answers are known
+        self.early = []  # what came of plain sends: their answers are in another history, which is read later
+        self.ended_ms = 0  # of the last event
         self.changes = changes.Changes(run, self.find, self.figures)
+        self.wires = wire.Wires(run, self.find, self.figures)
+        self.inboxes = inboxes.Inboxes(self)
 
     def find(self, rule, text, at_ms=0, conversation="", seq=0, device=""):
         self.counts[rule] += 1
@@ -165,7 +164,7 @@ class Checker:
         if group is None or not group.is_closed(uid, seq):
             return False
         return name.endswith(HISTORY) or self.forgot_ms is not None and \
-            self.answered_ms.get((conversation, seq), 0) <= self.forgot_ms + ANSWERED_LATE_MS
+            self.answered_ms.get((conversation, seq), 0) <= self.forgot_ms + inboxes.ANSWERED_LATE_MS
 
     def check_member(self, at, name, conversation, seq, what):
         uid = name.split("/")[0]
@@ -193,6 +192,7 @@ class Checker:
     def on_message(self, at, name, conversation, seq, msg_id, hash_, _key):
         device, seq = self.device(name), int(seq)
         self.figures.handed += 1
+        self.figures.device_handed += device.habit != OBSERVES
         stored = self.run.table.get((conversation, seq))
         if stored is None:
             self.find("phantom", "was handed over, and is not stored", at, conversation, seq, name)
@@ -210,14 +210,23 @@ class Checker:
         device.last[conversation] = max(last, seq)
         device.life.handed.append((conversation, seq))
         if device.habit == OBSERVES:
-            device.had.add((conversation, seq))
-        answered = self.answered_ms.get((conversation, seq))
-        if answered is not None and answered < at and device.habit in PROMPT:
-            if device.habit == STEADY:
-                self.time(conversation, seq, at, name, at - answered)
-            if device.up_ms is not None and at - max(answered, device.up_ms) > self.run.late_ms:
-                self.find("late", f"was answered {(at - answered) / 1000:.1f} s before, and the device was connected for "
-                          f"{(at - device.up_ms) / 1000:.1f} s", at, conversation, seq, name)
+            self.wires.on_message(at, name, conversation, seq)
+        if device.habit in PROMPT:
+            came = at, name, conversation, seq, device.habit, device.up_ms
+            if (conversation, seq) in self.answered_ms:
+                self.check_wait(*came)
+            elif stored and stored.key and (stored.sender, stored.key) not in self.sent_ms:
+                self.early.append(came)
+
+    def check_wait(self, at, name, conversation, seq, habit, up_ms):
+        answered = self.answered_ms.get((conversation, seq), at)
+        if answered >= at:
+            return
+        if habit == STEADY:
+            self.time(conversation, seq, at, name, at - answered)
+        if up_ms is not None and at - max(answered, up_ms) > self.run.late_ms:
+            self.find("late", f"was answered {(at - answered) / 1000:.1f} s before, and the device was connected for "
+                      f"{(at - up_ms) / 1000:.1f} s", at, conversation, seq, name)
 
     def time(self, conversation, seq, at, name, waited):
         if waited > self.figures.slowest_ms:
@@ -234,7 +243,7 @@ class Checker:
             end = self.starts[at + 1] if at + 1 < len(self.starts) else until
             part = min(end, until) - max(self.starts[at], since)
             if part > longest:
-                kind, longest = self.run.faults[at][1], part
+                kind, longest = self.run.faults[at].kind, part
             at += 1
         return kind
 
@@ -265,7 +274,7 @@ class Checker:
             return
         self.figures.answered += 1
         self.figures.duplicates += int(is_duplicate)
-        self.wanted.pop(place, None)
+        self.figures.wanted_answered += self.wanted.pop(place, None) is not None
         first = self.answers.setdefault(place, (seq, msg_id))
         if first != (seq, msg_id):
             self.find("two answers", f"{key} of {uid} was answered {seq} {msg_id}, and before {first[0]} {first[1]}", at,
@@ -284,64 +293,18 @@ class Checker:
 
     # -- observers --
 
-    def on_connect(self, _at, name, connection, _epoch, offset):
+    def on_connect(self, at, name, connection, epoch, offset):
         self.device(name).up_ms = None
-        self.wires[name, connection] = Wire(offset)
+        self.wires.on_connect(at, name, connection, epoch, offset)
 
-    def on_hello(self, at, name, connection, _epoch, head):
+    def on_hello(self, at, name, connection, epoch, head):
         self.device(name).up_ms = at
-        wire = self.wires[name, connection]
-        wire.head = int(head)
-        if wire.next is None:
-            wire.next = wire.head + 1
+        self.wires.on_hello(at, name, connection, epoch, head)
 
     def on_frame(self, at, name, connection, offset, conversation, seq):
-        wire, offset, seq = self.wires[name, connection], int(offset), int(seq)
         self.figures.frames += 1
-        self.check_member(at, name, conversation, seq, "was sent live to")
-        if wire.head is None:
-            self.find("wire", "came before hello", at, conversation, seq, name)
-        if wire.is_free:
-            wire.is_free = False
-        elif offset != wire.next:
-            self.find("wire", f"came with offset {offset}; {wire.next} was next on connection {connection}", at, conversation,
-                      seq, name)
-        wire.next = offset + 1
-        last = wire.last.get(conversation, 0)
-        if seq < last and (conversation, seq) not in wire.seen:
-            if (conversation, seq) in self.device(name).had:
-                self.figures.late_repeats += 1  # contract 2.3: "a late repeat of an older one may occur"
-            else:
-                self.find("wire", f"came for the first time on connection {connection}, after {last}", at, conversation, seq,
-                          name)
-        wire.seen.add((conversation, seq))
-        wire.last[conversation] = max(seq, last)
-
-    def on_sync_more(self, _at, name, connection, _offset):
-        wire = self.wires[name, connection]
-        wire.next = wire.head + 1
-
-    def on_resync(self, _at, name, connection, _epoch):
-        self.wires[name, connection].is_free = True
-
-    def on_inbox(self, _at, name, epoch, head):
-        self.inboxes[name] = Inbox(epoch, int(head))
-
-    def on_entry(self, at, name, offset, conversation, seq, msg_id, hash_):
-        """An entry of the inbox as sync gives it at the end."""
-        inbox, offset, seq = self.inboxes[name], int(offset), int(seq)
-        stored = self.run.table.get((conversation, seq))
-        if inbox.offset is not None and offset != inbox.offset + 1:
-            self.find("sync", f"has offset {offset} after {inbox.offset}", at, conversation, seq, name)
-        if stored is None or (stored.msg_id, stored.hash) != (msg_id, hash_):
-            self.find("sync", "is not what is stored", at, conversation, seq, name)
-        self.check_member(at, name, conversation, seq, "is in the inbox of")
-        last = inbox.last.get(conversation)
-        owed = seq if last is None else self.next_owed(name.split("/")[0], conversation, last)
-        if owed is not None and owed < seq:
-            self.find("sync", f"follows {last} in the inbox, without {owed}", at, conversation, seq, name)
-        inbox.offset = offset
-        inbox.last[conversation] = max(seq, last or 0)
+        self.check_member(at, name, conversation, int(seq), "was sent live to")
+        self.wires.on_frame(at, name, connection, offset, conversation, int(seq))
 
     # -- the end --
 
@@ -370,6 +333,7 @@ class Checker:
                       conversation, missed, name)
 
     def check_ends(self, last):
+        activity.check(self.run, self.figures, self.find)
         for at, name, conversation, after, seq in self.gaps:
             missed = self.first_missed(name, conversation, after, seq)
             if missed is not None:
@@ -387,12 +351,10 @@ class Checker:
                 continue
             for conversation in of_user[uid]:
                 self.check_end(name, conversation, last.get(conversation, 0))
-        for name, inbox in self.inboxes.items():
-            for conversation, seq in inbox.last.items():
-                owed = self.next_owed(name.split("/")[0], conversation, seq)
-                if owed is not None and owed <= last.get(conversation, 0):
-                    self.find("sync", f"is the last in the inbox; {owed} and up to {last[conversation]} is stored", 0, conversation,
-                              seq, name)
+        for came in self.early:
+            self.check_wait(*came)
+        self.inboxes.check(last, of_user)
+        self.wires.check(self.answered_ms, self.ended_ms)
         self.changes.check_answers()
         self.changes.check_entries()
         for (uid, conversation, key), (at, name) in self.wanted.items():
@@ -400,9 +362,10 @@ class Checker:
 
     def check(self):
         handlers = {"L": self.on_life, "M": self.on_message, "W": self.on_wanted, "S": self.on_send, "A": self.on_answer,
-                    "C": self.on_connect, "H": self.on_hello, "F": self.on_frame, "Y": self.on_sync_more,
-                    "R": self.on_resync, "U": self.on_status, "I": self.on_inbox, "J": self.on_entry,
-                    "G": self.changes.on_ask, "V": self.changes.on_answer, "B": self.changes.on_members}
+                    "C": self.on_connect, "H": self.on_hello, "F": self.on_frame, "Y": self.wires.on_sync_more,
+                    "R": self.wires.on_resync, "D": self.wires.on_end, "U": self.on_status, "I": self.inboxes.on_inbox,
+                    "J": self.inboxes.on_entry, "G": self.changes.on_ask, "V": self.changes.on_answer,
+                    "B": self.changes.on_members}
         last = self.check_table()
         for history in self.run.histories:
             for number, line in enumerate(history, 1):
@@ -411,6 +374,7 @@ class Checker:
                     handler = handlers.get(fields[2])
                     if handler:
                         handler(int(fields[0]), fields[1], *fields[3:])
+                    self.ended_ms = max(self.ended_ms, int(fields[0]))
                 except (IndexError, ValueError, TypeError, KeyError) as error:
                     raise ValueError(f"line {number} of a history is none: {line[:200]!r} ({error!r})") from error
         self.check_ends(last)

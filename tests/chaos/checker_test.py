@@ -1,52 +1,6 @@
 """The checker finds each kind of violation in a history written by hand, and nothing in a correct one."""
 import checker
-
-CONVERSATION = "u:alice:bob"
-MEMBERS = {CONVERSATION: {"alice", "bob"}}
-DEVICES = {"alice/phone": "alice", "bob/phone": "bob"}
-
-
-def stored(seq, **fields):
-    message = {"msg_id": f"m{seq}", "sender": "alice", "key": f"k{seq}", "hash": f"h{seq}", **fields}
-    return (CONVERSATION, seq), checker.Message(**message)
-
-
-def life(device, number=1, origin=0, taken=0, at=0, habit=0):
-    return f"{at} {device} L {number} {origin} {taken} {habit}"
-
-
-def handed(device, *seqs, at=20):
-    return [f"{at} {device} M {CONVERSATION} {seq} m{seq} h{seq} -" for seq in seqs]
-
-
-def sent(*seqs):
-    lines = []
-    for seq in seqs:
-        lines += [f"10 alice/phone W k{seq} {CONVERSATION}", f"10 alice/phone S k{seq} h{seq}",
-                  f"15 alice/phone A k{seq} ok {CONVERSATION} {seq} m{seq} 0"]
-    return lines
-
-
-def start():
-    return [life("alice/phone"), life("bob/phone")]
-
-
-def good():
-    return start() + sent(1, 2, 3) + handed("alice/phone", 1, 2, 3) + handed("bob/phone", 1, 2, 3)
-
-
-def found(lines, table=None, late_ms=60000):
-    """The rules that are violated."""
-    if table is None:
-        table = dict(stored(seq) for seq in (1, 2, 3))
-    violations, _ = checker.check(checker.Run(MEMBERS, DEVICES, table, [lines], [(12, "kill-im")], late_ms))
-    return sorted({violation.rule for violation in violations})
-
-
-def without(lines, part):
-    assert any(part in line for line in lines)
-    return [line for line in lines if part not in line]
-
+from histories import CONVERSATION, DEVICES, MEMBERS, found, good, handed, life, sent, start, stored, without
 
 # ---- correct histories ----
 
@@ -161,78 +115,22 @@ def test_a_connected_device_that_waits_too_long_is_late():
     assert found(lines(12000), late_ms=10000) == ["late"]
 
 
+def test_a_plain_send_whose_answer_is_in_a_later_history_is_late_too():
+    plain = ["14 alice/plain S p1 h3", f"15 alice/plain A p1 ok {CONVERSATION} 3 m3 0"]
+    table = dict([stored(1), stored(2), stored(3, key="p1")])
+
+    def rules(at):
+        lines = start() + ["0 bob/phone U up 0"] + sent(1, 2) + handed("alice/phone", 1, 2, 3) + handed("bob/phone", 1, 2) + \
+            handed("bob/phone", 3, at=at)
+        violations, figures = checker.check(checker.Run(MEMBERS, DEVICES, table, [lines, plain], late_ms=10000))
+        assert figures.slowest_ms == at - 15
+        return [violation.rule for violation in violations]
+    assert rules(9000) == [] and rules(12000) == ["late"]
+
+
 def test_a_device_that_has_just_connected_is_not_late():
     lines = start() + sent(1, 2, 3) + handed("alice/phone", 1, 2, 3) + ["11000 bob/phone U up 0"]
     assert found(lines + handed("bob/phone", 1, 2, 3, at=12000), late_ms=10000) == []
-
-
-# ---- the wire ----
-
-def wire(*events):
-    return good() + [life("bob/observer", habit=9)] + [f"50 bob/observer {event}" for event in events] + \
-        handed("bob/observer", 1, 2, 3)
-
-
-def frame(offset, seq):
-    return f"F 1 {offset} {CONVERSATION} {seq}"
-
-
-def test_frames_in_order_of_offset_are_right():
-    assert found(wire("C 1 - -", "H 1 e 4", frame(5, 1), frame(6, 2), frame(7, 3))) == []
-    assert found(wire("C 1 e 4", "H 1 e 9", frame(5, 1), frame(6, 2))) == []
-
-
-def test_a_hole_in_the_offsets_is_found():
-    assert found(wire("C 1 e 4", "H 1 e 4", frame(5, 1), frame(7, 2))) == ["wire"]
-    assert found(wire("C 1 e 4", "H 1 e 9", frame(6, 2))) == ["wire"]
-
-
-def test_an_offset_that_comes_again_is_found():
-    assert found(wire("C 1 e 4", "H 1 e 4", frame(5, 1), frame(5, 1))) == ["wire"]
-
-
-def test_a_first_copy_out_of_order_is_found():
-    assert found(wire("C 1 e 4", "H 1 e 4", frame(5, 2), frame(6, 1))) == ["wire"]
-
-
-def test_a_late_repeat_of_what_came_over_another_connection_is_counted():
-    lines = good() + [life("bob/observer", habit=9)] + handed("bob/observer", 1, 2, 3)
-    lines += [f"50 bob/observer {event}" for event in ("C 1 e 4", "H 1 e 4", frame(5, 3), frame(6, 1))]
-    run = checker.Run(MEMBERS, DEVICES, dict(stored(seq) for seq in (1, 2, 3)), [lines])
-    violations, figures = checker.check(run)
-    assert not violations and figures.late_repeats == 1
-
-
-def test_a_late_repeat_is_right():
-    assert found(wire("C 1 e 4", "H 1 e 4", frame(5, 1), frame(6, 2), frame(7, 1))) == []
-
-
-def test_after_sync_more_it_goes_on_behind_the_head():
-    assert found(wire("C 1 e 4", "H 1 e 90", frame(5, 1), "Y 1 5", frame(91, 3))) == []
-    assert found(wire("C 1 e 4", "H 1 e 90", frame(5, 1), "Y 1 5", frame(92, 3))) == ["wire"]
-
-
-def test_after_a_resync_any_offset_may_come_and_then_the_next():
-    assert found(wire("C 1 e 4", "H 1 e 4", frame(5, 1), "R 1 f", frame(2, 2), frame(3, 3))) == []
-    assert found(wire("C 1 e 4", "H 1 e 4", frame(5, 1), "R 1 f", frame(2, 2), frame(4, 3))) == ["wire"]
-
-
-# ---- sync at the end ----
-
-def inbox(*entries):
-    return good() + ["60 bob/sync I e 3"] + [f"60 bob/sync J {offset} {CONVERSATION} {seq} m{seq} h{seq}" for offset, seq in entries]
-
-
-def test_an_inbox_that_ends_with_the_last_message_is_right():
-    assert found(inbox((1, 1), (2, 2), (3, 3))) == []
-    assert found(inbox((9, 2), (10, 3))) == []
-    assert found(inbox((1, 1), (2, 2), (3, 2), (4, 3))) == []
-
-
-def test_an_inbox_with_a_hole_is_found():
-    assert found(inbox((1, 1), (2, 3))) == ["sync"]
-    assert found(inbox((1, 1), (3, 2), (4, 3))) == ["sync"]
-    assert found(inbox((1, 1), (2, 2))) == ["sync"]
 
 
 # ---- figures ----

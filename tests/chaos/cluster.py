@@ -116,6 +116,12 @@ class Cluster:
     def pid(self, name):
         return int((self.run_dir / "pids" / name).read_text())
 
+    def pid_if_any(self, name):
+        try:
+            return self.pid(name)
+        except (FileNotFoundError, ValueError):
+            return None
+
     def signal(self, name, number):
         try:
             os.kill(self.pid(name), number)
@@ -138,6 +144,13 @@ class Cluster:
             except ProcessLookupError:
                 pass
 
+    def stopped(self, name):
+        """How many of its processes stand still; 0 if the first of them does not."""
+        pid = self.pid_if_any(name)
+        if pid is None or not is_stopped(pid):
+            return 0
+        return 1 + sum(map(is_stopped, self.children(name)))
+
     async def up(self):
         await self.script("up")
 
@@ -148,15 +161,25 @@ class Cluster:
         new.write_text(f"{offset}\n")
         new.rename(self.clocks / name)
 
+    def has_fake_clock(self, name):
+        """Whether the process has loaded libfaketime."""
+        try:
+            return "libfaketime" in pathlib.Path(f"/proc/{self.pid(name)}/maps").read_text()
+        except (FileNotFoundError, ProcessLookupError, ValueError):
+            return False
+
     # -- stores --
 
     async def flush(self):
+        """How many keys there were."""
         reader, writer = await asyncio.open_connection("127.0.0.1", links.port_of(self.port_base, "redis", "resp"))
-        writer.write(b"FLUSHALL\r\n")
+        writer.write(b"DBSIZE\r\nFLUSHALL\r\n")
+        size = await asyncio.wait_for(reader.readline(), 10)
         answer = await asyncio.wait_for(reader.readline(), 10)
         writer.close()
-        if not answer.startswith(b"+OK"):
-            raise Failed(f"FLUSHALL: {answer!r}")
+        if not size.startswith(b":") or not answer.startswith(b"+OK"):
+            raise Failed(f"DBSIZE, FLUSHALL: {size!r} {answer!r}")
+        return int(size[1:])
 
     async def query(self, statement):
         """psql's output."""
@@ -171,6 +194,13 @@ class Cluster:
     async def last_seqs(self):
         rows = (await self.query("select id, last_seq from conversation")).splitlines()
         return {name: int(seq) for name, _, seq in (row.rpartition("|") for row in rows)}
+
+
+def is_stopped(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("T")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def unescaped(cell):

@@ -1,6 +1,8 @@
-"""Carries out a fault: breaks something, waits, and repairs it."""
+"""Carries out a fault: breaks something, waits, and repairs it. Says what it really hit: a fault that hits nothing shows nothing."""
 import asyncio
 import signal
+
+import schedule
 
 
 class Breaker:
@@ -8,64 +10,79 @@ class Breaker:
         self.cluster = cluster
 
     async def apply(self, fault):
-        """Returns when the fault is healed: everything runs and every link is open."""
+        """
+        Returns when the fault is healed: everything runs and every link is open. Returns how much it hit: processes that ended
+        or stood still, keys that Redis had, or 1 for a link that the proxy has changed and for a clock that the service reads.
+        """
         deed = fault.kind.split("-")[0]
-        await getattr(self, f"_{deed}")(fault)
+        return await getattr(self, f"_{deed}")(fault)
 
     async def _kill(self, fault):
-        self.cluster.signal(fault.target, signal.SIGKILL)
+        pid = self.cluster.pid_if_any(fault.target)
+        was_there = self.cluster.signal(fault.target, signal.SIGKILL)
         await asyncio.sleep(fault.lasts_s)
         await self.cluster.up()
+        return int(was_there and self.cluster.pid_if_any(fault.target) != pid)
 
     async def _stuck(self, fault):
         """A push takes records that it cannot append, and is killed with them."""
-        link = f"{fault.target}-redis"
+        link, pid = f"{fault.target}-redis", self.cluster.pid_if_any(fault.target)
         await self.cluster.proxies.tell(f"hold {link}")
         try:
             await asyncio.sleep(fault.lasts_s)
-            self.cluster.signal(fault.target, signal.SIGKILL)
+            was_there = self.cluster.signal(fault.target, signal.SIGKILL)
         finally:
             await self.cluster.proxies.tell(f"heal {link}")
         await self.cluster.up()
+        return int(was_there and self.cluster.pid_if_any(fault.target) != pid)
 
     async def _pause(self, fault):
         self.cluster.signal_family(fault.target, signal.SIGSTOP)
         try:
             await asyncio.sleep(fault.lasts_s)
+            return self.cluster.stopped(fault.target)
         finally:
             self.cluster.signal_family(fault.target, signal.SIGCONT)
 
+    async def _replace(self, names, *command):
+        """How many of these have another process afterwards."""
+        pids = {name: self.cluster.pid_if_any(name) for name in names}
+        await self.cluster.script(*command)
+        return sum(pid is not None and self.cluster.pid_if_any(name) != pid for name, pid in pids.items())
+
     async def _drain(self, fault):
-        await self.cluster.script("restart", fault.target)
+        return await self._replace([fault.target], "restart", fault.target)
 
     async def _restart(self, fault):
-        await self.cluster.script("restart", fault.target)
+        return await self._replace([fault.target], "restart", fault.target)
 
     async def _rolling(self, _fault):
-        await self.cluster.script("rolling-restart")
+        return await self._replace(schedule.ALL, "rolling-restart")
 
     async def _flush(self, _fault):
-        await self.cluster.flush()
+        return await self.cluster.flush()
 
     async def _link(self, fault, command):
-        await self.cluster.proxies.tell(command)
+        await self.cluster.proxies.tell(command)  # raises if no link has that name
         try:
             await asyncio.sleep(fault.lasts_s)
         finally:
             await self.cluster.proxies.tell(f"heal {fault.target}")
+        return 1
 
     async def _delay(self, fault):
-        await self._link(fault, f"delay {fault.target} {fault.detail}")
+        return await self._link(fault, f"delay {fault.target} {fault.detail}")
 
     async def _cut(self, fault):
-        await self._link(fault, f"cut {fault.target}")
+        return await self._link(fault, f"cut {fault.target}")
 
     async def _hold(self, fault):
-        await self._link(fault, f"hold {fault.target}")
+        return await self._link(fault, f"hold {fault.target}")
 
     async def _clock(self, fault):
         self.cluster.set_clock(fault.target, fault.detail)
         try:
             await asyncio.sleep(fault.lasts_s)
+            return int(self.cluster.has_fake_clock(fault.target))
         finally:
             self.cluster.set_clock(fault.target, "+0")

@@ -191,9 +191,9 @@ def test_a_frame_on_the_wire_to_a_non_member_is_a_leak():
 
 
 def test_an_entry_of_an_inbox_from_after_the_removal_is_a_leak():
-    lines = ["60 bob/sync I e 2", f"60 bob/sync J 1 {GROUP} 8 m8 h8"]
+    lines = ["60 bob/sync I e 8"] + [f"60 bob/sync J {seq} {GROUP} {seq} m{seq} h{seq}" for seq in GETS["bob"]]
     assert found(good() + lines) == []
-    assert found(good() + lines + [f"60 bob/sync J 2 {GROUP} 9 m9 h9"]) == ["leak"]
+    assert found(good() + lines + [f"60 bob/sync J 9 {GROUP} 9 m9 h9"]) == ["leak"]
 
 
 # ---- (b) a member gets everything ----
@@ -237,6 +237,16 @@ def test_a_loss_of_redis_excuses_nothing_that_came_after_it():
 def test_a_loss_of_redis_excuses_nothing_of_a_membership_that_lasts():
     assert found(good(carol=[3, 4, 7, 9, 10]), faults=[(9500, "flush")]) == ["hole"]
     assert found(good(carol=[3, 4, 7, 8, 9]), faults=[(9500, "flush")]) == ["missing"]
+
+
+def test_an_inbox_owes_the_messages_of_each_membership():
+    def entries(*seqs):
+        return [f"60 carol/sync I e {len(seqs)}"] + [f"60 carol/sync J {at} {GROUP} {seq} m{seq} h{seq}" for at, seq in enumerate(seqs, 1)]
+    assert found(good() + entries(*GETS["carol"])) == []
+    assert found(good() + entries(*GETS["carol"][1:])) == ["sync"] and found(good() + entries(7, 8, 9, 10)) == ["sync"]
+    assert found(good() + entries()) == ["sync"]
+    assert found(good() + entries(7, 8, 9, 10), faults=[(5000, "flush")]) == []
+    assert found(good() + entries(10), faults=[(5000, "flush")]) == ["sync"]
 
 
 # ---- (c) a change is its entry ----

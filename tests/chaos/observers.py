@@ -94,8 +94,11 @@ class Observer:
                                       close_timeout=1) as socket:
             self.connections += 1
             self.history.note(self.name, "C", self.connections, self.epoch or "-", "-" if self.epoch is None else self.offset)
-            async for data in socket:
-                await self._take(socket, json.loads(data))
+            try:
+                async for data in socket:
+                    await self._take(socket, json.loads(data))
+            finally:
+                self.history.note(self.name, "D", self.connections)
 
     async def _take(self, socket, frame):
         kind = frame["type"]

@@ -1,8 +1,11 @@
 """Checks a run's histories and prints the result, and for each violation the path of its message through the logs."""
+import collections
 import json
 import pathlib
 import time
 
+import activity
+import bounds
 import checker
 import cluster
 import membership
@@ -35,9 +38,11 @@ def load(out):
                 name, event = line.split(" ", 3)[1:3]
                 if event == "L":
                     devices[name] = name.split("/")[0]
-    happened = json.loads((out / "faults.json").read_text())
-    return checker.Run(members, devices, table, [open(path, encoding="ascii") for path in histories],
-                       [(began, kind) for began, _, _, kind in happened], churning=churning), happened
+    happened = [bounds.Happened(**fault) for fault in json.loads((out / "faults.json").read_text())]
+    ran = json.loads((out / "run.json").read_text())
+    least = activity.expected(plan, plan["users"][:world.OBSERVERS], ran["seconds"], ran["faults"])
+    return checker.Run(members, devices, table, [open(path, encoding="ascii") for path in histories], happened,
+                       churning=churning, least=least)
 
 
 def clock(at_ms):
@@ -46,9 +51,9 @@ def clock(at_ms):
 
 def fault_around(happened, at_ms):
     text = "none"
-    for began, ended, name, _ in happened:
-        if began <= at_ms:
-            text = f"{' '.join(name.split())} (from {clock(began)} to {clock(ended)})"
+    for fault in happened:
+        if fault.start_ms <= at_ms:
+            text = f"{' '.join(fault.text.split())} (from {clock(fault.start_ms)} to {clock(fault.end_ms)})"
     return text
 
 
@@ -77,15 +82,16 @@ def around(out, violation):
                 fields = line.split()
                 if fields[1] != violation.device:
                     continue
-                if fields[2] in "LXUCHRY" or violation.conversation in fields:
+                if fields[2] in "LXUCHRYD" or violation.conversation in fields:
                     lines.append(line.rstrip())
     at = min(range(len(lines)), key=lambda i: abs(int(lines[i].split()[0]) - violation.at_ms), default=0)
     return lines[max(0, at - LINES):at + LINES // 2]
 
 
-def show(violation, happened, stored, out, run_dir):
+def show(violation, run, out, run_dir):
+    stored = run.table.get((violation.conversation, violation.seq))
     print(f"\n  {line_of(violation)}")
-    print(f"    fault: {fault_around(happened, violation.at_ms) if violation.at_ms else '-'}")
+    print(f"    fault: {fault_around(run.faults, violation.at_ms) if violation.at_ms else '-'}")
     if violation.conversation:
         for line in trace(run_dir, violation, stored):
             print(f"    log: {line[:230]}")
@@ -102,7 +108,7 @@ def line_of(violation):
 def report(options, command):
     """Prints the report. Returns 0 if nothing was violated."""
     started = time.monotonic()
-    run, happened = load(options.out)
+    run = load(options.out)
     run.late_ms = int(options.late * 1000)
     violations, figures = checker.check(run)
     print(f"\n{figures.sent} sends, {figures.answered} answers ({figures.duplicates} of them once more), {len(run.table)} messages stored, "
@@ -111,10 +117,12 @@ def report(options, command):
           f"checked in {time.monotonic() - started:.1f} s")
     print(f"{figures.changes_asked} changes of memberships asked for, {figures.changes_answered} answered, {figures.changes_made} made; "
           f"{figures.refused_outsiders} sends of removed members refused")
-    kinds = {}
-    for *_, kind in happened:
-        kinds[kind] = kinds.get(kind, 0) + 1
-    print(f"{len(happened)} faults; the longest that a steady device waited for a message that was answered 200:")
+    print(f"observers: {figures.resyncs} resyncs, {figures.same_epoch_resyncs} of them in the same epoch; {figures.sync_mores} "
+          f"sync_more; the longest wait that no fault explains {figures.unexplained_ms / 1000:.1f} s")
+    print(f"least for this run: {run.least.sends:.0f} sends answered ({figures.wanted_answered}), {run.least.handed:.0f} handed over "
+          f"to devices ({figures.device_handed}), {run.least.frames:.0f} frames ({figures.frames})")
+    kinds = collections.Counter(fault.kind for fault in run.faults)
+    print(f"{len(run.faults)} faults; the longest that a steady device waited for a message that was answered 200:")
     for kind in sorted(kinds):
         print(f"  {kind:<18} x{kinds[kind]:<3} {figures.recovery_ms.get(kind, 0) / 1000:6.1f} s")
     if figures.slowest:
@@ -124,8 +132,7 @@ def report(options, command):
         print("no violation")
         return 0
     for violation in violations[:SHOWN]:
-        stored = run.table.get((violation.conversation, violation.seq))
-        show(violation, happened, stored, options.out, options.run_dir)
+        show(violation, run, options.out, options.run_dir)
     for violation in violations[SHOWN:SHOWN + 40]:
         print(f"  {line_of(violation)}")
     print(f"\n{len(violations)} violations; again with: {command}")

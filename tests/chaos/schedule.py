@@ -106,6 +106,11 @@ def schedule(seed, minutes, names=None):
         faults.append(fault)
 
 
+def seconds(faults):
+    """A run with these faults lasts so long at least."""
+    return max(fault.at_s + fault.lasts_s for fault in faults)
+
+
 def short():
     """What `make test` runs: one kill of each service and of PostgreSQL, one flush and one pause."""
     return [Fault(1, "kill-gateway", "gateway-1", 0.5), Fault(6, "kill-push", "push-2", 0.5), Fault(14, "flush", "redis", 0),

@@ -11,6 +11,7 @@ import time
 import aiohttp
 
 OBSERVER = "observer"
+OBSERVERS = 6  # the first users have one each
 CHURNING = 2  # groups whose members come and go
 CORE = 6  # members of each that stay; the first is the owner
 POOL = 40  # members of each that come and go; at first half of them are in
