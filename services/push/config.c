@@ -6,7 +6,8 @@ static const struct config_option options[] = {
 	CONFIG_COMMON_OPTIONS(struct push_config),
 	{ "pg.uri", CONFIG_TEXT, OPTION(pg_uri), "postgresql://skein@127.0.0.1:5432/skein", 8, 1024, NULL,
 	  CONFIG_SECRET,
-	  "PostgreSQL, read for members of groups and for messages whose records are missing. push sets `options` of its sessions itself." },
+	  "PostgreSQL, read for members of groups and for messages whose records are missing. "
+	  "push sets `options` of its sessions itself." },
 	{ "pg.connections", CONFIG_INT, OPTION(pg_connections), "2", 1, 64, NULL, 0, "Connections to PostgreSQL." },
 	{ "pg.timeout", CONFIG_DURATION, OPTION(pg_timeout_ms), "5s", 100, 60000, NULL, 0,
 	  "How long one query may take, waiting for a connection included." },

@@ -14,7 +14,10 @@ struct ws_handlers;
 /* For the WebSocket server; their arg is the struct session_home. */
 extern const struct ws_handlers session_handlers;
 
-/* The node drains: tells the client when to reconnect, and where. The client of a session that is not LIVE yet is told when it is. */
+/*
+ * The node drains: tells the client when to reconnect, and where. The client of a session that is not LIVE yet is told when it
+ * is.
+ */
 void session_tell_to_move(struct session *session);
 
 #endif
