@@ -94,11 +94,15 @@ class Figures:
     recovery_ms: dict = dataclasses.field(default_factory=dict)  # kind of fault: the longest a message waited
 
 
-class Life:
-    __slots__ = ("base", "handed")
+LEARNS_LATE_MS = 8000  # a device learns of the new inbox with its next resync: bounds.py, flush
 
-    def __init__(self, base):
-        self.base, self.handed = base, []
+
+class Life:
+    __slots__ = ("base", "handed", "handed_ms", "state_ms")
+
+    def __init__(self, base, state_ms=None):
+        self.base, self.handed, self.handed_ms = base, [], []
+        self.state_ms = state_ms  # when the state that it began with was stored; None: it had none
 
     def after(self, taken):
         """What a stored state knows: the messages of its life up to this count were taken."""
@@ -107,12 +111,17 @@ class Life:
             last[conversation] = max(last.get(conversation, 0), seq)
         return last
 
+    def stored_ms(self, taken):
+        """When the state after so many messages was stored."""
+        return self.handed_ms[min(taken, len(self.handed_ms)) - 1] if taken and self.handed_ms else self.state_ms
+
 
 class Device:
     def __init__(self, uid):
         self.uid = uid
         self.lives = {0: Life({})}
         self.life, self.last, self.habit, self.up_ms = None, {}, "", None
+        self.reset_ms = 0  # when it last came up with a state of an inbox that was lost: sync answered it with a reset
 
 
 class Checker:
@@ -164,7 +173,8 @@ class Checker:
         if group is None or not group.is_closed(uid, seq):
             return False
         return name.endswith(HISTORY) or self.forgot_ms is not None and \
-            self.answered_ms.get((conversation, seq), 0) <= self.forgot_ms + inboxes.ANSWERED_LATE_MS
+            self.answered_ms.get((conversation, seq), 0) <= \
+            max(self.forgot_ms, self.device(name).reset_ms) + inboxes.ANSWERED_LATE_MS
 
     def check_member(self, at, name, conversation, seq, what):
         uid = name.split("/")[0]
@@ -184,8 +194,9 @@ class Checker:
 
     def on_life(self, at, name, life, origin, taken, habit):
         device = self.device(name)
-        device.last = device.lives[int(origin)].after(int(taken))
-        device.life = device.lives[int(life)] = Life(dict(device.last))
+        before, taken = device.lives[int(origin)], int(taken)
+        device.last = before.after(taken)
+        device.life = device.lives[int(life)] = Life(dict(device.last), before.stored_ms(taken))
         device.habit, device.up_ms = habit, None
         self.figures.lives += 1
 
@@ -209,6 +220,7 @@ class Checker:
                 self.gaps.append((at, name, conversation, last, seq))
         device.last[conversation] = max(last, seq)
         device.life.handed.append((conversation, seq))
+        device.life.handed_ms.append(at)
         if device.habit == OBSERVES:
             self.wires.on_message(at, name, conversation, seq)
         if device.habit in PROMPT:
@@ -248,7 +260,11 @@ class Checker:
         return kind
 
     def on_status(self, at, name, status, _reason):
-        self.device(name).up_ms = at if status == "up" else None
+        device = self.device(name)
+        device.up_ms = at if status == "up" else None
+        if device.up_ms and self.forgot_ms is not None and device.life and device.life.state_ms is not None and \
+                device.life.state_ms <= self.forgot_ms + LEARNS_LATE_MS and not device.life.handed:
+            device.reset_ms = at
 
     def on_wanted(self, at, name, key, conversation):
         uid = self.device(name).uid

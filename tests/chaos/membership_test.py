@@ -234,6 +234,17 @@ def test_a_loss_of_redis_excuses_nothing_that_came_after_it():
     assert found(lines, faults=[(9500, "flush")]) == ["hole"]
 
 
+def test_a_device_that_comes_back_with_a_state_from_before_a_loss_of_redis_gets_a_reset_then():
+    def back(stored_ms):
+        """carol/phone stores its state with message 3, and comes back with it long after the loss at 9500."""
+        lines = [line.replace("4010 alice", "50000 alice") for line in good(carol=[])]
+        lines += [f"{stored_ms - 1} carol/phone L 1 0 0 2", f"{stored_ms} carol/phone M {GROUP} 3 m3 h3 -",
+                  "45000 carol/phone L 2 1 1 2", "45001 carol/phone U up 0"]
+        return lines + [f"60000 carol/phone M {GROUP} {seq} m{seq} h{seq} -" for seq in (7, 8, 9, 10)]
+    assert found(back(9000), faults=[(9500, "flush")]) == []  # 4 was stored before the reset, which does not list its membership
+    assert found(back(30000), faults=[(9500, "flush")]) == ["hole"]  # this state knows the new inbox
+
+
 def test_a_loss_of_redis_excuses_nothing_of_a_membership_that_lasts():
     assert found(good(carol=[3, 4, 7, 9, 10]), faults=[(9500, "flush")]) == ["hole"]
     assert found(good(carol=[3, 4, 7, 8, 9]), faults=[(9500, "flush")]) == ["missing"]
