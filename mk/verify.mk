@@ -61,5 +61,4 @@ coverage: ## run all tests with gcov and print how much they cover
 
 # What .ci/run calls.
 ci:
-	@$(MAKE) deps
 	@$(RUN_SUITES) ci

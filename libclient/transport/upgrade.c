@@ -1,7 +1,7 @@
 #include "libclient/transport/upgrade.h"
 
 #include <openssl/evp.h>
-#include <strings.h>
+#include <string.h>
 
 #include "base/random.h"
 
@@ -21,23 +21,14 @@ void upgrade_put_request(struct buf *out, const char *host, const char *target, 
 	           target, host, key, token);
 }
 
-static struct str upgrade_trim(struct str s)
-{
-	while (s.len && (*s.ptr == ' ' || *s.ptr == '\t'))
-		s = str_of(s.ptr + 1, s.len - 1);
-	while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\r'))
-		s.len--;
-	return s;
-}
-
 /* The value of a header; empty if it is not there. */
 static struct str upgrade_header(struct str head, struct str name)
 {
 	for (struct str line; head.ptr && (line = str_cut(&head, '\n'), true);) {
 		struct str field = str_cut(&line, ':');
 
-		if (line.ptr && field.len == name.len && strncasecmp(field.ptr, name.ptr, name.len) == 0)
-			return upgrade_trim(line);
+		if (line.ptr && str_equal_ignoring_case(field, name))
+			return str_trim(line);
 	}
 	return STR("");
 }

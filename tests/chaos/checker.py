@@ -94,26 +94,27 @@ class Figures:
     recovery_ms: dict = dataclasses.field(default_factory=dict)  # kind of fault: the longest a message waited
 
 
-LEARNS_LATE_MS = 8000  # a device learns of the new inbox with its next resync: bounds.py, flush
+# After a loss of Redis a device learns of its new inbox with the resync that follows the binding of its route.
+LEARNS_LATE_MS = 1000 * (bounds.BOUNDS["flush"].healed + bounds.PROMPT_S)
 
 
 class Life:
-    __slots__ = ("base", "handed", "handed_ms", "state_ms")
+    __slots__ = ("base", "handed", "state_ms")
 
     def __init__(self, base, state_ms=None):
-        self.base, self.handed, self.handed_ms = base, [], []
+        self.base, self.handed = base, []  # handed: (conversation, seq, when)
         self.state_ms = state_ms  # when the state that it began with was stored; None: it had none
 
     def after(self, taken):
         """What a stored state knows: the messages of its life up to this count were taken."""
         last = dict(self.base)
-        for conversation, seq in self.handed[:taken]:
+        for conversation, seq, _ in self.handed[:taken]:
             last[conversation] = max(last.get(conversation, 0), seq)
         return last
 
     def stored_ms(self, taken):
         """When the state after so many messages was stored."""
-        return self.handed_ms[min(taken, len(self.handed_ms)) - 1] if taken and self.handed_ms else self.state_ms
+        return self.handed[min(taken, len(self.handed)) - 1][2] if taken and self.handed else self.state_ms
 
 
 class Device:
@@ -219,8 +220,7 @@ class Checker:
             if owed is not None and owed < seq:
                 self.gaps.append((at, name, conversation, last, seq))
         device.last[conversation] = max(last, seq)
-        device.life.handed.append((conversation, seq))
-        device.life.handed_ms.append(at)
+        device.life.handed.append((conversation, seq, at))
         if device.habit == OBSERVES:
             self.wires.on_message(at, name, conversation, seq)
         if device.habit in PROMPT:

@@ -1,4 +1,4 @@
-/* What push reports to im about its load, in a real Redis. The test plays the intake and the conversations. */
+/* The report of push's load, which im reads from a real Redis. The test plays the intake and the conversations. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>

@@ -1,4 +1,5 @@
-/* What push remembers of a conversation, in Redis and in memory: other processes, and a Redis that is new, empty or away. */
+/* push's memory of a conversation, in Redis and in the process: with other processes, and with a Redis that is new,
+ * empty or away. */
 
 #include <setjmp.h>
 #include <stdarg.h>

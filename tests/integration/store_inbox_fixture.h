@@ -54,7 +54,7 @@ struct read read_from(struct redis_fixture *f, uint64_t epoch, uint64_t offset, 
 /* The page has `count` entries of append_numbers(), the first of which is `after` + 1. */
 void check_entries(const struct read *read, uint64_t after, size_t count);
 
-/* What a read from this position is told. */
+/* Fails unless a read from this position gives the verdict. */
 void check_verdict(struct redis_fixture *f, uint64_t epoch, uint64_t offset, enum inbox_verdict verdict);
 
 #endif

@@ -1,6 +1,6 @@
 /*
-* What a consumer does when a broker answers that an offset is out of range: a broker that was frozen and still believes that
- * it leads, or one that lost its log. A real broker cannot be made to answer so at will; this is librdkafka's mock broker.
+ * A consumer whose broker answers that an offset is out of range: the broker was frozen and still believes that it leads, or it
+ * lost its log. A real broker cannot be made to answer so at will; this is librdkafka's mock broker.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -14,7 +14,7 @@
 #include "proto/delivery.pb-c.h"
 #include "rpc/server/rpc_server.h"
 
-/* What the workers do with one delivery of a batch. */
+/* How the workers treat one delivery of a batch. */
 enum delivery_kind {
 	DELIVERY_NOTHING, /* every target has its verdict, or there are none */
 	DELIVERY_MESSAGE,

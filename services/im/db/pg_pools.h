@@ -13,7 +13,7 @@
  *   calls    everything else that users ask for; at most pg.calls_in_flight statements on a connection, each cancelled by the
  *            server after pg.statement_timeout
  *
- * So many reads at once delay neither a send nor a lease. Thread: the worker's.
+ * A storm of reads therefore delays neither a send nor a lease. Thread: the worker's.
  */
 struct pg_pools {
 	struct pg *sends, *control, *calls;

@@ -6,8 +6,6 @@
 #include "message/topics.h"
 #include "proto/record.pb-c.h"
 
-#define RECORD_VERSION 1
-
 /* What the producer holds of a record until Kafka has it. */
 struct events_sent_record {
 	struct events *events;
@@ -66,7 +64,7 @@ static void events_pack(struct buf *out, const struct event *event, const struct
 	Skein__V1__Audience audience = SKEIN__V1__AUDIENCE__INIT;
 	Skein__V1__Users users = SKEIN__V1__USERS__INIT;
 	Skein__V1__Event content = SKEIN__V1__EVENT__INIT;
-	char *body = str_dup(event->body), *traceparent = str_dup(event->traceparent), *copies[EVENTS_RECORD_UIDS_MAX];
+	char *body = str_dup(event->body), *traceparent = str_dup(event->traceparent), *copies[EVENT_RECORD_MAX_USERS];
 
 	for (size_t i = 0; i < uid_count; i++)
 		copies[i] = str_dup(uids[i]);
@@ -79,7 +77,7 @@ static void events_pack(struct buf *out, const struct event *event, const struct
 	emitted.audience = &audience;
 	emitted.event = &content;
 	emitted.traceparent = traceparent;
-	record.version = out->len ? 0 : RECORD_VERSION; /* once is enough */
+	record.version = out->len ? 0 : EVENT_RECORD_VERSION; /* once is enough */
 	record.events = &list;
 	record.n_events = 1;
 	uint8_t *at = (uint8_t *)buf_reserve(out, skein__v1__event_record__get_packed_size(&record));
@@ -96,7 +94,7 @@ static void events_emit_part(struct events *events, const struct event *event, c
 		counter_add(events->dropped_full, 1);
 		return;
 	}
-	if (events->uid_count + uid_count > EVENTS_RECORD_UIDS_MAX)
+	if (events->uid_count + uid_count > EVENT_RECORD_MAX_USERS)
 		events_send(events);
 	size_t before = events->record.len;
 	events_pack(&events->record, event, uids, uid_count);
@@ -112,12 +110,12 @@ static void events_emit_part(struct events *events, const struct event *event, c
 
 void events_emit(struct events *events, const struct event *event)
 {
-	if (strlen(event->kind) > EVENT_KIND_MAX || event->body.len > EVENT_BODY_MAX) {
+	if (strlen(event->kind) > EVENT_RECORD_MAX_KIND || event->body.len > EVENT_RECORD_MAX_BODY) {
 		counter_add(events->dropped_too_large, 1);
 		return;
 	}
-	for (size_t i = 0; i < event->uid_count; i += EVENTS_RECORD_UIDS_MAX)
-		events_emit_part(events, event, &event->uids[i], MIN(event->uid_count - i, EVENTS_RECORD_UIDS_MAX));
+	for (size_t i = 0; i < event->uid_count; i += EVENT_RECORD_MAX_USERS)
+		events_emit_part(events, event, &event->uids[i], MIN(event->uid_count - i, EVENT_RECORD_MAX_USERS));
 }
 
 /* ---- start and stop ---- */

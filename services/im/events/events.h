@@ -4,6 +4,7 @@
 #include "base/telemetry/metrics.h"
 #include "base/text/buf.h"
 #include "loop/worker.h"
+#include "message/event_limits.h"
 #include "store/kafka/kafka.h"
 
 /*
@@ -23,16 +24,11 @@
 #define EVENTS_LINGER_MS WORKER_TICK_MS
 
 /*
- * A record is full with so many events, users or bytes. push sends a record's events at once, and a gateway takes 500 events before
- * it has answered. events_emit() splits an event for more users.
+ * A record is full with so many events or bytes, or with EVENT_RECORD_MAX_USERS users. push sends a record's events at
+ * once, and a gateway takes 500 events before it has answered. events_emit() splits an event for more users.
  */
 #define EVENTS_RECORD_EVENTS_MAX 250
-#define EVENTS_RECORD_UIDS_MAX 1000
 #define EVENTS_RECORD_BYTES (64u << 10)
-
-/* push takes no record with a larger event in it. */
-#define EVENT_KIND_MAX 32
-#define EVENT_BODY_MAX (16u << 10)
 
 struct events {
 	struct worker *worker;
@@ -55,14 +51,16 @@ struct event {
 	struct str traceparent; /* may be empty */
 };
 
-/* The producer holds EVENTS_MAX_WAITING records and EVENTS_MAX_WAITING_BYTES more than messages may take. `im_name`
- * must stay valid as long as `events`. */
+/*
+ * The producer holds EVENTS_MAX_WAITING records and EVENTS_MAX_WAITING_BYTES more than messages may take. `im_name` must stay
+ * valid as long as `events`.
+ */
 void events_init(struct events *events, struct worker *worker, struct kafka_producer *producer, const char *im_name);
 
 /* Before the producer is closed: gives it the open record. Later events are dropped. */
 void events_stop(struct events *events);
 
-/* An event with too long a kind or body is dropped and counted. */
+/* An event with a kind or a body over the limits of a record is dropped and counted. */
 void events_emit(struct events *events, const struct event *event);
 
 #endif

@@ -19,7 +19,7 @@
 
 #define EVENTS_DROPPED_HELP "Records of events, look-ups of users and deliveries to gateways that were dropped, by reason."
 
-/* What all batches of a process share; the owner is event_intake.c. */
+/* Shared by all batches of a process; event_intake.c owns it. */
 struct event_context {
 	struct redis *redis;
 	struct gateways *gateways;

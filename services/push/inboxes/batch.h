@@ -24,7 +24,7 @@ struct member_cache;
 
 #define BATCH_MAX INBOX_WRITER_MAX
 
-/* What all batches of a process share. */
+/* Shared by all batches of a process. */
 struct batch_context {
 	struct worker *worker;
 	struct redis *redis;

@@ -166,13 +166,13 @@ static void a_record_has_at_most_250_events(void **state)
 static void an_event_that_push_would_not_take_is_dropped_and_spoils_no_record(void **state)
 {
 	struct scene *scene = *state;
-	static char body[EVENT_BODY_MAX + 2];
+	static char body[EVENT_RECORD_MAX_BODY + 2];
 	uint64_t before = counter_value(scene->events.dropped_too_large);
 
-	memset(body, 'x', EVENT_BODY_MAX + 1);
+	memset(body, 'x', EVENT_RECORD_MAX_BODY + 1);
 	emit(scene, "alice", body);
 	assert_int_equal(counter_value(scene->events.dropped_too_large), before + 1);
-	body[EVENT_BODY_MAX] = '\0';
+	body[EVENT_RECORD_MAX_BODY] = '\0';
 	emit(scene, "alice", body);
 	turn_until_produced(scene, 1);
 	assert_int_equal(produced.records[0]->n_events, 1);

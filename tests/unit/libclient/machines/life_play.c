@@ -59,7 +59,7 @@ static void obey(struct play *p)
 	}
 }
 
-/* What is true whenever everything was obeyed. */
+/* Holds after all effects were carried out. */
 static void check(struct play *p)
 {
 	const struct life *life = &p->life;

@@ -28,20 +28,6 @@
 
 static struct rig rig;
 
-static int start(void **state)
-{
-	(void)state;
-	rig_init(&rig);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	rig_stop(&rig);
-	return 0;
-}
-
 static void a_client_without_a_subprotocol_gets_the_first_and_no_field(void **state)
 {
 	struct client client;
@@ -326,7 +312,7 @@ static void a_large_token_passes_and_an_endless_head_does_not(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define T(name) cmocka_unit_test_prestate_setup_teardown(name, rig_setup, rig_teardown, &rig)
 	const struct CMUnitTest tests[] = {
 		T(a_client_without_a_subprotocol_gets_the_first_and_no_field),
 		T(the_first_known_subprotocol_of_the_offer_is_picked),

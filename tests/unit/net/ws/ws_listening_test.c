@@ -15,20 +15,6 @@
 
 static struct rig rig;
 
-static int start(void **state)
-{
-	(void)state;
-	rig_init(&rig);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	rig_stop(&rig);
-	return 0;
-}
-
 static void slow_handshakes_die_at_their_deadline(void **state)
 {
 	struct client silent, half, dripping;
@@ -245,7 +231,7 @@ static void a_port_in_use_is_refused_unless_it_is_shared(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define T(name) cmocka_unit_test_prestate_setup_teardown(name, rig_setup, rig_teardown, &rig)
 	const struct CMUnitTest tests[] = {
 		T(slow_handshakes_die_at_their_deadline),
 		T(a_refused_client_that_does_not_hang_up_is_dropped),

@@ -268,3 +268,15 @@ void rig_stop(struct rig *rig)
 		fail_msg("%s", rig->wrong);
 	assert_int_equal(rig->closings, rig->accepts);
 }
+
+int rig_setup(void **state)
+{
+	rig_init(*state);
+	return 0;
+}
+
+int rig_teardown(void **state)
+{
+	rig_stop(*state);
+	return 0;
+}

@@ -52,6 +52,10 @@ void rig_start(struct rig *rig);
 /* Closes the server, ends the thread; fails the test if a session was not closed once or something went wrong. */
 void rig_stop(struct rig *rig);
 
+/* rig_init() and rig_stop() around each test of cmocka, whose initial state is the rig. */
+int rig_setup(void **state);
+int rig_teardown(void **state);
+
 /* Until `*count` is at least `wanted`. */
 void rig_await(struct rig *rig, const unsigned *count, unsigned wanted);
 

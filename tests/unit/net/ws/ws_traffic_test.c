@@ -32,20 +32,6 @@ static struct rig rig;
 static struct client client;
 static struct frame frame;
 
-static int start(void **state)
-{
-	(void)state;
-	rig_init(&rig);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	rig_stop(&rig);
-	return 0;
-}
-
 /* A frame of which the number tells length and content. */
 static size_t write_numbered(char *out, unsigned number)
 {
@@ -454,14 +440,14 @@ static void out_of_descriptors_the_server_waits_and_comes_back(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define T(name) cmocka_unit_test_prestate_setup_teardown(name, rig_setup, rig_teardown, &rig)
 	const struct CMUnitTest tests[] = {
 		T(a_slow_reader_gets_every_byte_in_order_with_pongs_between),
 		T(a_blocked_peer_that_never_reads_our_close_is_dropped),
 		T(a_blocked_peer_that_closes_is_let_go),
 		T(a_write_to_a_peer_that_reset_breaks_nothing),
 		T(every_connection_is_closed_with_1001),
-		cmocka_unit_test_setup(the_server_may_end_with_all_sorts_of_connections, start),
+		cmocka_unit_test_prestate_setup_teardown(the_server_may_end_with_all_sorts_of_connections, rig_setup, NULL, &rig),
 		T(a_flood_on_many_connections_lets_the_others_through),
 		T(several_workers_share_a_port),
 		T(a_peer_may_come_over_ipv6),
