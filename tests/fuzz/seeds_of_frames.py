@@ -270,6 +270,7 @@ WIRE = {
     "cut-in-fixed": fixed(1, 7)[:-1],
 }
 
+
 def masked_frame(first, payload, length=None):
     """A client's frame. `length`: the announced length, if it differs from the real one."""
     mask, length = b"\x11\x22\x33\x44", len(payload) if length is None else length
@@ -288,6 +289,11 @@ WS_SERVER = {
     "too-large": STEP + masked_frame(0x82, b"", length=4097),
 }
 
+WS_CLIENT = {
+    "frames": b"\x01\x81\x02hi\x89\x01p\x01\x01a\x80\x01b\x88\x02\x0f\xa1",
+    "upgrade": b"\x03HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+}
+
 SEEDS = {
     "client_frame": CLIENT_FRAME,
     "deliver_batch": DELIVER_BATCH,
@@ -297,5 +303,6 @@ SEEDS = {
     "reflection": REFLECTION,
     "route_changes": ROUTE_CHANGES,
     "protobuf_wire": WIRE,
+    "ws_client": WS_CLIENT,
     "ws_server": WS_SERVER,
 }
