@@ -1,0 +1,23 @@
+"""The parts of `full` take turns, and none is left out."""
+import datetime
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from cluster_suites import selfcheck_cases
+from suites import GROUPS, PARTS, SUITES, part_of
+
+
+def test_each_part_has_its_turn_within_a_week():
+    first = datetime.date(2026, 12, 29)  # over the end of a year
+    assert {part_of(first + datetime.timedelta(days=i)) for i in range(7)} == set(PARTS)
+
+
+def test_every_suite_but_coverage_belongs_to_full_once():
+    assert sorted(GROUPS["full"]) == sorted(set(SUITES) - {"coverage"})
+
+
+def test_the_shares_of_the_selfcheck_are_all_its_cases():
+    first, second = selfcheck_cases(1, 2), selfcheck_cases(2, 2)
+    assert first and second and not set(first) & set(second)
+    assert sorted(first + second) == sorted(selfcheck_cases(1, 1))
