@@ -42,7 +42,10 @@ WHOLE_MESSAGE = message(more=number(8, 7) + text(9, "bob") + text(9, "*") + numb
                         number(12, 41) + text(13, "add") + text(14, "\N{THUMBS UP SIGN}"))
 
 
-def frame_send(rid="r1", to=text(3, "bob"), kind="text", body='{"text":"hi"}', more=b""):
+TO_BOB = text(3, "bob")
+
+
+def frame_send(rid="r1", to=TO_BOB, kind="text", body='{"text":"hi"}', more=b""):
     """proto/client.proto, ClientFrame with a Send."""
     return text(1, text(1, rid) + text(2, "k-1") + to + text(5, kind) + text(6, body) + more)
 

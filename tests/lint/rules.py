@@ -31,7 +31,7 @@ BANNED = {
 }
 
 # malloc and its family are for base/mem.c, which knows what to do when there is none left.
-NOT_IN_PRODUCTION = {name: "base/mem.h" for name in ("malloc", "calloc", "realloc", "strdup", "strndup", "asprintf")}
+NOT_IN_PRODUCTION = dict.fromkeys(("malloc", "calloc", "realloc", "strdup", "strndup", "asprintf"), "base/mem.h")
 
 OURS = ("libcommon/", "libclient/", "services/")
 
