@@ -3,6 +3,7 @@
 This process adopts every descendant whose parent is gone (PR_SET_CHILD_SUBREAPER). So whatever a test started and forgot is found
 below it in /proc, in whichever session it hid.
 """
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -73,12 +74,11 @@ class Processes:
             except ChildProcessError:
                 time.sleep(0.2)
                 continue
-            with self.lock:
-                is_adopted = ended.si_pid not in self.running
-                if is_adopted:
+            with self.lock, contextlib.suppress(ChildProcessError):  # Popen may just have waited for its own
+                if ended.si_pid not in self.running:
                     os.waitpid(ended.si_pid, 0)
-            if not is_adopted:
-                time.sleep(0.02)
+                    continue
+            time.sleep(0.02)
 
     def run(self, command, timeout, is_cleanup=False, **environment):
         """Exit code (None: it took too long), output, seconds. What ends a run early still lets a cleanup run."""

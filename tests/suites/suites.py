@@ -110,11 +110,9 @@ SUITES = {
 PARTS = {
     "tsan": ["unit-tsan", "integration-tsan"],
     "selfcheck-first": ["selfcheck-1"],
-    "tsan-e2e": ["e2e-tsan"],
-    "release": ["integration", "model", "bench-gate"],
-    "asan-e2e": ["e2e-asan"],
+    "sanitized-e2e": ["e2e-tsan", "e2e-asan"],
     "selfcheck-second": ["selfcheck-2"],
-    "faults": ["chaos", "fuzz-mutated"],
+    "release": ["integration", "model", "bench-gate", "chaos", "fuzz-mutated"],
 }
 
 
