@@ -23,7 +23,7 @@ def free_port_base(first, count=100):
     for base in range(first, first + 10 * count, count):
         if all(is_free(port) for port in range(base, base + count)):
             return base
-    sys.exit(f"tests/run: no {count} free ports for a cluster")
+    raise RuntimeError(f"no {count} free ports for a cluster from {first} on")
 
 
 def last_words(run_dir, names):

@@ -114,18 +114,20 @@ class Processes:
         return f"{output}\n{command[0]} was killed: it did not end within {timeout} s", None
 
     def end_leftovers(self, grace_s=5):
-        """Kills what is still there of all programs after the grace; between programs. Returns the command lines."""
-        deadline = time.monotonic() + grace_s
-        while descendants_of(os.getpid()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        named = []
-        while pids := descendants_of(os.getpid()):
-            named += [command_line(pid) for pid in pids]
-            for pid in pids:
-                signal_process(pid, signal.SIGKILL)
-            while any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids):
-                time.sleep(0.02)
+        """Ends what is still there of all programs after the grace; between programs. Returns the command lines."""
+        await_end_of_descendants(grace_s)
+        named = [command_line(pid) for pid in descendants_of(os.getpid())]
+        for number, seconds in ((signal.SIGTERM, 5), (signal.SIGKILL, 10)):  # PostgreSQL gives its shared memory back
+            for pid in descendants_of(os.getpid()):
+                signal_process(pid, number)
+            await_end_of_descendants(seconds)
         return named
+
+
+def await_end_of_descendants(seconds):
+    deadline = time.monotonic() + seconds
+    while descendants_of(os.getpid()) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def signal_process(pid, number):
