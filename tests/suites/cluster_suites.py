@@ -10,6 +10,8 @@ from processes import ROOT, run
 from programs import MINUTE, bin_dir, built, count_lines, in_lanes, pytest, suffix_of
 
 CLUSTER = str(ROOT / "deploy" / "local" / "cluster")
+REPORT = re.compile(r"(WARNING|ERROR): \w+Sanitizer|: runtime error: ")
+REPORT_LINES = 60
 # What a sanitizer costs, in time-outs that only end what hangs.
 PATIENCE = {"release": 1, "coverage": 2, "asan": 2, "tsan": 4}
 
@@ -31,10 +33,17 @@ def last_words(run_dir, names):
     text = ""
     for name in names:
         log = run_dir / "logs" / f"{name}.log"
-        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-        crash = next((n for n, line in enumerate(lines) if "Sanitizer" in line or "runtime error" in line), None)
-        text += "".join(f"\n{name}: {line}" for line in (lines[-5:] if crash is None else lines[crash:][:60]))
+        text += "".join(f"\n{name}: {line}" for line in (log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []))
     return text
+
+
+def sanitizer_reports(run_dir):
+    """Each report in a log of the cluster, its first lines: a process that made one may have been started again since."""
+    found = []
+    for log in sorted((run_dir / "logs").glob("*.log*")):
+        lines = log.read_text(errors="replace").splitlines()
+        found += ["\n".join([log.name, *lines[i:i + REPORT_LINES]]) for i, line in enumerate(lines) if REPORT.search(line)]
+    return found
 
 
 @contextlib.contextmanager
@@ -67,6 +76,8 @@ def e2e_lane(report, out, flavour, lane, first_port):
         code, output, seconds = run([CLUSTER, "status"], MINUTE, **where)
         output += last_words(run_dir, re.findall(r"^ +(\S+) .* down$", output, re.MULTILINE))
         report.suite(f"{name}: every process still runs", int(code == 0), int(code != 0), seconds, output)
+    found = sanitizer_reports(run_dir)
+    report.suite(f"{name}: no sanitizer's report", int(not found), len(found), 0, "\n\n".join(found), is_quiet=True)
 
 
 def e2e(report, out, flavour):

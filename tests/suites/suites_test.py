@@ -4,7 +4,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from cluster_suites import selfcheck_cases
+from cluster_suites import sanitizer_reports, selfcheck_cases
 from suites import GROUPS, PARTS, SUITES, part_of
 
 
@@ -21,3 +21,13 @@ def test_the_shares_of_the_selfcheck_are_all_its_cases():
     first, second = selfcheck_cases(1, 2), selfcheck_cases(2, 2)
     assert first and second and not set(first) & set(second)
     assert sorted(first + second) == sorted(selfcheck_cases(1, 1))
+
+
+def test_a_sanitizers_report_is_found_in_any_log(tmp_path):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "im-1.log").write_text("INFO  started\nim/a.c:1:2: runtime error: shift\nmore\n")
+    (tmp_path / "logs" / "push-1.log.1").write_text("WARNING: ThreadSanitizer: data race (pid=1)\n")
+    (tmp_path / "logs" / "router-1.log").write_text("ERROR error=runtime\n")
+    first, second = sanitizer_reports(tmp_path)
+    assert first.splitlines() == ["im-1.log", "im/a.c:1:2: runtime error: shift", "more"]
+    assert second.startswith("push-1.log.1\nWARNING: ThreadSanitizer")
