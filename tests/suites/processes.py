@@ -15,6 +15,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PR_SET_CHILD_SUBREAPER = 36
+PIPE_GRACE_S = 3
 GRACE_S = 20  # a test's fixtures stop PostgreSQL, Redis and Kafka meanwhile
 
 
@@ -101,17 +102,24 @@ class Processes:
         return code, output, time.monotonic() - start
 
     def _outcome(self, process, command, timeout):
-        try:
-            output, _ = process.communicate(timeout=timeout)
-            return output, process.returncode
-        except subprocess.TimeoutExpired:
-            signal_group(process.pid, signal.SIGKILL)
-        try:
-            output, _ = process.communicate(timeout=10)
-        except subprocess.TimeoutExpired as late:  # a process outside the group has the pipe, too
-            output = (late.stdout or b"").decode(errors="replace")
-            process.stdout.close()
-        return f"{output}\n{command[0]} was killed: it did not end within {timeout} s", None
+        deadline, ended, note = time.monotonic() + timeout, None, ""
+        while True:
+            try:
+                output, _ = process.communicate(timeout=1)
+                break
+            except subprocess.TimeoutExpired as waiting:
+                so_far = waiting.stdout or b""
+            now = time.monotonic()
+            if process.poll() is not None:
+                ended = ended or now
+                if now - ended > PIPE_GRACE_S:  # a process that it left behind has the other end
+                    process.stdout.close()
+                    output = so_far.decode(errors="replace")
+                    break
+            elif now > deadline:
+                signal_group(process.pid, signal.SIGKILL)
+                note = f"\n{command[0]} was killed: it did not end within {timeout} s"
+        return output + note, None if note else process.returncode
 
     def end_leftovers(self, grace_s=5):
         """Ends what is still there of all programs after the grace; between programs. Returns the command lines."""

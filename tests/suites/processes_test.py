@@ -71,6 +71,12 @@ def test_a_program_that_takes_too_long_is_killed_with_what_it_started():
     assert output == "code None\nleft []\n"
 
 
+def test_a_forgotten_process_that_holds_the_output_holds_up_nothing():
+    run = start("setsid setsid sleep 1000 & echo said")
+    output, _ = run.communicate(timeout=20)
+    assert output == "code 0\nleft ['sleep 1000']\n"
+
+
 def test_the_exit_code_is_the_programs_also_when_orphans_end_meanwhile():
     run = start("for i in {1..100}; do (true & ) ; done; exit 7")
     output, _ = run.communicate(timeout=20)
