@@ -2,7 +2,7 @@
 # a second run looks only at what changed.
 
 LINT_HEADERS := $(shell find libcommon libclient services tools tests -name '*.h')
-LINT_SOURCES := $(shell find libcommon libclient services tools $(wildcard tests/bench tests/fuzz tests/chaos) -name '*.c')
+LINT_SOURCES := $(shell find libcommon libclient services tools tests -name '*.c')
 
 .PHONY: lint lint-headers lint-tidy fmt docs print-configuration proto-baseline
 lint: ## check the sources: clang-tidy, banned functions, layers, headers, layout, scripts, documents
@@ -26,7 +26,8 @@ $(OUT)/lint/headers/%.h: %.h $(OUT)/flags | $(GEN_H) $(INCLUDE_VIEWS)
 	@echo '#include "$(abspath $<)"' | $(CC) $(call includes_of,$<) $(CPPFLAGS) -x c -MM -MP -MT $@ -MF $@.d -
 	@touch $@
 
-$(OUT)/lint/tidy/%.c: %.c .clang-tidy $(OUT)/flags | $(GEN_H) $(INCLUDE_VIEWS)
+# Unit and integration tests have fewer checks, in a .clang-tidy of their own.
+$(OUT)/lint/tidy/%.c: %.c .clang-tidy $(wildcard tests/*/.clang-tidy) $(OUT)/flags | $(GEN_H) $(INCLUDE_VIEWS)
 	@mkdir -p $(@D)
 	@clang-tidy --quiet $< -- $(call includes_of,$<) $(CPPFLAGS) -std=gnu11 $(filter-out -Werror,$(WARNINGS)) -DSKEIN_VERSION='"lint"' \
 		>$@.out 2>/dev/null || { cat $@.out; exit 1; }
