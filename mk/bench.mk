@@ -13,3 +13,7 @@ SCENARIO ?= all
 bench: all ## measure: SCENARIO=idle|p2p|group|latency|http|stalled|reconnect|drain|rolling|crash|overload|all, USERS= RATE= SECONDS= CONNECTIONS=; SEED=1: over a full database
 	@BIN=$(BIN) USERS='$(USERS)' RATE='$(RATE)' SECONDS_='$(SECONDS)' CONNECTIONS='$(CONNECTIONS)' SEED='$(SEED)' \
 		tests/bench/run $(SCENARIO)
+
+.PHONY: bench-gate
+bench-gate: all ## fail if a message costs over 15 % more CPU than tests/bench/gate.json has; RENEW=1: store what it costs
+	@tests/bench/gate --bin $(BIN) $(if $(RENEW),--renew)

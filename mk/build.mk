@@ -85,6 +85,12 @@ define link
 endef
 $(foreach s,$(SERVICES),$(eval $(call service_rule,$(s))))
 
+# What every program of BUILD=tsan has inside (tests/tsan_threads.c); each waits for PROTO_LIB.
+ifeq ($(BUILD),tsan)
+LIBS := $(OUT)/obj/tests/tsan_threads.o $(LIBS)
+$(PROTO_LIB): | $(OUT)/obj/tests/tsan_threads.o
+endif
+
 # The client library: libclient.a for its own tests; libskeinclient.a for applications, one object with what it needs of
 # base inside, which exports skein_* only.
 CLIENT_LIB := $(OUT)/lib/libskeinclient.a

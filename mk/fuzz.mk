@@ -1,5 +1,6 @@
-# Fuzzing: tests/fuzz/NAME_fuzz.c is one target, tests/fuzz/corpus/NAME/ what it starts from (tests/fuzz/README.md).
-# In BUILD=fuzz libFuzzer drives it; in any other flavour replay.c runs it over its corpus.
+# Fuzzing: tests/fuzz/NAME_fuzz.c is one target. It starts from its seeds, which seeds.py writes to build/fuzz-seeds/NAME/,
+# and from tests/fuzz/corpus/NAME/, the inputs that once failed (tests/fuzz/README.md).
+# In BUILD=fuzz libFuzzer drives it; in any other flavour replay.c runs it over both folders.
 
 FUZZ_BINARIES := $(patsubst %.c,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_DRIVER := $(call objects,tests/fuzz/fuzz.c $(if $(filter fuzz,$(BUILD)),,tests/fuzz/replay.c))
@@ -29,11 +30,16 @@ $(OUT)/tests/fuzz/%_fuzz: $(OUT)/obj/tests/fuzz/%_fuzz.o $(FUZZ_DRIVER) $(COMMON
 	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) $(FUZZ_LDFLAGS) $(WRAPPED:%=-Wl,--wrap=%) -o $@ $(filter %.o,$^) \
 		$(filter-out $(COMMON_LIBS),$(filter %.a,$^)) $(COMMON_LIBS) $(LIBS)
 
+FUZZ_SEEDS := build/fuzz-seeds
+$(FUZZ_SEEDS)/made: $(wildcard tests/fuzz/seeds*.py)
+	@PYTHONDONTWRITEBYTECODE=1 tests/fuzz/seeds.py $(@D)
+	@touch $@
+
 .PHONY: fuzz fuzz-targets
-fuzz-targets: $(FUZZ_BINARIES)
+fuzz-targets: $(FUZZ_BINARIES) $(FUZZ_SEEDS)/made
 
 # An OUT given on the command line goes along by itself.
 fuzz: private FUZZ_OUT := $(if $(filter command,$(origin OUT)),$(OUT),build/fuzz)
 fuzz: ## feed the parsers mutated input: TARGET=json (all by default) SECONDS=20 (for each)
-	@$(MAKE) BUILD=fuzz OUT=$(FUZZ_OUT) $(if $(TARGET),$(TARGET:%=$(FUZZ_OUT)/tests/fuzz/%_fuzz),fuzz-targets)
+	@$(MAKE) BUILD=fuzz OUT=$(FUZZ_OUT) $(if $(TARGET),$(TARGET:%=$(FUZZ_OUT)/tests/fuzz/%_fuzz) $(FUZZ_SEEDS)/made,fuzz-targets)
 	@OUT=$(FUZZ_OUT) tests/fuzz/run '$(or $(SECONDS),20)' $(TARGET)

@@ -36,13 +36,13 @@ check: ## the fast tests: unit tests, plain and under asan + ubsan
 	@$(MAKE) deps
 	@$(RUN_SUITES) check
 
-test: ## all tests: unit (also asan, tsan), models, integration, end to end, a short chaos
+test: ## all that has to pass: lint, unit (also asan), integration under asan, end to end
 	@$(MAKE) deps
 	@$(RUN_SUITES) test
 
-test-full: ## test, and what takes an hour: end to end under asan, mutated input, every case of chaos-selfcheck
+test-full: ## test, and what takes hours: tsan, e2e under sanitizers, chaos and its selfcheck, fuzz, models, bench-gate. PART=tsan: only this part
 	@$(MAKE) deps
-	@$(RUN_SUITES) full
+	@$(RUN_SUITES) $(or $(PART),full)
 
 integration: ## each store and rpc wrapper against real servers
 	@$(MAKE) deps
@@ -59,6 +59,6 @@ coverage: ## run all tests with gcov and print how much they cover
 	@$(MAKE) deps
 	@$(RUN_SUITES) coverage
 
-# What .ci/run calls.
+# What .ci/run calls: test, and one part of test-full a day.
 ci:
 	@$(RUN_SUITES) ci

@@ -40,6 +40,10 @@ json_t *report_cpu(const struct usage *before, const struct usage *after, uint64
 	}
 	printf("             %-10s %8.2f %8.2f %14.1f\n", "(bench)", own, own / seconds, millions > 0 ? own / millions : 0);
 	printf("             %-10s %8.2f %8.2f\n", "total", total, total / seconds);
+	double others = after->machine_cpu_s - before->machine_cpu_s - total;
+	printf("             %-10s %8.2f %8.2f   on a machine that does nothing else: the kernel's own\n", "(others)", others,
+	       others / seconds);
 	json_object_set_new(services, "bench", json_pack("{s:f}", "cpu_s", own));
+	json_object_set_new(services, "others", json_pack("{s:f}", "cpu_s", others));
 	return services;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "tests/bench/loop.h"
 #include "tests/bench/processes.h"
@@ -76,11 +77,23 @@ static void add_to_service(void *arg, const char *process, pid_t pid)
 	add_children(service, pid);
 }
 
+static double machine_cpu_s(void)
+{
+	FILE *file = fopen("/proc/stat", "r");
+	unsigned long long user, nice, system, idle, wait, irq, softirq, stolen;
+
+	if (!file || fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &wait, &irq, &softirq,
+	                    &stolen) != 8)
+		fail("/proc/stat cannot be read");
+	fclose(file);
+	return (double)(user + nice + system + irq + softirq + stolen) / (double)sysconf(_SC_CLK_TCK);
+}
+
 void usage_read(struct usage *usage)
 {
 	struct rusage own;
 
-	*usage = (struct usage){ 0 };
+	*usage = (struct usage){ .machine_cpu_s = machine_cpu_s() };
 	processes_visit(add_to_service, usage);
 	getrusage(RUSAGE_SELF, &own);
 	usage->own_cpu_s = (double)(own.ru_utime.tv_sec + own.ru_stime.tv_sec) +

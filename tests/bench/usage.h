@@ -17,6 +17,7 @@ struct usage {
 		uint64_t anon_kib; /* resident and not shared with files: what grows with connections */
 	} services[USAGE_MAX];
 	double own_cpu_s; /* of this tool */
+	double machine_cpu_s; /* of everything on this machine, and what its host took away */
 };
 
 /* Of every process that processes_visit() finds. */

@@ -72,7 +72,7 @@ class Happened(typing.NamedTuple):
         return int(max(self.healed_ms() + 1000 * max(bound.healed, bound.old * is_old), self.start_ms + 1000 * bound.began))
 
     def may_resync(self):
-        return self.kind in RESYNC_KINDS or self.kind in LINKS and not self.target.endswith("-kafka")
+        return self.kind in RESYNC_KINDS or (self.kind in LINKS and not self.target.endswith("-kafka"))
 
     def needs_hits(self):
         return len(schedule.ALL) if self.kind == "rolling-restart" else 1

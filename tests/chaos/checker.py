@@ -173,9 +173,9 @@ class Checker:
         group = self.run.churning.get(conversation)
         if group is None or not group.is_closed(uid, seq):
             return False
-        return name.endswith(HISTORY) or self.forgot_ms is not None and \
+        return name.endswith(HISTORY) or (self.forgot_ms is not None and \
             self.answered_ms.get((conversation, seq), 0) <= \
-            max(self.forgot_ms, self.device(name).reset_ms) + inboxes.ANSWERED_LATE_MS
+            max(self.forgot_ms, self.device(name).reset_ms) + inboxes.ANSWERED_LATE_MS)
 
     def check_member(self, at, name, conversation, seq, what):
         uid = name.split("/")[0]

@@ -26,7 +26,7 @@ async def run(command, environment, within_s=120):
                                                    stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
     try:
         output, _ = await asyncio.wait_for(process.communicate(), within_s)
-    except asyncio.TimeoutError as error:
+    except TimeoutError as error:
         process.kill()
         raise Failed(f"{command[0]} did not end within {within_s} s") from error
     return process.returncode, output.decode(errors="replace")

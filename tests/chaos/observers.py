@@ -51,7 +51,7 @@ class Asker:
         try:
             async with self.session.request(method, base + path, headers=headers, json=body, params=query) as answer:
                 return answer.status, await answer.json(content_type=None)
-        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError):
+        except (TimeoutError, aiohttp.ClientError, ValueError):
             return None, None
 
     async def get(self, person, path, may_be_refused=False, **query):
@@ -81,7 +81,7 @@ class Observer:
         while True:
             try:
                 await self._connect()
-            except (OSError, asyncio.TimeoutError, websockets.WebSocketException):
+            except (TimeoutError, OSError, websockets.WebSocketException):
                 pass
             await asyncio.sleep(random.uniform(0.1, 1))
 

@@ -66,7 +66,7 @@ def trace(run_dir, violation, stored):
         with open(log, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 ended = line.rstrip("\n") + " "
-                if conversation in ended and seq in ended or msg_id and msg_id in ended:
+                if (conversation in ended and seq in ended) or (msg_id and msg_id in ended):
                     found.append(line.rstrip())
     return sorted(found)[:40]
 

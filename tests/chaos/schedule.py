@@ -76,8 +76,8 @@ def chosen(names):
     if not names:
         return {kind: what.targets for kind, what in KINDS.items()}
     kinds = {}
-    for name in names:
-        name, _, beginning = name.partition(":")
+    for given in names:
+        name, _, beginning = given.partition(":")
         found = {kind: tuple(target for target in what.targets if target.startswith(beginning))
                  for kind, what in KINDS.items() if means(name, kind)}
         if not any(found.values()):

@@ -1,4 +1,6 @@
 """A schedule is a function of its seed, has the requested faults, and leaves time to heal."""
+import itertools
+
 import pytest
 
 import links
@@ -23,7 +25,7 @@ def test_a_longer_run_begins_as_a_shorter_one():
 def test_there_is_one_fault_at_a_time_with_time_to_heal():
     for seed in SEEDS:
         faults = schedule.schedule(seed, 10)
-        for one, other in zip(faults, faults[1:]):
+        for one, other in itertools.pairwise(faults):
             assert other.at_s + 0.1 > one.at_s + one.lasts_s + schedule.KINDS[one.kind].heals_s
 
 

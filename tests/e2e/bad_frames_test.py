@@ -29,8 +29,8 @@ async def test_a_bad_field_of_a_sent_message_is_an_error_that_names_it_and_nothi
     alice, bob = await skein.users("alice", "bob")
     connection = await alice.connect()
     body = alice.draft(bob, key="k")
-    for number, value in enumerate(SEND[field]):
-        value, is_known = (value.value, True) if isinstance(value, Known) else (value, False)
+    for number, case in enumerate(SEND[field]):
+        value, is_known = (case.value, True) if isinstance(case, Known) else (case, False)
         frame = {"type": "send", "rid": f"r {number}", "message": changed(body, field, value)}
         assert is_known or schemas.client_frame_fault(frame), f"asyncapi.yaml would allow {field} {value!r}"
         await connection.send(**frame)

@@ -79,8 +79,8 @@ def changed(body, field, value):
 async def refuse_each(call, path, body, field, values):
     """Posts the body with each of the values, each of which must be refused."""
     faults = []
-    for value in values:
-        value, is_known = (value.value, True) if isinstance(value, Known) else (value, False)
+    for case in values:
+        value, is_known = (case.value, True) if isinstance(case, Known) else (case, False)
         wrong = changed(body, field, value)
         shown = "missing" if value is MISSING else repr(value)[:60]
         answer = await call("POST", path, body=wrong)
@@ -154,7 +154,7 @@ async def test_a_bad_field_of_a_message_in_a_batch_is_named_in_its_place(skein, 
     values = [v.value if isinstance(v, Known) else v for v in SEND[field]]
     batch = [changed(body, field, value) for value in values] + [body]
     *refused, stored = (await alice.post_batch(batch)).expect(200).json["results"]
-    for value, result in zip(values, refused):
+    for value, result in zip(values, refused, strict=True):
         error = result.get("error", {})
         assert error.get("code") == "invalid_argument", (value, result)
         assert error["field"] == field or error["field"].startswith(f"{field}."), (value, result)

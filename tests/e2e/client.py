@@ -24,7 +24,7 @@ import yarl
 
 import cluster
 import schemas
-from frames import frame_of_proto, frame_to_proto, pb  # noqa: F401: pb is for tests that write frames by hand
+from frames import frame_of_proto, frame_to_proto, pb  # noqa: F401 (pb is for tests that write frames by hand)
 from tokens import mint
 
 PATIENCE_S = 20
@@ -189,6 +189,7 @@ class User:
                     return answer.expect(200).json
             assert time.monotonic() < deadline, f"not stored within {within_s} s"
             await asyncio.sleep(0.1)
+        raise AssertionError("cycle() does not end")
 
     async def group(self, *members, at=0, **fields):
         body = {"name": "a group", "members": [member.uid for member in members], **fields}
@@ -374,7 +375,7 @@ class Connection:
             return True
         if seq in came:
             return False
-        assert seq == max(came) + 1 or conversation in self._may_skip and seq > max(came), \
+        assert seq == max(came) + 1 or (conversation in self._may_skip and seq > max(came)), \
             f"seq {seq} of {conversation} after {max(came)}"
         self._may_skip.discard(conversation)
         came.add(seq)
@@ -385,7 +386,7 @@ class Connection:
             raise self._fault
         try:
             item = await asyncio.wait_for(queue.get(), within_s)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise AssertionError(f"nothing came to {self.user.uid} within {within_s} s; before: {self.log[-5:]}") from None
         if item is None:
             queue.put_nowait(None)

@@ -1,4 +1,5 @@
-"""Runs coroutine tests, each with a Skein of its own (client.py); the tests that break the cluster come last."""
+"""Runs coroutine tests, each with a Skein of its own (client.py). Tests that break the cluster are a lane of their own, and come
+last in a run of both."""
 import asyncio
 import inspect
 import os
@@ -9,7 +10,11 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 TEST_TIMEOUT_S = 120
-LAST = ["cluster_test", "push_takeover_test", "promises_test", "rolling_test", "faults_test"]
+BREAKING = ["cluster_test", "push_takeover_test", "promises_test", "rolling_test", "faults_test"]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--lane", choices=["steady", "breaking"], help="only the tests that leave the cluster alone, or only the others")
 
 
 def pytest_configure(config):
@@ -18,8 +23,13 @@ def pytest_configure(config):
         pytest.exit(f"{', '.join(missing)}: not set. `tests/run e2e` starts a cluster and sets them", 2)
 
 
-def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: LAST.index(item.module.__name__) + 1 if item.module.__name__ in LAST else 0)
+def pytest_collection_modifyitems(config, items):
+    def place(item):
+        return BREAKING.index(item.module.__name__) + 1 if item.module.__name__ in BREAKING else 0
+    lane = config.getoption("--lane")
+    if lane:
+        items[:] = [item for item in items if (place(item) > 0) == (lane == "breaking")]
+    items.sort(key=place)
 
 
 @pytest.fixture

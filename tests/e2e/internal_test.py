@@ -56,7 +56,7 @@ async def test_metrics_count_what_happens(skein):
     for i in range(10):
         await alice.say(bob, at=i % 2)
     await phone.messages(10)
-    assert [after - was for was, after in zip(before, await counted())] == [10, 10]
+    assert [after - was for was, after in zip(before, await counted(), strict=True)] == [10, 10]
 
 
 async def test_the_internal_port_serves_nothing_else(skein):

@@ -33,7 +33,7 @@ class Phone:
         self._sends = {}  # rid: future of the answer
         self._rids = itertools.count(1)
         self._came = asyncio.Event()
-        self._task = None
+        self._task = self._closing = None
 
     # -- life --
 
@@ -69,7 +69,7 @@ class Phone:
         while True:
             try:
                 await self._connect()
-            except (OSError, aiohttp.ClientError, asyncio.TimeoutError, websockets.WebSocketException):
+            except (TimeoutError, OSError, aiohttp.ClientError, websockets.WebSocketException):
                 pass
             await asyncio.sleep(random.uniform(0.02, 0.1))
 
@@ -117,7 +117,7 @@ class Phone:
     def _leave(self, socket, url):
         if socket is self.socket:
             self._target = url
-            asyncio.ensure_future(socket.close())
+            self._closing = asyncio.ensure_future(socket.close())
 
     # -- sends over the connection --
 

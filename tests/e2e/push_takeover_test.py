@@ -30,7 +30,7 @@ class Stream:
 
     async def _write(self):
         for number in itertools.count():
-            for phone, sent_at in zip(self.phones, self.sent_at):
+            for phone, sent_at in zip(self.phones, self.sent_at, strict=True):
                 if not self._goes_on:
                     return
                 await self.writer.insist(self.writer.draft(phone.user, str(number)))
@@ -38,7 +38,7 @@ class Stream:
                 await asyncio.sleep(0.005)
 
     def _look(self):
-        for phone, sent_at, waits in zip(self.phones, self.sent_at, self.waits):
+        for phone, sent_at, waits in zip(self.phones, self.sent_at, self.waits, strict=True):
             waits += [time.monotonic() - at for at in sent_at[len(waits):len(phone.messages)]]
 
     async def _watch(self):
@@ -49,14 +49,14 @@ class Stream:
     async def all_get(self, more):
         """Waits until each reader has this many more messages than now, or until one sees a violation."""
         wanted = [len(phone.messages) + more for phone in self.phones]
-        for phone, count in zip(self.phones, wanted):
+        for phone, count in zip(self.phones, wanted, strict=True):
             await phone.has(count)
 
     async def end(self):
         """Checks that everything sent has come, in order, each once. Returns the longest wait."""
         self._goes_on = False
         await self._tasks[0]
-        for phone, sent_at in zip(self.phones, self.sent_at):
+        for phone, sent_at in zip(self.phones, self.sent_at, strict=True):
             await phone.has(len(sent_at))
             assert [text_of(m) for m in phone.messages] == [str(i) for i in range(len(sent_at))]
         self._look()

@@ -13,7 +13,7 @@ PHONES = 300
 
 async def phones(skein, names, gateways):
     users = await skein.users(*names)
-    found = [Phone(user, gateway=gateway) for user, gateway in zip(users, gateways)]
+    found = [Phone(user, gateway=gateway) for user, gateway in zip(users, gateways, strict=True)]
     for at in range(0, len(found), 30):
         for phone in found[at:at + 30]:
             phone.start()

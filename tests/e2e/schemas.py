@@ -90,9 +90,9 @@ def check_answer(method, path, answer, prefix=""):
     """
     documented = _documented_answer(method, path, answer.status, prefix)
     where = f"{method} {path} {answer.status}"
-    for name, header in documented.get("headers", {}).items():
+    for name, described in documented.get("headers", {}).items():
         values = answer.headers.getall(name, [])
-        header = deref(header)
+        header = deref(described)
         if len(values) > 1 or (header.get("required") and not values):
             raise NotAsDocumented(f"{where}: {len(values)} headers {name}")
         fault = values and _fault("openapi.yaml", header["schema"], values[0])

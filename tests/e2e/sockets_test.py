@@ -192,9 +192,9 @@ async def test_slow_requests_and_handshakes_die_at_their_deadline_and_hurt_nobod
         await (await alice.connect()).ping()
         await asyncio.wait([times], timeout=3)
     times = times.result()
-    for (_, data, drip), seconds in zip(slow_http, times):
+    for (_, data, drip), seconds in zip(slow_http, times[:len(slow_http)], strict=True):
         assert seconds < HTTP_DEADLINE_S + SLACK_S, (data, drip)
-    for (_, data, drip), seconds in zip(slow_ws, times[len(slow_http):]):
+    for (_, data, drip), seconds in zip(slow_ws, times[len(slow_http):], strict=True):
         assert seconds < HANDSHAKE_DEADLINE_S + SLACK_S, (data, drip)
 
 

@@ -108,7 +108,7 @@ async def test_every_kind_of_conversation_is_in_one_inbox_in_the_order_of_each(s
 
 
 async def test_nobody_reads_the_inbox_of_another(skein):
-    alice, bob = await said(skein, 1)
+    _, bob = await said(skein, 1)
     eve, = await skein.users("eve")
     epoch = (await bob.sync()).expect(200).json["epoch"]
     page = (await eve.sync(epoch=epoch, offset=0, uid=bob.uid)).expect(200).json

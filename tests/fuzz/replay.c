@@ -8,9 +8,10 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * Stands in for libFuzzer: runs the target over the files of its corpus,
- * tests/fuzz/corpus/NAME/ for a binary called NAME_fuzz, or over those that are
- * named as arguments. Prints as cmocka does, for tests/run. No file is a failure.
+ * Stands in for libFuzzer: runs the target over the files of build/fuzz-seeds/NAME/
+ * and, if there is that folder, tests/fuzz/corpus/NAME/, for a binary called
+ * NAME_fuzz; or over those that are named as arguments. Prints as cmocka does, for
+ * tests/run. A target without seeds fails.
  */
 
 static void run_file(const char *path)
@@ -37,28 +38,40 @@ static void run_file(const char *path)
 	printf("[       OK ] %s\n", path);
 }
 
-static void run_corpus(const char *name)
+/* Returns how many files the folder has. */
+static int run_folder(const char *parent, const char *name)
 {
 	struct buf folder = { 0 };
 	struct dirent **entries;
+	int files = 0;
 
-	buf_printf(&folder, "tests/fuzz/corpus/%.*s", (int)(strlen(name) - strlen("_fuzz")), name);
+	buf_printf(&folder, "%s/%.*s", parent, (int)(strlen(name) - strlen("_fuzz")), name);
 	int count = scandir(buf_text(&folder), &entries, NULL, alphasort);
-	if (count < 0) {
-		perror(buf_text(&folder));
-		exit(1);
-	}
 	for (int i = 0; i < count; i++) {
 		struct buf path = { 0 };
 
 		buf_printf(&path, "%s/%s", buf_text(&folder), entries[i]->d_name);
-		if (entries[i]->d_name[0] != '.')
+		if (entries[i]->d_name[0] != '.') {
 			run_file(buf_text(&path));
+			files++;
+		}
 		buf_release(&path);
 		free(entries[i]);
 	}
-	free(entries);
+	if (count >= 0)
+		free(entries);
 	buf_release(&folder);
+	return files;
+}
+
+static int run_corpus(const char *name)
+{
+	if (!run_folder("build/fuzz-seeds", name)) {
+		fprintf(stderr, "%s has no seeds in build/fuzz-seeds: tests/fuzz/seeds.py writes them\n", name);
+		return 1;
+	}
+	run_folder("tests/fuzz/corpus", name);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -66,7 +79,5 @@ int main(int argc, char **argv)
 	LLVMFuzzerInitialize(&argc, &argv);
 	for (int i = 1; i < argc; i++)
 		run_file(argv[i]);
-	if (argc == 1)
-		run_corpus(program_invocation_short_name);
-	return 0;
+	return argc == 1 ? run_corpus(program_invocation_short_name) : 0;
 }

@@ -42,7 +42,10 @@ WHOLE_MESSAGE = message(more=number(8, 7) + text(9, "bob") + text(9, "*") + numb
                         number(12, 41) + text(13, "add") + text(14, "\N{THUMBS UP SIGN}"))
 
 
-def frame_send(rid="r1", to=text(3, "bob"), kind="text", body='{"text":"hi"}', more=b""):
+TO_BOB = text(3, "bob")
+
+
+def frame_send(rid="r1", to=TO_BOB, kind="text", body='{"text":"hi"}', more=b""):
     """proto/client.proto, ClientFrame with a Send."""
     return text(1, text(1, rid) + text(2, "k-1") + to + text(5, kind) + text(6, body) + more)
 
@@ -270,6 +273,7 @@ WIRE = {
     "cut-in-fixed": fixed(1, 7)[:-1],
 }
 
+
 def masked_frame(first, payload, length=None):
     """A client's frame. `length`: the announced length, if it differs from the real one."""
     mask, length = b"\x11\x22\x33\x44", len(payload) if length is None else length
@@ -288,6 +292,11 @@ WS_SERVER = {
     "too-large": STEP + masked_frame(0x82, b"", length=4097),
 }
 
+WS_CLIENT = {
+    "frames": b"\x01\x81\x02hi\x89\x01p\x01\x01a\x80\x01b\x88\x02\x0f\xa1",
+    "upgrade": b"\x03HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+}
+
 SEEDS = {
     "client_frame": CLIENT_FRAME,
     "deliver_batch": DELIVER_BATCH,
@@ -297,5 +306,6 @@ SEEDS = {
     "reflection": REFLECTION,
     "route_changes": ROUTE_CHANGES,
     "protobuf_wire": WIRE,
+    "ws_client": WS_CLIENT,
     "ws_server": WS_SERVER,
 }

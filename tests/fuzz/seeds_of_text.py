@@ -230,6 +230,23 @@ SEND_REQUEST = {
     "key-with-a-blank": send().replace("k-1", "k 1"),
 }
 
+SERVER_ANSWER = {
+    "endpoints": '{"gateways":[{"url":"wss://a/ws","node":"g"}],"retry":{"min_ms":1,"max_ms":2}}',
+    "history": '{"messages":[{"conversation_id":"g:1","seq":4,"msg_id":"1","from":"bob","type":"text","body":{},"time":5}],'
+               '"next_cursor":"4"}',
+    "page": '{"epoch":"e","head":"9","next_offset":"5","more":true,"reset":false,"messages":[{"offset":"4","message":'
+            '{"conversation_id":"g:1","seq":4,"msg_id":"1","from":"bob","type":"text","body":{},"time":5}}],'
+            '"hot":[{"conversation_id":"g:2","last_seq":3}]}',
+    "reset": '{"epoch":"f","next_offset":"9","reset":true,"conversations":[{"conversation_id":"g:1","last_seq":4}],"messages":[]}',
+    "sent": '{"msg_id":"1","conversation_id":"g:1","seq":4,"time":5,"duplicate":true}',
+    "state": '{"conversations":{"g:1":4},"hot":true,"epoch":"e","offset":"3"}',
+}
+
+SYNC_REQUEST = {
+    "position": "0123456789abcde\n41\n100\nu:alice:bob 7",
+    "beyond": f"x\n{2**64}\n\ng:team 1",
+}
+
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACEPARENT = {
     "usual": f"00-{TRACE}",
@@ -243,6 +260,16 @@ TRACEPARENT = {
     "longest": f"01-{TRACE}-".ljust(128, "x"),
     "too-long": f"01-{TRACE}-".ljust(129, "x"),
     "blank-at-the-end": f"01-{TRACE}- ",
+}
+
+
+UTF8 = {
+    "ascii": "eight bytes and more",
+    "widths": "a\N{LATIN SMALL LETTER E WITH ACUTE}\N{EURO SIGN}\N{MUSICAL SYMBOL G CLEF}\u4e2d\u6587",
+    "last": b"\xf4\x8f\xbf\xbf\xf4\x90\x80\x80",
+    "surrogate": b"\xed\xa0\x80",
+    "overlong": b"abcdefgh\xc0\xaf",
+    "cut": b"ab\xe4\xb8",
 }
 
 
@@ -290,6 +317,9 @@ SEEDS = {
     "route": ROUTE,
     "rpc_targets": RPC_TARGETS,
     "send_request": SEND_REQUEST,
+    "server_answer": SERVER_ANSWER,
+    "sync_request": SYNC_REQUEST,
     "traceparent": TRACEPARENT,
+    "utf8": UTF8,
     "ws_request": WS_REQUEST,
 }

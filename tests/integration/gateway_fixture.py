@@ -157,7 +157,7 @@ class Gateway:
             self.process.send_signal(signal.SIGTERM)
         try:
             return await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(None, self.process.wait), PATIENCE_S)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self.process.kill()
             return self.process.wait()
 

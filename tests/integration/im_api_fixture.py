@@ -4,7 +4,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_cluster import Im, Servers, run_im  # noqa: E402
+from im_cluster import Im, Servers, run_im
 
 
 class ImTest(unittest.TestCase):

@@ -9,8 +9,8 @@ import unittest
 import grpc
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_api_fixture import ImTest  # noqa: E402
-from im_cluster import Client, await_that, proto_module, token  # noqa: E402
+from im_api_fixture import ImTest
+from im_cluster import Client, await_that, proto_module, token
 
 
 def setUpModule():
@@ -24,7 +24,7 @@ def tearDownModule():
 class Authentication(ImTest):
     def test_no_route_works_without_a_valid_token(self):
         good = token(self.alice)
-        head, claims, signature = good.split(".")
+        head, claims, _ = good.split(".")
         none = base64.urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=").decode()
         bad = {
             "nothing": None, "not a token": "x", "another key": token(self.alice, secret="x" * 32),
@@ -241,7 +241,9 @@ class Grpc(ImTest):
 
     def test_a_user_is_admitted_unless_disabled(self):
         uid = self.alice + "-ws"
-        admit = lambda name: self.ask("Admit", self.types.AdmitRequest(uid=name), self.types.AdmitResponse)
+
+        def admit(name):
+            return self.ask("Admit", self.types.AdmitRequest(uid=name), self.types.AdmitResponse)
         self.assertEqual(admit(uid), self.types.AdmitResponse())
         self.assertEqual(admit("a b")[0], grpc.StatusCode.INVALID_ARGUMENT)
         self.check(self.a.send("1", f"user:{uid}"), 200)

@@ -7,8 +7,8 @@ import unittest
 
 import pathlib
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_cluster import Im, KafkaReader, Servers, await_that, run_im # noqa: E402
-from im_load import FaultTest, Load # noqa: E402
+from im_cluster import Im, KafkaReader, Servers, await_that, run_im
+from im_load import FaultTest, Load
 
 BACK_S = 2 # within this time after a server is back im works again
 
@@ -117,7 +117,7 @@ class Leases(FaultTest):
         client = self.im.client("lease-a")
         self.im.client("lease-b").post("/v1/auth/refresh")
         first = client.send("1", "user:lease-b")
-        node, epoch, _, _ = self.lease()
+        node, *_ = self.lease()
         SERVERS.sql(f"update node_lease set epoch = epoch + 1, owner = 'thief', expires_at = now() + interval '1 hour'"
                     f" where node = {node}")
         refused = client.send("2", "user:lease-b")
@@ -143,7 +143,9 @@ class Leases(FaultTest):
         client = self.im.client("lease-d")
         last = int([client.send(str(i), "user:lease-d") for i in range(5)][-1].json["msg_id"])
         node = self.lease()[0]
-        stored = lambda: int(SERVERS.sql(f"select watermark from node_lease where node = {node}")[0][0])
+
+        def stored():
+            return int(SERVERS.sql(f"select watermark from node_lease where node = {node}")[0][0])
         await_that(lambda: stored() >= last, "the watermark is stored", 2)
         SERVERS.kill("kafka")
         held_back = client.send("later", "user:lease-d")

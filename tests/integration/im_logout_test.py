@@ -11,7 +11,7 @@ import unittest
 import grpc
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_cluster import Client, Im, Servers, await_that, free_ports, proto_module, run_im, token # noqa: E402
+from im_cluster import Client, Im, Servers, await_that, free_ports, proto_module, run_im, token
 
 SERVERS = ROUTER = None
 PROMISED_S = 2

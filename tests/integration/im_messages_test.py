@@ -7,8 +7,8 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_api_fixture import ImTest  # noqa: E402
-from im_cluster import KafkaReader  # noqa: E402
+from im_api_fixture import ImTest
+from im_cluster import KafkaReader
 
 
 def setUpModule():
@@ -144,7 +144,7 @@ class Sending(ImTest):
         reader.close()
         stored = self.check(self.history(self.a, f"g:{group}"), 200)["messages"]
         self.assertEqual([record.message.seq for _, record, _ in records], [1, 2, 3]) # no duplicate
-        for (_, record, _), message in zip(records, stored):
+        for (_, record, _), message in zip(records, stored, strict=True):
             sent = record.message
             self.assertEqual((record.version, record.member_version), (1, 0))
             self.assertEqual((sent.conversation_id, str(sent.msg_id), getattr(sent, "from"), sent.type, json.loads(sent.body),

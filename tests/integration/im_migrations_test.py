@@ -5,7 +5,7 @@ import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_cluster import Im, ROOT, SECRET, Servers, run_im  # noqa: E402
+from im_cluster import Im, ROOT, SECRET, Servers, run_im
 
 
 class Migrations(unittest.TestCase):

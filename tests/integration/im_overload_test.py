@@ -9,7 +9,7 @@ import unittest
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_cluster import Im, Servers, await_that, run_im, token # noqa: E402
+from im_cluster import Im, Servers, await_that, run_im, token
 
 SERVERS = None
 

@@ -4,13 +4,12 @@ import json
 import pathlib
 import subprocess
 import sys
-import time
 import unittest
 
 import grpc
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_cluster import Client, Im, ROOT, Servers, await_that, proto_module, run_im, token  # noqa: E402
+from im_cluster import Client, Im, Servers, await_that, proto_module, run_im, token
 
 FROM_POSTGRES = 'skein_im_message_lookups_total{from="postgres"}'
 PAGE_BYTES = 1 << 20
@@ -288,7 +287,7 @@ class Cost(SyncTest):
         conversation = f"u:{self.alice}:{self.bob}"
         uids = [f"{self.alice}-{i}" for i in range(40)]
         clients = [OTHER.client(uid) for uid in uids]
-        for uid, client in zip(uids, clients):
+        for uid, client in zip(uids, clients, strict=True):
             self.page(client)
             self.append(uid, *(f"{conversation} {seq}" for seq in range(1, 21)))
         before = OTHER.metric(FROM_POSTGRES)
@@ -340,7 +339,7 @@ class Grpc(SyncTest):
         page = self.ask(uid=self.alice, epoch=epoch, offset=1, limit=3)
         self.assertEqual((page.epoch, page.head, page.next_offset, page.more, page.reset), (epoch, 5, 4, True, False))
         self.assertEqual([entry.offset for entry in page.entries], [2, 3, 4])
-        for entry, same in zip(page.entries, http["messages"][1:]):
+        for entry, same in zip(page.entries, http["messages"][1:4], strict=True):
             message, expected = entry.message, same["message"]
             self.assertEqual((str(message.msg_id), message.seq, getattr(message, "from"), json.loads(message.body), message.time,
                               list(message.mentions), message.client_msg_id),

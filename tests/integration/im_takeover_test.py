@@ -7,8 +7,8 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_cluster import Im, KafkaReader, Servers, await_that, run_im # noqa: E402
-from im_load import FaultTest # noqa: E402
+from im_cluster import Im, KafkaReader, Servers, await_that, run_im
+from im_load import FaultTest
 
 LIFE_S = 3
 OUT_S = 5 # after a lease's end
@@ -100,7 +100,7 @@ class TakeoverTest(FaultTest):
     def assert_published_in_order(self, sent, reader):
         for conversation, ids in sent.items():
             first = {}
-            for _, record, _ in reader.until(conversation, lambda records: len(seqs(records)) == len(ids)):
+            for _, record, _ in reader.until(conversation, lambda records, ids=ids: len(seqs(records)) == len(ids)):
                 first.setdefault(record.message.seq, record.message.msg_id)
             self.assertEqual(list(first.items()), list(enumerate(ids, 1)))
 
@@ -169,7 +169,7 @@ class Takeover(TakeoverTest):
                  f"group_member_remove({who}, %d, {when}, '{group['group_id']}', 'changes-b', 'changes-b')"]
         watermark = int(SERVERS.sql(f"select watermark from node_lease where node = {node}")[0][0])
         ids = [((watermark >> 22) + i << 22) | (node << 12) for i in range(1, len(calls) + 1)]
-        for call, msg_id in zip(calls, ids):
+        for call, msg_id in zip(calls, ids, strict=True):
             self.assertEqual(SERVERS.sql("select status from fn." + call % msg_id), [["ok"]])
         records = [record for _, record, _ in self.reader().of(conversation, 1 + len(calls))][1:]
         self.assertEqual([(record.message.seq, record.message.msg_id) for record in records], list(enumerate(ids, 2)))
@@ -202,7 +202,7 @@ class Takeover(TakeoverTest):
         await_that(lambda: self.owners() == ["im-last"], "both numbers are given back")
 
     def test_an_im_frozen_past_its_lease_answers_503_leases_anew_and_nothing_is_lost_or_stored_twice(self):
-        frozen, other = self.start("im-frozen"), self.start("im-other")
+        frozen, _ = self.start("im-frozen"), self.start("im-other")
         self.pause_kafka()
         sent = self.send_many(frozen, "frozen")
         old = self.lease_of("im-frozen")

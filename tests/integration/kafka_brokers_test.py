@@ -9,7 +9,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_cluster import BIN, ROOT, Im, Servers, await_that, free_ports, run_im # noqa: E402
+from im_cluster import BIN, ROOT, Im, Servers, await_that, free_ports, run_im
 
 PRODUCER = 0 # rd_kafka_type_t
 BROKERS = 3

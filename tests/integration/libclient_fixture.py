@@ -265,7 +265,7 @@ class Application:
         try:
             await asyncio.wait_for(self.process.wait(), PATIENCE_S)
             await asyncio.wait_for(self.reader, PATIENCE_S)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self.process.kill()
             raise
         return self.process.returncode

@@ -19,7 +19,6 @@
 #include "rpc/server/rpc_server.h"
 #include "servers.h"
 #include "cluster/node_list.h"
-#include "cluster/node_registry.h"
 #include "store/redis/redis.h"
 #include "store_fixture.h"
 

@@ -152,7 +152,7 @@ class Router:
         self.process.send_signal(signal.SIGTERM)
         try:
             code = await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(None, self.process.wait), PATIENCE_S)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self.process.kill()
             code = self.process.wait()
         self.log.seek(0)
@@ -205,7 +205,7 @@ class Cluster:
     def routes(self, uid="alice"):
         """{device: route} as they stand in Redis."""
         words = self.redis.ask("HGETALL", f"im:route:{{{uid}}}").split("\r\n")[2::2]
-        return dict(zip(words[::2], words[1::2]))
+        return dict(zip(words[::2], words[1::2], strict=True))
 
 
 def scenario(**options):
@@ -240,7 +240,7 @@ async def test_a_name_belongs_to_the_last_registration_and_its_figures_are_kept(
     figures = {"connections": 12345678901, "queue_bytes": 23456789012, "lag_ms": 34}
     await c.routers[0].call("RenewNode", second.node(draining=True, **figures), router_pb.Renewed)
     stored = c.redis.ask("HGETALL", "im:node:{gateway-1}").split("\r\n")[2::2]
-    stored = dict(zip(stored[::2], stored[1::2]))
+    stored = dict(zip(stored[::2], stored[1::2], strict=True))
     assert {name: int(stored[name]) for name in figures} == figures
     await c.routers[0].call("RemoveNode", second.node(), router_pb.Renewed)
     assert c.redis.ask("EXISTS", "im:node:{gateway-1}") == ":0\r\n"

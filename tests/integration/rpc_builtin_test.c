@@ -19,8 +19,6 @@
 #define TARGET "127.0.0.1:25060"
 #define CHECK "/grpc.health.v1.Health/Check"
 
-extern char **environ;
-
 struct pair {
 	struct test_server server;
 	struct test_client client;

@@ -16,8 +16,6 @@
 #include "base/clock.h"
 #include "base/macros.h"
 
-extern char **environ;
-
 /* Suppressions of leaks in libraries: c-ares 1.18 leaks the name that it finds in /etc/hosts. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)

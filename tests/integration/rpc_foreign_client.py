@@ -106,7 +106,7 @@ def check_reflection(channel):
         assert file_of(answer).name == "proto/router.proto"
     assert "RegisterNode" in [method.name for method in file_of(answers[1]).service[0].method]
     assert file_of(answers[5]).name == "proto/delivery.proto"
-    for answer, code in zip(answers[6:], (NOT_FOUND, NOT_FOUND, UNIMPLEMENTED)):
+    for answer, code in zip(answers[6:], (NOT_FOUND, NOT_FOUND, UNIMPLEMENTED), strict=True):
         assert fields(answer[7][0])[1][0] == code
 
     # So many that answers have to queue.

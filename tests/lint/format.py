@@ -71,12 +71,12 @@ def wanted_changes(path):
     macros = lines_of_macros(old)
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     wanted = []
-    for tag, i, j, k, l in matcher.get_opcodes():
+    for tag, i, j, first, last in matcher.get_opcodes():
         if tag == "equal" or macros.intersection(range(i, j)):
             continue
-        if is_text(old[i:j]) or breaks_a_list_elsewhere(old[i:j], new[k:l]):
+        if is_text(old[i:j]) or breaks_a_list_elsewhere(old[i:j], new[first:last]):
             continue
-        wanted.append((i, j, new[k:l]))
+        wanted.append((i, j, new[first:last]))
     return path, old, wanted
 
 

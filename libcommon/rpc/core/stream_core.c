@@ -279,7 +279,7 @@ void rpc_stream_set_over(struct rpc_stream *stream, err_t err)
 {
 	uv_mutex_lock(&stream->lock);
 	stream->is_over = true;
-	stream->closed_err = err;
+	stream->closed_err = err != OK ? err : stream->end_err;
 	stream_drop_queue(stream);
 	stream_complete_and_unlock(stream, false);
 }

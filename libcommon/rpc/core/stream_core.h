@@ -107,7 +107,7 @@ void rpc_stream_accepted(struct rpc_stream *stream);
 /* One of the side's operations has completed. Thread: the queue's. */
 void rpc_stream_completed(struct rpc_stream *stream);
 
-/* The call's last operation has completed; `err` is for `closed`. Thread: the queue's. */
+/* The call's last operation has completed; `err` is for `closed`. OK: that of rpc_stream_finish(), if any. Thread: the queue's. */
 void rpc_stream_set_over(struct rpc_stream *stream, err_t err);
 
 /* Server: refuses further sends; the queued messages leave, then the status. Thread: any. */

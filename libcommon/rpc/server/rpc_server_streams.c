@@ -56,7 +56,7 @@ static void server_stream_on_ended(struct rpc_tag *tag, bool ok)
 	struct server_stream *mine = container_of(tag, struct server_stream, ended);
 
 	(void)ok; /* RECV_CLOSE_ON_SERVER never fails */
-	rpc_stream_set_over(&mine->stream, mine->is_cancelled ? ERR_CLOSED : mine->stream.end_err);
+	rpc_stream_set_over(&mine->stream, mine->is_cancelled ? ERR_CLOSED : OK);
 }
 
 void rpc_server_stream_begin(const struct rpc_endpoint *endpoint, grpc_call *call)
