@@ -39,12 +39,14 @@ def test_every_kind_comes_up(kafkas):
     assert kinds == set(schedule.kinds_of(kafkas))
 
 
-@pytest.mark.parametrize("kafkas", [1, 3])
-def test_short_runs_of_consecutive_seeds_have_every_kind(kafkas):
-    seeds = schedule.rounds(kafkas)
+def test_short_runs_of_consecutive_seeds_have_every_kind_on_the_cluster_that_has_it():
     for first in (0, 1, 7, 1000003):
-        kinds = [fault.kind for seed in range(first, first + seeds) for fault in schedule.short(seed, kafkas)]
-        assert sorted(kinds) == sorted(schedule.kinds_of(kafkas))
+        seeds = range(first, first + schedule.rounds())
+        assert sorted(fault.kind for seed in seeds for fault in schedule.short(seed)) == sorted(schedule.KINDS)
+        assert sum(schedule.short_kafkas(seed) == 3 for seed in seeds) == 1
+        for seed in seeds:
+            kinds = schedule.kinds_of(schedule.short_kafkas(seed))
+            assert all(fault.target in kinds[fault.kind].targets for fault in schedule.short(seed))
 
 
 def test_a_short_run_is_short_and_a_function_of_its_seed():
