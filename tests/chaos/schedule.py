@@ -103,7 +103,9 @@ def chosen(names, kafkas=1):
                  for kind, what in all_kinds.items() if means(name, kind)}
         if not any(found.values()):
             raise ValueError(f"there is no fault {name} {beginning}".rstrip() + f"; there are {', '.join(all_kinds)}")
-        kinds.update((kind, targets) for kind, targets in found.items() if targets)
+        for kind, targets in found.items():
+            if targets:
+                kinds[kind] = tuple(dict.fromkeys(kinds.get(kind, ()) + targets))
     return kinds
 
 

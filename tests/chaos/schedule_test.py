@@ -75,6 +75,11 @@ def test_a_fault_can_be_bound_to_its_target():
     assert {fault.target for fault in faults} == {"im-1-postgres", "im-1-redis", "im-1-kafka", "push-2"}
 
 
+def test_a_kind_that_is_named_twice_has_the_targets_of_both():
+    faults = [fault for seed in SEEDS for fault in schedule.schedule(seed, 5, ["hold:push-1-postgres", "hold:router-2", "hold:push-1"])]
+    assert {fault.target for fault in faults} == {"push-1-postgres", "push-1-redis", "push-1-kafka", "router-2-redis"}
+
+
 def test_an_unknown_kind_is_an_error():
     with pytest.raises(ValueError, match="no fault kil"):
         schedule.schedule(1, 1, ["kil"])
