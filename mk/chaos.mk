@@ -16,11 +16,11 @@ $(CHAOS_PROXY): $(call objects,tests/chaos/proxy.c)
 .PHONY: chaos chaos-selfcheck chaos-programs
 chaos-programs: $(CHAOS_CLIENTS) $(CHAOS_PROXY)
 
-chaos: ## break one thing after the other under hundreds of clients, and prove that nothing was lost: SEED= MINUTES= FAULTS=
+chaos: ## break one thing after the other under hundreds of clients; nothing may be lost: SEED= MINUTES= FAULTS= KAFKAS=3
 	@$(MAKE) deps
 	@$(MAKE) $(JOBS) all chaos-programs
 	@tests/chaos/chaos --bin $(abspath $(BIN)) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
-		$(if $(FAULTS),--faults $(FAULTS)) $(if $(PORT_BASE),--port-base $(PORT_BASE))
+		$(if $(FAULTS),--faults $(FAULTS)) $(if $(KAFKAS),--kafkas $(KAFKAS)) $(if $(PORT_BASE),--port-base $(PORT_BASE))
 
 chaos-selfcheck: ## switch one mechanism off at a time, and see that chaos notices: ONLY=commit_early
 	@$(MAKE) deps

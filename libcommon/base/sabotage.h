@@ -20,16 +20,29 @@ enum sabotage {
 	SABOTAGE_BLIND_UNBIND, /* a route is deleted without comparing the connection */
 	SABOTAGE_NEWEST_MEMBERS, /* push delivers to the newest members, not to the members as of the message */
 	SABOTAGE_DELTA_LOST, /* push ignores the change that an entry makes to the membership */
+	SABOTAGE_APPEND_DROPPED, /* an append to an inbox is answered as made, and is not: one in a thousand */
+	SABOTAGE_FRAME_DROPPED, /* gateway takes a message out of a connection's queue and does not write it: one in fifty */
+	SABOTAGE_EVENTS_SWAPPED, /* push delivers each second record of events before the one that came before it */
 	SABOTAGE_COUNT
 };
 
 #ifdef SKEIN_SABOTAGE
 /* Thread: any. */
 bool sabotaged(enum sabotage what);
+
+/* True in every `n`-th call of this process, of all its threads together. */
+bool sabotaged_each(enum sabotage what, unsigned n);
 #else
 static inline bool sabotaged(enum sabotage what)
 {
 	(void)what;
+	return false;
+}
+
+static inline bool sabotaged_each(enum sabotage what, unsigned n)
+{
+	(void)what;
+	(void)n;
 	return false;
 }
 #endif

@@ -42,6 +42,12 @@ static struct redis_script lookup_first_script = {
 	                 "return { e, n - count + 1, old }\n",
 };
 
+/* SABOTAGE_APPEND_DROPPED: answers like an append, and appends nothing. */
+static struct redis_script dropped_script = {
+	.name = "inbox append, dropped",
+	.source = INBOX_MAKE "return { e, n + 1, redis.call('HGETALL', KEYS[3]) }\n",
+};
+
 /*
  * ARGV[7] epoch of the position (empty: none), ARGV[8] its offset, ARGV[9] limit. The third part of the answer is a number of
  * enum inbox_verdict. Entries below the head that the list does not hold were trimmed, or evicted with the list.
@@ -73,6 +79,13 @@ bool inbox_entry_parse(struct str entry, struct str *conversation_id, uint64_t *
 
 	*conversation_id = str_cut(&entry, ' ');
 	return conversation_parse(*conversation_id, &conversation) && str_to_u64(entry, seq) && *seq > 0;
+}
+
+static struct redis_script *inbox_append_script(void)
+{
+	if (sabotaged_each(SABOTAGE_APPEND_DROPPED, 1000))
+		return &dropped_script;
+	return sabotaged(SABOTAGE_LOOKUP_FIRST) ? &lookup_first_script : &append_script;
 }
 
 struct append {
@@ -114,8 +127,8 @@ void inbox_append(struct redis *redis, const struct inbox_limits *limits, struct
 		decimal(kept, limits->max_entries),
 	};
 	memcpy(all + APPEND_ARGS, entries, count * sizeof(*entries));
-	redis_eval(redis, sabotaged(SABOTAGE_LOOKUP_FIRST) ? &lookup_first_script : &append_script, keys.keys,
-	           ARRAY_LEN(keys.keys), all, (unsigned)(APPEND_ARGS + count), inbox_on_appended, append);
+	redis_eval(redis, inbox_append_script(), keys.keys, ARRAY_LEN(keys.keys), all, (unsigned)(APPEND_ARGS + count),
+	           inbox_on_appended, append);
 }
 
 struct str inbox_page_entry(const struct inbox_page *page, size_t index)

@@ -9,7 +9,7 @@ import typing
 import schedule
 
 PROMPT_S = 2  # a wait that no fault explains: the longest measured in four runs was 1.0 s
-FORGETS = {"flush", "kill-redis", "restart-redis"}  # these lose every inbox
+FORGETS = {"flush", "kill-redis", "restart-redis", "failover-redis"}  # these lose every inbox
 INBOX_ENTRIES = 1000  # inbox.max_entries: an inbox that is trimmed keeps so many
 RESYNCS = 5  # of one connection during one fault
 UNDER_WAY_MS = 500  # an answer that was under way when its im died is recorded so long after the fault's start
@@ -37,7 +37,10 @@ BOUNDS = {
     "kill-redis": Bound(7), "restart-redis": Bound(7),  # backoff 1 s; then the routes are bound again within 6 s
     "pause-redis": Bound(7),  # the gateways' keys have expired after 8 s: as above
     "flush": Bound(6),  # a renewal every 3 s finds the routes gone; they are bound again within 3 s
+    "failover-redis": Bound(7),  # as if it was killed, twice
     "kill-kafka": Bound(10), "restart-kafka": Bound(10), "pause-kafka": Bound(10),  # socket.timeout.ms
+    # Its session at the controller, and the clients' socket.timeout.ms. When it is back it leads its partitions again.
+    "kill-broker": Bound(10, 20), "restart-broker": Bound(10, 20), "pause-broker": Bound(10, 20),
     "clock": Bound(2),  # nothing that delivers reads the wall clock
     "rolling-restart": Bound(8),  # the last one may be a push
 }
@@ -65,6 +68,10 @@ class Happened(typing.NamedTuple):
     def healed_ms(self):
         return max(self.start_ms, self.end_ms)
 
+    def lost_ms(self):
+        """When it has lost every inbox, for the last time. A failover does so once more at its end."""
+        return self.healed_ms() if self.kind == "failover-redis" else self.start_ms
+
     def until_ms(self, answered_ms=None):
         """The end of what it explains, of the delivery of a message that was answered at this time."""
         bound = bound_of(self.kind, self.target)
@@ -72,7 +79,7 @@ class Happened(typing.NamedTuple):
         return int(max(self.healed_ms() + 1000 * max(bound.healed, bound.old * is_old), self.start_ms + 1000 * bound.began))
 
     def may_resync(self):
-        return self.kind in RESYNC_KINDS or (self.kind in LINKS and not self.target.endswith("-kafka"))
+        return self.kind in RESYNC_KINDS or (self.kind in LINKS and "-kafka" not in self.target)
 
     def needs_hits(self):
         return len(schedule.ALL) if self.kind == "rolling-restart" else 1
@@ -80,7 +87,7 @@ class Happened(typing.NamedTuple):
 
 def bound_of(kind, target=""):
     if kind in LINKS:
-        return LINK_BOUNDS.get(target.rpartition("-")[2], OTHER_LINK_BOUND)
+        return next((bound for end, bound in LINK_BOUNDS.items() if f"-{end}" in target), OTHER_LINK_BOUND)
     return BOUNDS[kind]
 
 

@@ -15,6 +15,7 @@ import activity
 import bounds
 import changes
 import inboxes
+import told
 import wire
 
 FNV_BASIS, FNV_PRIME, MASK = 14695981039346656037, 1099511628211, (1 << 64) - 1
@@ -64,6 +65,8 @@ class Run:
     churning: dict = dataclasses.field(default_factory=dict)  # conversation: Membership; instead of `members`
     least: activity.Least = dataclasses.field(default_factory=activity.Least)
     inbox_entries: int = bounds.INBOX_ENTRIES
+    passenger: str = ""  # the user that goes through these conversations: told.py
+    shuttles: tuple = ()
 
     def __post_init__(self):
         self.faults = [bounds.Happened(*fault) for fault in self.faults]
@@ -76,12 +79,18 @@ class Figures:
     answered: int = 0
     duplicates: int = 0
     wanted_answered: int = 0  # of the sends of devices, without repeated answers
+    repeats: int = 0  # answers to messages that were sent again after their answer
+    lies: int = 0  # acks of the future that were answered
+    stalls: int = 0
+    flaps: int = 0  # connections of a client that comes and goes at once
+    plain_answered: int = 0  # of the plain sends, without repeated answers
     handed: int = 0
     device_handed: int = 0  # of these, to devices of clients.c
     lives: int = 0
     frames: int = 0
     late_repeats: int = 0  # of messages that came over an earlier connection, or by sync
     sync_mores: int = 0
+    events: int = 0  # about the passenger
     resyncs: int = 0
     same_epoch_resyncs: int = 0  # that no new epoch explains
     unexplained_ms: int = 0  # the longest that an observer waited for an answered message, without what a fault explains
@@ -129,19 +138,22 @@ class Checker:
     def __init__(self, run):
         self.run = run
         self.starts = [fault.start_ms for fault in run.faults]
-        self.forgot_ms = max((fault.start_ms for fault in run.faults if fault.kind in bounds.FORGETS), default=None)
+        self.forgot_ms = max((fault.lost_ms() for fault in run.faults if fault.kind in bounds.FORGETS), default=None)
         self.violations, self.counts = [], collections.Counter()
         self.figures = Figures()
         self.devices = {}
         self.wanted = {}  # (uid, conversation, key): when the message was given to a device that must get an answer
         self.hashes, self.sent_ms = {}, {}  # (uid, key): the hash of the message, and when it was first sent
         self.answers = {}  # (uid, conversation, key): (seq, msg_id)
+        # (uid, key): has an answer; has one that is no duplicate; was sent after its answer
+        self.known, self.firsts, self.repeated = set(), set(), set()
         self.answered_ms = {}  # (conversation, seq)
         self.gaps = []  # holes in the messages that were handed over; checked at the end, when all answers are known
         self.early = []  # what came of plain sends: their answers are in another history, which is read later
         self.ended_ms = 0  # of the last event
         self.changes = changes.Changes(run, self.find, self.figures)
         self.wires = wire.Wires(run, self.find, self.figures)
+        self.told = told.Told(run, self.find, self.figures)
         self.inboxes = inboxes.Inboxes(self)
 
     def find(self, rule, text, at_ms=0, conversation="", seq=0, device=""):
@@ -274,6 +286,8 @@ class Checker:
     def on_send(self, at, name, key, hash_):
         place = self.device(name).uid, key
         self.hashes[place] = hash_
+        if place in self.known:
+            self.repeated.add(place)
         self.sent_ms.setdefault(place, at)
 
     def on_answer(self, at, name, key, code, conversation, seq, msg_id, is_duplicate):
@@ -291,10 +305,12 @@ class Checker:
         self.figures.answered += 1
         self.figures.duplicates += int(is_duplicate)
         self.figures.wanted_answered += self.wanted.pop(place, None) is not None
+        self.figures.plain_answered += key.startswith("plain-") and place not in self.answers
         first = self.answers.setdefault(place, (seq, msg_id))
         if first != (seq, msg_id):
             self.find("two answers", f"{key} of {uid} was answered {seq} {msg_id}, and before {first[0]} {first[1]}", at,
                       conversation, seq, name)
+        self.check_duplicate(at, name, (uid, key), conversation, seq, is_duplicate == "1")
         stored = self.run.table.get((conversation, seq))
         if stored is None:
             self.find("lost", f"{key} of {uid} was answered 200, and is not stored", at, conversation, seq, name)
@@ -306,6 +322,16 @@ class Checker:
         self.answered_ms.setdefault((conversation, seq), at)
         if conversation in self.run.churning:
             self.changes.on_sent(self.sent_ms.get((uid, key)), at, conversation, seq)
+
+    def check_duplicate(self, at, name, place, conversation, seq, is_duplicate):
+        """One answer at the most says that it is the first. None does after the message was sent once more."""
+        self.figures.repeats += place in self.repeated
+        if not is_duplicate and (place in self.firsts or place in self.repeated):
+            self.find("duplicate", f"{place[1]} of {place[0]} was answered before, and is not called a duplicate", at, conversation,
+                      seq, name)
+        self.known.add(place)
+        if not is_duplicate:
+            self.firsts.add(place)
 
     # -- observers --
 
@@ -349,7 +375,6 @@ class Checker:
                       conversation, missed, name)
 
     def check_ends(self, last):
-        activity.check(self.run, self.figures, self.find)
         for at, name, conversation, after, seq in self.gaps:
             missed = self.first_missed(name, conversation, after, seq)
             if missed is not None:
@@ -375,13 +400,15 @@ class Checker:
         self.changes.check_entries()
         for (uid, conversation, key), (at, name) in self.wanted.items():
             self.find("unanswered", f"{key} of {uid} was never answered", at, conversation, 0, name)
+        activity.check(self.run, self.figures, self.find)
 
     def check(self):
         handlers = {"L": self.on_life, "M": self.on_message, "W": self.on_wanted, "S": self.on_send, "A": self.on_answer,
                     "C": self.on_connect, "H": self.on_hello, "F": self.on_frame, "Y": self.wires.on_sync_more,
                     "R": self.wires.on_resync, "D": self.wires.on_end, "U": self.on_status, "I": self.inboxes.on_inbox,
                     "J": self.inboxes.on_entry, "G": self.changes.on_ask, "V": self.changes.on_answer,
-                    "B": self.changes.on_members}
+                    "B": self.changes.on_members, "T": self.told.on_event, "K": self.wires.on_lie, "E": self.wires.on_error,
+                    "Z": self.wires.on_stall}
         last = self.check_table()
         for history in self.run.histories:
             for number, line in enumerate(history, 1):

@@ -1,6 +1,6 @@
 """The checker finds each kind of violation in a history written by hand, and nothing in a correct one."""
 import checker
-from histories import CONVERSATION, DEVICES, MEMBERS, found, good, handed, life, sent, start, stored, without
+from histories import CONVERSATION, DEVICES, MEMBERS, check, found, good, handed, life, sent, start, stored, without
 
 # ---- correct histories ----
 
@@ -151,3 +151,25 @@ def test_the_longest_wait_goes_to_its_fault():
 
 def test_the_hash_is_the_one_of_device_c():
     assert checker.text_hash("u001", "text", "message 1 of u001 ") == "8c8e4395"
+
+
+def again(*copies):
+    """k1 is sent and answered once more for each of these: 0 or 1, whether the answer calls it a duplicate."""
+    lines = good()
+    for copy in copies:
+        lines += ["30 alice/phone S k1 h1", f"31 alice/phone A k1 ok {CONVERSATION} 1 m1 {copy}"]
+    return lines
+
+
+def test_a_message_that_is_sent_again_is_called_a_duplicate():
+    assert found(again(1, 1)) == [] and check(again(1, 1))[1].repeats == 2
+    assert found(again(0)) == ["duplicate"] and found(again(1, 0)) == ["duplicate"]
+
+
+def test_two_answers_that_both_say_they_are_the_first_are_found():
+    lines = good() + [f"30 alice/phone A k1 ok {CONVERSATION} 1 m1 0"]
+    assert found(lines) == ["duplicate"]
+
+
+def test_a_duplicate_at_another_place_is_found():
+    assert "two answers" in found(good() + ["30 alice/phone S k1 h1", f"31 alice/phone A k1 ok {CONVERSATION} 2 m2 1"])

@@ -5,12 +5,13 @@ import json
 
 import checker
 import membership
+import world
 
-CHANGES_PER_S = 4  # of all groups together, besides the bursts
 BURST = 100  # changes at once, in the first group
 STORM = 120  # messages sent to it meanwhile
 BURST_S = 1.5  # all changes of a burst start within this time
 TRIES = 6
+AGAIN = ("lost", "429", "503")
 ENTRIES = """select seq, body from message join conversation using (no) where id = '{}' and fn.type_name(type) = 'system'"""
 
 
@@ -37,12 +38,12 @@ class Churn:
             return "POST", f"{path}/leave", None
         return "PUT", f"{path}/members/{uids[0]}/role", {"role": role}
 
-    async def _try(self, group, event, actor, uids, role):
-        """Sends the request once. Returns done, a public error code, 429, 503, or lost."""
+    async def attempt(self, group, event, actor, uids, role="member", at=None):
+        """Sends the request once, to any im or to the one at this place. Returns done, a public error code, 429, 503, or lost."""
         key, name = f"c{next(self.keys)}", f"{actor}/changes"
         method, path, body = self._request(group, event, actor, uids, role)
         self.history.note(name, "G", key, group["id"], event, *uids)
-        status, answer = await self.asker.once(self.people[actor], method, path, body=body)
+        status, answer = await self.asker.once(self.people[actor], method, path, at, body)
         if status in (200, 204):
             code = "done"
         elif status is None:
@@ -57,8 +58,8 @@ class Churn:
     async def change(self, group, event, actor, uids, role="member"):
         """Repeats a change without an answer, unless the list of members shows that it was made."""
         for _ in range(TRIES):
-            code = await self._try(group, event, actor, uids, role)
-            if code not in ("lost", "429", "503"):
+            code = await self.attempt(group, event, actor, uids, role)
+            if code not in AGAIN:
                 self.answered += 1
                 return
             await asyncio.sleep(self.rng.uniform(0.2, 1.5))
@@ -138,14 +139,25 @@ class Churn:
             group = self.rng.choice(self.groups)
             self._start(self._chance_change(group))
             self._start(self._send(group))
-            await asyncio.sleep(self.rng.expovariate(CHANGES_PER_S))
+            await asyncio.sleep(self.rng.expovariate(world.CHANGES_PER_S))
 
     async def end(self):
         """Waits for the tasks under way. Raises the exception of a task that failed."""
         await asyncio.gather(*self.tasks)
 
-    async def note_members(self):
-        for group in self.groups:
+    async def shuttle(self, groups, pause_s=world.SHUTTLE_PAUSE_S):
+        """
+        Adds the passenger to one group after the other, then removes it from one after the other, and so on. Each change follows
+        the answer of the one before, at the same im: the events that it causes have an order (told.py).
+        """
+        for event in itertools.cycle(("added", "removed")):
+            for group in groups:
+                while await self.attempt(group, event, group["core"][0], group["pool"], at=0) in AGAIN:
+                    await asyncio.sleep(2 * pause_s)
+                await asyncio.sleep(pause_s)
+
+    async def note_members(self, groups):
+        for group in groups:
             listed = await self.members(group)
             owner = f"{group['core'][0]}/changes"
             self.history.note(owner, "B", group["id"], *(f"{uid}={role}" for uid, role in listed.items()))

@@ -45,13 +45,15 @@ class Proxies:
         await self._answer("start")
 
     async def tell(self, command):
+        """The number in the answer, or 0."""
         self.process.stdin.write(f"{command}\n".encode())
-        await self._answer(command)
+        return await self._answer(command)
 
     async def _answer(self, command):
         answer = (await asyncio.wait_for(self.process.stdout.readline(), 10)).decode().strip()
-        if answer != "ok":
+        if answer != "ok" and not answer.startswith("ok "):
             raise Failed(f"chaos_proxy: {command}: {answer or 'it is gone'}")
+        return int(answer[3:] or 0)
 
     async def stop(self):
         if self.process:
@@ -62,12 +64,13 @@ class Proxies:
 class Cluster:
     def __init__(self, options, has_clocks):
         self.run_dir, self.bin_dir, port_base = options.run_dir, options.bin, options.port_base
-        self.links = links.Links(port_base)
+        self.links = links.Links(port_base, options.kafkas)
         self.proxies = Proxies(self.bin_dir / "chaos_proxy")
         self.port_base, self.has_clocks = port_base, has_clocks
+        self.replica = None
         self.clocks = self.run_dir / "clocks"
         self.environment = {**os.environ, "RUN_DIR": str(self.run_dir), "PORT_BASE": str(port_base), "BIN": str(self.bin_dir),
-                            "LINKS": str(self.run_dir / "links"), "LIMITS": "off", "LOG_LIMIT": str(1 << 40),
+                            "LINKS": str(self.run_dir / "links"), "LIMITS": "off", "KAFKAS": str(options.kafkas), "LOG_LIMIT": str(1 << 40),
                             "SERVICE_WRAPPER": str(HERE / "run_service"), "CHAOS_CLOCKS": str(self.clocks)}
         if options.sabotage:
             self.environment["SKEIN_SABOTAGE"] = options.sabotage
@@ -103,6 +106,7 @@ class Cluster:
         for name in self.names():
             self.signal(name, signal.SIGCONT)
         await self.script("down")
+        await self.stop_replica()
         await self.proxies.stop()
 
     def names(self):
@@ -110,6 +114,10 @@ class Cluster:
 
     def settings(self):
         return dict(line.split("=", 1) for line in (self.run_dir / "env").read_text().splitlines())
+
+    def services(self):
+        """Their internal addresses."""
+        return [pair.split("=", 1)[1] for pair in self.settings()["SKEIN_INTERNAL"].strip("'").split(",")]
 
     # -- processes --
 
@@ -170,16 +178,66 @@ class Cluster:
 
     # -- stores --
 
+    def redis_port(self):
+        return links.port_of(self.port_base, "redis", "resp")
+
     async def flush(self):
         """How many keys there were."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", links.port_of(self.port_base, "redis", "resp"))
-        writer.write(b"DBSIZE\r\nFLUSHALL\r\n")
-        size = await asyncio.wait_for(reader.readline(), 10)
-        answer = await asyncio.wait_for(reader.readline(), 10)
-        writer.close()
-        if not size.startswith(b":") or not answer.startswith(b"+OK"):
-            raise Failed(f"DBSIZE, FLUSHALL: {size!r} {answer!r}")
-        return int(size[1:])
+        size = await redis_ask(self.redis_port(), "DBSIZE")
+        await redis_ask(self.redis_port(), "FLUSHALL")
+        return int(size)
+
+    async def start_replica(self):
+        """A second Redis that has everything that the first one has. It ends with this process."""
+        if self.replica is None:
+            server = shutil.which("redis-server") or str(ROOT / "build" / "redis" / "redis-server")
+            self.replica = await asyncio.create_subprocess_exec(
+                "setpriv", "--pdeathsig", "KILL", server, "--port", str(self.replica_port()), "--bind", "127.0.0.1", "--save", "",
+                "--dir", str(self.run_dir / "data"), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL)
+        await self.follow(self.replica_port(), self.redis_port())
+
+    def _redis_pids(self):
+        """{port: pid} of Redis and its replica. Another process on one of these ports is not touched."""
+        return {self.redis_port(): self.pid_if_any("redis"), self.replica_port(): self.replica and self.replica.pid}
+
+    async def _ask_ours(self, port, command):
+        if f"process_id:{self._redis_pids()[port]}\r" not in await redis_ask(port, "INFO server"):
+            raise Failed(f"the Redis on {port} is not of this cluster")
+        return await redis_ask(port, command)
+
+    def replica_port(self):
+        return self.port_base + links.REPLICA
+
+    async def stop_replica(self):
+        if self.replica is not None:
+            self.replica.kill()
+            await self.replica.wait()
+        self.replica = None
+
+    async def follow(self, port, master):
+        """Makes the Redis on `port` a replica, and waits until it has everything."""
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                await self._ask_ours(master, "CONFIG SET repl-diskless-sync-delay 0")
+                await self._ask_ours(port, f"REPLICAOF 127.0.0.1 {master}")
+                while "master_link_status:up" not in await redis_ask(port, "INFO replication"):
+                    if time.monotonic() > deadline:
+                        raise Failed(f"the replica on {port} has not got everything")
+                    await asyncio.sleep(0.05)
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise Failed(f"Redis on {master} and its replica on {port}: {error}") from error
+                await asyncio.sleep(0.05)
+
+    async def promote(self, port):
+        """The replica on `port` answers at Redis' address from now on. How many keys it has."""
+        await self._ask_ours(port, "REPLICAOF NO ONE")
+        keys = await redis_ask(port, "DBSIZE")
+        for name in self.links.to_redis():
+            await self.proxies.tell(f"aim {name} {port}")
+        return int(keys)
 
     async def query(self, statement):
         """psql's output."""
@@ -194,6 +252,21 @@ class Cluster:
     async def last_seqs(self):
         rows = (await self.query("select id, last_seq from conversation")).splitlines()
         return {name: int(seq) for name, _, seq in (row.rpartition("|") for row in rows)}
+
+
+async def redis_ask(port, command):
+    """The answer to one command, as text."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(f"{command}\r\n".encode())
+        line = (await asyncio.wait_for(reader.readline(), 10)).decode().strip()
+        if line.startswith("$"):
+            return (await asyncio.wait_for(reader.readexactly(int(line[1:])), 10)).decode()
+    finally:
+        writer.close()
+    if line[:1] not in ("+", ":"):
+        raise Failed(f"Redis on {port} answered {command} with {line!r}")
+    return line[1:]
 
 
 def is_stopped(pid):

@@ -4,6 +4,8 @@ import signal
 
 import schedule
 
+LINK_IDLE_S = 5  # a link that is idle for longer is not hit. Probes of readiness use most links every second (observers.py)
+
 
 class Breaker:
     def __init__(self, cluster):
@@ -12,7 +14,7 @@ class Breaker:
     async def apply(self, fault):
         """
         Returns when the fault is healed: everything runs and every link is open. Returns how much it hit: processes that ended
-        or stood still, keys that Redis had, or 1 for a link that the proxy has changed and for a clock that the service reads.
+        or stood still, keys that Redis had, connections and pieces of a link (proxy.c), or 1 for a clock that the service reads.
         """
         deed = fault.kind.split("-")[0]
         return await getattr(self, f"_{deed}")(fault)
@@ -62,13 +64,35 @@ class Breaker:
     async def _flush(self, _fault):
         return await self.cluster.flush()
 
+    async def _failover(self, fault):
+        """
+        Redis dies or freezes, and its replica is promoted behind the same address. Then the same back again: Redis comes back
+        as a replica, and is promoted when the other one dies. How many keys the promoted ones had.
+        """
+        cluster = self.cluster
+        await cluster.start_replica()
+        was_there = cluster.signal("redis", signal.SIGSTOP if fault.detail == "stopped" else signal.SIGKILL)
+        keys = await cluster.promote(cluster.replica_port())
+        await asyncio.sleep(fault.lasts_s)
+        cluster.signal("redis", signal.SIGKILL)
+        await cluster.up()
+        await cluster.follow(cluster.redis_port(), cluster.replica_port())
+        await cluster.stop_replica()
+        return was_there and min(keys, await cluster.promote(cluster.redis_port()))
+
     async def _link(self, fault, command):
-        await self.cluster.proxies.tell(command)  # raises if no link has that name
+        """Lasts longer if nothing has used the link yet."""
+        proxies = self.cluster.proxies
+        await proxies.tell(command)  # raises if no link has that name
         try:
             await asyncio.sleep(fault.lasts_s)
+            for _ in range(LINK_IDLE_S * 10):
+                if await proxies.tell(f"hits {fault.target}"):
+                    break
+                await asyncio.sleep(0.1)
+            return await proxies.tell(f"hits {fault.target}")
         finally:
-            await self.cluster.proxies.tell(f"heal {fault.target}")
-        return 1
+            await proxies.tell(f"heal {fault.target}")
 
     async def _delay(self, fault):
         return await self._link(fault, f"delay {fault.target} {fault.detail}")

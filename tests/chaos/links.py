@@ -1,12 +1,12 @@
 """The links between processes that can be broken: each goes through a proxy of its own (proxy.c)."""
-import itertools
-
 import schedule
 
 # Ports of deploy/local/lib/settings.sh, from PORT_BASE on.
 PORTS = {"im http": 0, "gateway ws": 10, "im grpc": 20, "router grpc": 30, "gateway grpc": 40, "postgres sql": 90,
          "redis resp": 91, "kafka broker": 92}
 PROXIES_FROM = 100  # the proxies have the next hundred ports
+LISTENERS_FROM = 160  # in these: those that Kafka's brokers open for the links to them
+REPLICA = 199  # and that of a replica of Redis
 
 
 def port_of(base, name, what):
@@ -14,13 +14,14 @@ def port_of(base, name, what):
     return base + PORTS[f"{kind} {what}"] + int(number or 1) - 1
 
 
-def all_links():
+def all_links(kafkas=1):
     """(name, from, to, what): from and to are the cluster's names."""
     def of(service):
         return schedule.instances(service)
     for name in of("im") + of("push"):
         yield f"{name}-postgres", name, "postgres", "sql"
-        yield f"{name}-kafka", name, "kafka", "broker"
+        for broker in schedule.brokers(kafkas):
+            yield f"{name}-{broker}", name, broker, "broker"
     for name in of("im") + of("push") + of("router"):
         yield f"{name}-redis", name, "redis", "resp"
     for gateway in of("gateway"):
@@ -35,19 +36,24 @@ def all_links():
 
 
 class Links:
-    def __init__(self, base):
-        self.base = base
-        self.ports = {name: base + PROXIES_FROM + i for i, (name, *_) in enumerate(all_links())}
+    def __init__(self, base, kafkas=1):
+        self.base, self.all = base, tuple(all_links(kafkas))
+        self.ports = {name: base + PROXIES_FROM + i for i, (name, *_) in enumerate(self.all)}
+        of_kafka = [name for name, _, _, what in self.all if what == "broker"]
+        self.listeners = {name: base + LISTENERS_FROM + i for i, name in enumerate(of_kafka)}
 
     def table(self):
         """For the cluster's LINKS=."""
-        return "".join(f"{source} {target} {what} {self.ports[name]}\n" for name, source, target, what in all_links())
+        return "".join(f"{source} {target} {what} {self.ports[name]} {self.listeners.get(name, '')}".rstrip() + "\n"
+                       for name, source, target, what in self.all)
 
     def arguments(self):
         """For the proxy."""
-        kafka = itertools.count(port_of(self.base, "kafka", "broker") + 2)  # one listener for each: kafka_links in deploy/local
-        return [f"{name}:{self.ports[name]}:{next(kafka) if target == 'kafka' else port_of(self.base, target, what)}"
-                for name, _, target, what in all_links()]
+        return [f"{name}:{self.ports[name]}:{self.listeners.get(name) or port_of(self.base, target, what)}"
+                for name, _, target, what in self.all]
+
+    def to_redis(self):
+        return [name for name, _, target, _ in self.all if target == "redis"]
 
     def http_bases(self):
         return [f"http://127.0.0.1:{self.ports[f'clients-{im}']}" for im in schedule.instances("im")]

@@ -17,6 +17,7 @@ import checker
 
 PAGE = 200
 WITHIN_S = 10
+CONNECTION_ERRORS = (OSError, asyncio.TimeoutError, websockets.WebSocketException)
 
 
 def now_ms():
@@ -67,7 +68,21 @@ class Asker:
             await asyncio.sleep(0.3)
 
 
+async def probe(session, services):
+    """Asks each service every second whether it is ready, as a load balancer does. No link stays idle for longer."""
+    async def ask(base):
+        try:
+            async with session.get(f"{base}/readyz", timeout=aiohttp.ClientTimeout(total=5)) as answer:
+                await answer.read()
+        except CONNECTION_ERRORS + (aiohttp.ClientError,):
+            pass  # a fault; the answer is of no interest
+    while True:
+        await asyncio.gather(*map(ask, services), asyncio.sleep(1))
+
+
 class Observer:
+    PONG_WITHIN_S = 5
+
     def __init__(self, person, device, gateways, asker, history):
         self.person, self.gateways, self.asker, self.history = person, gateways, asker, history
         self.device, self.name = device, f"{person['uid']}/{device}"
@@ -75,13 +90,15 @@ class Observer:
         self.last = collections.defaultdict(int)
         self.connections = 0
         self.is_up = asyncio.Event()
+        self.is_calm = False
+        self.socket = None  # while it is connected
         history.note(self.name, "L", 1, 0, 0, 9)
 
     async def live(self):
         while True:
             try:
                 await self._connect()
-            except (TimeoutError, OSError, websockets.WebSocketException):
+            except CONNECTION_ERRORS:
                 pass
             await asyncio.sleep(random.uniform(0.1, 1))
 
@@ -90,14 +107,16 @@ class Observer:
         if self.epoch:
             query.update(epoch=self.epoch, offset=self.offset)
         url = f"{random.choice(self.gateways)}?{urllib.parse.urlencode(query)}"
-        async with websockets.connect(url, ping_interval=5, ping_timeout=5, max_size=None, open_timeout=5,
+        async with websockets.connect(url, ping_interval=5, ping_timeout=self.PONG_WITHIN_S, max_size=None, open_timeout=5,
                                       close_timeout=1) as socket:
             self.connections += 1
+            self.socket = socket
             self.history.note(self.name, "C", self.connections, self.epoch or "-", "-" if self.epoch is None else self.offset)
             try:
                 async for data in socket:
                     await self._take(socket, json.loads(data))
             finally:
+                self.socket = None
                 self.history.note(self.name, "D", self.connections)
 
     async def _take(self, socket, frame):
@@ -118,6 +137,15 @@ class Observer:
         elif kind == "resync":
             self.history.note(self.name, "R", self.connections, frame["epoch"])
             await self._sync()
+        elif kind == "event" and frame["kind"] == "group":
+            self.history.note(self.name, "T", self.connections, frame["op"], "g:" + frame["group_id"])
+        elif frame.get("rid"):
+            self.answered(frame)
+        elif kind == "error":
+            self.history.note(self.name, "E", self.connections, frame["code"])
+
+    def answered(self, frame):
+        """To a frame of the client's. An observer sends none that has an answer."""
 
     async def _take_message(self, offset, message):
         if offset > self.offset + 1:

@@ -6,6 +6,9 @@
  *   cut LINK                  connections are reset, new ones too
  *   hold LINK                 half-open: connections stay, nothing gets through, what was sent is lost
  *   heal LINK                 as at first; connections that lost something are reset, as a real one that was half-open would be
+ *   aim LINK PORT             the target is another port; connections are reset
+ *   hits LINK                 answered `ok N`: what the last delay, cut or hold has hit: pieces that came later, connections that
+ *                             were reset or refused, pieces and ends that were lost
  *
  * A connection is two sockets and a queue of pieces each way. A side whose peer does not take more is not read.
  */
@@ -62,6 +65,7 @@ struct link {
 	uv_tcp_t listener;
 	enum mode mode;
 	uint64_t delay_ms, jitter_ms;
+	unsigned long hits; /* of the last fault */
 	struct pair *pairs;
 };
 
@@ -170,13 +174,14 @@ static void give_room(uv_handle_t *handle, size_t wanted, uv_buf_t *buf)
 
 static void take(struct side *side, const char *bytes, size_t len)
 {
-	const struct link *link = side->pair->link;
+	struct link *link = side->pair->link;
 	struct piece *piece = malloc(sizeof(*piece) + len);
 	uint64_t due_ms = uv_now(side->socket.loop) + link->delay_ms + random_below(link->jitter_ms);
 
 	memcpy(piece->bytes, bytes, len);
 	piece->next = NULL;
 	piece->len = len;
+	link->hits += link->delay_ms > 0;
 	side->last_due_ms = piece->due_ms = due_ms > side->last_due_ms ? due_ms : side->last_due_ms;
 	*side->end = piece;
 	side->end = &piece->next;
@@ -190,6 +195,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 
 	if (pair->link->mode == MODE_HOLD) {
 		pair->has_lost = true;
+		pair->link->hits++;
 		if (got < 0)
 			uv_read_stop(stream); /* the other side must not notice */
 		return;
@@ -283,6 +289,7 @@ static void on_connection(uv_stream_t *listener, int status)
 	link->pairs = pair;
 	side_init(&pair->client, pair, &pair->server, listener->loop);
 	side_init(&pair->server, pair, &pair->client, listener->loop);
+	link->hits += link->mode != MODE_OPEN;
 	if (uv_accept(listener, (uv_stream_t *)&pair->client.socket) || link->mode == MODE_CUT) {
 		pair_close(pair, true);
 		return;
@@ -300,49 +307,71 @@ static void on_connection(uv_stream_t *listener, int status)
 
 /* ---- commands ---- */
 
-static void reset_pairs(struct link *link, bool only_lossy)
+/* How many. */
+static unsigned long reset_pairs(struct link *link, bool only_lossy)
 {
+	unsigned long count = 0;
+
 	for (struct pair *pair = link->pairs, *next; pair; pair = next) {
 		next = pair->next;
-		if (!only_lossy || pair->has_lost)
-			pair_close(pair, true);
+		if (only_lossy && !pair->has_lost)
+			continue;
+		pair_close(pair, true);
+		count++;
 	}
+	return count;
 }
 
-static bool change(struct link *link, const char *what, unsigned long ms, unsigned long jitter_ms)
+static bool change(struct link *link, const char *what, unsigned long number, unsigned long jitter_ms)
 {
 	if (strcmp(what, "delay") == 0) {
-		link->delay_ms = ms;
+		link->hits = 0;
+		link->delay_ms = number;
 		link->jitter_ms = jitter_ms;
 	} else if (strcmp(what, "cut") == 0) {
 		link->mode = MODE_CUT;
-		reset_pairs(link, false);
+		link->hits = reset_pairs(link, false);
 	} else if (strcmp(what, "hold") == 0) {
+		link->hits = 0;
 		link->mode = MODE_HOLD;
+	} else if (strcmp(what, "aim") == 0) {
+		link->target = (int)number;
+		(void)reset_pairs(link, false);
 	} else if (strcmp(what, "heal") == 0) {
 		link->mode = MODE_OPEN;
 		link->delay_ms = link->jitter_ms = 0;
-		reset_pairs(link, true);
-	} else {
+		(void)reset_pairs(link, true);
+	} else if (strcmp(what, "hits") != 0) {
 		return false;
 	}
 	return true;
 }
 
+static bool is_meant(const struct link *link, const char *name)
+{
+	size_t len = strcspn(name, "*");
+
+	return name[len] ? strncmp(link->name, name, len) == 0 : strcmp(link->name, name) == 0;
+}
+
 static void obey(const char *line)
 {
 	char what[16], name[64];
-	unsigned long ms = 0, jitter_ms = 0;
+	unsigned long number = 0, jitter_ms = 0, hits = 0;
 	unsigned changed = 0;
 
-	if (sscanf(line, "%15s %63s %lu %lu", what, name, &ms, &jitter_ms) >= 2) {
-		size_t len = strcspn(name, "*");
-
-		for (size_t i = 0; i < link_count; i++)
-			if (name[len] ? strncmp(links[i].name, name, len) == 0 : strcmp(links[i].name, name) == 0)
-				changed += change(&links[i], what, ms, jitter_ms);
+	if (sscanf(line, "%15s %63s %lu %lu", what, name, &number, &jitter_ms) >= 2) {
+		for (size_t i = 0; i < link_count; i++) {
+			if (!is_meant(&links[i], name))
+				continue;
+			changed += change(&links[i], what, number, jitter_ms);
+			hits += links[i].hits;
+		}
 	}
-	puts(changed ? "ok" : "what?");
+	if (changed && strcmp(what, "hits") == 0)
+		printf("ok %lu\n", hits);
+	else
+		puts(changed ? "ok" : "what?");
 	fflush(stdout);
 }
 

@@ -130,3 +130,50 @@ async def test_a_command_that_means_nothing_is_answered_so(made):
         await made.proxies.tell("break here")
     with pytest.raises(cluster.Failed, match="what"):
         await made.proxies.tell("cut there")
+
+
+@scene
+async def test_each_command_counts_what_it_hits(made):
+    one, other = await made.connect(), await made.connect()
+    assert await echoed(one, b"a") and await echoed(other, b"b")
+    await made.proxies.tell("delay here 1")
+    assert await made.proxies.tell("hits here") == 0
+    assert await echoed(one, b"a")
+    assert await made.proxies.tell("hits here") == 2  # there and back
+    await made.proxies.tell("heal here")
+    await made.proxies.tell("hold here")
+    assert await made.proxies.tell("hits here") == 0
+    one[1].write(b"into the void")
+    while not await made.proxies.tell("hits h*"):
+        await asyncio.sleep(0.01)
+    await made.proxies.tell("heal here")
+    assert await is_reset(one)
+    await made.proxies.tell("cut here")
+    assert await made.proxies.tell("hits here") == 1
+    assert await is_reset(other)
+
+
+@scene
+async def test_a_cut_of_a_link_that_nobody_uses_hits_nothing_until_somebody_comes(made):
+    await made.proxies.tell("cut here")
+    assert await made.proxies.tell("hits here") == 0
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError, BrokenPipeError)):
+        await echoed(await made.connect(), b"meanwhile")
+    assert await made.proxies.tell("hits here") == 1
+
+
+@scene
+async def test_a_link_that_is_aimed_elsewhere_resets_its_connections_and_leads_there(made):
+    async def answer(reader, writer):
+        await reader.read(1)
+        writer.write(b"the other")
+        writer.close()
+    other = await asyncio.start_server(answer, "127.0.0.1", 0)
+    streams = await made.connect()
+    assert await echoed(streams, b"before")
+    await made.proxies.tell(f"aim here {other.sockets[0].getsockname()[1]}")
+    assert await is_reset(streams)
+    streams = await made.connect()
+    streams[1].write(b"?")
+    assert await asyncio.wait_for(streams[0].read(), PATIENCE_S) == b"the other"
+    other.close()

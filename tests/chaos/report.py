@@ -42,7 +42,8 @@ def load(out):
     ran = json.loads((out / "run.json").read_text())
     least = activity.expected(plan, plan["users"][:world.OBSERVERS], ran["seconds"], ran["faults"])
     return checker.Run(members, devices, table, [open(path, encoding="ascii") for path in histories], happened,
-                       churning=churning, least=least)
+                       churning=churning, least=least, passenger=plan["users"][world.PASSENGER]["uid"],
+                       shuttles=tuple(group["id"] for group in world.groups_of(plan, is_shuttle=True)))
 
 
 def clock(at_ms):
@@ -120,7 +121,11 @@ def report(options, command):
     print(f"observers: {figures.resyncs} resyncs, {figures.same_epoch_resyncs} of them in the same epoch; {figures.sync_mores} "
           f"sync_more; the longest wait that no fault explains {figures.unexplained_ms / 1000:.1f} s")
     print(f"least for this run: {run.least.sends:.0f} sends answered ({figures.wanted_answered}), {run.least.handed:.0f} handed over "
-          f"to devices ({figures.device_handed}), {run.least.frames:.0f} frames ({figures.frames})")
+          f"to devices ({figures.device_handed}), {run.least.frames:.0f} frames ({figures.frames}), {run.least.plain:.0f} plain sends "
+          f"answered ({figures.plain_answered}), {run.least.changes:.0f} changes of members answered ({figures.changes_answered}), "
+          f"{run.least.events:.0f} events ({figures.events})")
+    print(f"odd clients: {figures.lies} acks of the future answered with an error, {figures.repeats} repeated sends answered, "
+          f"{figures.stalls} stalls, {figures.flaps} connections of the flapper")
     kinds = collections.Counter(fault.kind for fault in run.faults)
     print(f"{len(run.faults)} faults; the longest that a steady device waited for a message that was answered 200:")
     for kind in sorted(kinds):

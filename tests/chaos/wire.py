@@ -3,6 +3,7 @@ whether a message came in time."""
 import collections
 
 import bounds
+import world
 
 PROMPT_MS = 1000 * bounds.PROMPT_S
 
@@ -15,6 +16,9 @@ class Connection:
         self.next = position[1] + 1 if position else None
         self.epoch = self.head = self.hello_ms = self.end_ms = None
         self.owes_resync_ms = None  # since hello had another epoch than the position
+        self.lies = collections.deque()  # times of acks of the future, until they are answered
+        self.free_lies = 0  # acks of the future that may stay without an answer
+        self.has_old_epoch = False  # from then on an ack may be one of the old epoch that crossed the resync
         self.is_free = False  # after a resync the next offset may be any
         self.seen = set()
         self.last = {}
@@ -31,6 +35,7 @@ class Wires:
         self.told = collections.defaultdict(set)  # device: all epochs that it was told, or had by sync
         self.had = collections.defaultdict(set)  # device: (conversation, seq) that were handed over
         self.came_ms = collections.defaultdict(dict)  # device: {(conversation, seq): when it came first, in whichever way}
+        self.stalls = collections.defaultdict(list)  # device: (from, to) in which it did not read
         self.excused = collections.Counter()  # (device, connection, fault): resyncs that the fault explains
 
     # -- events: the fields of the line after time, device and letter --
@@ -38,6 +43,7 @@ class Wires:
     def on_connect(self, at, name, connection, epoch, offset):
         if self.of_device[name]:
             self._end(at, name, self.of_device[name][-1])
+        self.figures.flaps += name.endswith("/" + world.FLAPPER)
         wire = Connection((epoch, int(offset)) if offset != "-" else None)
         self.connections[name, connection] = wire
         self.of_device[name].append(wire)
@@ -51,9 +57,11 @@ class Wires:
         if wire.end_ms is not None:
             return
         wire.end_ms = at
-        since = wire.owes_resync_ms
-        if since is not None and bounds.unexplained_ms(self.run.faults, since, at, since) > PROMPT_MS:
+        if self._unexplained_ms(name, wire.owes_resync_ms, at, wire.owes_resync_ms) > PROMPT_MS:
             self.find("resync", f"did not come, and hello had the epoch {wire.epoch} instead of {wire.position[0]}", at, device=name)
+        for since in wire.lies:
+            if self._unexplained_ms(name, since, at) > PROMPT_MS:
+                self.find("lie", "to an ack of the future no error came", since, device=name)
 
     def on_hello(self, at, name, connection, epoch, head):
         wire = self.connections[name, connection]
@@ -106,12 +114,50 @@ class Wires:
         if wire.owes_resync_ms is None and epoch == wire.epoch:
             self._check_cause(at, name, connection)
         self._check_epoch(at, name, epoch)
+        if epoch != wire.epoch:
+            wire.has_old_epoch = True
+            wire.free_lies += len(wire.lies)
+            wire.lies.clear()
         wire.owes_resync_ms = None
         wire.epoch, wire.is_free = epoch, True
+
+    def on_lie(self, at, name, connection):
+        wire = self.connections[name, connection]
+        if wire.has_old_epoch:
+            wire.free_lies += 1
+        else:
+            wire.lies.append(at)
+
+    def on_error(self, at, name, connection, code):
+        wire = self.connections[name, connection]
+        owed = len(wire.lies) + wire.free_lies
+        if not owed or code != "invalid_argument":
+            self.find("lie", f"the error {code} came, and {owed} acks of the future had no answer", at, device=name)
+        elif wire.lies:
+            wire.lies.popleft()
+            self.figures.lies += 1
+        else:
+            wire.free_lies -= 1
+
+    def on_stall(self, at, name, lasts_ms):
+        self.figures.stalls += 1
+        self.stalls[name].append((at, at + int(lasts_ms)))
 
     def on_message(self, at, name, conversation, seq):
         self.came_ms[name].setdefault((conversation, seq), at)
         self.had[name].add((conversation, seq))
+
+    # -- how long --
+
+    def _unexplained_ms(self, name, start, end, answered_ms=None):
+        """The part of the time that no fault explains. A device that does not read waits from the time when it reads again.
+        Nothing has started: 0."""
+        if start is None:
+            return 0
+        for first, last in self.stalls[name]:
+            if first <= end and start <= last:
+                start = min(last, end)
+        return bounds.unexplained_ms(self.run.faults, start, end, answered_ms)
 
     # -- why a resync --
 
@@ -169,7 +215,7 @@ class Wires:
             if wire.hello_ms is None:
                 continue
             start, end = max(answered, wire.hello_ms), min(at, wire.end_ms)
-            waited = bounds.unexplained_ms(self.run.faults, start, end, answered)
+            waited = self._unexplained_ms(name, start, end, answered)
             self.figures.unexplained_ms = max(self.figures.unexplained_ms, waited)
             if waited > PROMPT_MS:
                 self.find("late", f"came {(at - answered) / 1000:.1f} s after its answer to an observer; it was connected for "

@@ -242,3 +242,45 @@ def test_a_plain_send_has_the_same_bound():
         return without(observed(*UP, (20, frame(5, 1)), (20, frame(6, 2)), (at, frame(7, 3))), " k3 ") + plain
     assert found(lines(1500), table, faults=[]) == []
     assert found(lines(3000), table, faults=[]) == ["late"]
+
+
+# ---- acks of the future, and clients that do not read ----
+
+LIE = ["C 1 e 4", "H 1 e 4", "K 1"]
+
+
+def test_an_ack_of_the_future_that_is_answered_with_an_error_is_right():
+    lines = wire(*LIE, "K 1", "E 1 invalid_argument", "E 1 invalid_argument", frame(5, 1))
+    violations, figures = check(lines)
+    assert not violations and figures.lies == 2
+
+
+def test_an_ack_of_the_future_without_an_error_is_found():
+    lines = timed(*((50, event) for event in LIE)) + handed("bob/observer", 1, 2, 3, at=50)
+    assert found(lines + ["2500 bob/observer D 1"], faults=[]) == ["lie"]
+    assert found(lines + ["2500 bob/observer D 1"], faults=[(1000, "kill-gateway", 1500)]) == []
+    assert found(lines + ["60 bob/observer D 1"], faults=[]) == []
+
+
+def test_after_a_change_of_the_epoch_an_ack_of_the_future_needs_no_answer():
+    flush = [(40, "flush")]
+    for events in (["R 1 e2", "K 1"], ["R 1 e2", "K 1", "E 1 invalid_argument"], ["K 1", "R 1 e2"],
+                   ["K 1", "R 1 e2", "E 1 invalid_argument"]):
+        assert found(timed((10, "C 1 e 4"), (10, "H 1 e 4"), *((50, event) for event in events), (9000, "D 1")) +
+                     handed("bob/observer", 1, 2, 3, at=50), faults=flush) == []
+    assert found(wire("C 1 e 4", "H 1 e 4", "R 1 e2", "K 1", "E 1 invalid_argument", "E 1 invalid_argument"), faults=flush) == ["lie"]
+
+
+def test_an_error_without_a_lie_is_found():
+    assert found(wire(*LIE, "E 1 invalid_argument", "E 1 invalid_argument")) == ["lie"]
+    assert found(wire(*LIE, "E 1 internal")) == ["lie"]
+
+
+def test_a_client_that_does_not_read_waits_from_when_it_reads_again():
+    def lines(last_at, *stall):
+        begin = [life("bob/observer", habit=9), "10 bob/observer C 1 e 4", "11 bob/observer H 1 e 4", *stall]
+        frames = [f"{at} bob/observer {frame(seq + 4, seq)}" for seq, at in ((1, 4000), (2, 4001), (3, last_at))]
+        return good() + begin + frames + handed("bob/observer", 1, 2, 3, at=last_at)
+    assert found(lines(4002), faults=[]) == ["late"]
+    assert found(lines(4002, "20 bob/observer Z 4000"), faults=[]) == []
+    assert found(lines(6100, "20 bob/observer Z 4000"), faults=[]) == ["late"]

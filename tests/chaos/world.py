@@ -11,10 +11,17 @@ import time
 import aiohttp
 
 OBSERVER = "observer"
+FLAPPER = "flapper"
 OBSERVERS = 6  # the first users have one each
+PLAIN_PER_S = 3  # sends by a plain POST
+CHANGES_PER_S = 4  # of the members of all churning groups together, besides the bursts
+SHUTTLE_PAUSE_S = 0.25  # from one change of the passenger's groups to the next
+STALL_EVERY_S, FLAP_EVERY_S, LIE_EVERY_S = 8, 0.5, 0.6  # the clients of odd.py
 CHURNING = 2  # groups whose members come and go
 CORE = 6  # members of each that stay; the first is the owner
 POOL = 40  # members of each that come and go; at first half of them are in
+SHUTTLES = 3  # groups that the passenger is added to and removed from in turn, by their owner
+PASSENGER, OWNER = 5, 6  # which users these are. The passenger has an observer
 
 
 def segment(value):
@@ -39,7 +46,9 @@ def plan(seed, users, rate, secret):
         # The first users have one observer each (see chaos): some of these users stay, some come and go.
         others = rng.sample(uids[4:], CORE - 1 + min(POOL, users // 2))
         pool = uids[1:4] + others[CORE - 1:]
-        churning.append({"core": others[:CORE - 1] + uids[:1], "pool": pool, "first": pool[::2]})
+        churning.append({"core": others[:CORE - 1] + uids[:1], "pool": pool, "first": pool[::2], "is_shuttle": False})
+    churning += [{"core": uids[OWNER:OWNER + 2], "pool": [uids[PASSENGER]], "first": [], "is_shuttle": True}
+                 for _ in range(SHUTTLES)]
     people = [{"uid": uid, "token": token(secret, uid), "devices": ["phone", "tablet"] if i % 2 else ["phone"],
                "conversations": [], "passing": []} for i, uid in enumerate(uids)]
     of = {person["uid"]: person for person in people}
@@ -74,6 +83,10 @@ async def settle(plan_, bases):
                 of[uid]["conversations"].append({"id": group["id"], "to": {"group": group["group_id"]}})
             for uid in group["pool"]:
                 of[uid]["passing"].append({"id": group["id"]})
+
+
+def groups_of(plan_, is_shuttle):
+    return [group for group in plan_["churning"] if group["is_shuttle"] == is_shuttle]
 
 
 def members_of(plan_):

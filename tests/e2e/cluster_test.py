@@ -163,6 +163,26 @@ async def test_a_second_cluster_runs_beside_the_first_and_keeps_its_data_over_do
     await cluster.all_ready()
 
 
+async def test_with_three_brokers_everything_is_ready_while_one_of_them_is_dead(skein):
+    async with another(KAFKAS="3") as (run_dir, script):
+        code, output = await script("up")
+        assert code == 0, output
+        brokers = {name: pid for name, pid in pids(run_dir).items() if name.startswith("kafka")}
+        assert sorted(brokers) == ["kafka-1", "kafka-2", "kafka-3"]
+        assert len(read_env(run_dir)["SKEIN_KAFKA"].split(",")) == 3
+
+        os.kill(brokers["kafka-2"], signal.SIGKILL)
+        async with asyncio.timeout(60):  # clients give a broker up after 10 s
+            while re.findall(r"^ +(\S+) .* (?:down|not ready)$", (await script("status"))[1], re.MULTILINE) != ["kafka-2"]:
+                await asyncio.sleep(0.2)
+        code, output = await script("up")
+        assert code == 0, output
+        assert {name for name, pid in pids(run_dir).items() if brokers.get(name, pid) != pid} == {"kafka-2"}
+        code, output = await script("up", KAFKAS="1")
+        assert code != 0 and "KAFKAS=3" in output and output.count("\n") == 1
+    await cluster.all_ready()
+
+
 # ---- failures ----
 
 async def test_a_port_that_is_taken_is_named_with_its_holder_and_nothing_stays_started(skein):
@@ -196,6 +216,7 @@ async def test_a_start_that_fails_says_why_and_leaves_nothing_behind(skein):
 
 async def test_invalid_settings_are_refused_in_one_sentence(skein):
     async with another() as (_, script):
-        for name, value in {"GATEWAYS": "0", "IMS": "many", "PUSHES": "10", "LIMITS": "maybe", "PORT_BASE": "80"}.items():
+        for name, value in {"GATEWAYS": "0", "IMS": "many", "PUSHES": "10", "KAFKAS": "2", "LIMITS": "maybe",
+                            "PORT_BASE": "80"}.items():
             code, output = await script("up", **{name: value})
             assert code != 0 and output.startswith(f"cluster: {name}={value}") and output.count("\n") == 1

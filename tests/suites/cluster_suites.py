@@ -88,16 +88,18 @@ def e2e(report, out, flavour):
 
 
 def chaos(report, out, flavour):
-    """The checker's own tests, and a short run."""
+    """The checker's own tests, and a short run: its kinds of faults change from commit to commit (tests/chaos/seed.py)."""
     if not built(report, out, flavour, "all", "chaos-programs"):
         return
     pytest(report, "chaos/checker, schedule, proxy", [ROOT / "tests" / "chaos"], 3 * MINUTE, BIN=str(bin_dir(out, flavour)))
     run_dir, base = out / "test" / "chaos", str(free_port_base(26000, 200))
+    seed, origin = run([str(ROOT / "tests" / "chaos" / "seed.py")], MINUTE)[1].strip().split(" ", 1)
+    command = ["tests/chaos/chaos", "--short", "--seed", seed, "--users", "100", "--rate", "40"]
     try:
-        code, output, seconds = run([str(ROOT / "tests" / "chaos" / "chaos"), "--short", "--users", "100", "--rate", "40",
-                                     "--bin", str(bin_dir(out, flavour)), "--out", str(run_dir / "out"),
+        code, output, seconds = run([*command, "--bin", str(bin_dir(out, flavour)), "--out", str(run_dir / "out"),
                                      "--run-dir", str(run_dir / "run"), "--port-base", base], 8 * MINUTE)
-        report.suite("chaos, a short run", int(code == 0), int(code != 0), seconds, output)
+        report.suite("chaos, a short run", int(code == 0), int(code != 0), seconds, output,
+                     f", the seed is from {origin}; again with: {' '.join(command)}")
     finally:
         run([CLUSTER, "down"], 2 * MINUTE, is_cleanup=True, RUN_DIR=str(run_dir / "run"), PORT_BASE=base)
 

@@ -112,7 +112,7 @@ PARTS = {
     "selfcheck-first": ["selfcheck-1"],
     "sanitized-e2e": ["e2e-tsan", "e2e-asan"],
     "selfcheck-second": ["selfcheck-2"],
-    "release": ["integration", "model", "bench-gate", "chaos", "fuzz-mutated"],
+    "release": ["integration", "model", "bench-gate", "fuzz-mutated"],
 }
 
 
@@ -126,7 +126,7 @@ def today():
 
 
 CHECK = ["unit", "unit-asan"]
-TEST = ["lint", "unit", "unit-asan", "fuzz", "integration-asan", "e2e"]
+TEST = ["lint", "unit", "unit-asan", "fuzz", "integration-asan", "e2e", "chaos"]
 GROUPS = {
     "check": CHECK,
     "test": TEST,

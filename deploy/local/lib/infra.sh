@@ -95,54 +95,82 @@ start_redis() {
 	await redis 20 redis_answers "$port"
 }
 
-# Kafka's classes, loaded and checked: with them a start takes half the time. The first Kafka leaves them when it ends;
+# Kafka's classes, loaded and checked: with them a start takes half the time. The first broker leaves them when it ends;
 # the JVM passes over a file that does not fit it.
 kafka_class_sharing() {
 	local archive=$kafka_jars/classes.jsa
 	if [ -f "$archive" ]; then
 		echo "-XX:SharedArchiveFile=$archive"
-	else
+	elif [ "$(kafka_node "$1")" = 1 ]; then
 		echo "-XX:ArchiveClassesAtExit=$archive"
 	fi
 }
 
 kafka_says_started() {
-	log_since_launch kafka | grep -q 'Kafka Server started'
+	log_since_launch "$1" | grep -q 'Kafka Server started'
 }
 
-# Kafka tells its clients where to find it, so each link to it (LINKS=) is a listener of its own: the n-th on the port n + 2
-# behind the broker's, told as the link's.
+# Kafka tells its clients where to find it, so each link to a broker (LINKS=) is a listener of its own, told as the link's port.
+# The listener's port is the last one of the link's line.
 kafka_links() {
-	local line n=0
+	local told port n=0
 	kafka_listeners='' kafka_advertised='' kafka_protocols=''
 	[ -n "${LINKS:-}" ] || return 0
-	while read -r line; do
-		kafka_listeners+=",LINK$n://127.0.0.1:$(($(port kafka broker) + 2 + n))"
-		kafka_advertised+=",LINK$n://127.0.0.1:$line"
+	while read -r told port; do
+		kafka_listeners+=",LINK$n://127.0.0.1:$port"
+		kafka_advertised+=",LINK$n://127.0.0.1:$told"
 		kafka_protocols+=",LINK$n:PLAINTEXT"
 		n=$((n + 1))
-	done < <(awk '$2 == "kafka" { print $4 }' "$LINKS")
+	done < <(awk -v name="$1" '$2 == name { print $4, $5 }' "$LINKS")
 }
 
+kafka_voters() {
+	local broker list=
+	for broker in $(brokers); do
+		list+=,$(kafka_node "$broker")@127.0.0.1:$(port "$broker" controller)
+	done
+	echo "${list#,}"
+}
+
+kafka_node() {
+	[ "$1" != kafka ] || set -- kafka-1
+	echo "${1#kafka-}"
+}
+
+# Of three brokers, all have a copy of everything, and two must have a record before it counts as stored.
+kafka_conf() {
+	local name=$1 in_sync=1
+	[ "$KAFKAS" = 1 ] || in_sync=2
+	kafka_links "$name"
+	render "$templates/kafka.properties" NODE="$(kafka_node "$name")" VOTERS="$(kafka_voters)" \
+		COPIES="$KAFKAS" IN_SYNC="$in_sync" DIR="$run_dir/data/$name" PORT="$(port "$name" broker)" \
+		LISTENERS="$kafka_listeners" ADVERTISED="$kafka_advertised" PROTOCOLS="$kafka_protocols" \
+		CONTROLLER_PORT="$(port "$name" controller)"
+}
+
+# The brokers' cluster: 16 bytes in Kafka's base64, which must not begin with a dash.
+kafka_cluster_id() {
+	secret kafka-cluster | head -c 32 | tr a-f A-F | basenc --base16 -d | basenc --base64url | sed 's/^-/A/; s/=*$//'
+}
+
+# start_kafka NAME: kafka, or one of three.
 start_kafka() {
-	local data=$run_dir/data/kafka conf=$run_dir/conf/kafka.properties classes="$kafka_jars/*" id
+	local name=$1 data=$run_dir/data/$1 conf=$run_dir/conf/$1.properties classes="$kafka_jars/*" heap=512m sharing
+	[ "$KAFKAS" = 1 ] || heap=256m
 	command -v java >/dev/null || die "Java is not installed: make deps"
 	[ -f "$kafka_jars/stamp" ] || die "Kafka's jars are not in $(shown "$kafka_jars"): make deps"
-	begin kafka
-	kafka_links
-	render "$templates/kafka.properties" DIR="$data" PORT="$(port kafka broker)" \
-		LISTENERS="$kafka_listeners" ADVERTISED="$kafka_advertised" PROTOCOLS="$kafka_protocols" \
-		CONTROLLER_PORT="$(port kafka controller)" >"$conf"
+	begin "$name"
+	kafka_conf "$name" >"$conf"
 	if [ ! -f "$data/meta.properties" ]; then
 		mkdir -p "$data"
-		id=$(head -c 16 /dev/urandom | basenc --base64url | sed 's/^-/A/; s/=*$//')
-		step java -XX:TieredStopAtLevel=1 -cp "$classes" kafka.tools.StorageTool format -t "$id" -c "$conf" \
-			>>"$(log_file kafka)" 2>&1 ||
-			fail kafka "cannot make Kafka's data in $(shown "$data")" || return 1
+		step java -XX:TieredStopAtLevel=1 -cp "$classes" kafka.tools.StorageTool format \
+			-t "$(kafka_cluster_id)" -c "$conf" >>"$(log_file "$name")" 2>&1 ||
+			fail "$name" "cannot make Kafka's data in $(shown "$data")" || return 1
 	fi
+	sharing=$(kafka_class_sharing "$name")
 	# The optimizing compiler would take a third of a core for the first minutes, from servers that share two.
-	launch kafka java -Xms512m -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "$(kafka_class_sharing)" \
+	launch "$name" java "-Xms$heap" "-Xmx$heap" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC ${sharing:+"$sharing"} \
 		"-Dlog4j.configuration=file:$templates/kafka-log4j.properties" \
 		-cp "$classes" kafka.Kafka "$conf"
-	await kafka 60 kafka_says_started
+	await "$name" 60 kafka_says_started "$name"
 }

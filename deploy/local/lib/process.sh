@@ -8,7 +8,7 @@ log_file() { echo "$run_dir/logs/$1.log"; }
 mark_of() {
 	case $1 in
 	postgres) echo "$run_dir/data/postgres" ;;
-	kafka) echo "$run_dir/conf/kafka.properties" ;;
+	kafka*) echo "$run_dir/conf/$1.properties" ;;
 	*) echo "$run_dir/conf/$1.conf" ;;
 	esac
 }

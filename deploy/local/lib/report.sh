@@ -47,7 +47,7 @@ where_is() {
 	push) echo "internal http://127.0.0.1:$(port "$1" internal)" ;;
 	postgres) echo "postgresql://127.0.0.1:$(port postgres sql)/skein" ;;
 	redis) echo "redis://127.0.0.1:$(port redis resp)" ;;
-	kafka) echo "127.0.0.1:$(port kafka broker)" ;;
+	kafka) echo "127.0.0.1:$(port "$1" broker)" ;;
 	esac
 }
 

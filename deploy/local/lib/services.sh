@@ -4,7 +4,13 @@
 # Each as the service FROM sees it.
 postgres_uri() { echo "postgresql://skein:$(secret postgres)@$(link "$1" postgres sql)/skein"; }
 redis_uri() { echo "redis://$(link "$1" redis resp)/0"; }
-kafka_brokers() { link "$1" kafka broker; }
+kafka_brokers() {
+	local broker list=
+	for broker in $(brokers); do
+		list+=,$(link "$1" "$broker" broker)
+	done
+	echo "${list#,}"
+}
 
 service_conf() {
 	local name=$1 what ports=() seen=()
@@ -15,7 +21,7 @@ service_conf() {
 		seen=("WS_SEEN=$(link clients "$name" ws)" "GRPC_SEEN=$(link push "$name" grpc)")
 	render "$templates/${name%-*}.conf" NAME="$name" "${ports[@]}" "${seen[@]}" \
 		PG_URI="$(postgres_uri "$name")" REDIS_URI="$(redis_uri "$name")" KAFKA_BROKERS="$(kafka_brokers "$name")" \
-		AUTH_SECRET="$(secret jwt)" LIMITS="$LIMITS" \
+		KAFKAS="$KAFKAS" AUTH_SECRET="$(secret jwt)" LIMITS="$LIMITS" \
 		ROUTERS="$(links "$name" router grpc)" IMS="$(links "$name" im grpc)"
 }
 

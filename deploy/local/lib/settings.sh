@@ -8,7 +8,7 @@ kafka_jars=$(realpath -m "${KAFKA_JARS:-$root/build/kafka}")
 templates=$root/deploy/config
 
 saved_settings=$run_dir/settings
-infra=(postgres redis kafka)
+infra=(postgres redis kafka) # with KAFKAS=3: kafka-1 kafka-2 kafka-3
 
 die() {
 	echo "cluster: $*" >&2
@@ -44,11 +44,27 @@ load_settings() {
 	done
 	setting LIMITS on
 	[[ $LIMITS =~ ^(on|off)$ ]] || die "LIMITS=$LIMITS: on or off"
+	load_kafkas
 }
+
+# One broker that is called kafka, or three. The data is of the one or of the other.
+load_kafkas() {
+	local made=
+	[ ! -d "$run_dir/data/kafka" ] || made=1
+	[ ! -d "$run_dir/data/kafka-1" ] || made=3
+	setting KAFKAS "${made:-1}"
+	[[ $KAFKAS =~ ^[13]$ ]] || die "KAFKAS=$KAFKAS: 1 or 3"
+	[ "$KAFKAS" = "${made:-$KAFKAS}" ] ||
+		die "the data in $(shown "$run_dir") is that of KAFKAS=$made: make down clean-data first, or RUN_DIR="
+	[ "$KAFKAS" = 1 ] || infra=(postgres redis kafka-1 kafka-2 kafka-3)
+}
+
+# The names of the brokers.
+brokers() { printf '%s\n' "${infra[@]:2}"; }
 
 save_settings() {
 	local name
-	for name in PORT_BASE ROUTERS IMS PUSHES GATEWAYS LIMITS; do
+	for name in PORT_BASE ROUTERS IMS PUSHES GATEWAYS LIMITS KAFKAS; do
 		echo "$name=${!name}"
 	done >"$saved_settings"
 }
@@ -77,10 +93,11 @@ port() {
 	push.internal) first=80 ;;
 	postgres.sql) first=90 number=1 ;;
 	redis.resp) first=91 number=1 ;;
-	kafka.broker) first=92 number=1 ;;
-	kafka.controller) first=93 number=1 ;;
+	kafka.broker) first=92 ;;
+	kafka.controller) first=$((92 + KAFKAS)) ;;
 	*) die "no such port: $1 $2" ;;
 	esac
+	[ "$number" != kafka ] || number=1
 	echo $((PORT_BASE + first + number - 1))
 }
 
@@ -98,7 +115,8 @@ ports_of() {
 }
 
 # link FROM NAME WHAT: host:port under which FROM (a service, or `clients`) reaches that port of NAME. LINKS= may name a file
-# of lines `FROM NAME WHAT PORT` with other ports, of proxies in between.
+# of lines `FROM NAME WHAT PORT` with other ports, of proxies in between. For Kafka a line ends with one more port: kafka_links
+# of infra.sh.
 link() {
 	local number=
 	if [ -n "${LINKS:-}" ]; then
@@ -117,12 +135,15 @@ links() {
 	echo "${list#,}"
 }
 
-# secret NAME: made at the first start, kept with the data.
+# secret NAME: made at the first start, kept with the data. Of several at once the first one makes it.
 secret() {
-	local file=$run_dir/data/secrets/$1
+	local file=$run_dir/data/secrets/$1 new
 	if [ ! -s "$file" ]; then
+		new=$file.$BASHPID
 		mkdir -p "${file%/*}"
-		od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$file"
+		od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$new"
+		ln "$new" "$file" 2>/dev/null || true
+		rm "$new"
 	fi
 	cat "$file"
 }

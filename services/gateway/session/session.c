@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sabotage.h"
 #include "base/telemetry/log.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/session/opening.h"
@@ -123,7 +124,9 @@ static size_t session_write_entry(char *out, const struct session *session, cons
 	const struct worker_frame *frame = entry->ref;
 
 	if (entry->kind == OUT_MESSAGE || entry->kind == OUT_OWN_MESSAGE)
-		return message_frame_write(out, frame->shared, viewer, session->subprotocol, entry->offset);
+		return sabotaged_each(SABOTAGE_FRAME_DROPPED, 50) ?
+		               0 :
+		               message_frame_write(out, frame->shared, viewer, session->subprotocol, entry->offset);
 	if (entry->kind == OUT_EVENT)
 		return event_frame_write(out, frame->shared, session->subprotocol);
 	const struct payload *payload = entry->ref;

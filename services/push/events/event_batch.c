@@ -2,6 +2,7 @@
 
 #include "base/macros.h"
 #include "base/mem.h"
+#include "base/sabotage.h"
 #include "cluster/routes.h"
 #include "deliver/audience_wire.h"
 #include "deliver/target_list.h"
@@ -107,6 +108,17 @@ static void event_send(struct event_context *context, Skein__V1__Event *event, c
 	fanout_plan_release(&plan);
 }
 
+/* Every look-up of the batch has ended. */
+static void event_batch_leave(struct event_batch *batch)
+{
+	if (batch->record) {
+		for (size_t i = 0; i < batch->record->n_events; i++)
+			event_send(batch->context, batch->record->events[i]->event, &batch->targets[i]);
+		event_batch_release_content(batch);
+	}
+	mem_free(batch);
+}
+
 /* ---- looking the routes up ---- */
 
 static void event_batch_add_routes(struct event_batch *batch, const struct event_lookup *lookup,
@@ -125,6 +137,21 @@ static void event_batch_add_routes(struct event_batch *batch, const struct event
 	}
 }
 
+static void event_batch_end(struct event_batch *batch)
+{
+	struct event_context *context = batch->context;
+	struct event_batch *held = context->held;
+
+	if (sabotaged(SABOTAGE_EVENTS_SWAPPED) && !held) {
+		context->held = batch;
+		return;
+	}
+	event_batch_leave(batch);
+	if (held)
+		event_batch_leave(held);
+	context->held = NULL;
+}
+
 static void event_on_routes(void *arg, err_t err, const struct device_route *routes, size_t count)
 {
 	struct event_lookup *lookup = arg;
@@ -137,13 +164,8 @@ static void event_on_routes(void *arg, err_t err, const struct device_route *rou
 	else if (batch->record)
 		event_batch_add_routes(batch, lookup, routes, count);
 	mem_free(lookup);
-	if (is_last && batch->record) {
-		for (size_t i = 0; i < batch->record->n_events; i++)
-			event_send(batch->context, batch->record->events[i]->event, &batch->targets[i]);
-		event_batch_release_content(batch);
-	}
 	if (is_last)
-		mem_free(batch);
+		event_batch_end(batch);
 }
 
 void event_batch_start(struct event_context *context, Skein__V1__EventRecord *record, size_t bytes)

@@ -27,6 +27,7 @@ struct event_context {
 	size_t count, bytes; /* of these: events, and bytes of their records; their lookups are `lookups` */
 	size_t lookups;
 	struct counter *sent, *no_routes, *gateway_dead, *gateway_behind, *gateway_full;
+	struct event_batch *held; /* SABOTAGE_EVENTS_SWAPPED: leaves after the next one */
 };
 
 void event_context_init(struct event_context *context, struct redis *redis, struct gateways *gateways);
