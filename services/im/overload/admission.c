@@ -1,6 +1,7 @@
 #include "im/overload/admission.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/macros.h"
 
@@ -49,11 +50,26 @@ static double admission_step_of(const struct admission *admission, double error_
 	return admission_clamp(step, -STEP_MAX, STEP_MAX);
 }
 
+/*
+ * The error to act on. While all is let in, that is the least one of the last intervals: a pause of a store or a broker ends
+ * by itself when the load fits, an overload lasts.
+ */
+static double admission_lasting(struct admission *admission, double error_ms)
+{
+	double least_ms = error_ms;
+
+	for (unsigned i = 0; i < ADMISSION_LASTING - 1; i++)
+		least_ms = MIN(least_ms, admission->errors_ms[i]);
+	memmove(&admission->errors_ms[1], &admission->errors_ms[0], sizeof(admission->errors_ms) - sizeof(admission->errors_ms[0]));
+	admission->errors_ms[0] = error_ms;
+	return admission->share < 1 ? error_ms : least_ms;
+}
+
 void admission_update(struct admission *admission, const struct admission_waits *waits)
 {
 	double store_error_ms = (double)waits->store_ms - admission->store_target_ms;
 	double delivery_error_ms = (double)waits->delivery_ms - admission->delivery_target_ms;
-	double error_ms = MAX(store_error_ms, delivery_error_ms);
+	double error_ms = admission_lasting(admission, MAX(store_error_ms, delivery_error_ms));
 	double step = admission_step_of(admission, error_ms);
 	bool is_idle = waits->store_ms < admission->store_target_ms / 2 &&
 	               waits->delivery_ms < admission->delivery_target_ms / 2;

@@ -18,6 +18,9 @@
  * to the target, the second reacts to a burst and damps the first. The factor
  * applies to the share that is let in, so the gain is the same at any overload.
  *
+ * A wait that is too long counts once it has lasted for ADMISSION_LASTING intervals:
+ * after a pause of a store or a broker, a load that fits is worked off by itself.
+ *
  * The excess of a wait over its target counts up to ADMISSION_ERROR_MAX_MS: while the
  * backlog of an outage is worked off, the wait falls by about 0.4 s a second, and the
  * rest of the capacity is for new sends. While both waits are below half of their
@@ -30,12 +33,14 @@
  */
 
 #define ADMISSION_INTERVAL_MS 100
+#define ADMISSION_LASTING 3 /* intervals */
 #define ADMISSION_ERROR_MAX_MS 500
 #define ADMISSION_SHARE_MIN 0.02
 
 struct admission {
 	double share; /* of new sends that are let in: ADMISSION_SHARE_MIN to 1 */
-	double last_error_ms;
+	double errors_ms[ADMISSION_LASTING - 1]; /* of the waits, the last one first */
+	double last_error_ms; /* the last one that was acted on */
 	double free_sends; /* how many more are let in without a draw; at most those of a second */
 	unsigned free_rate; /* a second */
 	unsigned store_target_ms, delivery_target_ms;

@@ -277,6 +277,24 @@ static void a_slow_way_to_push_costs_little(void **state)
 	system_free(system);
 }
 
+/* The load fits, so the wait goes away by itself: with half of the capacity free, what 0.3 s have left is delivered in 0.3 s. */
+static void a_pause_of_push_refuses_nobody(void **state)
+{
+	struct system *system = system_new(2, 3);
+	(void)state;
+
+	offer(system, 0.5, 2000);
+	for (int i = 0; i < 10; i++) {
+		system->is_push_away = true;
+		offer(system, 0.5, 300);
+		unsigned refused = system->refused;
+		system->is_push_away = false;
+		offer(system, 0.5, 2000);
+		assert_int_equal(refused + system->refused, 0);
+	}
+	system_free(system);
+}
+
 static void a_push_that_is_away_refuses_nobody(void **state)
 {
 	struct system *system = system_new(2, 3);
@@ -376,6 +394,7 @@ int main(void)
 		cmocka_unit_test(an_overload_of_push_keeps_the_goodput_and_the_latency),
 		cmocka_unit_test(the_share_does_not_oscillate),
 		cmocka_unit_test(a_slow_way_to_push_costs_little),
+		cmocka_unit_test(a_pause_of_push_refuses_nobody),
 		cmocka_unit_test(a_push_that_is_away_refuses_nobody),
 		cmocka_unit_test(the_backlog_of_an_outage_is_worked_off_while_new_sends_go_on),
 		cmocka_unit_test(some_are_always_let_in),
