@@ -1,4 +1,5 @@
 """Programs that hide processes, and what becomes of those."""
+import contextlib
 import os
 import pathlib
 import signal
@@ -41,7 +42,12 @@ def await_that(condition):
 
 
 def command_names(pids):
-    return sorted(pathlib.Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids)
+    """Of those that have not ended since they were listed."""
+    names = []
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            names.append(pathlib.Path(f"/proc/{pid}/comm").read_text().strip())
+    return sorted(names)
 
 
 def is_gone(pid):
