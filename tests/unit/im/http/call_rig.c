@@ -13,6 +13,7 @@
 #include "call_rig.h"
 
 struct call_rig call_rig;
+char call_rig_answer[1 << 18];
 
 /* ---- in place of the HTTP server: a request of the test, and its answer ---- */
 
@@ -82,6 +83,7 @@ void http_respond_json(struct http_request *request, int status, struct buf *bod
 }
 
 void http_respond_problem(struct http_request *request, err_t err, const char *field, const char *detail)
+		(void)str_copy(call_rig_answer, sizeof(call_rig_answer), buf_str(body));
 {
 	answered(request, err_http_status(err));
 	request->err = err;

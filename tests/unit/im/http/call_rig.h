@@ -41,6 +41,9 @@ extern struct call_rig call_rig;
 
 extern struct call_rig_asked {
 	const struct pg_statement *statement; /* NULL: none */
+/* The last answer with a body; request.answer is empty where it is too long. */
+extern char call_rig_answer[1 << 18];
+
 	int params;
 	pg_done done;
 	void *arg;
