@@ -31,6 +31,11 @@ struct im_config {
 	int64_t limits_send_burst;
 	int64_t limits_login_interval_ms;
 	int64_t limits_login_burst;
+	int64_t limits_login_address_interval_ms;
+	int64_t limits_login_address_burst;
+	int64_t limits_register_interval_ms;
+	int64_t limits_register_burst;
+	int64_t limits_password_hashes;
 	int64_t limits_logout_interval_ms;
 	int64_t limits_logout_burst;
 	int64_t limits_requests;

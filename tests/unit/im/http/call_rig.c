@@ -33,6 +33,11 @@ struct str http_request_param(const struct http_request *request, unsigned index
 	return str_from(request->param);
 }
 
+struct str http_request_address(const struct http_request *request)
+{
+	return str_from(request->address ? request->address : "192.0.2.1");
+}
+
 struct str http_request_query(const struct http_request *request, const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(request->query) && request->query[i][0]; i++)
@@ -78,12 +83,12 @@ void http_respond_json(struct http_request *request, int status, struct buf *bod
 	answered(request, status);
 	if (body) {
 		(void)str_copy(request->answer, sizeof(request->answer), buf_str(body));
+		(void)str_copy(call_rig_answer, sizeof(call_rig_answer), buf_str(body));
 		buf_release(body);
 	}
 }
 
 void http_respond_problem(struct http_request *request, err_t err, const char *field, const char *detail)
-		(void)str_copy(call_rig_answer, sizeof(call_rig_answer), buf_str(body));
 {
 	answered(request, err_http_status(err));
 	request->err = err;
@@ -164,6 +169,7 @@ void call_rig_start(const struct call_route *rows, size_t row_count)
 
 	call_rig = (struct call_rig){ .context = &call_rig, .rows = rows, .row_count = row_count };
 	call_rig.config = (struct im_config){ .limits_enabled = true, .limits_login_interval_ms = 5000, .limits_login_burst = 2,
+		                         .limits_login_address_interval_ms = 5000, .limits_login_address_burst = 3,
 		                         .limits_logout_interval_ms = 5000, .limits_logout_burst = 2 };
 	rates_init(&call_rig.rates, &call_rig.config);
 	assert_int_equal(jwt_keys_new(&call_rig.keys, STR("a secret of the test")), OK);
