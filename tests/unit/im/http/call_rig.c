@@ -175,10 +175,11 @@ void call_rig_start(const struct call_route *rows, size_t row_count)
 	assert_int_equal(jwt_keys_new(&call_rig.keys, STR("a secret of the test")), OK);
 	call_rig.revocations.are_loaded = true;
 	revoked_tokens_init(&call_rig.revocations.tokens);
+	verified_tokens_init(&call_rig.verified_tokens, call_rig.keys, 10);
 	known_users_init(&call_rig.known_users, NULL);
 	const struct call_shared shared = {
 		.contexts = &call_rig,
-		.authenticator = { call_rig.keys, &call_rig.revocations, &call_rig.known_users },
+		.authenticator = { &call_rig.verified_tokens, &call_rig.revocations, &call_rig.known_users },
 		.rates = &call_rig.rates,
 	};
 	dispatcher_init(&call_rig.dispatcher, rows, row_count, &shared, &gate);
@@ -191,6 +192,7 @@ int call_rig_stop(void **state)
 	assert_null(call_rig_asked.statement);
 	rates_release(&call_rig.rates);
 	known_users_release(&call_rig.known_users);
+	verified_tokens_release(&call_rig.verified_tokens);
 	revoked_tokens_release(&call_rig.revocations.tokens);
 	jwt_keys_free(call_rig.keys);
 	return 0;

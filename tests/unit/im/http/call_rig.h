@@ -27,6 +27,7 @@ struct call_rig {
 	struct rates rates;
 	struct jwt_keys *keys;
 	struct revocation_feed revocations;
+	struct verified_tokens verified_tokens;
 	struct known_users known_users; /* alice, once call_rig_token() was called */
 	struct dispatcher dispatcher;
 	const struct call_route *rows;
