@@ -36,6 +36,11 @@ bool rate_limit_take(struct rate_limit *bucket, double per_second, double burst,
 	return true;
 }
 
+void rate_limit_give_back(struct rate_limit *bucket)
+{
+	bucket->missing = MAX(bucket->missing - 1, 0.0);
+}
+
 uint64_t rate_limit_wait_ms(const struct rate_limit *bucket, double per_second, double burst, uint64_t now_ms)
 {
 	if (per_second <= 0)

@@ -15,6 +15,9 @@ struct rate_limit {
 
 bool rate_limit_take(struct rate_limit *bucket, double per_second, double burst, uint64_t now_ms);
 
+/* Puts a token back; a full bucket stays as it is. */
+void rate_limit_give_back(struct rate_limit *bucket);
+
 /* The time until one token is available, for Retry-After. */
 uint64_t rate_limit_wait_ms(const struct rate_limit *bucket, double per_second, double burst, uint64_t now_ms);
 

@@ -22,6 +22,7 @@ struct app {
 
 	/* Callers: tokens, users, rates. */
 	struct jwt_keys *keys;
+	struct verified_tokens *verified_tokens;
 	struct known_users *known_users;
 	struct revocation_feed *revocations;
 	struct kicks *kicks;

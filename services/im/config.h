@@ -31,6 +31,11 @@ struct im_config {
 	int64_t limits_send_burst;
 	int64_t limits_login_interval_ms;
 	int64_t limits_login_burst;
+	int64_t limits_login_address_interval_ms;
+	int64_t limits_login_address_burst;
+	int64_t limits_register_interval_ms;
+	int64_t limits_register_burst;
+	int64_t limits_password_hashes;
 	int64_t limits_logout_interval_ms;
 	int64_t limits_logout_burst;
 	int64_t limits_requests;
@@ -48,6 +53,7 @@ struct im_config {
 	int64_t admission_delivery_target_ms;
 	int64_t admission_free_rate;
 	int64_t cache_messages;
+	int64_t cache_tokens;
 	int64_t drain_timeout_ms;
 };
 

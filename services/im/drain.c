@@ -5,6 +5,7 @@
 #include "im/app.h"
 #include "im/callers/known_users.h"
 #include "im/callers/rates.h"
+#include "im/callers/verified_tokens.h"
 #include "im/db/pg_pools.h"
 #include "im/events/events.h"
 #include "im/overload/overload.h"
@@ -28,6 +29,7 @@ static void drain_on_redis_closed(void *arg)
 	sync_release(app->sync);
 	message_cache_release(app->message_cache);
 	known_users_release(app->known_users);
+	verified_tokens_release(app->verified_tokens);
 	rates_release(app->rates);
 	revocation_feed_release(app->revocations);
 	jwt_keys_free(app->keys);

@@ -26,6 +26,7 @@
 /* The parts of the process. They live as long as it does. */
 static struct parts {
 	struct pg_pools pg;
+	struct verified_tokens verified_tokens;
 	struct known_users known_users;
 	struct revocation_feed revocations;
 	struct kicks kicks;
@@ -47,6 +48,7 @@ static struct parts {
 
 static struct app im = {
 	.pg = &parts.pg,
+	.verified_tokens = &parts.verified_tokens,
 	.known_users = &parts.known_users,
 	.revocations = &parts.revocations,
 	.kicks = &parts.kicks,
@@ -137,7 +139,9 @@ static void init_calls(struct app *app)
 	const struct inbox_limits inbox_limits = inbox_limits_of(&app->config.inbox);
 	const struct call_shared shared = {
 		.contexts = app,
-		.authenticator = { .keys = app->keys, .revocations = app->revocations, .known_users = app->known_users },
+		.authenticator = { .verified = app->verified_tokens,
+		                   .revocations = app->revocations,
+		                   .known_users = app->known_users },
 		.rates = app->rates,
 		.pg = app->pg->calls,
 	};
@@ -218,6 +222,7 @@ static err_t start(void *arg)
 		err = open_clients(app);
 	if (err)
 		return err;
+	verified_tokens_init(app->verified_tokens, app->keys, (size_t)app->config.cache_tokens);
 	known_users_init(app->known_users, app->pg->calls);
 	rates_init(app->rates, &app->config);
 	kicks_init(app->kicks, &app->service.worker, app->routers);

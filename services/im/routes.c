@@ -24,7 +24,7 @@ const struct call_route im_routes[] = {
 	{ "DELETE", "/v1/groups/{gid}/members/{uid}", CALL_USER, RATE_NONE, groups_remove_member, WITH(groups) },
 	{ "PUT", "/v1/groups/{gid}/members/{uid}/role", CALL_USER, RATE_NONE, groups_set_role, WITH(groups) },
 	{ "POST", "/v1/groups/{gid}/leave", CALL_USER, RATE_NONE, groups_leave, WITH(groups) },
-	{ "POST", "/v1/users", CALL_ANYONE, RATE_NONE, accounts_register, WITH(accounts) },
+	{ "POST", "/v1/users", CALL_ANYONE, RATE_REGISTER, accounts_register, WITH(accounts) },
 	{ "POST", "/v1/auth/login", CALL_ANYONE, RATE_LOGIN, accounts_login, WITH(accounts) },
 	{ "POST", "/v1/auth/refresh", CALL_USER, RATE_NONE, accounts_refresh, WITH(accounts) },
 	{ "POST", "/v1/auth/logout", CALL_USER, RATE_LOGOUT, accounts_logout, WITH(accounts) },

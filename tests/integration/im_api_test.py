@@ -1,5 +1,6 @@
 """im as a client sees it (contract sections 1, 3 and 5), on real servers: good requests, and every field wrong."""
 import base64
+import concurrent.futures
 import pathlib
 import subprocess
 import sys
@@ -157,6 +158,53 @@ class Groups(ImTest):
         self.check(unknown, 404, "not_found", "members")
         self.assertIn(self.alice + "-none", unknown.json["detail"])
         self.assertEqual(self.servers.sql("select count(*) from chat_group"), before)
+
+
+class GroupKeys(ImTest):
+    """client_group_id, the key of a creation."""
+
+    def make(self, client=None, **fields):
+        return (client or self.a).post("/v1/groups", {"client_group_id": "k-1", "name": "x", "members": [self.bob], **fields})
+
+    def groups(self):
+        return int(self.servers.sql(f"select count(*) from chat_group where owner in ('{self.alice}', '{self.bob}')")[0][0])
+
+    def test_a_creation_that_is_asked_for_again_answers_the_first_group(self):
+        first = self.check(self.make(members=[self.bob, self.carol]), 201)
+        self.check(self.c.post(f"/v1/groups/{first['group_id']}/leave"), 204)
+        for fields in ({}, {"members": [self.carol, self.bob, self.bob, self.alice]}, {"join": "invite", "history": None}):
+            self.assertEqual(self.check(self.make(**{"members": [self.bob, self.carol], **fields}), 200), first)
+        self.assertEqual(self.groups(), 1)
+
+    def test_with_another_payload_it_is_a_conflict(self):
+        self.check(self.make(), 201)
+        for fields in ({"name": "y"}, {"members": [self.carol]}, {"members": []}, {"join": "open"}, {"history": "since_join"}):
+            self.check(self.make(**fields), 409, "idempotency_conflict", "client_group_id")
+        self.assertEqual(self.groups(), 1)
+
+    def test_a_key_is_of_one_creator_and_one_creation(self):
+        ids = {self.check(self.make(**fields), 201)["group_id"]
+               for fields in ({}, {"client": self.b}, {"client_group_id": "k-2"}, {"client_group_id": None}, {"client_group_id": None})}
+        self.assertEqual(len(ids), 5)
+
+    def test_a_refused_creation_does_not_use_its_key_up(self):
+        self.check(self.make(members=[self.alice + "-none"]), 404, "not_found", "members")
+        self.check(self.make(), 201)
+
+    def test_of_creations_at_once_one_makes_the_group(self):
+        clients = [self.im.client(self.alice) for _ in range(8)]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(self.make, clients))
+        for client in clients:
+            client.connection.close()
+        self.assertEqual(sorted(answer.status for answer in answers), [200] * 7 + [201])
+        self.assertEqual(len({answer.json["group_id"] for answer in answers}), 1)
+        self.assertEqual(self.groups(), 1)
+
+    def test_a_key_has_the_form_of_a_client_msg_id(self):
+        for key in ("", "a b", "x" * 65, "ä", 1, []):
+            with self.subTest(key=key):
+                self.check(self.make(client_group_id=key), 400, "invalid_argument", "client_group_id")
 
 
 class Endpoints(ImTest):

@@ -7,9 +7,12 @@
 
 #include <dirent.h>
 #include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "im/groups/group_change.h"
 #include "im/messages/message_change.h"
 #include "im_entries_fixture.h"
@@ -149,11 +152,128 @@ static void an_entry_whose_statement_was_lost_is_stored_by_the_next_try(void **s
 	check_lost_kinds(LOST_BEFORE);
 }
 
+static bool is_sent(void *arg)
+{
+	(void)arg;
+	return im.writer.lanes[0].batch.len > 0;
+}
+
+/*
+ * The writer's session is stopped, gets the entry's statement and loses its connection. Returns the session's pid: the statement
+ * begins when it continues.
+ */
+static pid_t strand(struct entry *entry)
+{
+	pid_t pid = (pid_t)ask_number("select pid " OF_WRITER);
+	int port = (int)ask_number("select client_port " OF_WRITER);
+
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	submit(entry);
+	turn_until(&im.worker, is_sent, NULL);
+	assert_int_equal(shutdown(find_connection(port), SHUT_RDWR), 0);
+	return pid;
+}
+
+static void await_end_of_session(pid_t pid)
+{
+	char sql[80];
+
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	snprintf(sql, sizeof(sql), "select count(*) from pg_stat_activity where pid = %d", pid);
+	while (ask_number(sql) > 0)
+		;
+}
+
+static void a_statement_that_begins_after_its_next_try_was_refused_stores_nothing(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct outcome first = { 0 }, outcome = { 0 };
+		reset_group(NULL);
+		submit(send_new("first", "text", BY("alice", &first)));
+		settle();
+		run_sql("delete from group_member where uid = 'bob'");
+		pid_t pid = strand(i ? add_new("carol", BY("bob", &outcome)) : send_new("late", "text", BY("bob", &outcome)));
+		turn_until_true(&im.worker, &outcome.is_told);
+		assert_int_equal(outcome.result.err, ERR_NOT_MEMBER);
+		run_sql("insert into group_member (no, uid) select no, 'bob' from chat_group");
+		await_end_of_session(pid);
+		assert_int_equal(ask_number("select count(*) from message"), 1);
+		settle();
+		(void)next_records(1);
+	}
+}
+
+static void an_epoch_is_raised_once_for_each_lost_statement_and_the_lease_stays(void **state)
+{
+	struct outcome first = { 0 }, outcome = { 0 };
+	int node = im.keeper.lease.node;
+	int64_t epoch = im.keeper.lease.epoch;
+	(void)state;
+
+	submit(send_new("first", "text", BY("alice", &first)));
+	settle();
+	pid_t pid = strand(send_new("lost", "text", BY("alice", &outcome)));
+	turn_until_true(&im.worker, &outcome.is_told);
+	assert_stored(&outcome, 2);
+	await_end_of_session(pid);
+	assert_int_equal(im.keeper.lease.node, node);
+	assert_int_equal(im.keeper.lease.epoch, epoch + 1);
+	assert_int_equal(ask_number("select epoch from node_lease where owner = 'im-test'"), epoch + 1);
+	settle();
+	(void)next_records(2);
+}
+
+static bool is_in_doubt(void *arg)
+{
+	const struct entry *entry = arg;
+
+	return entry->is_in_doubt;
+}
+
+/* Another im takes the number over, and this one leases a new number before the lane has noticed. */
+static void lose_number(void)
+{
+	struct lease_keeper *keeper = &im.keeper;
+
+	run_sql("update node_lease set epoch = epoch + 1, owner = 'caretaker other' where owner = 'im-test'");
+	int node = (int)ask_number("select node from fn.im_lease_take('im-test', 3600000)");
+	lease_lost(&keeper->lease);
+	watermark_restart(&keeper->watermark, 0);
+	lease_asked(&keeper->lease, clock_mono_ms());
+	lease_taken(&keeper->lease, node, ask_number("select epoch from node_lease where owner = 'im-test'"), 0);
+}
+
+static void an_entry_in_doubt_whose_number_was_taken_over_is_not_stored_once_more(void **state)
+{
+	struct outcome first = { 0 }, outcome = { 0 };
+	PGconn *blocker = open_connection();
+	(void)state;
+
+	submit(send_new("first", "text", BY("alice", &first)));
+	settle();
+	PQclear(ask_on(blocker, "begin; select from conversation where id = 'g:team' for update"));
+	struct entry *entry = edit_new(1, "new", BY("alice", &outcome));
+	submit(entry);
+	lose(LOST_AFTER_COMMIT, blocker);
+	turn_until(&im.worker, is_in_doubt, entry);
+	lose_number();
+	turn_until_true(&im.worker, &outcome.is_told);
+	assert_int_equal(outcome.result.err, ERR_UNAVAILABLE);
+	assert_int_equal(ask_number("select count(*) from message where type = fn.type_no('edit')"), 1);
+	settle();
+	(void)next_records(1);
+	PQfinish(blocker);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(an_entry_whose_answer_was_lost_is_found_again_and_published_once, reset_group),
 		cmocka_unit_test_setup(an_entry_whose_statement_was_lost_is_stored_by_the_next_try, reset_group),
+		cmocka_unit_test_setup(a_statement_that_begins_after_its_next_try_was_refused_stores_nothing, reset_group),
+		cmocka_unit_test_setup(an_epoch_is_raised_once_for_each_lost_statement_and_the_lease_stays, reset_group),
+		cmocka_unit_test_setup(an_entry_in_doubt_whose_number_was_taken_over_is_not_stored_once_more, reset_group),
 	};
 	return cmocka_run_group_tests(tests, open_im, close_im);
 }

@@ -93,6 +93,45 @@ static void a_takeover_ends_a_session_whose_last_batch_never_ends(void **state)
 	PQfinish(owner);
 }
 
+#define RAISE "fn.im_lease_raise(7, 3, 'test', 0, 60000, "
+
+static void a_raise_fences_what_has_not_begun_and_answers_the_same_when_it_is_asked_again(void **state)
+{
+	const struct sent send = SENT(TO_BOB, .msg_id = NODE << 12 | 1);
+	(void)state;
+
+	assert_int_equal(ask_number("select epoch from " RAISE "false)"), EPOCH + 1);
+	assert_int_equal(ask_number("select epoch from " RAISE "false)"), EPOCH + 1);
+	PGresult *result = send_on(db, NODE, EPOCH, &send, 1);
+	assert_string_equal(status_of(result, 0), "lease");
+	PQclear(result);
+	result = send_on(db, NODE, EPOCH + 1, &send, 1);
+	assert_string_equal(status_of(result, 0), "ok");
+	PQclear(result);
+	run_sql("update node_lease set owner = 'caretaker test'");
+	assert_int_equal(ask_number("select count(*) from " RAISE "false)"), 0);
+	run_sql("update node_lease set owner = 'test', epoch = 5");
+	assert_int_equal(ask_number("select count(*) from " RAISE "false)"), 0);
+}
+
+static void a_raise_waits_for_a_statement_at_work_keeps_the_lease_and_ends_that_session_in_the_end(void **state)
+{
+	PGconn *owner = open_connection();
+	const struct sent send = SENT(TO_BOB, .msg_id = NODE << 12 | 1);
+	(void)state;
+
+	PQclear(ask_on(owner, "begin"));
+	PQclear(send_on(owner, NODE, EPOCH, &send, 1));
+	run_sql("update node_lease set expires_at = clock_timestamp()");
+	assert_int_equal(ask_number("select epoch from " RAISE "false)"), EPOCH);
+	assert_int_equal(ask_number("select count(*) from node_lease where expires_at > clock_timestamp()"), 1);
+	while (ask_number("select epoch from " RAISE "true)") == EPOCH)
+		;
+	assert_int_equal(ask_number("select epoch from node_lease"), EPOCH + 1);
+	assert_int_equal(ask_number("select count(*) from message"), 0);
+	PQfinish(owner);
+}
+
 static void only_a_lease_that_is_over_and_has_an_owner_is_taken_over(void **state)
 {
 	static const struct {
@@ -235,18 +274,20 @@ static void a_takeover_reads_as_much_as_is_new_and_not_as_much_as_is_stored(void
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_lease_takes_a_fresh_or_returned_number_and_never_one_with_an_owner,
-		                       reset),
+		cmocka_unit_test_setup(a_lease_takes_a_fresh_or_returned_number_and_never_one_with_an_owner, reset),
 		cmocka_unit_test_setup(a_lease_begins_with_its_watermark_at_the_present_or_above_all_that_was_used,
 		                       reset),
 		cmocka_unit_test_setup(a_takeover_waits_for_the_last_batch_of_the_number, reset),
 		cmocka_unit_test_setup(a_takeover_ends_a_session_whose_last_batch_never_ends, reset),
+		cmocka_unit_test_setup(a_raise_fences_what_has_not_begun_and_answers_the_same_when_it_is_asked_again,
+		                       reset),
+		cmocka_unit_test_setup(
+			a_raise_waits_for_a_statement_at_work_keeps_the_lease_and_ends_that_session_in_the_end, reset),
 		cmocka_unit_test_setup(only_a_lease_that_is_over_and_has_an_owner_is_taken_over, reset),
 		cmocka_unit_test_setup(a_caretaker_whose_lease_is_over_is_replaced, reset),
 		cmocka_unit_test_setup(
 			a_page_of_the_unpublished_is_bounded_in_number_and_bytes_and_says_whether_it_is_whole, reset),
-		cmocka_unit_test_setup(the_unpublished_carry_all_of_a_record_with_the_membership_as_of_each,
-		                       reset),
+		cmocka_unit_test_setup(the_unpublished_carry_all_of_a_record_with_the_membership_as_of_each, reset),
 		cmocka_unit_test_setup(a_takeover_reads_as_much_as_is_new_and_not_as_much_as_is_stored, reset),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);

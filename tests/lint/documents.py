@@ -68,6 +68,9 @@ FILE_NAME = re.compile(r"`([a-z][\w-]*" + SUFFIX + r")`")
 PLACEHOLDER = re.compile(r"[A-Z]{3,}|\.\.\.")  # tests/fuzz/NAME_fuzz.c stands for any of them
 
 METRIC = re.compile(r"\bskein_(?:gateway|im|push|router)_[a-z_]*[a-z]\b(?![_*])")  # skein_im_* stands for several
+# "`skein_im_unsettled_sends`, `_bytes`": the last part of a metric of the same line, or a metric of the same service without
+# the first parts of its name ("`closes_total{code="4004"}`").
+METRIC_SHORT = re.compile(r"`(_[a-z][a-z_]*|(?!skein_)[a-z][a-z_]*_total)(?:\{[^`]*\})?`")
 METRIC_MADE = re.compile(r'"(skein_\w+)"')
 
 # A document that sources name.
@@ -137,10 +140,26 @@ def metrics():
     return set(itertools.chain.from_iterable(METRIC_MADE.findall((ROOT / name).read_text()) for name in sources))
 
 
+def is_metric(name):
+    return name in metrics() or re.sub(r"_(sum|count|bucket)$", "", name) in metrics()
+
+
+def metrics_meant(short, full):
+    """The names that a short one may stand for, beside a full one: skein_im_unsettled_sends and _bytes."""
+    parts = full.split("_")
+    if not short.startswith("_"):
+        return ["_".join(parts[:2]) + "_" + short]
+    return ["_".join(parts[:count]) + short for count in range(2, len(parts) + 1)]
+
+
 def missing_metrics(text):
-    for name in set(METRIC.findall(text)):
-        if name not in metrics() and re.sub(r"_(sum|count|bucket)$", "", name) not in metrics():
-            yield f"there is no metric {name}"
+    for name in {name for name in METRIC.findall(text) if not is_metric(name)}:
+        yield f"there is no metric {name}"
+    for line in text.splitlines():
+        full = METRIC.findall(line)
+        for short in METRIC_SHORT.findall(line) if full else []:
+            if not any(is_metric(name) for beside in full for name in metrics_meant(short, beside)):
+                yield f"there is no metric {short} beside {full[0]}"
 
 
 def missing_documents(text):
@@ -162,8 +181,11 @@ def wrong_references(name):
             yield from missing_metrics(text)
     elif name.startswith("docs/"):
         yield from broken_links(path, text)
+        yield from missing_metrics(text)
     else:
         yield from missing_documents(text)
+        if name.startswith(("deploy/", "tools/", ".ci/")):
+            yield from missing_metrics(text)
 
 
 def check_references():

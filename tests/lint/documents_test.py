@@ -53,3 +53,24 @@ def test_a_path_may_start_at_the_folder_of_its_document():
 def test_a_metric_that_no_service_has_is_found():
     assert list(documents.missing_metrics("`skein_im_no_such_total{status}` grows")) == ["there is no metric skein_im_no_such_total"]
     assert not list(documents.missing_metrics("`skein_im_entries_total`, skein_push_append_seconds_sum, skein_gateway_*"))
+
+
+def test_a_short_name_of_a_metric_that_no_service_has_is_found():
+    assert not list(documents.missing_metrics("| `skein_im_unsettled_sends`, `_bytes`, `_age_seconds` |"))
+    assert not list(documents.missing_metrics('`skein_gateway_queue_bytes`, `closes_total{code="4004"}`'))
+    assert list(documents.missing_metrics("`skein_im_unsettled_sends`, `_weight`")) == \
+        ["there is no metric _weight beside skein_im_unsettled_sends"]
+    assert list(documents.missing_metrics("`skein_push_slim` and `closes_total`")) == ["there is no metric closes_total beside skein_push_slim"]
+    assert not list(documents.missing_metrics("`_weight` and `closes_total`, without a metric")), "these may be anything"
+
+
+def test_the_configuration_of_the_cluster_is_looked_at(monkeypatch, tmp_path):
+    monkeypatch.setattr(documents, "ROOT", tmp_path)
+    documents.metrics.cache_clear()
+    monkeypatch.setattr(documents, "tracked", lambda: [])
+    for folder, file in ("deploy", "alerts.yaml"), ("docs", "page.yaml"), ("docs/operate", "page.md"):
+        name = f"{folder}/{file}"
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("expr: skein_im_gone_total > 0\n")
+        assert list(documents.wrong_references(name)) == ["there is no metric skein_im_gone_total"]
+    documents.metrics.cache_clear()

@@ -48,6 +48,41 @@ begin
 end $$;
 
 /*
+ * Ends the sessions that hold a node's lock shared, for a statement that never ends by itself: the message that would end its
+ * transaction was lost on the way.
+ */
+create function fn.node_lock_break(p_node integer) returns void language sql volatile as $$
+	select pg_terminate_backend(h.pid) from pg_locks h
+	where h.locktype = 'advisory' and h.classid = fn.node_lock_class() and h.objid = p_node and h.objsubid = 2
+		and h.database = (select d.oid from pg_database d where d.datname = current_database())
+		and h.granted and h.mode = 'ShareLock'
+$$;
+
+/*
+ * The owner renews its lease and raises its epoch, because the answer of a statement was lost: after this the statement stores
+ * nothing, even if it only begins now. A statement at work holds the node's lock. Then the lease is renewed and the epoch stays
+ * (the answer is p_epoch); with p_is_impatient that session is terminated, too. No row: the lease is not the caller's any more.
+ * Asked again after a lost answer, it answers the epoch that it raised to: nobody else owns that one under p_owner, because
+ * a caretaker has another name, and a number is leased to nobody while its owner is alive.
+ */
+create function fn.im_lease_raise(p_node integer, p_epoch bigint, p_owner text, p_watermark bigint, p_life_ms integer,
+	p_is_impatient boolean) returns table (epoch bigint) language plpgsql
+as $$
+#variable_conflict use_column
+declare
+	v_has_lock constant boolean := pg_try_advisory_xact_lock(fn.node_lock_class(), p_node);
+begin
+	if not v_has_lock and p_is_impatient then
+		perform fn.node_lock_break(p_node);
+	end if;
+	return query
+	update node_lease l set epoch = case when v_has_lock then p_epoch + 1 else l.epoch end,
+		watermark = greatest(l.watermark, p_watermark), expires_at = clock_timestamp() + p_life_ms * interval '1 ms'
+	where l.node = p_node and l.owner = p_owner and l.epoch in (p_epoch, p_epoch + 1)
+	returning l.epoch;
+end $$;
+
+/*
  * Takes over one number (not p_own) whose lease is over: raises the epoch, so that the former owner stores nothing any
  * more, and makes the caller its caretaker for a lease's life, which im renews. `last` is its highest id above the
  * watermark; null: there is none. No row: nobody has to be looked after.
@@ -68,10 +103,9 @@ begin
 		where l.owner is not null and l.node <> p_own and fn.lease_is_over(l.expires_at) order by l.expires_at
 	loop
 		if not pg_try_advisory_xact_lock(fn.node_lock_class(), v_over.node) then
-			perform pg_terminate_backend(h.pid) from pg_locks h
-			where h.locktype = 'advisory' and h.classid = fn.node_lock_class() and h.objid = v_over.node and h.objsubid = 2
-				and h.database = (select d.oid from pg_database d where d.datname = current_database())
-				and h.granted and h.mode = 'ShareLock' and fn.lease_is_over(v_over.expires_at + interval '2 seconds');
+			if fn.lease_is_over(v_over.expires_at + interval '2 seconds') then
+				perform fn.node_lock_break(v_over.node);
+			end if;
 			continue;
 		end if;
 		update node_lease l set epoch = l.epoch + 1, owner = 'caretaker ' || p_caretaker,

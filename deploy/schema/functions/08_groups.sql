@@ -1,23 +1,42 @@
 -- Groups and their membership. Each change is a `system` entry of the group's conversation; see 04_entries.sql for the order of steps.
 
 /*
- * A new group with its owner and members, who all have to exist: `unknown` names one who does not, and nothing is made.
+ * A new group with its owner and members, who all have to exist: not_found names one who does not, and nothing is made. With a
+ * p_key that this owner has used before it answers the group that was made then (`is_repeat`), or idempotency_conflict if
+ * something else was asked for. A refused creation does not use its key up.
  */
-create function fn.im_group_create(p_gid text, p_name text, p_owner text, p_join text, p_history text, p_members text[])
-returns table (unknown text, member_count integer) language plpgsql
+create function fn.im_group_create(p_gid text, p_name text, p_owner text, p_join text, p_history text, p_members text[],
+	p_key text default null)
+returns table (verdict text, field text, detail text, gid text, member_count integer, is_repeat boolean) language plpgsql
 as $$
 #variable_conflict use_column
 declare
 	v_no bigint;
 	v_unknown text;
-	v_everybody text[];
+	v_everybody constant text[] := (select array_agg(distinct uid) from unnest(p_members || p_owner) as m (uid));
+	v_payload constant bytea := sha256(convert_to(jsonb_build_array(p_name, p_join, p_history, v_everybody)::text, 'UTF8'));
+	v_first group_creation;
 begin
-	select array_agg(distinct uid) into v_everybody from unnest(p_members || p_owner) as m (uid);
-	select m.uid into v_unknown
-	from unnest(p_members) with ordinality as m (uid, ord) left join account a on a.uid = m.uid
-	where a.uid is null order by m.ord limit 1;
-	if found then
-		return query select v_unknown, 0;
+	select * into v_first from group_creation g where g.creator = p_owner and g.client_group_id = p_key;
+	if not found then
+		select m.uid into v_unknown
+		from unnest(p_members) with ordinality as m (uid, ord) left join account a on a.uid = m.uid
+		where a.uid is null order by m.ord limit 1;
+		if found then
+			return query select 'not_found', 'members', 'there is no user ' || v_unknown, null, 0, false;
+			return;
+		end if;
+		if p_key is not null then
+			insert into group_creation (creator, client_group_id, gid, payload, member_count)
+			values (p_owner, p_key, p_gid, v_payload, cardinality(v_everybody)) on conflict do nothing;
+			if not found then -- made by another request in this moment
+				select * into v_first from group_creation g where g.creator = p_owner and g.client_group_id = p_key;
+			end if;
+		end if;
+	end if;
+	if v_first.gid is not null then
+		return query select case v_first.payload when v_payload then 'ok' else 'idempotency_conflict' end, null, null, v_first.gid,
+			v_first.member_count, true;
 		return;
 	end if;
 	insert into conversation (id, kind) values ('g:' || p_gid, 2) returning no into v_no;
@@ -25,7 +44,7 @@ begin
 	values (v_no, p_name, p_owner, p_join, p_history, cardinality(v_everybody));
 	insert into group_member (no, uid, role)
 	select v_no, m.uid, case when m.uid = p_owner then 2 else 0 end from unnest(v_everybody) as m (uid);
-	return query select null, cardinality(v_everybody);
+	return query select 'ok', null, null, p_gid, cardinality(v_everybody), false;
 end $$;
 
 /*

@@ -9,3 +9,11 @@ create table account (
 	is_disabled boolean not null default false,
 	created_at bigint not null default (extract(epoch from clock_timestamp()) * 1000)::bigint
 );
+
+-- The addresses from which a user has logged in lately. Wrong passwords from elsewhere do not lock the user out there.
+create table login_address (
+	uid text collate "C",
+	address text collate "C", -- as of services/im/callers/address.h
+	logged_in_at bigint not null,
+	primary key (uid, address)
+);

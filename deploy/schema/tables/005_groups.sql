@@ -37,3 +37,13 @@ create table member_change (
 	uid text collate "C",
 	primary key (no, seq, uid)
 );
+
+-- What a creator's client_group_id stands for, so that a creation that is asked for again makes no second group.
+create table group_creation (
+	member_count integer not null, -- as it was answered
+	creator text collate "C",
+	client_group_id text collate "C",
+	gid text collate "C" not null,
+	payload bytea not null, -- SHA-256 of what was asked for
+	primary key (creator, client_group_id)
+);

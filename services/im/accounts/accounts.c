@@ -4,5 +4,6 @@ void accounts_init(struct accounts *accounts, struct worker *worker, const struc
                    const struct jwt_keys *keys, struct revocation_feed *revocations)
 {
 	*accounts = (struct accounts){ .config = config, .keys = keys, .revocations = revocations };
-	password_pool_init(&accounts->passwords, worker);
+	password_pool_init(&accounts->login_passwords, worker, &config->limits_password_hashes, "class=\"login\"");
+	password_pool_init(&accounts->new_passwords, worker, &config->limits_password_hashes, "class=\"register\"");
 }

@@ -13,7 +13,8 @@ struct accounts {
 	const struct im_config *config;
 	const struct jwt_keys *keys;
 	struct revocation_feed *revocations;
-	struct password_pool passwords;
+	/* Apart, so that a storm of one kind leaves slots to the other. */
+	struct password_pool login_passwords, new_passwords;
 };
 
 void accounts_init(struct accounts *accounts, struct worker *worker, const struct im_config *config,

@@ -3,14 +3,26 @@
 #include "im/accounts/accounts.h"
 #include "im/http/call.h"
 
-/* uid -> password, is_disabled */
-static const struct pg_statement users_password = {
-	"account_password",
-	"select password, is_disabled from account where uid = $1::text",
+/* uid, address -> as fn.login_find() */
+static const struct pg_statement login_find = {
+	"login_find",
+	"select password, is_known, logged_in_at from fn.login_find($1::text, $2::text)",
 };
 
+/* uid, address */
+static const struct pg_statement login_remember = {
+	"login_remember",
+	"select fn.login_remember($1::text, $2::text)",
+};
+
+/* An address that was remembered less than this ago need not be written again. */
+#define REMEMBERED_MS (24 * 3600 * 1000ll)
+
 struct login {
-	struct str uid, password;
+	struct str uid, password, address;
+	struct rate_key limits[2]; /* of which a wrong password takes one each */
+	size_t limit_count;
+	bool is_remembered; /* the user has logged in from there in the last day */
 };
 
 /* Answers a new token. `expires_at` is in whole seconds, as in the token. */
@@ -40,29 +52,71 @@ void accounts_refresh(struct call *call)
 	login_answer_token(call, call_uid(call));
 }
 
+/*
+ * A user has a limit, and so has an address. A user who has logged in from this address lately has a limit there for itself
+ * alone: wrong passwords from elsewhere, or of others, do not lock it out.
+ */
+static void login_set_limits(struct call *call, bool is_known)
+{
+	struct login *login = call_state(call);
+	struct buf pair = { 0 };
+
+	if (is_known) {
+		buf_printf(&pair, "%.*s %.*s", STR_ARG(login->uid), STR_ARG(login->address));
+		login->limits[login->limit_count++] = (struct rate_key){ RATE_LOGIN, call_copy(call, buf_str(&pair)) };
+		buf_release(&pair);
+		return;
+	}
+	login->limits[login->limit_count++] = (struct rate_key){ RATE_LOGIN, login->uid };
+	login->limits[login->limit_count++] = (struct rate_key){ RATE_LOGIN_ADDRESS, login->address };
+}
+
+static void login_on_remembered(struct call *call, const PGresult *result)
+{
+	const struct login *login = call_state(call);
+	(void)result;
+
+	login_answer_token(call, login->uid);
+}
+
 static void login_on_matched(void *arg, bool matches)
 {
 	struct call *call = arg;
 	const struct login *login = call_state(call);
+	struct pg_params params = { 0 };
 
-	if (matches)
-		login_answer_token(call, login->uid);
-	else
+	if (!matches) {
 		call_fail(call, ERR_UNAUTHENTICATED, NULL, "uid or password is wrong");
+		return;
+	}
+	call_give_back(call, login->limits, login->limit_count);
+	if (login->is_remembered) {
+		login_answer_token(call, login->uid);
+		return;
+	}
+	pg_put_text(&params, login->uid);
+	pg_put_text(&params, login->address);
+	call_query(call, &login_remember, &params, login_on_remembered);
 }
 
-/* A user who does not exist, has no password or is disabled is answered like a wrong password, after the same time. */
-static void login_on_password(struct call *call, const PGresult *result)
+/*
+ * A user who does not exist, has no password or is disabled is answered like a wrong password, after the same time. A login
+ * counts as a wrong password until it was a right one, so that many at once are not more than the limit.
+ */
+static void login_on_found(struct call *call, const PGresult *result)
 {
 	struct accounts *accounts = call_context(call);
 	struct login *login = call_state(call);
-	struct str hash = { 0 };
 
-	if (PQntuples(result) == 1 && !pg_bool(result, 0, 1))
-		hash = pg_text(result, 0, 0);
-	err_t err = password_pool_match(&accounts->passwords, hash, login->password, login_on_matched, call);
-	if (err)
+	login_set_limits(call, pg_bool(result, 0, 1));
+	login->is_remembered = (int64_t)clock_wall_ms() - pg_i64(result, 0, 2) < REMEMBERED_MS;
+	if (!call_take_all(call, login->limits, login->limit_count))
+		return;
+	err_t err = password_pool_match(&accounts->login_passwords, pg_text(result, 0, 0), login->password, login_on_matched, call);
+	if (err) {
+		call_give_back(call, login->limits, login->limit_count);
 		call_fail(call, err, NULL, PASSWORDS_REFUSAL);
+	}
 }
 
 void accounts_login(struct call *call)
@@ -72,8 +126,8 @@ void accounts_login(struct call *call)
 
 	login->uid = call_ident(call, "uid", JSON_REQUIRED);
 	login->password = call_secret(call, "password", JSON_REQUIRED, 0, PASSWORD_MAX_BYTES);
-	if (!call_finish_reading(call) || !call_take(call, login->uid))
-		return;
+	login->address = call_address(call);
 	pg_put_text(&params, login->uid);
-	call_query(call, &users_password, &params, login_on_password);
+	pg_put_text(&params, login->address);
+	call_query(call, &login_find, &params, login_on_found);
 }

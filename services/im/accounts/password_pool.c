@@ -16,9 +16,23 @@ struct password_work {
 	void *arg;
 };
 
-void password_pool_init(struct password_pool *passwords, struct worker *worker)
+static int64_t password_pool_read_waiting(void *arg)
 {
-	*passwords = (struct password_pool){ .worker = worker };
+	return ((const struct password_pool *)arg)->waiting;
+}
+
+void password_pool_init(struct password_pool *passwords, struct worker *worker, const int64_t *max, const char *labels)
+{
+	*passwords = (struct password_pool){
+		.worker = worker,
+		.max = max,
+		.taken = metrics_counter("skein_im_passwords_total",
+		                         "Passwords that were hashed, to be stored or compared.", labels),
+		.refused = metrics_counter("skein_im_passwords_refused_total",
+		                           "Passwords that were not hashed because too many were.", labels),
+	};
+	metrics_gauge_fn("skein_im_passwords_waiting", "Passwords that are hashed or wait for it.", labels,
+	                 password_pool_read_waiting, passwords);
 }
 
 static void password_pool_run(uv_work_t *work)
@@ -49,14 +63,17 @@ static void password_pool_on_done(uv_work_t *work, int status)
 /* NULL when too many wait. */
 static struct password_work *password_pool_new_work(struct password_pool *passwords, struct str password, void *arg)
 {
-	if (passwords->waiting >= PASSWORDS_MAX_WAITING || password.len > PASSWORD_MAX_BYTES)
+	if (passwords->waiting >= (uint64_t)*passwords->max || password.len > PASSWORD_MAX_BYTES) {
+		counter_add(passwords->refused, 1);
 		return NULL;
+	}
 	struct password_work *job = MEM_NEW(struct password_work);
 	job->passwords = passwords;
 	job->arg = arg;
 	memcpy(job->password, password.ptr, password.len);
 	job->password_len = password.len;
 	passwords->waiting++;
+	counter_add(passwords->taken, 1);
 	return job;
 }
 

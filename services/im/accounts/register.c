@@ -8,9 +8,20 @@ static const struct pg_statement users_register = {
 	" on conflict do nothing returning created_at",
 };
 
-struct registration {
-	struct str uid, name;
+/* uid -> a row when it is taken; looked up first, so that such a registration costs no hash */
+static const struct pg_statement account_taken = {
+	"account_taken",
+	"select from account where uid = $1::text",
 };
+
+struct registration {
+	struct str uid, name, password;
+};
+
+static void register_refuse_taken(struct call *call)
+{
+	call_fail(call, ERR_ALREADY_EXISTS, "uid", "this uid is taken");
+}
 
 static void register_on_stored(struct call *call, const PGresult *result)
 {
@@ -18,7 +29,7 @@ static void register_on_stored(struct call *call, const PGresult *result)
 	struct buf *out = call_out(call);
 
 	if (PQntuples(result) == 0) {
-		call_fail(call, ERR_ALREADY_EXISTS, "uid", "this uid is taken");
+		register_refuse_taken(call);
 		return;
 	}
 	buf_append_char(out, '{');
@@ -41,9 +52,24 @@ static void register_on_hashed(void *arg, const char *hash)
 	call_query(call, &users_register, &params, register_on_stored);
 }
 
-void accounts_register(struct call *call)
+static void register_on_looked_up(struct call *call, const PGresult *result)
 {
 	struct accounts *accounts = call_context(call);
+	const struct registration *registration = call_state(call);
+
+	if (PQntuples(result) > 0) {
+		register_refuse_taken(call);
+		return;
+	}
+	err_t err = password_pool_hash(&accounts->new_passwords, registration->password, register_on_hashed, call);
+	if (err)
+		call_fail(call, err, NULL, PASSWORDS_REFUSAL);
+}
+
+void accounts_register(struct call *call)
+{
+	const struct accounts *accounts = call_context(call);
+	struct pg_params params = { 0 };
 	struct registration *registration = call_make_state(call, sizeof(*registration));
 
 	if (!accounts->config->auth_registration) {
@@ -52,10 +78,9 @@ void accounts_register(struct call *call)
 	}
 	registration->uid = call_ident(call, "uid", JSON_REQUIRED);
 	registration->name = call_name(call, "name", JSON_REQUIRED);
-	struct str password = call_secret(call, "password", JSON_REQUIRED, PASSWORD_MIN_BYTES, PASSWORD_MAX_BYTES);
-	if (!call_finish_reading(call))
+	registration->password = call_secret(call, "password", JSON_REQUIRED, PASSWORD_MIN_BYTES, PASSWORD_MAX_BYTES);
+	if (!call_finish_reading(call) || !call_take(call, call_address(call)))
 		return;
-	err_t err = password_pool_hash(&accounts->passwords, password, register_on_hashed, call);
-	if (err)
-		call_fail(call, err, NULL, PASSWORDS_REFUSAL);
+	pg_put_text(&params, registration->uid);
+	call_query(call, &account_taken, &params, register_on_looked_up);
 }

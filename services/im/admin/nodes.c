@@ -1,17 +1,16 @@
-#include "cluster/node_list.h"
+#include "base/mem.h"
 #include "im/admin/admin.h"
+#include "im/endpoints/living.h"
 #include "im/http/call.h"
-
-#define NODES_MAX 1024
 
 void admin_nodes(struct call *call)
 {
-	const struct node *nodes[NODES_MAX];
+	struct living living = living_from(call_context(call));
+	const struct node *const *nodes = living.nodes;
 	struct buf *out = call_out(call);
 
-	size_t count = node_list_all(call_context(call), nodes, NODES_MAX);
 	buf_append_str(out, STR("{\"nodes\":["));
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < living.count; i++) {
 		if (i)
 			buf_append_char(out, ',');
 		buf_append_char(out, '{');
@@ -24,6 +23,7 @@ void admin_nodes(struct call *call)
 		json_put_u64_field(out, "lag_ms", nodes[i]->lag_ms);
 		buf_append_char(out, '}');
 	}
+	mem_free(living.nodes);
 	buf_append_str(out, STR("]}"));
 	call_ok(call, 200);
 }

@@ -6,20 +6,21 @@
 err_t authenticator_verify(const struct authenticator *authenticator, struct str authorization, struct str request_id,
                            struct caller *caller)
 {
-	struct jwt_claims claims;
+	const struct verified_token *token = NULL;
 	const char *why = "it was revoked";
 
-	struct str token = jwt_from_authorization(authorization);
-	err_t err = jwt_verify(authenticator->keys, token, clock_wall_ms(), &claims, &why);
+	err_t err = verified_tokens_find(authenticator->verified, jwt_from_authorization(authorization),
+	                                 clock_wall_ms(), &token, &why);
 	if (!err && !revocation_feed_are_loaded(authenticator->revocations))
 		return ERR_UNAVAILABLE;
-	if (err || revoked_tokens_have_token(&authenticator->revocations->tokens, token)) {
+	if (err || revoked_tokens_have(&authenticator->revocations->tokens, str_of((const char *)token->id, sizeof(token->id)))) {
 		log_debug("token refused", LOG_TEXT("reason", why), LOG_STR("request", request_id));
 		return ERR_UNAUTHENTICATED;
 	}
-	memcpy(caller->text, claims.uid, sizeof(caller->text));
-	caller->len = strlen(claims.uid);
-	caller->is_admin = claims.is_admin;
-	caller->expires_ms = claims.expires_ms;
+	const struct jwt_claims *claims = &token->claims;
+	memcpy(caller->text, claims->uid, sizeof(caller->text));
+	caller->len = strlen(claims->uid);
+	caller->is_admin = claims->is_admin;
+	caller->expires_ms = claims->expires_ms;
 	return OK;
 }

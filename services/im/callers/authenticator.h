@@ -2,6 +2,7 @@
 #define SKEIN_IM_CALLERS_AUTHENTICATOR_H
 
 #include "im/callers/known_users.h"
+#include "im/callers/verified_tokens.h"
 #include "im/tokens/revocation_feed.h"
 #include "net/jwt.h"
 
@@ -23,7 +24,7 @@ static inline struct str caller_uid(const struct caller *caller)
  * user exists and is not disabled is checked next, by known_users.h. Thread: the worker's.
  */
 struct authenticator {
-	const struct jwt_keys *keys;
+	struct verified_tokens *verified;
 	const struct revocation_feed *revocations;
 	struct known_users *known_users;
 };

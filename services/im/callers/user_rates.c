@@ -22,3 +22,11 @@ bool user_rates_take(struct user_lru *rates, struct str uid, double per_second, 
 	*wait_ms = rate_limit_wait_ms(&rate->bucket, per_second, burst, now_ms);
 	return false;
 }
+
+void user_rates_give_back(struct user_lru *rates, struct str uid)
+{
+	struct user_lru_entry *entry = user_lru_find(rates, uid);
+
+	if (entry)
+		rate_limit_give_back(&container_of(entry, struct user_rate, entry)->bucket);
+}

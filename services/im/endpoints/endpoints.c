@@ -1,27 +1,15 @@
 #include "im/endpoints/endpoints.h"
 
-#include "cluster/node_list.h"
+#include "base/mem.h"
 #include "im/endpoints/gateway_order.h"
+#include "im/endpoints/living.h"
 #include "im/http/call.h"
 
-#define ENDPOINTS_MAX 256
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 30000
 
-void endpoints_list(struct call *call)
+static void endpoints_write(struct buf *out, const struct node *const *gateways, size_t count)
 {
-	const struct node *gateways[ENDPOINTS_MAX];
-	struct buf *out = call_out(call);
-
-	(void)call_query_ident(call, "room"); /* checked; every gateway serves every room */
-	if (!call_finish_reading(call))
-		return;
-	size_t count = node_list_all(call_context(call), gateways, ENDPOINTS_MAX);
-	count = gateway_order(gateways, count, call_uid(call));
-	if (count == 0) {
-		call_fail(call, ERR_UNAVAILABLE, NULL, "no gateway lives");
-		return;
-	}
 	buf_append_str(out, STR("{\"gateways\":["));
 	for (size_t i = 0; i < count; i++) {
 		if (i)
@@ -35,5 +23,20 @@ void endpoints_list(struct call *call)
 	json_put_u64_field(out, "min_ms", RETRY_MIN_MS);
 	json_put_u64_field(out, "max_ms", RETRY_MAX_MS);
 	buf_append_str(out, STR("}}"));
-	call_ok(call, 200);
+}
+
+void endpoints_list(struct call *call)
+{
+	(void)call_query_ident(call, "room"); /* checked; every gateway serves every room */
+	if (!call_finish_reading(call))
+		return;
+	struct living living = living_from(call_context(call));
+	size_t count = gateway_order(living.nodes, living.count, call_uid(call));
+	if (count > 0)
+		endpoints_write(call_out(call), living.nodes, count);
+	mem_free(living.nodes);
+	if (count > 0)
+		call_ok(call, 200);
+	else
+		call_fail(call, ERR_UNAVAILABLE, NULL, "no gateway lives");
 }

@@ -112,7 +112,11 @@ bool finisher_take_row(struct finisher *finisher, struct entry *entry, const PGr
 	if (str_equal(status, STR("again")))
 		return false;
 	if (str_equal(status, STR("lease"))) {
-		if (watermark_is_current(&finisher->keeper->watermark, entry->place))
+		bool is_current = watermark_is_current(&finisher->keeper->watermark, entry->place);
+		/* This im raised its epoch while the statement was on its way. */
+		if (is_current && entry->epoch != finisher->keeper->lease.epoch)
+			return false;
+		if (is_current)
 			lease_keeper_doubt(finisher->keeper);
 		/* The lease was over. That does not tell whether an earlier try stored the entry. */
 		if (finisher_must_resolve(finisher, entry))

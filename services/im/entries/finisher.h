@@ -12,7 +12,8 @@
  * entry. No other code does any of these. Thread: the worker's.
  *
  * An entry is in doubt when its statement was sent and the answer was lost. It has
- * to be resolved: the same statement is sent again with the same id, before
+ * to be resolved: the epoch of the lease is raised, so that the first statement
+ * stores nothing any more, and the same statement is sent again with the same id, before
  * anything else of its conversation, until an answer tells whether it was stored.
  * This goes on after the caller was told 503, because a stored entry must be
  * published. It ends early when the lease is lost under which the id was drawn:

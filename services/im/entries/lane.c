@@ -47,8 +47,10 @@ static void lane_take_error(struct lane *lane, err_t err)
 
 	for (unsigned i = 0; i < batch->len; i++) {
 		struct entry *entry = batch->entries[i];
-		if (err == ERR_OUTCOME_UNKNOWN)
+		if (err == ERR_OUTCOME_UNKNOWN) {
 			entry->is_in_doubt = true;
+			lease_keeper_fence(lane->context->keeper, entry->epoch);
+		}
 		if (finisher_must_resolve(finisher, entry))
 			continue;
 		finisher_refuse(finisher, entry, FINISHER_NO_STORE);
@@ -95,6 +97,21 @@ static void lane_refuse_waiting(struct lane *lane)
 		lane_rest(lane);
 }
 
+/*
+ * Ends the entries in doubt whose lease was lost: whoever took the number over publishes what was stored. Under an id of another
+ * lease they would be stored once more. Entries in doubt are at the front.
+ */
+static void lane_end_foreign_doubts(struct lane *lane)
+{
+	struct finisher *finisher = lane->context->finisher;
+	struct entry *first;
+
+	while ((first = batch_queue_first(&lane->queue)) && first->is_in_doubt && !finisher_must_resolve(finisher, first)) {
+		batch_queue_remove(&lane->queue, first);
+		finisher_refuse(finisher, first, FINISHER_NO_STORE);
+	}
+}
+
 /* How long the first entry of the queue has been waiting; 0 if there is none. */
 static unsigned lane_head_age_ms(const struct lane *lane, uint64_t now_ms)
 {
@@ -116,6 +133,13 @@ void lane_start(struct lane *lane)
 		lane_refuse_waiting(lane);
 		return;
 	}
+	if (lease_keeper_is_fencing(keeper)) {
+		lane_rest(lane);
+		return;
+	}
+	lane_end_foreign_doubts(lane);
+	if (!batch_queue_first(&lane->queue))
+		return;
 	queue_wait_cut(&lane->wait, lane_head_age_ms(lane, clock_mono_ms()));
 	batch_queue_take(&lane->queue, batch, context->batch_max);
 	/* An id belongs to the lease under which it was drawn. */
@@ -123,6 +147,7 @@ void lane_start(struct lane *lane)
 		struct entry *entry = batch->entries[i];
 		if (!entry->id || !watermark_is_current(&keeper->watermark, entry->place))
 			entry->id = lease_keeper_draw_id(keeper, &entry->place);
+		entry->epoch = keeper->lease.epoch;
 	}
 	const struct entry *first = batch->entries[0];
 	pg_put_i32(&params, keeper->lease.node);

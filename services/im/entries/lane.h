@@ -12,8 +12,9 @@
  * is under way, whatever kinds of entries it has.
  *
  * A statement that failed is followed by a rest of 100 ms. Entries that are in
- * doubt after it are at the front of the queue again (finisher.h). Thread: the
- * worker's.
+ * doubt after it are at the front of the queue again (finisher.h). Their answer
+ * was lost, so the epoch of the lease is raised, and no lane sends until that is
+ * done. Thread: the worker's.
  */
 struct lane {
 	struct lane_context *context;

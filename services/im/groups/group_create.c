@@ -2,10 +2,16 @@
 #include "im/groups/groups.h"
 #include "im/http/call.h"
 
-/* gid, name, owner, join, history, members -> unknown, member_count */
+/* gid, name, owner, join, history, members, client_group_id -> as fn.im_group_create() */
 static const struct pg_statement group_create = {
 	"group_create",
-	"select unknown, member_count from fn.im_group_create($1::text, $2::text, $3::text, $4::text, $5::text, $6::text[])",
+	"select verdict, field, detail, gid, member_count, is_repeat"
+	" from fn.im_group_create($1::text, $2::text, $3::text, $4::text, $5::text, $6::text[], $7::text)",
+};
+
+static const struct call_reason group_create_reasons[] = {
+	{ ERR_IDEMPOTENCY_CONFLICT, "client_group_id", "this client_group_id was used for another group" },
+	{ OK, NULL, NULL },
 };
 
 #define GID_DIGITS 20
@@ -20,25 +26,33 @@ struct group_draft {
 static void group_create_on_stored(struct call *call, const PGresult *result)
 {
 	const struct group_draft *group = call_state(call);
-	char id[CONVERSATION_ID_MAX + 1], detail[128];
+	char id[CONVERSATION_ID_MAX + 1];
 	struct buf *out = call_out(call);
+	struct str gid = pg_text(result, 0, 3);
+	bool is_repeat = pg_bool(result, 0, 5);
 
-	if (!PQgetisnull(result, 0, 0)) {
-		snprintf(detail, sizeof(detail), "there is no user %.*s", STR_ARG(pg_text(result, 0, 0)));
-		call_fail(call, ERR_NOT_FOUND, "members", detail);
-		return;
-	}
-	size_t id_len = conversation_group(id, str_from(group->gid));
+	size_t id_len = conversation_group(id, gid);
 	buf_append_char(out, '{');
-	json_put_field(out, "group_id", str_from(group->gid));
+	json_put_field(out, "group_id", gid);
 	json_put_field(out, "conversation_id", str_of(id, id_len));
 	json_put_field(out, "name", group->name);
 	json_put_field(out, "owner", call_uid(call));
 	json_put_field(out, "join", str_from(group->join));
 	json_put_field(out, "history", str_from(group->history));
-	json_put_u64_field(out, "member_count", (uint64_t)pg_i64(result, 0, 1));
+	json_put_u64_field(out, "member_count", (uint64_t)pg_i64(result, 0, 4));
 	buf_append_char(out, '}');
-	call_ok(call, 201);
+	call_ok(call, is_repeat ? 200 : 201);
+}
+
+/* The creator's key, which makes a creation that is asked for again answer the first group; absent: none. */
+static struct str group_create_key(struct call *call)
+{
+	struct str key = call_text(call, "client_group_id", JSON_OPTIONAL, 0, SIZE_MAX);
+
+	if (key.ptr && !client_msg_id_is_valid(key))
+		call_reject(call, ERR_INVALID_ARGUMENT, "client_group_id",
+		            "client_group_id must be 1 to 64 printable ASCII characters, no space");
+	return key;
 }
 
 void groups_create(struct call *call)
@@ -55,11 +69,17 @@ void groups_create(struct call *call)
 	struct ident_list members = call_ident_list(call, "members", JSON_OPTIONAL, max_members);
 	group->join = call_choice(call, "join", JSON_OPTIONAL, joins);
 	group->history = call_choice(call, "history", JSON_OPTIONAL, histories);
+	struct str key = group_create_key(call);
+	call_explain(call, group_create_reasons);
 	pg_put_text(&params, str_from(group->gid));
 	pg_put_text(&params, group->name);
 	pg_put_text(&params, call_uid(call));
 	pg_put_text(&params, str_from(group->join));
 	pg_put_text(&params, str_from(group->history));
 	ident_list_put(&params, &members);
+	if (key.ptr)
+		pg_put_text(&params, key);
+	else
+		pg_put_null(&params);
 	call_query(call, &group_create, &params, group_create_on_stored);
 }

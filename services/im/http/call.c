@@ -1,5 +1,6 @@
 #include "im/http/call.h"
 
+#include "im/callers/address.h"
 #include "im/http/call_state.h"
 #include "im/http/trace_context.h"
 
@@ -21,6 +22,14 @@ struct str call_token(const struct call *call)
 struct str call_trace(const struct call *call)
 {
 	return traceparent_or_none(http_request_header(call->request, "traceparent"));
+}
+
+struct str call_address(struct call *call)
+{
+	struct address address;
+
+	address_from(&address, http_request_address(call->request));
+	return call_copy(call, str_from(address.text));
 }
 
 void *call_context(const struct call *call)
@@ -51,14 +60,31 @@ void *call_state(const struct call *call)
 
 bool call_take(struct call *call, struct str uid)
 {
-	enum rate_class class = call->route->rate;
+	const struct rate_key key = { call->route->rate, uid };
+
+	return call_take_all(call, &key, 1);
+}
+
+void call_give_back(struct call *call, const struct rate_key *keys, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		rates_give_back(call->shared->rates, keys[i].class, keys[i].key);
+}
+
+bool call_take_all(struct call *call, const struct rate_key *keys, size_t count)
+{
 	uint64_t wait_ms = 0;
 
-	if (rates_take(call->shared->rates, class, uid, &wait_ms))
-		return true;
-	call_retry_after(call, wait_ms);
-	call_fail(call, ERR_RATE_LIMITED, NULL, rates_refusal(class));
-	return false;
+	for (size_t i = 0; i < count; i++) {
+		if (rates_take(call->shared->rates, keys[i].class, keys[i].key, &wait_ms))
+			continue;
+		const char *refusal = rates_refusal(keys[i].class);
+		call_give_back(call, keys, i);
+		call_retry_after(call, wait_ms);
+		call_fail(call, ERR_RATE_LIMITED, NULL, refusal);
+		return false;
+	}
+	return true;
 }
 
 struct buf *call_out(struct call *call)

@@ -5,6 +5,7 @@
 
 #include "base/text/json.h"
 #include "im/callers/authenticator.h"
+#include "im/callers/rates.h"
 #include "store/pg/pg.h"
 
 /*
@@ -35,6 +36,7 @@ struct str call_uid(const struct call *call);
 const struct caller *call_caller(const struct call *call);
 struct str call_token(const struct call *call); /* the bearer token, verified before the handler ran */
 struct str call_trace(const struct call *call); /* a W3C traceparent that is well-formed, or empty */
+struct str call_address(struct call *call); /* the peer's, as im/callers/address.h counts addresses; copied into the call */
 void *call_context(const struct call *call); /* as the route's row says */
 
 /* Zeroed memory that goes with the call. */
@@ -117,6 +119,10 @@ void call_leave(struct call *call);
 
 /* Takes one from this user's bucket of the route's class. False when it is empty: then 429 was answered and the call is gone. */
 bool call_take(struct call *call, struct str uid) MUST_CHECK;
+
+/* The same from several buckets: one of each or none. call_give_back() puts them back, where they are not to count after all. */
+bool call_take_all(struct call *call, const struct rate_key *keys, size_t count) MUST_CHECK;
+void call_give_back(struct call *call, const struct rate_key *keys, size_t count);
 
 /* ---- PostgreSQL ---- */
 

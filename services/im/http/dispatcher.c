@@ -4,10 +4,10 @@
 
 #include "im/http/call.h"
 
-/* Whether the dispatcher takes one from the caller's bucket, and not the handler; see call_route.h. */
+/* Whether the dispatcher takes one from the bucket of a caller with a token, and not the handler; see call_route.h. */
 static bool dispatcher_takes(enum rate_class class)
 {
-	return class != RATE_NONE && class != RATE_SEND && class != RATE_LOGIN;
+	return class != RATE_NONE && class != RATE_SEND;
 }
 
 static void dispatcher_on_admitted(void *arg, err_t err)

@@ -26,6 +26,12 @@ static const struct pg_statement lease_take_statement = {
 	"select node, epoch, watermark from fn.im_lease_take($1::text, $2::integer)",
 };
 
+/* node, epoch, owner, watermark, life in ms, whether to terminate who holds the lock -> the epoch; no row: the lease is lost */
+static const struct pg_statement lease_raise_statement = {
+	"lease_raise",
+	"select epoch from fn.im_lease_raise($1::integer, $2::bigint, $3::text, $4::bigint, $5::integer, $6::boolean)",
+};
+
 static int64_t lease_keeper_read_is_held(void *arg)
 {
 	const struct lease_keeper *keeper = arg;
@@ -62,21 +68,46 @@ static void lease_keeper_take(struct lease_keeper *keeper)
 	pg_query(keeper->pg, PG_ANY_LANE, &lease_take_statement, &params, lease_keeper_on_taken, keeper);
 }
 
+static void lease_keeper_lose(struct lease_keeper *keeper)
+{
+	log_error("the lease of the node number was lost", LOG_NUM("number", keeper->lease.node),
+	          LOG_NUM("epoch", keeper->lease.epoch));
+	lease_unanswered(&keeper->lease);
+	lease_lost(&keeper->lease);
+	watermark_restart(&keeper->watermark, 0);
+}
+
 static void lease_keeper_on_renewed(void *arg, err_t err, const PGresult *result)
 {
 	struct lease_keeper *keeper = arg;
 
+	if (err)
+		lease_unanswered(&keeper->lease);
+	else if (PQntuples(result) > 0)
+		lease_renewed(&keeper->lease, keeper->asked_watermark);
+	else
+		lease_keeper_lose(keeper);
+}
+
+static void lease_keeper_on_raised(void *arg, err_t err, const PGresult *result)
+{
+	struct lease_keeper *keeper = arg;
+	int64_t before = keeper->lease.epoch;
+
 	if (err) {
 		lease_unanswered(&keeper->lease);
-	} else if (PQntuples(result) > 0) {
-		lease_renewed(&keeper->lease, keeper->asked_watermark);
-	} else {
-		log_error("the lease of the node number was lost", LOG_NUM("number", keeper->lease.node),
-		          LOG_NUM("epoch", keeper->lease.epoch));
-		lease_unanswered(&keeper->lease);
-		lease_lost(&keeper->lease);
-		watermark_restart(&keeper->watermark, 0);
+		return;
 	}
+	if (PQntuples(result) == 0) {
+		lease_keeper_lose(keeper);
+		return;
+	}
+	lease_raised(&keeper->lease, pg_i64(result, 0, 0), keeper->asked_watermark);
+	if (keeper->lease.epoch == before)
+		return;
+	counter_add(keeper->raised, 1);
+	log_info("the epoch of the node number was raised, for a statement whose answer was lost",
+	         LOG_NUM("number", keeper->lease.node), LOG_NUM("epoch", keeper->lease.epoch));
 }
 
 static void lease_keeper_put_lease(struct lease_keeper *keeper, struct pg_params *params)
@@ -100,6 +131,20 @@ static void lease_keeper_renew(struct lease_keeper *keeper)
 	lease_keeper_put_lease(keeper, &params);
 	pg_put_i32(&params, (int32_t)keeper->lease.life_ms);
 	pg_query(keeper->pg, PG_ANY_LANE, &lease_renew_statement, &params, lease_keeper_on_renewed, keeper);
+}
+
+static void lease_keeper_raise(struct lease_keeper *keeper, uint64_t now_ms)
+{
+	struct pg_params params = { 0 };
+
+	keeper->asked_watermark = watermark_value(&keeper->watermark);
+	pg_put_i32(&params, keeper->lease.node);
+	pg_put_i64(&params, keeper->lease.epoch);
+	pg_put_text(&params, str_from(keeper->owner));
+	pg_put_i64(&params, (int64_t)keeper->asked_watermark);
+	pg_put_i32(&params, (int32_t)keeper->lease.life_ms);
+	pg_put_bool(&params, now_ms >= keeper->lease.must_raise_ms + LEASE_PATIENCE_MS);
+	pg_query(keeper->pg, PG_ANY_LANE, &lease_raise_statement, &params, lease_keeper_on_raised, keeper);
 }
 
 static void lease_keeper_end(struct lease_keeper *keeper)
@@ -152,6 +197,10 @@ static void lease_keeper_on_timer(struct timer *timer)
 		lease_asked(&keeper->lease, now);
 		lease_keeper_renew(keeper);
 		break;
+	case LEASE_RAISE:
+		lease_asked(&keeper->lease, now);
+		lease_keeper_raise(keeper, now);
+		break;
 	case LEASE_WAIT:
 		break;
 	}
@@ -163,6 +212,9 @@ void lease_keeper_start(struct lease_keeper *keeper, struct worker *worker, stru
 {
 	*keeper = (struct lease_keeper){ .worker = worker, .pg = pg, .owner = owner, .lease = { .life_ms = life_ms } };
 	watermark_init(&keeper->watermark);
+	keeper->raised = metrics_counter(
+		"skein_im_lease_raised_total",
+		"Times that this im raised its own epoch, after the answer of a statement was lost.", NULL);
 	timer_init(&keeper->timer, lease_keeper_on_timer);
 	metrics_gauge_fn("skein_im_lease_held", "Whether this im holds a node number, without which nothing can be sent.",
 	                 NULL, lease_keeper_read_is_held, keeper);
@@ -178,6 +230,18 @@ void lease_keeper_doubt(struct lease_keeper *keeper)
 {
 	lease_doubt(&keeper->lease);
 	worker_arm_in(keeper->worker, &keeper->timer, 0);
+}
+
+void lease_keeper_fence(struct lease_keeper *keeper, int64_t epoch)
+{
+	lease_fence(&keeper->lease, epoch, clock_mono_ms());
+	if (keeper->lease.must_raise)
+		worker_arm_in(keeper->worker, &keeper->timer, 0);
+}
+
+bool lease_keeper_is_fencing(const struct lease_keeper *keeper)
+{
+	return keeper->lease.must_raise;
 }
 
 uint64_t lease_keeper_draw_id(struct lease_keeper *keeper, struct watermark_place *place)

@@ -53,16 +53,6 @@ bool revoked_tokens_have(const struct revoked_tokens *tokens, struct str id)
 	return tokens->by_id.len > 0 && map_find(&tokens->by_id, id);
 }
 
-bool revoked_tokens_have_token(const struct revoked_tokens *tokens, struct str token)
-{
-	unsigned char id[JWT_TOKEN_ID_BYTES];
-
-	if (tokens->by_id.len == 0)
-		return false;
-	jwt_token_id(token, id);
-	return revoked_tokens_have(tokens, str_of(id, sizeof(id)));
-}
-
 void revoked_tokens_forget(struct revoked_tokens *tokens, uint64_t expired_ms)
 {
 	for (struct map_node *next, *node = map_first(&tokens->by_id); node; node = next) {

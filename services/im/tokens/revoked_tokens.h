@@ -22,9 +22,6 @@ bool revoked_tokens_add(struct revoked_tokens *tokens, const unsigned char id[JW
 
 bool revoked_tokens_have(const struct revoked_tokens *tokens, struct str id);
 
-/* The same for a verified token. It costs one hash, unless the set is empty. */
-bool revoked_tokens_have_token(const struct revoked_tokens *tokens, struct str token);
-
 /* Removes the tokens that expired before `expired_ms`; walks over all of them. */
 void revoked_tokens_forget(struct revoked_tokens *tokens, uint64_t expired_ms);
 

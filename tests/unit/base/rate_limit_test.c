@@ -97,6 +97,19 @@ static void a_clock_that_goes_back_gives_nothing_away(void **state)
 	assert_true(rate_limit_take(&bucket, 10, 5, NOW_MS + 100));
 }
 
+static void a_token_that_is_put_back_can_be_taken_again_and_no_more(void **state)
+{
+	struct rate_limit bucket = { 0 };
+	(void)state;
+
+	assert_int_equal(take_all(&bucket, 10, 5, NOW_MS), 5);
+	rate_limit_give_back(&bucket);
+	assert_int_equal(take_all(&bucket, 10, 5, NOW_MS), 1);
+	for (int i = 0; i < 9; i++)
+		rate_limit_give_back(&bucket);
+	assert_int_equal(take_all(&bucket, 10, 5, NOW_MS), 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +119,7 @@ int main(void)
 		cmocka_unit_test(no_rate_means_no_limit),
 		cmocka_unit_test(waiting_as_long_as_told_is_enough_and_at_most_a_millisecond_too_long),
 		cmocka_unit_test(a_clock_that_goes_back_gives_nothing_away),
+		cmocka_unit_test(a_token_that_is_put_back_can_be_taken_again_and_no_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include "call_rig.h"
 
 struct call_rig call_rig;
+char call_rig_answer[1 << 18];
 
 /* ---- in place of the HTTP server: a request of the test, and its answer ---- */
 
@@ -30,6 +31,11 @@ struct str http_request_param(const struct http_request *request, unsigned index
 {
 	(void)index;
 	return str_from(request->param);
+}
+
+struct str http_request_address(const struct http_request *request)
+{
+	return str_from(request->address ? request->address : "192.0.2.1");
 }
 
 struct str http_request_query(const struct http_request *request, const char *name)
@@ -77,6 +83,7 @@ void http_respond_json(struct http_request *request, int status, struct buf *bod
 	answered(request, status);
 	if (body) {
 		(void)str_copy(request->answer, sizeof(request->answer), buf_str(body));
+		(void)str_copy(call_rig_answer, sizeof(call_rig_answer), buf_str(body));
 		buf_release(body);
 	}
 }
@@ -162,15 +169,17 @@ void call_rig_start(const struct call_route *rows, size_t row_count)
 
 	call_rig = (struct call_rig){ .context = &call_rig, .rows = rows, .row_count = row_count };
 	call_rig.config = (struct im_config){ .limits_enabled = true, .limits_login_interval_ms = 5000, .limits_login_burst = 2,
+		                         .limits_login_address_interval_ms = 5000, .limits_login_address_burst = 3,
 		                         .limits_logout_interval_ms = 5000, .limits_logout_burst = 2 };
 	rates_init(&call_rig.rates, &call_rig.config);
 	assert_int_equal(jwt_keys_new(&call_rig.keys, STR("a secret of the test")), OK);
 	call_rig.revocations.are_loaded = true;
 	revoked_tokens_init(&call_rig.revocations.tokens);
+	verified_tokens_init(&call_rig.verified_tokens, call_rig.keys, 10);
 	known_users_init(&call_rig.known_users, NULL);
 	const struct call_shared shared = {
 		.contexts = &call_rig,
-		.authenticator = { call_rig.keys, &call_rig.revocations, &call_rig.known_users },
+		.authenticator = { &call_rig.verified_tokens, &call_rig.revocations, &call_rig.known_users },
 		.rates = &call_rig.rates,
 	};
 	dispatcher_init(&call_rig.dispatcher, rows, row_count, &shared, &gate);
@@ -183,6 +192,7 @@ int call_rig_stop(void **state)
 	assert_null(call_rig_asked.statement);
 	rates_release(&call_rig.rates);
 	known_users_release(&call_rig.known_users);
+	verified_tokens_release(&call_rig.verified_tokens);
 	revoked_tokens_release(&call_rig.revocations.tokens);
 	jwt_keys_free(call_rig.keys);
 	return 0;

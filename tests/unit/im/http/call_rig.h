@@ -11,6 +11,7 @@
 
 struct http_request {
 	const char *body, *authorization;
+	const char *address; /* NULL: one of the rig's */
 	const char *param; /* of every parameter of the path */
 	const char *query[4][2];
 	const struct call_route *route;
@@ -22,10 +23,11 @@ struct http_request {
 };
 
 struct call_rig {
-	struct im_config config; /* two logins and logouts at once */
+	struct im_config config; /* two logins and logouts at once, three logins from an address */
 	struct rates rates;
 	struct jwt_keys *keys;
 	struct revocation_feed revocations;
+	struct verified_tokens verified_tokens;
 	struct known_users known_users; /* alice, once call_rig_token() was called */
 	struct dispatcher dispatcher;
 	const struct call_route *rows;
@@ -38,6 +40,9 @@ struct call_rig {
 #define CALL_RIG_CONTEXT offsetof(struct call_rig, context)
 
 extern struct call_rig call_rig;
+
+/* The last answer with a body; request.answer is empty where it is too long. */
+extern char call_rig_answer[1 << 18];
 
 extern struct call_rig_asked {
 	const struct pg_statement *statement; /* NULL: none */

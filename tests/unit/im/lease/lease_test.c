@@ -128,6 +128,43 @@ static void a_lost_lease_is_replaced_and_a_late_answer_does_not_bring_it_back(vo
 	assert_int_equal(lease_next(&lease, 100, now + LEASE_RETRY_MS), LEASE_TAKE);
 }
 
+static void a_lost_statement_has_the_epoch_raised_at_once_and_until_it_is_raised(void **state)
+{
+	struct lease lease = held();
+	(void)state;
+
+	lease_fence(&lease, 3, START + 50);
+	assert_int_equal(lease_next(&lease, 100, START + 50), LEASE_RAISE);
+	lease_asked(&lease, START + 51);
+	assert_int_equal(lease_next(&lease, 100, START + 60000), LEASE_WAIT);
+	lease_unanswered(&lease);
+	assert_int_equal(lease_next(&lease, 100, START + 51 + LEASE_STORE_WATERMARK_MS - 1), LEASE_WAIT);
+	assert_int_equal(lease_next(&lease, 100, START + 51 + LEASE_STORE_WATERMARK_MS), LEASE_RAISE);
+	lease_asked(&lease, START + 200);
+	lease_raised(&lease, 3, 100); /* the old statement is at work */
+	assert_true(lease.must_raise);
+	lease_asked(&lease, START + 400);
+	lease_raised(&lease, 4, 100);
+	assert_false(lease.must_raise);
+	assert_int_equal(lease.epoch, 4);
+	assert_true(lease_is_held(&lease, START + 400 + LIFE_MS - 1));
+	assert_int_equal(lease_next(&lease, 100, START + 400), LEASE_WAIT);
+}
+
+static void an_epoch_that_was_raised_since_or_a_lost_lease_is_not_raised(void **state)
+{
+	struct lease lease = held();
+	(void)state;
+
+	lease_fence(&lease, 2, START);
+	assert_false(lease.must_raise);
+	lease_fence(&lease, 3, START);
+	lease_lost(&lease);
+	assert_int_equal(lease_next(&lease, 100, START + LEASE_RETRY_MS), LEASE_TAKE);
+	lease_fence(&lease, 3, START);
+	assert_false(lease.must_raise);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +176,8 @@ int main(void)
 		cmocka_unit_test(a_lease_that_ran_out_without_an_answer_is_renewed_not_replaced),
 		cmocka_unit_test(a_lease_in_doubt_does_not_count_until_it_is_renewed),
 		cmocka_unit_test(a_lost_lease_is_replaced_and_a_late_answer_does_not_bring_it_back),
+		cmocka_unit_test(a_lost_statement_has_the_epoch_raised_at_once_and_until_it_is_raised),
+		cmocka_unit_test(an_epoch_that_was_raised_since_or_a_lost_lease_is_not_raised),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,23 +32,22 @@ static bool add(struct revoked_tokens *tokens, uint32_t number, uint64_t expires
 	return revoked_tokens_add(tokens, id, expires_ms);
 }
 
-static void a_token_is_found_by_its_id_and_by_itself(void **state)
+static void a_token_is_found_by_its_id(void **state)
 {
 	unsigned char id[JWT_TOKEN_ID_BYTES];
 	struct revoked_tokens tokens;
 	(void)state;
 
 	revoked_tokens_init(&tokens);
-	assert_false(revoked_tokens_have_token(&tokens, TOKEN));
 	assert_false(has(&tokens, 1));
 	jwt_token_id(TOKEN, id);
 	assert_true(revoked_tokens_add(&tokens, id, 5));
 	assert_false(revoked_tokens_add(&tokens, id, 7));
-	assert_true(revoked_tokens_have_token(&tokens, TOKEN));
 	assert_true(revoked_tokens_have(&tokens, str_of(id, sizeof(id))));
 	assert_false(revoked_tokens_have(&tokens, str_of(id, sizeof(id) - 1)));
 	assert_false(revoked_tokens_have(&tokens, STR("")));
-	assert_false(revoked_tokens_have_token(&tokens, STR("aGVhZA.cGF5bG9hZB.c2lnbmF0dXJl")));
+	jwt_token_id(STR("aGVhZA.cGF5bG9hZB.c2lnbmF0dXJl"), id);
+	assert_false(revoked_tokens_have(&tokens, str_of(id, sizeof(id))));
 	revoked_tokens_release(&tokens);
 }
 
@@ -74,7 +73,7 @@ static void only_expired_tokens_are_forgotten(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_token_is_found_by_its_id_and_by_itself),
+		cmocka_unit_test(a_token_is_found_by_its_id),
 		cmocka_unit_test(only_expired_tokens_are_forgotten),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
