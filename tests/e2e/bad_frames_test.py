@@ -8,7 +8,8 @@ from websockets.frames import Opcode
 
 import schemas
 from bad_input_test import MISSING, NO_DOCUMENTS, SEND, Known, changed, nested
-from client import pb, text_of, unique
+from client import text_of, unique
+from frames import pb
 
 MAX_FRAME = 16 * 1024
 

@@ -24,12 +24,15 @@ import yarl
 
 import cluster
 import schemas
-from frames import frame_of_proto, frame_to_proto, pb  # noqa: F401 (pb is for tests that write frames by hand)
+from frames import frame_of_proto, frame_to_proto
 from tokens import mint
 
 PATIENCE_S = 20
 ACK_AFTER_S = 0.2  # within this time fewer messages come than a window holds
 SUBPROTOCOLS = {False: "skein.v1.json", True: "skein.v1.proto"}
+
+# Why a try may come to nothing. A test whose faults allow one of these says so; any other test fails on it.
+REFUSED, CUT, UNAVAILABLE = "nobody listens", "the connection ended without an answer", 503
 
 
 # ---- names ----
@@ -150,6 +153,7 @@ def recipient(to):
 class User:
     def __init__(self, skein, uid, **claims):
         self.skein, self.uid = skein, uid
+        self.fruitless = []  # (im, why) of each try that insist() had to repeat
         self.token = mint({"sub": uid, "exp": int(time.time()) + 3600, **claims})
 
     async def request(self, method, path, **arguments):
@@ -165,31 +169,43 @@ class User:
     async def post(self, message, at=0):
         return await self.request("POST", "/v1/messages", at=at, body=message)
 
-    async def _post_patiently(self, path, at, body, within_s=30):
-        """Repeats a send that is answered 503 after its Retry-After: on a slow machine im may count as overloaded."""
-        deadline = time.monotonic() + within_s
-        while (answer := await self.request("POST", path, at=at, body=body)).status == 503 and time.monotonic() < deadline:
-            await asyncio.sleep(int(answer.headers["Retry-After"]))
-        return answer
-
     async def say(self, to, text="hi", at=0, **fields):
-        """Sends a message, which must succeed. Returns the JSON of the answer."""
-        return (await self._post_patiently("/v1/messages", at, self.draft(to, text, **fields))).expect(200).json
+        """Sends a message, which must succeed at once. Returns the JSON of the answer."""
+        return (await self.post(self.draft(to, text, **fields), at)).expect(200).json
 
     async def post_batch(self, messages, at=0):
-        return await self._post_patiently("/v1/messages/batch", at, {"messages": messages})
+        return await self.request("POST", "/v1/messages/batch", at=at, body={"messages": messages})
 
-    async def insist(self, message, within_s=30):
-        """Repeats the same request at one im after the other until there is an answer, as docs/build/protocol.md tells a client."""
+    async def attempt(self, method, path, **arguments):
+        """The answer to a request, or why there is none: REFUSED, CUT or UNAVAILABLE. One that does not come in time fails."""
+        try:
+            answer = await self.request(method, path, **arguments)
+        except aiohttp.ServerTimeoutError:
+            raise
+        except aiohttp.ClientConnectorError:
+            return REFUSED
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
+            return CUT
+        return UNAVAILABLE if answer.status == 503 else answer
+
+    async def insist(self, message, may, within_s=30, tries=None):
+        """
+        Repeats the same request at one im after the other until there is an answer, as docs/build/protocol.md tells a client. `may`:
+        why a try may come to nothing in this test. Each that does is in `fruitless`. At most `tries` if it is set.
+        """
         deadline = time.monotonic() + within_s
-        for at in itertools.cycle(range(len(cluster.HTTP))):
-            with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
-                answer = await self.post(message, at)
-                if answer.status != 503:
-                    return answer.expect(200).json
+        for number in itertools.count():
+            at = number % len(cluster.HTTP)
+            assert number != tries, f"{tries} tries came to nothing: {self.fruitless[-number:]}"
+            outcome = await self.attempt("POST", "/v1/messages", at=at, body=message)
+            if isinstance(outcome, Answer):
+                return outcome.expect(200).json
+            assert outcome in may, f"im {at}: {outcome}, which nothing in this test explains"
+            self.fruitless.append((at, outcome))
             assert time.monotonic() < deadline, f"not stored within {within_s} s"
-            await asyncio.sleep(0.1)
-        raise AssertionError("cycle() does not end")
+            if at == len(cluster.HTTP) - 1:
+                await asyncio.sleep(0.1)
+        raise AssertionError("count() does not end")
 
     async def group(self, *members, at=0, **fields):
         body = {"name": "a group", "members": [member.uid for member in members], **fields}

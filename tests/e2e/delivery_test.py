@@ -2,10 +2,14 @@
 import asyncio
 import collections
 import json
+import statistics
 import time
 
 import cluster
+import times
 from client import direct, text_of, unique
+
+NO_TIMER_S = 0.02  # a message takes 3 ms on an idle machine, one of four 5 ms or less with a load of 8 on two cores
 
 
 # ---- one to one ----
@@ -203,12 +207,14 @@ async def test_a_lone_message_waits_for_no_timer(skein):
     alice, bob = await skein.users("alice", "bob")
     phone = await bob.connect(1)
     took = []
-    for i in range(20):
+    for i in range(100):
         start = time.monotonic()
         await alice.say(bob, at=i % 2)
         await phone.message()
         took.append(time.monotonic() - start)
-    assert min(took) < 0.05, took  # the best one: a busy machine slows some of them, a timer would slow all
+    # A busy machine slows some of them, by more than a timer would. A timer slows all of them, a poll most.
+    best_quarter, _, _ = statistics.quantiles(took, n=4)
+    assert best_quarter < NO_TIMER_S and max(took) < times.PROMPT_S, sorted(took)
 
 
 async def test_msg_ids_rise_with_time(skein):

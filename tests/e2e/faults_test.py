@@ -1,8 +1,10 @@
 """Processes and servers die under traffic: no answered send is lost, none is stored twice, and the cluster recovers."""
 import asyncio
+import time
 
 import cluster
-from client import text_of
+import times
+from client import CUT, REFUSED, UNAVAILABLE, text_of
 
 
 async def test_a_push_that_is_killed_loses_nothing_and_keeps_the_order(skein):
@@ -29,7 +31,7 @@ async def test_users_of_a_killed_gateway_come_back_elsewhere_and_read_what_they_
 
     async def is_left_out():
         return dead not in [gateway["node"] for gateway in (await alice.endpoints())["gateways"]]
-    await cluster.becomes(is_left_out, 11, f"{dead} is not offered any more")
+    await cluster.becomes(is_left_out, times.ROUTES_UNUSED_S, f"{dead} is not offered any more")
     again = await bob.connect(0)
     assert [text_of(m) for m in await bob.read(alice, after_seq=1)] == ["while nobody is there"]
     await alice.say(bob, "after")
@@ -43,16 +45,18 @@ async def test_an_im_that_is_killed_stores_each_send_once_when_its_clients_ask_t
     drafts = [alice.draft(bob, str(i)) for i in range(100)]
     tasks = []
     for i, draft in enumerate(drafts):
-        tasks.append(asyncio.create_task(alice.insist(draft)))
+        tasks.append(asyncio.create_task(alice.insist(draft, {REFUSED, CUT}, tries=2)))
         if i == 50:
             cluster.kill("im-1")
+            killed = time.monotonic()
         await asyncio.sleep(0)
     answers = await asyncio.gather(*tasks)
     assert sorted(a["seq"] for a in answers) == list(range(1, 101))
+    assert 50 <= len(alice.fruitless) <= 100 and {at for at, _ in alice.fruitless} == {0}, "the other im answers at once"
     assert len(await alice.read_all(bob, at=1)) == 100
     seen = {}
-    while len(seen) < 100:  # unpublished messages come when its lease is over: 10 s, and up to 5 s more
-        message = await phone.message(30)
+    while len(seen) < 100:  # unpublished messages come when its lease is over
+        message = await phone.message(killed + times.UNPUBLISHED_S - time.monotonic())
         seen.setdefault(message["seq"], text_of(message))
     assert list(seen) == list(range(1, 101))  # the first copies
     await cluster.up()
@@ -88,7 +92,7 @@ async def test_after_redis_was_lost_sync_resets_and_the_list_leads_to_everything
 
     async def has_it():
         return [text_of(m) for m in (await bob.sync_all(reset["epoch"], reset["next_offset"]))[0]] == ["after"]
-    await cluster.becomes(has_it, 60, "the new inbox has what came after")
+    await cluster.becomes(has_it, times.REDIS_BACK_S, "the new inbox has what came after")
 
 
 async def test_a_redis_that_is_killed_costs_no_message_and_connections_go_on(skein):
@@ -104,7 +108,7 @@ async def test_a_redis_that_is_killed_costs_no_message_and_connections_go_on(ske
     async def comes_through():
         await alice.say(bob, "again")
         return phone.log[-1]["type"] == "message" and text_of(phone.log[-1]["message"]) == "again"
-    await cluster.becomes(comes_through, 60, "the connection gets messages again")
+    await cluster.becomes(comes_through, times.REDIS_BACK_S, "the connection gets messages again")
     history = await alice.read_all(bob)
     assert [text_of(m) for m in history][1:21] == [str(i) for i in range(20)]
     assert "resync" in [frame["type"] for frame in phone.log], "a new inbox is announced"
@@ -125,7 +129,7 @@ async def test_while_postgres_is_away_sends_are_refused_and_nothing_answered_is_
             stored.append(f"late {len(stored)}")
         return answer.status == 503 and "Retry-After" in answer.headers
     await cluster.becomes(is_refused, 30, "sends are refused")
-    task = asyncio.create_task(alice.insist(alice.draft(bob, "meanwhile"), 60))
+    task = asyncio.create_task(alice.insist(alice.draft(bob, "meanwhile"), {UNAVAILABLE}, 60))
     await cluster.up()
     stored.append("meanwhile")
     assert (await task)["seq"] == len(stored)
@@ -144,7 +148,7 @@ async def test_while_kafka_is_away_sends_are_stored_and_all_come_in_order_when_i
         await alice.say(bob, str(i), at=i % 2)
     assert cluster.memory("im-1") - before < 64 << 20
     await cluster.up()
-    assert [text_of(m) for m in await phone.messages(200, 60)] == [str(i) for i in range(200)]
+    assert [text_of(m) for m in await phone.messages(200, times.KAFKA_BACK_S)] == [str(i) for i in range(200)]
 
 
 async def _not_ready(name):

@@ -9,9 +9,12 @@ import statistics
 import time
 
 import cluster
+import times
 from phone import Phone
 
-FROZEN_S = 4  # half of the time after which a silent gateway counts as dead and the phone would move on
+# Half of the time after which a silent gateway counts as dead and its routes are no longer used, and twice the time that a
+# message may take without a fault: what waits for the frozen gateway is late.
+FROZEN_S = times.NODE_LIFE_S / 2
 SENDERS, EACH = 2, 100
 PUSHES = [name for name in cluster.INTERNAL if name.startswith("push-")]
 
@@ -42,7 +45,7 @@ async def test_a_frozen_gateway_holds_up_nobody_else_and_loses_nothing(skein):
     group = await bob.group(*senders)
     phone, carols = Phone(bob, gateway=1), await carol.connect(0)
     phone.start()
-    await cluster.becomes(lambda: phone.socket, what="bob is connected")
+    await phone.is_connected()
     first = (await bob.say(group))["seq"]
     phone.last[group.conversation] = first - 1
     await phone.has(1)
@@ -65,7 +68,7 @@ async def test_a_frozen_gateway_holds_up_nobody_else_and_loses_nothing(skein):
     p99 = statistics.quantiles(found, n=100)[98]
     print(f"{len(found)} messages past a frozen gateway: median {statistics.median(found) * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, "
           f"max {max(found) * 1000:.0f} ms")
-    assert statistics.median(found) < 1
+    assert max(found) < times.PROMPT_S
 
 
 async def is_zero(name):

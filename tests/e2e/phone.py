@@ -11,28 +11,38 @@ import json
 import random
 import urllib.parse
 
-import aiohttp
 import websockets
 
 import cluster
 import schemas
+from client import CUT, REFUSED, Answer
 
 PAGE = 100
+ACK_AFTER_S, ACK_EACH = 0.2, 64  # acks count as frames, of which it may send 100 a second
+ANSWER_S = 20  # no request takes so long
+LEFT = "it left by itself"
 
 
 class Phone:
-    def __init__(self, user, device="phone", gateway=None):
-        self.user, self.device, self.gateway = user, device, gateway
+    def __init__(self, user, device="phone", gateway=None, may=()):
+        """
+        `may`: what the faults of this test may do to it: the close codes of its connections, the HTTP status of a handshake,
+        REFUSED, CUT, or UNAVAILABLE as the answer to a request. Anything else fails it.
+        """
+        self.user, self.device, self.gateway, self.may = user, device, gateway, frozenset(may)
         self.epoch = self.offset = None
         self.messages = []  # in the order in which the application got them
         self.last = collections.defaultdict(int)  # conversation: its last seq
-        self.repeats = self.resyncs = self.resets = self.connects = 0
+        self.repeats = self.resyncs = self.resets = self.connects = self.lost_sends = 0
+        self.suffered = collections.Counter()  # how often each of `may` happened
         self.socket = None
         self.told = []  # where to go, each time
         self._target = None
-        self._sends = {}  # rid: future of the answer
+        self._left = None  # the connection that it left by itself
+        self._unacked = 0  # messages since the last ack
+        self._sends = {}  # rid: future of the answer, None if the connection ended before it came
         self._rids = itertools.count(1)
-        self._came = asyncio.Event()
+        self._came, self._is_up = asyncio.Event(), asyncio.Event()
         self._task = self._closing = None
 
     # -- life --
@@ -49,47 +59,87 @@ class Phone:
     def drop(self):
         """Drops the connection without a close frame."""
         if self.socket:
+            self._left = self.socket
             self.socket.transport.abort()
 
+    async def is_connected(self, within_s=30):
+        await self._until(self._is_up, within_s, "not connected")
+
     async def has(self, count, within_s=60):
-        """Waits until this many messages came. Fails as soon as the phone sees a violation."""
+        """Waits until this many messages came."""
         deadline = asyncio.get_running_loop().time() + within_s
         while len(self.messages) < count:
             self._came.clear()
-            waits = [asyncio.ensure_future(self._came.wait()), self._task]
-            await asyncio.wait(waits, timeout=deadline - asyncio.get_running_loop().time(),
-                               return_when=asyncio.FIRST_COMPLETED)
-            waits[0].cancel()
-            if self._task.done():
-                raise self._task.exception()
-            assert asyncio.get_running_loop().time() < deadline, \
-                f"{self.user.uid} has {len(self.messages)} of {count} messages within {within_s} s"
+            await self._until(self._came, deadline - asyncio.get_running_loop().time(),
+                              f"{len(self.messages)} of {count} messages within {within_s} s")
+
+    async def _until(self, event, within_s, what):
+        """Waits for the event. Fails as soon as the phone sees a violation."""
+        wait = asyncio.ensure_future(event.wait())
+        await asyncio.wait([wait, self._task], timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+        happened = wait.done()  # the event may have been cleared since
+        wait.cancel()
+        if self._task.done():
+            raise self._task.exception()
+        assert happened, f"{self.user.uid}: {what}"
+
+    def _suffer(self, what):
+        assert what in self.may, f"{self.user.uid}, connection {self.connects}: {what}, which nothing in this test explains"
+        self.suffered[what] += 1
 
     async def _live(self):
         while True:
-            try:
-                await self._connect()
-            except (TimeoutError, OSError, aiohttp.ClientError, websockets.WebSocketException):
-                pass
+            end = await self._connect()
+            if asyncio.current_task().cancelling():
+                raise asyncio.CancelledError  # websockets takes it for the end of its close()
+            if end != LEFT:
+                self._suffer(end)
             await asyncio.sleep(random.uniform(0.02, 0.1))
 
     async def _connect(self):
+        """A connection from its begin to its end. Returns why it ended."""
+        socket = None
+        try:
+            async with self._dial() as socket:
+                await self._use(socket)
+        except websockets.InvalidStatusCode as error:
+            return error.status_code
+        except websockets.ConnectionClosed:
+            pass
+        except TimeoutError:  # an OSError, and never allowed
+            raise
+        except ConnectionRefusedError:
+            return REFUSED
+        except (OSError, websockets.InvalidMessage):
+            return CUT
+        if socket and socket is self._left:
+            return LEFT
+        return socket.close_code if socket and socket.close_code != 1006 else CUT
+
+    def _dial(self):
         query = {"token": self.user.token, "device": self.device, "platform": "android"}
         if self.epoch:
             query.update(epoch=self.epoch, offset=self.offset)
         url = self._target or (cluster.WS[self.gateway] if self.gateway is not None else random.choice(cluster.WS))
         self._target = None
-        async with websockets.connect(f"{url}?{urllib.parse.urlencode(query)}", ping_interval=None, max_size=None,
-                                      open_timeout=20, close_timeout=1) as socket:
-            self.socket = socket
-            self.connects += 1
-            try:
-                async for data in socket:
-                    frame = schemas.strict_json(data)
-                    schemas.check_frame(frame)
-                    await self._take(frame)
-            finally:
-                self._lose_sends()
+        return websockets.connect(f"{url}?{urllib.parse.urlencode(query)}", ping_interval=None, max_size=None,
+                                  open_timeout=ANSWER_S, close_timeout=1)
+
+    async def _use(self, socket):
+        self.socket = socket
+        self.connects += 1
+        self._unacked = 0
+        try:
+            async for data in socket:
+                frame = schemas.strict_json(data)
+                schemas.check_frame(frame)
+                await self._take(frame)
+        finally:
+            self._is_up.clear()
+            for answer in self._sends.values():
+                if not answer.done():
+                    answer.set_result(None)
+            self._sends.clear()
 
     # -- frames --
 
@@ -99,48 +149,67 @@ class Phone:
             self._head = int(frame["head"])
             if self.epoch is None:
                 self.epoch, self.offset = frame["epoch"], self._head
+            self._is_up.set()
         elif kind == "message":
             self._take_live(frame)
-            await self.socket.send(json.dumps({"type": "ack", "offset": str(self.offset)}))
+            await self._ack_in_time()
         elif kind == "sync_more":
             assert int(frame["next_offset"]) == self.offset, "it goes on where the frames ended"
+            self._unacked = 0
             await self._sync()
         elif kind == "resync":
             self.resyncs += 1
+            self._unacked = 0
             await self._sync()
         elif kind == "reconnect":
             self.told.append(frame.get("url"))
             asyncio.get_running_loop().call_later(frame["after_ms"] / 1000, self._leave, self.socket, frame.get("url"))
         elif kind in ("ack", "error") and frame.get("rid") in self._sends:
             self._sends.pop(frame["rid"]).set_result(frame)
+        else:
+            assert kind == "event", f"nobody asked for {frame}"
+
+    async def _ack_in_time(self):
+        self._unacked += 1
+        if self._unacked == 1:
+            asyncio.get_running_loop().call_later(ACK_AFTER_S, lambda socket: asyncio.ensure_future(self._ack(socket)), self.socket)
+        elif self._unacked == ACK_EACH:
+            await self._ack(self.socket)
+
+    async def _ack(self, socket):
+        if socket is self.socket and self._unacked:
+            self._unacked = 0
+            with contextlib.suppress(websockets.ConnectionClosed):
+                await socket.send(json.dumps({"type": "ack", "offset": str(self.offset)}))
 
     def _leave(self, socket, url):
         if socket is self.socket:
-            self._target = url
-            self._closing = asyncio.ensure_future(socket.close())
+            self._closing = asyncio.ensure_future(self._leave_when_answered(socket, url))
+
+    async def _leave_when_answered(self, socket, url):
+        """A gateway that drains answers the sends that it has."""
+        self._is_up.clear()
+        if self._sends:
+            await asyncio.wait(list(self._sends.values()), timeout=ANSWER_S)
+        self._target, self._left = url, socket
+        await socket.close()
 
     # -- sends over the connection --
 
-    def _lose_sends(self):
-        for future in self._sends.values():
-            future.cancel()
-        self._sends.clear()
-
-    async def send(self, message, within_s=60):
-        """Repeats the send until there is an answer, which must be an ack. A lost connection is no answer."""
-        deadline = asyncio.get_running_loop().time() + within_s
+    async def send(self, message):
+        """Repeats the send until there is an answer, which must be an ack. The end of the connection is no answer."""
         while True:
-            assert asyncio.get_running_loop().time() < deadline, f"no answer within {within_s} s"
+            while not self._is_up.is_set():
+                await self.is_connected()
             rid, answer = str(next(self._rids)), asyncio.get_running_loop().create_future()
-            with contextlib.suppress(websockets.ConnectionClosed, AttributeError):
-                self._sends[rid] = answer
+            self._sends[rid] = answer
+            with contextlib.suppress(websockets.ConnectionClosed):
                 await self.socket.send(json.dumps({"type": "send", "rid": rid, "message": message}))
-                await asyncio.wait([answer], timeout=20)
-                if answer.done() and not answer.cancelled():
-                    assert answer.result()["type"] == "ack", answer.result()
-                    return answer.result()
-            self._sends.pop(rid, None)
-            await asyncio.sleep(0.1)
+            frame = await asyncio.wait_for(answer, ANSWER_S)
+            if frame:
+                assert frame["type"] == "ack", frame
+                return frame
+            self.lost_sends += 1
 
     def _take_live(self, frame):
         offset = int(frame["offset"])
@@ -164,10 +233,14 @@ class Phone:
     # -- HTTP --
 
     async def _get(self, path, **query):
+        """Repeats the request at any im while it comes to nothing for a reason that the test allows."""
+        deadline = asyncio.get_running_loop().time() + 30
         while True:
-            answer = await self.user.request("GET", path, at=random.randrange(len(cluster.HTTP)), query=query)
-            if answer.status != 503:
-                return answer.expect(200).json
+            outcome = await self.user.attempt("GET", path, at=random.randrange(len(cluster.HTTP)), query=query)
+            if isinstance(outcome, Answer):
+                return outcome.expect(200).json
+            self._suffer(outcome)
+            assert asyncio.get_running_loop().time() < deadline, f"{path}: still {outcome}"
             await asyncio.sleep(0.1)
 
     async def _sync(self):

@@ -9,28 +9,29 @@ import time
 import urllib.parse
 
 import cluster
-from client import direct, text_of
+from client import CUT, REFUSED, UNAVAILABLE, direct, text_of
 from phone import Phone
 
 
 class Talk:
     """Users who write to each other in pairs and in a group, and phones that read."""
 
-    def __init__(self, people, group):
+    def __init__(self, people, group, may):
         self.people, self.group = people, group
-        self.phones = [Phone(person, device) for person in people for device in ("phone", "laptop")]
+        self.phones = [Phone(person, device, may=may) for person in people for device in ("phone", "laptop")]
         self.sent = {}  # conversation: the texts, by seq
         self._tasks = []
         self._goes_on = True
 
     @classmethod
-    async def begin(cls, skein, count=4):
+    async def begin(cls, skein, may=(), count=4):
+        """`may`: what the fault of the test may do to the phones. No fault of these tests may refuse a send."""
         people = await skein.users(*(f"p{i}" for i in range(count)))
-        talk = cls(people, await people[0].group(*people[1:]))
+        talk = cls(people, await people[0].group(*people[1:]), may)
         for phone in talk.phones:
             phone.start()
         for phone in talk.phones:
-            await cluster.becomes(lambda phone=phone: phone.epoch, 30, "the phone is connected")
+            await phone.is_connected()
         talk._tasks = [asyncio.ensure_future(talk._write(i)) for i in range(count)]
         return talk
 
@@ -38,7 +39,7 @@ class Talk:
         person, other, number = self.people[me], self.people[(me + 1) % len(self.people)], 0
         while self._goes_on:
             to = self.group if number % 3 == 0 else other
-            stored = await person.insist(person.draft(to, f"{me} {number}"), 60)
+            stored = await person.say(to, f"{me} {number}", at=number % 2)
             self.sent.setdefault(stored["conversation_id"], {})[stored["seq"]] = f"{me} {number}"
             number += 1
             await asyncio.sleep(random.uniform(0, 0.02))
@@ -85,7 +86,7 @@ async def test_200_reconnects_during_a_stream_of_sends_miss_nothing_and_repeat_n
     alice, bob = await skein.users("alice", "bob")
     phone = Phone(bob)
     phone.start()
-    await cluster.becomes(lambda: phone.connects, 30, "connected")
+    await phone.is_connected()
     sent = 0
     while phone.connects < 200:
         for _ in range(random.randrange(4)):
@@ -105,7 +106,7 @@ async def test_a_client_that_was_away_for_long_is_given_20_and_reads_the_rest(sk
     alice, bob = await skein.users("alice", "bob")
     phone = Phone(bob)
     phone.start()
-    await cluster.becomes(lambda: phone.epoch, 30, "connected")
+    await phone.is_connected()
     await phone.stop()
     for start in range(0, 250, 50):
         (await alice.post_batch([alice.draft(bob, str(start + i)) for i in range(50)])).expect(200)
@@ -155,7 +156,7 @@ async def test_libclient_misses_nothing_over_restarts_dead_gateways_and_a_redis_
     async def say(count):
         nonlocal sent
         for _ in range(count):
-            await alice.insist(alice.draft(bob, str(sent)))
+            await alice.say(bob, str(sent))
             sent += 1
 
     await listener.start()
@@ -186,7 +187,7 @@ async def test_redis_that_forgets_everything_costs_resets_and_no_message(skein):
 
 
 async def test_redis_that_comes_back_with_an_old_dump_costs_resets_and_no_message(skein):
-    talk = await Talk.begin(skein)
+    talk = await Talk.begin(skein, {UNAVAILABLE})  # no inbox can be read while Redis is away
     await talk.has_sent(150)
     redis("SAVE")
     await talk.has_sent(300)
@@ -200,7 +201,7 @@ async def test_redis_that_comes_back_with_an_old_dump_costs_resets_and_no_messag
 
 
 async def test_users_of_a_gateway_that_is_killed_miss_nothing(skein):
-    talk = await Talk.begin(skein)
+    talk = await Talk.begin(skein, {REFUSED, CUT})
     for name in "gateway-1", "gateway-2":
         await talk.has_sent(sum(map(len, talk.sent.values())) + 150)
         cluster.kill(name)

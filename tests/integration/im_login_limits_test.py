@@ -5,8 +5,8 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_api_fixture import ImTest  # noqa: E402
-from im_cluster import PATIENCE_S, Client, Im, Servers, run_im  # noqa: E402
+from im_api_fixture import ImTest
+from im_cluster import PATIENCE_S, Client, Im, Servers, run_im
 
 PASSWORD = "correct horse"
 OF_USER, OF_ADDRESS, REGISTRATIONS = 10, 30, 20  # the defaults
@@ -86,9 +86,9 @@ class LoginLimits(ImTest):
         self.guess(self.other, 1, self.uid + "x")
 
     def test_right_passwords_do_not_count(self):
-        for i in range(OF_USER + 2):
+        for _i in range(OF_USER + 2):
             self.check(self.login(self.address()), 200)
-        for i in range(OF_USER + 2):
+        for _i in range(OF_USER + 2):
             self.check(self.login(self.home), 200)
 
     def test_the_memory_of_an_address_outlives_the_process_and_ends_after_30_days(self):

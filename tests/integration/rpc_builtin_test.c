@@ -1,4 +1,4 @@
-/* Health and reflection, and a foreign client (python3-grpcio). Ports 25060-25069. */
+/* Health and reflection, and a foreign client (python3-grpcio). */
 #include <setjmp.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -15,8 +15,6 @@
 #include "rpc/server/descriptor_set.h"
 #include "rpc_fixture.h"
 
-#define PORT 25060
-#define TARGET "127.0.0.1:25060"
 #define CHECK "/grpc.health.v1.Health/Check"
 
 struct pair {
@@ -29,8 +27,8 @@ static int set_up(void **state)
 	struct pair *pair = MEM_NEW(struct pair);
 
 	pair->server.descriptor_set = str_of(proto_descriptor_set, proto_descriptor_set_len);
-	server_start(&pair->server, PORT);
-	client_start(&pair->client, TARGET);
+	server_start(&pair->server, rpc_port(0));
+	client_start(&pair->client, rpc_target(0));
 	*state = pair;
 	return 0;
 }
@@ -66,12 +64,13 @@ static void health_follows_the_server(void **state)
 
 static void a_foreign_client_is_served(void **state)
 {
-	char script[256], *slash;
-	char *argv[] = { (char[]){ "/usr/bin/python3" } /* it has grpcio */, script, (char[]){ TARGET }, NULL };
+	char script[256], target[32], *slash;
+	char *argv[] = { (char[]){ "/usr/bin/python3" } /* it has grpcio */, script, target, NULL };
 	pid_t pid;
 	int status;
 	(void)state;
 
+	snprintf(target, sizeof(target), "%s", rpc_target(0));
 	snprintf(script, sizeof(script), "%s", __FILE__);
 	slash = strrchr(script, '/');
 	assert_non_null(slash);
@@ -85,7 +84,7 @@ static void try_broken_set(void *arg)
 {
 	struct pair *pair = arg;
 	const struct rpc_server_options options = {
-		.listen = "127.0.0.1:25061",
+		.listen = rpc_target(1),
 		.descriptor_set = str_of(proto_descriptor_set, proto_descriptor_set_len - 1),
 	};
 	struct rpc_server *server;

@@ -1,4 +1,4 @@
-/* Servers that are killed, come back, freeze: processes of their own. Ports 25040-25049. */
+/* Servers that are killed, come back, freeze: processes of their own. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,10 +12,6 @@
 
 #include "base/macros.h"
 #include "rpc_fixture.h"
-
-#define PORT 25040
-#define TARGET "127.0.0.1:25040"
-#define BOTH "127.0.0.1:25040,127.0.0.1:25041"
 
 /* Added to the times that the design promises: a sanitizer on a busy machine is slow. */
 #define LENIENCY_MS 1500
@@ -86,6 +82,14 @@ static bool is_up(const void *arg)
 	return rpc_channel_is_up(arg);
 }
 
+static const char *both_targets(void)
+{
+	static char both[80];
+
+	snprintf(both, sizeof(both), "%s,%s", rpc_target(0), rpc_target(1));
+	return both;
+}
+
 static bool is_down(const void *arg)
 {
 	return !rpc_channel_is_up(arg);
@@ -98,8 +102,8 @@ static void a_killed_server_fails_calls_fast_and_is_found_again_when_it_is_back(
 	struct outcome out;
 	(void)state;
 
-	process_start(&process, PORT);
-	client_start(&client, TARGET);
+	process_start(&process, rpc_port(0));
+	client_start(&client, rpc_target(0));
 	struct rpc_stream *stream = open_stream(&client);
 	assert_true(tally_reach(&opened, 1));
 	call_start(&client, UNARY_KEEP, STR(""), 20000, true, &out);
@@ -118,7 +122,7 @@ static void a_killed_server_fails_calls_fast_and_is_found_again_when_it_is_back(
 	}
 	/* Away for so long that the pauses between tries have grown to their limit. */
 	assert_false(becomes_true(is_up, client.channel, 3000));
-	process_start(&process, PORT);
+	process_start(&process, rpc_port(0));
 	uint64_t back = now_ms();
 	assert_true(becomes_true(is_up, client.channel, 1000 + LENIENCY_MS));
 	print_message("the channel was up %d ms after the server\n", (int)(now_ms() - back));
@@ -140,8 +144,8 @@ static void a_frozen_server_is_noticed_and_used_again_when_it_thaws(void **state
 	struct outcome out;
 	(void)state;
 
-	process_start(&process, PORT);
-	client_start(&client, TARGET);
+	process_start(&process, rpc_port(0));
+	client_start(&client, rpc_target(0));
 	struct rpc_stream *stream = open_stream(&client);
 	assert_true(tally_reach(&opened, 1));
 	uint64_t frozen = now_ms();
@@ -168,8 +172,8 @@ static void an_idle_channel_stays_up(void **state)
 	struct process process;
 	(void)state;
 
-	process_start(&process, PORT);
-	client_start(&client, TARGET);
+	process_start(&process, rpc_port(0));
+	client_start(&client, rpc_target(0));
 	struct rpc_stream *stream = open_stream(&client);
 	assert_true(tally_reach(&opened, 1));
 	assert_false(becomes_true(is_down, client.channel, 9000));
@@ -187,9 +191,9 @@ static void calls_go_on_at_the_other_server_when_one_dies(void **state)
 	int lost = 0;
 	(void)state;
 
-	process_start(&first, PORT);
-	process_start(&second, PORT + 1);
-	client_start(&client, BOTH);
+	process_start(&first, rpc_port(0));
+	process_start(&second, rpc_port(1));
+	client_start(&client, both_targets());
 	for (int i = 0; i < 20; i++) {
 		call(&client, UNARY_ECHO, STR("both"), 5000, &out);
 		assert_int_equal(out.err, OK);
@@ -207,7 +211,7 @@ static void calls_go_on_at_the_other_server_when_one_dies(void **state)
 	assert_true(rpc_channel_is_up(client.channel));
 
 	/* The other way round: the first server alone can serve, soon after it returns. */
-	process_start(&first, PORT);
+	process_start(&first, rpc_port(0));
 	process_kill(&second);
 	call(&client, UNARY_ECHO, STR("perhaps lost"), 5000, &out);
 	call(&client, UNARY_ECHO, STR("first again"), 5000, &out);
@@ -223,9 +227,9 @@ static void a_frozen_server_does_not_stop_the_other(void **state)
 	struct outcome out;
 	(void)state;
 
-	process_start(&first, PORT);
-	process_start(&second, PORT + 1);
-	client_start(&client, BOTH);
+	process_start(&first, rpc_port(0));
+	process_start(&second, rpc_port(1));
+	client_start(&client, both_targets());
 	for (int i = 0; i < 20; i++)
 		call(&client, UNARY_ECHO, STR("both"), 5000, &out);
 	process_signal(&first, SIGSTOP);

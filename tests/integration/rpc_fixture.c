@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/macros.h"
+#include "servers.h"
 
 /* Suppressions of leaks in libraries: c-ares 1.18 leaks the name that it finds in /etc/hosts. */
 const char *__lsan_default_suppressions(void);
@@ -209,6 +210,24 @@ static const struct rpc_method methods[] = {
 	{ .path = STREAM_QUICK, .thread = RPC_ON_QUEUE, .stream = &echo_handlers },
 	{ .path = STREAM_GIVEN, .thread = RPC_ON_LOOP, .stream = &given_handlers },
 };
+
+unsigned rpc_port(unsigned i)
+{
+	static unsigned first;
+
+	assert(i < RPC_PORTS);
+	if (!first)
+		first = real_server_free_ports(RPC_PORTS);
+	return first + i;
+}
+
+const char *rpc_target(unsigned i)
+{
+	static char targets[RPC_PORTS][32];
+
+	snprintf(targets[i], sizeof(targets[i]), "127.0.0.1:%u", rpc_port(i));
+	return targets[i];
+}
 
 static void new_server(void *arg)
 {

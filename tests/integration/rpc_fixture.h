@@ -79,7 +79,12 @@ struct test_server {
 	err_t start_err;
 };
 
-/* The caller zeroes `server` and sets what it needs. Each test names its ports. */
+/* Ports of this test program, 0 to RPC_PORTS - 1, that nobody used when it began; and how a client calls one, "127.0.0.1:PORT". */
+#define RPC_PORTS 4
+unsigned rpc_port(unsigned i);
+const char *rpc_target(unsigned i);
+
+/* The caller zeroes `server` and sets what it needs. */
 void server_start(struct test_server *server, unsigned port);
 void server_close(struct test_server *server, uint64_t grace_ms); /* begins to */
 void server_reply_kept(struct test_server *server);

@@ -66,8 +66,8 @@ int pair_set_up(void **state)
 	end_init(&pair->far);
 	pair->server.given = &end_handlers;
 	pair->server.given_arg = &pair->far;
-	server_start(&pair->server, PAIR_PORT);
-	client_start(&pair->client, PAIR_TARGET);
+	server_start(&pair->server, rpc_port(0));
+	client_start(&pair->client, rpc_target(0));
 	*state = pair;
 	return 0;
 }

@@ -29,9 +29,6 @@ struct pair {
 	struct rpc_stream *open; /* closed by pair_tear_down if a test failed before */
 };
 
-#define PAIR_PORT 25020
-#define PAIR_TARGET "127.0.0.1:25020"
-
 /* The setup and teardown of each test; *state is the pair. */
 int pair_set_up(void **state);
 int pair_tear_down(void **state);

@@ -206,7 +206,7 @@ static void a_stream_waits_for_its_server_and_can_be_closed_while_waiting(void *
 	pair_close(pair, never);
 	struct rpc_stream *patient = pair_open(pair, STREAM_ECHO, 1 << 20, &end_handlers, &pair->near);
 	pair->server.rpc = NULL;
-	server_start(&pair->server, PAIR_PORT);
+	server_start(&pair->server, rpc_port(0));
 	assert_true(tally_reach(&pair->near.opened, 1));
 	pair_close(pair, patient);
 }

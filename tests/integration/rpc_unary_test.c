@@ -1,4 +1,4 @@
-/* Unary calls over real sockets. Ports 25000-25019. */
+/* Unary calls over real sockets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -13,9 +13,6 @@
 #include "base/mem.h"
 #include "rpc_fixture.h"
 
-#define PORT 25000
-#define TARGET "127.0.0.1:25000"
-
 struct pair {
 	struct test_server server;
 	struct test_client client;
@@ -25,8 +22,8 @@ static int set_up(void **state)
 {
 	struct pair *pair = MEM_NEW(struct pair);
 
-	server_start(&pair->server, PORT);
-	client_start(&pair->client, TARGET);
+	server_start(&pair->server, rpc_port(0));
+	client_start(&pair->client, rpc_target(0));
 	client_wait_up(&pair->client);
 	*state = pair;
 	return 0;
@@ -264,8 +261,8 @@ static void a_closing_server_lets_calls_under_way_end(void **state)
 	struct outcome kept, late;
 	(void)state;
 
-	server_start(&server, PORT + 1);
-	client_start(&client, "127.0.0.1:25001");
+	server_start(&server, rpc_port(1));
+	client_start(&client, rpc_target(1));
 	call_start(&client, UNARY_KEEP, STR(""), 20000, true, &kept);
 	assert_true(tally_reach(&server.calls, 1));
 	server_close(&server, PATIENCE_MS);
@@ -288,8 +285,8 @@ static void a_closing_server_cancels_calls_that_outlast_its_grace(void **state)
 	struct outcome kept;
 	(void)state;
 
-	server_start(&server, PORT + 2);
-	client_start(&client, "127.0.0.1:25002");
+	server_start(&server, rpc_port(2));
+	client_start(&client, rpc_target(2));
 	call_start(&client, UNARY_KEEP, STR(""), 20000, true, &kept);
 	assert_true(tally_reach(&server.calls, 1));
 	server_close(&server, 50);
@@ -308,14 +305,14 @@ static void without_a_server_a_call_fails_at_once_or_waits(void **state)
 	struct outcome hasty, patient;
 	(void)state;
 
-	client_start(&client, "127.0.0.1:25003");
+	client_start(&client, rpc_target(3));
 	uint64_t start = now_ms();
 	call_start(&client, UNARY_ECHO, STR(""), 20000, false, &hasty);
 	outcome_wait(&hasty);
 	assert_int_equal(hasty.err, ERR_UNAVAILABLE);
 	assert_in_range(now_ms() - start, 0, 1500);
 	call_start(&client, UNARY_ECHO, STR("patient"), 20000, true, &patient);
-	server_start(&server, PORT + 3);
+	server_start(&server, rpc_port(3));
 	outcome_wait(&patient);
 	assert_int_equal(patient.err, OK);
 	assert_string_equal(patient.text, "patient");
@@ -354,8 +351,10 @@ static void a_name_is_resolved(void **state)
 	struct pair *pair = *state;
 	struct rpc_channel *by_address = pair->client.channel;
 	struct outcome out;
+	char name[32];
 
-	assert_int_equal(rpc_channel_new(&pair->client.channel, pair->client.rpc, "dns:localhost:25000"), OK);
+	snprintf(name, sizeof(name), "dns:localhost:%u", rpc_port(0));
+	assert_int_equal(rpc_channel_new(&pair->client.channel, pair->client.rpc, name), OK);
 	call(&pair->client, UNARY_ECHO, STR("by name"), 10000, &out);
 	assert_int_equal(out.err, OK);
 	rpc_channel_close(pair->client.channel);

@@ -60,15 +60,27 @@ static bool is_free(unsigned port)
 	return is_bound;
 }
 
+static bool are_free(unsigned first, unsigned count)
+{
+	while (count > 0 && is_free(first + count - 1))
+		count--;
+	return count == 0;
+}
+
+unsigned real_server_free_ports(unsigned count)
+{
+	unsigned first;
+
+	do
+		first = FIRST_PORT + count * (unsigned)random_below(PORTS / count);
+	while (!are_free(first, count));
+	return first;
+}
+
 /* Kafka needs two adjacent ports. */
 unsigned real_server_free_port(void)
 {
-	unsigned port;
-
-	do
-		port = FIRST_PORT + 2 * (unsigned)random_below(PORTS / 2);
-	while (!is_free(port) || !is_free(port + 1));
-	return port;
+	return real_server_free_ports(2);
 }
 
 /* ---- processes ---- */

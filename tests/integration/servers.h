@@ -41,6 +41,9 @@ void real_server_remove(struct real_server *server);
 /* A port of that range that nobody listens on, for a server that the test plays. */
 unsigned real_server_free_port(void);
 
+/* So many of them, adjacent. Returns the first. */
+unsigned real_server_free_ports(unsigned count);
+
 /* CPU that its processes used, in microseconds. */
 uint64_t real_server_cpu_us(const struct real_server *server);
 

@@ -67,7 +67,7 @@ def test_a_short_name_of_a_metric_that_no_service_has_is_found():
 def test_the_configuration_of_the_cluster_is_looked_at(monkeypatch, tmp_path):
     monkeypatch.setattr(documents, "ROOT", tmp_path)
     documents.metrics.cache_clear()
-    monkeypatch.setattr(documents, "tracked", lambda: [])
+    monkeypatch.setattr(documents, "tracked", list)
     for folder, file in ("deploy", "alerts.yaml"), ("docs", "page.yaml"), ("docs/operate", "page.md"):
         name = f"{folder}/{file}"
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
 #include "base/random.h"
 #include "cluster/routes.h"
 
@@ -47,19 +52,48 @@ static void a_malformed_route_is_refused(void **state)
 	assert_false(route_parse(str_of("gateway-1|7|1|ios|5\0", 20), &route));
 }
 
-static void noise_is_refused_without_harm(void **state)
+/* What a route is, said once more by somebody else. */
+#define ROUTE_PATTERN "^([A-Za-z0-9_.-]{1,64})[|]([0-9]+)[|]([0-9]+)[|](ios|android|web|desktop|mini|bot)[|]([0-9]+)$"
+
+static uint64_t number_in(const char *text, regmatch_t match)
 {
+	return strtoull(text + match.rm_so, NULL, 10);
+}
+
+/* Replaces up to three bytes of a good route. */
+static void spoil(char *text, size_t len)
+{
+	for (size_t i = random_below(4); i > 0; i--)
+		text[random_below(len)] = "|019io-.\n\0 "[random_below(12)];
+}
+
+static void noise_is_a_route_if_it_looks_like_one_and_is_refused_otherwise(void **state)
+{
+	unsigned taken = 0, refused = 0;
+	regmatch_t parts[6];
+	regex_t pattern;
 	struct route route;
-	char noise[40];
 	(void)state;
 
+	assert_int_equal(regcomp(&pattern, ROUTE_PATTERN, REG_EXTENDED), 0);
 	for (int i = 0; i < 100000; i++) {
-		size_t len = random_below(sizeof(noise));
-		random_bytes(noise, sizeof(noise));
-		for (size_t c = 0; c < len; c++)
-			noise[c] = "|019ab-\0"[(unsigned char)noise[c] % 8];
-		(void)route_parse(str_of(noise, len), &route);
+		char noise[] = "g.1|70|19|ios|150";
+		size_t len = sizeof(noise) - 1;
+		spoil(noise, len);
+		bool is_route = strlen(noise) == len && regexec(&pattern, noise, ARRAY_LEN(parts), parts, 0) == 0;
+		if (route_parse(str_of(noise, len), &route) != is_route)
+			fail_msg("%s as a route: %s", is_route ? "refused" : "taken", noise);
+		if (is_route) {
+			assert_int_equal(route.node.len, parts[1].rm_eo);
+			assert_int_equal(route.node_epoch, number_in(noise, parts[2]));
+			assert_int_equal(route.conn, number_in(noise, parts[3]));
+			assert_int_equal(route.since_ms, number_in(noise, parts[5]));
+		}
+		taken += is_route;
+		refused += !is_route;
 	}
+	assert_true(taken > 1000 && refused > 1000);
+	regfree(&pattern);
 }
 
 int main(void)
@@ -67,7 +101,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_route_is_read_as_it_was_written),
 		cmocka_unit_test(a_malformed_route_is_refused),
-		cmocka_unit_test(noise_is_refused_without_harm),
+		cmocka_unit_test(noise_is_a_route_if_it_looks_like_one_and_is_refused_otherwise),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/random.h"
 #include "store/redis/redis_uri.h"
 
@@ -84,20 +88,62 @@ static void a_malformed_uri_is_refused(void **state)
 	assert_false(redis_uri_parse(&uri, str_of("redis://ho\0st", 13)));
 }
 
-static void noise_is_refused_without_harm(void **state)
+/* What a URI is, said once more by somebody else: the numbers of its groups are in enum part. */
+#define ESCAPED "%[0-9a-f][0-9a-f]"
+#define USERINFO "(([^:%]|" ESCAPED ")*:([^%]|" ESCAPED ")+@)?"
+#define ADDRESS "([^:[/@][^:/@]*|\\[[^]/@]*:[^]/@]*\\])(:([0-9]{1,5}))?"
+#define URI_PATTERN "^redis://" USERINFO ADDRESS "(/([0-9]*))?$"
+
+enum part { PART_HOST = 4, PART_PORT = 6, PART_DB = 8, PARTS };
+
+static long number_in(const char *text, regmatch_t match, long otherwise)
 {
-	char noise[40] = "redis://";
+	return match.rm_so < match.rm_eo ? strtol(text + match.rm_so, NULL, 10) : otherwise;
+}
+
+static bool looks_like_a_uri(const regex_t *pattern, const char *text, regmatch_t *parts)
+{
+	if (regexec(pattern, text, PARTS, parts, 0) != 0)
+		return false;
+	long port = number_in(text, parts[PART_PORT], 6379);
+	return port >= 1 && port <= 65535 && number_in(text, parts[PART_DB], 0) <= 65535;
+}
+
+static void assert_parts(const struct redis_uri *uri, const char *text, const regmatch_t *parts)
+{
+	int brackets = text[parts[PART_HOST].rm_so] == '[' ? 1 : 0;
+
+	assert_int_equal(strlen(uri->host), parts[PART_HOST].rm_eo - parts[PART_HOST].rm_so - 2 * brackets);
+	assert_memory_equal(uri->host, text + parts[PART_HOST].rm_so + brackets, strlen(uri->host));
+	assert_int_equal(strtol(uri->port, NULL, 10), number_in(text, parts[PART_PORT], 6379));
+	assert_int_equal(uri->db, number_in(text, parts[PART_DB], 0));
+}
+
+static void noise_is_a_uri_if_it_looks_like_one_and_is_refused_otherwise(void **state)
+{
+	unsigned taken = 0, refused = 0;
+	regmatch_t parts[PARTS];
+	regex_t pattern;
 	struct redis_uri uri;
 	(void)state;
 
+	assert_int_equal(regcomp(&pattern, URI_PATTERN, REG_EXTENDED), 0);
 	for (int i = 0; i < 100000; i++) {
-		size_t len = 8 + random_below(sizeof(noise) - 8);
-		random_bytes(noise + 8, sizeof(noise) - 8);
-		for (size_t c = 8; c < len; c++)
-			noise[c] = ":@/[]%a0"[(unsigned char)noise[c] % 8];
-		if (redis_uri_parse(&uri, str_of(noise, len)))
+		char noise[24] = "redis://";
+		for (size_t c = 8, len = 8 + random_below(sizeof(noise) - 8); c < len; c++)
+			noise[c] = ":@/[]%a6"[random_below(8)];
+		bool is_uri = looks_like_a_uri(&pattern, noise, parts);
+		if (redis_uri_parse(&uri, str_from(noise)) != is_uri)
+			fail_msg("%s as a URI: %s", is_uri ? "refused" : "taken", noise);
+		taken += is_uri;
+		refused += !is_uri;
+		if (is_uri) {
+			assert_parts(&uri, noise, parts);
 			redis_uri_release(&uri);
+		}
 	}
+	assert_true(taken > 1000 && refused > 1000);
+	regfree(&pattern);
 }
 
 int main(void)
@@ -105,7 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_part_of_a_uri_is_found),
 		cmocka_unit_test(a_malformed_uri_is_refused),
-		cmocka_unit_test(noise_is_refused_without_harm),
+		cmocka_unit_test(noise_is_a_uri_if_it_looks_like_one_and_is_refused_otherwise),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
