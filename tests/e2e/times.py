@@ -19,6 +19,7 @@ GIVE_UP_S = 30
 IM_DIES_S = BOUNDS["kill-im"].began
 LEASE_S, TAKEOVER_S = 10, 5
 UNPUBLISHED_S = LEASE_S + TAKEOVER_S
+LANE_RESTS_S, LOCK_PATIENCE_S = 0.1, 2  # after a statement whose answer was lost
 EARLY_RECORD_S, MISSING_NUMBER_S, INBOX_READ_S = 0.1, 0.2, 2
 ROUTER_DIES_S = BOUNDS["kill-router"].healed
 REDIS_FORGOT_S = BOUNDS["flush"].healed
@@ -46,12 +47,14 @@ ROWS = [
     Row("a gateway is registered and does not answer", (), (GIVE_UP_S,)),
     Row("an im dies: clients of others", (), (IM_DIES_S,)),
     Row("an im dies: messages it had stored and not published", (LEASE_S, 3, 0.7, 1.3), (TAKEOVER_S,)),
+    Row("a connection to PostgreSQL breaks under a statement that stores", (), (LANE_RESTS_S, LOCK_PATIENCE_S)),
     Row("an im freezes past its lease: it stores nothing more", (), ()),
     Row("a record is missing or out of order", (0.1,), (EARLY_RECORD_S,)),
     Row("a number is missing on a connection", (0.2,), (MISSING_NUMBER_S, INBOX_READ_S)),
     Row("a router dies or freezes: routes", (2.5, 8), (ROUTER_DIES_S,)),
     Row("Redis forgot the routes", (3, 3), (REDIS_FORGOT_S,)),
     Row("Redis is away", (), (BACKOFF_S,)),
+    Row("Redis fails over to a replica at the same address", (), (BACKOFF_S, REDIS_FORGOT_S)),
     Row("PostgreSQL is away", (5,), (BACKOFF_S,)),
     Row("one of three Kafka brokers dies, or freezes", (KAFKA_BACK_S,), (BROKER_DIES_S,)),
     Row("a broker that was frozen answers that an offset does not exist", (), (LOG_LOST_S,)),

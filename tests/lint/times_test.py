@@ -40,6 +40,7 @@ def test_the_bounds_of_chaos_are_those_of_the_document():
     im = Bound(times.PROMPT_S, times.IM_DIES_S, times.LEASE_S + times.TAKEOVER_S)
     push = Bound(times.PUSH_DRAINS_S, times.PUSH_DIES_S)
     redis, kafka = Bound(times.BACKOFF_S + times.REDIS_FORGOT_S), Bound(times.KAFKA_BACK_S)
+    broker = Bound(times.KAFKA_BACK_S, times.BROKER_DIES_S)
     assert BOUNDS == {
         "kill-gateway": stream, "pause-gateway": stream, "drain-gateway": prompt,
         "kill-im": im, "pause-im": im, "drain-im": prompt,
@@ -47,7 +48,9 @@ def test_the_bounds_of_chaos_are_those_of_the_document():
         "kill-router": router, "pause-router": router, "drain-router": router,
         "kill-postgres": prompt, "pause-postgres": prompt, "restart-postgres": prompt,
         "kill-redis": redis, "restart-redis": redis, "pause-redis": redis, "flush": Bound(times.REDIS_FORGOT_S),
+        "failover-redis": redis,
         "kill-kafka": kafka, "restart-kafka": kafka, "pause-kafka": kafka,
+        "kill-broker": broker, "restart-broker": broker, "pause-broker": broker,
         "clock": prompt, "rolling-restart": Bound(times.PUSH_DIES_S),
     }
     assert LINK_BOUNDS == {"kafka": kafka, "redis": redis, "postgres": prompt}
