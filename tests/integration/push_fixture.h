@@ -52,6 +52,10 @@ int close_push(void **state);
 /* A record of partition 3: a message from alice. */
 void take(struct push *push, const char *conversation, uint64_t seq, int64_t offset);
 
+/* The same of a partition that was added to the topic. */
+#define ADDED_PARTITION 12
+void take_from_added_partition(struct push *push, const char *conversation, uint64_t seq, int64_t offset);
+
 /* The same with the version of the group's membership; who joined and who left (or NULL) by this entry. */
 void take_of_version(struct push *push, const char *conversation, uint64_t seq, int64_t offset, uint64_t member_version,
                      const char *joined, const char *left);

@@ -6,7 +6,7 @@
 
 struct conversations {
 	struct timeline_context context;
-	struct map by_id;
+	struct map by_place;
 	struct list idle; /* timelines that rest; the longest idle first */
 	size_t count, max;
 };
@@ -18,16 +18,16 @@ static struct conversations *conversations_of(const struct timeline *timeline)
 
 static struct str conversations_key_of(const struct map_node *node)
 {
-	return str_from(container_of(node, struct timeline, link)->id);
+	return timeline_place_key(&container_of(node, struct timeline, link)->place);
 }
 
-/* An orphan is not in the map: another timeline may have its id. */
+/* An orphan is not in the map: another timeline may have its place. */
 static void conversations_forget(struct timeline *timeline)
 {
 	struct conversations *all = conversations_of(timeline);
 
 	if (!timeline->is_orphan)
-		map_remove(&all->by_id, &timeline->link);
+		map_remove(&all->by_place, &timeline->link);
 	list_remove(&timeline->idle);
 	all->count--;
 	timeline_free(timeline);
@@ -50,12 +50,12 @@ static void conversations_on_rested(struct timeline *timeline)
 void conversations_take(struct conversations *all, struct outgoing *outgoing)
 {
 	const char *id = outgoing->record->message->conversation_id;
-	struct map_node *found = map_find(&all->by_id, str_from(id));
-	struct timeline *timeline = found ? container_of(found, struct timeline, link) :
-	                                    timeline_new(&all->context, id, outgoing->partition);
+	struct timeline_place place = timeline_place(outgoing->partition, id);
+	struct map_node *found = map_find(&all->by_place, timeline_place_key(&place));
+	struct timeline *timeline = found ? container_of(found, struct timeline, link) : timeline_new(&all->context, &place);
 
 	if (!found) {
-		map_put(&all->by_id, &timeline->link);
+		map_put(&all->by_place, &timeline->link);
 		all->count++;
 	}
 	list_remove(&timeline->idle);
@@ -64,13 +64,13 @@ void conversations_take(struct conversations *all, struct outgoing *outgoing)
 
 void conversations_drop_partition(struct conversations *all, int32_t partition)
 {
-	for (struct map_node *node = map_first(&all->by_id), *next; node; node = next) {
+	for (struct map_node *node = map_first(&all->by_place), *next; node; node = next) {
 		struct timeline *timeline = container_of(node, struct timeline, link);
 
-		next = map_next(&all->by_id, node);
-		if (timeline->partition != partition)
+		next = map_next(&all->by_place, node);
+		if (timeline->place.partition != partition)
 			continue;
-		map_remove(&all->by_id, &timeline->link);
+		map_remove(&all->by_place, &timeline->link);
 		timeline_orphan(timeline);
 		if (timeline_rests(timeline))
 			conversations_forget(timeline);
@@ -85,7 +85,7 @@ struct conversations *conversations_new(const struct conversations_options *opti
 	struct conversations *all = MEM_NEW(struct conversations);
 
 	all->max = options->max_conversations;
-	map_init(&all->by_id, conversations_key_of);
+	map_init(&all->by_place, conversations_key_of);
 	list_init(&all->idle);
 	all->context = (struct timeline_context){
 		.worker = options->worker,
@@ -122,9 +122,9 @@ void conversations_stop(struct conversations *all)
 
 void conversations_free(struct conversations *all)
 {
-	for (struct map_node *node; (node = map_first(&all->by_id));)
+	for (struct map_node *node; (node = map_first(&all->by_place));)
 		conversations_forget(container_of(node, struct timeline, link));
-	map_release(&all->by_id);
+	map_release(&all->by_place);
 	mem_free(all);
 }
 

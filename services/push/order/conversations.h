@@ -19,6 +19,10 @@ struct worker;
  * (timeline.h, which is where the order is kept): the header to include. Costs
  * about 400 bytes a conversation; the longest idle are forgotten when there are
  * more than max_conversations. Thread: the worker's.
+ *
+ * After partitions were added to the topic, a conversation has records in two of
+ * them. It has a timeline for each, as if two processes had them: a partition that
+ * is taken away leaves the other alone.
  */
 
 struct conversations;
