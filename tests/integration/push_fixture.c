@@ -119,6 +119,7 @@ int open_push(void **state)
 		.members = push->members,
 		.inbox_limits = { .max_entries = 100000, .max_age_s = 3600, .expire_s = 3600 },
 		.max_conversations = 4,
+		.max_cached_routes = 1000,
 		.finished = on_finished,
 		.unknown = on_unknown,
 		.eased = ignore_ease,
@@ -187,7 +188,7 @@ static Skein__V1__MessageRecord *record(const char *conversation, const char *fr
 
 static void take_record(struct push *push, Skein__V1__MessageRecord *made, int32_t partition, int64_t offset)
 {
-	struct outgoing *outgoing = outgoing_new(made, push->redis);
+	struct outgoing *outgoing = outgoing_new(made);
 
 	outgoing->has_place = true;
 	outgoing->partition = partition;

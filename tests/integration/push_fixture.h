@@ -31,6 +31,7 @@ struct push {
 	char conversation[80], alice[32], bob[32], group[32]; /* each test's own; the first is alice's and bob's */
 	int64_t finished[FINISHED_MAX]; /* offsets, in the order in which push finished them */
 	unsigned finished_count;
+	size_t most_bytes; /* in flight at any time */
 	PGconn *locker; /* holds a lock on the groups */
 	unsigned unknown_count; /* seqs that PostgreSQL does not have */
 	uint64_t unknown_seq; /* the last */

@@ -89,14 +89,16 @@ struct conversations *conversations_new(const struct conversations_options *opti
 	list_init(&all->idle);
 	all->context = (struct timeline_context){
 		.worker = options->worker,
-		.redis = options->redis,
 		.pg = options->pg,
 		.batches = {
-			.worker = options->worker,
-			.redis = options->redis,
-			.gateways = options->gateways,
+			.inboxes = {
+				.worker = options->worker,
+				.redis = options->redis,
+				.gateways = options->gateways,
+				.limits = options->inbox_limits,
+				.bytes_in_flight = &all->context.bytes,
+			},
 			.members = options->members,
-			.inbox_limits = options->inbox_limits,
 			.append_time = metrics_histogram("skein_push_append_seconds", append_help, NULL),
 		},
 		.wait = options->wait,
@@ -111,6 +113,7 @@ struct conversations *conversations_new(const struct conversations_options *opti
 		.arg = options->arg,
 		.rested = conversations_on_rested,
 	};
+	inboxes_init(&all->context.batches.inboxes, options->max_cached_routes);
 	progress_start(&all->context.progress, options->worker, options->redis, options->pg);
 	return all;
 }
@@ -125,6 +128,7 @@ void conversations_free(struct conversations *all)
 	for (struct map_node *node; (node = map_first(&all->by_place));)
 		conversations_forget(container_of(node, struct timeline, link));
 	map_release(&all->by_place);
+	inboxes_release(&all->context.batches.inboxes);
 	mem_free(all);
 }
 

@@ -292,7 +292,7 @@ static void timeline_take_page(struct timeline *timeline, const PGresult *result
 	int count = PQntuples(result);
 
 	for (int row = 0; row < count; row++) {
-		struct outgoing *stored = outgoing_new(stored_message_record(result, row, timeline->place.id), context->redis);
+		struct outgoing *stored = outgoing_new(stored_message_record(result, row, timeline->place.id));
 		enum reorder_buffer_fill fill = reorder_buffer_fill(&timeline->waiting, stored);
 
 		if (fill == FILL_REFILLED) { /* the slim one counts as whole now, with these bytes */

@@ -42,7 +42,6 @@ struct timeline;
 /* What all timelines of a process share; the owner is conversations.c. */
 struct timeline_context {
 	struct worker *worker;
-	struct redis *redis;
 	struct pg *pg;
 	struct progress progress;
 	struct batch_context batches;
