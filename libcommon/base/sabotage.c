@@ -11,7 +11,8 @@ static const char *const names[SABOTAGE_COUNT] = {
 	[SABOTAGE_NO_REORDER] = "no_reorder",     [SABOTAGE_NO_GAP_READ] = "no_gap_read",
 	[SABOTAGE_SYNC_FIRST] = "sync_first",     [SABOTAGE_NO_SEQUENCER] = "no_sequencer",
 	[SABOTAGE_BLIND_UNBIND] = "blind_unbind", [SABOTAGE_NEWEST_MEMBERS] = "newest_members",
-	[SABOTAGE_DELTA_LOST] = "delta_lost",   [SABOTAGE_APPEND_DROPPED] = "append_dropped",
+	[SABOTAGE_DELTA_LOST] = "delta_lost",     [SABOTAGE_STALE_ROUTES] = "stale_routes",
+	[SABOTAGE_APPEND_DROPPED] = "append_dropped",
 	[SABOTAGE_FRAME_DROPPED] = "frame_dropped", [SABOTAGE_EVENTS_SWAPPED] = "events_swapped",
 };
 

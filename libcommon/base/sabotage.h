@@ -13,6 +13,7 @@
 enum sabotage {
 	SABOTAGE_COMMIT_EARLY, /* push commits a record's offset when it receives it */
 	SABOTAGE_LOOKUP_FIRST, /* push delivers along routes as they were before the append */
+	SABOTAGE_STALE_ROUTES, /* push delivers along the routes it remembers, whatever their version in Redis */
 	SABOTAGE_NO_REORDER, /* push dispatches records in the order of arrival */
 	SABOTAGE_NO_GAP_READ, /* push skips missing messages instead of reading them */
 	SABOTAGE_SYNC_FIRST, /* gateway takes the inbox's head before the route is bound */

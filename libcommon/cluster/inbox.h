@@ -16,15 +16,15 @@
  * the hash tag {uid}, so that a script touches one slot.
  *
  *   im:inbox:{uid}        list of entries, the oldest first
- *   im:inbox:{uid}:meta   hash: g (run_id of the Redis process that made it), n (number of the newest entry), e (epoch),
- *                         a and t (for the cap by age: a number, and the time when it was the newest),
- *                         x (when the inbox's life was last extended)
+ *   im:inbox:{uid}:meta   hash: h (head: run_id of the Redis process that made it, epoch, version of the user's routes),
+ *                         n (number of the newest entry), a and t (for the cap by age: a number, and the time when it
+ *                         was the newest), x (when the inbox's life was last extended)
  *   im:route:{uid}        hash: device -> route (cluster/routes.h)
  *
- * An inbox is made again, under a fresh epoch, when it is missing or when its g
- * is not the run_id of the server that executes the script. This happens before
- * anything else in every script that uses the inbox (design section 2, "Redis
- * may forget"). The entry with number o is at index o - (n - len) - 1.
+ * An inbox is made again, under a fresh epoch, when it is missing, when it was
+ * made by another process than the server that executes the script, or when one of
+ * its keys is of another type. This happens before anything else in every script
+ * that uses the inbox (design section 2, "Redis may forget"). The entry with number o is at index o - (n - len) - 1.
  *
  * Three limits bound an inbox. By number: an append trims it to max_entries. By
  * age: an entry stays for at least max_age and at most twice that, as long as
@@ -39,21 +39,40 @@ void inbox_entry_write(struct buf *out, struct str conversation_id, uint64_t seq
 /* False if `entry` has another form. `conversation_id` points into it. */
 bool inbox_entry_parse(struct str entry, struct str *conversation_id, uint64_t *seq);
 
+/*
+ * What an append tells about an inbox, for the next one of the same inbox. With it an append costs Redis less than half:
+ * the script compares epoch and version with the inbox, appends, and reads no routes. As every change of a user's routes
+ * changes the version, the routes that were read with it are those at the time of the append.
+ */
+struct inbox_known {
+	uint64_t epoch;
+	uint64_t version; /* of the user's routes, under this epoch */
+	uint64_t newest; /* number of the newest entry */
+	uint64_t trim_after; /* up to this number the list is not too long */
+	uint64_t marked_s; /* the time of the mark of the cap by age */
+};
+
 struct inbox_appended {
 	uint64_t epoch;
 	uint64_t offset; /* the number of the first entry; the others have the numbers that follow */
-	const redisReply *routes; /* an array: device, route, device, route ...; valid during the call */
+	struct inbox_known known;
+	const redisReply *routes; /* device, route, device, route ...; valid during the call. NULL: as of the version given */
+	bool inbox_was_broken, routes_were_broken; /* a key of another type was removed */
 };
 
+/*
+ * ERR_FAILED_PRECONDITION: the inbox is not as `known` any more. Nothing was appended; append again without it.
+ */
 typedef void (*inbox_append_done)(void *arg, err_t err, const struct inbox_appended *appended);
 
 /*
- * Appends up to INBOX_APPEND_MAX entries, all or none, then reads the user's routes, in one script. Entries that must keep
+ * Appends up to INBOX_APPEND_MAX entries, all or none, then reads the user's routes, in one script. `known` may be NULL, and
+ * is only used if the append has no entries to trim: see inbox_appended.routes. Entries that must keep
  * their order go into one call: of two calls the first may be lost with the connection while the second is executed.
  */
 #define INBOX_APPEND_MAX 64
-void inbox_append(struct redis *redis, const struct inbox_limits *limits, struct str uid, const struct str *entries,
-                  size_t count, inbox_append_done done, void *arg);
+void inbox_append(struct redis *redis, const struct inbox_limits *limits, struct str uid, const struct inbox_known *known,
+                  const struct str *entries, size_t count, inbox_append_done done, void *arg);
 
 /* A client's claim: it has every entry up to `offset`. Both numbers come from outside and may have any value. */
 struct inbox_position {

@@ -17,62 +17,67 @@
 static struct redis_script bind_script = {
 	.name = "route bind",
 	.source = INBOX_MAKE
-	INBOX_KEEP
-	          "if redis.call('EXISTS', KEYS[4]) == 1 then return { e, tonumber(n), 0 } end\n"
-	          "local all = {}\n"
-	          "if ARGV[11] == 'device' then\n"
-	          "  local old = redis.call('HGET', KEYS[3], ARGV[7])\n"
-	          "  if old then all = { ARGV[7], old } end\n"
-	          "else\n"
-	          "  all = redis.call('HGETALL', KEYS[3])\n"
-	          "end\n"
-	          "local gone, is_bound, is_late = {}, false, false\n"
-	          "for i = 1, #all, 2 do\n"
-	          "  local device, route = all[i], all[i + 1]\n"
-	          "  if device == ARGV[7] and string.sub(route, 1, #ARGV[9]) == ARGV[9] then\n"
-	          "    is_bound = true\n"
-	          "  elseif device == ARGV[7] or ARGV[11] == 'user'\n"
-	          "      or ARGV[11] == 'platform' and string.find(route, ARGV[12], 1, true) then\n"
-	          "    gone[#gone + 1], gone[#gone + 2] = device, route\n"
-	          "    local since = tonumber(string.match(route, '%d+$') or 0)\n"
-	          "    is_late = is_late or ARGV[13] ~= '' and since > tonumber(ARGV[13])\n"
-	          "  end\n"
-	          "end\n"
-	          "if is_bound then\n"
-	          "  gone = {}\n"
-	          "elseif is_late then\n"
-	          "  return { e, tonumber(n), 0 }\n"
-	          "else\n"
-	          "  for i = 1, #gone, 2 do redis.call('HDEL', KEYS[3], gone[i]) end\n"
-	          "  redis.call('HSET', KEYS[3], ARGV[7], ARGV[8])\n"
-	          "end\n"
-	          "redis.call('EXPIRE', KEYS[3], ARGV[10])\n"
-	          "return { e, tonumber(n), gone }\n",
+		INBOX_KEEP
+	"if redis.call('EXISTS', KEYS[4]) == 1 then return { e, n, 0 } end\n"
+	"local all, old = {}, ARGV[11] == 'device' and redis.pcall('HGET', KEYS[3], ARGV[7])\n"
+	"if type(old) == 'string' then\n"
+	"  all = { ARGV[7], old }\n"
+	"elseif old or ARGV[11] ~= 'device' then\n"
+	"  all = redis.pcall('HGETALL', KEYS[3])\n"
+	"end\n"
+	"if all.err then redis.call('DEL', KEYS[3]) end\n" /* of another type: it holds no routes */
+	"local gone, is_bound, is_late = {}, false, false\n"
+	"for i = 1, #all, 2 do\n"
+	"  local device, route = all[i], all[i + 1]\n"
+	"  if device == ARGV[7] and string.sub(route, 1, #ARGV[9]) == ARGV[9] then\n"
+	"    is_bound = true\n"
+	"  elseif device == ARGV[7] or ARGV[11] == 'user'\n"
+	"      or ARGV[11] == 'platform' and string.find(route, ARGV[12], 1, true) then\n"
+	"    gone[#gone + 1], gone[#gone + 2] = device, route\n"
+	"    local since = tonumber(string.match(route, '%d+$') or 0)\n"
+	"    is_late = is_late or ARGV[13] ~= '' and since > tonumber(ARGV[13])\n"
+	"  end\n"
+	"end\n"
+	"if is_bound then\n"
+	"  gone = {}\n"
+	"elseif is_late then\n"
+	"  return { e, n, 0 }\n"
+	"else\n"
+	"  for i = 1, #gone, 2 do redis.call('HDEL', KEYS[3], gone[i]) end\n"
+	"  redis.call('HSET', KEYS[3], ARGV[7], ARGV[8])\n"
+	"  " ROUTES_CHANGED
+	"end\n"
+	"redis.call('EXPIRE', KEYS[3], ARGV[10])\n"
+	"return { e, n, gone }\n",
 };
 
 /* `device`, and `connection`: the beginning of the route that names it. */
 #define IF_OURS                                                                                                  \
-	"local route = redis.call('HGET', KEYS[3], device)\n"                                                    \
-	"if not route or string.sub(route, 1, #connection) ~= connection then return 0 end\n"
+	"local route = redis.pcall('HGET', KEYS[3], device)\n"                                                   \
+	"if type(route) ~= 'string' or string.sub(route, 1, #connection) ~= connection then return 0 end\n"
+
+/* An inbox that is missing is not made: the next one has another epoch, so no version of it is known to anybody. */
+#define DELETE_ROUTE                                                                                             \
+	"local h = redis.pcall('HGET', KEYS[2], 'h')\n"                                                          \
+	"if type(h) == 'string' then " ROUTES_CHANGED " end\n"                                                   \
+	"return redis.call('HDEL', KEYS[3], device)\n"
 
 static struct redis_script unbind_script = {
 	.name = "route unbind",
-	.source = "local device, connection = ARGV[1], ARGV[2]\n" IF_OURS
-		  "return redis.call('HDEL', KEYS[3], device)\n",
+	.source = "local device, connection = ARGV[1], ARGV[2]\n" IF_OURS DELETE_ROUTE,
 };
 
 /* SABOTAGE_BLIND_UNBIND */
 static struct redis_script blind_unbind_script = {
 	.name = "route unbind, blind",
-	.source = "return redis.call('HDEL', KEYS[3], ARGV[1])\n",
+	.source = "local device = ARGV[1]\n" DELETE_ROUTE,
 };
 
 /* ARGV[3] the life of KEYS[4]. */
 static struct redis_script close_script = {
 	.name = "route close",
 	.source = "local device, connection = ARGV[1], ARGV[2]\n"
-		  "redis.call('SET', KEYS[4], '', 'EX', ARGV[3])\n" IF_OURS
-		  "return redis.call('HDEL', KEYS[3], device)\n",
+		  "redis.call('SET', KEYS[4], '', 'EX', ARGV[3])\n" IF_OURS DELETE_ROUTE,
 };
 
 /* ARGV[9] life. */
@@ -127,18 +132,12 @@ bool route_parse(struct str text, struct route *out)
 
 /* ---- lists ---- */
 
-struct route_array {
-	struct device_route *routes;
-	size_t count;
-};
-
-/* From device, route, device, route ... The routes point into the reply. Free `routes` with mem_free(). */
-static struct route_array read_routes(const redisReply *reply)
+struct device_routes device_routes_read(const redisReply *reply)
 {
-	struct route_array array = { .routes = mem_alloc((reply->elements / 2 + 1) * sizeof(*array.routes)) };
+	struct device_routes array = { .items = mem_alloc((reply->elements / 2 + 1) * sizeof(*array.items)) };
 
 	for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-		struct device_route *next = &array.routes[array.count];
+		struct device_route *next = &array.items[array.count];
 
 		next->device = redis_reply_str(reply->element[i]);
 		if (ident_is_valid(next->device) && route_parse(redis_reply_str(reply->element[i + 1]), &next->route))
@@ -157,14 +156,14 @@ struct listing {
 static void on_listed(void *arg, err_t err, const redisReply *reply)
 {
 	struct listing *listing = arg;
-	struct route_array array = { 0 };
+	struct device_routes array = { 0 };
 
 	if (err == OK && reply->type != REDIS_REPLY_ARRAY)
 		err = ERR_INTERNAL;
 	if (err == OK)
-		array = read_routes(reply);
-	listing->done(listing->arg, err, array.routes, array.count);
-	mem_free(array.routes);
+		array = device_routes_read(reply);
+	listing->done(listing->arg, err, array.items, array.count);
+	mem_free(array.items);
 	mem_free(listing);
 }
 
@@ -200,16 +199,16 @@ static void on_bound(void *arg, err_t err, const redisReply *reply)
 {
 	struct bind *bind = arg;
 	struct route_bound bound = { 0 };
-	struct route_array replaced = { 0 };
+	struct device_routes replaced = { 0 };
 
 	if (err == OK)
 		err = check_bound(reply, &bound);
 	if (err == OK)
-		replaced = read_routes(reply->element[2]);
-	bound.replaced = replaced.routes;
+		replaced = device_routes_read(reply->element[2]);
+	bound.replaced = replaced.items;
 	bound.replaced_count = replaced.count;
 	bind->done(bind->arg, err, err == OK ? &bound : NULL);
-	mem_free(replaced.routes);
+	mem_free(replaced.items);
 	mem_free(bind);
 }
 

@@ -20,6 +20,9 @@
  * connection that was cut). It has no effect, because closing a route leaves the
  * key im:gone:{uid}:CONNECTION for ROUTE_GONE_S.
  *
+ * Every change of a user's routes changes their version, which stands in the head of
+ * the inbox (cluster/inbox.h). Routes that expire do not: their connections are gone.
+ *
  * Thread: that of the Redis client. Texts are copied.
  */
 #define ROUTE_GONE_S 120
@@ -41,6 +44,17 @@ struct device_route {
 	struct str device;
 	struct route route;
 };
+
+struct device_routes {
+	struct device_route *items;
+	size_t count;
+};
+
+/*
+ * From an array of device, route, device, route ... Routes in an invalid form are left out. The texts point into the reply.
+ * Free `items` with mem_free().
+ */
+struct device_routes device_routes_read(const redisReply *reply);
 
 /* Which of the user's other routes a bind removes. */
 enum route_policy {

@@ -4,6 +4,8 @@
 
 #include "base/clock.h"
 
+#define GENERATION_LEN 40 /* of a run_id */
+
 static struct str user_key_join(char out[USER_KEY_SIZE], struct str prefix, struct str uid, struct str suffix)
 {
 	assert(uid.len > 0 && uid.len <= UID_MAX);
@@ -32,6 +34,30 @@ void inbox_args_fill(struct inbox_args *args, const struct inbox_limits *limits)
 	args->args[3] = decimal(args->keep_s, limits->expire_s + limits->expire_s / 2);
 	args->args[4] = decimal(args->aged_s, now_s - MIN(now_s, limits->max_age_s));
 	args->args[5] = decimal(args->old_s, now_s - MIN(now_s, limits->expire_s / 2));
+}
+
+struct str inbox_head_text(char out[INBOX_HEAD_TEXT], uint64_t epoch, uint64_t version)
+{
+	char digits[DECIMAL_SIZE];
+	struct str generation = REDIS_GENERATION, number = decimal(digits, version);
+	size_t at = generation.len;
+
+	static_assert(sizeof("\0generation") - 1 + INBOX_EPOCH_TEXT - 1 + DECIMAL_SIZE <= INBOX_HEAD_TEXT, "a head does not fit");
+	memcpy(out, generation.ptr, generation.len);
+	inbox_epoch_text(out + at, epoch);
+	at += INBOX_EPOCH_TEXT - 1;
+	memcpy(out + at, number.ptr, number.len);
+	return str_of(out, at + number.len);
+}
+
+bool inbox_head_parse(struct str head, uint64_t *epoch, uint64_t *version)
+{
+	size_t epoch_at = GENERATION_LEN, version_at = epoch_at + INBOX_EPOCH_TEXT - 1;
+
+	if (head.len <= version_at)
+		return false;
+	*epoch = inbox_epoch_parse(str_of(head.ptr + epoch_at, INBOX_EPOCH_TEXT - 1));
+	return *epoch && str_to_u64(str_of(head.ptr + version_at, head.len - version_at), version);
 }
 
 bool inbox_read_answer(const redisReply *reply, size_t elements, uint64_t *epoch, uint64_t *n)

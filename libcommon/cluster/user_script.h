@@ -27,18 +27,29 @@ void user_keys_fill(struct user_keys *keys, struct str uid);
  * Times in the meta hash are compared as texts: until 2286 seconds have ten digits. A time in the future was written by a
  * wrong clock and counts as an old one.
  *
- * INBOX_MAKE comes first in a script. It makes the inbox again if it is missing or of another generation. Afterwards `n` is
- * the number of the newest entry, `e` the epoch and `t` the time of the mark (see INBOX_AGE).
+ * INBOX_MAKE comes first in a script. It makes the inbox again if it is missing, of another generation, or not what it should
+ * be (a key of another type, a number that is none): then `is_broken`. Afterwards `h` is the head, `n` the number of the newest
+ * entry, `len` the length of the list, `e` the epoch and `t` the time of the mark (see INBOX_AGE).
+ *
+ * The head is the generation, the epoch and the version of the user's routes, one behind the other. It changes whenever one of
+ * them does. ROUTES_CHANGED changes the version.
  */
 #define INBOX_MAKE                                                                                               \
-	"local m = redis.call('HMGET', KEYS[2], 'g', 'n', 'e', 't')\n"                                           \
-	"local n, e, t = m[2], m[3], m[4]\n"                                                                     \
-	"if m[1] ~= ARGV[1] then\n"                                                                              \
+	"local m, len = redis.pcall('HMGET', KEYS[2], 'h', 'n', 't'), redis.pcall('LLEN', KEYS[1])\n"            \
+	"local h, n, t = m[1] or '', tonumber(m[2] or ''), m[3]\n"                                               \
+	"local is_broken = m.err or type(len) == 'table' or h ~= '' and not n\n"                                 \
+	"if is_broken or string.sub(h, 1, 40) ~= ARGV[1] then\n"                                                 \
 	"  redis.call('DEL', KEYS[1], KEYS[2])\n"                                                                \
-	"  n, e, t = 0, ARGV[2], ARGV[3]\n"                                                                      \
-	"  redis.call('HSET', KEYS[2], 'g', ARGV[1], 'n', 0, 'e', e, 't', t, 'a', 0, 'x', t)\n"                  \
+	"  h, n, t, len = ARGV[1] .. ARGV[2] .. '0', 0, ARGV[3], 0\n"                                            \
+	"  redis.call('HSET', KEYS[2], 'h', h, 'n', 0, 't', t, 'a', 0, 'x', t)\n"                                \
 	"  redis.call('EXPIRE', KEYS[2], ARGV[4])\n"                                                             \
-	"end\n"
+	"end\n"                                                                                                 \
+	"local e = string.sub(h, 41, 55)\n"
+
+/* The user's routes have changed; `h` is the head. Every script that changes them does this, so a version has one set of routes. */
+#define ROUTES_CHANGED                                                                                           \
+	"redis.call('HSET', KEYS[2], 'h', string.sub(h, 1, 55)"                                                  \
+	" .. string.format('%.0f', (tonumber(string.sub(h, 56)) or 0) + 1))\n"
 
 /*
  * The cap by age. The mark says that entry `a` was the newest one at the time `t`.
@@ -50,12 +61,13 @@ void user_keys_fill(struct user_keys *keys, struct str uid);
 #define INBOX_AGE                                                                                                \
 	"if not t or t < ARGV[5] or t > ARGV[3] then\n"                                                          \
 	"  if t and t < ARGV[5] then\n"                                                                          \
-	"    local a = redis.call('HGET', KEYS[2], 'a')\n"                                                       \
-	"    if t + 0 < 2 * ARGV[5] - ARGV[3] then a = n end\n"                                                  \
-	"    local drop = a - (n - redis.call('LLEN', KEYS[1]))\n"                                               \
+	"    local a = tonumber(redis.call('HGET', KEYS[2], 'a') or '') or 0\n"                                  \
+	"    if (tonumber(t) or 0) < 2 * ARGV[5] - ARGV[3] then a = n end\n"                                     \
+	"    local drop = a - (n - len)\n"                                                                       \
 	"    if drop > 0 then redis.call('LTRIM', KEYS[1], drop, -1) end\n"                                      \
 	"  end\n"                                                                                                \
-	"  redis.call('HSET', KEYS[2], 'a', n, 't', ARGV[3])\n"                                                  \
+	"  t = ARGV[3]\n"                                                                                        \
+	"  redis.call('HSET', KEYS[2], 'a', n, 't', t)\n"                                                        \
 	"end\n"
 
 /*
@@ -64,8 +76,8 @@ void user_keys_fill(struct user_keys *keys, struct str uid);
  * inbox is not made.
  */
 #define INBOX_KEEP                                                                                               \
-	"local x = redis.call('HGET', KEYS[2], 'x')\n"                                                           \
-	"if x and (x < ARGV[6] or x > ARGV[3]) then\n"                                                           \
+	"local x = redis.pcall('HGET', KEYS[2], 'x')\n"                                                          \
+	"if type(x) == 'string' and (x < ARGV[6] or x > ARGV[3]) then\n"                                         \
 	"  redis.call('HSET', KEYS[2], 'x', ARGV[3])\n"                                                          \
 	"  redis.call('EXPIRE', KEYS[1], ARGV[4])\n"                                                             \
 	"  redis.call('EXPIRE', KEYS[2], ARGV[4])\n"                                                             \
@@ -80,6 +92,13 @@ struct inbox_args {
 };
 
 void inbox_args_fill(struct inbox_args *args, const struct inbox_limits *limits);
+
+/* The head of an inbox as an argument of a script; its generation is filled in when the command is sent. */
+#define INBOX_HEAD_TEXT 64
+struct str inbox_head_text(char out[INBOX_HEAD_TEXT], uint64_t epoch, uint64_t version);
+
+/* False if the text is no head. */
+bool inbox_head_parse(struct str head, uint64_t *epoch, uint64_t *version);
 
 /* Reads { epoch, n, ... } from an answer with that many elements. False if the answer has another form. */
 bool inbox_read_answer(const redisReply *reply, size_t elements, uint64_t *epoch, uint64_t *n);

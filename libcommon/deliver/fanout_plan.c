@@ -46,9 +46,11 @@ static void plan_targets(struct fanout_plan *plan, const struct fanout_gateway *
 	while (alive < count && gateways[targets[alive].gateway].is_alive)
 		alive++;
 	plan->dead_count = count - alive;
-	plan->batches = mem_alloc(MIN(alive, gateway_count) * sizeof(*plan->batches));
+	plan->batches = mem_alloc((alive / FANOUT_MAX_TARGETS + MIN(alive, gateway_count)) * sizeof(*plan->batches));
 	for (size_t i = 0; i < alive; i++) {
-		if (i == 0 || targets[i].gateway != targets[i - 1].gateway)
+		const struct fanout_batch *last = plan_last(plan);
+
+		if (!last || last->gateway != targets[i].gateway || last->count == FANOUT_MAX_TARGETS)
 			plan_add(plan, (struct fanout_batch){ .gateway = targets[i].gateway, .first = i });
 		plan_last(plan)->count++;
 		plan_last(plan)->own_count += targets[i].is_own;

@@ -8,12 +8,12 @@
 #include "deliver/audience.h"
 
 /*
- * Plans the batch that each gateway gets of an audience; each batch is one record.
+ * Plans the batches that each gateway gets of an audience; each batch is one record.
  * Pure: no clock, no I/O, no globals. O(n log n) in the number of targets or uids.
  *
  * | audience | unicast                             | broadcast                  | hash                      |
  * |----------|-------------------------------------|----------------------------|---------------------------|
- * | targets  | a batch for each gateway that has some | the same: their gateways are known | the same    |
+ * | targets  | batches for each gateway that has some | the same: their gateways are known | the same    |
  * | users    | not planned: look their routes up, then plan the targets | uid lists, split | uid lists by placement |
  * | group    | gateways that have members online   | one record for all         | as unicast                |
  * | room     | gateways that have members          | one record for all         | as unicast                |
@@ -31,6 +31,12 @@ enum fanout_mode {
 
 /* Uids in one record. */
 #define FANOUT_MAX_UIDS 1000
+
+/*
+ * Targets in one record. A target takes up to 27 bytes there, so a record with a body of 1 MiB stays far below
+ * RPC_MESSAGE_MAX, above which it could not be sent.
+ */
+#define FANOUT_MAX_TARGETS 20000
 
 struct fanout_gateway {
 	bool is_alive;

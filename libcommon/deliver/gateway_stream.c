@@ -1,5 +1,7 @@
 #include "deliver/gateway_stream.h"
 
+#include <assert.h>
+
 #include "base/clock.h"
 #include "base/macros.h"
 #include "base/payload.h"
@@ -20,6 +22,8 @@ void delivery_streams_init(struct delivery_streams *all, struct worker *worker, 
 	                               "Connections that could not take a message at once.", NULL);
 	all->unexpected = metrics_counter("skein_push_answers_unexpected_total",
 	                                  "Answers of gateways that fit no delivery: late, repeated, or invalid.", NULL);
+	all->too_large = metrics_counter("skein_push_deliveries_too_large_total",
+	                                 "Records sent without their message, which was too large for gRPC.", NULL);
 	all->open = metrics_gauge("skein_push_deliveries_in_flight", "Records that gateways have not answered.", NULL);
 	all->open_bytes = metrics_gauge("skein_push_deliveries_in_flight_bytes",
 	                                "Bytes of the records that gateways have not answered.", NULL);
@@ -97,18 +101,40 @@ static void stream_pump(struct gateway_stream *stream)
 	}
 }
 
-void gateway_stream_send(struct gateway_stream *stream, struct delivery *delivery, Skein__V1__Delivery *content)
+static struct payload *stream_pack(Skein__V1__Delivery *content)
 {
 	Skein__V1__DeliverBatch batch = SKEIN__V1__DELIVER_BATCH__INIT;
 
+	batch.n_deliveries = 1;
+	batch.deliveries = &content;
+	size_t len = skein__v1__deliver_batch__get_packed_size(&batch);
+	if (len > RPC_MESSAGE_MAX)
+		return NULL;
+	struct payload *packed = payload_alloc((uint32_t)len);
+	skein__v1__deliver_batch__pack(&batch, (uint8_t *)packed->bytes);
+	return packed;
+}
+
+/* Numbers alone always fit: FANOUT_MAX_TARGETS. */
+static struct payload *stream_pack_numbers(const struct gateway_stream *stream, Skein__V1__Delivery *content)
+{
+	log_error("message is too large for gRPC: its connections read it from their inboxes", LOG_TEXT("gateway", stream->name),
+	          LOG_NUM("bytes", content->message.len));
+	counter_add(stream->all->too_large, 1);
+	content->content_case = SKEIN__V1__DELIVERY__CONTENT__NOT_SET;
+	return stream_pack(content);
+}
+
+void gateway_stream_send(struct gateway_stream *stream, struct delivery *delivery, Skein__V1__Delivery *content)
+{
 	delivery->stream = stream;
 	delivery->id = delivery_ids_take(&stream->all->ids, delivery);
 	delivery->since_ms = clock_mono_ms();
 	content->id = delivery->id;
-	batch.n_deliveries = 1;
-	batch.deliveries = &content;
-	delivery->batch = payload_alloc((uint32_t)skein__v1__deliver_batch__get_packed_size(&batch));
-	skein__v1__deliver_batch__pack(&batch, (uint8_t *)delivery->batch->bytes);
+	delivery->batch = stream_pack(content);
+	if (!delivery->batch)
+		delivery->batch = stream_pack_numbers(stream, content);
+	assert(delivery->batch);
 	stream_account(stream, delivery, 1);
 	list_push_back(delivery->is_event ? &stream->events : &stream->messages, &delivery->link);
 	stream_pump(stream);

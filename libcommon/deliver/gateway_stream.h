@@ -28,7 +28,7 @@ struct delivery_streams {
 	struct rpc_client *client;
 	struct delivery_ids ids;
 	unsigned in_flight;
-	struct counter *sent, *resent, *gone, *lagging, *unexpected;
+	struct counter *sent, *resent, *gone, *lagging, *unexpected, *too_large;
 	struct gauge *open, *open_bytes;
 };
 
@@ -68,7 +68,11 @@ void gateway_stream_reopen(struct gateway_stream *stream);
 /* Closes both. Deliveries stay: take them back. */
 void gateway_stream_close(struct gateway_stream *stream);
 
-/* Queues the delivery; fills in the id of `content` and packs it. */
+/*
+ * Queues the delivery; fills in the id of `content` and packs it. A message that makes the delivery larger than
+ * RPC_MESSAGE_MAX, so that it could never be sent, is left out: the gateway gets the numbers, and its connections read the
+ * message from their inboxes.
+ */
 void gateway_stream_send(struct gateway_stream *stream, struct delivery *delivery, Skein__V1__Delivery *content);
 
 /* The delivery that has waited longest for an answer; NULL: there is none. */

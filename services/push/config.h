@@ -19,6 +19,7 @@ struct push_config {
 	int64_t max_in_flight_bytes;
 	int64_t max_slim;
 	int64_t max_conversations;
+	int64_t max_routes;
 	int64_t gateway_give_up_ms;
 	int64_t max_members;
 	struct inbox_config inbox;

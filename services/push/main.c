@@ -280,7 +280,7 @@ static err_t open_flow(struct app *app)
 	app->nodes = node_list_new(app->redis, &app->service.worker);
 	app->gateways = gateways_new(&app->service.worker, app->rpc, app->nodes, (uint64_t)app->config.gateway_give_up_ms);
 	app->members = member_cache_new(app->pg, (uint64_t)app->config.max_members);
-	err_t err = intake_new(&app->intake, &app->service.worker, app->redis, &intake_options);
+	err_t err = intake_new(&app->intake, &app->service.worker, &intake_options);
 	if (err)
 		return err;
 	app->load_report = load_report_new(&app->service.worker, app->redis, app->config.common.node_name, app->intake);
@@ -292,6 +292,7 @@ static err_t open_flow(struct app *app)
 		.members = app->members,
 		.inbox_limits = inbox_limits_of(&app->config.inbox),
 		.max_conversations = (size_t)app->config.max_conversations,
+		.max_cached_routes = (size_t)app->config.max_routes,
 		.wait = load_report_wait(app->load_report),
 		.finished = intake_finished,
 		.unknown = intake_unknown,

@@ -131,7 +131,7 @@ static struct intake *our_intake(void)
 	static struct intake *intake;
 
 	if (!intake) {
-		CHECK(intake_new(&intake, NULL, NULL, &options) == OK);
+		CHECK(intake_new(&intake, NULL, &options) == OK);
 		CHECK(intake_start(intake, (struct conversations *)intake) == OK);
 		kafka->assigned(intake, PARTITION, offset);
 	}

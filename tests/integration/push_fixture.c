@@ -58,7 +58,7 @@ static void on_finished(void *arg, int32_t partition, int64_t offset)
 {
 	struct push *push = arg;
 
-	assert_int_equal(partition, 3);
+	assert_true(partition == 3 || partition == ADDED_PARTITION);
 	assert_true(push->finished_count < FINISHED_MAX);
 	push->finished[push->finished_count++] = offset;
 }
@@ -119,6 +119,7 @@ int open_push(void **state)
 		.members = push->members,
 		.inbox_limits = { .max_entries = 100000, .max_age_s = 3600, .expire_s = 3600 },
 		.max_conversations = 4,
+		.max_cached_routes = 1000,
 		.finished = on_finished,
 		.unknown = on_unknown,
 		.eased = ignore_ease,
@@ -185,21 +186,30 @@ static Skein__V1__MessageRecord *record(const char *conversation, const char *fr
 	return skein__v1__message_record__unpack(NULL, len, packed);
 }
 
+static void take_record(struct push *push, Skein__V1__MessageRecord *made, int32_t partition, int64_t offset)
+{
+	struct outgoing *outgoing = outgoing_new(made);
+
+	outgoing->has_place = true;
+	outgoing->partition = partition;
+	outgoing->offset = offset;
+	conversations_take(push->conversations, outgoing);
+}
+
 void take(struct push *push, const char *conversation, uint64_t seq, int64_t offset)
 {
 	take_of_version(push, conversation, seq, offset, 0, NULL, NULL);
 }
 
+void take_from_added_partition(struct push *push, const char *conversation, uint64_t seq, int64_t offset)
+{
+	take_record(push, record(conversation, push->alice, seq, 0, NULL, NULL), ADDED_PARTITION, offset);
+}
+
 void take_of_version(struct push *push, const char *conversation, uint64_t seq, int64_t offset, uint64_t member_version,
                      const char *joined, const char *left)
 {
-	Skein__V1__MessageRecord *made = record(conversation, push->alice, seq, member_version, joined, left);
-	struct outgoing *outgoing = outgoing_new(made, push->redis);
-
-	outgoing->has_place = true;
-	outgoing->partition = 3;
-	outgoing->offset = offset;
-	conversations_take(push->conversations, outgoing);
+	take_record(push, record(conversation, push->alice, seq, member_version, joined, left), 3, offset);
 }
 
 static bool is_quiet(void *arg)

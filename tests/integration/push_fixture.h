@@ -31,6 +31,7 @@ struct push {
 	char conversation[80], alice[32], bob[32], group[32]; /* each test's own; the first is alice's and bob's */
 	int64_t finished[FINISHED_MAX]; /* offsets, in the order in which push finished them */
 	unsigned finished_count;
+	size_t most_bytes; /* in flight at any time */
 	PGconn *locker; /* holds a lock on the groups */
 	unsigned unknown_count; /* seqs that PostgreSQL does not have */
 	uint64_t unknown_seq; /* the last */
@@ -51,6 +52,10 @@ int close_push(void **state);
 
 /* A record of partition 3: a message from alice. */
 void take(struct push *push, const char *conversation, uint64_t seq, int64_t offset);
+
+/* The same of a partition that was added to the topic. */
+#define ADDED_PARTITION 12
+void take_from_added_partition(struct push *push, const char *conversation, uint64_t seq, int64_t offset);
 
 /* The same with the version of the group's membership; who joined and who left (or NULL) by this entry. */
 void take_of_version(struct push *push, const char *conversation, uint64_t seq, int64_t offset, uint64_t member_version,

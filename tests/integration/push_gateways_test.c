@@ -13,6 +13,7 @@
 #include "base/macros.h"
 #include "base/mem.h"
 #include "base/telemetry/metrics.h"
+#include "base/text/buf.h"
 #include "cluster/node_registry.h"
 #include "deliver/gateways.h"
 #include "rpc/client/rpc_client.h"
@@ -217,7 +218,7 @@ static void on_done(struct delivery *delivery)
 }
 
 /* Sends a message for a connection at this offset of its inbox. Returns whether push only noted the offset. */
-static bool deliver(struct scene *scene, uint64_t conn, uint64_t offset)
+static bool deliver_message(struct scene *scene, uint64_t conn, uint64_t offset, struct str message)
 {
 	Skein__V1__Delivery content;
 	Skein__V1__Audience audience = SKEIN__V1__AUDIENCE__INIT;
@@ -237,7 +238,7 @@ static bool deliver(struct scene *scene, uint64_t conn, uint64_t offset)
 	audience.targets = &targets;
 	content.audience = &audience;
 	content.content_case = SKEIN__V1__DELIVERY__CONTENT_MESSAGE;
-	content.message = (ProtobufCBinaryData){ .data = (uint8_t *)"hi", .len = 2 };
+	content.message = (ProtobufCBinaryData){ .data = (uint8_t *)message.ptr, .len = message.len };
 	part->scene = scene;
 	part->delivery.gone = on_gone;
 	part->delivery.done = on_done;
@@ -245,6 +246,11 @@ static bool deliver(struct scene *scene, uint64_t conn, uint64_t offset)
 	gateway_deliver(gateway, &part->delivery, &content);
 	gateway_unref(gateway);
 	return part->delivery.is_noted;
+}
+
+static bool deliver(struct scene *scene, uint64_t conn, uint64_t offset)
+{
+	return deliver_message(scene, conn, offset, STR("hi"));
 }
 
 static bool are_all_told(void *arg)
@@ -365,6 +371,22 @@ static void a_frozen_gateway_gets_the_offsets_of_messages_over_its_limit_when_it
 	turn_until_count(&scene->worker, &scene->done, GATEWAY_MAX_IN_FLIGHT + 5);
 }
 
+static void a_message_too_large_for_grpc_is_sent_as_its_numbers_and_stops_no_other(void **state)
+{
+	struct scene *scene = *state;
+	struct buf large = { 0 };
+
+	memset(buf_reserve(&large, RPC_MESSAGE_MAX), 'x', RPC_MESSAGE_MAX);
+	large.len = RPC_MESSAGE_MAX;
+	assert_false(deliver_message(scene, 1, 5, buf_str(&large)));
+	assert_false(deliver(scene, 2, 7));
+	turn_until_count(&scene->worker, &scene->done, 2);
+	assert_int_equal(scene->told[1], 5);
+	assert_int_equal(scene->messages, 1);
+	assert_int_equal(scene->streams, 1);
+	buf_release(&large);
+}
+
 static void on_node_changed(void *arg, err_t err, bool was_out)
 {
 	(void)was_out;
@@ -425,6 +447,8 @@ int main(void)
 			a_frozen_gateway_gets_the_offsets_of_messages_over_its_limit_when_it_resumes, open_patient_scene,
 			close_scene),
 		GATEWAY_TEST(a_gateway_that_dies_after_it_was_given_up_leaves_nothing_under_way),
+		cmocka_unit_test_setup_teardown(a_message_too_large_for_grpc_is_sent_as_its_numbers_and_stops_no_other,
+		                                open_patient_scene, close_scene),
 		GATEWAY_TEST(a_gateway_that_is_listed_again_under_its_epoch_counts_as_alive),
 	};
 	return cmocka_run_group_tests(tests, make_redis, remove_redis);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "deliver/audience.h"
 #include "push_fixture.h"
 #include "store_fixture.h"
 
@@ -234,6 +235,42 @@ static void a_connection_to_redis_that_breaks_lets_no_message_pass_an_earlier_on
 	redisFree(admin);
 }
 
+/* ---- how much is under way ---- */
+
+#define DEVICES 1000
+
+/* One user has this many connections, at a gateway that is looked up only after they were found. */
+static void bind_devices(struct push *push, const char *uid)
+{
+	char key[64], device[16];
+
+	snprintf(key, sizeof(key), "im:route:{%s}", uid);
+	for (int i = 0; i < DEVICES; i++) {
+		snprintf(device, sizeof(device), "device-%d", i);
+		command(push, (struct str[]){ STR("HSET"), str_from(key), str_from(device), STR("gateway-9|1|7|ios|5") }, 4);
+	}
+}
+
+static bool is_done_with_most(void *arg)
+{
+	struct push *push = arg;
+	struct conversations_load load = conversations_load(push->conversations);
+
+	push->most_bytes = MAX(push->most_bytes, load.bytes);
+	return conversations_in_flight(push->conversations) == 0;
+}
+
+static void the_connections_that_a_message_goes_to_count_among_the_bytes_in_flight(void **state)
+{
+	struct push *push = *state;
+
+	bind_devices(push, push->bob);
+	take(push, push->conversation, 1, 10);
+	turn_until(&push->worker, is_done_with_most, push);
+	assert_true(push->most_bytes > DEVICES * (sizeof(struct fanout_target) + sizeof("device-9")));
+	assert_int_equal(conversations_load(push->conversations).bytes, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +284,7 @@ int main(void)
 		PUSH_TEST(idle_conversations_are_forgotten_and_found_again),
 		PUSH_TEST(a_redis_that_dies_and_returns_gets_everything_in_order),
 		PUSH_TEST(a_connection_to_redis_that_breaks_lets_no_message_pass_an_earlier_one),
+		PUSH_TEST(the_connections_that_a_message_goes_to_count_among_the_bytes_in_flight),
 	};
 	return cmocka_run_group_tests(tests, make_servers, remove_servers);
 }

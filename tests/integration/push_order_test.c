@@ -341,6 +341,22 @@ static void a_revoked_partition_reports_nothing_more(void **state)
 	assert_int_equal(push->finished_count, 1);
 }
 
+static void the_records_of_an_added_partition_are_finished_although_the_old_one_of_their_conversation_is_revoked(void **state)
+{
+	struct push *push = *state;
+
+	take(push, push->conversation, 1, 10);
+	settle(push);
+	take_from_added_partition(push, push->conversation, 2, 0); /* the conversation's key leads here now */
+	settle(push);
+	take_from_added_partition(push, push->conversation, 4, 1); /* waits for 3 */
+	conversations_drop_partition(push->conversations, 3);
+	take_from_added_partition(push, push->conversation, 3, 2);
+	settle(push);
+	assert_inbox(push, push->bob, " 1 2 3 4");
+	assert_int_equal(push->finished_count, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +378,7 @@ int main(void)
 		PUSH_TEST(a_push_that_begins_in_the_middle_finds_the_members_as_they_were),
 		PUSH_TEST(a_missing_group_blocks_nothing),
 		PUSH_TEST(a_revoked_partition_reports_nothing_more),
+		PUSH_TEST(the_records_of_an_added_partition_are_finished_although_the_old_one_of_their_conversation_is_revoked),
 	};
 	return cmocka_run_group_tests(tests, make_servers, remove_servers);
 }

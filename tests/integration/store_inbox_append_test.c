@@ -59,7 +59,7 @@ static void the_entries_of_one_call_have_numbers_that_follow_each_other(void **s
 		entries[i] = i % 2 ? STR("odd") : STR("even");
 	one.fixture = &f;
 	f.given++;
-	inbox_append(f.redis, &inbox_limits, UID, entries, ARRAY_LEN(entries), note_appended, &one);
+	inbox_append(f.redis, &inbox_limits, UID, NULL, entries, ARRAY_LEN(entries), note_appended, &one);
 	redis_fixture_turn(&f);
 	assert_int_equal(one.err, OK);
 	assert_int_equal(one.offset, 2);
@@ -72,7 +72,7 @@ static void the_entries_of_one_call_have_numbers_that_follow_each_other(void **s
 	redis_fixture_run(&f, "DEL", INBOX, NULL);
 	f.given++;
 	one.has_ended = false;
-	inbox_append(f.redis, &inbox_limits, UID, entries, 2, note_appended, &one);
+	inbox_append(f.redis, &inbox_limits, UID, NULL, entries, 2, note_appended, &one);
 	redis_fixture_turn(&f);
 	assert_int_equal(one.offset, 67);
 	assert_in_range(redis_fixture_number(&f, "TTL", INBOX), 1400, 1500);

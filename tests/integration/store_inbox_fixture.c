@@ -22,6 +22,12 @@ void note_appended(void *arg, err_t err, const struct inbox_appended *appended)
 		return;
 	append->epoch = appended->epoch;
 	append->offset = appended->offset;
+	append->known = appended->known;
+	append->inbox_was_broken = appended->inbox_was_broken;
+	append->routes_were_broken = appended->routes_were_broken;
+	append->routes_are_known = !appended->routes;
+	if (append->routes_are_known)
+		return;
 	append->route_count = appended->routes->elements / 2;
 	if (append->route_count)
 		assert_true(str_copy(append->first_route, sizeof(append->first_route),
@@ -32,7 +38,7 @@ void append(struct redis_fixture *f, struct append *append, struct str entry)
 {
 	append->fixture = f;
 	f->given++;
-	inbox_append(f->redis, &inbox_limits, UID, &entry, 1, note_appended, append);
+	inbox_append(f->redis, &inbox_limits, UID, NULL, &entry, 1, note_appended, append);
 }
 
 struct append append_now(struct redis_fixture *f, struct str entry)

@@ -18,6 +18,8 @@ struct append {
 	bool has_ended;
 	err_t err;
 	uint64_t epoch, offset;
+	struct inbox_known known;
+	bool routes_are_known, inbox_was_broken, routes_were_broken;
 	size_t route_count;
 	char first_route[64];
 };

@@ -183,7 +183,7 @@ static struct change append(struct redis_fixture *f)
 	const struct str entry = STR("m");
 
 	f->given++;
-	inbox_append(f->redis, &limits, UID, &entry, 1, on_appended, &change);
+	inbox_append(f->redis, &limits, UID, NULL, &entry, 1, on_appended, &change);
 	redis_fixture_turn(f);
 	return change;
 }

@@ -51,10 +51,11 @@ typedef inbox {
 };
 inbox inboxes[2];
 byte last_epoch, seq_key, route;
+byte version; /* of the route, under the epoch of inboxes[0]; both stand in one key */
 
 #if REDIS == 2
 inbox dumped[2];
-byte dumped_seq_key, dumped_route;
+byte dumped_seq_key, dumped_route, dumped_version;
 bool is_dumped, is_stale[2];
 #endif
 
@@ -98,7 +99,17 @@ inline touch(m)
 		last_epoch++;
 		inboxes[m].epoch = last_epoch;
 #endif
-		inboxes[m].n = 0
+		inboxes[m].n = 0;
+		if :: m == 0 -> version = 0 :: else fi
+	:: else
+	fi
+}
+
+/* [I13] every change of the route changes its version */
+inline set_route(to_conn)
+{
+	if
+	:: route != to_conn -> route = to_conn; version++
 	:: else
 	fi
 }
@@ -137,6 +148,25 @@ proctype im()
 
 /* ---- push ---- */
 
+#ifdef ROUTES_NOT_COMPARED
+#define IS_KNOWN (known_epoch == at_epoch)
+#else
+#ifdef VERSION_WITHOUT_EPOCH
+#define IS_KNOWN (known_epoch != 0 && known_version == version)
+#else
+#define IS_KNOWN (known_epoch == at_epoch && known_version == version)
+#endif
+#endif
+
+/* [I13] push remembers the route, as of the epoch and version that the script of the append compares */
+inline look_up()
+{
+	if
+	:: IS_KNOWN -> to = known_route
+	:: else -> to = route; known_route = route; known_epoch = at_epoch; known_version = version
+	fi
+}
+
 /* [I2] append, then look up. [I8] only one step after the other: a crash or a pause may fall in between. */
 inline dispatch(seq)
 {
@@ -156,7 +186,7 @@ inline dispatch(seq)
 		at_epoch = inboxes[0].epoch;
 		at = inboxes[0].n;
 #ifndef LOOKUP_BEFORE_APPEND
-		to = route
+		look_up()
 #endif
 	};
 #ifdef APPEND_PAST_FAILURE
@@ -206,6 +236,7 @@ inline load()
 proctype push(byte me)
 {
 	byte position, dispatched, base, pending, s, to, at_epoch, at;
+	byte known_epoch, known_version, known_route;
 #ifdef APPEND_PAST_FAILURE
 	bool has_failed;
 #endif
@@ -355,7 +386,7 @@ inline take(p)
 	answered[p] = answered[p] | BIT(s);
 	if
 	:: c != conn || state == AWAY ->
-		if :: route == c -> route = 0 :: else fi
+		if :: route == c -> set_route(0) :: else fi
 	:: c == conn && state == LIVE && e == epoch -> take_current()
 	:: c == conn && state == LIVE && e != epoch && e == old_epoch
 	:: c == conn && state == LIVE && e != epoch && e != old_epoch -> restart(e, o); held[o] = s; reach = o
@@ -369,7 +400,7 @@ inline take(p)
 inline bind()
 {
 	touch(0);
-	route = conn
+	set_route(conn)
 }
 
 inline learn()
@@ -541,7 +572,7 @@ init
 	:: atomic { drops < DROPS && state != AWAY ->
 		drops++;
 		if
-		:: route == conn -> route = 0
+		:: route == conn -> set_route(0)
 		:: skip
 		fi;
 		lose_connection() }
@@ -554,7 +585,8 @@ init
 		copy_inbox(inboxes[0], dumped[0]);
 		copy_inbox(inboxes[1], dumped[1]);
 		dumped_seq_key = seq_key;
-		dumped_route = route }
+		dumped_route = route;
+		dumped_version = version }
 	:: d_step { is_dumped ->
 		is_dumped = false;
 		accidents++;
@@ -563,7 +595,8 @@ init
 		is_stale[0] = true;
 		is_stale[1] = true;
 		seq_key = dumped_seq_key;
-		route = dumped_route }
+		route = dumped_route;
+		version = dumped_version }
 #endif
 	:: break
 	od;

@@ -51,8 +51,8 @@ void redis_close(struct redis *redis, void (*closed)(void *arg), void *arg);
 void redis_command(struct redis *redis, const struct str *args, unsigned count, redis_done done, void *arg);
 
 /*
- * Calls a script with `keys` and `args`, which are copied. An argument REDIS_GENERATION becomes the run_id of the server that
- * the command is sent to, also when that is after a reconnect.
+ * Calls a script with `keys` and `args`, which are copied. In one argument that begins with REDIS_GENERATION, that beginning
+ * becomes the run_id of the server that the command is sent to, also when that is after a reconnect.
  */
 void redis_eval(struct redis *redis, struct redis_script *script, const struct str *keys, unsigned key_count,
                 const struct str *args, unsigned arg_count, redis_done done, void *arg);

@@ -33,15 +33,28 @@ static char *command_put_arg(char *at, struct str arg)
 	return at;
 }
 
+/* Room for the run_id, which is filled in when the command is sent, and the rest of the argument. */
+static char *command_put_generation(char *at, struct str rest)
+{
+	at = command_put_number(at, '$', RUN_ID_LEN + rest.len);
+	memset(at, '0', RUN_ID_LEN);
+	at += RUN_ID_LEN;
+	if (rest.len)
+		memcpy(at, rest.ptr, rest.len);
+	at += rest.len;
+	*at++ = '\r';
+	*at++ = '\n';
+	return at;
+}
+
 struct redis_command *redis_command_new(const struct redis_args *pieces, unsigned piece_count)
 {
-	static const struct str no_run_id = { "0000000000000000000000000000000000000000", RUN_ID_LEN };
-	size_t count = 0, size = FRAMING;
+	size_t count = 0, size = FRAMING + RUN_ID_LEN; /* of one argument at most */
 
 	for (unsigned p = 0; p < piece_count; p++) {
 		count += pieces[p].count;
 		for (unsigned i = 0; i < pieces[p].count; i++)
-			size += FRAMING + MAX(pieces[p].args[i].len, RUN_ID_LEN);
+			size += FRAMING + pieces[p].args[i].len;
 	}
 	assert(size <= UINT32_MAX);
 	struct redis_command *command = mem_alloc(sizeof(*command) + size);
@@ -49,10 +62,14 @@ struct redis_command *redis_command_new(const struct redis_args *pieces, unsigne
 	char *at = command_put_number(command->bytes, '*', count);
 	for (unsigned p = 0; p < piece_count; p++) {
 		for (unsigned i = 0; i < pieces[p].count; i++) {
-			bool is_run_id = str_equal(pieces[p].args[i], REDIS_GENERATION);
-			at = command_put_arg(at, is_run_id ? no_run_id : pieces[p].args[i]);
-			if (is_run_id)
-				command->generation_at = (uint32_t)(at - command->bytes - RUN_ID_LEN - 2);
+			if (!str_starts_with(pieces[p].args[i], REDIS_GENERATION)) {
+				at = command_put_arg(at, pieces[p].args[i]);
+				continue;
+			}
+			struct str rest = str_of(pieces[p].args[i].ptr + REDIS_GENERATION.len,
+			                         pieces[p].args[i].len - REDIS_GENERATION.len);
+			at = command_put_generation(at, rest);
+			command->generation_at = (uint32_t)(at - command->bytes - 2 - rest.len - RUN_ID_LEN);
 		}
 	}
 	command->len = (uint32_t)(at - command->bytes);

@@ -17,7 +17,7 @@ struct redis_script {
 	char sha[41];
 };
 
-/* An argument that is replaced by the run_id of the server to which the command is sent. */
+/* The beginning of an argument that is replaced by the run_id of the server to which the command is sent. */
 #define REDIS_GENERATION ((struct str){ "\0generation", 11 })
 
 /* Computes `sha` at the first call. Thread: any. */

@@ -56,10 +56,7 @@ static void batch_write(struct batch *batch, struct recipients *recipients)
 		recipients_unref(outgoing->recipients);
 		outgoing->recipients = recipients_ref(recipients);
 	}
-	batch->writer.worker = batch->context->worker;
-	batch->writer.redis = batch->context->redis;
-	batch->writer.gateways = batch->context->gateways;
-	batch->writer.limits = &batch->context->inbox_limits;
+	batch->writer.inboxes = &batch->context->inboxes;
 	inbox_writer_start(&batch->writer, &batch->messages, batch_on_written, batch);
 }
 

@@ -26,11 +26,8 @@ struct member_cache;
 
 /* Shared by all batches of a process. */
 struct batch_context {
-	struct worker *worker;
-	struct redis *redis;
-	struct gateways *gateways;
+	struct inboxes inboxes;
 	struct member_cache *members;
-	struct inbox_limits inbox_limits;
 	struct histogram *append_time;
 };
 

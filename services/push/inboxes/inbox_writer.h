@@ -7,6 +7,7 @@
 
 #include "loop/worker.h"
 #include "deliver/gateways.h"
+#include "push/inboxes/inboxes.h"
 #include "push/inboxes/outgoing.h"
 #include "cluster/inbox.h"
 
@@ -18,23 +19,22 @@
  * repeated until it succeeds: a recipient whose answer was lost may get the batch
  * twice, but always gets it.
  *
- * At most INBOX_WRITER_WINDOW calls are under way. Thread: the worker's.
+ * At most INBOX_WRITER_WINDOW calls of a writer are under way, and at most
+ * APPEND_WINDOW_MAX of all writers together. Thread: the worker's.
  */
 
-#define INBOX_WRITER_WINDOW 2000
+#define INBOX_WRITER_WINDOW 256
 #define INBOX_WRITER_MAX INBOX_APPEND_MAX
 
 struct inbox_write {
 	struct inbox_writer *writer;
+	struct user_routes *known; /* while the call is under way: the routes as of the version that it compares */
 	uint32_t recipient;
 	bool has_failed;
 };
 
 struct inbox_writer {
-	struct worker *worker;
-	struct redis *redis;
-	struct gateways *gateways;
-	const struct inbox_limits *limits;
+	struct inboxes *inboxes;
 	const struct list *batch;
 	struct buf text; /* `entries` point into it */
 	struct str *entries; /* of the batch's messages */
@@ -42,6 +42,7 @@ struct inbox_writer {
 	struct inbox_write *writes; /* one for each recipient */
 	size_t write_count, next; /* writes[next] is the first that was not issued */
 	size_t under_way;
+	struct append_turn turn; /* waits while the window of all writers is full */
 	bool has_failed; /* a write failed: nothing new is issued until all have ended */
 	struct timer retry;
 	unsigned tries;
@@ -50,8 +51,8 @@ struct inbox_writer {
 };
 
 /*
- * Writes the 1 to INBOX_WRITER_MAX messages in `batch`, which have the same recipients. The list stays as it is until
- * `done`, which comes once: later, or from inside the call if there are no recipients.
+ * The caller sets `inboxes`. Writes the 1 to INBOX_WRITER_MAX messages in `batch`, which have the same recipients. The list
+ * stays as it is until `done`, which comes once: later, or from inside the call if there are no recipients.
  */
 void inbox_writer_start(struct inbox_writer *writer, const struct list *batch,
                         void (*done)(struct inbox_writer *writer, void *arg), void *arg);

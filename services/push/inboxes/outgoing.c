@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "cluster/routes.h"
 #include "deliver/audience_wire.h"
+#include "push/inboxes/inboxes.h"
 
 /* The part of a message that goes to one gateway. */
 struct outgoing_part {
@@ -13,11 +14,10 @@ struct outgoing_part {
 	size_t first, count; /* its targets */
 };
 
-struct outgoing *outgoing_new(Skein__V1__MessageRecord *record, struct redis *redis)
+struct outgoing *outgoing_new(Skein__V1__MessageRecord *record)
 {
 	struct outgoing *outgoing = MEM_NEW(struct outgoing);
 
-	outgoing->redis = redis;
 	outgoing->record = record;
 	outgoing->seq = record->message->seq;
 	outgoing->taken_us = clock_mono_us();
@@ -26,12 +26,6 @@ struct outgoing *outgoing_new(Skein__V1__MessageRecord *record, struct redis *re
 	outgoing->bytes = sizeof(*outgoing) + skein__v1__message_record__get_packed_size(record);
 	list_init(&outgoing->link);
 	return outgoing;
-}
-
-void outgoing_clear_targets(struct outgoing *outgoing)
-{
-	target_list_clear(&outgoing->targets);
-	buf_clear(&outgoing->devices);
 }
 
 static void outgoing_release_content(struct outgoing *outgoing)
@@ -69,7 +63,7 @@ void outgoing_free(struct outgoing *outgoing)
 
 /* ---- collecting ---- */
 
-/* Nothing waits for the removal: a route that stays is found again with the next message. */
+/* Nothing waits for the removal: a route that stays is found again with the next message, which reads the routes. */
 static void outgoing_on_route_removed(void *arg, err_t err, bool removed)
 {
 	(void)arg;
@@ -80,27 +74,27 @@ static void outgoing_on_route_removed(void *arg, err_t err, bool removed)
 static void outgoing_remove_route(struct outgoing *outgoing, uint32_t recipient, struct str device, const struct gateway *gateway,
                                   uint64_t conn)
 {
-	route_unbind(outgoing->redis, outgoing->recipients->uids[recipient], device, gateway_name(gateway),
-	             gateway_epoch(gateway), conn, outgoing_on_route_removed, NULL);
+	struct str uid = outgoing->recipients->uids[recipient];
+
+	route_cache_forget(&outgoing->inboxes->routes, uid);
+	route_unbind(outgoing->inboxes->redis, uid, device, gateway_name(gateway), gateway_epoch(gateway), conn,
+	             outgoing_on_route_removed, NULL);
 }
 
-void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, uint32_t recipient,
-                         const struct inbox_appended *appended)
+size_t outgoing_add_routes(struct outgoing *outgoing, struct inboxes *inboxes, uint32_t recipient,
+                           const struct user_routes *routes, const struct inbox_place *place)
 {
-	struct str uid = outgoing->recipients->uids[recipient];
-	bool is_own = str_equal(uid, str_from(outgoing->record->message->from));
+	size_t before = outgoing->bytes;
+	bool is_own = str_equal(routes->uid, str_from(outgoing->record->message->from));
 
-	for (size_t i = 0; i + 1 < appended->routes->elements; i += 2) {
-		struct str device = redis_reply_str(appended->routes->element[i]);
-		struct route route;
+	outgoing->inboxes = inboxes;
+	for (size_t i = 0; i < routes->count; i++) {
+		const struct device_route *item = &routes->items[i];
+		uint32_t gateway = target_list_gateway(&outgoing->targets, inboxes->gateways, &item->route);
 
-		if (!route_parse(redis_reply_str(appended->routes->element[i + 1]), &route)) {
-			log_warn("route cannot be parsed", LOG_STR("uid", uid), LOG_STR("device", device));
-			continue;
-		}
-		uint32_t gateway = target_list_gateway(&outgoing->targets, gateways, &route);
 		if (gateway_is_dead(outgoing->targets.gateways[gateway])) {
-			outgoing_remove_route(outgoing, recipient, device, outgoing->targets.gateways[gateway], route.conn);
+			outgoing_remove_route(outgoing, recipient, item->device, outgoing->targets.gateways[gateway],
+			                      item->route.conn);
 			continue;
 		}
 		*target_list_add(&outgoing->targets) = (struct fanout_target){
@@ -108,13 +102,15 @@ void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, u
 			.recipient = recipient,
 			.device_at = (uint32_t)outgoing->devices.len,
 			.is_own = is_own,
-			.conn = route.conn,
-			.offset = appended->offset,
-			.epoch = appended->epoch,
+			.conn = item->route.conn,
+			.offset = place->offset,
+			.epoch = place->epoch,
 		};
-		buf_append_str(&outgoing->devices, device);
+		buf_append_str(&outgoing->devices, item->device);
 		buf_append_char(&outgoing->devices, '\0');
+		outgoing->bytes += sizeof(struct fanout_target) + item->device.len + 1;
 	}
+	return outgoing->bytes - before;
 }
 
 /* ---- delivering ---- */

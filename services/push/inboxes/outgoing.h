@@ -9,7 +9,9 @@
 #include "proto/record.pb-c.h"
 #include "deliver/target_list.h"
 #include "push/recipients/recipients.h"
-#include "cluster/inbox.h"
+
+struct inboxes;
+struct user_routes;
 
 /*
  * One message on its way out: from its Kafka record (or its row in PostgreSQL)
@@ -21,9 +23,9 @@ struct outgoing {
 	struct list link; /* in its conversation */
 	uint64_t seq, time, member_version;
 	uint64_t taken_us; /* when this struct was made */
-	size_t bytes; /* its memory, estimated */
+	size_t bytes; /* its memory, estimated, with the connections that were found */
 	Skein__V1__MessageRecord *record; /* NULL while it is slim */
-	struct redis *redis;
+	struct inboxes *inboxes; /* once connections were found; the routes of those that are gone are removed */
 	/* The place of its record in Kafka. A message read from PostgreSQL has none until its record comes. */
 	bool has_place;
 	int32_t partition;
@@ -46,8 +48,8 @@ struct outgoing_handlers {
 	void (*slimmed)(struct outgoing *outgoing, void *arg);
 };
 
-/* Takes the record over. `redis` holds the routes; those of connections that are gone are removed from it. */
-struct outgoing *outgoing_new(Skein__V1__MessageRecord *record, struct redis *redis);
+/* Takes the record over. */
+struct outgoing *outgoing_new(Skein__V1__MessageRecord *record);
 void outgoing_free(struct outgoing *outgoing);
 
 /* Frees the content: only the seq and the place stay. */
@@ -56,12 +58,14 @@ void outgoing_slim(struct outgoing *outgoing);
 /* Takes the content from another copy of the message, which is slim afterwards. */
 void outgoing_take_content(struct outgoing *outgoing, struct outgoing *same);
 
-/* Forgets the connections found so far, before the inboxes are written again. */
-void outgoing_clear_targets(struct outgoing *outgoing);
+/* The number of a message in an inbox. */
+struct inbox_place {
+	uint64_t epoch, offset;
+};
 
-/* Remembers the connections that the append to one recipient's inbox answered, each with its number. */
-void outgoing_add_routes(struct outgoing *outgoing, struct gateways *gateways, uint32_t recipient,
-                         const struct inbox_appended *appended);
+/* Remembers the connections of one recipient, whose inbox has the message at `place`. Returns by how much `bytes` grew. */
+size_t outgoing_add_routes(struct outgoing *outgoing, struct inboxes *inboxes, uint32_t recipient,
+                           const struct user_routes *routes, const struct inbox_place *place);
 
 /* Sends it to every connection that was found. Handlers may be called from inside this call. */
 void outgoing_deliver(struct outgoing *outgoing, const struct outgoing_handlers *handlers, void *arg);

@@ -17,6 +17,9 @@
 #define RETRY_MS 500
 #define FLUSH_MS 1000
 
+/* What of the record is in the letter: less of it after Kafka refused more. The record's place is always there. */
+enum dead_letter_content { LETTER_WHOLE, LETTER_WITHOUT_VALUE, LETTER_WITHOUT_RECORD };
+
 struct dead_letter {
 	struct list link; /* in all->producing, or in all->again */
 	struct dead_letters *all;
@@ -24,15 +27,20 @@ struct dead_letter {
 	bool is_held; /* the record is in memory and counted */
 	char *key, *value; /* of a copied record, which has no handle */
 	const char *reason;
-	bool is_without_value;
+	enum dead_letter_content content;
 };
 
+/*
+ * Kafka takes or refuses a batch of records as a whole, so a letter may be refused because of another one. A letter that was
+ * refused is produced again alone. Only if Kafka refuses it then, less of the record is put in.
+ */
 struct dead_letters {
 	struct worker *worker;
 	struct kafka_producer *producer;
 	void (*parked)(void *arg, int32_t partition, int64_t offset);
 	void *arg;
 	struct list producing, again;
+	struct dead_letter *alone; /* the only one in `producing` */
 	struct timer retry;
 	unsigned count;
 	size_t bytes;
@@ -42,13 +50,18 @@ struct dead_letters {
 	void *closed_arg;
 };
 
+static size_t dead_letter_bytes(const struct dead_letter *letter)
+{
+	return letter->record.key.len + letter->record.value.len;
+}
+
 static void dead_letter_forget_record(struct dead_letter *letter)
 {
 	if (!letter->is_held)
 		return;
 	letter->is_held = false;
 	gauge_set(letter->all->waiting, --letter->all->count);
-	letter->all->bytes -= letter->record.value.len;
+	letter->all->bytes -= dead_letter_bytes(letter);
 	if (letter->record.handle)
 		kafka_record_free(&letter->record);
 	mem_free(letter->key);
@@ -62,19 +75,26 @@ static void dead_letter_free(struct dead_letter *letter)
 	mem_free(letter);
 }
 
-static void dead_letter_try_later(struct dead_letter *letter, err_t err)
+static void dead_letter_wait(struct dead_letter *letter)
 {
 	struct dead_letters *all = letter->all;
 
-	counter_add(all->refused, 1);
-	if (err == ERR_TOO_LARGE)
-		letter->is_without_value = true;
-	log_warn("dead letter not taken by kafka, trying again", LOG_ERR(err),
-	         LOG_NUM("partition", letter->record.partition), LOG_NUM("offset", letter->record.offset));
 	list_remove(&letter->link);
 	list_push_back(&all->again, &letter->link);
 	if (!timer_is_armed(&all->retry))
 		worker_arm_in(all->worker, &all->retry, RETRY_MS);
+}
+
+static void dead_letter_try_later(struct dead_letter *letter, err_t err, bool was_alone)
+{
+	struct dead_letters *all = letter->all;
+
+	counter_add(all->refused, 1);
+	if (was_alone && err != ERR_FULL && err != ERR_CLOSED && letter->content < LETTER_WITHOUT_RECORD)
+		letter->content++;
+	log_warn("dead letter not taken by kafka, trying again", LOG_ERR(err),
+	         LOG_NUM("partition", letter->record.partition), LOG_NUM("offset", letter->record.offset));
+	dead_letter_wait(letter);
 }
 
 static void dead_letter_on_delivered(void *arg, err_t err)
@@ -83,14 +103,18 @@ static void dead_letter_on_delivered(void *arg, err_t err)
 	struct dead_letters *all = letter->all;
 	int32_t partition = letter->record.partition;
 	int64_t offset = letter->record.offset;
+	bool was_alone = letter == all->alone;
 
+	all->alone = NULL;
 	if (!letter->is_held) {
 		dead_letter_free(letter);
 	} else if (err) {
-		dead_letter_try_later(letter, err);
+		dead_letter_try_later(letter, err, was_alone);
 	} else {
 		counter_add(all->done, 1);
 		dead_letter_free(letter);
+		if (!list_is_empty(&all->again) && !timer_is_armed(&all->retry))
+			worker_arm_in(all->worker, &all->retry, 1);
 		all->parked(all->arg, partition, offset);
 	}
 }
@@ -99,7 +123,8 @@ static void dead_letter_produce(struct dead_letter *letter)
 {
 	struct kafka_header headers[HEADERS_MAX + HEADERS_ADDED];
 	char partition[12], offset[24], time[24], bytes[24];
-	unsigned count = letter->record.handle ? kafka_record_headers(&letter->record, headers, HEADERS_MAX) : 0;
+	bool has_record = letter->content != LETTER_WITHOUT_RECORD, has_value = letter->content == LETTER_WHOLE;
+	unsigned count = letter->record.handle && has_record ? kafka_record_headers(&letter->record, headers, HEADERS_MAX) : 0;
 
 	snprintf(partition, sizeof(partition), "%d", letter->record.partition);
 	snprintf(offset, sizeof(offset), "%lld", (long long)letter->record.offset);
@@ -109,26 +134,29 @@ static void dead_letter_produce(struct dead_letter *letter)
 	headers[count++] = (struct kafka_header){ DEAD_PARTITION, str_from(partition) };
 	headers[count++] = (struct kafka_header){ DEAD_OFFSET, str_from(offset) };
 	headers[count++] = (struct kafka_header){ DEAD_TIME, str_from(time) };
-	if (letter->is_without_value)
+	if (!has_value)
 		headers[count++] = (struct kafka_header){ DEAD_VALUE_BYTES, str_from(bytes) };
 	list_remove(&letter->link);
 	list_push_back(&letter->all->producing, &letter->link);
-	err_t err = kafka_produce(letter->all->producer, TOPIC_DEAD, letter->record.key,
-	                          letter->is_without_value ? (struct str){ 0 } : letter->record.value, headers, count,
+	err_t err = kafka_produce(letter->all->producer, TOPIC_DEAD, has_record ? letter->record.key : (struct str){ 0 },
+	                          has_value ? letter->record.value : (struct str){ 0 }, headers, count,
 	                          dead_letter_on_delivered, letter);
-	if (err)
-		dead_letter_try_later(letter, err);
+	if (err) {
+		letter->all->alone = NULL;
+		dead_letter_try_later(letter, err, true);
+	}
 }
 
 static void dead_letters_on_retry(struct timer *timer)
 {
 	struct dead_letters *all = container_of(timer, struct dead_letters, retry);
-	struct list now;
 
-	list_init(&now);
-	list_splice_back(&now, &all->again);
-	for (struct list *link; (link = list_pop_front(&now));)
-		dead_letter_produce(container_of(link, struct dead_letter, link));
+	if (!list_is_empty(&all->producing)) {
+		worker_arm_in(all->worker, timer, RETRY_MS);
+		return;
+	}
+	all->alone = container_of(all->again.next, struct dead_letter, link);
+	dead_letter_produce(all->alone);
 }
 
 static void dead_letters_park_letter(struct dead_letters *all, struct dead_letter *letter)
@@ -140,8 +168,11 @@ static void dead_letters_park_letter(struct dead_letters *all, struct dead_lette
 	letter->is_held = true;
 	list_init(&letter->link);
 	gauge_set(all->waiting, ++all->count);
-	all->bytes += letter->record.value.len;
-	dead_letter_produce(letter);
+	all->bytes += dead_letter_bytes(letter);
+	if (list_is_empty(&all->again) && !all->alone)
+		dead_letter_produce(letter);
+	else
+		dead_letter_wait(letter);
 }
 
 void dead_letters_park(struct dead_letters *all, struct kafka_record *record, const char *reason)

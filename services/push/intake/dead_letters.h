@@ -12,8 +12,9 @@
  * Records that push cannot use, parked on a topic of their own with key, value and
  * headers, so that the partition goes on and an operator can look at them:
  * docs/operate/operations.md. Added headers say what was wrong and where the record
- * stood. A letter is produced again until Kafka has it. A value that is too large
- * for the topic is left out; the headers say where it is.
+ * stood. A letter is produced again until Kafka has it. If Kafka refuses it for good
+ * (too large for the topic), the value is left out, then key and headers of the
+ * record, too; the added headers say where it is.
  *
  * The record is held until Kafka has its letter: see dead_letters_is_full().
  * Thread: the worker's.
@@ -24,7 +25,7 @@
 #define DEAD_PARTITION "dead-partition"
 #define DEAD_OFFSET "dead-offset"
 #define DEAD_TIME "dead-time" /* milliseconds since 1970 */
-#define DEAD_VALUE_BYTES "dead-value-bytes" /* only where the value was left out */
+#define DEAD_VALUE_BYTES "dead-value-bytes" /* only where the value, or all of the record, was left out */
 
 struct dead_letters;
 

@@ -18,7 +18,6 @@ struct intake_partition {
 struct intake {
 	struct intake_options options;
 	struct worker *worker;
-	struct redis *redis;
 	struct kafka_consumer *consumer;
 	struct conversations *conversations;
 	struct dead_letters *dead;
@@ -147,7 +146,7 @@ static void intake_on_record(void *arg, struct kafka_record *record)
 		log_debug("taken", LOG_TEXT("conversation", message->message->conversation_id),
 		          LOG_U64("seq", message->message->seq), LOG_U64("msg_id", message->message->msg_id),
 		          LOG_NUM("partition", record->partition), LOG_NUM("offset", record->offset));
-		struct outgoing *outgoing = outgoing_new(message, intake->redis);
+		struct outgoing *outgoing = outgoing_new(message);
 		outgoing->has_place = true;
 		outgoing->partition = record->partition;
 		outgoing->offset = record->offset;
@@ -186,12 +185,11 @@ static void intake_on_revoked(void *arg, int32_t number, bool lost)
 
 /* ---- life ---- */
 
-err_t intake_new(struct intake **out, struct worker *worker, struct redis *redis, const struct intake_options *options)
+err_t intake_new(struct intake **out, struct worker *worker, const struct intake_options *options)
 {
 	struct intake *intake = MEM_NEW(struct intake);
 
 	intake->worker = worker;
-	intake->redis = redis;
 	intake->options = *options;
 	intake->records = metrics_counter("skein_push_records_total", "Records taken from Kafka.", NULL);
 	intake->unreadable = metrics_counter("skein_push_records_unreadable_total",

@@ -14,7 +14,6 @@
  */
 struct conversations;
 struct outgoing;
-struct redis;
 struct worker;
 
 struct intake;
@@ -32,8 +31,7 @@ struct intake_options {
 };
 
 /* `conversations` must report to intake_finished(), intake_unknown() and intake_eased(), with the intake as `arg`. */
-err_t intake_new(struct intake **out, struct worker *worker, struct redis *redis,
-                 const struct intake_options *options) MUST_CHECK;
+err_t intake_new(struct intake **out, struct worker *worker, const struct intake_options *options) MUST_CHECK;
 err_t intake_start(struct intake *intake, struct conversations *conversations) MUST_CHECK;
 
 void intake_finished(void *intake, int32_t partition, int64_t offset);

@@ -6,7 +6,7 @@
 
 struct conversations {
 	struct timeline_context context;
-	struct map by_id;
+	struct map by_place;
 	struct list idle; /* timelines that rest; the longest idle first */
 	size_t count, max;
 };
@@ -18,16 +18,16 @@ static struct conversations *conversations_of(const struct timeline *timeline)
 
 static struct str conversations_key_of(const struct map_node *node)
 {
-	return str_from(container_of(node, struct timeline, link)->id);
+	return timeline_place_key(&container_of(node, struct timeline, link)->place);
 }
 
-/* An orphan is not in the map: another timeline may have its id. */
+/* An orphan is not in the map: another timeline may have its place. */
 static void conversations_forget(struct timeline *timeline)
 {
 	struct conversations *all = conversations_of(timeline);
 
 	if (!timeline->is_orphan)
-		map_remove(&all->by_id, &timeline->link);
+		map_remove(&all->by_place, &timeline->link);
 	list_remove(&timeline->idle);
 	all->count--;
 	timeline_free(timeline);
@@ -50,12 +50,12 @@ static void conversations_on_rested(struct timeline *timeline)
 void conversations_take(struct conversations *all, struct outgoing *outgoing)
 {
 	const char *id = outgoing->record->message->conversation_id;
-	struct map_node *found = map_find(&all->by_id, str_from(id));
-	struct timeline *timeline = found ? container_of(found, struct timeline, link) :
-	                                    timeline_new(&all->context, id, outgoing->partition);
+	struct timeline_place place = timeline_place(outgoing->partition, id);
+	struct map_node *found = map_find(&all->by_place, timeline_place_key(&place));
+	struct timeline *timeline = found ? container_of(found, struct timeline, link) : timeline_new(&all->context, &place);
 
 	if (!found) {
-		map_put(&all->by_id, &timeline->link);
+		map_put(&all->by_place, &timeline->link);
 		all->count++;
 	}
 	list_remove(&timeline->idle);
@@ -64,13 +64,13 @@ void conversations_take(struct conversations *all, struct outgoing *outgoing)
 
 void conversations_drop_partition(struct conversations *all, int32_t partition)
 {
-	for (struct map_node *node = map_first(&all->by_id), *next; node; node = next) {
+	for (struct map_node *node = map_first(&all->by_place), *next; node; node = next) {
 		struct timeline *timeline = container_of(node, struct timeline, link);
 
-		next = map_next(&all->by_id, node);
-		if (timeline->partition != partition)
+		next = map_next(&all->by_place, node);
+		if (timeline->place.partition != partition)
 			continue;
-		map_remove(&all->by_id, &timeline->link);
+		map_remove(&all->by_place, &timeline->link);
 		timeline_orphan(timeline);
 		if (timeline_rests(timeline))
 			conversations_forget(timeline);
@@ -85,18 +85,20 @@ struct conversations *conversations_new(const struct conversations_options *opti
 	struct conversations *all = MEM_NEW(struct conversations);
 
 	all->max = options->max_conversations;
-	map_init(&all->by_id, conversations_key_of);
+	map_init(&all->by_place, conversations_key_of);
 	list_init(&all->idle);
 	all->context = (struct timeline_context){
 		.worker = options->worker,
-		.redis = options->redis,
 		.pg = options->pg,
 		.batches = {
-			.worker = options->worker,
-			.redis = options->redis,
-			.gateways = options->gateways,
+			.inboxes = {
+				.worker = options->worker,
+				.redis = options->redis,
+				.gateways = options->gateways,
+				.limits = options->inbox_limits,
+				.bytes_in_flight = &all->context.bytes,
+			},
 			.members = options->members,
-			.inbox_limits = options->inbox_limits,
 			.append_time = metrics_histogram("skein_push_append_seconds", append_help, NULL),
 		},
 		.wait = options->wait,
@@ -111,6 +113,7 @@ struct conversations *conversations_new(const struct conversations_options *opti
 		.arg = options->arg,
 		.rested = conversations_on_rested,
 	};
+	inboxes_init(&all->context.batches.inboxes, options->max_cached_routes);
 	progress_start(&all->context.progress, options->worker, options->redis, options->pg);
 	return all;
 }
@@ -122,9 +125,10 @@ void conversations_stop(struct conversations *all)
 
 void conversations_free(struct conversations *all)
 {
-	for (struct map_node *node; (node = map_first(&all->by_id));)
+	for (struct map_node *node; (node = map_first(&all->by_place));)
 		conversations_forget(container_of(node, struct timeline, link));
-	map_release(&all->by_id);
+	map_release(&all->by_place);
+	inboxes_release(&all->context.batches.inboxes);
 	mem_free(all);
 }
 

@@ -19,6 +19,10 @@ struct worker;
  * (timeline.h, which is where the order is kept): the header to include. Costs
  * about 400 bytes a conversation; the longest idle are forgotten when there are
  * more than max_conversations. Thread: the worker's.
+ *
+ * After partitions were added to the topic, a conversation has records in two of
+ * them. It has a timeline for each, as if two processes had them: a partition that
+ * is taken away leaves the other alone.
  */
 
 struct conversations;
@@ -31,6 +35,7 @@ struct conversations_options {
 	struct member_cache *members;
 	struct inbox_limits inbox_limits;
 	size_t max_conversations;
+	size_t max_cached_routes; /* users */
 	struct delivery_wait *wait; /* is told how long each message took */
 	/* A message that has a place in Kafka is answered. */
 	void (*finished)(void *arg, int32_t partition, int64_t offset);
@@ -63,7 +68,7 @@ void conversations_drop_partition(struct conversations *conversations, int32_t p
 
 /* The messages that are not answered yet. */
 struct conversations_load {
-	size_t messages, bytes; /* whole messages */
+	size_t messages, bytes; /* whole messages, with the connections that they go to */
 	size_t slim; /* messages of which only the place is kept (reorder_buffer.h, gateway.h), about 300 bytes each */
 	size_t known; /* conversations */
 };

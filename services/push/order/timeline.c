@@ -113,7 +113,7 @@ static void timeline_load(struct timeline *timeline)
 	timeline->stage = TIMELINE_LOADING;
 	timeline->loading = (struct progress_query){
 		.progress = &timeline->context->progress,
-		.conversation_id = timeline->id,
+		.conversation_id = timeline->place.id,
 		.first_seq = first->seq,
 		.done = timeline_on_loaded,
 		.arg = timeline,
@@ -129,7 +129,7 @@ static void timeline_on_delivered(struct outgoing *outgoing, void *arg)
 	struct timeline_context *context = timeline->context;
 	uint64_t now = clock_wall_ms(), stored = outgoing->time;
 
-	log_debug("answered", LOG_TEXT("conversation", timeline->id), LOG_U64("seq", outgoing->seq));
+	log_debug("answered", LOG_TEXT("conversation", timeline->place.id), LOG_U64("seq", outgoing->seq));
 	histogram_observe(context->total_time, now > stored ? (now - stored) * 1000 : 0);
 	delivery_wait_ended(context->wait, clock_mono_us() - outgoing->taken_us);
 	timeline_finish(timeline, outgoing);
@@ -163,7 +163,7 @@ static void timeline_deliver_batch(struct timeline *timeline)
 		struct outgoing *outgoing = container_of(link, struct outgoing, link);
 
 		list_push_back(&timeline->delivering, &outgoing->link);
-		log_debug("appended", LOG_TEXT("conversation", timeline->id), LOG_U64("seq", outgoing->seq),
+		log_debug("appended", LOG_TEXT("conversation", timeline->place.id), LOG_U64("seq", outgoing->seq),
 		          LOG_NUM("recipients", outgoing->recipients->count), LOG_NUM("targets", outgoing->targets.count));
 		counter_add(timeline->context->dispatched, 1);
 		outgoing_deliver(outgoing, &timeline_outgoing_handlers, timeline);
@@ -182,7 +182,7 @@ static void timeline_on_batch(void *arg, enum batch_end end)
 	/* The inboxes have everything up to `dispatched`. */
 	if (!timeline->is_orphan && timeline->dispatched != timeline->saved) {
 		timeline->saved = timeline->dispatched;
-		progress_save(&timeline->context->progress, timeline->id, timeline->saved);
+		progress_save(&timeline->context->progress, timeline->place.id, timeline->saved);
 	}
 	if (end == BATCH_WRITTEN)
 		timeline_deliver_batch(timeline);
@@ -270,7 +270,7 @@ static bool timeline_has_gap(const struct timeline *timeline)
 /* PostgreSQL has the message behind the gap and none in it: the missing ones are lost, and later ones must not wait. */
 static void timeline_skip_lost(struct timeline *timeline, const struct outgoing *first)
 {
-	log_error("messages are missing in PostgreSQL", LOG_TEXT("conversation", timeline->id),
+	log_error("messages are missing in PostgreSQL", LOG_TEXT("conversation", timeline->place.id),
 	          LOG_U64("after", timeline->dispatched), LOG_U64("before", first->seq));
 	timeline->dispatched = first->seq - 1;
 }
@@ -292,7 +292,7 @@ static void timeline_take_page(struct timeline *timeline, const PGresult *result
 	int count = PQntuples(result);
 
 	for (int row = 0; row < count; row++) {
-		struct outgoing *stored = outgoing_new(stored_message_record(result, row, timeline->id), context->redis);
+		struct outgoing *stored = outgoing_new(stored_message_record(result, row, timeline->place.id));
 		enum reorder_buffer_fill fill = reorder_buffer_fill(&timeline->waiting, stored);
 
 		if (fill == FILL_REFILLED) { /* the slim one counts as whole now, with these bytes */
@@ -338,7 +338,7 @@ static void timeline_read_gap(struct timeline *timeline)
 	const struct timeline_context *context = timeline->context;
 	const struct outgoing *first = reorder_buffer_first(&timeline->waiting);
 	const struct stored_messages_range range = {
-		.conversation_id = timeline->id,
+		.conversation_id = timeline->place.id,
 		.after = MIN(timeline->dispatched, first->seq - 1),
 		.before = first->is_slim ? first->seq + GAP_READ_MAX : first->seq + 1,
 		.limit = GAP_READ_MAX,
@@ -350,7 +350,7 @@ static void timeline_read_gap(struct timeline *timeline)
 		return;
 	}
 	timeline->stage = TIMELINE_FILLING;
-	log_debug("reading a gap", LOG_TEXT("conversation", timeline->id), LOG_U64("after", range.after),
+	log_debug("reading a gap", LOG_TEXT("conversation", timeline->place.id), LOG_U64("after", range.after),
 	          LOG_U64("before", range.before));
 	stored_messages_read(context->pg, &range, timeline_on_gap_read, timeline);
 }
@@ -403,14 +403,28 @@ static void timeline_on_timer(struct timer *timer)
 
 /* ---- called by conversations.c ---- */
 
-struct timeline *timeline_new(struct timeline_context *context, const char *id, int32_t partition)
+struct timeline_place timeline_place(int32_t partition, const char *id)
+{
+	struct timeline_place place = { .partition = partition };
+	struct str text = str_from(id);
+
+	(void)str_copy(place.id, sizeof(place.id), text);
+	place.id_len = (uint16_t)text.len;
+	return place;
+}
+
+struct str timeline_place_key(const struct timeline_place *place)
+{
+	return str_of((const char *)place, offsetof(struct timeline_place, id) + place->id_len);
+}
+
+struct timeline *timeline_new(struct timeline_context *context, const struct timeline_place *place)
 {
 	struct timeline *timeline = MEM_NEW(struct timeline);
 
 	timeline->context = context;
-	(void)str_copy(timeline->id, sizeof(timeline->id), str_from(id));
-	(void)conversation_parse(str_from(timeline->id), &timeline->parsed);
-	timeline->partition = partition;
+	timeline->place = *place;
+	(void)conversation_parse(str_from(timeline->place.id), &timeline->parsed);
 	list_init(&timeline->idle);
 	reorder_buffer_init(&timeline->waiting);
 	batch_init(&timeline->batch);

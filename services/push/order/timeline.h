@@ -42,7 +42,6 @@ struct timeline;
 /* What all timelines of a process share; the owner is conversations.c. */
 struct timeline_context {
 	struct worker *worker;
-	struct redis *redis;
 	struct pg *pg;
 	struct progress progress;
 	struct batch_context batches;
@@ -68,13 +67,25 @@ enum timeline_stage {
 	TIMELINE_DELIVERING, /* the batch is handed to the gateways, within one call */
 };
 
+/* A conversation in a partition: usually the only one that has its records. */
+struct timeline_place {
+	int32_t partition;
+	char id[CONVERSATION_ID_MAX + 1];
+	uint16_t id_len;
+};
+
+/* `id` is a valid id of a one-to-one conversation or a group. */
+struct timeline_place timeline_place(int32_t partition, const char *id);
+
+/* Partition and id as the key of a map; it points into `place`. */
+struct str timeline_place_key(const struct timeline_place *place);
+
 struct timeline {
 	struct map_node link; /* conversations.c's */
 	struct list idle; /* conversations.c's */
 	struct timeline_context *context;
-	char id[CONVERSATION_ID_MAX + 1];
-	struct conversation parsed; /* points into id */
-	int32_t partition;
+	struct timeline_place place;
+	struct conversation parsed; /* points into place.id */
 	bool is_orphan; /* the partition belongs to another process now */
 	enum timeline_stage stage;
 	bool reads_on; /* the last page of the gap was full */
@@ -88,8 +99,7 @@ struct timeline {
 	struct timer timer; /* for a gap, or before another try */
 };
 
-/* `id` is a valid id of a one-to-one conversation or a group. */
-struct timeline *timeline_new(struct timeline_context *context, const char *id, int32_t partition);
+struct timeline *timeline_new(struct timeline_context *context, const struct timeline_place *place);
 
 /* Only for a timeline that rests, or at the end of the process: calls under way are not ended. */
 void timeline_free(struct timeline *timeline);

@@ -94,6 +94,27 @@ static void connections_of_a_dead_gateway_are_in_no_batch_and_are_counted(void *
 	fanout_plan_release(&plan);
 }
 
+static void targets_of_one_gateway_over_the_limit_are_split(void **state)
+{
+	enum { COUNT = 2 * FANOUT_MAX_TARGETS + 1 };
+	static struct fanout_target targets[COUNT + 1];
+	(void)state;
+
+	for (uint32_t i = 0; i < COUNT; i++)
+		targets[i] = (struct fanout_target){ .gateway = 1, .recipient = i, .is_own = i == 7 };
+	targets[COUNT] = (struct fanout_target){ .gateway = 0, .recipient = COUNT };
+	struct fanout_plan plan = plan_targets(targets, COUNT + 1, all_alive, ARRAY_LEN(all_alive));
+
+	assert_int_equal(plan.batch_count, 4);
+	for (size_t b = 1, next = 1; b < 4; next += plan.batches[b++].count) {
+		assert_int_equal(plan.batches[b].gateway, 1);
+		assert_int_equal(plan.batches[b].first, next);
+		assert_int_equal(plan.batches[b].count, b < 3 ? FANOUT_MAX_TARGETS : 1);
+		assert_int_equal(plan.batches[b].own_count, b == 1);
+	}
+	fanout_plan_release(&plan);
+}
+
 static void every_living_target_is_in_exactly_one_batch(void **state)
 {
 	enum { COUNT = 1000 };
@@ -308,6 +329,7 @@ int main(void)
 		cmocka_unit_test(each_gateway_gets_one_batch_with_all_its_connections),
 		cmocka_unit_test(the_senders_connections_are_first_in_their_batch),
 		cmocka_unit_test(connections_of_a_dead_gateway_are_in_no_batch_and_are_counted),
+		cmocka_unit_test(targets_of_one_gateway_over_the_limit_are_split),
 		cmocka_unit_test(every_living_target_is_in_exactly_one_batch),
 		cmocka_unit_test(a_broadcast_to_many_users_is_split_and_names_each_once),
 		cmocka_unit_test(a_broadcast_to_everybody_is_one_record_without_uids),

@@ -28,7 +28,7 @@ static struct outgoing *read_message(uint64_t seq, size_t body_size)
 	record.message = &message;
 	uint8_t *packed = mem_alloc(skein__v1__message_record__get_packed_size(&record));
 	size_t len = skein__v1__message_record__pack(&record, packed);
-	struct outgoing *outgoing = outgoing_new(skein__v1__message_record__unpack(NULL, len, packed), NULL);
+	struct outgoing *outgoing = outgoing_new(skein__v1__message_record__unpack(NULL, len, packed));
 	mem_free(packed);
 	mem_free(body);
 	return outgoing;
