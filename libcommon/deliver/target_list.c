@@ -38,13 +38,13 @@ struct fanout_target *target_list_add(struct target_list *list)
 	return &list->items[list->count++];
 }
 
-struct fanout_plan target_list_plan(const struct target_list *list, struct audience *audience)
+struct fanout_plan target_list_plan(const struct target_list *list, size_t first, struct audience *audience)
 {
 	struct fanout_gateway *gateways = mem_zalloc(list->gateway_count * sizeof(*gateways));
 
 	*audience = (struct audience){
 		.kind = AUDIENCE_OF_TARGETS,
-		.targets = { .items = list->items, .count = list->count },
+		.targets = { .items = list->items + first, .count = list->count - first },
 	};
 	for (uint32_t i = 0; i < list->gateway_count; i++)
 		gateways[i].is_alive = !gateway_is_dead(list->gateways[i]);

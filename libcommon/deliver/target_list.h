@@ -29,7 +29,7 @@ uint32_t target_list_gateway(struct target_list *list, struct gateways *gateways
 /* One more target, for the caller to set. Valid until the next. */
 struct fanout_target *target_list_add(struct target_list *list);
 
-/* Plans the list as it is; `audience` has to stay as long as the plan. */
-struct fanout_plan target_list_plan(const struct target_list *list, struct audience *audience);
+/* Plans the targets from `first` on; `audience` has to stay as long as the plan. */
+struct fanout_plan target_list_plan(const struct target_list *list, size_t first, struct audience *audience);
 
 #endif

@@ -82,7 +82,7 @@ static void event_count_told(struct event_context *context, enum gateway_told to
 static void event_send(struct event_context *context, Skein__V1__Event *event, const struct target_list *targets)
 {
 	struct audience audience;
-	struct fanout_plan plan = target_list_plan(targets, &audience);
+	struct fanout_plan plan = target_list_plan(targets, 0, &audience);
 
 	if (plan.dead_count)
 		event_count_told(context, TOLD_NOT_DEAD);

@@ -68,6 +68,13 @@ static void inbox_writer_add_routes(struct inbox_writer *writer, uint32_t recipi
 	user_routes_unref(routes);
 }
 
+static void inbox_writer_send_slice(struct inbox_writer *writer)
+{
+	writer->unsent = 0;
+	list_for_each(link, writer->batch)
+		outgoing_send(container_of(link, struct outgoing, link));
+}
+
 static void inbox_writer_note_broken(struct inbox_writer *writer, struct str uid, const struct inbox_appended *appended)
 {
 	if (!appended->inbox_was_broken && !appended->routes_were_broken)
@@ -97,6 +104,8 @@ static void inbox_writer_take_answer(struct inbox_writer *writer, struct inbox_w
 		routes = route_cache_put(&writer->inboxes->routes, uid, appended);
 	inbox_writer_note_broken(writer, uid, appended);
 	inbox_writer_add_routes(writer, write->recipient, routes, appended);
+	if (++writer->unsent == INBOX_WRITER_SLICE)
+		inbox_writer_send_slice(writer);
 }
 
 static void inbox_writer_on_appended(void *arg, err_t err, const struct inbox_appended *appended)
@@ -193,7 +202,7 @@ void inbox_writer_start(struct inbox_writer *writer, const struct list *batch,
 	writer->writes = mem_alloc(writer->write_count * sizeof(*writer->writes));
 	for (uint32_t i = 0; i < writer->write_count; i++)
 		writer->writes[i] = (struct inbox_write){ .writer = writer, .recipient = i };
-	writer->next = writer->under_way = 0;
+	writer->next = writer->under_way = writer->unsent = 0;
 	writer->has_failed = false;
 	writer->tries = 0;
 	timer_init(&writer->retry, inbox_writer_on_retry);

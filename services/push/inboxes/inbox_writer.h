@@ -19,11 +19,16 @@
  * repeated until it succeeds: a recipient whose answer was lost may get the batch
  * twice, but always gets it.
  *
+ * With many recipients the messages leave in slices: whenever INBOX_WRITER_SLICE
+ * more recipients are known, they are sent to the connections of these, in the
+ * order of the batch. The last slice is the caller's: outgoing_deliver().
+ *
  * At most INBOX_WRITER_WINDOW calls of a writer are under way, and at most
  * APPEND_WINDOW_MAX of all writers together. Thread: the worker's.
  */
 
 #define INBOX_WRITER_WINDOW 256
+#define INBOX_WRITER_SLICE 128
 #define INBOX_WRITER_MAX INBOX_APPEND_MAX
 
 struct inbox_write {
@@ -42,6 +47,7 @@ struct inbox_writer {
 	struct inbox_write *writes; /* one for each recipient */
 	size_t write_count, next; /* writes[next] is the first that was not issued */
 	size_t under_way;
+	size_t unsent; /* recipients that were written to since the last slice */
 	struct append_turn turn; /* waits while the window of all writers is full */
 	bool has_failed; /* a write failed: nothing new is issued until all have ended */
 	struct timer retry;

@@ -24,6 +24,7 @@ struct outgoing *outgoing_new(Skein__V1__MessageRecord *record)
 	outgoing->time = record->message->time;
 	outgoing->member_version = record->member_version;
 	outgoing->bytes = sizeof(*outgoing) + skein__v1__message_record__get_packed_size(record);
+	outgoing->awaited = 1;
 	list_init(&outgoing->link);
 	return outgoing;
 }
@@ -159,7 +160,7 @@ static void outgoing_send_part(struct outgoing *outgoing, const struct fanout_pl
 	struct outgoing_part *part = MEM_NEW(struct outgoing_part);
 
 	part->outgoing = outgoing;
-	part->first = batch->first;
+	part->first = outgoing->sent + batch->first;
 	part->count = batch->count;
 	part->delivery.gone = outgoing_on_gone;
 	part->delivery.done = outgoing_on_done;
@@ -176,24 +177,29 @@ static void outgoing_send_part(struct outgoing *outgoing, const struct fanout_pl
 	audience_wire_release(&to);
 }
 
+void outgoing_send(struct outgoing *outgoing)
+{
+	struct audience audience;
+	struct buf packed = { 0 };
+
+	if (outgoing->sent == outgoing->targets.count)
+		return;
+	struct fanout_plan plan = target_list_plan(&outgoing->targets, outgoing->sent, &audience);
+	Skein__V1__Message shown = *outgoing->record->message;
+	shown.client_msg_id = (char *)protobuf_c_empty_string; /* only the sender's connections get it */
+	size_t len = skein__v1__message__get_packed_size(&shown);
+	packed.len = skein__v1__message__pack(&shown, (uint8_t *)buf_reserve(&packed, len));
+	for (size_t i = 0; i < plan.batch_count; i++)
+		outgoing_send_part(outgoing, &plan, &plan.batches[i], buf_str(&packed));
+	outgoing->sent = outgoing->targets.count;
+	fanout_plan_release(&plan);
+	buf_release(&packed);
+}
+
 void outgoing_deliver(struct outgoing *outgoing, const struct outgoing_handlers *handlers, void *arg)
 {
 	outgoing->handlers = handlers;
 	outgoing->arg = arg;
-	outgoing->awaited = 1; /* released below, so that the delivery cannot end before all parts are sent */
-	if (outgoing->targets.count) {
-		struct audience audience;
-		struct fanout_plan plan = target_list_plan(&outgoing->targets, &audience);
-		Skein__V1__Message shown = *outgoing->record->message;
-		struct buf packed = { 0 };
-
-		shown.client_msg_id = (char *)protobuf_c_empty_string; /* only the sender's connections get it */
-		size_t len = skein__v1__message__get_packed_size(&shown);
-		packed.len = skein__v1__message__pack(&shown, (uint8_t *)buf_reserve(&packed, len));
-		for (size_t i = 0; i < plan.batch_count; i++)
-			outgoing_send_part(outgoing, &plan, &plan.batches[i], buf_str(&packed));
-		fanout_plan_release(&plan);
-		buf_release(&packed);
-	}
+	outgoing_send(outgoing);
 	outgoing_release_part(outgoing);
 }

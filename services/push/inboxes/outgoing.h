@@ -16,8 +16,9 @@ struct user_routes;
 /*
  * One message on its way out: from its Kafka record (or its row in PostgreSQL)
  * to the answers of all gateways. Its owner moves it: timeline.c orders it,
- * inbox_writer.c writes the inboxes and adds the connections it finds, and
- * outgoing_deliver() plans and sends. Thread: the worker's.
+ * inbox_writer.c writes the inboxes, adds the connections it finds, and sends to
+ * them in slices when they are many, and outgoing_deliver() sends to the rest.
+ * Thread: the worker's.
  */
 struct outgoing {
 	struct list link; /* in its conversation */
@@ -33,8 +34,8 @@ struct outgoing {
 	struct recipients *recipients;
 	struct target_list targets; /* connections to deliver to */
 	struct buf devices; /* their names, terminated; targets.items[].device_at points into it */
-	/* While it is being delivered. */
-	unsigned awaited; /* gateways that have not answered */
+	size_t sent; /* of the targets; the first so many */
+	unsigned awaited; /* deliveries that gateways have not answered, and 1 until outgoing_deliver() has sent the last one */
 	unsigned noted; /* of these, gateways that are behind; they get the numbers only */
 	bool is_slim; /* only its seq and place are left */
 	const struct outgoing_handlers *handlers;
@@ -67,7 +68,10 @@ struct inbox_place {
 size_t outgoing_add_routes(struct outgoing *outgoing, struct inboxes *inboxes, uint32_t recipient,
                            const struct user_routes *routes, const struct inbox_place *place);
 
-/* Sends it to every connection that was found. Handlers may be called from inside this call. */
+/* Sends it to the connections that were found since the last time. */
+void outgoing_send(struct outgoing *outgoing);
+
+/* Sends it to the last connections: no more will be found. Once. Handlers may be called from inside this call. */
 void outgoing_deliver(struct outgoing *outgoing, const struct outgoing_handlers *handlers, void *arg);
 
 #endif
