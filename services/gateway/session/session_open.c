@@ -125,6 +125,16 @@ static void open_go_live(struct session *session)
 
 /* ---- opening: admitted, then bound ---- */
 
+static void open_on_not_bound(struct session *session, err_t err)
+{
+	if (err == ERR_REJECTED) {
+		session_close(session, 1008, "too many devices are connected");
+		return;
+	}
+	log_warn("router did not bind a connection", LOG_TEXT("uid", session_uid(session)), LOG_ERR(err));
+	session_close(session, 1013, "router does not answer: try again");
+}
+
 static void open_on_bound(const struct route_answer *answer, void *home)
 {
 	struct session *session = session_find(home, answer->conn);
@@ -133,8 +143,7 @@ static void open_on_bound(const struct route_answer *answer, void *home)
 		return;
 	struct opening *opening = session->opening;
 	if (!session_take_bind_answer(session, answer)) {
-		log_warn("router did not bind a connection", LOG_TEXT("uid", session_uid(session)), LOG_ERR(answer->err));
-		session_close(session, 1013, "router does not answer: try again");
+		open_on_not_bound(session, answer->err);
 		return;
 	}
 	if (!opening->knows_head) {

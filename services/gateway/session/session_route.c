@@ -29,6 +29,8 @@ static void route_on_rebound(const struct route_answer *answer, void *home)
 	bool is_bound = session_take_bind_answer(session, answer);
 	if (answer->err == ERR_FAILED_PRECONDITION)
 		session_close(session, 4001, "a newer connection took its place");
+	else if (answer->err == ERR_REJECTED)
+		session_close(session, 1008, "too many devices are connected");
 	if (!is_bound)
 		return;
 	route_ask_admission(session);
