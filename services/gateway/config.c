@@ -51,7 +51,7 @@ static const struct config_option options[] = {
 	  "Bytes that may wait for one client that reads slowly; over it the connection is closed." },
 	{ "queue.entries", CONFIG_INT, OPTION(queue_entries), "1000", 16, 1000000, NULL, 0,
 	  "Frames that may wait for one client; over it the connection is closed." },
-	{ "queue.stalled_bytes", CONFIG_BYTES, OPTION(queue_stalled_bytes), "256m", 65536, (int64_t)1 << 40, NULL, 0,
+	{ "queue.stalled_bytes", CONFIG_BYTES, OPTION(queue_stalled_bytes), "1g", 65536, (int64_t)1 << 40, NULL, 0,
 	  "Bytes that may wait for all clients that do not read. Over it, those that have not read for the longest lose what "
 	  "waits for them and get a resync." },
 	{ "window.messages", CONFIG_INT, OPTION(window_messages), "256", 1, 65536, NULL, 0,
