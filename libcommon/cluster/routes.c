@@ -9,10 +9,37 @@
 #include "base/text/decimal.h"
 #include "cluster/user_script.h"
 
+/* When a route was made, and whether the bind yields to it. */
+#define ROUTE_SINCE                                                                                              \
+	"local function since_of(route) return tonumber(string.match(route, '%d+$') or 0) end\n"                 \
+	"local function yields_to(route)\n"                                                                     \
+	"  return ARGV[13] ~= '' and since_of(route) > tonumber(ARGV[13])\n"                                     \
+	"end\n"
+
+/* Adds the oldest routes that are not in `gone` to it, `count` of them. True: the bind yields to one of them. */
+#define ROUTE_FREE                                                                                               \
+	"local function free(count, gone)\n"                                                                    \
+	"  local is_gone, left, is_late = {}, {}, false\n"                                                      \
+	"  for i = 1, #gone, 2 do is_gone[gone[i]] = true end\n"                                                \
+	"  local all = redis.call('HGETALL', KEYS[3])\n"                                                        \
+	"  for i = 1, #all, 2 do\n"                                                                             \
+	"    if not is_gone[all[i]] then left[#left + 1] = { all[i], all[i + 1], since_of(all[i + 1]) } end\n"    \
+	"  end\n"                                                                                               \
+	"  table.sort(left, function(a, b) return a[3] < b[3] end)\n"                                           \
+	"  for i = 1, count do\n"                                                                               \
+	"    gone[#gone + 1], gone[#gone + 2] = left[i][1], left[i][2]\n"                                       \
+	"    is_late = is_late or yields_to(left[i][2])\n"                                                      \
+	"  end\n"                                                                                               \
+	"  return is_late\n"                                                                                    \
+	"end\n"
+
 /*
  * ARGV[7] device, ARGV[8] route, ARGV[9] the beginning of the route, which names the connection, ARGV[10] life, ARGV[11] which
  * of the user's other routes are removed, ARGV[12] what a route of the same platform contains (node names have no bars),
- * ARGV[13] the time of a bind that yields to later ones, or empty. KEYS[4] exists after the connection was closed.
+ * ARGV[13] the time of a bind that yields to later ones, or empty. ARGV[14] how many routes the user may have, ARGV[15] "oldest"
+ * if the oldest ones give way when that is reached. KEYS[4] exists after the connection was closed.
+ *
+ * The third part of the answer: the removed routes; 0, the bind has no effect; 1, the user has too many routes.
  */
 static struct redis_script bind_script = {
 	.name = "route bind",
@@ -26,6 +53,7 @@ static struct redis_script bind_script = {
 	"  all = redis.pcall('HGETALL', KEYS[3])\n"
 	"end\n"
 	"if all.err then redis.call('DEL', KEYS[3]) end\n" /* of another type: it holds no routes */
+	ROUTE_SINCE ROUTE_FREE
 	"local gone, is_bound, is_late = {}, false, false\n"
 	"for i = 1, #all, 2 do\n"
 	"  local device, route = all[i], all[i + 1]\n"
@@ -34,8 +62,14 @@ static struct redis_script bind_script = {
 	"  elseif device == ARGV[7] or ARGV[11] == 'user'\n"
 	"      or ARGV[11] == 'platform' and string.find(route, ARGV[12], 1, true) then\n"
 	"    gone[#gone + 1], gone[#gone + 2] = device, route\n"
-	"    local since = tonumber(string.match(route, '%d+$') or 0)\n"
-	"    is_late = is_late or ARGV[13] ~= '' and since > tonumber(ARGV[13])\n"
+	"    is_late = is_late or yields_to(route)\n"
+	"  end\n"
+	"end\n"
+	"if not is_bound then\n"
+	"  local over = redis.call('HLEN', KEYS[3]) - #gone / 2 + 1 - ARGV[14]\n"
+	"  if over > 0 and not is_late then\n"
+	"    if ARGV[15] ~= 'oldest' then return { e, n, 1 } end\n"
+	"    is_late = free(over, gone)\n"
 	"  end\n"
 	"end\n"
 	"if is_bound then\n"
@@ -185,14 +219,16 @@ struct bind {
 	void *arg;
 };
 
-/* The third part of the answer is a list, or a number when the bind has no effect. */
 static err_t check_bound(const redisReply *reply, struct route_bound *bound)
 {
 	if (!inbox_read_answer(reply, 3, &bound->inbox_epoch, &bound->inbox_head)) {
 		log_error("unexpected answer of a script", LOG_TEXT("script", bind_script.name));
 		return ERR_INTERNAL;
 	}
-	return reply->element[2]->type == REDIS_REPLY_ARRAY ? OK : ERR_FAILED_PRECONDITION;
+	const redisReply *third = reply->element[2];
+	if (third->type == REDIS_REPLY_ARRAY)
+		return OK;
+	return third->type == REDIS_REPLY_INTEGER && third->integer == 1 ? ERR_REJECTED : ERR_FAILED_PRECONDITION;
 }
 
 static void on_bound(void *arg, err_t err, const redisReply *reply)
@@ -227,7 +263,7 @@ void route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t
 	struct buf text = { 0 }, connection = { 0 }, platform = { 0 };
 	struct user_keys keys;
 	struct inbox_args args;
-	char life[DECIMAL_SIZE], since[DECIMAL_SIZE];
+	char life[DECIMAL_SIZE], since[DECIMAL_SIZE], max[DECIMAL_SIZE];
 
 	*bind = (struct bind){ done, arg };
 	route_write(&text, route);
@@ -254,6 +290,8 @@ void route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t
 		name_of(binding->policy),
 		buf_str(&platform),
 		binding->again ? decimal(since, route->since_ms) : STR(""),
+		decimal(max, binding->max_routes ? binding->max_routes : UINT32_MAX),
+		binding->closes_oldest ? STR("oldest") : STR(""),
 	};
 	redis_eval(redis, &bind_script, all_keys, ARRAY_LEN(all_keys), all, ARRAY_LEN(all), on_bound, bind);
 	buf_release(&gone);

@@ -72,6 +72,10 @@ struct route_binding {
 	 * yields, so a wrong clock of another machine cannot keep it out.
 	 */
 	bool again;
+	/* How many routes the user may have afterwards; 0: any number. At the bound the oldest ones are removed, or the
+	 * bind fails. */
+	unsigned max_routes;
+	bool closes_oldest;
 };
 
 struct route_bound {
@@ -82,7 +86,10 @@ struct route_bound {
 	size_t replaced_count;
 };
 
-/* ERR_FAILED_PRECONDITION: the connection yields (see `again`) or was closed already. The caller closes it. */
+/*
+ * ERR_FAILED_PRECONDITION: the connection yields (see `again`) or was closed already. ERR_REJECTED: the user has `max_routes`
+ * already. The caller closes the connection.
+ */
 typedef void (*route_bind_done)(void *arg, err_t err, const struct route_bound *bound);
 
 /*

@@ -19,7 +19,7 @@ static void worker_on_tick(uv_timer_t *tick)
 {
 	struct worker *worker = tick->data;
 
-	timer_wheel_advance(&worker->wheel, clock_mono_ms());
+	timer_wheel_advance(&worker->wheel, worker_now_ms(worker));
 	if (worker->wheel.armed == 0) {
 		uv_timer_stop(tick);
 		worker->is_ticking = false;
@@ -31,7 +31,7 @@ void worker_start_ticking(struct worker *worker)
 	if (uv_is_closing((uv_handle_t *)&worker->tick))
 		return;
 	/* Without an armed timer the wheel was not advanced. */
-	timer_wheel_advance(&worker->wheel, clock_mono_ms());
+	timer_wheel_advance(&worker->wheel, worker_now_ms(worker));
 	uv_timer_start(&worker->tick, worker_on_tick, WORKER_TICK_MS, WORKER_TICK_MS);
 	worker->is_ticking = true;
 }

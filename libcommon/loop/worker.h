@@ -23,6 +23,13 @@
  *
  * The loop wakes every WORKER_TICK_MS only while a timer is armed: an idle
  * worker sleeps.
+ *
+ * Deadlines are times of worker_now_ms(). That is clock_mono_ms(), unless the
+ * worker forgives stalls: then its clock stands still while its loop does (a
+ * process that was stopped, a handler that ran for more than
+ * WORKER_STALL_MS). Peers have as much time after a stall as they had before
+ * it, and what they sent meanwhile is read first. Not for leases: others go by
+ * the true time.
  */
 
 /* Work for a worker: embed it in what you send. */
@@ -40,10 +47,16 @@ struct worker {
 	char name[16];
 	bool has_thread;
 	bool is_ticking;
+	bool forgives_stalls; /* set it before the first timer is armed */
+	uint64_t seen_ms; /* when its clock was read last; only while it ticks */
+	uint64_t stood_ms; /* how long it stood still, in all */
 };
 
 /* The wheel's tick. */
 #define WORKER_TICK_MS 10
+
+/* A loop that ticks and was not seen for so long stood still. */
+#define WORKER_STALL_MS 1000
 
 /* `name` is cut to 15 characters. The first worker makes the process ignore SIGPIPE. */
 err_t worker_init(struct worker *worker, const char *name) MUST_CHECK;
@@ -72,7 +85,20 @@ void worker_join(struct worker *worker);
 /* Part of worker_arm(): starts to advance the wheel. */
 void worker_start_ticking(struct worker *worker);
 
-/* The deadline is one of clock_mono_ms(). Thread: the worker's, or any before the worker runs. */
+/* The worker's clock, for deadlines of its timers. Thread: the worker's, or any before the worker runs. */
+static inline uint64_t worker_now_ms(struct worker *worker)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	if (!worker->forgives_stalls)
+		return now_ms;
+	if (worker->is_ticking && now_ms - worker->seen_ms > WORKER_STALL_MS)
+		worker->stood_ms += now_ms - worker->seen_ms;
+	worker->seen_ms = now_ms;
+	return now_ms - worker->stood_ms;
+}
+
+/* The deadline is one of worker_now_ms(). Thread: the worker's, or any before the worker runs. */
 static inline void worker_arm(struct worker *worker, struct timer *timer, uint64_t deadline_ms)
 {
 	if (!worker->is_ticking)
@@ -83,7 +109,7 @@ static inline void worker_arm(struct worker *worker, struct timer *timer, uint64
 /* The same, `ms` from now. */
 static inline void worker_arm_in(struct worker *worker, struct timer *timer, uint64_t ms)
 {
-	worker_arm(worker, timer, clock_mono_ms() + ms);
+	worker_arm(worker, timer, worker_now_ms(worker) + ms);
 }
 
 static inline void worker_cancel(struct worker *worker, struct timer *timer)

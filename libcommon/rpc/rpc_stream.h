@@ -47,6 +47,14 @@ struct rpc_stream_handlers {
  */
 err_t rpc_stream_send(struct rpc_stream *stream, struct str message) MUST_CHECK;
 
+/*
+ * For a `message` handler that goes on with the message after it has returned: the bytes count as received and not handled
+ * until they are given back, so a peer that sends faster has to wait. `message` handler's thread; giving back: any thread, and
+ * the caller has a reference.
+ */
+void rpc_stream_keep_bytes(struct rpc_stream *stream, size_t bytes);
+void rpc_stream_give_back_bytes(struct rpc_stream *stream, size_t bytes);
+
 /* Bytes that were sent and not yet handed to the transport. Thread: any. */
 size_t rpc_stream_queued(const struct rpc_stream *stream);
 

@@ -16,6 +16,8 @@ struct registration;
 struct route_link;
 struct rpc_server;
 struct service;
+struct stalled_bytes;
+struct ws_budget;
 struct ws_worker;
 
 struct app {
@@ -25,6 +27,8 @@ struct app {
 	struct route_link *routes;
 	struct registration *registration;
 	struct drain *drain;
+	const struct ws_budget *handshakes;
+	const struct stalled_bytes *stalled_bytes;
 	struct ws_worker *workers;
 	unsigned worker_count;
 	unsigned listening_workers;

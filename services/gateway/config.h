@@ -9,7 +9,8 @@ struct gateway_config {
 	int64_t ws_workers;
 	int64_t ws_max_connections;
 	int64_t ws_handshakes_per_address;
-	int64_t ws_max_message;
+	int64_t ws_handshakes, ws_handshake_bytes;
+	int64_t ws_max_message, ws_message_timeout_ms;
 	int64_t ws_heartbeat_ms, ws_silence_ms;
 	char *grpc_listen, *grpc_advertise;
 	char *cell;
@@ -17,7 +18,7 @@ struct gateway_config {
 	char *router_targets, *im_targets;
 	bool limits_enabled;
 	int64_t limits_frame_rate, limits_frame_burst;
-	int64_t queue_bytes, queue_entries;
+	int64_t queue_bytes, queue_entries, queue_stalled_bytes;
 	int64_t window_messages, window_bytes;
 	int64_t ack_timeout_ms, sync_timeout_ms;
 	bool delivered_events;

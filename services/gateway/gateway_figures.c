@@ -6,12 +6,34 @@
 #include "gateway/router/registration.h"
 #include "gateway/router/route_link.h"
 #include "gateway/worker/ws_worker.h"
+#include "net/ws/ws_budget.h"
 
 static int64_t gateway_figures_read_connections(void *arg)
 {
 	struct app *app = arg;
 
 	return atomic_load(&app->connections);
+}
+
+static int64_t gateway_figures_read_handshakes(void *arg)
+{
+	struct app *app = arg;
+
+	return atomic_load(&app->handshakes->handshakes);
+}
+
+static int64_t gateway_figures_read_handshake_bytes(void *arg)
+{
+	struct app *app = arg;
+
+	return (int64_t)atomic_load(&app->handshakes->bytes);
+}
+
+static int64_t gateway_figures_read_stalled_bytes(void *arg)
+{
+	struct app *app = arg;
+
+	return (int64_t)atomic_load(&app->stalled_bytes->now);
 }
 
 static int64_t gateway_figures_read_queue_bytes(void *arg)
@@ -67,7 +89,14 @@ void gateway_figures_add(struct app *app)
 {
 	metrics_gauge_fn("skein_gateway_connections", "Connections, from a good handshake on.", NULL,
 	                 gateway_figures_read_connections, app);
+	metrics_gauge_fn("skein_gateway_handshakes_under_way", "Connections that are not upgraded yet.", NULL,
+	                 gateway_figures_read_handshakes, app);
+	metrics_gauge_fn("skein_gateway_handshake_bytes", "Bytes kept for clients that are not admitted yet.", NULL,
+	                 gateway_figures_read_handshake_bytes, app);
 	metrics_gauge_fn("skein_gateway_queue_bytes", "Bytes that wait for clients.", NULL, gateway_figures_read_queue_bytes, app);
+	metrics_gauge_fn("skein_gateway_stalled_bytes",
+	                 "Bytes that wait for clients that do not read, those in the transport included.", NULL,
+	                 gateway_figures_read_stalled_bytes, app);
 	metrics_gauge_fn("skein_gateway_reads_under_way", "Reads of inboxes that im has not answered.", NULL,
 	                 gateway_figures_read_reads, app);
 	metrics_gauge_fn("skein_gateway_route_changes", "Changes of routes that router has not answered.", NULL,

@@ -12,6 +12,7 @@ static const char *const handshake_labels[HANDSHAKE_OUTCOMES] = {
 	[HANDSHAKE_INVALID] = "outcome=\"invalid\"",
 	[HANDSHAKE_FULL] = "outcome=\"full\"",
 	[HANDSHAKE_UNAVAILABLE] = "outcome=\"unavailable\"",
+	[HANDSHAKE_OVER_BUDGET] = "outcome=\"over_budget\"",
 	[HANDSHAKE_LEFT] = "outcome=\"left\"",
 };
 
@@ -58,7 +59,8 @@ void gateway_metrics_init(struct gateway_metrics *m)
 	m->receipts = metrics_counter("skein_gateway_receipts_total", "Delivered receipts that im took.", NULL);
 	m->receipts_dropped_full = metrics_counter(dropped, dropped_help, "reason=\"full\"");
 	m->receipts_dropped_im = metrics_counter(dropped, dropped_help, "reason=\"im\"");
-	m->frames_in = metrics_counter("skein_gateway_frames_in_total", "Messages from clients, of any type.", NULL);
+	m->frames_in = metrics_counter("skein_gateway_frames_in_total",
+	                               "Frames from clients, fragments and control frames included.", NULL);
 	m->bytes_in = metrics_counter("skein_gateway_bytes_in_total", "Bytes of messages from clients.", NULL);
 	m->frames_out = metrics_counter("skein_gateway_frames_out_total", "Frames written to clients, pings not counted.", NULL);
 	m->bytes_out = metrics_counter("skein_gateway_bytes_out_total", "Bytes of frames written to clients.", NULL);
@@ -68,6 +70,13 @@ void gateway_metrics_init(struct gateway_metrics *m)
 	m->router_changes = metrics_counter("skein_gateway_router_changes_total",
 	                                    "Streams of routes given up because router did not answer in time.", NULL);
 	m->sends_under_way = metrics_gauge("skein_gateway_sends_under_way", "Sends of clients that im has not answered.", NULL);
+	m->deliver_bytes = metrics_gauge("skein_gateway_deliver_bytes",
+	                                 "Bytes of batches from push that the workers have not finished.", NULL);
+	m->answers_unread = metrics_counter("skein_gateway_answers_unread_total",
+	                                    "Streams of push that were ended because push did not read its answers.", NULL);
+	m->shed = metrics_counter("skein_gateway_shed_total",
+	                          "Clients that did not read and lost their queue, because queue.stalled_bytes was reached.",
+	                          NULL);
 	m->deliveries = metrics_counter("skein_gateway_deliveries_total", "Messages from push, times their connections.", NULL);
 	m->gone = metrics_counter("skein_gateway_gone_total", "Deliveries to connections that were gone.", NULL);
 	m->lagging = metrics_counter("skein_gateway_lagging_total", "Deliveries that could not be queued.", NULL);

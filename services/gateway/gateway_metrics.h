@@ -13,6 +13,7 @@ enum handshake_outcome {
 	HANDSHAKE_INVALID,
 	HANDSHAKE_FULL,
 	HANDSHAKE_UNAVAILABLE, /* im or router did not answer, or the node drains */
+	HANDSHAKE_OVER_BUDGET, /* too many clients are not admitted yet, or they sent too much */
 	HANDSHAKE_LEFT, /* the client closed before hello */
 	HANDSHAKE_OUTCOMES,
 };
@@ -43,10 +44,12 @@ struct gateway_metrics {
 	struct counter *sends, *send_errors;
 	struct counter *im_retries, *router_changes;
 	struct gauge *sends_under_way;
+	struct gauge *deliver_bytes;
+	struct counter *answers_unread;
 	struct counter *deliveries; /* one for each message and connection */
 	struct counter *gone, *lagging, *duplicates, *held, *forgotten, *resyncs, *malformed;
 	struct counter *syncs[SYNC_OUTCOMES];
-	struct counter *window_stalls, *resends;
+	struct counter *window_stalls, *resends, *shed;
 	struct counter *events; /* one for each event and connection */
 	struct counter *events_dropped[EVENT_DROPS];
 	struct counter *receipts, *receipts_dropped_full, *receipts_dropped_im;

@@ -15,6 +15,7 @@
 #include "gateway/worker/ws_orders.h"
 #include "gateway/worker/ws_worker.h"
 #include "net/jwt.h"
+#include "net/ws/ws_budget.h"
 #include "rpc/client/rpc_client.h"
 #include "rpc/server/descriptor_set.h"
 #include "rpc/server/rpc_server.h"
@@ -37,6 +38,8 @@ struct gateway {
 	struct route_link routes;
 	struct registration registration;
 	struct drain drain;
+	struct ws_budget handshakes;
+	struct stalled_bytes stalled_bytes;
 	unsigned servers_left; /* WebSocket servers to be closed */
 	struct task last_task; /* after it the main worker's mailbox is empty */
 };
@@ -170,6 +173,8 @@ static err_t start_workers(struct gateway *g)
 			.routes = &g->routes,
 			.im = g->im,
 			.connections = &app->connections,
+			.handshakes = &g->handshakes,
+			.stalled_bytes = &g->stalled_bytes,
 		};
 
 		err = ws_worker_init(&app->workers[i], &setup);
@@ -219,6 +224,10 @@ static err_t start(void *arg)
 	};
 
 	gateway_metrics_init(&g->metrics);
+	g->stalled_bytes.max = (size_t)g->config.queue_stalled_bytes;
+	g->handshakes.max_handshakes = (unsigned)g->config.ws_handshakes;
+	g->handshakes.max_bytes = (size_t)g->config.ws_handshake_bytes;
+	g->handshakes.refused = g->metrics.handshakes[HANDSHAKE_OVER_BUDGET];
 	err_t err = jwt_keys_new(&g->keys, str_from(g->config.auth_secret));
 	if (!err)
 		err = rpc_client_new(&g->client);
@@ -241,6 +250,8 @@ static err_t start(void *arg)
 	err = rpc_server_new(&g->app.server, &g->service.worker, &options);
 	if (err)
 		return err;
+	g->app.handshakes = &g->handshakes;
+	g->app.stalled_bytes = &g->stalled_bytes;
 	gateway_figures_add(&g->app);
 	open_router(g);
 	return OK;

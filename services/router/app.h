@@ -20,6 +20,8 @@ struct app {
 	struct gateway_calls *gateways;
 	struct rpc_server *rpc;
 	struct inbox_limits inbox_limits;
+	struct list full_binds; /* of routes_api.c: binds of users with too many routes, while the list of nodes is read */
+	struct counter *full[2]; /* their outcome: refused, or room was made */
 	struct counter *changes[3]; /* of routes, by Skein__V1__RouteChange__Op */
 };
 

@@ -39,6 +39,7 @@ static void on_rpc_closed(void *arg)
 {
 	struct app *app = arg;
 
+	routes_api_close(app);
 	gateway_calls_close(app->gateways);
 	node_list_free(app->nodes);
 	rpc_client_close(app->client, &app->service.worker, on_client_closed, app);
@@ -87,7 +88,8 @@ static err_t start(void *arg)
 	if (err)
 		return err;
 	app->nodes = node_list_new(app->redis, &app->service.worker);
-	app->gateways = gateway_calls_new(&app->service.worker, app->client, app->nodes);
+	app->gateways = gateway_calls_new(&app->service.worker, app->client, app->nodes,
+	                                  (unsigned)app->config.kick_max_waiting);
 	metrics_gauge_fn("skein_router_kicks_waiting", "Kicks that are not finished.", NULL, read_kicks_waiting, app);
 	return rpc_server_new(&app->rpc, &app->service.worker, &rpc_options);
 }

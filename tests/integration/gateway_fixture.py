@@ -224,7 +224,7 @@ def scenario(spare_router=False, **options):
     def wrap(function):
         def test():
             async def play():
-                async with Gateway(spare_router, **{k.replace("_", ".", 1): v for k, v in options.items()}) as gateway:
+                async with Gateway(spare_router, **{k.replace("_", ".", 1).replace("__", "_"): v for k, v in options.items()}) as gateway:
                     await function(gateway)
             asyncio.run(play())
         test.__name__ = function.__name__

@@ -180,6 +180,39 @@ static void a_peer_that_does_not_read_fills_the_queue_and_no_more(void **state)
 	uv_sem_destroy(&gate);
 }
 
+static void bytes_that_a_handler_keeps_stop_the_peer_until_they_are_given_back(void **state)
+{
+	static const char piece[64 << 10] = { 0 };
+	struct pair *pair = *state;
+	size_t kept = 5u << 20;
+	uint64_t accepted = 0, stuck_since = 0;
+
+	struct rpc_stream *stream = pair_open_and_wait(pair, STREAM_GIVEN, 1 << 20);
+	assert_true(tally_reach(&pair->far.opened, 1));
+	struct rpc_stream *receiver = rpc_stream_ref(pair->far.stream);
+	rpc_stream_keep_bytes(receiver, kept);
+	while (!stuck_since || now_ms() - stuck_since < 500) {
+		err_t err = rpc_stream_send(stream, str_of(piece, sizeof(piece)));
+
+		assert_true(err == OK || err == ERR_FULL);
+		if (err == OK) {
+			accepted += sizeof(piece);
+			stuck_since = 0;
+		} else if (!stuck_since) {
+			stuck_since = now_ms();
+		}
+		assert_true(accepted < 64u << 20);
+		if (err)
+			uv_sleep(1); /* the transport may take some more */
+	}
+	assert_true(tally_now(&pair->far.messages) <= 1); /* the read that was under way */
+	rpc_stream_give_back_bytes(receiver, kept);
+	assert_true(tally_reach(&pair->far.bytes, accepted));
+	rpc_stream_unref(receiver);
+	pair_close(pair, stream);
+	assert_true(tally_reach(&pair->far.closed, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +222,8 @@ int main(void)
 		                                pair_set_up, pair_tear_down),
 		cmocka_unit_test_setup_teardown(messages_larger_than_a_merged_write_are_not_cut, pair_set_up, pair_tear_down),
 		cmocka_unit_test_setup_teardown(a_peer_that_does_not_read_fills_the_queue_and_no_more, pair_set_up,
+		                                pair_tear_down),
+		cmocka_unit_test_setup_teardown(bytes_that_a_handler_keeps_stop_the_peer_until_they_are_given_back, pair_set_up,
 		                                pair_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,11 @@ bool ws_reader_is_inside_message(const struct ws_reader *reader)
 	return reader->message_opcode != 0;
 }
 
+bool ws_reader_is_in_the_middle(const struct ws_reader *reader)
+{
+	return ws_reader_is_inside_message(reader) || reader->header_len || reader->state != WS_READING_HEADER;
+}
+
 static enum ws_event ws_reader_refuse(struct ws_reader *reader, uint16_t code, const char *why, struct ws_message *message)
 {
 	reader->state = WS_READ_END;
@@ -107,8 +112,10 @@ static enum ws_event ws_reader_take_header_byte(struct ws_reader *reader, char b
 			return ws_reader_refuse(reader, TOO_LARGE, "message too large", message);
 		reader->frame_len = reader->frame_left = len;
 	}
-	if (reader->header_len == ws_reader_header_size(reader))
+	if (reader->header_len == ws_reader_header_size(reader)) {
 		reader->state = WS_READING_PAYLOAD;
+		reader->frames++;
+	}
 	return WS_GOT_NOTHING;
 }
 

@@ -49,6 +49,7 @@ struct ws_reader {
 	struct buf kept; /* the fragments so far, then the received part of a control frame between them */
 	size_t message_len; /* of the complete fragments */
 	uint64_t frame_len, frame_left; /* payload of the current frame, and the part that has not arrived */
+	unsigned frames; /* whose header has arrived; counts on, and the caller may set it back */
 	uint8_t state; /* enum ws_reader_state */
 	uint8_t message_opcode; /* of the message whose fragments are arriving; 0: none */
 	uint8_t header_len; /* bytes of the header that have arrived */
@@ -79,6 +80,9 @@ enum ws_event ws_reader_take(struct ws_reader *reader, char **at, size_t *len, s
 
 /* Whether some, but not all, fragments of a message have arrived. */
 bool ws_reader_is_inside_message(const struct ws_reader *reader);
+
+/* Whether something is unfinished: a message, or a frame. Otherwise the reader holds nothing and equals a new one. */
+bool ws_reader_is_in_the_middle(const struct ws_reader *reader);
 
 void ws_reader_release(struct ws_reader *reader);
 

@@ -1,25 +1,41 @@
 #include "net/ws/ws_conn.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "base/text/utf8.h"
 #include "base/ws/ws_frame.h"
 #include "net/ws/ws_internal.h"
 
 /*
- * Frames leave through LWS_WRITE_RAW: the bytes that the caller encoded go out unchanged, in one system call. lws keeps
- * the bytes that the socket does not take, in order with its own pongs.
+ * lws sees raw bytes: it watches the socket and reads. Bytes are sent here, not by lws: it would read nothing from a peer that
+ * does not read, and wake all the same when that peer sends.
  *
- * lws is never asked to close a connection, because it may be on the stack: conn_cut_off() shuts the socket down instead,
- * and lws notices on its next turn.
+ * lws is never asked to close a connection, because it may be on the stack: the socket is shut down instead, and lws notices
+ * on its next turn.
  */
+
+/* A part of a message or of a frame has arrived. */
+struct incoming {
+	struct ws_reader reader;
+	struct timer deadline;
+	struct ws_conn *conn;
+};
 
 struct closing {
 	struct timer deadline;
 	struct ws_conn *conn;
+};
+
+/* The socket took only a part of a write. */
+struct backlog {
+	struct buf bytes; /* that it did not take */
+	size_t sent; /* of these, since then */
+	size_t pong_len; /* of the answer to the last ping that came since then; 0: none came */
+	unsigned char pong[WS_HEADER_MAX + WS_CONTROL_MAX];
 };
 
 struct ws_conn *ws_conn_new(struct ws_server *server, const struct ws_ip *ip, unsigned subprotocol)
@@ -34,13 +50,14 @@ struct ws_conn *ws_conn_new(struct ws_server *server, const struct ws_ip *ip, un
 	return conn;
 }
 
-static void conn_forget_partial(struct ws_conn *conn)
+static void conn_forget_incoming(struct ws_conn *conn)
 {
-	if (!conn->partial)
+	if (!conn->incoming)
 		return;
-	buf_release(conn->partial);
-	mem_free(conn->partial);
-	conn->partial = NULL;
+	worker_cancel(conn->server->worker, &conn->incoming->deadline);
+	ws_reader_release(&conn->incoming->reader);
+	mem_free(conn->incoming);
+	conn->incoming = NULL;
 }
 
 static void conn_forget_deadline(struct ws_conn *conn)
@@ -52,10 +69,20 @@ static void conn_forget_deadline(struct ws_conn *conn)
 	conn->closing = NULL;
 }
 
+static void conn_forget_backlog(struct ws_conn *conn)
+{
+	if (!conn->backlog)
+		return;
+	buf_release(&conn->backlog->bytes);
+	mem_free(conn->backlog);
+	conn->backlog = NULL;
+}
+
 void ws_conn_free(struct ws_conn *conn)
 {
-	conn_forget_partial(conn);
+	conn_forget_incoming(conn);
 	conn_forget_deadline(conn);
+	conn_forget_backlog(conn);
 	mem_free(conn);
 }
 
@@ -68,10 +95,91 @@ void ws_conn_finish(struct ws_conn *conn)
 	conn->state = WS_CLOSED;
 	if (conn->was_opened)
 		server->connections--;
-	conn_forget_partial(conn);
+	conn_forget_incoming(conn);
 	conn_forget_deadline(conn);
 	server->options.handlers.closed(conn, conn->session, conn->code, server->options.arg);
 }
+
+/* ---- writing ---- */
+
+/* What the socket takes; -1 when the connection is broken. */
+static ssize_t conn_send_now(const struct ws_conn *conn, const void *bytes, size_t len)
+{
+	ssize_t sent = send(lws_get_socket_fd(conn->wsi), bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	return sent < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : sent;
+}
+
+/* False when the connection is broken. */
+static bool conn_send(struct ws_conn *conn, const void *bytes, size_t len)
+{
+	ssize_t sent = conn->backlog ? 0 : conn_send_now(conn, bytes, len);
+
+	if (sent < 0)
+		return false;
+	if ((size_t)sent == len)
+		return true;
+	if (!conn->backlog) {
+		conn->backlog = MEM_NEW(struct backlog);
+		lws_callback_on_writable(conn->wsi);
+	}
+	buf_append(&conn->backlog->bytes, (const char *)bytes + sent, len - (size_t)sent);
+	return true;
+}
+
+err_t ws_write(struct ws_conn *conn, const void *frames, size_t len)
+{
+	if (conn->state != WS_OPEN)
+		return ERR_CLOSED;
+	if (len == 0 || conn_send(conn, frames, len))
+		return OK;
+	ws_drop(conn);
+	return ERR_CLOSED;
+}
+
+bool ws_is_blocked(const struct ws_conn *conn)
+{
+	return conn->backlog;
+}
+
+size_t ws_held_bytes(const struct ws_conn *conn)
+{
+	const struct backlog *backlog = conn->backlog;
+	int in_kernel = 0;
+
+	if (!backlog)
+		return 0;
+	ioctl(lws_get_socket_fd(conn->wsi), SIOCOUTQ, &in_kernel);
+	return backlog->bytes.len - backlog->sent + (size_t)in_kernel;
+}
+
+void ws_ping(struct ws_conn *conn, struct str payload)
+{
+	unsigned char frame[WS_HEADER_MAX + WS_CONTROL_MAX];
+	size_t header = ws_frame_header(frame, WS_PING, payload.len);
+
+	memcpy(frame + header, payload.ptr, payload.len);
+	if (ws_write(conn, frame, header + payload.len))
+		return; /* closing already: there is nothing to probe */
+}
+
+/* A blocked connection is owed one pong: that of the last ping. RFC 6455 section 5.5.3 allows that. */
+static void conn_answer_ping(struct ws_conn *conn, struct str payload)
+{
+	struct backlog *backlog = conn->backlog;
+	unsigned char frame[sizeof(backlog->pong)];
+	unsigned char *pong = backlog ? backlog->pong : frame;
+	size_t len = ws_frame_header(pong, WS_PONG, payload.len);
+
+	memcpy(pong + len, payload.ptr, payload.len);
+	len += payload.len;
+	if (backlog)
+		backlog->pong_len = len;
+	else if (ws_write(conn, pong, len))
+		return; /* it is broken: `closed` follows */
+}
+
+/* ---- closing ---- */
 
 /* Ends the connection with a reset, so that the kernel keeps no bytes for a peer that is gone. */
 static void conn_cut_off(struct ws_conn *conn)
@@ -79,16 +187,14 @@ static void conn_cut_off(struct ws_conn *conn)
 	struct linger none = { .l_onoff = 1, .l_linger = 0 };
 	int fd = lws_get_socket_fd(conn->wsi);
 
+	conn->state = WS_BROKEN;
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
 	shutdown(fd, SHUT_RDWR);
 }
 
 static void conn_on_deadline(struct timer *timer)
 {
-	struct closing *closing = container_of(timer, struct closing, deadline);
-
-	closing->conn->state = WS_BROKEN;
-	conn_cut_off(closing->conn);
+	conn_cut_off(container_of(timer, struct closing, deadline)->conn);
 }
 
 static void conn_arm_deadline(struct ws_conn *conn)
@@ -103,40 +209,15 @@ static void conn_arm_deadline(struct ws_conn *conn)
 	worker_arm_in(server->worker, &conn->closing->deadline, server->options.close_timeout_ms);
 }
 
-/* False when the connection is broken. */
-static bool conn_write_raw(struct ws_conn *conn, const void *bytes, size_t len)
+/* Nothing more is sent or expected: the socket is shut down when the last bytes have been handed to the kernel. */
+static void conn_leave(struct ws_conn *conn)
 {
-	if (lws_write(conn->wsi, (unsigned char *)bytes, len, LWS_WRITE_RAW) < 0)
-		return false;
-	if (lws_partial_buffered(conn->wsi))
-		conn->is_blocked = true;
-	return true;
-}
-
-err_t ws_write(struct ws_conn *conn, const void *frames, size_t len)
-{
-	if (conn->state != WS_OPEN)
-		return ERR_CLOSED;
-	if (len == 0 || conn_write_raw(conn, frames, len))
-		return OK;
-	ws_drop(conn);
-	return ERR_CLOSED;
-}
-
-bool ws_is_blocked(const struct ws_conn *conn)
-{
-	return conn->is_blocked;
-}
-
-void ws_ping(struct ws_conn *conn)
-{
-	static const char payload[] = { 's', 'k' };
-	unsigned char frame[WS_HEADER_MAX + sizeof(payload)];
-	size_t header = ws_frame_header(frame, WS_PING, sizeof(payload));
-
-	memcpy(frame + header, payload, sizeof(payload));
-	if (ws_write(conn, frame, header + sizeof(payload)))
-		return; /* closing already: there is nothing to probe */
+	conn->state = WS_LEAVING;
+	conn_arm_deadline(conn);
+	if (conn->backlog)
+		return; /* conn_on_writeable() comes back here */
+	conn->state = WS_BROKEN;
+	shutdown(lws_get_socket_fd(conn->wsi), SHUT_RDWR);
 }
 
 void ws_close(struct ws_conn *conn, uint16_t code, const char *reason)
@@ -145,22 +226,19 @@ void ws_close(struct ws_conn *conn, uint16_t code, const char *reason)
 
 	if (conn->state != WS_OPEN)
 		return;
-	if (!conn_write_raw(conn, frame, ws_close_frame(frame, code, reason))) {
+	if (!conn_send(conn, frame, ws_close_frame(frame, code, reason))) {
 		ws_drop(conn);
 		return;
 	}
 	conn->state = WS_CLOSING;
 	conn->code = code;
-	conn_forget_partial(conn);
 	conn_arm_deadline(conn);
 }
 
 void ws_drop(struct ws_conn *conn)
 {
-	if (conn->state != WS_OPEN && conn->state != WS_CLOSING)
-		return;
-	conn->state = WS_BROKEN;
-	conn_cut_off(conn);
+	if (conn->state == WS_OPEN || conn->state == WS_CLOSING || conn->state == WS_LEAVING)
+		conn_cut_off(conn);
 }
 
 void *ws_session(struct ws_conn *conn)
@@ -178,56 +256,120 @@ struct str ws_address(const struct ws_conn *conn)
 	return ws_ip_text(&conn->ip, conn->server->address_text);
 }
 
-static void conn_deliver(struct ws_conn *conn, struct str message)
-{
-	struct ws_server *server = conn->server;
-	bool is_binary = lws_frame_is_binary(conn->wsi);
+/* ---- reading ---- */
 
-	if (!is_binary && !utf8_is_valid(message))
-		ws_close(conn, 1007, "text is not UTF-8");
+static void conn_on_peer_close(struct ws_conn *conn, uint16_t code)
+{
+	unsigned char frame[WS_CLOSE_FRAME_MAX];
+
+	if (conn->state == WS_OPEN) {
+		conn->code = code;
+		if (!conn_send(conn, frame, ws_close_frame(frame, code, NULL))) {
+			ws_drop(conn);
+			return;
+		}
+	}
+	conn_leave(conn);
+}
+
+/* The rest of the stream cannot be read, so the peer's close frame is not waited for. */
+static void conn_on_violation(struct ws_conn *conn, const struct ws_message *message)
+{
+	ws_close(conn, message->code, message->violation);
+	if (conn->state == WS_CLOSING)
+		conn_leave(conn);
+}
+
+static void conn_on_event(struct ws_conn *conn, enum ws_event event, const struct ws_message *message)
+{
+	const struct ws_handlers *handlers = &conn->server->options.handlers;
+	void *arg = conn->server->options.arg;
+
+	if (event == WS_GOT_CLOSE)
+		conn_on_peer_close(conn, message->code);
+	else if (event == WS_GOT_VIOLATION)
+		conn_on_violation(conn, message);
+	else if (conn->state != WS_OPEN)
+		return; /* it is closing: only the peer's close frame matters */
+	else if (event == WS_GOT_PING)
+		conn_answer_ping(conn, message->payload);
+	else if (event == WS_GOT_PONG)
+		handlers->pong(conn, conn->session, message->payload, arg);
 	else
-		server->options.handlers.message(conn, conn->session, is_binary, message, server->options.arg);
+		handlers->message(conn, conn->session, event == WS_GOT_BINARY, message->payload, arg);
 }
 
-/* lws hands out frames in pieces of its read buffer; a message ends with its last frame. */
-static void conn_take_piece(struct ws_conn *conn, struct str piece)
+static void conn_on_unfinished(struct timer *timer)
 {
-	size_t max = conn->server->options.max_message;
-	size_t total = piece.len + (conn->partial ? conn->partial->len : 0);
-	size_t announced = lws_remaining_packet_payload(conn->wsi);
-
-	if (total > max || announced > max - total) {
-		ws_close(conn, 1009, "message too large");
-		return;
-	}
-	if (lws_is_final_fragment(conn->wsi) && !conn->partial) {
-		conn_deliver(conn, piece);
-		return;
-	}
-	if (!conn->partial)
-		conn->partial = MEM_NEW(struct buf);
-	buf_append_str(conn->partial, piece);
-	if (!lws_is_final_fragment(conn->wsi))
-		return;
-	/* Taken out first: the handler may close the connection, which frees a partial message. */
-	struct buf whole = *conn->partial;
-	mem_free(conn->partial);
-	conn->partial = NULL;
-	conn_deliver(conn, buf_str(&whole));
-	buf_release(&whole);
+	ws_close(container_of(timer, struct incoming, deadline)->conn, 1008, "a message was not finished in time");
 }
 
-/* True if the connection is still open after the handler. */
-static bool conn_tell_alive(struct ws_conn *conn)
+/* Keeps the reader of a message that has not arrived as a whole. */
+static void conn_keep(struct ws_conn *conn, const struct ws_reader *reader)
+{
+	conn->incoming = MEM_NEW(struct incoming);
+	conn->incoming->reader = *reader;
+	conn->incoming->conn = conn;
+	timer_init(&conn->incoming->deadline, conn_on_unfinished);
+}
+
+/* After a piece: `is_new` if the unfinished message, if there is one, began in it. That starts the message's deadline. */
+static void conn_keep_or_forget(struct ws_conn *conn, struct ws_reader *reader, bool is_new)
 {
 	struct ws_server *server = conn->server;
+	bool is_read = conn->state == WS_OPEN || conn->state == WS_CLOSING;
+
+	if (is_read && ws_reader_is_in_the_middle(reader)) {
+		if (!conn->incoming)
+			conn_keep(conn, reader);
+		if (is_new)
+			worker_arm_in(server->worker, &conn->incoming->deadline, server->options.message_timeout_ms);
+	} else if (conn->incoming) {
+		conn_forget_incoming(conn);
+	} else {
+		ws_reader_release(reader);
+	}
+}
+
+/* Tells the handlers of the frames that have arrived. False: the connection is not to be read any more. */
+static bool conn_count_frames(struct ws_conn *conn, struct ws_reader *reader)
+{
+	const struct ws_server_options *options = &conn->server->options;
+	unsigned count = reader->frames;
+
+	reader->frames = 0;
+	return !count || conn->state != WS_OPEN || options->handlers.frames(conn, conn->session, count, options->arg);
+}
+
+/*
+ * Reads a piece of the stream. Most pieces are whole frames, which need no memory of the connection: their reader is on the
+ * stack.
+ */
+static void conn_read(struct ws_conn *conn, char *bytes, size_t len)
+{
+	struct ws_reader fresh = { .rules = &conn->server->reading };
+	struct ws_reader *reader = conn->incoming ? &conn->incoming->reader : &fresh;
+	bool is_new = !conn->incoming;
+	struct ws_message message;
 
 	if (conn->state == WS_OPEN)
-		server->options.handlers.alive(conn, conn->session, server->options.arg);
-	return conn->state == WS_OPEN;
+		conn->server->options.handlers.alive(conn, conn->session, conn->server->options.arg);
+	while (conn->state == WS_OPEN || conn->state == WS_CLOSING) {
+		enum ws_event event = ws_reader_take(reader, &bytes, &len, &message);
+
+		if (!conn_count_frames(conn, reader))
+			continue; /* it is closing now */
+		if (event == WS_GOT_NOTHING)
+			break;
+		is_new = is_new || !ws_reader_is_inside_message(reader);
+		conn_on_event(conn, event, &message);
+	}
+	conn_keep_or_forget(conn, reader, is_new);
 }
 
-static void conn_on_established(struct ws_conn *conn)
+/* ---- from lws ---- */
+
+static void conn_on_opened(struct ws_conn *conn)
 {
 	struct ws_server *server = conn->server;
 
@@ -240,89 +382,36 @@ static void conn_on_established(struct ws_conn *conn)
 static void conn_on_writeable(struct ws_conn *conn)
 {
 	struct ws_server *server = conn->server;
+	struct backlog *backlog = conn->backlog;
 
-	if (conn->state != WS_OPEN || lws_partial_buffered(conn->wsi))
+	if (!backlog || conn->state == WS_BROKEN)
 		return;
-	if (conn->is_blocked) {
-		conn->is_blocked = false;
+	ssize_t sent = conn_send_now(conn, backlog->bytes.ptr + backlog->sent, backlog->bytes.len - backlog->sent);
+	if (sent < 0) {
+		conn_cut_off(conn);
+		return;
+	}
+	backlog->sent += (size_t)sent;
+	if (backlog->sent < backlog->bytes.len) {
+		lws_callback_on_writable(conn->wsi);
+		return;
+	}
+	conn->backlog = NULL;
+	if (backlog->pong_len && ws_write(conn, backlog->pong, backlog->pong_len))
+		backlog->pong_len = 0; /* closing: no pong is due */
+	buf_release(&backlog->bytes);
+	mem_free(backlog);
+	if (conn->state == WS_LEAVING)
+		conn_leave(conn);
+	else if (conn->state == WS_OPEN && !conn->backlog)
 		server->options.handlers.writable(conn, conn->session, server->options.arg);
-	} else {
-		/* We asked for no such call: lws has answered a ping, which it does not report otherwise. */
-		conn_tell_alive(conn);
-	}
-}
-
-/* The code to answer a close frame with. lws has replaced codes that must not be sent by 1002. */
-static uint16_t conn_code_of_close(struct str payload)
-{
-	if (payload.len == 0)
-		return WS_NO_CODE;
-	if (payload.len == 1)
-		return 1002;
-	if (!utf8_is_valid(str_of(payload.ptr + 2, payload.len - 2)))
-		return 1007;
-	return (uint16_t)((unsigned char)payload.ptr[0] << 8 | (unsigned char)payload.ptr[1]);
-}
-
-/* Returning -1 from here makes lws close the socket, once the queued bytes have left. */
-static int conn_on_peer_close(struct ws_conn *conn, struct str payload)
-{
-	unsigned char frame[WS_CLOSE_FRAME_MAX];
-
-	if (conn->state == WS_OPEN) {
-		conn->code = conn_code_of_close(payload);
-		conn_write_raw(conn, frame, ws_close_frame(frame, conn->code, NULL));
-		conn_arm_deadline(conn);
-	}
-	conn->state = WS_BROKEN;
-	return -1;
-}
-
-static bool conn_peer_hung_up(struct lws *wsi)
-{
-	char byte;
-	ssize_t len = recv(lws_get_socket_fd(wsi), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-	return len == 0 || (len < 0 && errno != EAGAIN);
-}
-
-/*
- * lws has begun to close, for a reason of its own. If it prepared a close frame, it sends that and waits for the answer. For
- * some violations it prepares none and hangs up: then the close frame is sent here.
- */
-static void conn_on_lws_closing(struct ws_conn *conn)
-{
-	unsigned char frame[WS_CLOSE_FRAME_MAX];
-
-	if (conn->state != WS_OPEN)
-		return;
-	if (lws_get_close_length(conn->wsi) >= 2) {
-		const unsigned char *payload = lws_get_close_payload(conn->wsi);
-		conn->code = (uint16_t)(payload[0] << 8 | payload[1]);
-		conn->state = WS_CLOSING;
-		conn_arm_deadline(conn);
-		return;
-	}
-	if (!conn->server->is_closing && !conn_peer_hung_up(conn->wsi)) {
-		conn->code = 1002;
-		conn_write_raw(conn, frame, ws_close_frame(frame, conn->code, NULL));
-	}
-	conn->state = WS_BROKEN;
-	conn_arm_deadline(conn); /* lws may be waiting for queued bytes to leave */
-}
-
-static void conn_on_destroyed(struct ws_conn *conn)
-{
-	conn->server->sockets--;
-	ws_conn_finish(conn);
-	ws_conn_free(conn);
 }
 
 int ws_conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
 	struct ws_conn *conn = user;
 
-	if (reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED) {
+	if (reason == LWS_CALLBACK_RAW_ADOPT) {
 		struct ws_server *server = lws_context_user(lws_get_context(wsi));
 		server->adopting->wsi = wsi;
 		lws_set_wsi_user(wsi, server->adopting);
@@ -331,30 +420,18 @@ int ws_conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
 	if (!conn)
 		return 0; /* about lws itself */
 	switch (reason) {
-	case LWS_CALLBACK_ESTABLISHED:
-		conn_on_established(conn);
+	case LWS_CALLBACK_RAW_RX:
+		conn_read(conn, in, len);
 		break;
-	case LWS_CALLBACK_RECEIVE:
-		if (conn_tell_alive(conn))
-			conn_take_piece(conn, str_of(in, len));
-		break;
-	case LWS_CALLBACK_RECEIVE_PONG:
-		if (conn_tell_alive(conn))
-			conn->server->options.handlers.pong(conn, conn->session, str_of(in, len), conn->server->options.arg);
-		break;
-	case LWS_CALLBACK_SERVER_WRITEABLE:
+	case LWS_CALLBACK_RAW_WRITEABLE:
 		conn_on_writeable(conn);
 		break;
-	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-		return conn_on_peer_close(conn, str_of(in, len));
-	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
-		conn_on_lws_closing(conn);
-		break;
-	case LWS_CALLBACK_CLOSED:
+	case LWS_CALLBACK_RAW_CLOSE:
 		ws_conn_finish(conn);
 		break;
 	case LWS_CALLBACK_WSI_DESTROY:
-		conn_on_destroyed(conn);
+		ws_conn_finish(conn);
+		ws_conn_free(conn);
 		break;
 	default:
 		break;
@@ -362,17 +439,22 @@ int ws_conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
 	return 0;
 }
 
-void ws_conn_adopt(struct ws_conn *conn, int fd, struct str bytes)
+void ws_conn_adopt(struct ws_conn *conn, int fd, char *bytes, size_t len)
 {
 	struct ws_server *server = conn->server;
+	lws_sock_file_fd_type socket = { .sockfd = fd };
 
-	server->sockets++;
 	server->adopting = conn;
-	struct lws *wsi = lws_adopt_socket_vhost_readbuf(server->vhost, fd, bytes.ptr, bytes.len);
+	struct lws *wsi = lws_adopt_descriptor_vhost(server->vhost, LWS_ADOPT_SOCKET, socket, "raw", NULL);
 	server->adopting = NULL;
-	/* A failure after lws has made its own object is reported by LWS_CALLBACK_WSI_DESTROY. */
-	if (!wsi && !conn->wsi) {
+	if (!wsi) {
+		/* It fails before RAW_ADOPT, if at all: lws does not know the connection. */
 		log_warn("libwebsockets refused a connection", LOG_STR("address", ws_address(conn)));
-		conn_on_destroyed(conn);
+		ws_conn_finish(conn);
+		ws_conn_free(conn);
+		return;
 	}
+	conn_on_opened(conn);
+	if (len)
+		conn_read(conn, bytes, len);
 }

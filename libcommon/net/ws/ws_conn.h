@@ -13,16 +13,19 @@
 struct ws_conn;
 
 /*
- * Writes whole frames (any number of them, encoded with base/ws/ws_frame.h) in one system call, best up to 64 KiB. The
- * socket takes about 64 KiB more than it can send; further bytes are copied. Then the connection is blocked: write
- * nothing more until `writable`, because further bytes are copied too, without a bound. ERR_CLOSED when the connection is
- * closing or broken. Calls no handler.
+ * Writes whole frames (any number of them, encoded with base/ws/ws_frame.h) in one system call. The socket takes about
+ * 16 KiB more than it can send; further bytes are copied. Then the connection is blocked: write nothing more until
+ * `writable`, because further bytes are copied too, without a bound. ERR_CLOSED when the connection is closing or
+ * broken. Calls no handler.
  */
 err_t ws_write(struct ws_conn *conn, const void *frames, size_t len) MUST_CHECK;
 bool ws_is_blocked(const struct ws_conn *conn);
 
-/* Sends a ping with a payload: libwebsockets does not report the pong of an empty one. */
-void ws_ping(struct ws_conn *conn);
+/* Bytes of a blocked connection that were written and that its peer has not taken: here and in the kernel. A system call. */
+size_t ws_held_bytes(const struct ws_conn *conn);
+
+/* Sends a ping. Its payload, at most 125 bytes, comes back in the pong. */
+void ws_ping(struct ws_conn *conn, struct str payload);
 
 /*
  * Sends a close frame and nothing after it. Drops the connection when the peer answers or close_timeout_ms is over.

@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "net/http/problem.h"
 #include "net/ws/ws_internal.h"
@@ -82,7 +81,8 @@ static void handshake_end(struct handshake *handshake)
 		map_remove(&server->addresses, &handshake->address->node);
 		mem_free(handshake->address);
 	}
-	server->sockets--;
+	ws_budget_give(server->options.budget, handshake->head.len);
+	ws_budget_leave(server->options.budget);
 	uv_close((uv_handle_t *)&handshake->poll, handshake_free_handshake);
 	if (handshake->fd >= 0)
 		close(handshake->fd);
@@ -120,6 +120,12 @@ static const struct status_line *handshake_status_line(int status)
 	return &other;
 }
 
+/* A few hundred bytes into an empty socket: they fit, or the client is gone. */
+static bool handshake_send(const struct handshake *handshake, const struct buf *answer)
+{
+	return send(handshake->fd, answer->ptr, answer->len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)answer->len;
+}
+
 static void handshake_refuse(struct handshake *handshake, err_t err, const char *detail)
 {
 	struct ws_server *server = handshake->server;
@@ -132,37 +138,48 @@ static void handshake_refuse(struct handshake *handshake, err_t err, const char 
 	buf_printf(&answer, "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n\r\n", problem.len);
 	buf_append_str(&answer, buf_str(&problem));
 	buf_release(&problem);
-	/* A few hundred bytes into an empty socket: it fits, or the client is gone. */
-	ssize_t sent = send(handshake->fd, answer.ptr, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	bool is_sent = sent == (ssize_t)answer.len;
+	bool is_sent = handshake_send(handshake, &answer);
 	buf_release(&answer);
 	if (!is_sent || shutdown(handshake->fd, SHUT_WR)) {
 		handshake_end(handshake);
 		return;
 	}
 	handshake->is_answered = true;
-	worker_arm(server->worker, &handshake->deadline,
-	           clock_mono_ms() + MIN(server->options.handshake_timeout_ms, LINGER_MS));
+	worker_arm_in(server->worker, &handshake->deadline, MIN(server->options.handshake_timeout_ms, LINGER_MS));
+}
+
+/* Sends the 101. False: the client is gone. */
+static bool handshake_welcome(const struct handshake *handshake, const struct ws_request *request, unsigned subprotocol)
+{
+	char proof[WS_PROOF_SIZE];
+	struct buf answer = { 0 };
+
+	ws_request_prove(request, proof);
+	buf_append_text(&answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+	buf_printf(&answer, "Sec-WebSocket-Accept: %s\r\n", proof);
+	if (request->offer_count)
+		buf_printf(&answer, "Sec-WebSocket-Protocol: %s\r\n",
+		           handshake->server->options.subprotocols[subprotocol]);
+	buf_append_text(&answer, "\r\n");
+	bool is_sent = handshake_send(handshake, &answer);
+	buf_release(&answer);
+	return is_sent;
 }
 
 static void handshake_hand_over(struct handshake *handshake, const struct ws_request *request, struct ws_conn *conn,
                                 struct str early)
 {
-	const struct ws_server_options *options = &handshake->server->options;
-	struct buf bytes = { 0 };
 	int fd = handshake->fd;
 
-	/* The request that lws parses. It holds nothing of the client's but the key, which was checked. */
-	buf_append_text(&bytes, "GET / HTTP/1.1\r\nHost: skein\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
-	buf_printf(&bytes, "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n", STR_ARG(request->key));
-	if (request->offer_count)
-		buf_printf(&bytes, "Sec-WebSocket-Protocol: %s\r\n", options->subprotocols[conn->subprotocol]);
-	buf_append_text(&bytes, "\r\n");
-	buf_append_str(&bytes, early);
+	if (!handshake_welcome(handshake, request, conn->subprotocol)) {
+		ws_conn_finish(conn);
+		ws_conn_free(conn);
+		handshake_end(handshake);
+		return;
+	}
 	handshake->fd = -1;
-	handshake_end(handshake);
-	ws_conn_adopt(conn, fd, buf_str(&bytes));
-	buf_release(&bytes);
+	handshake_end(handshake); /* its memory stays until the loop's next turn */
+	ws_conn_adopt(conn, fd, (char *)early.ptr, early.len);
 }
 
 /* Everything that can be decided without the handler. */
@@ -259,6 +276,10 @@ static void handshake_read_head(struct handshake *handshake)
 	struct str received = str_of(bytes, (size_t)len);
 	size_t head_len = seen ? 0 : handshake_find_end(received, 0);
 	if (!head_len) {
+		if (!ws_budget_take(handshake->server->options.budget, received.len)) {
+			handshake_refuse(handshake, ERR_UNAVAILABLE, "too many requests are being read");
+			return;
+		}
 		buf_append_str(kept, received);
 		received = buf_str(kept);
 		head_len = handshake_find_end(received, seen);
@@ -311,7 +332,6 @@ void ws_handshake_begin(struct ws_server *server, int fd, const struct ws_ip *ip
 		map_put(&server->addresses, &handshake->address->node);
 	}
 	handshake->address->handshakes++;
-	server->sockets++;
 	list_push_back(&server->handshakes, &handshake->link);
 	timer_init(&handshake->deadline, handshake_on_deadline);
 	worker_arm_in(server->worker, &handshake->deadline, server->options.handshake_timeout_ms);

@@ -9,6 +9,8 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "loop/worker.h"
+#include "base/ws/ws_reader.h"
+#include "net/ws/ws_budget.h"
 #include "net/ws/ws_ip.h"
 #include "net/ws/ws_options.h"
 
@@ -20,10 +22,11 @@
  *   ws_handshake.c   from the accept to the answer: reads and judges the request (ws_request.c parses it)
  *   ws_conn.c        from the upgrade to the end: the callback of lws, and the functions of ws_conn.h
  *
- * The handshake is read here and not by lws, because lws keeps a sorted list of time-outs (O(N) per half-open
- * connection), needs 18 KB per request under way, drops malformed requests without an answer, and accepts HTTP/2. lws
- * gets the socket together with a request that we write ourselves, of the fields that it needs, and so never parses a
- * client's HTTP. The price: TLS has to end in front of the gateway (docs/adr/004).
+ * lws is the transport after the upgrade: it watches the socket and reads. It sees raw bytes. The handshake is read
+ * here because lws keeps a sorted list of time-outs (O(N) per half-open connection), needs 18 KB per request under way,
+ * drops malformed requests without an answer, and accepts HTTP/2. Frames are read here (base/ws) because lws neither
+ * checks masks and lengths nor reports each frame. The price: TLS has to end in front of the gateway (docs/adr/004,
+ * docs/adr/010).
  */
 
 struct ws_server {
@@ -31,7 +34,7 @@ struct ws_server {
 	struct worker *worker;
 	struct lws_context *lws;
 	struct lws_vhost *vhost;
-	struct lws_protocols *protocols; /* one for each subprotocol */
+	struct ws_reader_rules reading;
 
 	int listen_fd; /* -1 after ws_server_stop_listening() */
 	uint16_t port;
@@ -40,7 +43,6 @@ struct ws_server {
 
 	struct list handshakes;
 	struct map addresses; /* of handshakes */
-	unsigned sockets; /* accepted and not gone: handshakes and connections */
 	unsigned connections; /* upgraded and not closed */
 	struct ws_conn *adopting; /* the connection whose socket lws is taking over */
 	char address_text[INET6_ADDRSTRLEN]; /* the last result of ws_address() */
@@ -54,10 +56,11 @@ struct ws_server {
 
 /* All transitions are in ws_conn.c. */
 enum ws_state {
-	WS_CONNECTING, /* accepted, lws is doing the upgrade */
+	WS_CONNECTING, /* accepted, lws is taking over the socket */
 	WS_OPEN,
-	WS_CLOSING, /* a close frame was sent, or lws is about to send one: no more writes */
-	WS_BROKEN, /* the socket is shut down: lws is closing it, or will when it notices */
+	WS_CLOSING, /* a close frame was sent: no more writes, until the peer's comes */
+	WS_LEAVING, /* both close frames are done: the socket is shut down when the queued bytes have left */
+	WS_BROKEN, /* the socket is shut down: lws closes it when it notices */
 	WS_CLOSED, /* the handler was told */
 };
 
@@ -68,14 +71,14 @@ enum ws_state {
 struct ws_conn {
 	struct ws_server *server;
 	struct lws *wsi;
-	struct buf *partial; /* the part of a message that has come; NULL: none is under way */
+	struct incoming *incoming; /* the part of a message that has come, with its deadline; NULL: none is under way */
 	struct closing *closing; /* the deadline of a close; NULL: none */
+	struct backlog *backlog; /* bytes that the socket did not take; NULL: the connection is not blocked */
 	struct ws_ip ip;
 	uint16_t code; /* for `closed` */
 	uint8_t subprotocol;
-	uint8_t state;
-	bool is_blocked;
-	bool was_opened;
+	uint8_t state : 7; /* enum ws_state */
+	bool was_opened : 1;
 	alignas(max_align_t) char session[];
 };
 
@@ -94,8 +97,8 @@ void ws_conn_free(struct ws_conn *conn);
 /* Calls handlers.closed, once. */
 void ws_conn_finish(struct ws_conn *conn);
 
-/* Gives the socket to lws together with the request and the bytes that came after it. lws owns the socket from then on. */
-void ws_conn_adopt(struct ws_conn *conn, int fd, struct str bytes);
+/* Gives the socket to lws, which owns it from then on, and reads the bytes that came with the request; they are changed. */
+void ws_conn_adopt(struct ws_conn *conn, int fd, char *bytes, size_t len);
 
 int ws_conn_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len);
 

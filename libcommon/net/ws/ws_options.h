@@ -10,6 +10,7 @@
 
 /* The options of a WebSocket server: its limits, and the handlers of its connections. */
 
+struct ws_budget;
 struct ws_conn;
 struct ws_handshake;
 
@@ -24,9 +25,14 @@ struct ws_handlers {
 	                void *arg);
 	/* The connection is up: it may be written to. */
 	void (*opened)(struct ws_conn *conn, void *session, void *arg);
+	/*
+	 * So many frames have arrived, control frames and fragments included; called before the handlers of what they hold. False:
+	 * the handler has closed the connection.
+	 */
+	bool (*frames)(struct ws_conn *conn, void *session, unsigned count, void *arg);
 	/* A whole message, at most max_message bytes; text is valid UTF-8. None after ws_close(). */
 	void (*message)(struct ws_conn *conn, void *session, bool is_binary, struct str message, void *arg);
-	/* Anything has arrived (a ping, a pong, a fragment): the peer is alive. Called before its own handler. */
+	/* Bytes have arrived: the peer is alive. Called before the handlers of what they hold. */
 	void (*alive)(struct ws_conn *conn, void *session, void *arg);
 	void (*pong)(struct ws_conn *conn, void *session, struct str payload, void *arg);
 	/* The bytes that could not be written at once have left (see ws_is_blocked). */
@@ -48,9 +54,10 @@ struct ws_server_options {
 	size_t subprotocol_count;
 	size_t session_size; /* the caller's memory per connection, zeroed, embedded in it */
 	size_t max_message; /* bytes over all fragments; a larger message closes with 1009 */
-	unsigned max_connections; /* of this worker, handshakes included; further ones are closed at once */
+	struct ws_budget *budget; /* of connections that are not upgraded yet; those over it are closed, or refused with 503 */
 	unsigned max_handshakes_per_address; /* connections not upgraded yet; an IPv6 address counts as its /64 */
 	uint64_t handshake_timeout_ms; /* from the accept to the upgrade */
+	uint64_t message_timeout_ms; /* from the first byte of a message to its last; over it the connection is closed with 1008 */
 	uint64_t close_timeout_ms; /* how long a peer may take to answer a close frame */
 	struct ws_handlers handlers;
 	void *arg;

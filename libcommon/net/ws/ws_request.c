@@ -1,5 +1,7 @@
 #include "net/ws/ws_request.h"
 
+#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stddef.h>
 
 static bool request_is_alnum(char c)
@@ -203,4 +205,16 @@ bool ws_request_pick(const struct ws_request *request, const char *const *names,
 		}
 	}
 	return false;
+}
+
+void ws_request_prove(const struct ws_request *request, char out[WS_PROOF_SIZE])
+{
+	unsigned char digest[SHA_DIGEST_LENGTH];
+	struct buf text = { 0 };
+
+	buf_append_str(&text, request->key);
+	buf_append_text(&text, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"); /* RFC 6455 section 4.2.2 */
+	SHA1((const unsigned char *)text.ptr, text.len, digest);
+	EVP_EncodeBlock((unsigned char *)out, digest, sizeof(digest));
+	buf_release(&text);
 }

@@ -42,6 +42,11 @@ void ws_request_release(struct ws_request *request);
 /* Whether it is a WebSocket handshake of version 13: RFC 6455 section 4.2.1. */
 err_t ws_request_check_upgrade(const struct ws_request *request, const char **detail) MUST_CHECK;
 
+#define WS_PROOF_SIZE 29
+
+/* The value of Sec-WebSocket-Accept, with its terminator: it proves that the server has read the key. */
+void ws_request_prove(const struct ws_request *request, char out[WS_PROOF_SIZE]);
+
 /* The first of the offered subprotocols that is among `names`; false if there is none. */
 bool ws_request_pick(const struct ws_request *request, const char *const *names, size_t count, unsigned *index);
 

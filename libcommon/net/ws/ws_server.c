@@ -24,10 +24,10 @@
 #define DESCRIPTORS_MAX (1u << 20)
 
 /* Bytes that the kernel accepts per connection without having sent them; its own limit is 4 MiB. */
-#define UNSENT_MAX 65536
+#define UNSENT_MAX 16384
 
-/* Bytes that lws reads at a time; it keeps a buffer of this size per connection. A control frame must fit. */
-#define READ_SIZE 256
+/* Bytes that lws reads at a time, into one buffer for all connections. */
+#define READ_SIZE 4096
 
 static void server_begin_to_accept(struct ws_server *server);
 
@@ -41,7 +41,7 @@ static void server_take_connection(struct ws_server *server, int fd, const struc
 	struct ws_ip ip;
 
 	ws_ip_from(&ip, from);
-	if (server->sockets >= server->options.max_connections || !ws_handshake_is_within_cap(server, &ip)) {
+	if (!ws_handshake_is_within_cap(server, &ip) || !ws_budget_enter(server->options.budget)) {
 		close(fd);
 		return;
 	}
@@ -89,21 +89,6 @@ static void server_log_of_lws(int level, const char *line)
 		log_warn("libwebsockets", LOG_STR("line", text));
 }
 
-static void server_make_protocols(struct ws_server *server)
-{
-	size_t count = server->options.subprotocol_count;
-
-	server->protocols = mem_zalloc((count + 1) * sizeof(*server->protocols));
-	for (size_t i = 0; i < count; i++) {
-		server->protocols[i] = (struct lws_protocols){
-			.name = server->options.subprotocols[i],
-			.callback = ws_conn_callback,
-			.rx_buffer_size = READ_SIZE,
-			.tx_packet_size = 65536,
-		};
-	}
-}
-
 /*
  * Workers may start at the same time, but the contexts of lws share state, so they are made one at a time. The log of lws is
  * on only for the first context, which reports what is missing on this machine: lws formats lines in a static buffer, and
@@ -114,16 +99,19 @@ static bool server_make_context(struct ws_server *server)
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static bool was_heard;
 	static const lws_retry_bo_t no_validity_checks;
+	static const struct lws_protocols protocols[] = {
+		{ .name = "raw", .callback = ws_conn_callback, .tx_packet_size = 65536 },
+		{ .name = NULL },
+	};
 	void *loops[] = { &server->worker->loop };
 	const struct lws_context_creation_info info = {
 		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
 		           LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN,
 		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
 		.foreign_loops = loops,
-		.protocols = server->protocols,
+		.protocols = protocols,
 		.retry_and_idle_policy = &no_validity_checks,
-		.pt_serv_buf_size = 4096,
-		.max_http_header_data = 1024, /* it parses our request only */
+		.pt_serv_buf_size = READ_SIZE,
 		.vhost_name = "skein",
 		.alpn = "http/1.1",
 		.user = server,
@@ -149,7 +137,6 @@ static bool server_make_context(struct ws_server *server)
 
 static void server_free_server(struct ws_server *server)
 {
-	mem_free(server->protocols);
 	map_release(&server->addresses);
 	mem_free(server);
 }
@@ -199,7 +186,7 @@ err_t ws_server_new(struct ws_server **out, struct worker *worker, const struct 
 	list_init(&server->handshakes);
 	map_init(&server->addresses, ws_handshake_address_key);
 	timer_init(&server->accept_again, server_on_accept_again);
-	server_make_protocols(server);
+	server->reading = (struct ws_reader_rules){ .sender = WS_CLIENT, .max_message = options->max_message };
 
 	err_t err = listener_open(&server->listen_fd, options->listen, options->shares_port);
 	if (err) {

@@ -2,6 +2,7 @@
 #define SKEIN_NET_WS_WS_SERVER_H
 
 #include "loop/worker.h"
+#include "net/ws/ws_budget.h"
 #include "net/ws/ws_conn.h"
 #include "net/ws/ws_handshake.h"
 #include "net/ws/ws_options.h"
@@ -9,11 +10,8 @@
 /*
  * A WebSocket server on libwebsockets (lws), one context per worker, with a listener of its own. The one header that a
  * service includes. It does the handshake, puts messages together and bounds them, and writes bytes; the caller encodes
- * frames, once for many connections (base/ws/ws_frame.h). It uses no timer of lws: deadlines before the upgrade are on the
- * worker's wheel, heartbeats are the caller's. Thread: the worker's, for all of it.
- *
- * Limits of lws 4.1: it accepts unmasked client frames like masked ones, and does not report empty pongs, which therefore
- * do not count as a sign of life.
+ * frames, once for many connections (base/ws/ws_frame.h). It uses no timer of lws: deadlines of handshakes, messages and
+ * closes are on the worker's wheel, heartbeats are the caller's. Thread: the worker's, for all of it.
  */
 
 struct ws_server;

@@ -345,6 +345,22 @@ err_t rpc_stream_send(struct rpc_stream *stream, struct str message)
 	return err;
 }
 
+void rpc_stream_keep_bytes(struct rpc_stream *stream, size_t bytes)
+{
+	uv_mutex_lock(&stream->lock);
+	stream->unhandled_bytes += bytes;
+	uv_mutex_unlock(&stream->lock);
+}
+
+void rpc_stream_give_back_bytes(struct rpc_stream *stream, size_t bytes)
+{
+	uv_mutex_lock(&stream->lock);
+	stream->unhandled_bytes -= bytes;
+	struct next next = stream_what_next(stream);
+	uv_mutex_unlock(&stream->lock);
+	stream_start(stream, &next);
+}
+
 static void stream_tell_opened(struct rpc_stream *stream)
 {
 	uv_mutex_lock(&stream->lock);

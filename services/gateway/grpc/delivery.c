@@ -1,6 +1,5 @@
 #include "gateway/grpc/delivery.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/telemetry/log.h"
 #include "gateway/gateway_metrics.h"
@@ -33,6 +32,7 @@ struct delivery_batch {
 	struct rpc_stream *stream;
 	Skein__V1__DeliverBatch *message;
 	struct delivery_plan *plans; /* of each delivery */
+	size_t bytes; /* of the message as it came; the stream counts them until the batch is done */
 	struct verdict_list *verdicts; /* one for each worker, then the early verdicts: given before any worker is asked */
 	struct worker_run run;
 };
@@ -51,9 +51,15 @@ static void delivery_end(struct worker_run *run)
 
 	verdicts_pack(&answer, batch->message, batch->verdicts, batch->service->worker_count + 1);
 	err_t err = rpc_stream_send(batch->stream, buf_str(&answer));
-	if (err && err != ERR_CLOSED) /* down: push delivers again on its next stream */
+	if (err && err != ERR_CLOSED) {
+		/* A push without an answer waits. Without a stream it delivers again, on its next one. */
 		log_error("answer to push not sent", LOG_ERR(err), LOG_NUM("deliveries", batch->message->n_deliveries));
+		counter_add(batch->service->metrics->answers_unread, 1);
+		rpc_stream_end(batch->stream, ERR_UNAVAILABLE, "answers are not read");
+	}
 	buf_release(&answer);
+	gauge_add(batch->service->metrics->deliver_bytes, -(int64_t)batch->bytes);
+	rpc_stream_give_back_bytes(batch->stream, batch->bytes);
 	for (size_t i = 0; i < batch->message->n_deliveries; i++)
 		if (batch->plans[i].frame)
 			shared_frame_unref(batch->plans[i].frame);
@@ -139,7 +145,7 @@ static void delivery_work(struct worker_run *run, struct ws_worker *w)
 	const struct delivery_batch *batch = container_of(run, struct delivery_batch, run);
 	struct gateway_metrics *metrics = batch->service->metrics;
 	size_t messages[3] = { 0 }, events[3] = { 0 };
-	struct delivery_part part = { .w = w, .verdicts = &batch->verdicts[w->index], .now_ms = clock_mono_ms() };
+	struct delivery_part part = { .w = w, .verdicts = &batch->verdicts[w->index], .now_ms = worker_now_ms(&w->worker) };
 
 	for (size_t i = 0; i < batch->message->n_deliveries; i++) {
 		const struct delivery_plan *plan = &batch->plans[i];
@@ -269,6 +275,9 @@ static void delivery_on_batch(struct rpc_stream *stream, struct str bytes, void 
 	batch->service = service;
 	batch->stream = rpc_stream_ref(stream);
 	batch->message = message;
+	batch->bytes = bytes.len;
+	gauge_add(service->metrics->deliver_bytes, (int64_t)bytes.len);
+	rpc_stream_keep_bytes(stream, bytes.len);
 	batch->plans = mem_zalloc(message->n_deliveries * sizeof(batch->plans[0]));
 	batch->verdicts = mem_zalloc((service->worker_count + 1) * sizeof(batch->verdicts[0]));
 	worker_run_init(&batch->run, service, delivery_work, delivery_end);

@@ -1,6 +1,5 @@
 #include "gateway/im/im_call.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/telemetry/metrics.h"
@@ -52,11 +51,13 @@ static void im_call_on_done(void *arg, err_t err, struct str response, const cha
 	struct im_call *call = arg;
 	struct im_caller *caller = call->caller;
 	struct session *session = conn_table_find(caller->table, call->conn);
-	uint64_t now_ms = clock_mono_ms();
+	uint64_t now_ms = worker_now_ms(caller->worker);
 
 	if (!err)
 		caller->budget = MIN(caller->budget + 0.1, IM_CALL_BUDGET);
-	if (!session || err != ERR_UNAVAILABLE || !im_call_may_repeat(call, now_ms)) {
+	/* A timeout before the deadline: this worker stood still, and gRPC's clock did not. */
+	bool is_passing = err == ERR_UNAVAILABLE || err == ERR_TIMEOUT;
+	if (!session || !is_passing || !im_call_may_repeat(call, now_ms)) {
 		im_call_end(call, session, err, response, detail);
 		return;
 	}
@@ -68,7 +69,7 @@ static void im_call_on_done(void *arg, err_t err, struct str response, const cha
 
 static void im_call_ask(struct im_call *call, struct str request)
 {
-	uint64_t now_ms = clock_mono_ms();
+	uint64_t now_ms = worker_now_ms(call->caller->worker);
 
 	call->tries++;
 	rpc_call(call->caller->channel, call->caller->worker, call->path, request,
@@ -82,7 +83,7 @@ void im_call_start(struct im_call *call, struct im_caller *caller, uint64_t conn
 	call->conn = conn;
 	call->done = done;
 	call->path = path;
-	call->deadline_ms = clock_mono_ms() + (call->timeout_ms ? call->timeout_ms : IM_CALL_TIMEOUT_MS);
+	call->deadline_ms = worker_now_ms(caller->worker) + (call->timeout_ms ? call->timeout_ms : IM_CALL_TIMEOUT_MS);
 	timer_init(&call->pause, im_call_on_pause_over);
 	list_init(&call->pausing);
 	if (call->retries)

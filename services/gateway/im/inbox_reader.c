@@ -1,7 +1,7 @@
 #include "gateway/im/inbox_reader.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
+#include "loop/worker.h"
 #include "proto/im.pb-c.h"
 
 struct inbox_reader_call {
@@ -55,7 +55,7 @@ static void inbox_reader_give_turns(struct inbox_reader *reader)
 
 void inbox_reader_queue(struct inbox_reader *reader, struct inbox_read *read)
 {
-	read->deadline_ms = clock_mono_ms() + INBOX_READ_PATIENCE_MS;
+	read->deadline_ms = worker_now_ms(reader->caller->worker) + INBOX_READ_PATIENCE_MS;
 	list_push_back(&reader->waiting, &read->waiting);
 	inbox_reader_give_turns(reader);
 }

@@ -18,6 +18,7 @@
 
 struct opening {
 	uint64_t deadline_ms;
+	uint64_t stood_ms; /* the worker's, at the beginning */
 	uint64_t epoch, head; /* of the inbox, once the route is bound */
 	bool knows_head; /* epoch and head were read before: SABOTAGE_SYNC_FIRST */
 	bool has_position; /* the client named a position */

@@ -60,6 +60,37 @@ static void session_let_go(const struct out_entry *entry)
 		worker_frame_unref(entry->ref);
 }
 
+/* ---- stalled: the client does not read. Its queue and what the transport holds are counted for the process ---- */
+
+static void session_charge(struct session *session, size_t bytes)
+{
+	atomic_fetch_add_explicit(&session->home->stalled_bytes->now, bytes, memory_order_relaxed);
+}
+
+static void session_discharge(struct session *session, size_t bytes)
+{
+	atomic_fetch_sub_explicit(&session->home->stalled_bytes->now, bytes, memory_order_relaxed);
+}
+
+static void session_begin_stall(struct session *session)
+{
+	session->held = (uint32_t)MIN(ws_held_bytes(session->conn), UINT32_MAX);
+	session_charge(session, session->held + out_queue_bytes(&session->out));
+	list_remove(&session->dirty);
+	list_push_back(&session->home->stalled, &session->dirty);
+}
+
+static void session_end_stall(struct session *session)
+{
+	if (!session->held)
+		return;
+	session_discharge(session, session->held + out_queue_bytes(&session->out));
+	session->held = 0;
+	list_remove(&session->dirty);
+}
+
+/* ---- the queue ---- */
+
 static void session_pop(struct session *session)
 {
 	struct out_entry entry = *out_queue_first(&session->out);
@@ -71,6 +102,7 @@ static void session_pop(struct session *session)
 
 static void session_drop_output(struct session *session)
 {
+	session_end_stall(session);
 	while (!out_queue_is_empty(&session->out))
 		session_pop(session);
 	list_remove(&session->dirty);
@@ -91,7 +123,11 @@ static err_t session_append(struct session *session, const struct out_entry *ent
 	if (err)
 		return err;
 	home->queue_bytes += entry->bytes;
-	if (list_is_empty(&session->dirty) && !ws_is_blocked(session->conn))
+	if (session->held)
+		session_charge(session, entry->bytes);
+	else if (ws_is_blocked(session->conn))
+		session_begin_stall(session);
+	else if (list_is_empty(&session->dirty))
 		list_push_back(&home->dirty, &session->dirty);
 	return OK;
 }
@@ -140,6 +176,8 @@ void session_flush(struct session *session)
 	struct session_home *home = session->home;
 	const struct out_entry *entry;
 
+	if (session->held)
+		return;
 	list_remove(&session->dirty);
 	while (!out_queue_is_empty(&session->out) && !ws_is_blocked(session->conn)) {
 		size_t len = 0;
@@ -156,6 +194,37 @@ void session_flush(struct session *session)
 			return;
 		}
 	}
+	if (session->old_acks == OLD_ACKS_MARK_OWED && out_queue_is_empty(&session->out)) {
+		ws_ping(session->conn, SESSION_MARK);
+		session->old_acks = OLD_ACKS_MARK_SENT;
+	}
+	if (ws_is_blocked(session->conn))
+		session_begin_stall(session);
+}
+
+void session_write_on(struct session *session)
+{
+	session_end_stall(session);
+	session_flush(session);
+}
+
+unsigned session_drop_messages(struct session *session)
+{
+	unsigned dropped = 0;
+
+	for (uint32_t left = out_queue_entries(&session->out); left > 0; left--) {
+		struct out_entry entry = *out_queue_first(&session->out);
+
+		out_queue_pop(&session->out);
+		if (entry.kind == OUT_FRAME && out_queue_append(&session->out, &session->home->out_limits, &entry) == OK)
+			continue;
+		session->home->queue_bytes -= entry.bytes;
+		if (session->held)
+			session_discharge(session, entry.bytes);
+		session_let_go(&entry);
+		dropped++;
+	}
+	return dropped;
 }
 
 /* ---- the end ---- */
@@ -183,12 +252,18 @@ static void session_depart(struct session *session)
 	unacked_clear(&session->unacked);
 }
 
+void session_free_opening(struct session *session, struct opening *opening)
+{
+	ws_budget_give(session->home->handshakes, opening->early.len);
+	opening_free(opening);
+}
+
 static void session_give_up_opening(struct session *session, enum handshake_outcome outcome)
 {
 	if (!session->opening)
 		return;
 	counter_add(session->home->metrics->handshakes[outcome], 1);
-	opening_free(session->opening);
+	session_free_opening(session, session->opening);
 	session->opening = NULL;
 }
 

@@ -14,6 +14,7 @@
 #include "gateway/router/conn_route.h"
 #include "gateway/router/route_link.h"
 #include "gateway/session/session_home.h"
+#include "loop/worker.h"
 #include "net/jwt.h"
 
 /*
@@ -36,6 +37,13 @@
 struct opening;
 struct ws_conn;
 
+/* After a resync to another epoch: whether acks of the old one may still come. */
+enum old_acks {
+	OLD_ACKS_NONE,
+	OLD_ACKS_MARK_OWED, /* a ping is to follow the resync */
+	OLD_ACKS_MARK_SENT, /* until its pong comes: then the client has the resync */
+};
+
 enum session_state { SESSION_NEW, SESSION_OPENING, SESSION_LIVE, SESSION_CLOSING };
 
 struct session {
@@ -43,7 +51,9 @@ struct session {
 	struct session_home *home;
 	struct ws_conn *conn;
 	struct out_queue out;
-	struct list dirty; /* in the home's list while frames wait to be written */
+	struct list dirty; /* in the home's list `dirty` while frames wait to be written, in `stalled` while the client
+	                      does not read */
+	uint32_t held; /* bytes that the transport held when the client stalled; 0: it is not stalled */
 	uint8_t state; /* enum session_state */
 	uint8_t subprotocol; /* enum subprotocol */
 	uint8_t send_count;
@@ -51,6 +61,7 @@ struct session {
 	bool never_acks; /* ack=0 */
 	bool owes_resend; /* messages in flight are sent again after the read under way */
 	bool closes_when_answered; /* the node drains: closed when im has answered its sends */
+	uint8_t old_acks; /* enum old_acks */
 	bool owes_admission; /* the route was bound again, and im's answer was an error: asked again with the next renewal */
 	struct sequencer sequencer;
 	struct ack_window window;
@@ -73,6 +84,10 @@ struct session {
 
 #define SESSION_SENDS_MAX 250 /* fits send_count */
 
+/* Payloads of pings: an ordinary one, and the one after a resync (enum old_acks). */
+#define SESSION_PING STR("sk")
+#define SESSION_MARK STR("resync")
+
 static inline const char *session_uid(const struct session *session)
 {
 	return session->names;
@@ -86,6 +101,12 @@ static inline const char *session_device(const struct session *session)
 static inline const char *session_platform(const struct session *session)
 {
 	return session->names + session->platform_at;
+}
+
+/* The clock of its deadlines: it stands still while the worker does. */
+static inline uint64_t session_now_ms(const struct session *session)
+{
+	return worker_now_ms(session->home->worker);
 }
 
 /* OPENING or LIVE: it has an id. */
@@ -126,13 +147,22 @@ err_t session_queue(struct session *session, const struct out_entry *entry);
 /* The same with limits of the caller's. ERR_FULL: the entry was dropped, and the session stays open. */
 err_t session_queue_if_room(struct session *session, const struct out_entry *entry, const struct out_limits *limits);
 
-/* Writes queued frames until the socket is blocked. */
+/* Writes queued frames until the socket is blocked. Then the session is stalled. */
 void session_flush(struct session *session);
+
+/* The socket takes frames again: writes on. */
+void session_write_on(struct session *session);
+
+/* Drops the queued messages and events; the answers to the client's frames stay. Returns how many were dropped. */
+unsigned session_drop_messages(struct session *session);
 
 /* ---- the end ---- */
 
 /* Sends queued frames, as far as the socket takes them, and then the close frame. Idempotent. */
 void session_close(struct session *session, uint16_t code, const char *reason);
+
+/* Frees it, and gives back what its early frames took from the budget. */
+void session_free_opening(struct session *session, struct opening *opening);
 
 /* The connection is gone. The WebSocket server frees the memory after this. */
 void session_release(struct session *session);

@@ -1,6 +1,5 @@
 #include "gateway/session/session_acks.h"
 
-#include "base/clock.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/session/session.h"
 #include "gateway/session/session_order.h"
@@ -8,7 +7,7 @@
 
 void session_acked(struct session *session, uint64_t offset)
 {
-	uint64_t now_ms = clock_mono_ms();
+	uint64_t now_ms = session_now_ms(session);
 	struct message_name *name;
 
 	while ((name = unacked_take(&session->unacked, session->sequencer.epoch, offset))) {
@@ -26,7 +25,7 @@ static void acks_resend(struct session *session)
 {
 	counter_add(session->home->metrics->resends, 1);
 	if (ws_is_blocked(session->conn)) /* the first copy is not written yet */
-		ack_window_resent(&session->window, &session->home->ack_limits, clock_mono_ms());
+		ack_window_resent(&session->window, &session->home->ack_limits, session_now_ms(session));
 	else
 		session_read_inbox(session, READ_AGAIN, session->window.acked, ack_window_last(&session->window));
 }
@@ -46,7 +45,7 @@ void session_watch_acks(struct session *session, uint64_t now_ms)
 	case ACK_NOTHING:
 		break;
 	case ACK_PING:
-		ws_ping(session->conn);
+		ws_ping(session->conn, SESSION_PING);
 		break;
 	case ACK_RESEND:
 		if (session->read)

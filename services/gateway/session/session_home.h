@@ -23,10 +23,17 @@ struct jwt_keys;
 struct move_targets;
 struct route_link;
 struct worker;
+struct ws_budget;
 
 /* The scratch memory holds any frame that may be queued, or several up to SESSION_WRITE_SIZE, for one write. */
 #define SESSION_SCRATCH_SIZE (512 * 1024)
-#define SESSION_WRITE_SIZE (64 * 1024)
+#define SESSION_WRITE_SIZE (16 * 1024) /* bounds what the transport keeps for a client that does not read */
+
+/* What clients that do not read cost the process: bytes queued for them, and bytes that the transport holds. Thread: any. */
+struct stalled_bytes {
+	size_t max;
+	atomic_size_t now;
+};
 
 struct session_home {
 	/* of the process; not changed here */
@@ -36,6 +43,8 @@ struct session_home {
 	const struct jwt_keys *keys;
 	struct route_link *routes;
 	atomic_uint *connections; /* of all workers, from the handshake on */
+	struct ws_budget *handshakes; /* of all workers, until hello */
+	struct stalled_bytes *stalled_bytes; /* of all workers */
 	struct out_limits out_limits;
 	struct out_limits event_limits; /* a queue over them takes no event */
 	struct ack_limits ack_limits;
@@ -46,6 +55,7 @@ struct session_home {
 	struct inbox_reader reader;
 	struct receipt_sender receipts;
 	struct list dirty; /* sessions with frames to write */
+	struct list stalled; /* sessions whose client does not read, the longest first */
 	char *scratch; /* SESSION_SCRATCH_SIZE bytes */
 	uint64_t queue_bytes;
 	uint64_t frames_out, bytes_out; /* in this turn of the loop: not yet added to the metrics */

@@ -16,6 +16,7 @@
 #include "gateway/session/session_order.h"
 #include "gateway/session/session_pages.h"
 #include "gateway/session/session_receive.h"
+#include "gateway/session/session_route.h"
 #include "gateway/session/session_timer.h"
 #include "gateway/wire/handshake.h"
 #include "gateway/wire/server_frame.h"
@@ -94,7 +95,7 @@ static err_t open_on_accept(const struct ws_handshake *request, unsigned subprot
 void session_tell_to_move(struct session *session)
 {
 	const struct move_targets *targets = session->home->targets;
-	uint64_t now_ms = clock_mono_ms(), until_ms = session->home->move_until_ms;
+	uint64_t now_ms = session_now_ms(session), until_ms = session->home->move_until_ms;
 
 	if (!targets || session->state != SESSION_LIVE)
 		return;
@@ -105,7 +106,8 @@ void session_tell_to_move(struct session *session)
 static void open_go_live(struct session *session)
 {
 	struct opening *opening = session->opening;
-	uint64_t now_ms = clock_mono_ms(), position = opening_first_position(opening);
+	uint64_t now_ms = session_now_ms(session), position = opening_first_position(opening);
+	bool has_stood = opening->stood_ms != session->home->worker->stood_ms;
 
 	session->opening = NULL;
 	session->state = SESSION_LIVE;
@@ -119,11 +121,24 @@ static void open_go_live(struct session *session)
 		session_catch_up(session, opening->client_offset, opening->head);
 	session_send_due(session, now_ms);
 	session_receive_early(session, opening);
-	opening_free(opening);
+	session_free_opening(session, opening);
+	/* It may have been opening for longer than CONN_OPENING_MS: a logout meanwhile did not find it. */
+	if (has_stood && session->state == SESSION_LIVE)
+		session_ask_admission(session);
 	session_tell_to_move(session);
 }
 
 /* ---- opening: admitted, then bound ---- */
+
+static void open_on_not_bound(struct session *session, err_t err)
+{
+	if (err == ERR_REJECTED) {
+		session_close(session, 1008, "too many devices are connected");
+		return;
+	}
+	log_warn("router did not bind a connection", LOG_TEXT("uid", session_uid(session)), LOG_ERR(err));
+	session_close(session, 1013, "router does not answer: try again");
+}
 
 static void open_on_bound(const struct route_answer *answer, void *home)
 {
@@ -133,8 +148,7 @@ static void open_on_bound(const struct route_answer *answer, void *home)
 		return;
 	struct opening *opening = session->opening;
 	if (!session_take_bind_answer(session, answer)) {
-		log_warn("router did not bind a connection", LOG_TEXT("uid", session_uid(session)), LOG_ERR(answer->err));
-		session_close(session, 1013, "router does not answer: try again");
+		open_on_not_bound(session, answer->err);
 		return;
 	}
 	if (!opening->knows_head) {
@@ -191,53 +205,71 @@ static void open_on_opened(struct ws_conn *conn, void *memory, void *arg)
 	}
 	log_debug("connection opened", LOG_U64("conn", session->id), LOG_TEXT("uid", session_uid(session)),
 	          LOG_TEXT("device", session_device(session)), LOG_STR("address", ws_address(conn)));
-	session_timer_start(session, clock_mono_ms());
+	session_timer_start(session, session_now_ms(session));
 	admission_ask(&home->im, session->id, session_uid(session), str_of(session->token_id, sizeof(session->token_id)),
 	              open_on_admitted);
 }
 
 /* ---- from the WebSocket server ---- */
 
-static void open_on_message(struct ws_conn *conn, void *memory, bool is_binary, struct str message, void *arg)
+static bool open_on_frames(struct ws_conn *conn, void *memory, unsigned count, void *arg)
 {
 	struct session *session = memory;
 	const struct session_home *home = arg;
 	const struct gateway_config *config = home->config;
 	(void)conn;
 
+	counter_add(home->metrics->frames_in, count);
+	if (!config->limits_enabled)
+		return true;
+	while (count && rate_limit_take(&session->frames, (double)config->limits_frame_rate,
+	                                (double)config->limits_frame_burst, session->heard_ms))
+		count--;
+	if (count)
+		session_close(session, 4006, "too many frames");
+	return count == 0;
+}
+
+static void open_on_message(struct ws_conn *conn, void *memory, bool is_binary, struct str message, void *arg)
+{
+	struct session *session = memory;
+	const struct session_home *home = arg;
+	(void)conn;
+
 	if (!session_is_open(session))
 		return;
-	counter_add(home->metrics->frames_in, 1);
 	counter_add(home->metrics->bytes_in, message.len);
 	if (is_binary != (session->subprotocol == SUBPROTOCOL_PROTO))
 		session_close(session, 1003, is_binary ? "this subprotocol is text" : "this subprotocol is binary");
-	else if (config->limits_enabled && !rate_limit_take(&session->frames, (double)config->limits_frame_rate,
-	                                                    (double)config->limits_frame_burst, clock_mono_ms()))
-		session_close(session, 4006, "too many frames");
 	else
 		session_receive(session, message);
 }
 
 static void open_on_alive(struct ws_conn *conn, void *memory, void *arg)
 {
+	struct session *session = memory;
 	(void)conn;
 	(void)arg;
-	((struct session *)memory)->heard_ms = clock_mono_ms();
+
+	session->heard_ms = session_now_ms(session);
 }
 
 static void open_on_pong(struct ws_conn *conn, void *memory, struct str payload, void *arg)
 {
+	struct session *session = memory;
 	(void)conn;
-	(void)payload;
 	(void)arg;
-	ack_window_ponged(&((struct session *)memory)->window);
+
+	ack_window_ponged(&session->window);
+	if (session->old_acks == OLD_ACKS_MARK_SENT && str_equal(payload, SESSION_MARK))
+		session->old_acks = OLD_ACKS_NONE;
 }
 
 static void open_on_writable(struct ws_conn *conn, void *memory, void *arg)
 {
 	(void)conn;
 	(void)arg;
-	session_flush(memory);
+	session_write_on(memory);
 }
 
 static void open_on_closed(struct ws_conn *conn, void *memory, uint16_t code, void *arg)
@@ -254,6 +286,7 @@ static void open_on_closed(struct ws_conn *conn, void *memory, uint16_t code, vo
 const struct ws_handlers session_handlers = {
 	.accept = open_on_accept,
 	.opened = open_on_opened,
+	.frames = open_on_frames,
 	.message = open_on_message,
 	.alive = open_on_alive,
 	.pong = open_on_pong,

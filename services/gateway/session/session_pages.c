@@ -1,6 +1,5 @@
 #include "gateway/session/session_pages.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/telemetry/log.h"
 #include "gateway/gateway_metrics.h"
@@ -23,7 +22,7 @@ void session_catch_up(struct session *session, uint64_t offset, uint64_t head)
 {
 	if (session->state != SESSION_LIVE)
 		return;
-	sequencer_learn(&session->sequencer, session->sequencer.epoch, head, clock_mono_ms());
+	sequencer_learn(&session->sequencer, session->sequencer.epoch, head, session_now_ms(session));
 	sequencer_begin_fill(&session->sequencer);
 	session_read_inbox(session, READ_CATCH_UP, offset, head);
 }
@@ -208,7 +207,7 @@ static bool pages_makes_sense(const Skein__V1__SyncResponse *page, const struct 
 void session_take_page(struct session *session, err_t err, struct str response)
 {
 	const struct inbox_read *read = session->read;
-	uint64_t now_ms = clock_mono_ms();
+	uint64_t now_ms = session_now_ms(session);
 	Skein__V1__SyncResponse *page = NULL;
 
 	if (!err) {

@@ -1,6 +1,5 @@
 #include "gateway/session/session_receive.h"
 
-#include "base/clock.h"
 #include "gateway/session/opening.h"
 #include "gateway/session/session.h"
 #include "gateway/session/session_acks.h"
@@ -8,15 +7,30 @@
 #include "gateway/session/session_order.h"
 #include "gateway/session/session_submit.h"
 #include "gateway/wire/client_frame.h"
+#include "net/ws/ws_budget.h"
 
 static void receive_on_sent(struct session *session, uint64_t held_offset)
 {
 	if (held_offset && session->state == SESSION_LIVE) {
 		sequencer_let_pass(&session->sequencer, held_offset);
-		session_send_due(session, clock_mono_ms());
+		session_send_due(session, session_now_ms(session));
 	}
 	if (session->closes_when_answered && session->send_count == 0)
 		session_close(session, 1001, "this node goes away");
+}
+
+/* The frame waits for hello. */
+static void receive_too_early(struct session *session, struct str message)
+{
+	size_t kept = session->opening->early.len;
+	struct ws_budget *budget = session->home->handshakes;
+
+	if (!opening_keep_frame(session->opening, message)) {
+		session_close(session, 1008, "wait for hello");
+	} else if (!ws_budget_take(budget, session->opening->early.len - kept)) {
+		session->opening->early.len = kept;
+		session_close(session, 1013, "too many clients wait for hello");
+	}
 }
 
 void session_receive(struct session *session, struct str message)
@@ -24,8 +38,7 @@ void session_receive(struct session *session, struct str message)
 	struct client_frame frame;
 
 	if (session->state == SESSION_OPENING) {
-		if (!opening_keep_frame(session->opening, message))
-			session_close(session, 1008, "wait for hello");
+		receive_too_early(session, message);
 		return;
 	}
 	err_t err = client_frame_read(&frame, session->subprotocol, message, session_uid(session));
@@ -39,7 +52,7 @@ void session_receive(struct session *session, struct str message)
 		session_submit(session, &frame, receive_on_sent);
 	else if (frame.offset <= sequencer_reach(&session->sequencer)) /* sent here, or read over HTTP */
 		session_acked(session, frame.offset);
-	else if (!session->sequencer.old_epoch) /* otherwise it may be an ack of the old epoch that crossed the resync */
+	else if (session->old_acks == OLD_ACKS_NONE) /* otherwise it may be an ack of the old epoch that crossed the resync */
 		session_write_error(session, "", err_code(ERR_INVALID_ARGUMENT), "offset was never given out");
 	client_frame_release(&frame);
 }

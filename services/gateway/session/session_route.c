@@ -1,6 +1,5 @@
 #include "gateway/session/session_route.h"
 
-#include "base/clock.h"
 #include "gateway/im/admission.h"
 #include "gateway/session/session.h"
 #include "gateway/session/session_order.h"
@@ -13,7 +12,7 @@ static void route_on_admitted(struct session *session, err_t err)
 		session_close(session, 4002, "the user may not connect with this token");
 }
 
-static void route_ask_admission(struct session *session)
+void session_ask_admission(struct session *session)
 {
 	admission_ask(&session->home->im, session->id, session_uid(session),
 	              str_of(session->token_id, sizeof(session->token_id)), route_on_admitted);
@@ -22,16 +21,18 @@ static void route_ask_admission(struct session *session)
 static void route_on_rebound(const struct route_answer *answer, void *home)
 {
 	struct session *session = session_find(home, answer->conn);
-	uint64_t now_ms = clock_mono_ms();
 
 	if (!session)
 		return;
+	uint64_t now_ms = session_now_ms(session);
 	bool is_bound = session_take_bind_answer(session, answer);
 	if (answer->err == ERR_FAILED_PRECONDITION)
 		session_close(session, 4001, "a newer connection took its place");
+	else if (answer->err == ERR_REJECTED)
+		session_close(session, 1008, "too many devices are connected");
 	if (!is_bound)
 		return;
-	route_ask_admission(session);
+	session_ask_admission(session);
 	sequencer_learn(&session->sequencer, answer->inbox_epoch, answer->inbox_head, now_ms);
 	session_send_due(session, now_ms);
 }
@@ -60,7 +61,7 @@ void session_renew(struct session *session)
 		return;
 	enum route_op op = conn_route_renewal(&session->route);
 	if (op != ROUTE_NOTHING && session->owes_admission)
-		route_ask_admission(session);
+		session_ask_admission(session);
 	session_ask_router(session, op, op == ROUTE_RENEW ? route_on_renewed : route_on_rebound);
 }
 

@@ -16,6 +16,9 @@ struct session;
 /* The session's turn in the round of renewals. */
 void session_renew(struct session *session);
 
+/* Asks im whether the user may still be connected with the token. Closes the session if not. */
+void session_ask_admission(struct session *session);
+
 /* Router took the node out of its list for a while: the next renewal binds again. */
 void session_doubt_route(struct session *session);
 

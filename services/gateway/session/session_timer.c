@@ -12,12 +12,6 @@
 #include "loop/worker.h"
 #include "net/ws/ws_server.h"
 
-/* A timer that fires later than this tells that the process stood still. */
-#define TIMER_LATE_MS 1000
-
-/* The time that a client then has for a sign of life: its frames wait in the socket, or its ping was never sent. */
-#define TIMER_GRACE_MS 5000
-
 static uint64_t timer_expiry(const struct session *session, uint64_t now_ms)
 {
 	uint64_t wall_ms = clock_wall_ms();
@@ -46,20 +40,14 @@ static void timer_arm_earliest(struct session *session, uint64_t now_ms)
 
 static void timer_ping(struct session *session, uint64_t now_ms)
 {
-	ws_ping(session->conn);
+	ws_ping(session->conn, SESSION_PING);
 	session->ping_ms = now_ms + (uint64_t)session->home->config->ws_heartbeat_ms;
-}
-
-static void timer_give_grace(struct session *session, uint64_t now_ms)
-{
-	session->heard_ms = now_ms + TIMER_GRACE_MS - (uint64_t)session->home->config->ws_silence_ms;
-	timer_ping(session, now_ms);
 }
 
 static void timer_on_fire(struct timer *timer)
 {
 	struct session *session = container_of(timer, struct session, timer);
-	uint64_t now_ms = clock_mono_ms();
+	uint64_t now_ms = session_now_ms(session);
 	uint64_t silent_ms = session->heard_ms + (uint64_t)session->home->config->ws_silence_ms;
 
 	if (session->opening && now_ms >= session->opening->deadline_ms)
@@ -67,8 +55,6 @@ static void timer_on_fire(struct timer *timer)
 		              session->route.state == CONN_ROUTE_NONE ? "im did not answer" : "router did not answer");
 	else if (clock_wall_ms() >= session->expires_ms)
 		session_close(session, 4002, "the token has expired");
-	else if (now_ms >= silent_ms + TIMER_LATE_MS)
-		timer_give_grace(session, now_ms);
 	else if (now_ms >= silent_ms)
 		session_close(session, 1008, "silent for too long");
 	else if (now_ms >= session->ping_ms)
@@ -88,6 +74,7 @@ void session_timer_start(struct session *session, uint64_t now_ms)
 	session->heard_ms = now_ms;
 	session->ping_ms = now_ms + 1 + random_below((uint64_t)session->home->config->ws_heartbeat_ms);
 	session->opening->deadline_ms = now_ms + CONN_OPENING_MS;
+	session->opening->stood_ms = session->home->worker->stood_ms;
 	timer_init(&session->timer, timer_on_fire);
 	timer_arm_earliest(session, now_ms);
 }
@@ -95,5 +82,5 @@ void session_timer_start(struct session *session, uint64_t now_ms)
 void session_clock_was_set(struct session *session)
 {
 	if (session_is_open(session))
-		timer_arm_earliest(session, clock_mono_ms());
+		timer_arm_earliest(session, session_now_ms(session));
 }

@@ -67,10 +67,10 @@ static void ws_order_listen(struct task *task)
 		.subprotocol_count = SUBPROTOCOL_COUNT,
 		.session_size = sizeof(struct session),
 		.max_message = (size_t)config->ws_max_message,
-		/* The limit of the process: the kernel spreads connections by hash, so one worker may get more than its share. */
-		.max_connections = (unsigned)config->ws_max_connections,
+		.budget = w->home.handshakes,
 		.max_handshakes_per_address = (unsigned)config->ws_handshakes_per_address,
 		.handshake_timeout_ms = WS_HANDSHAKE_TIMEOUT_MS,
+		.message_timeout_ms = (uint64_t)config->ws_message_timeout_ms,
 		.close_timeout_ms = WS_CLOSE_TIMEOUT_MS,
 		.handlers = session_handlers,
 		.arg = &w->home,
@@ -107,7 +107,7 @@ static void ws_order_move_all(struct task *task)
 	struct session *session;
 
 	home->targets = order->targets;
-	home->move_until_ms = clock_mono_ms() + order->spread_ms;
+	home->move_until_ms = worker_now_ms(home->worker) + order->spread_ms;
 	for (uint32_t slot = 0; (session = conn_table_next(&home->table, &slot));)
 		session_tell_to_move(session);
 	ws_order_finish(order, OK);

@@ -9,6 +9,7 @@
 #include "gateway/session/session.h"
 #include "gateway/session/session_order.h"
 #include "gateway/session/session_pages.h"
+#include "gateway/session/session_shed.h"
 #include "gateway/session/session_timer.h"
 
 /* A queue that is filled to more than 1/4 of its limits takes no event: the rest is for messages. */
@@ -21,6 +22,7 @@ static void ws_worker_before_sleep(uv_prepare_t *prepare)
 	struct ws_worker *w = prepare->data;
 	struct session_home *home = &w->home;
 
+	session_shed_over_limit(home);
 	while (!list_is_empty(&home->dirty))
 		session_flush(container_of(home->dirty.next, struct session, dirty));
 	if (home->frames_out) {
@@ -48,8 +50,10 @@ static void ws_worker_every_second(uv_timer_t *timer)
 	struct ws_worker *w = timer->data;
 	struct session *session;
 
-	/* Tokens expire by the wall clock, timers run by the monotonic one. */
-	if (clock_watch_was_set(&w->clock))
+	/* Tokens expire by the wall clock, timers run by the worker's. */
+	bool has_stood = w->stood_ms != w->worker.stood_ms;
+	w->stood_ms = w->worker.stood_ms;
+	if (clock_watch_was_set(&w->clock) || has_stood)
 		for (uint32_t slot = 0; (session = conn_table_next(&w->home.table, &slot));)
 			session_clock_was_set(session);
 	renewal_turn(&w->renewal, &w->home);
@@ -75,6 +79,8 @@ static void ws_worker_init_home(struct ws_worker *w, const struct ws_worker_setu
 		.keys = setup->keys,
 		.routes = setup->routes,
 		.connections = setup->connections,
+		.handshakes = setup->handshakes,
+		.stalled_bytes = setup->stalled_bytes,
 		.out_limits = { (uint32_t)config->queue_bytes, (uint32_t)config->queue_entries },
 		.event_limits = { (uint32_t)config->queue_bytes / WS_WORKER_EVENT_SHARE,
 		                  (uint32_t)config->queue_entries / WS_WORKER_EVENT_SHARE },
@@ -84,6 +90,7 @@ static void ws_worker_init_home(struct ws_worker *w, const struct ws_worker_setu
 	};
 	conn_table_init(&home->table, setup->index);
 	list_init(&home->dirty);
+	list_init(&home->stalled);
 	im_caller_init(&home->im, &w->worker, setup->im, &home->table, metrics->im_retries);
 	inbox_reader_init(&home->reader, &home->im, (uint64_t)config->sync_timeout_ms);
 	home->reader.page_size = session_page_size;
@@ -101,6 +108,8 @@ err_t ws_worker_init(struct ws_worker *w, const struct ws_worker_setup *setup)
 	err_t err = worker_init(&w->worker, name);
 	if (err)
 		return err;
+	/* A gateway that stood still for a while closes no connection because of it. */
+	w->worker.forgives_stalls = true;
 	ws_worker_init_home(w, setup);
 	uv_prepare_init(&w->worker.loop, &w->before_sleep);
 	uv_check_init(&w->worker.loop, &w->after_sleep);

@@ -29,6 +29,8 @@ struct ws_worker_setup {
 	struct route_link *routes;
 	struct rpc_channel *im;
 	atomic_uint *connections; /* of the process */
+	struct ws_budget *handshakes; /* of the process */
+	struct stalled_bytes *stalled_bytes; /* of the process */
 };
 
 struct ws_worker {
@@ -43,6 +45,7 @@ struct ws_worker {
 	uv_check_t after_sleep;
 	uv_timer_t second;
 	uint64_t woke_us;
+	uint64_t stood_ms; /* of the worker, when the sessions' timers were last compared with the wall clock */
 	/* figures for other threads, as of the end of the last turn */
 	atomic_uint_fast64_t shown_queue_bytes;
 	atomic_uint shown_reads;

@@ -6,16 +6,23 @@
 #include "base/telemetry/metrics.h"
 #include "proto/router.pb-c.h"
 #include "router/app.h"
+#include "router/bind/dead_routes.h"
 #include "router/kick/kick_api.h"
 #include "cluster/routes.h"
 
-/* A change that Redis has not answered. */
+/* A change that Redis has not answered. The fields from `platform` on are of a bind. */
 struct pending_change {
 	struct rpc_stream *stream; /* a reference: the gateway may leave before the answer */
 	struct app *app;
 	uint64_t id;
-	char uid[65], device[65];
+	char uid[65], device[65], node[65], platform[17];
+	uint64_t node_epoch, conn, since_ms;
+	bool is_again;
+	bool was_full; /* the user had too many routes at the first try */
+	struct list waiting; /* in app->full_binds while the list of nodes is read */
 };
+
+static void routes_api_bind(struct pending_change *pending);
 
 /* Answers the change. If the gateway is gone, or does not read, it asks again on its next stream. */
 static void routes_api_finish(struct pending_change *change, err_t err, Skein__V1__RouteAnswer *answer)
@@ -37,11 +44,41 @@ static void routes_api_finish(struct pending_change *change, err_t err, Skein__V
 	mem_free(change);
 }
 
+/* ---- a user with as many routes as limits.devices allows: those of dead gateways are removed, then the bind decides ---- */
+
+static void routes_api_on_room_made(void *arg)
+{
+	routes_api_bind(arg);
+}
+
+static void routes_api_on_nodes_read(void *arg)
+{
+	struct pending_change *change = arg;
+
+	list_remove(&change->waiting);
+	dead_routes_remove(change->app, str_from(change->uid), routes_api_on_room_made, change);
+}
+
+static void routes_api_make_room(struct pending_change *change)
+{
+	change->was_full = true;
+	list_push_back(&change->app->full_binds, &change->waiting);
+	node_list_refresh(change->app->nodes, routes_api_on_nodes_read, change);
+}
+
+/* ---- the changes ---- */
+
 static void routes_api_on_bound(void *arg, err_t err, const struct route_bound *bound)
 {
 	struct pending_change *change = arg;
 	Skein__V1__RouteAnswer answer = SKEIN__V1__ROUTE_ANSWER__INIT;
 
+	if (err == ERR_REJECTED && !change->was_full) {
+		routes_api_make_room(change);
+		return;
+	}
+	if (change->was_full && (!err || err == ERR_REJECTED))
+		counter_add(change->app->full[err == OK], 1);
 	if (!err) {
 		answer.inbox_epoch = bound->inbox_epoch;
 		answer.inbox_head = bound->inbox_head;
@@ -75,24 +112,28 @@ static bool routes_api_is_well_formed(const Skein__V1__RouteChange *change)
 	}
 }
 
-static void routes_api_bind(struct app *app, const Skein__V1__RouteChange *change, struct pending_change *pending)
+static void routes_api_bind(struct pending_change *pending)
 {
+	struct app *app = pending->app;
+	const struct router_config *config = &app->config;
 	const struct route_binding binding = {
-		.uid = str_from(change->uid),
-		.device = str_from(change->device),
+		.uid = str_from(pending->uid),
+		.device = str_from(pending->device),
 		.route = {
-			.node = str_from(change->node),
-			.node_epoch = change->node_epoch,
-			.conn = change->conn,
-			.platform = str_from(change->platform),
-			.since_ms = change->since,
+			.node = str_from(pending->node),
+			.node_epoch = pending->node_epoch,
+			.conn = pending->conn,
+			.platform = str_from(pending->platform),
+			.since_ms = pending->since_ms,
 		},
-		.policy = (enum route_policy)app->config.login_policy,
-		.again = change->again,
+		.policy = (enum route_policy)config->login_policy,
+		.again = pending->is_again,
+		.max_routes = (unsigned)config->limits_devices,
+		.closes_oldest = pending->was_full && config->limits_devices_full == DEVICES_CLOSE_OLDEST,
 	};
 
-	route_bind(app->redis, &app->inbox_limits, (uint64_t)app->config.route_ttl_ms / 1000, &binding,
-	           routes_api_on_bound, pending);
+	route_bind(app->redis, &app->inbox_limits, (uint64_t)config->route_ttl_ms / 1000, &binding, routes_api_on_bound,
+	           pending);
 }
 
 static void routes_api_execute(struct app *app, struct rpc_stream *stream, const Skein__V1__RouteChange *change)
@@ -105,6 +146,12 @@ static void routes_api_execute(struct app *app, struct rpc_stream *stream, const
 	pending->id = change->id;
 	(void)str_copy(pending->uid, sizeof(pending->uid), uid);
 	(void)str_copy(pending->device, sizeof(pending->device), device);
+	(void)str_copy(pending->node, sizeof(pending->node), node);
+	(void)str_copy(pending->platform, sizeof(pending->platform), str_from(change->platform));
+	pending->node_epoch = change->node_epoch;
+	pending->conn = change->conn;
+	pending->since_ms = change->since;
+	pending->is_again = change->again;
 	if (!routes_api_is_well_formed(change)) {
 		Skein__V1__RouteAnswer answer = SKEIN__V1__ROUTE_ANSWER__INIT;
 
@@ -113,7 +160,7 @@ static void routes_api_execute(struct app *app, struct rpc_stream *stream, const
 	}
 	counter_add(app->changes[change->op], 1);
 	if (change->op == SKEIN__V1__ROUTE_CHANGE__OP__BIND)
-		routes_api_bind(app, change, pending);
+		routes_api_bind(pending);
 	else if (change->op == SKEIN__V1__ROUTE_CHANGE__OP__UNBIND)
 		route_close(app->redis, uid, device, node, change->node_epoch, change->conn, routes_api_on_kept, pending);
 	else
@@ -140,11 +187,24 @@ const struct rpc_stream_handlers routes_api_handlers = { .message = routes_api_o
 void routes_api_init(struct app *app)
 {
 	static const char help[] = "Changes of routes that gateways asked for, by kind.";
+	static const char full_help[] = "Connections of users who had as many devices as limits.devices allows, by outcome.";
 
+	list_init(&app->full_binds);
+	app->full[false] = metrics_counter("skein_router_devices_full_total", full_help, "outcome=\"refused\"");
+	app->full[true] = metrics_counter("skein_router_devices_full_total", full_help, "outcome=\"made_room\"");
 	app->changes[SKEIN__V1__ROUTE_CHANGE__OP__BIND] =
 		metrics_counter("skein_router_route_changes_total", help, "op=\"bind\"");
 	app->changes[SKEIN__V1__ROUTE_CHANGE__OP__UNBIND] =
 		metrics_counter("skein_router_route_changes_total", help, "op=\"unbind\"");
 	app->changes[SKEIN__V1__ROUTE_CHANGE__OP__RENEW] =
 		metrics_counter("skein_router_route_changes_total", help, "op=\"renew\"");
+}
+
+void routes_api_close(struct app *app)
+{
+	for (struct list *link; (link = list_pop_front(&app->full_binds));) {
+		Skein__V1__RouteAnswer answer = SKEIN__V1__ROUTE_ANSWER__INIT;
+
+		routes_api_finish(container_of(link, struct pending_change, waiting), ERR_CLOSED, &answer);
+	}
 }

@@ -17,4 +17,7 @@ extern const struct rpc_stream_handlers routes_api_handlers;
 /* Before the server starts. */
 void routes_api_init(struct app *app);
 
+/* Ends the binds that wait for the list of nodes. Before that is freed. */
+void routes_api_close(struct app *app);
+
 #endif

@@ -11,30 +11,32 @@
 #define KICK_PATH "/skein.v1.Gateway/Kick"
 #define TRY_TIMEOUT_MS 1000
 #define PAUSE_MS 100 /* after a try, at least; tries begin at least TRY_TIMEOUT_MS apart */
-#define KICKS_MAX 10000 /* over all gateways: bounds the memory while a gateway does not answer */
 
 struct gateway_calls {
 	struct worker *worker;
 	struct rpc_client *client;
 	struct node_list *nodes;
+	unsigned kicks_max; /* for each gateway: bounds the memory while it does not answer */
 	struct map by_name; /* of struct gateway */
 	struct list kicks; /* of struct kick, all that are not finished */
 	unsigned kick_count;
 	bool is_closed;
-	struct counter *sent, *failed;
+	struct counter *sent, *failed, *refused;
 };
 
+/* A name that has a channel or kicks. */
 struct gateway {
 	struct map_node link;
 	char name[65];
-	uint64_t epoch;
-	struct rpc_channel *channel;
+	unsigned kicks; /* that are not finished, of any epoch */
+	uint64_t epoch; /* of the node that the channel leads to */
+	struct rpc_channel *channel; /* NULL: none is open */
 };
 
 struct kick {
 	struct list link;
 	struct gateway_calls *all;
-	char node[65];
+	struct gateway *gateway;
 	uint64_t node_epoch;
 	struct buf request;
 	unsigned tries_left;
@@ -45,38 +47,51 @@ struct kick {
 	void *arg;
 };
 
-/* ---- channels ---- */
+/* ---- gateways and their channels ---- */
 
 static struct str gateway_calls_name_of(const struct map_node *node)
 {
 	return str_from(container_of(node, struct gateway, link)->name);
 }
 
-static void gateway_calls_hang_up(struct gateway_calls *all, struct gateway *gateway)
+/* Makes the entry if there is none: then gateway_calls_settle() or a kick must follow. */
+static struct gateway *gateway_calls_of(struct gateway_calls *all, struct str name)
 {
+	struct map_node *found = map_find(&all->by_name, name);
+
+	if (found)
+		return container_of(found, struct gateway, link);
+	struct gateway *gateway = MEM_NEW(struct gateway);
+	(void)str_copy(gateway->name, sizeof(gateway->name), name);
+	map_put(&all->by_name, &gateway->link);
+	return gateway;
+}
+
+/* Frees the entry if nothing needs it. */
+static void gateway_calls_settle(struct gateway_calls *all, struct gateway *gateway)
+{
+	if (gateway->kicks || gateway->channel)
+		return;
 	map_remove(&all->by_name, &gateway->link);
-	rpc_channel_close(gateway->channel);
 	mem_free(gateway);
 }
 
-/* NULL, after a log line, if the node's address is not valid. */
-static struct rpc_channel *gateway_calls_channel_to(struct gateway_calls *all, const struct node *node)
+static void gateway_calls_hang_up(struct gateway *gateway)
 {
-	struct map_node *found = map_find(&all->by_name, str_from(node->name));
-	struct gateway *gateway = found ? container_of(found, struct gateway, link) : NULL;
+	if (gateway->channel)
+		rpc_channel_close(gateway->channel);
+	gateway->channel = NULL;
+}
 
-	if (gateway && gateway->epoch == node->epoch)
+/* NULL, after a log line, if the node's address is not valid. */
+static struct rpc_channel *gateway_calls_channel_to(struct gateway_calls *all, struct gateway *gateway, const struct node *node)
+{
+	if (gateway->channel && gateway->epoch == node->epoch)
 		return gateway->channel;
-	if (gateway)
-		gateway_calls_hang_up(all, gateway);
-	gateway = MEM_NEW(struct gateway);
-	(void)str_copy(gateway->name, sizeof(gateway->name), str_from(node->name));
+	gateway_calls_hang_up(gateway);
 	gateway->epoch = node->epoch;
-	if (rpc_channel_new(&gateway->channel, all->client, node->grpc_address)) {
-		mem_free(gateway);
-		return NULL;
-	}
-	map_put(&all->by_name, &gateway->link);
+	if (rpc_channel_new(&gateway->channel, all->client, node->grpc_address))
+		gateway->channel = NULL;
 	return gateway->channel;
 }
 
@@ -88,8 +103,10 @@ static void gateway_calls_on_nodes_changed(void *arg)
 		struct gateway *gateway = container_of(link, struct gateway, link);
 
 		next = map_next(&all->by_name, link);
-		if (!node_list_find_epoch(all->nodes, str_from(gateway->name), gateway->epoch))
-			gateway_calls_hang_up(all, gateway);
+		if (node_list_find_epoch(all->nodes, str_from(gateway->name), gateway->epoch))
+			continue;
+		gateway_calls_hang_up(gateway);
+		gateway_calls_settle(all, gateway);
 	}
 }
 
@@ -98,17 +115,26 @@ static void gateway_calls_on_nodes_changed(void *arg)
 static void kick_finish(struct kick *kick, err_t err)
 {
 	struct gateway_calls *all = kick->all;
+	struct gateway *gateway = kick->gateway;
 
 	if (err && err != ERR_CLOSED) {
 		counter_add(all->failed, 1);
-		log_warn("a gateway did not close connections", LOG_TEXT("gateway", kick->node), LOG_ERR(err));
+		log_warn("a gateway did not close connections", LOG_TEXT("gateway", gateway->name), LOG_ERR(err));
 	}
 	list_remove(&kick->link);
 	all->kick_count--;
+	gateway->kicks--;
+	gateway_calls_settle(all, gateway);
 	if (kick->done)
 		kick->done(kick->arg, err);
 	buf_release(&kick->request);
 	mem_free(kick);
+}
+
+/* NULL: the list of nodes does not have it. */
+static const struct node *kick_find_node(const struct kick *kick)
+{
+	return node_list_find_epoch(kick->all->nodes, str_from(kick->gateway->name), kick->node_epoch);
 }
 
 /* The kick's node is known to be dead. While Redis is away the list is not fresh, and a missing node may be alive. */
@@ -116,7 +142,7 @@ static bool kick_is_dead(const struct kick *kick)
 {
 	const struct node_list *nodes = kick->all->nodes;
 
-	return !node_list_find_epoch(nodes, str_from(kick->node), kick->node_epoch) && node_list_is_fresh(nodes);
+	return !kick_find_node(kick) && node_list_is_fresh(nodes);
 }
 
 static void kick_on_answered(void *arg, err_t err, struct str response, const char *detail)
@@ -140,7 +166,7 @@ static void kick_on_answered(void *arg, err_t err, struct str response, const ch
 static void kick_call(struct kick *kick, const struct node *node)
 {
 	struct gateway_calls *all = kick->all;
-	struct rpc_channel *channel = gateway_calls_channel_to(all, node);
+	struct rpc_channel *channel = gateway_calls_channel_to(all, kick->gateway, node);
 
 	if (!channel) {
 		kick_finish(kick, ERR_UNAVAILABLE);
@@ -160,7 +186,7 @@ static void kick_call(struct kick *kick, const struct node *node)
 static void kick_on_looked_up(void *arg)
 {
 	struct kick *kick = arg;
-	const struct node *node = node_list_find_epoch(kick->all->nodes, str_from(kick->node), kick->node_epoch);
+	const struct node *node = kick_find_node(kick);
 
 	if (node)
 		kick_call(kick, node);
@@ -171,7 +197,7 @@ static void kick_on_looked_up(void *arg)
 /* A node that is not in the list may have registered since the list was read. */
 static void kick_try_once(struct kick *kick)
 {
-	const struct node *node = node_list_find_epoch(kick->all->nodes, str_from(kick->node), kick->node_epoch);
+	const struct node *node = kick_find_node(kick);
 
 	if (node)
 		kick_call(kick, node);
@@ -207,14 +233,18 @@ static struct buf kick_pack(const struct gateway_kick *order)
 void gateway_calls_kick(struct gateway_calls *calls, const struct gateway_kick *order, unsigned tries, gateway_kick_done done,
                         void *arg)
 {
-	if (calls->is_closed || calls->kick_count == KICKS_MAX) {
+	struct gateway *gateway = calls->is_closed ? NULL : gateway_calls_of(calls, order->node);
+
+	if (!gateway || gateway->kicks == calls->kicks_max) {
+		counter_add(calls->refused, gateway ? 1 : 0);
 		if (done)
-			done(arg, calls->is_closed ? ERR_CLOSED : ERR_FULL);
+			done(arg, gateway ? ERR_FULL : ERR_CLOSED);
 		return;
 	}
 	struct kick *kick = MEM_NEW(struct kick);
 	kick->all = calls;
-	(void)str_copy(kick->node, sizeof(kick->node), order->node);
+	kick->gateway = gateway;
+	gateway->kicks++;
 	kick->node_epoch = order->node_epoch;
 	kick->request = kick_pack(order);
 	kick->tries_left = tries;
@@ -228,18 +258,22 @@ void gateway_calls_kick(struct gateway_calls *calls, const struct gateway_kick *
 
 /* ---- life ---- */
 
-struct gateway_calls *gateway_calls_new(struct worker *worker, struct rpc_client *client, struct node_list *nodes)
+struct gateway_calls *gateway_calls_new(struct worker *worker, struct rpc_client *client, struct node_list *nodes,
+                                        unsigned kicks_max)
 {
 	struct gateway_calls *calls = MEM_NEW(struct gateway_calls);
 
 	calls->worker = worker;
 	calls->client = client;
 	calls->nodes = nodes;
+	calls->kicks_max = kicks_max;
 	map_init(&calls->by_name, gateway_calls_name_of);
 	list_init(&calls->kicks);
 	calls->sent = metrics_counter("skein_router_kicks_sent_total", "Calls that asked a gateway to close connections.", NULL);
 	calls->failed = metrics_counter("skein_router_kicks_failed_total",
 	                                "Kicks given up because a gateway that is alive did not answer.", NULL);
+	calls->refused = metrics_counter("skein_router_kicks_refused_total",
+	                                 "Kicks refused because as many as may wait for a gateway did so already.", NULL);
 	node_list_on_change(nodes, gateway_calls_on_nodes_changed, calls);
 	return calls;
 }
@@ -248,8 +282,13 @@ void gateway_calls_close(struct gateway_calls *calls)
 {
 	calls->is_closed = true;
 	node_list_on_change(calls->nodes, NULL, NULL);
-	for (struct map_node *link; (link = map_first(&calls->by_name));)
-		gateway_calls_hang_up(calls, container_of(link, struct gateway, link));
+	for (struct map_node *next, *link = map_first(&calls->by_name); link; link = next) {
+		struct gateway *gateway = container_of(link, struct gateway, link);
+
+		next = map_next(&calls->by_name, link);
+		gateway_calls_hang_up(gateway);
+		gateway_calls_settle(calls, gateway);
+	}
 	list_for_each(link, &calls->kicks) {
 		struct kick *kick = container_of(link, struct kick, link);
 

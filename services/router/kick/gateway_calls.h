@@ -14,8 +14,9 @@
 
 struct gateway_calls;
 
-/* Takes over node_list_on_change() of `nodes`. */
-struct gateway_calls *gateway_calls_new(struct worker *worker, struct rpc_client *client, struct node_list *nodes);
+/* Takes over node_list_on_change() of `nodes`. At most `kicks_max` kicks wait for one gateway. */
+struct gateway_calls *gateway_calls_new(struct worker *worker, struct rpc_client *client, struct node_list *nodes,
+                                        unsigned kicks_max);
 
 /*
  * Ends all kicks with ERR_CLOSED, those under way a little later; further ones end at once. Then free the node list and
@@ -36,7 +37,7 @@ struct gateway_kick {
 	const char *reason;
 };
 
-/* OK: the gateway answered, or it is dead. ERR_UNAVAILABLE: it did not answer. ERR_FULL: too many kicks at once. */
+/* OK: the gateway answered, or it is dead. ERR_UNAVAILABLE: it did not answer. ERR_FULL: too many kicks wait for it. */
 typedef void (*gateway_kick_done)(void *arg, err_t err);
 
 /* `done` may be called from inside, and may be NULL. */

@@ -15,11 +15,16 @@
 #include "gateway/router/registration.h"
 #include "gateway/router/route_link.h"
 #include "gateway/worker/ws_worker.h"
+#include "net/ws/ws_budget.h"
 
 static struct ws_worker workers[2];
 static struct registration registration;
 static struct route_link routes;
+static struct ws_budget handshakes;
+static struct stalled_bytes stalled_bytes;
 static struct app app = {
+	.handshakes = &handshakes,
+	.stalled_bytes = &stalled_bytes,
 	.workers = workers,
 	.worker_count = ARRAY_LEN(workers),
 	.registration = &registration,
@@ -81,6 +86,12 @@ static void each_gauge_shows_its_figure_of_the_moment(void **state)
 		atomic_store(&workers[1].shown_reads, (unsigned)i);
 		atomic_store(&registration.lag_ms, (uint64_t)(50 + i));
 		routes.by_id.len = (size_t)(60 + i);
+		atomic_store(&handshakes.handshakes, (unsigned)(70 + i));
+		atomic_store(&handshakes.bytes, (size_t)(80 + i));
+		atomic_store(&stalled_bytes.now, (size_t)(90 + i));
+		expect_gauge("skein_gateway_handshakes_under_way", 70 + i);
+		expect_gauge("skein_gateway_handshake_bytes", 80 + i);
+		expect_gauge("skein_gateway_stalled_bytes", 90 + i);
 		expect_gauge("skein_gateway_connections", i);
 		expect_gauge("skein_gateway_queue_bytes", 1000 + 10 * i);
 		expect_gauge("skein_gateway_reads_under_way", 3 + i);

@@ -185,6 +185,60 @@ static void a_worker_ticks_only_while_a_timer_is_armed_and_keeps_deadlines_after
 	assert_false(alarm.ticked_when_idle);
 }
 
+/* Time passes in steps of 500 ms, and 20 s at once before the first. */
+struct stall {
+	struct worker worker;
+	struct timer step, deadline;
+	uint64_t began_ms, fired_after_ms;
+};
+
+static void on_step(struct timer *timer)
+{
+	struct stall *stall = container_of(timer, struct stall, step);
+	bool is_first = fake_now_ms == stall->began_ms;
+
+	if (stall->fired_after_ms) {
+		worker_stop(&stall->worker);
+		return;
+	}
+	fake_now_ms += is_first ? 20000 : 500;
+	worker_arm_in(&stall->worker, &stall->step, 0);
+}
+
+static void on_stall_deadline(struct timer *timer)
+{
+	struct stall *stall = container_of(timer, struct stall, deadline);
+
+	stall->fired_after_ms = fake_now_ms - stall->began_ms;
+}
+
+/* How long a timer of 5 s takes when the loop stands still for 20 s. */
+static uint64_t time_of_a_deadline(bool forgives_stalls)
+{
+	struct stall stall = { .began_ms = 1000000 };
+
+	fake_now_ms = stall.began_ms;
+	clock_replace(&fake_clock);
+	assert_int_equal(worker_init(&stall.worker, "stall"), OK);
+	stall.worker.forgives_stalls = forgives_stalls;
+	timer_init(&stall.step, on_step);
+	timer_init(&stall.deadline, on_stall_deadline);
+	worker_arm_in(&stall.worker, &stall.deadline, 5000);
+	worker_arm_in(&stall.worker, &stall.step, 0);
+	worker_run(&stall.worker);
+	worker_join(&stall.worker);
+	clock_replace(NULL);
+	return stall.fired_after_ms;
+}
+
+static void a_worker_that_forgives_stalls_gives_deadlines_the_time_that_it_stood_still(void **state)
+{
+	(void)state;
+
+	assert_in_range(time_of_a_deadline(true), 25000, 25500);
+	assert_in_range(time_of_a_deadline(false), 20000, 20500);
+}
+
 struct punctual {
 	struct worker worker;
 	struct timer timer;
@@ -221,6 +275,7 @@ int main(void)
 		cmocka_unit_test(a_worker_that_never_ran_ends_too),
 		cmocka_unit_test(writing_to_a_peer_that_is_gone_does_not_end_the_process),
 		cmocka_unit_test(a_worker_ticks_only_while_a_timer_is_armed_and_keeps_deadlines_after_a_long_sleep),
+		cmocka_unit_test(a_worker_that_forgives_stalls_gives_deadlines_the_time_that_it_stood_still),
 		cmocka_unit_test(a_timer_fires_at_its_deadline_on_the_real_clock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "ws_pair.h"
 
 struct farewell {
@@ -45,6 +46,69 @@ static void our_close_is_the_last_frame_and_waits_for_the_answer(void **state)
 	assert_int_equal(pair.rig.last_code, 4001);
 	assert_int_equal(pair.rig.messages, 0);
 	assert_int_equal(rig_connections(&pair.rig), 0);
+	client_close(&pair.client);
+}
+
+static void a_message_that_is_not_finished_in_time_closes_with_1008(void **state)
+{
+	static const unsigned char firsts[] = { TEXT, FIN_TEXT, FIN_PING };
+	(void)state;
+
+	pair.rig.options.message_timeout_ms = 100;
+	for (size_t i = 0; i < ARRAY_LEN(firsts); i++) {
+		if (i == 0)
+			open_client();
+		else
+			client_open(&pair.client, pair.rig.port, "");
+		/* A fragment with nothing after it; then a frame whose payload does not come. */
+		if (firsts[i] == TEXT)
+			send_frame(TEXT, "begun");
+		else
+			assert_true(client_send_header(&pair.client, firsts[i], 5));
+		client_expect_close(&pair.client, 1008);
+		client_close(&pair.client);
+		rig_await(&pair.rig, &pair.rig.closings, (unsigned)i + 1);
+		assert_int_equal(pair.rig.last_code, 1008);
+	}
+}
+
+static void pings_between_the_fragments_give_a_message_no_more_time(void **state)
+{
+	(void)state;
+
+	pair.rig.options.message_timeout_ms = 200;
+	open_client();
+	send_frame(TEXT, "begun");
+	while (!client_has_input(&pair.client, 20)) {
+		assert_true(client_send_frame(&pair.client, FIN_PING, "", 0));
+		client_read_frame(&pair.client, &pair.frame);
+		if (pair.frame.first == FIN_CLOSE)
+			break;
+		assert_int_equal(pair.frame.first, FIN_PONG);
+		assert_true(client_send_frame(&pair.client, MORE, ".", 1));
+	}
+	rig_await(&pair.rig, &pair.rig.closings, 1);
+	assert_int_equal(pair.rig.last_code, 1008);
+	client_close(&pair.client);
+}
+
+/* Each message ends in the piece in which the next one begins, so one is always under way. */
+static void each_message_has_its_own_time(void **state)
+{
+	static const char beginning[] = "\x81\x82\0\0\0\0a", end_and_beginning[] = "b\x81\x82\0\0\0\0a";
+	uint64_t end_ms;
+	unsigned sent = 0;
+	(void)state;
+
+	pair.rig.options.message_timeout_ms = 1000;
+	open_client();
+	assert_true(client_send(&pair.client, beginning, sizeof(beginning) - 1));
+	for (end_ms = clock_mono_ms() + 1500; clock_mono_ms() < end_ms; sent++) {
+		assert_true(client_send(&pair.client, end_and_beginning, sizeof(end_and_beginning) - 1));
+		client_expect_text(&pair.client, "ab");
+	}
+	rig_await(&pair.rig, &pair.rig.messages, sent);
+	assert_int_equal(pair.rig.closings, 0);
 	client_close(&pair.client);
 }
 
@@ -237,6 +301,9 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, pair_start, pair_stop)
 	const struct CMUnitTest tests[] = {
 		T(our_close_is_the_last_frame_and_waits_for_the_answer),
+		T(a_message_that_is_not_finished_in_time_closes_with_1008),
+		T(pings_between_the_fragments_give_a_message_no_more_time),
+		T(each_message_has_its_own_time),
 		T(a_peer_that_does_not_answer_our_close_is_dropped),
 		T(the_peers_close_is_answered_with_its_code),
 		T(a_close_without_a_code_is_answered_by_one),

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sched.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -113,26 +115,53 @@ static void handshakes_are_counted_per_address(void **state)
 		client_close(&pending[i]);
 }
 
-static void connections_over_the_cap_are_closed_at_once(void **state)
+static void handshakes_over_the_budget_are_closed_at_once(void **state)
 {
-	struct client open[2], waiting, late;
+	struct client open, waiting, late;
 	(void)state;
 
 	rig.options.handshake_timeout_ms = 60000; /* later than a test waits */
-	rig.options.max_connections = 3;
+	rig.budget.max_handshakes = 2;
+	assert_true(ws_budget_enter(&rig.budget)); /* one at another server of the process */
 	rig_start(&rig);
-	client_open(&open[0], rig.port, "");
-	client_open(&open[1], rig.port, "");
 	client_connect(&waiting, rig.port, NULL, 0);
 	client_connect(&late, rig.port, NULL, 0);
 	client_expect_end(&late);
 	client_close(&late);
-	client_close(&open[0]);
-	rig_await(&rig, &rig.closings, 1);
-	client_open(&late, rig.port, "");
-	client_close(&late);
+	ws_budget_leave(&rig.budget);
+	client_open(&open, rig.port, "");
+	client_open(&late, rig.port, ""); /* a connection is no handshake any more */
 	client_close(&waiting);
-	client_close(&open[1]);
+	client_close(&late);
+	client_close(&open);
+}
+
+static void parts_of_requests_over_the_budget_are_refused(void **state)
+{
+	struct answer answer;
+	struct client first, second;
+	char part[600];
+	(void)state;
+
+	memset(part, 'x', sizeof(part));
+	memcpy(part, "GET /", 5);
+	rig.options.handshake_timeout_ms = 60000;
+	rig.budget.max_bytes = 1000;
+	rig_start(&rig);
+	client_connect(&first, rig.port, NULL, 0);
+	client_connect(&second, rig.port, NULL, 0);
+	assert_true(client_send(&first, part, sizeof(part)));
+	while (atomic_load(&rig.budget.bytes) < sizeof(part))
+		sched_yield();
+	assert_true(client_send(&second, part, sizeof(part)));
+	client_read_answer(&second, &answer);
+	assert_int_equal(answer.status, 503);
+	client_close(&second);
+	client_open(&second, rig.port, ""); /* a request that comes in one piece keeps nothing */
+	client_close(&second);
+	client_close(&first);
+	while (atomic_load(&rig.budget.bytes) || atomic_load(&rig.budget.handshakes))
+		sched_yield();
 }
 
 static void stop_listening(struct rig *r, void *arg)
@@ -237,7 +266,8 @@ int main(void)
 		T(a_refused_client_that_does_not_hang_up_is_dropped),
 		T(a_refused_client_may_finish_what_it_is_sending),
 		T(handshakes_are_counted_per_address),
-		T(connections_over_the_cap_are_closed_at_once),
+		T(handshakes_over_the_budget_are_closed_at_once),
+		T(parts_of_requests_over_the_budget_are_refused),
 		T(an_open_handshake_is_refused_when_the_server_stops_listening),
 		T(a_handler_may_stop_the_listener_under_its_own_handshake),
 		T(a_handler_may_close_the_server_under_its_own_handshake),

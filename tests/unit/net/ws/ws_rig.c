@@ -75,6 +75,20 @@ static void on_opened(struct ws_conn *conn, void *memory, void *arg)
 	count(rig, &rig->openings);
 }
 
+static bool on_frames(struct ws_conn *conn, void *memory, unsigned frames, void *arg)
+{
+	struct rig *rig = arg;
+	(void)memory;
+
+	pthread_mutex_lock(&rig->lock);
+	rig->frames += frames;
+	bool may_go_on = !rig->max_frames || rig->frames <= rig->max_frames;
+	pthread_mutex_unlock(&rig->lock);
+	if (!may_go_on)
+		ws_close(conn, 4006, "too many frames");
+	return may_go_on;
+}
+
 static void on_message(struct ws_conn *conn, void *memory, bool is_binary, struct str message, void *arg)
 {
 	struct session *session = memory;
@@ -141,13 +155,14 @@ void rig_init(struct rig *rig)
 		.subprotocol_count = 2,
 		.session_size = sizeof(struct session),
 		.max_message = 16384,
-		.max_connections = 1000,
 		.max_handshakes_per_address = 1000,
 		.handshake_timeout_ms = 10000,
+		.message_timeout_ms = 10000,
 		.close_timeout_ms = 10000,
 		.handlers = {
 			.accept = on_accept,
 			.opened = on_opened,
+			.frames = on_frames,
 			.message = on_message,
 			.alive = on_alive,
 			.pong = on_pong,
@@ -158,6 +173,8 @@ void rig_init(struct rig *rig)
 
 	*rig = (struct rig){ .options = defaults };
 	rig->options.arg = rig;
+	rig->budget = (struct ws_budget){ .max_handshakes = 1000, .max_bytes = 1 << 20 };
+	rig->options.budget = &rig->budget;
 	pthread_mutex_init(&rig->lock, NULL);
 	pthread_cond_init(&rig->changed, NULL);
 }

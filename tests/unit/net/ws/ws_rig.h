@@ -21,6 +21,8 @@ struct session {
 
 struct rig {
 	struct ws_server_options options;
+	struct ws_budget budget;
+	unsigned max_frames; /* of all connections, before one is closed with 4006; 0: any number */
 	struct worker worker;
 	struct ws_server *server;
 	uint16_t port;
@@ -37,7 +39,7 @@ struct rig {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* guarded by lock; read them after rig_await() or rig_stop() */
-	unsigned accepts, openings, messages, signs_of_life, pongs, unblocked, closings, ends;
+	unsigned accepts, openings, frames, messages, signs_of_life, pongs, unblocked, closings, ends;
 	uint16_t last_code;
 	unsigned last_subprotocol;
 	char last_address[64];

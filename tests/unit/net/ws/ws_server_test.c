@@ -208,19 +208,48 @@ static void a_control_frame_that_is_too_long_closes_with_1002(void **state)
 	assert_int_equal(pair.rig.last_code, 1002);
 }
 
-/* lws does not tell: what matters is that nothing breaks. */
-static void an_unmasked_frame_does_no_harm(void **state)
+static void an_unmasked_frame_closes_with_1002(void **state)
 {
 	(void)state;
 
 	open_client();
 	assert_true(client_send(&pair.client, "\x81\x05naked", 7));
-	client_expect_text(&pair.client, "naked");
-	assert_true(client_send(&pair.client, "\x81\x00", 2));
-	client_expect_text(&pair.client, "");
-	send_frame(FIN_TEXT, "masked");
-	client_expect_text(&pair.client, "masked");
+	expect_closing(1002);
+}
+
+static void every_frame_is_counted(void **state)
+{
+	(void)state;
+
+	open_client();
+	send_frame(TEXT, "one ");
+	send_frame(FIN_PING, "");
+	send_frame(MORE, "");
+	send_frame(FIN_MORE, "message");
+	client_read_frame(&pair.client, &pair.frame);
+	assert_int_equal(pair.frame.first, FIN_PONG);
+	client_expect_text(&pair.client, "one message");
+	send_frame(FIN_TEXT, "another");
+	client_expect_text(&pair.client, "another");
+	rig_await(&pair.rig, &pair.rig.messages, 2);
+	assert_int_equal(pair.rig.frames, 5);
 	client_close(&pair.client);
+}
+
+static void a_flood_of_empty_fragments_is_stopped(void **state)
+{
+	(void)state;
+
+	pair.rig.max_frames = 1000;
+	open_client();
+	send_frame(TEXT, "");
+	for (unsigned i = 0; i < 2000 && client_send_frame(&pair.client, MORE, "", 0); i++)
+		continue;
+	client_expect_close(&pair.client, 4006);
+	client_close(&pair.client);
+	rig_await(&pair.rig, &pair.rig.closings, 1);
+	assert_in_range(pair.rig.frames, 1001, 2001);
+	assert_int_equal(pair.rig.messages, 0);
 }
 
 static void a_ping_is_answered_and_counts_as_a_sign_of_life(void **state)
@@ -246,7 +275,7 @@ static void a_ping_is_answered_and_counts_as_a_sign_of_life(void **state)
 static void ping(struct rig *r, void *arg)
 {
 	(void)arg;
-	ws_ping(r->last);
+	ws_ping(r->last, STR("are you there"));
 }
 
 static void the_answer_to_our_ping_is_told(void **state)
@@ -258,7 +287,6 @@ static void the_answer_to_our_ping_is_told(void **state)
 	rig_run(&pair.rig, ping, NULL);
 	client_read_frame(&pair.client, &pair.frame);
 	assert_int_equal(pair.frame.first, FIN_PING);
-	assert_true(pair.frame.len > 0);
 	assert_true(client_send_frame(&pair.client, FIN_PONG, pair.frame.payload, pair.frame.len));
 	rig_await(&pair.rig, &pair.rig.pongs, 1);
 	assert_string_equal(pair.rig.last_pong, pair.frame.payload);
@@ -283,7 +311,9 @@ int main(void)
 		T(violations_of_the_framing_close_with_1002),
 		T(a_new_message_inside_a_fragmented_one_closes_with_1002),
 		T(a_control_frame_that_is_too_long_closes_with_1002),
-		T(an_unmasked_frame_does_no_harm),
+		T(an_unmasked_frame_closes_with_1002),
+		T(every_frame_is_counted),
+		T(a_flood_of_empty_fragments_is_stopped),
 		T(a_ping_is_answered_and_counts_as_a_sign_of_life),
 		T(the_answer_to_our_ping_is_told),
 	};
