@@ -242,7 +242,7 @@ static void a_connection_to_redis_that_breaks_lets_no_message_pass_an_earlier_on
 /* One user has this many connections, at a gateway that is looked up only after they were found. */
 static void bind_devices(struct push *push, const char *uid)
 {
-	char key[64], device[16];
+	char key[64], device[32];
 
 	snprintf(key, sizeof(key), "im:route:{%s}", uid);
 	for (int i = 0; i < DEVICES; i++) {
