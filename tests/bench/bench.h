@@ -28,6 +28,9 @@ struct address {
 struct address im_address(unsigned index);
 struct address gateway_address(unsigned index);
 
+/* Ends the tool unless there are two gateways at least: with one, clients have nowhere to go. */
+void want_two_gateways(const char *scenario);
+
 struct user {
 	char uid[32];
 	char *token;

@@ -42,6 +42,14 @@ struct address gateway_address(unsigned index)
 	return address_of("SKEIN_WS", index);
 }
 
+void want_two_gateways(const char *scenario)
+{
+	struct address first = gateway_address(0), second = gateway_address(1);
+
+	if (first.port == second.port && strcmp(first.host, second.host) == 0)
+		fail("%s wants 2 gateways, and SKEIN_WS names one", scenario);
+}
+
 struct user *users_make(unsigned count, const char *kind)
 {
 	struct user *users = mem_zalloc(count * sizeof(*users));
