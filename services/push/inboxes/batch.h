@@ -31,7 +31,8 @@ struct batch_context {
 	struct gateways *gateways;
 	struct member_cache *members;
 	struct inbox_limits inbox_limits;
-	struct histogram *append_time;
+	struct histogram *order_time; /* of messages, before their batch */
+	struct histogram *append_time; /* of batches */
 };
 
 enum batch_end {
