@@ -44,6 +44,7 @@ struct gateway_metrics {
 	struct counter *im_retries, *router_changes;
 	struct gauge *sends_under_way;
 	struct counter *deliveries; /* one for each message and connection */
+	struct histogram *delivery_time; /* of batches from push */
 	struct counter *gone, *lagging, *duplicates, *held, *forgotten, *resyncs, *malformed;
 	struct counter *syncs[SYNC_OUTCOMES];
 	struct counter *window_stalls, *resends;
