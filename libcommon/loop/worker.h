@@ -21,8 +21,8 @@
  * worker_join(). A worker that never ran also ends with worker_stop() and
  * worker_join().
  *
- * The loop wakes every WORKER_TICK_MS only while a timer is armed: an idle
- * worker sleeps.
+ * The loop wakes for the next deadline, at a multiple of WORKER_TICK_MS, so that
+ * timers that are due together wake it once. Without an armed timer it sleeps.
  */
 
 /* Work for a worker: embed it in what you send. */
@@ -39,7 +39,7 @@ struct worker {
 	uv_thread_t thread;
 	char name[16];
 	bool has_thread;
-	bool is_ticking;
+	uint64_t covered_ms; /* the loop wakes in time for deadlines from here on; UINT64_MAX: it does not wake */
 };
 
 /* The wheel's tick. */
@@ -69,14 +69,14 @@ void worker_stop(struct worker *worker);
  */
 void worker_join(struct worker *worker);
 
-/* Part of worker_arm(): starts to advance the wheel. */
-void worker_start_ticking(struct worker *worker);
+/* Part of worker_arm(): makes the loop wake earlier than it would. */
+void worker_wake_for(struct worker *worker, uint64_t deadline_ms);
 
 /* The deadline is one of clock_mono_ms(). Thread: the worker's, or any before the worker runs. */
 static inline void worker_arm(struct worker *worker, struct timer *timer, uint64_t deadline_ms)
 {
-	if (!worker->is_ticking)
-		worker_start_ticking(worker);
+	if (deadline_ms < worker->covered_ms)
+		worker_wake_for(worker, deadline_ms);
 	timer_arm(&worker->wheel, timer, deadline_ms);
 }
 
