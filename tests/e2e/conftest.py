@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 TEST_TIMEOUT_S = 120
-LAST = ["cluster_test", "push_takeover_test", "promises_test", "rolling_test", "faults_test"]
+LAST = ["cluster_test", "first_message_test", "push_takeover_test", "promises_test", "rolling_test", "faults_test"]
 
 
 def pytest_configure(config):

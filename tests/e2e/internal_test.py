@@ -4,7 +4,7 @@ import pytest
 import cluster
 import schemas
 
-CHECKS = {"im": {"postgres", "redis", "kafka", "lease"}, "push": {"postgres", "redis", "kafka"}, "router": {"redis"},
+CHECKS = {"im": {"postgres", "redis", "kafka", "lease"}, "push": {"postgres", "redis", "kafka", "gateways"}, "router": {"redis"},
           "gateway": {"router", "im"}}
 
 
