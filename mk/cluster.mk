@@ -1,6 +1,6 @@
 # The cluster on one machine: deploy/local/cluster with make's variables in its environment.
 
-export RUN_DIR PORT_BASE SIZE GATEWAYS IMS PUSHES ROUTERS LIMITS WEBHOOK_URL WEBHOOK_BEFORE
+export RUN_DIR PORT_BASE SIZE GATEWAYS IMS PUSHES ROUTERS LIMITS KAFKA_HEAP WEBHOOK_URL WEBHOOK_BEFORE
 CLUSTER := BIN=$(abspath $(BIN)) KAFKA_JARS=$(abspath $(KAFKA_JARS)) deploy/local/cluster
 
 .PHONY: up down status logs restart rolling-restart clean-data

@@ -125,7 +125,8 @@ kafka_links() {
 }
 
 start_kafka() {
-	local data=$run_dir/data/kafka conf=$run_dir/conf/kafka.properties classes="$kafka_jars/*" id
+	local data=$run_dir/data/kafka conf=$run_dir/conf/kafka.properties classes="$kafka_jars/*" id heap=${KAFKA_HEAP:-512m}
+	[[ $heap =~ ^[1-9][0-9]{2,3}m$ ]] || die "KAFKA_HEAP=$heap: Kafka's memory in MiB, such as 256m"
 	command -v java >/dev/null || die "Java is not installed: make deps"
 	[ -f "$kafka_jars/stamp" ] || die "Kafka's jars are not in $(shown "$kafka_jars"): make deps"
 	begin kafka
@@ -141,7 +142,7 @@ start_kafka() {
 			fail kafka "cannot make Kafka's data in $(shown "$data")" || return 1
 	fi
 	# The optimizing compiler would take a third of a core for the first minutes, from servers that share two.
-	launch kafka java -Xms512m -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "$(kafka_class_sharing)" \
+	launch kafka java "-Xms$heap" "-Xmx$heap" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "$(kafka_class_sharing)" \
 		"-Dlog4j.configuration=file:$templates/kafka-log4j.properties" \
 		-cp "$classes" kafka.Kafka "$conf"
 	await kafka 60 kafka_says_started
