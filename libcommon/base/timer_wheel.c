@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "base/macros.h"
+
 /*
  * Level 0 has a slot for each of the next 64 ticks, level 1 for each of the
  * next 64 times 64 ticks, and so on. When the wheel enters a slot of a higher
@@ -133,4 +135,31 @@ void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now_ms)
 		wheel_cascade(wheel);
 		wheel_fire_all(wheel, wheel_slot_at(wheel, 0, wheel->now));
 	}
+}
+
+/* The tick at which the wheel enters the next slot of the level that has timers; UINT64_MAX: none has. */
+static uint64_t wheel_next_of_level(const struct timer_wheel *wheel, int level)
+{
+	uint64_t span = wheel->now >> (SLOT_BITS * level);
+
+	/* The last one is the slot in which the wheel is now, one turn later: a timer beyond the wheel may wait there. */
+	for (uint64_t ahead = 1; ahead <= WHEEL_SLOTS; ahead++)
+		if (!list_is_empty(&wheel->slots[level][(span + ahead) & SLOT_MASK]))
+			return (span + ahead) << (SLOT_BITS * level);
+	return UINT64_MAX;
+}
+
+uint64_t timer_wheel_next_ms(const struct timer_wheel *wheel)
+{
+	uint64_t next = UINT64_MAX;
+
+	if (wheel->armed == 0)
+		return UINT64_MAX;
+	if (!list_is_empty(&wheel->due))
+		return (wheel->now + 1) * wheel->tick_ms;
+	for (int level = 0; level < WHEEL_LEVELS; level++) {
+		uint64_t tick = wheel_next_of_level(wheel, level);
+		next = MIN(next, tick);
+	}
+	return next == UINT64_MAX ? UINT64_MAX : next * wheel->tick_ms;
 }

@@ -21,7 +21,7 @@ struct delivery {
 	struct gateway_stream *stream;
 	struct payload *batch; /* the record as it goes over the wire */
 	uint64_t id;
-	uint64_t since_ms; /* when the gateway was given it */
+	uint64_t since_us; /* when the gateway was given it */
 	bool is_event; /* an event has no offsets: gateway_tell() */
 	bool is_noted; /* the gateway will be told its numbers only */
 	/* The gateway has no such connection. Comes before `done`; never for a delivery that was noted. */

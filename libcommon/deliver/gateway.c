@@ -193,10 +193,10 @@ static void gateway_look_whether_it_answers(struct gateway *gateway)
 	struct delivery *oldest = gateway_stream_oldest(&gateway->stream);
 
 	if (!oldest || gateway->state != GATEWAY_ALIVE ||
-	    clock_mono_ms() < oldest->since_ms + gateway->context->give_up_ms)
+	    clock_mono_us() < oldest->since_us + 1000 * gateway->context->give_up_ms)
 		return;
 	if (gateway->pace == GATEWAY_GIVEN_UP) { /* sends the probe again, on a new stream */
-		oldest->since_ms = clock_mono_ms();
+		oldest->since_us = clock_mono_us();
 		gateway_stream_reopen(&gateway->stream);
 	} else {
 		gateway_give_up(gateway);

@@ -24,6 +24,9 @@ void delivery_streams_init(struct delivery_streams *all, struct worker *worker, 
 	                                  "Answers of gateways that fit no delivery: late, repeated, or invalid.", NULL);
 	all->too_large = metrics_counter("skein_push_deliveries_too_large_total",
 	                                 "Records sent without their message, which was too large for gRPC.", NULL);
+	all->answer_time = metrics_histogram(
+		"skein_push_answer_seconds",
+		"From giving a message to a gateway's stream until the gateway has answered it.", NULL);
 	all->open = metrics_gauge("skein_push_deliveries_in_flight", "Records that gateways have not answered.", NULL);
 	all->open_bytes = metrics_gauge("skein_push_deliveries_in_flight_bytes",
 	                                "Bytes of the records that gateways have not answered.", NULL);
@@ -129,7 +132,7 @@ void gateway_stream_send(struct gateway_stream *stream, struct delivery *deliver
 {
 	delivery->stream = stream;
 	delivery->id = delivery_ids_take(&stream->all->ids, delivery);
-	delivery->since_ms = clock_mono_ms();
+	delivery->since_us = clock_mono_us();
 	content->id = delivery->id;
 	delivery->batch = stream_pack(content);
 	if (!delivery->batch)
@@ -163,6 +166,7 @@ static void stream_on_message(struct rpc_stream *rpc, struct str message, void *
 	void (*answered)(struct delivery * delivery) = stream->answered;
 	Skein__V1__DeliverAnswers *answers =
 		skein__v1__deliver_answers__unpack(NULL, message.len, (const uint8_t *)message.ptr);
+	uint64_t now_us = clock_mono_us();
 	struct list done;
 
 	(void)rpc;
@@ -190,6 +194,8 @@ static void stream_on_message(struct rpc_stream *rpc, struct str message, void *
 		if (!delivery)
 			continue;
 		stream_take(stream, delivery);
+		if (!delivery->is_event)
+			histogram_observe(stream->all->answer_time, now_us - delivery->since_us);
 		list_push_back(&done, &delivery->link);
 	}
 	skein__v1__deliver_answers__free_unpacked(answers, NULL);

@@ -30,6 +30,7 @@ struct delivery_streams {
 	unsigned in_flight;
 	struct counter *sent, *resent, *gone, *lagging, *unexpected, *too_large;
 	struct gauge *open, *open_bytes;
+	struct histogram *answer_time; /* of messages */
 };
 
 void delivery_streams_init(struct delivery_streams *all, struct worker *worker, struct rpc_client *client);

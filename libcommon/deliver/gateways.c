@@ -146,3 +146,16 @@ unsigned gateways_in_flight(const struct gateways *all)
 {
 	return all->context.streams.in_flight;
 }
+
+bool gateways_are_reached(const struct gateways *all)
+{
+	if (!node_list_is_fresh(all->nodes))
+		return false;
+	for (struct map_node *link = map_first(&all->by_key); link; link = map_next(&all->by_key, link)) {
+		const struct gateway *gateway = container_of(link, struct gateway, link);
+
+		if (gateway->state == GATEWAY_ALIVE && !gateway->stream.is_up)
+			return false;
+	}
+	return true;
+}

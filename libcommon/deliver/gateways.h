@@ -31,4 +31,7 @@ struct gateway *gateways_get(struct gateways *gateways, struct str name, uint64_
 /* Deliveries that gateways have not answered; noted ones do not count. */
 unsigned gateways_in_flight(const struct gateways *gateways);
 
+/* The node list was read, and the streams to all living gateways are open. */
+bool gateways_are_reached(const struct gateways *gateways);
+
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/macros.h"
 
 static void worker_run_task(struct letter *letter, void *arg)
 {
@@ -15,30 +16,45 @@ static void worker_run_task(struct letter *letter, void *arg)
 	task->run(task);
 }
 
+static void worker_on_tick(uv_timer_t *tick);
+
+/* `wake_ms` is a multiple of the tick, so it is in time for every deadline after the multiple before it. */
+static void worker_wake_at(struct worker *worker, uint64_t wake_ms)
+{
+	uint64_t now_ms = worker_now_ms(worker);
+
+	if (worker->forgives_stalls)
+		wake_ms = MIN(wake_ms, (now_ms + WORKER_LOOK_MS) / WORKER_TICK_MS * WORKER_TICK_MS);
+	uv_timer_start(&worker->tick, worker_on_tick, wake_ms > now_ms ? wake_ms - now_ms : 0, 0);
+	worker->covered_ms = wake_ms - WORKER_TICK_MS + 1;
+}
+
 static void worker_on_tick(uv_timer_t *tick)
 {
 	struct worker *worker = tick->data;
 
+	worker->covered_ms = 0; /* what is armed from inside the wheel is seen below */
 	timer_wheel_advance(&worker->wheel, worker_now_ms(worker));
-	if (worker->wheel.armed == 0) {
-		uv_timer_stop(tick);
-		worker->is_ticking = false;
-	}
+	worker->covered_ms = UINT64_MAX;
+	uint64_t next_ms = timer_wheel_next_ms(&worker->wheel);
+	if (next_ms != UINT64_MAX && !uv_is_closing((uv_handle_t *)tick))
+		worker_wake_at(worker, next_ms);
 }
 
-void worker_start_ticking(struct worker *worker)
+void worker_wake_for(struct worker *worker, uint64_t deadline_ms)
 {
 	if (uv_is_closing((uv_handle_t *)&worker->tick))
 		return;
 	/* Without an armed timer the wheel was not advanced. */
-	timer_wheel_advance(&worker->wheel, worker_now_ms(worker));
-	uv_timer_start(&worker->tick, worker_on_tick, WORKER_TICK_MS, WORKER_TICK_MS);
-	worker->is_ticking = true;
+	if (worker->wheel.armed == 0)
+		timer_wheel_advance(&worker->wheel, worker_now_ms(worker));
+	uint64_t tick = (deadline_ms + WORKER_TICK_MS - 1) / WORKER_TICK_MS;
+	worker_wake_at(worker, MAX(tick, worker->wheel.now + 1) * WORKER_TICK_MS);
 }
 
 err_t worker_init(struct worker *worker, const char *name)
 {
-	*worker = (struct worker){ 0 };
+	*worker = (struct worker){ .covered_ms = UINT64_MAX };
 	snprintf(worker->name, sizeof(worker->name), "%s", name);
 	/* Writing to a closed connection must return EPIPE, not kill the process. */
 	signal(SIGPIPE, SIG_IGN);

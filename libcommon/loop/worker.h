@@ -21,8 +21,8 @@
  * worker_join(). A worker that never ran also ends with worker_stop() and
  * worker_join().
  *
- * The loop wakes every WORKER_TICK_MS only while a timer is armed: an idle
- * worker sleeps.
+ * The loop wakes for the next deadline, at a multiple of WORKER_TICK_MS, so that
+ * timers that are due together wake it once. Without an armed timer it sleeps.
  *
  * Deadlines are times of worker_now_ms(). That is clock_mono_ms(), unless the
  * worker forgives stalls: then its clock stands still while its loop does (a
@@ -46,16 +46,17 @@ struct worker {
 	uv_thread_t thread;
 	char name[16];
 	bool has_thread;
-	bool is_ticking;
+	uint64_t covered_ms; /* the loop wakes in time for deadlines from here on; UINT64_MAX: it does not wake */
 	bool forgives_stalls; /* set it before the first timer is armed */
-	uint64_t seen_ms; /* when its clock was read last; only while it ticks */
+	uint64_t seen_ms; /* when its clock was read last */
 	uint64_t stood_ms; /* how long it stood still, in all */
 };
 
 /* The wheel's tick. */
 #define WORKER_TICK_MS 10
 
-/* A loop that ticks and was not seen for so long stood still. */
+/* A worker that forgives stalls wakes at least so often while a timer is armed; if it was not seen for longer, it stood still. */
+#define WORKER_LOOK_MS 500
 #define WORKER_STALL_MS 1000
 
 /* `name` is cut to 15 characters. The first worker makes the process ignore SIGPIPE. */
@@ -82,8 +83,8 @@ void worker_stop(struct worker *worker);
  */
 void worker_join(struct worker *worker);
 
-/* Part of worker_arm(): starts to advance the wheel. */
-void worker_start_ticking(struct worker *worker);
+/* Part of worker_arm(): makes the loop wake earlier than it would. */
+void worker_wake_for(struct worker *worker, uint64_t deadline_ms);
 
 /* The worker's clock, for deadlines of its timers. Thread: the worker's, or any before the worker runs. */
 static inline uint64_t worker_now_ms(struct worker *worker)
@@ -92,7 +93,7 @@ static inline uint64_t worker_now_ms(struct worker *worker)
 
 	if (!worker->forgives_stalls)
 		return now_ms;
-	if (worker->is_ticking && now_ms - worker->seen_ms > WORKER_STALL_MS)
+	if (worker->covered_ms != UINT64_MAX && now_ms - worker->seen_ms > WORKER_STALL_MS)
 		worker->stood_ms += now_ms - worker->seen_ms;
 	worker->seen_ms = now_ms;
 	return now_ms - worker->stood_ms;
@@ -101,8 +102,8 @@ static inline uint64_t worker_now_ms(struct worker *worker)
 /* The deadline is one of worker_now_ms(). Thread: the worker's, or any before the worker runs. */
 static inline void worker_arm(struct worker *worker, struct timer *timer, uint64_t deadline_ms)
 {
-	if (!worker->is_ticking)
-		worker_start_ticking(worker);
+	if (deadline_ms < worker->covered_ms)
+		worker_wake_for(worker, deadline_ms);
 	timer_arm(&worker->wheel, timer, deadline_ms);
 }
 

@@ -78,6 +78,9 @@ void gateway_metrics_init(struct gateway_metrics *m)
 	                          "Clients that did not read and lost their queue, because queue.stalled_bytes was reached.",
 	                          NULL);
 	m->deliveries = metrics_counter("skein_gateway_deliveries_total", "Messages from push, times their connections.", NULL);
+	m->delivery_time = metrics_histogram(
+		"skein_gateway_delivery_seconds",
+		"From a message's arrival from push until its frames are written to their sockets.", NULL);
 	m->gone = metrics_counter("skein_gateway_gone_total", "Deliveries to connections that were gone.", NULL);
 	m->lagging = metrics_counter("skein_gateway_lagging_total", "Deliveries that could not be queued.", NULL);
 	m->duplicates = metrics_counter("skein_gateway_duplicates_total", "Deliveries that the connection had already.", NULL);

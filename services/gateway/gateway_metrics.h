@@ -47,6 +47,7 @@ struct gateway_metrics {
 	struct gauge *deliver_bytes;
 	struct counter *answers_unread;
 	struct counter *deliveries; /* one for each message and connection */
+	struct histogram *delivery_time; /* of batches from push */
 	struct counter *gone, *lagging, *duplicates, *held, *forgotten, *resyncs, *malformed;
 	struct counter *syncs[SYNC_OUTCOMES];
 	struct counter *window_stalls, *resends, *shed;

@@ -19,6 +19,7 @@
 #include "im/rpc/rpc_api.h"
 #include "im/takeover/takeover.h"
 #include "im/tokens/kicks.h"
+#include "message/topics.h"
 #include "rpc/client/rpc_client.h"
 #include "rpc/server/descriptor_set.h"
 #include "service/redis_check.h"
@@ -70,6 +71,8 @@ static struct app im = {
 
 static err_t open_clients(struct app *app)
 {
+	/* With the record of /readyz im knows the topics of messages and events, too. */
+	static const char *const topics[] = { TOPIC_MESSAGE, TOPIC_EVENT, TOPIC_PROBE, NULL };
 	const struct im_config *config = &app->config;
 	const struct redis_options redis = {
 		.uri = config->redis_uri,
@@ -82,6 +85,7 @@ static err_t open_clients(struct app *app)
 		.client_id = config->common.node_name,
 		.max_waiting = (unsigned)config->kafka_max_waiting + EVENTS_MAX_WAITING,
 		.max_waiting_bytes = (uint64_t)config->kafka_max_waiting_bytes + EVENTS_MAX_WAITING_BYTES,
+		.topics = topics,
 	};
 
 	err_t err = pg_pools_open(app->pg, &app->service.worker, config);

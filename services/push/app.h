@@ -18,6 +18,8 @@ struct app {
 	struct intake *intake;
 	struct event_intake *events;
 	struct load_report *load_report;
+	uint64_t started_ms;
+	bool has_reached_gateways; /* for readiness: the streams were up once */
 	struct timer leave; /* while draining: looks whether everything is answered */
 	uint64_t leave_by_ms;
 };

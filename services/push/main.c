@@ -81,6 +81,18 @@ static void check_kafka(struct readiness_run *run, void *arg)
 	                  on_message_topic_seen, check);
 }
 
+/* The first message must not wait for streams to be opened. A gateway that does not answer holds up readiness only so long. */
+#define STREAMS_PATIENCE_MS 3000
+
+static void check_gateways(struct readiness_run *run, void *arg)
+{
+	struct app *app = arg;
+
+	app->has_reached_gateways |= gateways_are_reached(app->gateways) ||
+	                             clock_mono_ms() >= app->started_ms + STREAMS_PATIENCE_MS;
+	readiness_done(run, app->has_reached_gateways ? OK : ERR_UNAVAILABLE);
+}
+
 /* ---- metrics ---- */
 
 static int64_t read_in_flight(void *arg)
@@ -277,6 +289,7 @@ static err_t open_flow(struct app *app)
 		},
 	};
 
+	app->started_ms = clock_mono_ms();
 	app->nodes = node_list_new(app->redis, &app->service.worker);
 	app->gateways = gateways_new(&app->service.worker, app->rpc, app->nodes, (uint64_t)app->config.gateway_give_up_ms);
 	app->members = member_cache_new(app->pg, (uint64_t)app->config.max_members);
@@ -320,6 +333,7 @@ static const struct readiness_check checks[] = {
 	{ .name = "postgres", .start = check_pg, .arg = &app },
 	{ .name = "redis", .start = service_check_redis, .arg = &app.redis },
 	{ .name = "kafka", .start = check_kafka, .arg = &app },
+	{ .name = "gateways", .start = check_gateways, .arg = &app },
 };
 
 static const struct service_definition definition = {

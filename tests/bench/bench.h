@@ -17,6 +17,7 @@ struct options {
 	double rate; /* messages a second; 0: the scenario's own */
 	double seconds;
 	unsigned connections; /* HTTP connections */
+	unsigned partners; /* to how many others each user writes; never 0 */
 };
 
 struct address {
@@ -28,6 +29,9 @@ struct address {
 struct address im_address(unsigned index);
 struct address gateway_address(unsigned index);
 
+/* Ends the tool unless there are two gateways at least: with one, clients have nowhere to go. */
+void want_two_gateways(const char *scenario);
+
 struct user {
 	char uid[32];
 	char *token;
@@ -35,8 +39,17 @@ struct user {
 	struct ws_peer peer;
 };
 
-/* `count` users with tokens, named after the run so that runs do not meet. */
+/* `count` users with tokens, named after the run so that runs do not meet. Or the next ones of tests/bench/seed. */
 struct user *users_make(unsigned count, const char *kind);
+
+/* From here on users are those that tests/bench/seed has made, whose first partners have a conversation with them. */
+void users_are_seeded(void);
+
+/*
+ * The recipient of message `i` of `count` users who write by turns: the next users behind the sender, another one in each
+ * round. With two gateways half of them are on the other one.
+ */
+unsigned partner_of(uint64_t i, unsigned count, unsigned partners);
 
 /* Connects each over its gateway in turn and waits for all hellos. Returns connects per second. */
 double users_connect(struct user *users, unsigned count, void (*frame)(struct ws_peer *peer, struct str text), void *arg);
@@ -68,7 +81,7 @@ json_t *scenario_calibrate(const struct options *options);
 /* deploy/local/cluster COMMAND [NAME], as a child that runs on. */
 void bench_cluster(pid_t *child, char *command, char *name);
 
-/* Prints and returns CPU seconds by service between two readings, and per million deliveries. */
+/* Prints and returns CPU seconds and context switches by service between two readings, and for each delivery. */
 json_t *report_cpu(const struct usage *before, const struct usage *after, uint64_t deliveries, double seconds);
 json_t *report_latency(const char *title, const struct latency *latency);
 

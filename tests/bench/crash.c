@@ -99,6 +99,7 @@ json_t *scenario_crash(const struct options *options)
 	struct run run = { 0 };
 	struct address im;
 
+	want_two_gateways("crash");
 	begin(&run, options, &im);
 	play(&run, &calm, &storm);
 	printf("\ncrash: a gateway with %u users is killed, %u are on the other one\n", run.victims.count, run.witnesses.count);

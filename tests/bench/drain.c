@@ -131,12 +131,14 @@ static json_t *run_groups(unsigned groups, unsigned users, double rate, char *co
 
 json_t *scenario_drain(const struct options *options)
 {
+	want_two_gateways("drain");
 	return run_groups(1, options->users ? options->users : 5000, options->rate > 0 ? options->rate : 200, "restart",
 	                  "gateway-1");
 }
 
 json_t *scenario_rolling(const struct options *options)
 {
+	want_two_gateways("rolling");
 	return run_groups(2, options->users ? options->users : 1000, options->rate > 0 ? options->rate : 500, "rolling-restart",
 	                  NULL);
 }

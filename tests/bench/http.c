@@ -8,7 +8,7 @@
 
 struct run {
 	struct user *users;
-	unsigned user_count;
+	unsigned user_count, partners;
 	uint64_t next, answered, accepted, started_us, until_us;
 	unsigned under_way;
 	struct latency latency;
@@ -23,7 +23,7 @@ static void post(struct http_peer *peer, struct run *run)
 	buf_printf(&run->body,
 	           "{\"client_msg_id\":\"%s-%llu\",\"to\":{\"user\":\"%s\"},\"type\":\"text\",\"body\":{\"text\":\"one of many, "
 	           "a hundred bytes or so of text, as people write them when they chat with each other\"}}",
-	           run_name(), (unsigned long long)i, run->users[(i * 31 + 7) % run->user_count].uid);
+	           run_name(), (unsigned long long)i, run->users[partner_of(i, run->user_count, run->partners)].uid);
 	run->under_way++;
 	peer->tag = now_us();
 	http_peer_post(peer, "/v1/messages", str_from(run->users[i % run->user_count].token), buf_str(&run->body));
@@ -56,7 +56,7 @@ json_t *scenario_http(const struct options *options)
 {
 	unsigned connections = options->connections ? options->connections : 64;
 	double seconds = options->seconds > 0 ? options->seconds : 10;
-	struct run run = { .user_count = options->users ? options->users : 1000 };
+	struct run run = { .user_count = options->users ? options->users : 1000, .partners = options->partners };
 	struct http_peer *peers = mem_zalloc(connections * sizeof(*peers));
 	struct address addresses[16];
 	struct usage before, after;

@@ -167,6 +167,13 @@ static bool is_single_done(void *arg)
 	return ((struct single *)arg)->is_done;
 }
 
+static int http_wait(struct http_peer *peer, struct single *single)
+{
+	loop_run(now_us() + 15000000, NULL, is_single_done, single);
+	http_peer_close(peer);
+	return single->status;
+}
+
 int http_post_now(const char *host, int port, const char *path, struct str token, struct str body, struct buf *answer)
 {
 	struct single single = { .answer = answer };
@@ -174,7 +181,15 @@ int http_post_now(const char *host, int port, const char *path, struct str token
 
 	http_peer_open(&peer, host, port);
 	http_peer_post(&peer, path, token, body);
-	loop_run(now_us() + 15000000, NULL, is_single_done, &single);
-	http_peer_close(&peer);
-	return single.status;
+	return http_wait(&peer, &single);
+}
+
+int http_get_now(const char *host, int port, const char *path, struct str token, struct buf *answer)
+{
+	struct single single = { .answer = answer };
+	struct http_peer peer = { .answered = on_single, .arg = &single };
+
+	http_peer_open(&peer, host, port);
+	http_peer_get(&peer, path, token);
+	return http_wait(&peer, &single);
 }

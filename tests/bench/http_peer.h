@@ -35,6 +35,7 @@ void http_peer_close(struct http_peer *peer);
 void http_peer_get(struct http_peer *peer, const char *path, struct str token);
 
 /* One call, waited for: its status; the body goes to `answer` unless that is NULL. */
+int http_get_now(const char *host, int port, const char *path, struct str token, struct buf *answer);
 int http_post_now(const char *host, int port, const char *path, struct str token, struct str body, struct buf *answer);
 
 #endif

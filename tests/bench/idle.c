@@ -32,7 +32,9 @@ json_t *scenario_idle(const struct options *options)
 	printf("\nidle: %u connections, watched for %.0f s\n  connects   %10.0f /s\n  memory     %10.0f bytes of user space each\n"
 	       "  CPU        %10.2f %% of a core, all gateways, pings included\n  lost       %10u\n",
 	       count, seconds, per_s, bytes, cpu_percent, ws_peers_lost);
+	json_t *cpu = report_cpu(&connected, &after, 0, seconds);
 	users_free(users, count);
-	return json_pack("{s:i, s:f, s:f, s:f, s:f, s:i}", "connections", (int)count, "seconds", seconds, "connects_per_s", per_s,
-	                 "bytes_per_connection", bytes, "gateway_cpu_percent", cpu_percent, "lost", (int)ws_peers_lost);
+	return json_pack("{s:i, s:f, s:f, s:f, s:f, s:i, s:o}", "connections", (int)count, "seconds", seconds,
+	                 "connects_per_s", per_s, "bytes_per_connection", bytes, "gateway_cpu_percent", cpu_percent,
+	                 "lost", (int)ws_peers_lost, "cpu", cpu);
 }

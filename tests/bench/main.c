@@ -11,6 +11,9 @@
 #include "base/config/config.h"
 #include "tests/bench/bench.h"
 
+/* Few enough that most messages of a run are not the first ones of their conversation. */
+#define PARTNERS 4
+
 static const struct {
 	const char *name;
 	json_t *(*run)(const struct options *options);
@@ -33,7 +36,10 @@ static const struct {
 
 static void usage(FILE *out)
 {
-	fprintf(out, "usage: skein-bench SCENARIO [--users N] [--rate PER_S] [--seconds S] [--connections N] [--json FILE]\n\n");
+	fprintf(out, "usage: skein-bench SCENARIO [--users N] [--rate PER_S] [--seconds S] [--connections N] [--json FILE]\n"
+	             "       [--partners N] (one-to-one: how many others each user writes to, in turn; %u)\n"
+	             "       [--seeded] (the users and conversations of tests/bench/seed)\n\n",
+	        PARTNERS);
 	for (size_t i = 0; i < ARRAY_LEN(scenarios); i++)
 		fprintf(out, "  %-9s %s\n", scenarios[i].name, scenarios[i].help);
 }
@@ -85,11 +91,13 @@ int main(int argc, char **argv)
 		{ "rate", required_argument, NULL, 'r' },
 		{ "seconds", required_argument, NULL, 's' },
 		{ "connections", required_argument, NULL, 'c' },
+		{ "partners", required_argument, NULL, 'p' },
+		{ "seeded", no_argument, NULL, 'd' },
 		{ "json", required_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct options options = { 0 };
+	struct options options = { .partners = PARTNERS };
 	const char *json = NULL;
 
 	for (int option; (option = getopt_long(argc, argv, "", names, NULL)) >= 0;) {
@@ -105,6 +113,12 @@ int main(int argc, char **argv)
 			break;
 		case 'c':
 			options.connections = (unsigned)positive("connections", optarg, 10000);
+			break;
+		case 'p':
+			options.partners = MAX((unsigned)positive("partners", optarg, 100000), 1);
+			break;
+		case 'd':
+			users_are_seeded();
 			break;
 		case 'j':
 			json = optarg;

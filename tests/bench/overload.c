@@ -55,7 +55,7 @@ struct message {
 
 static struct run {
 	struct user *users;
-	unsigned user_count;
+	unsigned user_count, partners;
 	struct http_peer *peers, **idle;
 	unsigned peer_count, idle_count;
 	struct phase *phase; /* the one that runs */
@@ -74,9 +74,7 @@ static unsigned sender_of(uint64_t i)
 
 static unsigned recipient_of(uint64_t i)
 {
-	unsigned round = (unsigned)(i / run.user_count) % (run.user_count - 1);
-
-	return (unsigned)((i + 1 + round) % run.user_count);
+	return partner_of(i, run.user_count, run.partners);
 }
 
 static struct slot *slot_of(const struct message *message)
@@ -294,6 +292,7 @@ static void connect_all(const struct options *options)
 	struct address addresses[16];
 
 	run.user_count = options->users ? options->users : 500;
+	run.partners = options->partners;
 	run.peer_count = options->connections ? options->connections : 2000;
 	if (run.user_count < 2)
 		fail("overload wants at least 2 users");

@@ -7,12 +7,9 @@ static unsigned sender(const struct traffic *traffic, uint64_t i)
 	return (unsigned)(i % traffic->user_count);
 }
 
-/* Another recipient each round, half of the time on the other gateway. */
 static unsigned recipient(const struct traffic *traffic, uint64_t i)
 {
-	unsigned round = (unsigned)(i / traffic->user_count) % (traffic->user_count - 1);
-
-	return (unsigned)((i + 1 + round) % traffic->user_count);
+	return partner_of(i, traffic->user_count, traffic->partners);
 }
 
 static json_t *run_p2p(const struct options *options, const char *title, unsigned users, double rate, double seconds)
@@ -22,6 +19,7 @@ static json_t *run_p2p(const struct options *options, const char *title, unsigne
 		.http_connections = options->connections ? options->connections : 64,
 		.rate = options->rate > 0 ? options->rate : rate,
 		.seconds = options->seconds > 0 ? options->seconds : seconds,
+		.partners = options->partners,
 		.sender = sender,
 		.recipient = recipient,
 	};

@@ -122,6 +122,7 @@ void traffic_run(struct traffic *traffic)
 	users_connect(traffic->users, traffic->user_count, on_frame, traffic);
 	for (unsigned i = 0; i < traffic->stalled; i++)
 		loop_ignore(&traffic->users[traffic->user_count - 1 - i].peer.watch);
+	stages_read(&traffic->stages_before);
 	usage_read(&traffic->before);
 	run.total = (uint64_t)(traffic->rate * traffic->seconds);
 	traffic->sent = run.total;
@@ -129,6 +130,7 @@ void traffic_run(struct traffic *traffic)
 	loop_run(run.start_us + (uint64_t)(traffic->seconds * 1e6) + PATIENCE_US, tick, is_done, traffic);
 	traffic->took_s = (double)(run.last_us - run.start_us) / 1e6;
 	usage_read(&traffic->after);
+	stages_read(&traffic->stages_after);
 	for (unsigned i = 0; i < traffic->http_connections; i++)
 		http_peer_close(&run.peers[i]);
 	mem_free(run.peers);
@@ -148,10 +150,11 @@ json_t *traffic_report(const struct traffic *traffic, const char *title)
 	printf("  delivered  %10.0f /s   (%llu, %lld missing)\n", delivered, (unsigned long long)traffic->delivered, missing);
 	json_t *answer = report_latency("POST -> 200", &traffic->answer);
 	json_t *delivery = report_latency("POST -> WebSocket", &traffic->delivery);
-	return json_pack("{s:i, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "users", (int)traffic->user_count,
+	json_t *stages = stages_report(&traffic->stages_before, &traffic->stages_after);
+	return json_pack("{s:i, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "users", (int)traffic->user_count,
 	                 "rate", traffic->rate, "seconds", traffic->took_s, "stored_per_s", stored, "delivered_per_s",
 	                 delivered, "accepted", (json_int_t)traffic->accepted, "refused", (json_int_t)traffic->refused,
 	                 "delivered", (json_int_t)traffic->delivered, "missing", (json_int_t)missing, "answer_ms", answer,
-	                 "delivery_ms", delivery, "cpu",
+	                 "delivery_ms", delivery, "stages_ms", stages, "cpu",
 	                 report_cpu(&traffic->before, &traffic->after, traffic->delivered, traffic->took_s));
 }

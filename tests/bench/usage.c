@@ -39,6 +39,31 @@ static void read_memory(pid_t pid, struct service_usage *service)
 		fclose(file);
 }
 
+/* The switches of threads that have ended are not in it. */
+static uint64_t count_switches(pid_t pid)
+{
+	char path[300], line[256];
+	unsigned long count;
+	uint64_t sum = 0;
+	struct dirent *entry;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	DIR *threads = opendir(path);
+	while (threads && (entry = readdir(threads))) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/status", pid, entry->d_name);
+		FILE *file = *entry->d_name == '.' ? NULL : fopen(path, "r");
+		while (file && fgets(line, sizeof(line), file))
+			if (sscanf(line, "voluntary_ctxt_switches: %lu", &count) == 1 ||
+			    sscanf(line, "nonvoluntary_ctxt_switches: %lu", &count) == 1)
+				sum += count;
+		if (file)
+			fclose(file);
+	}
+	if (threads)
+		closedir(threads);
+	return sum;
+}
+
 static void add_process(struct service_usage *service, pid_t pid)
 {
 	struct process_stat stat;
@@ -46,6 +71,7 @@ static void add_process(struct service_usage *service, pid_t pid)
 	if (!process_read_stat(pid, &stat))
 		return;
 	service->cpu_s += stat.cpu_s;
+	service->switches += count_switches(pid);
 	read_memory(pid, service);
 }
 
@@ -82,8 +108,8 @@ static double machine_cpu_s(void)
 	FILE *file = fopen("/proc/stat", "r");
 	unsigned long long user, nice, system, idle, wait, irq, softirq, stolen;
 
-	if (!file || fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &wait, &irq, &softirq,
-	                    &stolen) != 8)
+	if (!file || fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &wait,
+	                    &irq, &softirq, &stolen) != 8)
 		fail("/proc/stat cannot be read");
 	fclose(file);
 	return (double)(user + nice + system + irq + softirq + stolen) / (double)sysconf(_SC_CLK_TCK);

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* CPU time and memory of a cluster's processes, summed by service ("gateway", "im", "postgres" ...). */
+/* CPU time, context switches and memory of a cluster's processes, summed by service ("gateway", "im", "postgres" ...). */
 
 #define USAGE_MAX 16
 
@@ -13,6 +13,7 @@ struct usage {
 	struct service_usage {
 		char name[32];
 		double cpu_s;
+		uint64_t switches; /* context switches of all threads, by their own will or not */
 		uint64_t rss_kib; /* resident */
 		uint64_t anon_kib; /* resident and not shared with files: what grows with connections */
 	} services[USAGE_MAX];

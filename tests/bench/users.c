@@ -42,12 +42,40 @@ struct address gateway_address(unsigned index)
 	return address_of("SKEIN_WS", index);
 }
 
+void want_two_gateways(const char *scenario)
+{
+	struct address first = gateway_address(0), second = gateway_address(1);
+
+	if (first.port == second.port && strcmp(first.host, second.host) == 0)
+		fail("%s wants 2 gateways, and SKEIN_WS names one", scenario);
+}
+
+static struct {
+	bool is_on;
+	unsigned next;
+} seeded;
+
+void users_are_seeded(void)
+{
+	seeded.is_on = true;
+}
+
+unsigned partner_of(uint64_t i, unsigned count, unsigned partners)
+{
+	unsigned round = (unsigned)(i / count) % MIN(partners, count - 1);
+
+	return (unsigned)((i + 1 + round) % count);
+}
+
 struct user *users_make(unsigned count, const char *kind)
 {
 	struct user *users = mem_zalloc(count * sizeof(*users));
 
 	for (unsigned i = 0; i < count; i++) {
-		snprintf(users[i].uid, sizeof(users[i].uid), "%s-%s-%u", kind, run_name(), i);
+		if (seeded.is_on)
+			snprintf(users[i].uid, sizeof(users[i].uid), "seed%08u", seeded.next++);
+		else
+			snprintf(users[i].uid, sizeof(users[i].uid), "%s-%s-%u", kind, run_name(), i);
 		users[i].token = make_token(users[i].uid, false, 3600000);
 		users[i].peer.watch.fd = -1;
 	}

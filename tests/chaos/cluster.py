@@ -75,7 +75,7 @@ class Cluster:
         if options.sabotage:
             self.environment["SKEIN_SABOTAGE"] = options.sabotage
         self.environment.setdefault("KAFKA_JARS", str(ROOT / "build" / "kafka"))
-        for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "GATEWAYS", "IMS", "PUSHES", "ROUTERS"):
+        for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "SIZE", "GATEWAYS", "IMS", "PUSHES", "ROUTERS"):
             self.environment.pop(name, None)
 
     async def script(self, *arguments, within_s=180):

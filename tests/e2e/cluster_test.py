@@ -184,6 +184,27 @@ async def test_with_three_brokers_everything_is_ready_while_one_of_them_is_dead(
     await cluster.all_ready()
 
 
+async def test_size_small_starts_one_of_each_service_and_a_number_that_is_given_counts_more(skein):
+    small = {"SIZE": "small", **dict.fromkeys(ONE_EACH, "")}
+    async with another(**small) as (run_dir, script):
+        code, output = await script("up")
+        assert code == 0, output
+        assert set(pids(run_dir)) == {*INFRA, "router-1", "im-1", "push-1", "gateway-1"}
+        demo = await asyncio.create_subprocess_exec(
+            f"{os.environ['BIN']}/skeinctl", "demo", env={**os.environ, **read_env(run_dir)}, stdout=asyncio.subprocess.PIPE)
+        said = (await demo.communicate())[0].decode()
+        assert demo.returncode == 0 and "on gateway-1" in said, said
+
+        code, output = await script("up", GATEWAYS="2")
+        assert code == 0, output
+        assert set(pids(run_dir)) == {*INFRA, "router-1", "im-1", "push-1", "gateway-1", "gateway-2"}
+        code, output = await script("up", SIZE="")
+        assert code == 0 and "nothing was changed" in output, output
+        code, output = await script("up")
+        assert code == 0 and "stopping gateway-2, not asked for any more" in output, output
+        assert set(pids(run_dir)) == {*INFRA, "router-1", "im-1", "push-1", "gateway-1"}
+
+
 # ---- failures ----
 
 async def test_a_port_that_is_taken_is_named_with_its_holder_and_nothing_stays_started(skein):
@@ -217,7 +238,7 @@ async def test_a_start_that_fails_says_why_and_leaves_nothing_behind(skein):
 
 async def test_invalid_settings_are_refused_in_one_sentence(skein):
     async with another() as (_, script):
-        for name, value in {"GATEWAYS": "0", "IMS": "many", "PUSHES": "10", "KAFKAS": "2", "LIMITS": "maybe",
+        for name, value in {"SIZE": "tiny", "GATEWAYS": "0", "IMS": "many", "PUSHES": "10", "KAFKAS": "2", "LIMITS": "maybe",
                             "PORT_BASE": "80"}.items():
             code, output = await script("up", **{name: value})
             assert code != 0 and output.startswith(f"cluster: {name}={value}") and output.count("\n") == 1

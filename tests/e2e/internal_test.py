@@ -4,7 +4,7 @@ import pytest
 import cluster
 import schemas
 
-CHECKS = {"im": {"postgres", "redis", "kafka", "lease"}, "push": {"postgres", "redis", "kafka"}, "router": {"redis"},
+CHECKS = {"im": {"postgres", "redis", "kafka", "lease"}, "push": {"postgres", "redis", "kafka", "gateways"}, "router": {"redis"},
           "gateway": {"router", "im"}}
 
 
@@ -57,6 +57,28 @@ async def test_metrics_count_what_happens(skein):
         await alice.say(bob, at=i % 2)
     await phone.messages(10)
     assert [after - was for was, after in zip(before, await counted(), strict=True)] == [10, 10]
+
+
+STAGES = {"im": ["skein_im_batch_wait_seconds", "skein_im_batch_seconds"],
+          "push": ["skein_push_record_age_seconds", "skein_push_order_seconds", "skein_push_append_seconds",
+                   "skein_push_answer_seconds", "skein_push_total_seconds"],
+          "gateway": ["skein_gateway_delivery_seconds"]}
+
+
+async def test_every_stage_of_a_message_is_measured_once(skein):
+    async def counted():
+        return {stage: sum([await cluster.metric(f"{kind}-{i}", f"{stage}_count") for i in (1, 2)])
+                for kind, stages in STAGES.items() for stage in stages}
+    alice, bob = await skein.users("alice", "bob")
+    phone = await bob.connect(1)
+    before = await counted()
+
+    async def all_counted():
+        return await counted() == {stage: count + 10 for stage, count in before.items()}
+    for i in range(10):  # one after the other: a batch of one each
+        await alice.say(bob, at=i % 2)
+        await phone.message()
+    await cluster.becomes(all_counted)
 
 
 async def test_the_internal_port_serves_nothing_else(skein):

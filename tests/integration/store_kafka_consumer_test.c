@@ -86,6 +86,31 @@ static void partitions_move_with_their_offsets_and_no_record_comes_after(void **
 	sender_close(&sender);
 }
 
+static bool second_has_joined(void *arg)
+{
+	const struct reader *readers = arg;
+
+	return kafka_consumer_has_joined(readers[1].consumer);
+}
+
+/* A cooperative rebalance gives it none in the first round, and meanwhile nobody has those that the others gave up. */
+static void a_new_member_has_joined_only_when_it_has_its_partitions(void **state)
+{
+	struct reader readers[2];
+	char topic[32];
+	(void)state;
+
+	make_topic(topic, PARTITIONS);
+	reader_open(&readers[0], topic, topic);
+	turn_until(&store_kafka_worker, first_has_all_partitions, readers);
+	assert_true(kafka_consumer_has_joined(readers[0].consumer));
+	reader_open(&readers[1], topic, topic);
+	turn_until(&store_kafka_worker, second_has_joined, readers);
+	assert_true(is_shared(readers));
+	reader_close(&readers[1]);
+	reader_close(&readers[0]);
+}
+
 static void a_paused_consumer_gets_nothing_and_misses_nothing(void **state)
 {
 	struct sender sender;
@@ -251,6 +276,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_consumer_goes_on_where_the_last_one_committed),
 		cmocka_unit_test(partitions_move_with_their_offsets_and_no_record_comes_after),
+		cmocka_unit_test(a_new_member_has_joined_only_when_it_has_its_partitions),
 		cmocka_unit_test(a_paused_consumer_gets_nothing_and_misses_nothing),
 		cmocka_unit_test(a_paused_consumer_still_takes_part_in_rebalances),
 		cmocka_unit_test(a_pause_outlasts_rebalances_and_covers_partitions_that_went_and_came_back),

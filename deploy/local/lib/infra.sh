@@ -157,6 +157,8 @@ kafka_cluster_id() {
 start_kafka() {
 	local name=$1 data=$run_dir/data/$1 conf=$run_dir/conf/$1.properties classes="$kafka_jars/*" heap=512m sharing
 	[ "$KAFKAS" = 1 ] || heap=256m
+	heap=${KAFKA_HEAP:-$heap}
+	[[ $heap =~ ^[1-9][0-9]{2,3}m$ ]] || die "KAFKA_HEAP=$heap: Kafka's memory in MiB, such as 256m"
 	command -v java >/dev/null || die "Java is not installed: make deps"
 	[ -f "$kafka_jars/stamp" ] || die "Kafka's jars are not in $(shown "$kafka_jars"): make deps"
 	begin "$name"

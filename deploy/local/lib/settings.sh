@@ -25,8 +25,17 @@ setting() {
 	printf -v "$1" '%s' "${before:-$2}"
 }
 
+# SIZE= says how many of each service; GATEWAYS= and the others say it for one. Without any of them: as the cluster runs.
+each_of_size() {
+	case ${SIZE:-} in
+	"" | standard) echo 2 ;;
+	small) echo 1 ;;
+	*) die "SIZE=$SIZE: small (1 of each service) or standard (2)" ;;
+	esac
+}
+
 load_settings() {
-	local name base=${PORT_BASE:-} is_running=no
+	local name each base=${PORT_BASE:-} is_running=no
 
 	if [ -f "$saved_settings" ] && something_runs; then
 		is_running=yes
@@ -38,8 +47,10 @@ load_settings() {
 	fi
 	[[ $PORT_BASE =~ ^[1-9][0-9]{3,4}$ ]] && [ "$PORT_BASE" -le 65400 ] ||
 		die "PORT_BASE=$PORT_BASE: a number from 1024 to 65400, the first of a hundred ports"
+	each=$(each_of_size) || exit 1
 	for name in ROUTERS IMS PUSHES GATEWAYS; do
-		setting $name 2
+		[ -z "${SIZE:-}" ] || printf -v $name '%s' "${!name:-$each}"
+		setting $name "$each"
 		[[ ${!name} =~ ^[1-9]$ ]] || die "$name=${!name}: a number from 1 to 9"
 	done
 	setting LIMITS on

@@ -1,11 +1,14 @@
 #include "net/http/internal_server.h"
 
+#include "base/clock.h"
 #include "base/text/json.h"
 #include "base/list.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/telemetry/metrics.h"
 #include "net/http/http_server.h"
+
+#define INTERNAL_MAX_CONNECTIONS 100
 
 struct readiness_slot {
 	struct internal_server *server;
@@ -28,6 +31,10 @@ struct internal_server {
 	struct http_server *http;
 	uv_timer_t round;
 	struct list runs;
+	uint64_t round_ms; /* when the last round began */
+	uint64_t asked_ms; /* when somebody last asked for /readyz */
+	struct http_request *waiting[INTERNAL_MAX_CONNECTIONS]; /* for the end of this round: one a connection at most */
+	unsigned waiting_count;
 	bool is_draining;
 	unsigned open_parts; /* while closing: the HTTP server and the timer */
 	void (*closed)(void *arg);
@@ -35,6 +42,53 @@ struct internal_server {
 	size_t slot_count;
 	struct readiness_slot slots[];
 };
+
+/* ---- /readyz ---- */
+
+static bool internal_is_ready(const struct internal_server *server)
+{
+	for (size_t i = 0; i < server->slot_count; i++)
+		if (!server->slots[i].has_ended || server->slots[i].result != OK)
+			return false;
+	return !server->is_draining;
+}
+
+static void internal_tell_ready(const struct internal_server *server, struct http_request *request)
+{
+	bool ready = internal_is_ready(server);
+	struct buf body = { 0 };
+
+	buf_append_char(&body, '{');
+	json_put_bool_field(&body, "ready", ready);
+	json_put_bool_field(&body, "draining", server->is_draining);
+	json_put_key(&body, "checks");
+	buf_append_char(&body, '{');
+	for (size_t i = 0; i < server->slot_count; i++) {
+		const struct readiness_slot *slot = &server->slots[i];
+		const char *state = !slot->has_ended ? "pending" : slot->result == OK ? "ok" : err_name(slot->result);
+		json_put_field(&body, slot->check.name, str_from(state));
+	}
+	buf_append_char(&body, '}');
+	buf_append_char(&body, '}');
+	http_respond_json(request, ready ? 200 : 503, &body);
+}
+
+static void internal_tell_waiting(struct internal_server *server)
+{
+	for (unsigned i = 0; i < server->waiting_count; i++)
+		internal_tell_ready(server, server->waiting[i]);
+	server->waiting_count = 0;
+}
+
+static bool internal_is_checking(const struct internal_server *server)
+{
+	for (size_t i = 0; i < server->slot_count; i++)
+		if (server->slots[i].current)
+			return true;
+	return false;
+}
+
+/* ---- checks ---- */
 
 static void internal_conclude(struct readiness_slot *slot, err_t result)
 {
@@ -48,6 +102,8 @@ static void internal_conclude(struct readiness_slot *slot, err_t result)
 	}
 	slot->has_ended = true;
 	slot->result = result;
+	if (!internal_is_checking(slot->server))
+		internal_tell_waiting(slot->server);
 }
 
 static void internal_on_timeout(struct timer *timer)
@@ -68,10 +124,9 @@ void readiness_done(struct readiness_run *run, err_t err)
 	mem_free(run);
 }
 
-static void internal_on_round(uv_timer_t *round)
+static void internal_start_round(struct internal_server *server)
 {
-	struct internal_server *server = round->data;
-
+	server->round_ms = clock_mono_ms();
 	for (size_t i = 0; i < server->slot_count; i++) {
 		struct readiness_slot *slot = &server->slots[i];
 		if (slot->current || slot->runs > READINESS_MAX_LOST)
@@ -86,33 +141,31 @@ static void internal_on_round(uv_timer_t *round)
 	}
 }
 
-static bool internal_is_ready(const struct internal_server *server)
+static void internal_on_round(uv_timer_t *round)
 {
-	for (size_t i = 0; i < server->slot_count; i++)
-		if (!server->slots[i].has_ended || server->slots[i].result != OK)
-			return false;
-	return !server->is_draining;
+	struct internal_server *server = round->data;
+	uint64_t now_ms = clock_mono_ms();
+	bool is_watched = now_ms < server->asked_ms + READINESS_WATCHED_MS;
+
+	if (is_watched || !internal_is_ready(server) || now_ms >= server->round_ms + READINESS_REST_MS)
+		internal_start_round(server);
 }
 
 static void internal_answer_ready(struct http_request *request, void *arg)
 {
-	const struct internal_server *server = arg;
-	bool ready = internal_is_ready(server);
-	struct buf body = { 0 };
+	struct internal_server *server = arg;
+	uint64_t now_ms = clock_mono_ms();
+	bool is_stale = now_ms >= server->round_ms + READINESS_TIMEOUT_MS && !server->is_draining;
 
-	buf_append_char(&body, '{');
-	json_put_bool_field(&body, "ready", ready);
-	json_put_bool_field(&body, "draining", server->is_draining);
-	json_put_key(&body, "checks");
-	buf_append_char(&body, '{');
-	for (size_t i = 0; i < server->slot_count; i++) {
-		const struct readiness_slot *slot = &server->slots[i];
-		const char *state = !slot->has_ended ? "pending" : slot->result == OK ? "ok" : err_name(slot->result);
-		json_put_field(&body, slot->check.name, str_from(state));
-	}
-	buf_append_char(&body, '}');
-	buf_append_char(&body, '}');
-	http_respond_json(request, ready ? 200 : 503, &body);
+	server->asked_ms = now_ms;
+	if (is_stale)
+		internal_start_round(server);
+	/* Whoever comes while others wait would get results as old as those that they do not take. */
+	bool waits = (is_stale || server->waiting_count) && internal_is_checking(server);
+	if (waits && server->waiting_count < ARRAY_LEN(server->waiting))
+		server->waiting[server->waiting_count++] = request;
+	else
+		internal_tell_ready(server, request);
 }
 
 static void internal_answer_health(struct http_request *request, void *arg)
@@ -144,7 +197,7 @@ err_t internal_server_new(struct internal_server **out, struct worker *worker, c
 {
 	struct internal_server *server = mem_zalloc(sizeof(*server) + check_count * sizeof(server->slots[0]));
 	const struct http_server_options options = {
-		.listen = listen, .max_body = 0, .max_connections = 100, .idle_timeout_s = 10,
+		.listen = listen, .max_body = 0, .max_connections = INTERNAL_MAX_CONNECTIONS, .idle_timeout_s = 10,
 		.routes = routes, .route_count = ARRAY_LEN(routes), .arg = server,
 	};
 	err_t err = http_server_new(&server->http, worker, &options);
@@ -154,6 +207,7 @@ err_t internal_server_new(struct internal_server **out, struct worker *worker, c
 		return err;
 	}
 	server->worker = worker;
+	server->round_ms = clock_mono_ms(); /* the first one begins at once */
 	server->slot_count = check_count;
 	list_init(&server->runs);
 	for (size_t i = 0; i < check_count; i++) {
@@ -177,6 +231,7 @@ void internal_server_drain(struct internal_server *server)
 {
 	server->is_draining = true;
 	uv_timer_stop(&server->round);
+	internal_tell_waiting(server);
 }
 
 static void internal_part_closed(struct internal_server *server)
@@ -208,6 +263,7 @@ void internal_server_close(struct internal_server *server, void (*closed)(void *
 	server->closed = closed;
 	server->closed_arg = arg;
 	server->open_parts = 2;
+	internal_tell_waiting(server); /* every request must have its answer before the HTTP server closes */
 	for (size_t i = 0; i < server->slot_count; i++)
 		worker_cancel(server->worker, &server->slots[i].timeout);
 	while ((link = list_pop_front(&server->runs)))

@@ -10,13 +10,17 @@
 /*
  * The internal port of every service: /healthz (this loop runs), /readyz (the dependencies answer) and /metrics.
  *
- * Each dependency has a check, which is started every READINESS_INTERVAL_MS. A check that does not end within
- * READINESS_TIMEOUT_MS counts as failed. /readyz answers from the last results: 200 {"ready":true,"checks":
+ * Each dependency has a check, which is started every READINESS_INTERVAL_MS while somebody asks, or while one of them fails.
+ * When nobody has asked for READINESS_WATCHED_MS, checks cost more than they tell: then they are started every
+ * READINESS_REST_MS, for the log, and the next question waits for a round of its own. A check that does not end within
+ * READINESS_TIMEOUT_MS counts as failed. /readyz answers from results of the last second: 200 {"ready":true,"checks":
  * {"postgres":"ok"}}, or 503 with "ready":false, where a failed check shows the name of its error and a check that has not
  * ended yet shows "pending". A draining service is not ready. Each change of a result is logged. Thread: the worker's.
  */
 
 #define READINESS_INTERVAL_MS 500
+#define READINESS_WATCHED_MS 3000
+#define READINESS_REST_MS 10000
 #define READINESS_TIMEOUT_MS 1000
 
 /* A check is not started again while more runs of it than that have timed out and not ended. */

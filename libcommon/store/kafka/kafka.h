@@ -32,6 +32,11 @@ struct kafka_producer_options {
 	const char *client_id;
 	unsigned max_waiting; /* records accepted and not acknowledged; more get ERR_FULL */
 	uint64_t max_waiting_bytes;
+	/*
+	 * Topics to be known from the start; they live as long as the producer. The first record for another topic waits for up
+	 * to a second: librdkafka looks once a second which topics it does not know. NULL ends the list; may be NULL itself.
+	 */
+	const char *const *topics;
 };
 
 /* OK, or the reason why the record will never be delivered (too large, purged at close). Comes after kafka_produce(). */
@@ -107,7 +112,7 @@ void kafka_store_offset(struct kafka_consumer *consumer, int32_t partition, int6
 void kafka_consumer_pause(struct kafka_consumer *consumer);
 void kafka_consumer_resume(struct kafka_consumer *consumer);
 
-/* The first rebalance is over; it may have given no partition. */
+/* The group has given partitions, or has had none for us for 2 s: from here on no record waits because of this member. */
 bool kafka_consumer_has_joined(const struct kafka_consumer *consumer);
 
 /* Records between the committed offsets and the ends of our partitions, as librdkafka last saw them. */

@@ -29,6 +29,14 @@ struct partition *kafka_assignment_find(const struct kafka_assignment *assignmen
 	return &assignment->partitions[number];
 }
 
+bool kafka_assignment_has_any(const struct kafka_assignment *assignment)
+{
+	for (int32_t i = 0; i < assignment->partition_count; i++)
+		if (kafka_assignment_find(assignment, i))
+			return true;
+	return false;
+}
+
 static struct partition *assignment_make(struct kafka_assignment *assignment, int32_t number)
 {
 	if (number >= assignment->partition_count) {

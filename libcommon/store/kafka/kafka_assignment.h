@@ -42,6 +42,9 @@ void kafka_assignment_lose(struct kafka_assignment *assignment);
 /* NULL for a partition that the group has not given to this consumer. */
 struct partition *kafka_assignment_find(const struct kafka_assignment *assignment, int32_t number);
 
+/* Whether any partition is ours. */
+bool kafka_assignment_has_any(const struct kafka_assignment *assignment);
+
 /*
  * A record of the partition has come: true if it must be handed over. Calls `assigned` first if the offset was not known when
  * the partition was given. If the log was lost (partition_offsets.h), calls `revoked` and then `assigned`.

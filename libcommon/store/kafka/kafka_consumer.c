@@ -1,5 +1,6 @@
 #include <assert.h>
 
+#include "base/clock.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "store/kafka/kafka_assignment.h"
@@ -17,6 +18,12 @@
 
 #define SOFT_PAUSE_MS 200
 #define CLOSE_MS 10000
+
+/*
+ * A cooperative rebalance gives a new member nothing in its first round. The partitions that others give up for it come with
+ * the second, within two heartbeats (heartbeat.interval.ms). A member without any for this long is one too many.
+ */
+#define SETTLE_MS 2000
 
 static const struct kafka_setting settings[] = {
 	{ "partition.assignment.strategy", "cooperative-sticky" },
@@ -46,7 +53,7 @@ struct kafka_consumer {
 	enum consumer_pause pause;
 	struct timer commit, pause_timer, give_up;
 	uv_work_t destroy;
-	bool has_joined;
+	uint64_t joined_ms; /* when the first rebalance ended; 0: not yet */
 	bool is_closing, is_destroying;
 	bool is_left_behind; /* leaving the group took longer than CLOSE_MS */
 	void (*closed)(void *arg);
@@ -70,7 +77,8 @@ static void consumer_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_ka
 
 	log_info("kafka partitions move", LOG_TEXT("topic", consumer->assignment.topic), LOG_NUM("partitions", partitions->cnt),
 	         LOG_TEXT("what", err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? "given" : "taken"));
-	consumer->has_joined = true;
+	if (!consumer->joined_ms)
+		consumer->joined_ms = clock_mono_ms();
 	if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
 		kafka_assignment_add(&consumer->assignment, partitions, consumer->pause == PAUSED);
 	} else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
@@ -222,7 +230,8 @@ int64_t kafka_consumer_untaken(const struct kafka_consumer *consumer)
 
 bool kafka_consumer_has_joined(const struct kafka_consumer *consumer)
 {
-	return consumer->has_joined;
+	return kafka_assignment_has_any(&consumer->assignment) ||
+	       (consumer->joined_ms && clock_mono_ms() >= consumer->joined_ms + SETTLE_MS);
 }
 
 /* ---- the consumer ---- */

@@ -24,6 +24,7 @@
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 1000
 #define PURGE_AGAIN_MS 100
+#define TOPICS_MAX 4
 
 /* The limits of librdkafka's queue are higher than ours (max_waiting). */
 static const struct kafka_setting settings[] = {
@@ -62,8 +63,10 @@ struct kafka_producer {
 	char *brokers, *client_id;
 	unsigned max_waiting;
 	uint64_t max_waiting_bytes;
+	const char *const *topics; /* to be known from the start; may be NULL */
 	enum producer_state state;
 	rd_kafka_t *rk;
+	rd_kafka_topic_t *known[TOPICS_MAX]; /* of this handle, in the order of `topics` */
 	rd_kafka_queue_t *queue;
 	struct kafka_wake wake;
 	uv_work_t replace;
@@ -303,6 +306,10 @@ static err_t producer_start_handle(struct kafka_producer *producer)
 	producer->rk = kafka_handle_new(RD_KAFKA_PRODUCER, conf);
 	if (!producer->rk)
 		return ERR_NO_MEMORY;
+	for (unsigned i = 0; producer->topics && producer->topics[i]; i++) {
+		assert(i < TOPICS_MAX);
+		producer->known[i] = rd_kafka_topic_new(producer->rk, producer->topics[i], NULL);
+	}
 	producer->queue = rd_kafka_queue_get_main(producer->rk);
 	kafka_wake_on(&producer->wake, producer->queue);
 	producer->state = PRODUCER_RUNNING;
@@ -328,6 +335,9 @@ static void producer_destroy_handle(uv_work_t *work)
 {
 	struct kafka_producer *producer = container_of(work, struct kafka_producer, replace);
 
+	for (unsigned i = 0; i < TOPICS_MAX; i++)
+		if (producer->known[i])
+			rd_kafka_topic_destroy(producer->known[i]);
 	rd_kafka_destroy(producer->rk);
 }
 
@@ -447,6 +457,7 @@ err_t kafka_producer_new(struct kafka_producer **out, struct worker *worker, con
 	producer->client_id = str_dup(str_from(options->client_id));
 	producer->max_waiting = options->max_waiting;
 	producer->max_waiting_bytes = options->max_waiting_bytes;
+	producer->topics = options->topics;
 	backoff_init(&producer->backoff, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
 	timer_init(&producer->timer, producer_on_timer);
 	timer_init(&producer->give_up, producer_on_give_up);

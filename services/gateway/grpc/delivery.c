@@ -33,6 +33,7 @@ struct delivery_batch {
 	Skein__V1__DeliverBatch *message;
 	struct delivery_plan *plans; /* of each delivery */
 	size_t bytes; /* of the message as it came; the stream counts them until the batch is done */
+	uint64_t arrived_us;
 	struct verdict_list *verdicts; /* one for each worker, then the early verdicts: given before any worker is asked */
 	struct worker_run run;
 };
@@ -165,6 +166,8 @@ static void delivery_work(struct worker_run *run, struct ws_worker *w)
 		if (part.frame)
 			worker_frame_unref(part.frame);
 	}
+	if (messages[VERDICT_QUEUED])
+		ws_worker_note_arrival(w, batch->arrived_us);
 	counter_add(metrics->deliveries, messages[VERDICT_QUEUED] + messages[VERDICT_GONE] + messages[VERDICT_LAGGING]);
 	counter_add(metrics->gone, messages[VERDICT_GONE]);
 	counter_add(metrics->lagging, messages[VERDICT_LAGGING]);
@@ -258,6 +261,7 @@ static void delivery_make_plan(struct delivery_batch *batch, uint32_t index)
 static void delivery_on_batch(struct rpc_stream *stream, struct str bytes, void *arg)
 {
 	const struct gateway_service *service = arg;
+	uint64_t arrived_us = clock_mono_us();
 	Skein__V1__DeliverBatch *message =
 		skein__v1__deliver_batch__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
 
@@ -278,6 +282,7 @@ static void delivery_on_batch(struct rpc_stream *stream, struct str bytes, void 
 	batch->bytes = bytes.len;
 	gauge_add(service->metrics->deliver_bytes, (int64_t)bytes.len);
 	rpc_stream_keep_bytes(stream, bytes.len);
+	batch->arrived_us = arrived_us;
 	batch->plans = mem_zalloc(message->n_deliveries * sizeof(batch->plans[0]));
 	batch->verdicts = mem_zalloc((service->worker_count + 1) * sizeof(batch->verdicts[0]));
 	worker_run_init(&batch->run, service, delivery_work, delivery_end);

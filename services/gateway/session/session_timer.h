@@ -11,6 +11,12 @@
 
 struct session;
 
+/*
+ * When to ping a connection next, at most `heartbeat_ms` from now. Many connections share a time, a share of the heartbeat
+ * apart from the next one: their pings leave in one turn of the loop, and their pongs come back together.
+ */
+uint64_t session_timer_next_ping(uint64_t now_ms, uint64_t heartbeat_ms);
+
 /* The session has opened: arms its timer. */
 void session_timer_start(struct session *session, uint64_t now_ms);
 

@@ -17,6 +17,19 @@
 
 /* ---- every turn of the loop ---- */
 
+void ws_worker_note_arrival(struct ws_worker *w, uint64_t arrived_us)
+{
+	if (w->arrival_count < WS_WORKER_ARRIVALS)
+		w->arrivals_us[w->arrival_count++] = arrived_us;
+}
+
+static void ws_worker_measure_deliveries(struct ws_worker *w, uint64_t now_us)
+{
+	for (unsigned i = 0; i < w->arrival_count; i++)
+		histogram_observe(w->home.metrics->delivery_time, now_us - w->arrivals_us[i]);
+	w->arrival_count = 0;
+}
+
 static void ws_worker_before_sleep(uv_prepare_t *prepare)
 {
 	struct ws_worker *w = prepare->data;
@@ -32,7 +45,8 @@ static void ws_worker_before_sleep(uv_prepare_t *prepare)
 	}
 	atomic_store_explicit(&w->shown_queue_bytes, home->queue_bytes, memory_order_relaxed);
 	atomic_store_explicit(&w->shown_reads, home->reader.under_way, memory_order_relaxed);
-	uint64_t turn_us = clock_mono_us() - w->woke_us;
+	uint64_t now_us = clock_mono_us(), turn_us = now_us - w->woke_us;
+	ws_worker_measure_deliveries(w, now_us);
 	if (w->woke_us && turn_us > atomic_load_explicit(&w->longest_turn_us, memory_order_relaxed))
 		atomic_store_explicit(&w->longest_turn_us, turn_us, memory_order_relaxed);
 }

@@ -33,6 +33,9 @@ struct ws_worker_setup {
 	struct stalled_bytes *stalled_bytes; /* of the process */
 };
 
+/* Of more batches in one turn of the loop the time is not measured. */
+#define WS_WORKER_ARRIVALS 32
+
 struct ws_worker {
 	struct worker worker;
 	struct session_home home;
@@ -46,6 +49,8 @@ struct ws_worker {
 	uv_timer_t second;
 	uint64_t woke_us;
 	uint64_t stood_ms; /* of the worker, when the sessions' timers were last compared with the wall clock */
+	uint64_t arrivals_us[WS_WORKER_ARRIVALS]; /* of messages whose frames are written at the end of this turn */
+	unsigned arrival_count;
 	/* figures for other threads, as of the end of the last turn */
 	atomic_uint_fast64_t shown_queue_bytes;
 	atomic_uint shown_reads;
@@ -61,6 +66,9 @@ void ws_worker_stop(struct ws_worker *w);
 
 /* Waits for its thread and frees everything. Nothing will be posted to it. Thread: the main worker's. */
 void ws_worker_release(struct ws_worker *w);
+
+/* A batch that arrived at `arrived_us` has queued frames. Thread: the worker's. */
+void ws_worker_note_arrival(struct ws_worker *w, uint64_t arrived_us);
 
 /* The longest turn of its loop since the last call. Thread: any one. */
 uint64_t ws_worker_take_lag_ms(struct ws_worker *w);

@@ -93,6 +93,7 @@ struct entry {
 	const struct entry_kind *kind;
 	struct list link; /* in its lane */
 	struct list by_deadline;
+	uint64_t submitted_us;
 	uint64_t deadline_ms;
 	uint64_t conversation_hash;
 	entry_done done; /* NULL once the caller was told; the outcome may still be open then */

@@ -47,7 +47,7 @@ static struct counter *entry_writer_refusal(struct entry_writer *writer, const s
 
 err_t entry_writer_submit(struct entry_writer *writer, struct entry *entry)
 {
-	uint64_t now = clock_mono_ms();
+	uint64_t now_us = clock_mono_us(), now = now_us / 1000;
 
 	struct counter *refused = entry_writer_refusal(writer, entry, now);
 	if (refused) {
@@ -55,6 +55,7 @@ err_t entry_writer_submit(struct entry_writer *writer, struct entry *entry)
 		entry_free(entry);
 		return ERR_UNAVAILABLE;
 	}
+	entry->submitted_us = now_us;
 	entry->deadline_ms = now + writer->context.timeout_ms;
 	list_push_back(&writer->by_deadline, &entry->by_deadline);
 	if (!timer_is_armed(&writer->deadline))
@@ -105,6 +106,8 @@ void entry_writer_init(struct entry_writer *writer, struct worker *worker, struc
 			.batch_max = options->batch_max,
 			.timeout_ms = options->timeout_ms,
 			.statements = metrics_counter("skein_im_batches_total", "Statements that stored entries.", NULL),
+			.waits = metrics_histogram("skein_im_batch_wait_seconds",
+		                                   "From an entry's arrival to the start of the statement that stores it.", NULL),
 			.durations = metrics_histogram("skein_im_batch_seconds", "From such a statement's start to its commit.",
 		                                       NULL),
 		},

@@ -140,11 +140,13 @@ void lane_start(struct lane *lane)
 	lane_end_foreign_doubts(lane);
 	if (!batch_queue_first(&lane->queue))
 		return;
-	queue_wait_cut(&lane->wait, lane_head_age_ms(lane, clock_mono_ms()));
+	lane->started_us = clock_mono_us();
+	queue_wait_cut(&lane->wait, lane_head_age_ms(lane, lane->started_us / 1000));
 	batch_queue_take(&lane->queue, batch, context->batch_max);
 	/* An id belongs to the lease under which it was drawn. */
 	for (unsigned i = 0; i < batch->len; i++) {
 		struct entry *entry = batch->entries[i];
+		histogram_observe(context->waits, lane->started_us - entry->submitted_us);
 		if (!entry->id || !watermark_is_current(&keeper->watermark, entry->place))
 			entry->id = lease_keeper_draw_id(keeper, &entry->place);
 		entry->epoch = keeper->lease.epoch;
@@ -157,7 +159,6 @@ void lane_start(struct lane *lane)
 		pg_put_i64(&params, (int64_t)first->id);
 	first->kind->put(&params, batch);
 	counter_add(context->statements, 1);
-	lane->started_us = clock_mono_us();
 	pg_query(context->pg, lane->index, first->kind->statement, &params, lane_on_answer, lane);
 }
 

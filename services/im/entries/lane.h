@@ -35,7 +35,8 @@ struct lane_context {
 	unsigned batch_max;
 	uint64_t timeout_ms; /* from an entry's arrival to its deadline */
 	struct counter *statements;
-	struct histogram *durations;
+	struct histogram *waits; /* of entries, before their statement */
+	struct histogram *durations; /* of statements */
 };
 
 void lane_init(struct lane *lane, struct lane_context *context, unsigned index);

@@ -87,6 +87,8 @@ void batch_start(struct batch *batch, struct batch_context *context, const struc
 	batch->ended = ended;
 	batch->arg = arg;
 	batch->started_us = clock_mono_us();
+	list_for_each(link, &batch->messages)
+		histogram_observe(context->order_time, batch->started_us - container_of(link, struct outgoing, link)->taken_us);
 	if (conversation->kind == CONVERSATION_DIRECT) {
 		batch_write(batch, recipients_of_direct(conversation));
 		return;

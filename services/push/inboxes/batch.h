@@ -28,7 +28,8 @@ struct member_cache;
 struct batch_context {
 	struct inboxes inboxes;
 	struct member_cache *members;
-	struct histogram *append_time;
+	struct histogram *order_time; /* of messages, before their batch */
+	struct histogram *append_time; /* of batches */
 };
 
 enum batch_end {

@@ -1,5 +1,6 @@
 #include "push/intake/intake.h"
 
+#include "base/clock.h"
 #include "base/text/ident.h"
 #include "base/telemetry/log.h"
 #include "base/mem.h"
@@ -27,6 +28,7 @@ struct intake {
 	void (*closed)(void *arg);
 	void *closed_arg;
 	struct counter *records, *unreadable, *pauses;
+	struct histogram *age; /* of records */
 };
 
 #define RECORD_MAX_BYTES (1u << 20)
@@ -136,6 +138,8 @@ static void intake_on_record(void *arg, struct kafka_record *record)
 	const char *fault = intake_unpack(record->value, &message);
 
 	counter_add(intake->records, 1);
+	uint64_t now_ms = clock_wall_ms(), made_ms = (uint64_t)MAX(record->time_ms, 0);
+	histogram_observe(intake->age, now_ms > made_ms ? (now_ms - made_ms) * 1000 : 0);
 	offset_tracker_begin(&intake_partition(intake, record->partition)->tracker, record->offset);
 	if (fault) {
 		counter_add(intake->unreadable, 1);
@@ -194,6 +198,9 @@ err_t intake_new(struct intake **out, struct worker *worker, const struct intake
 	intake->records = metrics_counter("skein_push_records_total", "Records taken from Kafka.", NULL);
 	intake->unreadable = metrics_counter("skein_push_records_unreadable_total",
 	                                     "Records that could not be used.", NULL);
+	intake->age = metrics_histogram(
+		"skein_push_record_age_seconds",
+		"From the time of a record, which im sets in whole milliseconds, until push takes it.", NULL);
 	intake->pauses = metrics_counter("skein_push_pauses_total",
 	                                 "Times that no records were taken because too much was under way.", NULL);
 	err_t err = dead_letters_new(&intake->dead, worker, options->consumer.brokers, options->consumer.client_id,

@@ -80,6 +80,7 @@ void conversations_drop_partition(struct conversations *all, int32_t partition)
 struct conversations *conversations_new(const struct conversations_options *options)
 {
 	static const char name[] = "skein_push_messages_total", help[] = "Messages by what became of their record.";
+	static const char order_help[] = "From taking a record until the batch of its message starts.";
 	static const char append_help[] = "From a batch's start until all its inbox entries are written.";
 	static const char total_help[] = "From a message's time until every gateway has answered.";
 	struct conversations *all = MEM_NEW(struct conversations);
@@ -99,6 +100,7 @@ struct conversations *conversations_new(const struct conversations_options *opti
 				.bytes_in_flight = &all->context.bytes,
 			},
 			.members = options->members,
+			.order_time = metrics_histogram("skein_push_order_seconds", order_help, NULL),
 			.append_time = metrics_histogram("skein_push_append_seconds", append_help, NULL),
 		},
 		.wait = options->wait,

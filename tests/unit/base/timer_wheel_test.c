@@ -349,6 +349,40 @@ static void after_every_advance_exactly_the_due_timers_have_fired(void **state)
 	}
 }
 
+/* A wheel that is advanced only when it asks for it fires every timer in its own tick, with few advances. */
+static void a_wheel_that_sleeps_until_its_next_time_misses_no_deadline(void **state)
+{
+	enum { COUNT = 500 };
+	struct alarm alarms[COUNT];
+	struct seeded seeded;
+	unsigned advances = 0;
+	(void)state;
+
+	seeded_init(&seeded);
+	start(MANY_TICK_MS);
+	assert_true(timer_wheel_next_ms(&wheel) == UINT64_MAX);
+	for (int i = 0; i < COUNT; i++) {
+		alarm_init(&alarms[i]);
+		uint64_t away = seeded_below(&seeded, 1ull << seeded_below(&seeded, 30));
+		timer_arm(&wheel, &alarms[i].timer, START_MS + away);
+	}
+	while (wheel.armed) {
+		uint64_t next_ms = timer_wheel_next_ms(&wheel);
+
+		assert_true(next_ms > now_ms);
+		advance_to(next_ms);
+		advances++;
+	}
+	for (int i = 0; i < COUNT; i++) {
+		uint64_t tick = (alarms[i].timer.deadline_ms + MANY_TICK_MS - 1) / MANY_TICK_MS;
+		/* In the first tick, timers of the past are fired. */
+		assert_int_equal(alarms[i].fired_at_ms / MANY_TICK_MS, MAX(tick, START_MS / MANY_TICK_MS + 1));
+	}
+	/* Each timer fires once and moves down at most once a level; one beyond the wheel waits some turns. */
+	assert_true(advances <= COUNT * (WHEEL_LEVELS + 4));
+	assert_true(timer_wheel_next_ms(&wheel) == UINT64_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +398,7 @@ int main(void)
 		cmocka_unit_test(a_clock_that_stands_or_goes_back_fires_nothing_new),
 		cmocka_unit_test(a_million_random_timers_fire_in_the_order_of_their_deadlines),
 		cmocka_unit_test(after_every_advance_exactly_the_due_timers_have_fired),
+		cmocka_unit_test(a_wheel_that_sleeps_until_its_next_time_misses_no_deadline),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,7 +129,7 @@ struct alarm {
 	struct timer soon, later;
 	struct task look;
 	int soon_fired, later_fired;
-	bool ticked_while_armed, ticked_when_idle;
+	bool wakes_while_armed, wakes_when_idle;
 };
 
 static void on_soon(struct timer *timer)
@@ -138,7 +138,7 @@ static void on_soon(struct timer *timer)
 
 	alarm->soon_fired++;
 	assert_int_equal(alarm->later_fired, 0);
-	alarm->ticked_while_armed = alarm->worker.is_ticking;
+	alarm->wakes_while_armed = uv_is_active((uv_handle_t *)&alarm->worker.tick) || alarm->worker.covered_ms == 0;
 	fake_now_ms += 1000;
 }
 
@@ -146,7 +146,7 @@ static void look_at_ticking(struct task *task)
 {
 	struct alarm *alarm = container_of(task, struct alarm, look);
 
-	alarm->ticked_when_idle = alarm->worker.is_ticking;
+	alarm->wakes_when_idle = uv_is_active((uv_handle_t *)&alarm->worker.tick);
 	worker_stop(&alarm->worker);
 }
 
@@ -159,7 +159,7 @@ static void on_later(struct timer *timer)
 	worker_post(&alarm->worker, &alarm->look);
 }
 
-static void a_worker_ticks_only_while_a_timer_is_armed_and_keeps_deadlines_after_a_long_sleep(void **state)
+static void a_worker_wakes_only_while_a_timer_is_armed_and_keeps_deadlines_after_a_long_sleep(void **state)
 {
 	struct alarm alarm = { .look = { .run = look_at_ticking } };
 	(void)state;
@@ -169,7 +169,7 @@ static void a_worker_ticks_only_while_a_timer_is_armed_and_keeps_deadlines_after
 	assert_int_equal(worker_init(&alarm.worker, "alarm"), OK);
 	timer_init(&alarm.soon, on_soon);
 	timer_init(&alarm.later, on_later);
-	assert_false(alarm.worker.is_ticking);
+	assert_false(uv_is_active((uv_handle_t *)&alarm.worker.tick));
 
 	/* A day without a timer; a wheel left behind would fire `later` together with `soon`. */
 	fake_now_ms += 86400000;
@@ -181,8 +181,8 @@ static void a_worker_ticks_only_while_a_timer_is_armed_and_keeps_deadlines_after
 
 	assert_int_equal(alarm.soon_fired, 1);
 	assert_int_equal(alarm.later_fired, 1);
-	assert_true(alarm.ticked_while_armed);
-	assert_false(alarm.ticked_when_idle);
+	assert_true(alarm.wakes_while_armed);
+	assert_false(alarm.wakes_when_idle);
 }
 
 /* Time passes in steps of 500 ms, and 20 s at once before the first. */
@@ -267,6 +267,52 @@ static void a_timer_fires_at_its_deadline_on_the_real_clock(void **state)
 	assert_in_range(punctual.fired_ms, punctual.deadline_ms, punctual.deadline_ms + 1000);
 }
 
+struct sleeper {
+	struct worker worker;
+	struct timer first, last;
+	uv_prepare_t turn;
+	unsigned turns;
+};
+
+static void count_turn(uv_prepare_t *turn)
+{
+	((struct sleeper *)turn->data)->turns++;
+}
+
+static void arm_a_later_one(struct timer *timer)
+{
+	struct sleeper *sleeper = container_of(timer, struct sleeper, first);
+
+	worker_arm_in(&sleeper->worker, &sleeper->last, 300);
+}
+
+static void wake_up(struct timer *timer)
+{
+	struct sleeper *sleeper = container_of(timer, struct sleeper, last);
+
+	uv_close((uv_handle_t *)&sleeper->turn, NULL);
+	worker_stop(&sleeper->worker);
+}
+
+static void a_worker_sleeps_until_the_next_deadline(void **state)
+{
+	struct sleeper sleeper = { .turns = 0 };
+	(void)state;
+
+	assert_int_equal(worker_init(&sleeper.worker, "sleeper"), OK);
+	uv_prepare_init(&sleeper.worker.loop, &sleeper.turn);
+	sleeper.turn.data = &sleeper;
+	uv_prepare_start(&sleeper.turn, count_turn);
+	timer_init(&sleeper.first, arm_a_later_one);
+	timer_init(&sleeper.last, wake_up);
+	worker_arm_in(&sleeper.worker, &sleeper.last, 10000);
+	worker_arm_in(&sleeper.worker, &sleeper.first, 300);
+	worker_run(&sleeper.worker);
+	worker_join(&sleeper.worker);
+	/* 60 ticks have passed. It wakes for 2 deadlines, and at most twice for each to move a timer down in the wheel. */
+	assert_in_range(sleeper.turns, 2, 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,9 +320,10 @@ int main(void)
 		cmocka_unit_test(the_main_thread_can_be_a_worker),
 		cmocka_unit_test(a_worker_that_never_ran_ends_too),
 		cmocka_unit_test(writing_to_a_peer_that_is_gone_does_not_end_the_process),
-		cmocka_unit_test(a_worker_ticks_only_while_a_timer_is_armed_and_keeps_deadlines_after_a_long_sleep),
+		cmocka_unit_test(a_worker_wakes_only_while_a_timer_is_armed_and_keeps_deadlines_after_a_long_sleep),
 		cmocka_unit_test(a_worker_that_forgives_stalls_gives_deadlines_the_time_that_it_stood_still),
 		cmocka_unit_test(a_timer_fires_at_its_deadline_on_the_real_clock),
+		cmocka_unit_test(a_worker_sleeps_until_the_next_deadline),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,9 +7,11 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/telemetry/log.h"
 #include "base/macros.h"
 #include "base/mem.h"
@@ -220,6 +222,97 @@ static void no_check_is_started_for_a_draining_service(void **state)
 	uv_mutex_unlock(&f->dependency.lock);
 }
 
+/* ---- when nobody asks ---- */
+
+static atomic_uint_fast64_t ahead_us; /* of the real clock */
+
+static uint64_t clock_ahead_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 + ahead_us;
+}
+
+static uint64_t clock_ahead_wall_ms(void)
+{
+	return clock_ahead_us() / 1000;
+}
+
+static const struct clock_source clock_ahead = { clock_ahead_us, clock_ahead_wall_ms };
+
+static int start_with_clock(void **state)
+{
+	ahead_us = 0;
+	clock_replace(&clock_ahead);
+	return start(state);
+}
+
+static int stop_with_clock(void **state)
+{
+	int result = stop(state);
+
+	clock_replace(NULL);
+	return result;
+}
+
+struct question {
+	struct fixture *fixture;
+	int status;
+	const char *body;
+};
+
+static void ask(void *arg)
+{
+	struct question *question = arg;
+
+	assert_ready(question->fixture, question->status, question->body);
+}
+
+static int runs_made(struct fixture *f)
+{
+	uv_mutex_lock(&f->dependency.lock);
+	int made = f->dependency.made;
+	uv_mutex_unlock(&f->dependency.lock);
+	return made;
+}
+
+static void checks_rest_when_nobody_asks_and_the_next_question_waits_for_a_new_one(void **state)
+{
+	struct fixture *f = *state;
+	const struct timespec rounds = { .tv_sec = 3 * READINESS_INTERVAL_MS / 1000, .tv_nsec = 500000000 };
+	struct question question = { f, 503, FAILED };
+	uv_thread_t asker;
+
+	on_worker(f, end_run, next_run(f), OK);
+	assert_ready(f, 200, READY);
+	ahead_us = READINESS_WATCHED_MS * 1000;
+	while (f->dependency.taken < runs_made(f)) /* it began before the clock was set */
+		on_worker(f, end_run, next_run(f), OK);
+	int made = runs_made(f);
+	nanosleep(&rounds, NULL); /* no event tells that a run did not come */
+	assert_int_equal(runs_made(f), made);
+
+	assert_int_equal(uv_thread_create(&asker, ask, &question), 0);
+	on_worker(f, end_run, next_run(f), ERR_IO); /* all earlier ones had ended well */
+	uv_thread_join(&asker);
+}
+
+static void a_question_that_waits_is_answered_when_the_service_drains(void **state)
+{
+	struct fixture *f = *state;
+	struct question question = { f, 503, DRAINING };
+	uv_thread_t asker;
+
+	on_worker(f, end_run, next_run(f), OK);
+	assert_ready(f, 200, READY);
+	ahead_us = READINESS_WATCHED_MS * 1000;
+	assert_int_equal(uv_thread_create(&asker, ask, &question), 0);
+	(void)next_run(f); /* the question waits for this one, which ends at the end of the test */
+	on_worker(f, drain, NULL, OK);
+	uv_thread_join(&asker);
+}
+
 static void health_and_metrics_are_served_and_nothing_else(void **state)
 {
 	struct fixture *f = *state;
@@ -268,6 +361,10 @@ int main(void)
 		TEST(a_check_that_does_not_end_counts_as_failed_and_its_late_end_changes_nothing),
 		TEST(a_draining_service_is_not_ready),
 		TEST(no_check_is_started_for_a_draining_service),
+		cmocka_unit_test_setup_teardown(checks_rest_when_nobody_asks_and_the_next_question_waits_for_a_new_one,
+		                                start_with_clock, stop_with_clock),
+		cmocka_unit_test_setup_teardown(a_question_that_waits_is_answered_when_the_service_drains, start_with_clock,
+		                                stop_with_clock),
 		TEST(health_and_metrics_are_served_and_nothing_else),
 		cmocka_unit_test(a_server_without_dependencies_is_ready_at_once),
 	};
