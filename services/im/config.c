@@ -103,7 +103,7 @@ static const struct config_option options[] = {
 	{ "cache.messages", CONFIG_BYTES, OPTION(cache_messages), "16m", 0, 1ll << 40, NULL, 0,
 	  "Memory for recent messages, so that many who sync at once do not read the same rows again and again." },
 	{ "cache.tokens", CONFIG_INT, OPTION(cache_tokens), "20000", 0, 10000000, NULL, 0,
-	  "Tokens that were verified lately, 400 bytes each, so that a client that sends much pays for one signature." },
+	  "Tokens that were verified lately, about 500 bytes each, so that a client that sends much pays for one signature." },
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "10s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long requests and records for Kafka may take before they are cut off." },
 };

@@ -40,6 +40,7 @@ ROWS = [
     Row("none", (), (PROMPT_S,)),
     Row("a gateway dies: its routes are no longer used", (3, NODE_LIFE_S), (NODE_LEAST_S, NODE_LIFE_S, NODES_READ_S)),
     Row("a gateway's host is cut off: a stream to it breaks", (2, 1, 0.1, 0.5), (STREAM_BREAKS_S,)),
+    Row("a gateway stands still (stopped, or a turn of its loop over 1 s) and goes on", (), (NODE_LIFE_S,)),
     Row("a client vanishes without closing", (54, 60), (SILENCE_S,)),
     Row("a client does not ack, or does not answer a ping", (10,), (NO_ACK_S, NO_ACK_AT_MOST_S)),
     Row("a push dies: its partitions are taken over", (6, 0.5), (PUSH_DIES_S,)),

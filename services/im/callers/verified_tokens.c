@@ -1,7 +1,6 @@
 #include "im/callers/verified_tokens.h"
 
-#include <openssl/sha.h>
-#include <stdlib.h>
+#include "base/mem.h"
 
 void verified_tokens_init(struct verified_tokens *verified, const struct jwt_keys *keys, size_t max)
 {
@@ -9,34 +8,39 @@ void verified_tokens_init(struct verified_tokens *verified, const struct jwt_key
 
 	*verified = (struct verified_tokens){
 		.keys = keys,
+		.unkept = MEM_NEW(struct verified_token),
 		.hits = metrics_counter(name, help, "by=\"memory\""),
 		.misses = metrics_counter(name, help, "by=\"signature\""),
 	};
-	/* The last token that was verified is kept in any case, because the caller reads it. */
-	user_lru_init(&verified->tokens, max ? max : 1, sizeof(struct verified_token));
+	user_lru_init(&verified->tokens, max, sizeof(struct verified_token));
 }
 
 void verified_tokens_release(struct verified_tokens *verified)
 {
 	user_lru_release(&verified->tokens);
+	mem_free(verified->unkept);
 }
 
-/* A token whose time has not come by a clock that was set back is verified anew. */
+/* A token that was verified later than now, by a clock that was set back, is verified anew. */
 static bool verified_tokens_is_valid(const struct verified_token *token, uint64_t now_ms)
 {
 	return now_ms >= token->verified_ms && now_ms < token->claims.expires_ms;
 }
 
+/* Where the claims of this token are put. */
+static struct verified_token *verified_tokens_place(struct verified_tokens *verified, struct str token)
+{
+	if (verified->tokens.max == 0 || token.len > VERIFIED_TOKEN_MAX_BYTES)
+		return verified->unkept;
+	return container_of(user_lru_make(&verified->tokens, token), struct verified_token, entry);
+}
+
 err_t verified_tokens_find(struct verified_tokens *verified, struct str token, uint64_t now_ms,
                            const struct verified_token **out, const char **why)
 {
-	unsigned char hash[SHA256_DIGEST_LENGTH];
 	struct jwt_claims claims;
 
-	if (!SHA256((const unsigned char *)token.ptr, token.len, hash))
-		abort(); /* it fails only without memory */
-	struct str key = str_of((const char *)hash, sizeof(hash));
-	struct user_lru_entry *known = user_lru_find(&verified->tokens, key);
+	struct user_lru_entry *known = user_lru_find(&verified->tokens, token);
 	if (known && verified_tokens_is_valid(container_of(known, struct verified_token, entry), now_ms)) {
 		counter_add(verified->hits, 1);
 		*out = container_of(known, struct verified_token, entry);
@@ -46,10 +50,10 @@ err_t verified_tokens_find(struct verified_tokens *verified, struct str token, u
 	err_t err = jwt_verify(verified->keys, token, now_ms, &claims, why);
 	if (err)
 		return err;
-	struct verified_token *made = container_of(user_lru_make(&verified->tokens, key), struct verified_token, entry);
-	made->verified_ms = now_ms;
-	made->claims = claims;
-	jwt_token_id(token, made->id);
-	*out = made;
+	struct verified_token *place = verified_tokens_place(verified, token);
+	place->verified_ms = now_ms;
+	place->claims = claims;
+	jwt_token_id(token, place->id);
+	*out = place;
 	return OK;
 }

@@ -65,8 +65,17 @@ static void send_entry_put_replies(struct pg_params *params, const struct batch 
 	pg_array_end(params);
 }
 
+/* Of a send, besides its texts: what the arrays hold of it. */
+#define PARAMS_OF_A_SEND 80
+
 static void send_entry_put(struct pg_params *params, const struct batch *batch)
 {
+	size_t room = 1024; /* the heads of the arrays, and what stands before them */
+
+	/* One allocation: record_size is an upper bound of an entry's texts. */
+	for (unsigned i = 0; i < batch->len; i++)
+		room += batch->entries[i]->record_size + PARAMS_OF_A_SEND;
+	(void)buf_reserve(&params->bytes, room);
 	send_entry_put_conversations(params, batch);
 	send_entry_put_texts(params, batch, offsetof(struct send, sender));
 	send_entry_put_texts(params, batch, offsetof(struct send, user));

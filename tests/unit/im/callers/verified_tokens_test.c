@@ -134,6 +134,34 @@ static void the_least_recently_used_token_makes_room(void **state)
 		buf_release(&tokens[i]);
 }
 
+static void a_long_token_is_verified_each_time_and_not_kept(void **state)
+{
+	struct verified_tokens none;
+	struct buf token = token_of("alice"), longer = { 0 };
+	struct jwt_claims claims = { .expires_ms = NOW_MS + 60000, .uid = "bob" };
+	const struct verified_token *found;
+	const char *why;
+	(void)state;
+
+	verified_tokens_init(&none, keys, 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(verified_tokens_find(&none, buf_str(&token), NOW_MS, &found, &why), OK);
+		assert_string_equal(found->claims.uid, "alice");
+	}
+	assert_found(0, 2); /* the counters are those of the process */
+	assert_int_equal(none.tokens.users.len, 0);
+	verified_tokens_release(&none);
+	/* A token of which only the length matters here: it is refused, and not kept either. */
+	jwt_sign(keys, &claims, &longer);
+	for (int i = 0; i < VERIFIED_TOKEN_MAX_BYTES; i++)
+		buf_append_char(&longer, 'A');
+	assert_int_equal(find(buf_str(&longer), NOW_MS, &found), ERR_UNAUTHENTICATED);
+	assert_int_equal(verified.tokens.users.len, 0);
+	assert_found(0, 1);
+	buf_release(&longer);
+	buf_release(&token);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -142,6 +170,7 @@ int main(void)
 		TEST(the_same_claims_with_another_signature_are_another_token),
 		TEST(a_clock_that_was_set_back_has_the_token_verified_anew),
 		TEST(the_least_recently_used_token_makes_room),
+		TEST(a_long_token_is_verified_each_time_and_not_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include "base/macros.h"
+#include "base/text/ident.h"
+#include "im/http/call_entry.h"
 #include "im/http/page.h"
 
 #include "call_rig.h"
@@ -216,6 +218,22 @@ static void a_verdict_that_nobody_knows_or_that_is_missing_is_503(void **state)
 	assert_int_equal(request->status, 503);
 }
 
+/* The buffer grows by doubling: memory of this size was allocated once. */
+static void the_answer_to_an_entry_is_allocated_once(void **state)
+{
+	char id[CONVERSATION_ID_MAX];
+	const struct entry_result result = {
+		.conversation_id = str_of(id, sizeof(id)), .msg_id = UINT64_MAX, .seq = INT64_MAX, .time = INT64_MAX,
+	};
+	struct buf out = { 0 };
+	(void)state;
+
+	memset(id, 'x', sizeof(id));
+	entry_result_put(&out, &result);
+	assert_in_range(out.cap, out.len, sizeof(id) + 160);
+	buf_release(&out);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, call_rig_stop)
@@ -227,6 +245,7 @@ int main(void)
 		TEST(a_statement_that_fails_is_503_or_409),
 		TEST(a_verdict_is_answered_by_its_code_and_reason),
 		TEST(a_verdict_that_nobody_knows_or_that_is_missing_is_503),
+		TEST(the_answer_to_an_entry_is_allocated_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "im/entries/batch_queue.h"
 #include "im/messages/send_entry.h"
 
 static void a_send_has_copies_of_all_its_fields(void **state)
@@ -50,11 +51,37 @@ static void a_message_without_mentions_has_none(void **state)
 	entry_free(entry);
 }
 
+/* The buffer grows by doubling, so memory that still has the size of the first reservation was allocated once. */
+static void the_parameters_of_a_batch_are_allocated_once(void **state)
+{
+	static struct batch batch;
+	struct pg_params params = { 0 };
+	size_t texts = 0;
+	(void)state;
+
+	batch.conversation_count = 1;
+	for (batch.len = 0; batch.len < BATCH_MAX; batch.len++) {
+		struct send_request request = { .client_msg_id = STR("k"), .user = STR("bob"), .type = STR("text"), .reply_to = 1 };
+		for (unsigned i = 0; i < batch.len; i++)
+			buf_append_char(&request.body, 'b');
+		batch.entries[batch.len] = send_entry_new(&request, &(struct entry_caller){ .uid = STR("alice") });
+		texts += batch.entries[batch.len]->record_size;
+		send_request_release(&request);
+	}
+	batch.conversations[0] = batch.entries[0]->conversation;
+	batch.entries[0]->kind->put(&params, &batch);
+	assert_in_range(params.bytes.cap, params.bytes.len, texts + 1024 + BATCH_MAX * 80);
+	pg_params_release(&params);
+	for (unsigned i = 0; i < batch.len; i++)
+		entry_free(batch.entries[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_send_has_copies_of_all_its_fields),
 		cmocka_unit_test(a_message_without_mentions_has_none),
+		cmocka_unit_test(the_parameters_of_a_batch_are_allocated_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
