@@ -9,7 +9,7 @@ import cluster
 import times
 from client import direct, text_of, unique
 
-NO_TIMER_S = 0.02  # a message takes 3 ms on an idle machine, one of four 5 ms or less with a load of 8 on two cores
+NO_TIMER_S = 0.015  # a message takes 3 ms on an idle machine; with a load of 8 on two cores one of four takes 4.5 ms or less
 
 
 # ---- one to one ----
@@ -205,16 +205,25 @@ async def test_many_conversations_at_once_keep_each_its_order(skein):
 
 async def test_a_lone_message_waits_for_no_timer(skein):
     alice, bob = await skein.users("alice", "bob")
-    phone = await bob.connect(1)
-    took = []
+    phone, known = await bob.connect(1), alice.draft(bob)
+    (await alice.post(known)).expect(200)
+    await phone.message()
+    took, answered = [], []
     for i in range(100):
         start = time.monotonic()
         await alice.say(bob, at=i % 2)
         await phone.message()
         took.append(time.monotonic() - start)
-    # A busy machine slows some of them, by more than a timer would. A timer slows all of them, a poll most.
-    best_quarter, _, _ = statistics.quantiles(took, n=4)
-    assert best_quarter < NO_TIMER_S and max(took) < times.PROMPT_S, sorted(took)
+        start = time.monotonic()
+        (await alice.post(known, at=i % 2)).expect(200)
+        answered.append(time.monotonic() - start)
+    # A busy machine slows some of them, by more than a timer would. A timer slows all of them, a poll most. What slows every
+    # step, as a sanitizer does, slows the answer to a message that is known, too.
+    assert best_quarter(took) < NO_TIMER_S + 3 * best_quarter(answered) and max(took) < times.PROMPT_S, (sorted(took), sorted(answered))
+
+
+def best_quarter(seconds):
+    return statistics.quantiles(seconds, n=4)[0]
 
 
 async def test_msg_ids_rise_with_time(skein):
