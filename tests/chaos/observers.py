@@ -24,6 +24,15 @@ def now_ms():
     return int(time.time() * 1000)
 
 
+async def cancel(tasks):
+    """Until they have ended: asyncio.wait_for() may swallow the request when what it waits for ends at that moment."""
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=1)
+
+
 class History:
     def __init__(self, path):
         self.file = open(path, "w", encoding="ascii")  # pylint: disable=consider-using-with

@@ -4,6 +4,7 @@ import json
 
 import websockets
 
+import observers
 import odd
 import world
 
@@ -66,6 +67,22 @@ class Asker:
         return 200, self.gateway.answer(body)
 
 
+def test_a_task_that_misses_the_first_request_to_end_gets_another():
+    async def deaf():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+        await asyncio.sleep(60)
+
+    async def run():
+        task = asyncio.ensure_future(deaf())
+        await asyncio.sleep(0)
+        await asyncio.wait_for(observers.cancel([task]), 10)
+        return task.cancelled()
+    assert asyncio.run(run())
+
+
 def play(kind, until):
     """Lets a client live until `until(history, gateway)`. Its history, and what the gateway has seen."""
     async def run():
@@ -79,8 +96,7 @@ def play(kind, until):
                 while not until(history, gateway):
                     await asyncio.sleep(0.01)
                     assert not living.done(), living.result()
-            living.cancel()
-            await asyncio.gather(living, return_exceptions=True)
+            await observers.cancel([living])
         return history, gateway
     return asyncio.run(run())
 
