@@ -26,7 +26,7 @@
  * here because lws keeps a sorted list of time-outs (O(N) per half-open connection), needs 18 KB per request under way,
  * drops malformed requests without an answer, and accepts HTTP/2. Frames are read here (base/ws) because lws neither
  * checks masks and lengths nor reports each frame. The price: TLS has to end in front of the gateway (docs/adr/004,
- * docs/adr/010).
+ * docs/adr/011).
  */
 
 struct ws_server {
