@@ -85,7 +85,7 @@ def test_skeinctl_in_a_container_finds_the_secret_and_the_cluster(project):
                             stdout=subprocess.PIPE, check=True, timeout=30).stdout
     gateways = json.loads(answer)["gateways"]
     assert [gateway["url"] for gateway in gateways] == [project.ws] * 2
-    assert len(project.exec_im("skeinctl", "nodes", "--json").split('"name"')) == 3
+    assert len(project.exec_im("skeinctl", "nodes", "--json").split('"node"')) == 3
 
 
 # ---- messages ----
@@ -184,7 +184,7 @@ def test_a_missing_secret_file_is_named(project):
     assert one_line(output) == "im: SKEIN_AUTH_SECRET_FILE: /run/skein/none: No such file or directory"
 
 
-def test_a_wrong_password_of_postgres_is_named_by_migrate_and_awaited_by_im(project, tmp_path):
+def test_a_wrong_password_of_postgres_is_named(project, tmp_path):
     wrong = tmp_path / "pgpass"
     wrong.write_text("*:*:*:skein:wrong\n")
     os.chown(wrong, 65532, 65532)
@@ -241,6 +241,15 @@ def test_a_service_waits_for_what_is_not_there_yet_and_stops_at_once(project, se
 
 
 # ---- the whole cluster goes and comes ----
+
+async def test_without_an_im_the_balancer_answers_as_im_does(project, skein):
+    alice, bob = await skein.users("alice", "bob")
+    await in_thread(lambda: project.compose("stop", "im"))
+    answer = await alice.post(alice.draft(bob))  # compared with docs/openapi.yaml
+    answer.expect(503, "unavailable")
+    assert answer.headers["Retry-After"] == "1"
+    await in_thread(project.up)
+    await alice.say(bob)
 
 async def test_after_down_and_up_the_data_and_the_secret_are_the_same(project, skein):
     alice, bob = await skein.users("alice", "bob")

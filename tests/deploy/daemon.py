@@ -75,7 +75,8 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        subprocess.run(["umount", self.folder / "exec/netns/default"], stderr=subprocess.DEVNULL, check=False)  # it leaves this
+        shutil.rmtree(self.folder)
 
     def run(self, *words, check=True, timeout=120, output=True, **options):
         """`docker WORDS`: what it printed on both streams, or with output=False the completed process."""
