@@ -192,8 +192,8 @@ def test_a_wrong_password_of_postgres_is_named(project, tmp_path):
     options = ["--volume", f"{wrong}:/tmp/pgpass:ro"]
     code, output = project.run_ours("im", "--migrate", environment={"PGPASSFILE": "/tmp/pgpass"}, options=options)
     assert code == 1
-    assert 'password authentication failed for user "skein"' in one_line(output)
-    assert "wrong" not in output.replace("/tmp/pgpass", "")
+    assert 'password authentication failed for user "skein"' in one_line(output).replace('\\', '')
+    assert "wrong" not in output
 
 
 def test_a_schema_that_is_newer_than_the_binary_is_refused(project):

@@ -16,6 +16,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
 CACHE = ROOT / "build" / "deploy"
+PID_FILE = CACHE / "dockerd.pid"
 BASE = "debian:bookworm-slim"
 STANDINS = {"postgres:15": "postgres", "redis:7": "redis", "haproxy:2.8": "haproxy", "apache/kafka:3.9.1": "kafka"}
 OURS = "skein-test:test"
@@ -43,6 +44,7 @@ class Daemon:
             return
         if os.getuid() != 0:
             raise Unavailable("no Docker daemon answers, and only root can start one")
+        self._end_one_left_behind()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="skein-docker-"))  # a socket's path must be short
         CACHE.mkdir(parents=True, exist_ok=True)
         self.environment["DOCKER_HOST"] = f"unix://{self.folder}/sock"
@@ -51,12 +53,24 @@ class Daemon:
                 ["dockerd", "--data-root", CACHE / "docker", "--exec-root", self.folder / "exec",
                  "--pidfile", self.folder / "pid", "--host", self.environment["DOCKER_HOST"]],
                 stdout=log, stderr=log, start_new_session=True)
+        PID_FILE.write_text(str(self.process.pid))
         deadline = time.monotonic() + 60
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise Unavailable("dockerd does not run here: " + (CACHE / "dockerd.log").read_text()[-2000:])
             time.sleep(0.2)
+
+    @staticmethod
+    def _end_one_left_behind():
+        """A run that was killed leaves its daemon, which has the data open. The command line tells whether the pid is still its."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            pid = int(PID_FILE.read_text())
+            if str(CACHE / "docker").encode() not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                return
+            os.kill(pid, signal.SIGTERM)
+            while pathlib.Path(f"/proc/{pid}").exists():
+                time.sleep(0.1)
 
     def _answers(self):
         return subprocess.run(["docker", "version"], env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
