@@ -1,11 +1,27 @@
 #include "service/service.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/telemetry/log.h"
 
 /* Status for a command line, environment or file with an invalid option. */
 #define EXIT_BAD_CONFIG 2
+
+static void service_leave_at_once(int number)
+{
+	_exit(128 + number); /* as a shell reports a process that a signal has ended */
+}
+
+/* For the time before signals_init(): the kernel drops a SIGTERM without a handler for process 1, which a container's is. */
+static void service_watch_early_signals(void)
+{
+	const struct sigaction leave = { .sa_handler = service_leave_at_once };
+
+	sigaction(SIGTERM, &leave, NULL);
+	sigaction(SIGINT, &leave, NULL);
+}
 
 static void service_on_terminate(void *arg)
 {
@@ -67,6 +83,7 @@ int service_main(struct service *service, const struct service_definition *defin
 	if (config_load(definition->config_table, argc, argv, definition->config, &action))
 		return EXIT_BAD_CONFIG;
 	service->definition = definition;
+	service_watch_early_signals();
 	if (action != CONFIG_EXIT)
 		log_configure(definition->common->node_name, (enum log_level)definition->common->log_level,
 		              (enum log_format)definition->common->log_format);

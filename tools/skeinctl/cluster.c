@@ -1,5 +1,6 @@
-/* Finds the cluster: environment variables, or the .run/env that `make up` writes. */
+/* Finds the cluster: environment variables, files that they name, or the .run/env that `make up` writes. */
 
+#include <errno.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
@@ -48,15 +49,43 @@ static char *cluster_value_in_line(char *line, const char *name)
 	return str_dup(value);
 }
 
+char *read_secret_file(const char *name, const char *path)
+{
+	char content[SECRET_SIZE_MAX + 2];
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		die("%s: %s: %s", name, path, strerror(errno));
+	size_t len = fread(content, 1, sizeof(content) - 1, file);
+	if (ferror(file))
+		die("%s: %s: %s", name, path, strerror(errno));
+	fclose(file);
+	content[len] = '\0';
+	content[strcspn(content, "\r\n")] = '\0';
+	if (!*content)
+		die("%s: %s is empty", name, path);
+	if (strlen(content) > SECRET_SIZE_MAX)
+		die("%s: %s: more than %d bytes", name, path, SECRET_SIZE_MAX);
+	return str_dup(str_from(content));
+}
+
+/* The secret that the environment of a service names a file for: in a container skeinctl has the service's own settings. */
+static char *cluster_secret_of_service(const char *name)
+{
+	const char *path = strcmp(name, "SKEIN_JWT_SECRET") == 0 ? getenv("SKEIN_AUTH_SECRET_FILE") : NULL;
+
+	return path && *path ? read_secret_file("SKEIN_AUTH_SECRET_FILE", path) : NULL;
+}
+
 const char *setting(const char *name)
 {
 	const char *given = getenv(name);
 
 	if (given && *given)
 		return given;
-	FILE *file = cluster_open_env_file();
+	char *found = cluster_secret_of_service(name);
+	FILE *file = found ? NULL : cluster_open_env_file();
 	char line[4096];
-	char *found = NULL;
 
 	while (file && !found && fgets(line, sizeof(line), file))
 		found = cluster_value_in_line(line, name);

@@ -18,6 +18,8 @@ static const struct command {
 	  "stay connected and print each message once; with a state file, over restarts too" },
 	{ "nodes", command_nodes, "", "list the gateways that are alive" },
 	{ "demo", command_demo, "[--messages N] [--pause 300ms]", "two users on two gateways talk; print how fast" },
+	{ "health", command_health, "URL", "ask /readyz or /healthz of an internal port; exit code 0 for 200, else 1" },
+	{ "secrets", command_secrets, "DIR", "make the secrets of a cluster in containers: DIR/jwt, DIR/postgres, DIR/pgpass" },
 };
 
 static void print_usage(FILE *out)
@@ -25,8 +27,10 @@ static void print_usage(FILE *out)
 	fprintf(out, "usage: skeinctl COMMAND [OPTIONS] [--json]\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		fprintf(out, "  %-7s %s\n          %s\n", commands[i].name, commands[i].help, commands[i].usage);
-	fprintf(out, "\nThe cluster is the one of SKEIN_HTTP, SKEIN_WS and SKEIN_JWT_SECRET in the environment,\n"
-	             "else the one of .run/env here or in a folder above (make up writes it).\n");
+	fputs("\nThe cluster is the one of SKEIN_HTTP, SKEIN_WS and SKEIN_JWT_SECRET in the environment\n"
+	      "(SKEIN_AUTH_SECRET_FILE may name a file with the secret), else the one of .run/env here\n"
+	      "or in a folder above (make up writes it).\n",
+	      out);
 }
 
 /* Takes --json out of the words, at any place. */

@@ -35,9 +35,14 @@ void args_end(struct args *args); /* nothing may be left */
 
 /*
  * A variable of contract section 7 (SKEIN_HTTP ...): from the environment, else from .run/env here or in a folder above.
- * Ends the program if neither has it.
+ * SKEIN_JWT_SECRET also comes from the file that SKEIN_AUTH_SECRET_FILE names. Ends the program if none has it.
  */
 const char *setting(const char *name);
+
+#define SECRET_SIZE_MAX 1024 /* that of auth.secret */
+
+/* The first line of a file, for the setting `name`; ends the program if there is none. free() it. */
+char *read_secret_file(const char *name, const char *path);
 
 /* Item `index` (wrapped around) of a comma-separated setting. free() it. */
 char *setting_item(const char *name, unsigned index);
@@ -67,6 +72,8 @@ int command_send(struct args *args);
 int command_listen(struct args *args);
 int command_nodes(struct args *args);
 int command_demo(struct args *args);
+int command_health(struct args *args);
+int command_secrets(struct args *args);
 
 /* The body of POST /v1/messages for a text. */
 json_t *text_message(const char *user, const char *group, const char *text);

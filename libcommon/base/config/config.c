@@ -1,8 +1,10 @@
 #include "base/config/config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/config/config_help.h"
 #include "base/config/config_value.h"
@@ -126,25 +128,79 @@ static err_t config_read_line(struct reading *reading, struct str line, const ch
 	return config_set(reading, i, value, origin);
 }
 
-static err_t config_read_file(struct reading *reading, const char *path)
+/* Reads a whole file. `origin` begins the sentence if that fails. */
+static err_t config_read_content(struct reading *reading, const char *origin, const char *path, struct buf *content)
 {
-	struct buf content = { 0 };
-	unsigned number = 0;
 	err_t err = OK;
 	FILE *file = fopen(path, "re");
 
 	if (!file)
-		return config_fail(reading, "%s: %s", path, strerror(errno));
-	content.len = fread(buf_reserve(&content, FILE_SIZE_MAX + 1), 1, FILE_SIZE_MAX + 1, file);
+		return config_fail(reading, "%s%s: %s", origin, path, strerror(errno));
+	content->len = fread(buf_reserve(content, FILE_SIZE_MAX + 1), 1, FILE_SIZE_MAX + 1, file);
 	if (ferror(file))
-		err = config_fail(reading, "%s: %s", path, strerror(errno));
-	else if (content.len > FILE_SIZE_MAX)
-		err = config_fail(reading, "%s: more than %d bytes", path, FILE_SIZE_MAX);
+		err = config_fail(reading, "%s%s: %s", origin, path, strerror(errno));
+	else if (content->len > FILE_SIZE_MAX)
+		err = config_fail(reading, "%s%s: more than %d bytes", origin, path, FILE_SIZE_MAX);
 	fclose(file);
+	return err;
+}
+
+static err_t config_read_file(struct reading *reading, const char *path)
+{
+	struct buf content = { 0 };
+	unsigned number = 0;
+
+	err_t err = config_read_content(reading, "", path, &content);
 	for (struct str rest = buf_str(&content); !err && rest.len;)
 		err = config_read_line(reading, str_cut(&rest, '\n'), path, ++number);
 	buf_release(&content);
 	return err;
+}
+
+/* Removes one line end, which an editor or `echo` leaves behind a secret. */
+static struct str config_without_line_end(struct str s)
+{
+	if (s.len && s.ptr[s.len - 1] == '\n')
+		s.len--;
+	if (s.len && s.ptr[s.len - 1] == '\r')
+		s.len--;
+	return s;
+}
+
+/* The variable NAME_FILE names a file that contains the secret. */
+static err_t config_read_secret_file(struct reading *reading, size_t i, const char *variable, const char *path)
+{
+	struct buf content = { 0 }, origin = { 0 };
+
+	buf_printf(&origin, "%s: ", variable);
+	err_t err = config_read_content(reading, buf_text(&origin), path, &content);
+	struct str secret = config_without_line_end(buf_str(&content));
+	buf_clear(&origin);
+	buf_printf(&origin, "%s: %s", variable, path);
+	if (!err && !secret.len)
+		err = config_fail(reading, "%s is empty", buf_text(&origin));
+	if (!err)
+		err = config_set(reading, i, secret, buf_text(&origin));
+	buf_release(&origin);
+	buf_release(&content);
+	return err;
+}
+
+/* An empty NAME_FILE counts as not given: that is how a compose file passes on a setting that nobody made. */
+static err_t config_read_variables(struct reading *reading, size_t i, struct buf *name)
+{
+	const struct config_option *option = &reading->table->options[i];
+
+	config_write_environment_name(name, option);
+	const char *value = getenv(buf_text(name));
+	buf_append_text(name, CONFIG_FILE_SUFFIX);
+	const char *path = option->flags & CONFIG_SECRET ? getenv(buf_text(name)) : NULL;
+	if (path && *path && value)
+		return config_fail(reading, "%s and the same without " CONFIG_FILE_SUFFIX " are both set", name->ptr);
+	if (path && *path)
+		return config_read_secret_file(reading, i, name->ptr, path);
+	name->len -= sizeof(CONFIG_FILE_SUFFIX) - 1;
+	return value ? config_set(reading, i, str_from(value), buf_text(name)) : OK;
 }
 
 static err_t config_read_environment(struct reading *reading)
@@ -154,13 +210,22 @@ static err_t config_read_environment(struct reading *reading)
 
 	for (size_t i = 0; i < reading->table->option_count && !err; i++) {
 		buf_clear(&name);
-		config_write_environment_name(&name, &reading->table->options[i]);
-		const char *value = getenv(buf_text(&name));
-		if (value)
-			err = config_set(reading, i, str_from(value), name.ptr);
+		err = config_read_variables(reading, i, &name);
 	}
 	buf_release(&name);
 	return err;
+}
+
+static err_t config_set_default(struct reading *reading, size_t i)
+{
+	const struct config_option *option = &reading->table->options[i];
+	char host[HOST_NAME_MAX + 1] = "";
+
+	if (option->fallback)
+		return config_set(reading, i, str_from(option->fallback), "the default");
+	if (!(option->flags & CONFIG_HOST_NAME) || gethostname(host, sizeof(host) - 1) || !*host)
+		return OK; /* the option stays required */
+	return config_set(reading, i, str_from(host), "the host's name");
 }
 
 /* Words without a value; true if it was one of them. */
@@ -244,8 +309,7 @@ static err_t config_read_all(struct reading *reading)
 	if (err || reading->action == CONFIG_EXIT)
 		return err;
 	for (size_t i = 0; i < table->option_count && !err; i++)
-		if (table->options[i].fallback)
-			err = config_set(reading, i, str_from(table->options[i].fallback), "the default");
+		err = config_set_default(reading, i);
 	if (!err && file)
 		err = config_read_file(reading, file);
 	if (!err)

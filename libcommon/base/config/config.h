@@ -15,6 +15,11 @@
  * option, a value of the wrong type or out of range, or an option given twice in
  * the file is an error that names the source and the line.
  *
+ * A secret must not stand where a list of processes or containers shows it. For
+ * an option marked CONFIG_SECRET the environment may name a file instead
+ * (SKEIN_AUTH_SECRET_FILE=/run/secrets/jwt), whose content, without one line end,
+ * is the value. Both variables, or an empty file, are an error.
+ *
  * In the file, `#` at the start of a line or after a blank begins a comment. A
  * value in double quotes is taken as it is, without the quotes.
  */
@@ -54,7 +59,8 @@ struct config_common {
 };
 
 #define CONFIG_COMMON_OPTIONS(type) \
-	{ "node.name", CONFIG_TEXT, offsetof(type, common.node_name), NULL, 1, 64, NULL, 0, \
+	{ "node.name", CONFIG_TEXT, offsetof(type, common.node_name), NULL, 1, 64, NULL, \
+	  CONFIG_HOST_NAME, \
 	  "Name of this process, unique in the cluster: in logs, routes and /v1/admin/nodes." }, \
 	{ "internal.listen", CONFIG_TEXT, offsetof(type, common.internal_listen), NULL, 3, 128, NULL, 0, \
 	  "Address and port of /healthz, /readyz and /metrics; keep it away from the public." }, \

@@ -22,7 +22,9 @@ static const char migrate_help[] = "Bring the database's schema up to date and e
 
 static void help_write_default(struct buf *out, const struct config_option *option)
 {
-	if (!option->fallback)
+	if (option->flags & CONFIG_HOST_NAME)
+		buf_append_text(out, "the host's name");
+	else if (!option->fallback)
 		buf_append_text(out, "required");
 	else if (option->flags & CONFIG_SECRET && *option->fallback)
 		buf_append_text(out, "(secret)");
@@ -100,7 +102,8 @@ void config_print_help(const struct config_table *table)
 	       table->program);
 	help_print_actions(table, &line);
 	puts("\nEach option can also be set in the file, or in the environment: --log.level is SKEIN_LOG_LEVEL.\n"
-	     "The command line wins over the environment, and that over the file. * takes effect on SIGHUP.\n");
+	     "The command line wins over the environment, and that over the file. * takes effect on SIGHUP.\n"
+	     "A secret (+) may be in a file that the environment names: SKEIN_AUTH_SECRET_FILE=/run/secrets/jwt.\n");
 	buf_append_text(&line, "  Option");
 	help_pad_to(&line, type_column);
 	buf_append_text(&line, "Value");
@@ -117,7 +120,8 @@ void config_print_help(const struct config_table *table)
 		help_pad_to(&line, default_column);
 		help_write_default(&line, option);
 		help_pad_to(&line, help_column);
-		buf_printf(&line, "%s%s", option->help, option->flags & CONFIG_RELOADABLE ? " *" : "");
+		buf_printf(&line, "%s%s%s", option->help, option->flags & CONFIG_RELOADABLE ? " *" : "",
+		           option->flags & CONFIG_SECRET ? " +" : "");
 		help_print_line(&line);
 	}
 	buf_release(&line);
@@ -144,7 +148,7 @@ void config_print_markdown(const struct config_table *table)
 		const struct config_option *option = &table->options[i];
 		buf_printf(&line, "| `%s` | `", option->name);
 		config_write_environment_name(&line, option);
-		buf_append_text(&line, "` | ");
+		buf_append_text(&line, option->flags & CONFIG_SECRET ? "`, `" CONFIG_FILE_SUFFIX "` | " : "` | ");
 		buf_clear(&cell);
 		help_write_type_and_range(&cell, option);
 		help_write_cell(&line, buf_str(&cell));

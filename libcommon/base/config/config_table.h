@@ -20,7 +20,7 @@ struct config_option {
 	const char *name; /* "pg.connections" */
 	enum config_type type;
 	size_t offset;
-	const char *fallback; /* as it would stand in the file; NULL: must be given */
+	const char *fallback; /* as it would stand in the file; NULL: must be given, unless CONFIG_HOST_NAME */
 	int64_t min, max; /* numbers: the range; texts: the length. Both 0: any */
 	const char *choices; /* CONFIG_CHOICE: "per_device|per_platform|single" */
 	unsigned flags;
@@ -28,7 +28,11 @@ struct config_option {
 };
 
 #define CONFIG_RELOADABLE 1u /* takes effect on SIGHUP */
-#define CONFIG_SECRET 2u /* never shown */
+#define CONFIG_SECRET 2u /* never shown; may come from a file that the environment names */
+#define CONFIG_HOST_NAME 4u /* the default is the host's name */
+
+/* SKEIN_AUTH_SECRET_FILE is the path of a file with the value of SKEIN_AUTH_SECRET. */
+#define CONFIG_FILE_SUFFIX "_FILE"
 
 struct config_table {
 	const char *program; /* "im" */

@@ -1,11 +1,15 @@
 #include "gateway/router/registration.h"
 
+#include <limits.h>
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/macros.h"
 #include "base/telemetry/log.h"
 #include "base/text/buf.h"
 #include "cluster/node.h" /* NODE_LIFE_S */
 #include "gateway/config.h"
+#include "gateway/router/advertised.h"
 #include "loop/worker.h"
 #include "proto/router.pb-c.h"
 #include "rpc/client/rpc_client.h"
@@ -28,12 +32,16 @@ static void registration_call(struct registration *r, const char *path, uint64_t
 	const struct gateway_config *config = r->setup.config;
 	Skein__V1__Node node = SKEIN__V1__NODE__INIT;
 	struct node_figures figures;
-	struct buf bytes = { 0 };
+	struct buf bytes = { 0 }, address = { 0 };
+	char host[HOST_NAME_MAX + 1] = "";
 
 	r->setup.read_figures(&figures, r->setup.arg);
+	(void)gethostname(host, sizeof(host) - 1);
+	advertised_write(&address, config->grpc_advertise, config->grpc_listen, host);
 	node.name = config->common.node_name;
 	node.epoch = atomic_load(r->setup.node_epoch);
-	node.grpc_address = *config->grpc_advertise ? config->grpc_advertise : config->grpc_listen;
+	(void)buf_text(&address);
+	node.grpc_address = address.ptr;
 	node.ws_url = config->ws_url;
 	node.cell = config->cell;
 	node.draining = r->was_asked_draining = r->is_draining;
@@ -47,6 +55,7 @@ static void registration_call(struct registration *r, const char *path, uint64_t
 	r->asked_ms = clock_mono_ms();
 	rpc_call(r->setup.channel, r->setup.main, path, buf_str(&bytes), timeout_ms, true, STR(""), done, r);
 	buf_release(&bytes);
+	buf_release(&address);
 }
 
 static void registration_on_removed(void *arg, err_t err, struct str response, const char *detail)

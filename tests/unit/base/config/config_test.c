@@ -314,12 +314,23 @@ static void a_wrong_command_line_is_refused(void **state)
 static void an_option_without_a_fallback_must_be_given(void **state)
 {
 	(void)state;
-	assert_refused_with(load(ARGS("--internal.listen=a:1")),
-	                    "node.name must be given (--node.name=VALUE, SKEIN_NODE_NAME or in the file)");
-	setenv("SKEIN_NODE_NAME", "from-env", 1);
+	assert_refused_with(load(ARGS("--node.name=n-1")),
+	                    "internal.listen must be given (--internal.listen=VALUE, SKEIN_INTERNAL_LISTEN or in the file)");
+	setenv("SKEIN_INTERNAL_LISTEN", "env:1", 1);
+	assert_int_equal(load(ARGS("--node.name=n-1")), OK);
+	unsetenv("SKEIN_INTERNAL_LISTEN");
+	assert_string_equal(config.common.internal_listen, "env:1");
+	release();
+}
+
+static void a_process_without_a_name_has_the_hosts(void **state)
+{
+	char host[65] = "";
+	(void)state;
+
+	assert_int_equal(gethostname(host, sizeof(host) - 1), 0);
 	assert_int_equal(load(ARGS("--internal.listen=a:1")), OK);
-	unsetenv("SKEIN_NODE_NAME");
-	assert_string_equal(config.common.node_name, "from-env");
+	assert_string_equal(config.common.node_name, host);
 	release();
 }
 
@@ -400,7 +411,9 @@ static void version_and_markdown_are_printed(void **state)
 	assert_non_null(strstr(output.text, "| `http.timeout` | `SKEIN_HTTP_TIMEOUT` | duration, 100ms to 1h | 10s | "
 	                                    "yes | Longest wait. |\n"));
 	assert_non_null(strstr(output.text, "| per_device\\|per_platform\\|single | per_device | no | "));
-	assert_non_null(strstr(output.text, "| `node.name` | `SKEIN_NODE_NAME` | text, 1 to 64 bytes | required | "));
+	assert_non_null(strstr(output.text, "| `node.name` | `SKEIN_NODE_NAME` | text, 1 to 64 bytes | the host's name | "));
+	assert_non_null(strstr(output.text, "| `internal.listen` | `SKEIN_INTERNAL_LISTEN` | text, 3 to 128 bytes | required | "));
+	assert_non_null(strstr(output.text, "| `auth.secret` | `SKEIN_AUTH_SECRET`, `_FILE` | "));
 }
 
 static void migrate_is_a_word_of_programs_with_migrations_only(void **state)
@@ -474,6 +487,7 @@ int main(void)
 		cmocka_unit_test(hostile_files_are_refused),
 		cmocka_unit_test(a_wrong_command_line_is_refused),
 		cmocka_unit_test(an_option_without_a_fallback_must_be_given),
+		cmocka_unit_test(a_process_without_a_name_has_the_hosts),
 		cmocka_unit_test(a_wrong_environment_variable_is_named_and_strange_ones_are_ignored),
 		cmocka_unit_test(a_secret_is_never_shown),
 		cmocka_unit_test(help_is_a_table_of_all_options_in_columns),
