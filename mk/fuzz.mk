@@ -11,7 +11,7 @@ define fuzz_of_service
 $(OUT)/tests/fuzz/$(1)_fuzz: $(foreach s,$(2),$(OUT)/lib/lib$(s).a)
 $(OUT)/tests/fuzz/$(1)_fuzz: private WRAPPED := $(3)
 endef
-STREAM_FUNCTIONS := rpc_stream_ref rpc_stream_unref rpc_stream_send rpc_stream_end
+STREAM_FUNCTIONS := rpc_stream_ref rpc_stream_unref rpc_stream_send rpc_stream_end rpc_stream_keep_bytes rpc_stream_give_back_bytes
 $(eval $(call fuzz_of_service,client_frame,gateway))
 $(eval $(call fuzz_of_service,message_frame,gateway))
 $(eval $(call fuzz_of_service,deliver_batch,gateway,$(STREAM_FUNCTIONS)))

@@ -65,7 +65,6 @@ static bool is_complete(void *arg)
 
 void bench_cluster(pid_t *child, char *command, char *name)
 {
-	extern char **environ;
 	char *arguments[] = { "deploy/local/cluster", command, name, NULL };
 
 	if (posix_spawn(child, arguments[0], NULL, NULL, arguments, environ))

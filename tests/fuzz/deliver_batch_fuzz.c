@@ -7,7 +7,7 @@
 #include "tests/fuzz/streams.h"
 
 /*
-* Batches that push streams to a gateway. The gateway of this target has no workers,
+ * Batches that push streams to a gateway. The gateway of this target has no workers,
  * so every target is gone (or, in a malformed message delivery, lagging). In each
  * batch that can be read, every delivery is answered, and every target of a message
  * or a good event has a verdict.
@@ -105,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 
 	peer_begin();
 	delivery_handlers.message(PEER, str_of(bytes, len), our_service());
-	CHECK(peer.refs == 0 && peer.has_ended == !batch);
+	CHECK(peer.refs == 0 && peer.kept == 0 && peer.has_ended == !batch);
 	CHECK(peer.sends == (batch && batch->n_deliveries ? 1 : 0));
 	if (peer.sends)
 		check_answers(batch);

@@ -118,7 +118,7 @@ static void the_least_recently_used_token_makes_room(void **state)
 	(void)state;
 
 	for (int i = 0; i < 4; i++) {
-		char uid[8];
+		char uid[16];
 		snprintf(uid, sizeof(uid), "u%d", i);
 		tokens[i] = token_of(uid);
 		assert_int_equal(find(buf_str(&tokens[i]), NOW_MS, &found), OK);
