@@ -7,6 +7,7 @@ debootstrap, the public images as stand-ins from Debian's packages (standins/).
 import contextlib
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,30 @@ BUILD_S = 40 * 60
 
 class Unavailable(Exception):
     """No daemon runs here, and none can be started."""
+
+
+class Rules:
+    """dockerd leaves its chains in iptables and drops what is forwarded. Taken back, unless they were there before."""
+
+    def __init__(self):
+        self.policy = self._iptables("filter", "-S", "FORWARD").splitlines()[0].split()
+        self.were_there = "DOCKER" in self._iptables("filter", "-S")
+
+    def restore(self):
+        if self.were_there:
+            return
+        for table in ("filter", "nat"):
+            rules = [shlex.split(line) for line in self._iptables(table, "-S").splitlines() if "DOCKER" in line]
+            for _, chain, *rule in (rule for rule in rules if rule[0] == "-A" and not rule[1].startswith("DOCKER")):
+                self._iptables(table, "-D", chain, *rule)
+            for action in ("-F", "-X"):
+                for _, chain in (rule for rule in rules if rule[0] == "-N"):
+                    self._iptables(table, action, chain)
+        self._iptables("filter", *self.policy)
+
+    @staticmethod
+    def _iptables(table, *words):
+        return subprocess.run(["iptables", "--table", table, *words], text=True, stdout=subprocess.PIPE, check=True).stdout
 
 
 class Daemon:
@@ -48,10 +73,12 @@ class Daemon:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="skein-docker-"))  # a socket's path must be short
         CACHE.mkdir(parents=True, exist_ok=True)
         self.environment["DOCKER_HOST"] = f"unix://{self.folder}/sock"
+        self.rules = Rules()
         with (CACHE / "dockerd.log").open("w") as log:
             self.process = subprocess.Popen(
                 ["dockerd", "--data-root", CACHE / "docker", "--exec-root", self.folder / "exec",
-                 "--pidfile", self.folder / "pid", "--host", self.environment["DOCKER_HOST"]],
+                 "--pidfile", self.folder / "pid", "--host", self.environment["DOCKER_HOST"],
+                 "--bridge", "none", "--ip-forward=false"],
                 stdout=log, stderr=log, start_new_session=True)
         PID_FILE.write_text(str(self.process.pid))
         deadline = time.monotonic() + 60
@@ -91,6 +118,7 @@ class Daemon:
             self.process.wait()
         subprocess.run(["umount", self.folder / "exec/netns/default"], stderr=subprocess.DEVNULL, check=False)  # it leaves this
         shutil.rmtree(self.folder)
+        self.rules.restore()
 
     def run(self, *words, check=True, timeout=120, output=True, **options):
         """`docker WORDS`: what it printed on both streams, or with output=False the completed process."""
