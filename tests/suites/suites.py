@@ -69,6 +69,12 @@ def fuzz_mutated(report, out, flavour):
     count_lines(report, "fuzz, mutated input", run(["make", "-s", "fuzz", "SECONDS=20"], 30 * MINUTE))
 
 
+def compose(report, out, flavour):
+    """docker-compose.yml as a user starts it. The first time builds images, which takes some ten minutes."""
+    del out, flavour
+    pytest(report, "compose", [ROOT / "tests" / "deploy"], 60 * MINUTE)
+
+
 def coverage(report, out, flavour):
     del flavour
     run(["find", str(out / "coverage"), "-name", "*.gcda", "-delete"], MINUTE)
@@ -103,6 +109,7 @@ SUITES = {
     "selfcheck-1": (chaos_selfcheck(1, 2), "sabotage"),
     "selfcheck-2": (chaos_selfcheck(2, 2), "sabotage"),
     "bench-gate": (bench_gate, "release"),
+    "compose": (compose, "release"),
     "coverage": (coverage, "coverage"),
 }
 
@@ -130,6 +137,6 @@ TEST = ["lint", "unit", "unit-asan", "fuzz", "integration-asan", "e2e", "chaos"]
 GROUPS = {
     "check": CHECK,
     "test": TEST,
-    "full": [*TEST, *(suite for part in PARTS.values() for suite in part)],
+    "full": [*TEST, *(suite for part in PARTS.values() for suite in part), "compose"],
     **PARTS,
 }
