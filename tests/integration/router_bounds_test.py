@@ -47,7 +47,7 @@ async def test_one_more_device_takes_the_place_of_the_oldest_one(c):
     await two.bind(device="d4", conn=5, since=2000)
     await two.bind(device="d4", conn=5, since=2000)
     assert sorted(c.routes()) == ["d2", "d3", "d4"]
-    assert len(one.kicks) == 1 and len(two.kicks) == 1
+    assert len(await one.kicked()) == 1 and len(await two.kicked()) == 1
     assert c.routers[0].metric('skein_router_devices_full_total{outcome="made_room"}') == 1
     # The one that gave way yields when it binds again, as after a kick that failed.
     answer = await one.change(Change.BIND, device="d1", conn=1, since=1001, again=True)

@@ -209,15 +209,17 @@ static void conn_arm_deadline(struct ws_conn *conn)
 	worker_arm_in(server->worker, &conn->closing->deadline, server->options.close_timeout_ms);
 }
 
-/* Nothing more is sent or expected: the socket is shut down when the last bytes have been handed to the kernel. */
+/*
+ * Nothing more is sent or expected: the sending half is shut down when the last bytes have been handed to the kernel. The peer
+ * closes its half then, or the deadline ends the connection. What it sends until then is read and dropped: the kernel would
+ * answer it with a reset, and a peer that is still sending when that comes never reads the close frame.
+ */
 static void conn_leave(struct ws_conn *conn)
 {
 	conn->state = WS_LEAVING;
 	conn_arm_deadline(conn);
-	if (conn->backlog)
-		return; /* conn_on_writeable() comes back here */
-	conn->state = WS_BROKEN;
-	shutdown(lws_get_socket_fd(conn->wsi), SHUT_RDWR);
+	if (!conn->backlog) /* else conn_on_writeable() comes back here */
+		shutdown(lws_get_socket_fd(conn->wsi), SHUT_WR);
 }
 
 void ws_close(struct ws_conn *conn, uint16_t code, const char *reason)

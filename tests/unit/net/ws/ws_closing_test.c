@@ -112,6 +112,30 @@ static void each_message_has_its_own_time(void **state)
 	client_close(&pair.client);
 }
 
+static void do_nothing(struct rig *r, void *arg)
+{
+	(void)r;
+	(void)arg;
+}
+
+/* No reset reaches it, after which it could not read the close frame any more. */
+static void a_peer_that_goes_on_sending_after_a_violation_can_read_why_it_was_closed(void **state)
+{
+	static const char piece[1024];
+	(void)state;
+
+	open_client();
+	assert_true(client_send_header(&pair.client, FIN_TEXT, 1 << 20));
+	assert_true(client_has_input(&pair.client, 10000));
+	for (int i = 0; i < 20; i++) {
+		rig_run(&pair.rig, do_nothing, NULL); /* the server's loop has turned */
+		assert_true(client_send(&pair.client, piece, sizeof(piece)));
+	}
+	client_expect_close(&pair.client, 1009);
+	client_close(&pair.client);
+	rig_await(&pair.rig, &pair.rig.closings, 1);
+}
+
 static void a_peer_that_does_not_answer_our_close_is_dropped(void **state)
 {
 	struct farewell farewell = { 1001, "draining" };
@@ -304,6 +328,7 @@ int main(void)
 		T(a_message_that_is_not_finished_in_time_closes_with_1008),
 		T(pings_between_the_fragments_give_a_message_no_more_time),
 		T(each_message_has_its_own_time),
+		T(a_peer_that_goes_on_sending_after_a_violation_can_read_why_it_was_closed),
 		T(a_peer_that_does_not_answer_our_close_is_dropped),
 		T(the_peers_close_is_answered_with_its_code),
 		T(a_close_without_a_code_is_answered_by_one),
