@@ -68,7 +68,7 @@ async def test_one_more_device_is_refused(c):
     await two.bind(device="d6", conn=6)
     assert sorted(c.routes()) == ["d2", "d3", "d6"]
     await two.bind("bob", device="d7", conn=7)  # the limit is each user's
-    assert [list(kick.conns) for kick in one.kicks] == [[2]] and not two.kicks
+    assert [list(kick.conns) for kick in await one.kicked()] == [[2]] and not two.kicks
 
 
 @scenario(limits_devices="3", limits_devices__full="refuse_new")

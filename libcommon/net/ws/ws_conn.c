@@ -210,16 +210,19 @@ static void conn_arm_deadline(struct ws_conn *conn)
 }
 
 /*
- * Nothing more is sent or expected: the sending half is shut down when the last bytes have been handed to the kernel. The peer
- * closes its half then, or the deadline ends the connection. What it sends until then is read and dropped: the kernel would
- * answer it with a reset, and a peer that is still sending when that comes never reads the close frame.
+ * Nothing more is sent. When the last bytes have been handed to the kernel, the socket is shut down; of a connection that lingers
+ * only the sending half, and the peer closes the other one, or the deadline does. What such a peer sends until then is read and
+ * dropped: the kernel would answer it with a reset, and who is still sending when that comes never reads the close frame.
  */
-static void conn_leave(struct ws_conn *conn)
+static void conn_leave(struct ws_conn *conn, enum ws_state how)
 {
-	conn->state = WS_LEAVING;
+	conn->state = how;
 	conn_arm_deadline(conn);
-	if (!conn->backlog) /* else conn_on_writeable() comes back here */
-		shutdown(lws_get_socket_fd(conn->wsi), SHUT_WR);
+	if (conn->backlog)
+		return; /* conn_on_writeable() comes back here */
+	if (how == WS_LEAVING)
+		conn->state = WS_BROKEN;
+	shutdown(lws_get_socket_fd(conn->wsi), how == WS_LEAVING ? SHUT_RDWR : SHUT_WR);
 }
 
 void ws_close(struct ws_conn *conn, uint16_t code, const char *reason)
@@ -239,7 +242,7 @@ void ws_close(struct ws_conn *conn, uint16_t code, const char *reason)
 
 void ws_drop(struct ws_conn *conn)
 {
-	if (conn->state == WS_OPEN || conn->state == WS_CLOSING || conn->state == WS_LEAVING)
+	if (conn->state != WS_CONNECTING && conn->state != WS_BROKEN && conn->state != WS_CLOSED)
 		conn_cut_off(conn);
 }
 
@@ -271,7 +274,7 @@ static void conn_on_peer_close(struct ws_conn *conn, uint16_t code)
 			return;
 		}
 	}
-	conn_leave(conn);
+	conn_leave(conn, WS_LEAVING);
 }
 
 /* The rest of the stream cannot be read, so the peer's close frame is not waited for. */
@@ -279,7 +282,7 @@ static void conn_on_violation(struct ws_conn *conn, const struct ws_message *mes
 {
 	ws_close(conn, message->code, message->violation);
 	if (conn->state == WS_CLOSING)
-		conn_leave(conn);
+		conn_leave(conn, WS_LINGERING);
 }
 
 static void conn_on_event(struct ws_conn *conn, enum ws_event event, const struct ws_message *message)
@@ -403,8 +406,8 @@ static void conn_on_writeable(struct ws_conn *conn)
 		backlog->pong_len = 0; /* closing: no pong is due */
 	buf_release(&backlog->bytes);
 	mem_free(backlog);
-	if (conn->state == WS_LEAVING)
-		conn_leave(conn);
+	if (conn->state == WS_LEAVING || conn->state == WS_LINGERING)
+		conn_leave(conn, conn->state);
 	else if (conn->state == WS_OPEN && !conn->backlog)
 		server->options.handlers.writable(conn, conn->session, server->options.arg);
 }

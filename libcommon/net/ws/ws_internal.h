@@ -59,8 +59,8 @@ enum ws_state {
 	WS_CONNECTING, /* accepted, lws is taking over the socket */
 	WS_OPEN,
 	WS_CLOSING, /* a close frame was sent: no more writes, until the peer's comes */
-	WS_LEAVING, /* nothing more is sent: the sending half is shut down when the queued bytes have left, and the peer
-	               closes the other */
+	WS_LEAVING, /* both close frames are done: the socket is shut down when the queued bytes have left */
+	WS_LINGERING, /* the peer broke the protocol: as above, but only the sending half is shut down */
 	WS_BROKEN, /* the socket is shut down: lws closes it when it notices */
 	WS_CLOSED, /* the handler was told */
 };
