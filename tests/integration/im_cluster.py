@@ -92,7 +92,7 @@ class Servers:
         """SIGKILL. For PostgreSQL it goes to the postmaster; its children then end by themselves."""
         pid = self.pid(name)
         os.kill(pid, signal.SIGKILL)
-        await_that(lambda: not pathlib.Path(f"/proc/{pid}").exists() or is_zombie(pid), f"{name} is gone")
+        await_that(lambda: has_ended(pid), f"{name} is gone")
 
     def pause(self, name):
         os.kill(self.pid(name), signal.SIGSTOP)
@@ -139,8 +139,12 @@ class Session:
         self.psql.stdout.close()
 
 
-def is_zombie(pid):
-    return " Z " in pathlib.Path(f"/proc/{pid}/stat").read_text()
+def has_ended(pid):
+    """Also while nobody has reaped it."""
+    try:
+        return " Z " in pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 class Im:

@@ -11,7 +11,8 @@ class Load:
     def __init__(self, im, name, senders=8):
         self.acked, self.statuses, self.is_over = {}, [], False
         self.ims = im if isinstance(im, list) else [im]
-        self.threads = [threading.Thread(target=self.send_all, args=(f"{name}{i}",)) for i in range(senders)]
+        # Daemons: those of a test that failed must not keep the program from ending.
+        self.threads = [threading.Thread(target=self.send_all, args=(f"{name}{i}",), daemon=True) for i in range(senders)]
         for thread in self.threads:
             thread.start()
 
