@@ -29,7 +29,7 @@ def measured(monkeypatch):
                 "im": {"cpu_s": us / 1e6 * 750}, "kafka": {"cpu_s": us / 1e6 * 2250},
                 "bench": {"cpu_s": 7}, "others": {"cpu_s": cores * 3}}}
         monkeypatch.setattr(gate, "bench", bench)
-        return gate.measure(None, None)
+        return gate.measure(None, None)["all"]
     return measure
 
 
@@ -47,6 +47,15 @@ def test_a_machine_that_is_never_quiet_is_a_failure(measured):
         measured(itertools.repeat((100, BUSY)))
 
 
+STORED = {"ratios": {"all": 4, "gateway": 1, "im": 1, "push": 1}, "commit": "abc", "date": "2026-11-30"}
+
+
 def test_fifteen_percent_more_pass_and_sixteen_fail():
-    stored = {"ratio": 4, "commit": "abc", "date": "2026-11-30"}
-    assert gate.passes(4 * 1.149, stored) and not gate.passes(4 * 1.16, stored)
+    assert gate.passes({**STORED["ratios"], "all": 4 * 1.149}, STORED)
+    assert not gate.passes({**STORED["ratios"], "all": 4 * 1.16}, STORED)
+
+
+@pytest.mark.parametrize("name", ["gateway", "im", "push"])
+def test_a_service_that_needs_half_as_much_again_fails_whatever_the_others_save(name):
+    assert gate.passes({**STORED["ratios"], name: 1.39}, STORED)
+    assert not gate.passes({**STORED["ratios"], name: 1.5}, STORED)
