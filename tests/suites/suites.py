@@ -119,7 +119,7 @@ PARTS = {
     "selfcheck-first": ["selfcheck-1"],
     "sanitized-e2e": ["e2e-tsan", "e2e-asan"],
     "selfcheck-second": ["selfcheck-2"],
-    "release": ["integration", "model", "bench-gate", "fuzz-mutated"],
+    "release": ["integration", "model", "fuzz-mutated"],
 }
 
 
@@ -137,6 +137,6 @@ TEST = ["lint", "unit", "unit-asan", "fuzz", "integration-asan", "e2e", "chaos"]
 GROUPS = {
     "check": CHECK,
     "test": TEST,
-    "full": [*TEST, *(suite for part in PARTS.values() for suite in part), "compose"],
+    "full": [*TEST, *(suite for part in PARTS.values() for suite in part), "bench-gate", "compose"],
     **PARTS,
 }
