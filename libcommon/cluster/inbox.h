@@ -40,9 +40,9 @@ void inbox_entry_write(struct buf *out, struct str conversation_id, uint64_t seq
 bool inbox_entry_parse(struct str entry, struct str *conversation_id, uint64_t *seq);
 
 /*
- * What an append tells about an inbox, for the next one of the same inbox. With it an append costs Redis less than half:
- * the script compares epoch and version with the inbox, appends, and reads no routes. As every change of a user's routes
- * changes the version, the routes that were read with it are those at the time of the append.
+ * The state of an inbox as an append answered it, for the next append to the same inbox. With it an append costs Redis
+ * less than half: the script compares epoch and version with the inbox, appends, and reads no routes. As every change
+ * of a user's routes changes the version, the routes that were read with it are those at the time of the append.
  */
 struct inbox_known {
 	uint64_t epoch;

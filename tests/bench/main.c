@@ -84,6 +84,26 @@ static void write_json(const char *path, const char *scenario, json_t *result)
 	json_decref(all);
 }
 
+/* The exit code. Figures go to the file `json` unless it is NULL. */
+static int run_scenario(const char *name, const struct options *options, const char *json)
+{
+	for (size_t i = 0; i < ARRAY_LEN(scenarios); i++) {
+		if (strcmp(name, scenarios[i].name) != 0)
+			continue;
+		json_t *result = scenarios[i].run(options);
+		fflush(stdout);
+		if (!result)
+			fail("the figures could not be put together");
+		if (json)
+			write_json(json, scenarios[i].name, result);
+		else
+			json_decref(result);
+		return 0;
+	}
+	usage(stderr);
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option names[] = {
@@ -131,19 +151,5 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	for (size_t i = 0; optind < argc && i < ARRAY_LEN(scenarios); i++) {
-		if (strcmp(argv[optind], scenarios[i].name) != 0)
-			continue;
-		json_t *result = scenarios[i].run(&options);
-		fflush(stdout);
-		if (!result)
-			fail("the figures could not be put together");
-		if (json)
-			write_json(json, scenarios[i].name, result);
-		else
-			json_decref(result);
-		return 0;
-	}
-	usage(stderr);
-	return 2;
+	return run_scenario(optind < argc ? argv[optind] : "", &options, json);
 }

@@ -3,7 +3,7 @@
 create function fn.login_memory_ms() returns bigint language sql immutable as $$ select 30 * 86400000::bigint $$;
 
 /*
- * What a login is decided by, in one row: the hash of the password (null: there is no such user, it is disabled or has no
+ * The facts that decide about a login, in one row: the hash of the password (null: there is no such user, it is disabled or has no
  * password), whether the user has logged in from this address lately, and when for the last time.
  */
 create function fn.login_find(p_uid text, p_address text)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /*
- * What clients that are not authenticated yet may cost a process: connections, and bytes that are kept for them. Shared by the
+ * Limits for all clients of a process that are not authenticated yet: connections, and bytes kept for them. Shared by the
  * servers of all workers; it outlives them. Thread: any.
  */
 

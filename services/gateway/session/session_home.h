@@ -29,7 +29,7 @@ struct ws_budget;
 #define SESSION_SCRATCH_SIZE (512 * 1024)
 #define SESSION_WRITE_SIZE (16 * 1024) /* bounds what the transport keeps for a client that does not read */
 
-/* What clients that do not read cost the process: bytes queued for them, and bytes that the transport holds. Thread: any. */
+/* Bytes of the process for clients that do not read: queued ones, and those that the transport holds. Thread: any. */
 struct stalled_bytes {
 	size_t max;
 	atomic_size_t now;

@@ -16,7 +16,7 @@ void call_submit_entry(struct call *call, struct entry_writer *writer, struct en
 	call_leave(call);
 }
 
-/* What the answer takes besides the conversation's id, so that the memory is allocated once. */
+/* The most bytes of the answer besides the conversation's id. With them the memory is allocated once. */
 #define ANSWER_ROOM 160
 
 void entry_result_put(struct buf *out, const struct entry_result *result)

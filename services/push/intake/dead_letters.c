@@ -17,7 +17,7 @@
 #define RETRY_MS 500
 #define FLUSH_MS 1000
 
-/* What of the record is in the letter: less of it after Kafka refused more. The record's place is always there. */
+/* The parts of the record that are in the letter: fewer after Kafka refused more. The record's place is always there. */
 enum dead_letter_content { LETTER_WHOLE, LETTER_WITHOUT_VALUE, LETTER_WITHOUT_RECORD };
 
 struct dead_letter {

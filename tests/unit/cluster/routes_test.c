@@ -52,7 +52,7 @@ static void a_malformed_route_is_refused(void **state)
 	assert_false(route_parse(str_of("gateway-1|7|1|ios|5\0", 20), &route));
 }
 
-/* What a route is, said once more by somebody else. */
+/* The form of a route as a regular expression: an oracle that shares no code with route_parse(). */
 #define ROUTE_PATTERN "^([A-Za-z0-9_.-]{1,64})[|]([0-9]+)[|]([0-9]+)[|](ios|android|web|desktop|mini|bot)[|]([0-9]+)$"
 
 static uint64_t number_in(const char *text, regmatch_t match)

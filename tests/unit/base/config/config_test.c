@@ -16,6 +16,7 @@
 #include "base/telemetry/log.h"
 #include "base/macros.h"
 #include "tests/unit/base/captured.h"
+#include "tests/unit/base/config_file.h"
 
 struct test_config {
 	struct config_common common;
@@ -51,35 +52,9 @@ static const struct config_table table = { "tester", "It tests.", options, ARRAY
 static struct test_config config;
 static enum config_action action;
 static struct captured errors;
-static char path[] = "/tmp/skein-config-test-XXXXXX";
 
 #define REQUIRED "--node.name=n-1", "--internal.listen=127.0.0.1:9000"
 #define ARGS(...) ((char *[]){ "tester", __VA_ARGS__ __VA_OPT__(,) NULL })
-
-static int make_file(void **state)
-{
-	(void)state;
-	int fd = mkstemp(path);
-	if (fd < 0)
-		return -1;
-	close(fd);
-	return 0;
-}
-
-static int remove_file(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
-
-static void write_file(const char *content, size_t len)
-{
-	FILE *file = fopen(path, "we");
-
-	assert_non_null(file);
-	assert_int_equal(fwrite(content, 1, len, file), len);
-	fclose(file);
-}
 
 /* Loads. The output on stderr is in errors.text. `argv` stays valid for a reload. */
 static err_t load(char **argv)
@@ -96,9 +71,9 @@ static err_t load(char **argv)
 
 static err_t load_file(const char *content)
 {
-	static char *argv[] = { "tester", REQUIRED, "--config", path, NULL };
+	static char *argv[] = { "tester", REQUIRED, "--config", config_file_path, NULL };
 
-	write_file(content, strlen(content));
+	config_file_write(content, strlen(content));
 	return load(argv);
 }
 
@@ -141,11 +116,11 @@ static void without_sources_the_fallbacks_count(void **state)
 
 static void the_file_the_environment_and_the_command_line_win_in_this_order(void **state)
 {
-	char *argv[] = { "tester", "--http.workers", "7", REQUIRED, "--config", path, NULL };
+	char *argv[] = { "tester", "--http.workers", "7", REQUIRED, "--config", config_file_path, NULL };
 	const char content[] = "http.workers = 5\nhttp.listen = file:1\nhttp.timeout = 5m\n";
 	(void)state;
 
-	write_file(content, strlen(content));
+	config_file_write(content, strlen(content));
 	setenv("SKEIN_HTTP_WORKERS", "6", 1);
 	setenv("SKEIN_HTTP_LISTEN", "env:1", 1);
 	assert_int_equal(load(argv), OK);
@@ -247,7 +222,7 @@ static void a_wrong_line_of_the_file_is_named_by_its_number(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		assert_refused_with(load_file(cases[i].content), cases[i].sentence);
-		assert_non_null(strstr(errors.text, path));
+		assert_non_null(strstr(errors.text, config_file_path));
 	}
 }
 
@@ -271,19 +246,19 @@ static void the_file_knows_comments_blanks_and_quotes(void **state)
 
 static void hostile_files_are_refused(void **state)
 {
-	static char *argv[] = { "tester", REQUIRED, "--config", path, NULL };
+	static char *argv[] = { "tester", REQUIRED, "--config", config_file_path, NULL };
 	size_t size = 2 << 20;
 	char *big = malloc(size);
 	(void)state;
 
 	assert_non_null(big);
 	memset(big, '#', size);
-	write_file(big, size);
+	config_file_write(big, size);
 	assert_refused_with(load(argv), "more than 1048576 bytes");
 	free(big);
-	write_file("motto = a\0b\n", 12);
+	config_file_write("motto = a\0b\n", 12);
 	assert_refused_with(load(argv), ":1: motto must be UTF-8 text");
-	write_file("\0\n", 2);
+	config_file_write("\0\n", 2);
 	assert_refused_with(load(argv), ":1: ");
 	assert_refused_with(load(ARGS(REQUIRED, "--config=/nonexistent/file")), "/nonexistent/file: No such file");
 	assert_refused_with(load(ARGS(REQUIRED, "--config=/tmp")), "/tmp: Is a directory");
@@ -440,7 +415,7 @@ static void a_reload_changes_reloadable_options_and_logs_the_others(void **state
 	const char content[] =
 		"http.timeout = 7s\nhttp.workers = 6\nauth.secret = second-secret\nlog.level = warn\n"
 		"motto = new\n";
-	write_file(content, strlen(content));
+	config_file_write(content, strlen(content));
 	capture_begin(&log, 2);
 	assert_int_equal(config_reload(&table, &config), OK);
 	capture_end(&log);
@@ -464,7 +439,7 @@ static void a_reload_that_fails_changes_nothing(void **state)
 
 	assert_int_equal(load_file("http.timeout = 5s\n"), OK);
 	const char content[] = "http.timeout = 7s\nmotto = new\nhttp.body_max = huge\n";
-	write_file(content, strlen(content));
+	config_file_write(content, strlen(content));
 	capture_begin(&log, 2);
 	assert_int_equal(config_reload(&table, &config), ERR_BAD_CONFIG);
 	capture_end(&log);
@@ -496,5 +471,5 @@ int main(void)
 		cmocka_unit_test(a_reload_changes_reloadable_options_and_logs_the_others),
 		cmocka_unit_test(a_reload_that_fails_changes_nothing),
 	};
-	return cmocka_run_group_tests(tests, make_file, remove_file);
+	return cmocka_run_group_tests(tests, config_file_make, config_file_remove);
 }

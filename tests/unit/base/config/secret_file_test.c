@@ -14,6 +14,7 @@
 #include "base/config/config.h"
 #include "base/macros.h"
 #include "tests/unit/base/captured.h"
+#include "tests/unit/base/config_file.h"
 
 /* Secrets from files that the environment names; the other sources are in config_test.c. */
 
@@ -33,32 +34,6 @@ static const struct config_table table = { "tester", "It tests.", options, ARRAY
 static struct test_config config;
 static enum config_action action;
 static struct captured errors;
-static char path[] = "/tmp/skein-secret-test-XXXXXX";
-
-static int make_file(void **state)
-{
-	(void)state;
-	int fd = mkstemp(path);
-	if (fd < 0)
-		return -1;
-	close(fd);
-	return 0;
-}
-
-static int remove_file(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
-
-static void write_file(const char *content, size_t len)
-{
-	FILE *file = fopen(path, "we");
-
-	assert_non_null(file);
-	assert_int_equal(fwrite(content, 1, len, file), len);
-	fclose(file);
-}
 
 /* Loads with at most one argument. The output on stderr is in errors.text. */
 static err_t load(char *argument)
@@ -88,8 +63,8 @@ static void assert_refused_with(err_t err, const char *sentence)
 /* Loads with SKEIN_AUTH_SECRET_FILE naming a file with this content. */
 static err_t load_secret(const char *content, size_t len)
 {
-	write_file(content, len);
-	setenv("SKEIN_AUTH_SECRET_FILE", path, 1);
+	config_file_write(content, len);
+	setenv("SKEIN_AUTH_SECRET_FILE", config_file_path, 1);
 	err_t err = load(NULL);
 	unsetenv("SKEIN_AUTH_SECRET_FILE");
 	return err;
@@ -105,7 +80,7 @@ static void a_secret_may_come_from_a_file_that_the_environment_names(void **stat
 		assert_string_equal(config.secret, "from-a-file");
 		release();
 	}
-	setenv("SKEIN_AUTH_SECRET_FILE", path, 1);
+	setenv("SKEIN_AUTH_SECRET_FILE", config_file_path, 1);
 	assert_int_equal(load("--auth.secret=command-line"), OK);
 	assert_string_equal(config.secret, "command-line");
 	release();
@@ -119,8 +94,8 @@ static void a_secret_may_come_from_a_file_that_the_environment_names(void **stat
 static void only_a_secret_comes_from_a_file(void **state)
 {
 	(void)state;
-	write_file("in-a-file", 9);
-	setenv("SKEIN_MOTTO_FILE", path, 1);
+	config_file_write("in-a-file", 9);
+	setenv("SKEIN_MOTTO_FILE", config_file_path, 1);
 	assert_int_equal(load(NULL), OK);
 	unsetenv("SKEIN_MOTTO_FILE");
 	assert_string_equal(config.motto, "");
@@ -160,5 +135,5 @@ int main(void)
 		cmocka_unit_test(only_a_secret_comes_from_a_file),
 		cmocka_unit_test(a_secret_file_that_cannot_be_used_is_named),
 	};
-	return cmocka_run_group_tests(tests, make_file, remove_file);
+	return cmocka_run_group_tests(tests, config_file_make, config_file_remove);
 }

@@ -88,7 +88,7 @@ static void a_malformed_uri_is_refused(void **state)
 	assert_false(redis_uri_parse(&uri, str_of("redis://ho\0st", 13)));
 }
 
-/* What a URI is, said once more by somebody else: the numbers of its groups are in enum part. */
+/* The form of a URI as a regular expression: an oracle that shares no code with the parser. enum part numbers its groups. */
 #define ESCAPED "%[0-9a-f][0-9a-f]"
 #define USERINFO "(([^:%]|" ESCAPED ")*:([^%]|" ESCAPED ")+@)?"
 #define ADDRESS "([^:[/@][^:/@]*|\\[[^]/@]*:[^]/@]*\\])(:([0-9]{1,5}))?"
