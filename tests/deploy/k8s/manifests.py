@@ -26,7 +26,7 @@ def kustomize():
 
 
 def render_folder(folder):
-    done = subprocess.run([*kustomize(), str(folder)], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+    done = subprocess.run([*kustomize(), str(folder)], text=True, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, f"{folder}: {done.stderr}"
     assert not done.stderr, f"{folder}: {done.stderr}"  # kustomize warns of what is deprecated
     return done.stdout
