@@ -80,8 +80,7 @@ class Podman(daemon.Daemon):
     def run(self, *words, check=True, timeout=120, output=True, **options):
         """`podman WORDS`: what it printed, or with output=False the completed process."""
         done = subprocess.run(["podman", "--root", FOLDER / "storage", "--runroot", self.folder / "run", *map(str, words)],
-                              env=self.environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=timeout, check=False, **options)
+                              env=self.environment, text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False, **options)
         assert not check or done.returncode == 0, f"podman {' '.join(map(str, words))}: {(done.stdout + done.stderr)[-4000:]}"
         return done.stdout if output else done
 
