@@ -5,6 +5,7 @@ of that is seen; the tests enter that namespace, too. Storage stays under build/
 """
 import contextlib
 import ctypes
+import hashlib
 import ipaddress
 import json
 import os
@@ -24,6 +25,8 @@ NETWORK = "skein"
 NEEDED = ("podman", "catatonit", "debootstrap", "ip", "nsenter", "ss")
 IMAGES = {"docker.io/library/postgres:15": "postgres", "docker.io/library/redis:7": "redis", "docker.io/apache/kafka:3.9.1": "kafka"}
 OURS = "localhost/skein:dev"
+PROGRAMS = ("gateway", "im", "push", "router", "skeinctl")
+LIMIT = 20000
 CLONE_NEWNET = 0x40000000
 SETTINGS = """
 [containers]
@@ -48,6 +51,14 @@ def libc(name, *arguments):
         raise OSError(ctypes.get_errno(), name)
 
 
+def machine_limits():
+    """podman's own defaults may be above the machine's, which root in a container may not raise. These are enough for a test."""
+    def hard(name):
+        limit = resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
+        return LIMIT if limit == resource.RLIM_INFINITY else min(limit, LIMIT)
+    return {name: hard(name) for name in ("nofile", "nproc")}
+
+
 class Podman(daemon.Daemon):
     """Builds images as Daemon does: the commands that this needs are the same."""
 
@@ -63,19 +74,19 @@ class Podman(daemon.Daemon):
         if os.getuid() != 0:
             raise daemon.Unavailable("podman with networks of its own needs root")
         FOLDER.mkdir(parents=True, exist_ok=True)
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="skein-podman-"))  # a socket's path must be short
-        (self.folder / "networks").mkdir()
-        hard = {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1] for name in ("nofile", "nproc")}
-        limits = {name: limit if limit != resource.RLIM_INFINITY else 1 << 20 for name, limit in hard.items()}
-        (self.folder / "containers.conf").write_text(SETTINGS.format(**limits, dns=HOST, namespace=self.namespace, folder=self.folder))
+        # A socket's path must be short; and podman insists on the folder of its last run, of which something may be left.
+        self.folder = pathlib.Path(tempfile.gettempdir()) / f"skein-podman-{hashlib.sha256(bytes(ROOT)).hexdigest()[:8]}"
+        (self.folder / "networks").mkdir(parents=True, exist_ok=True)
+        (self.folder / "containers.conf").write_text(SETTINGS.format(
+            **machine_limits(), dns=HOST, namespace=self.namespace, folder=self.folder))
         # Without systemd there is nobody to ask podman's own health checks; kubelet.py asks the probes.
         self.environment |= {"CONTAINERS_CONF": str(self.folder / "containers.conf"), "DISABLE_HC_SYSTEMD": "true",
                              "TMPDIR": str(self.folder)}
         try:
             self.run("info")
         except AssertionError as why:
-            self.stop()
             raise daemon.Unavailable(f"podman does not run here: {why}") from None
+        self._clean()
 
     def run(self, *words, check=True, timeout=120, output=True, **options):
         """`podman WORDS`: what it printed, or with output=False the completed process."""
@@ -95,7 +106,24 @@ class Podman(daemon.Daemon):
             context = self._standin_context()
             for image in missing:
                 self._build(image, context, "--target", IMAGES[image])
-        self._build(OURS, ROOT, "--file", ROOT / "deploy" / "docker" / "Dockerfile", "--build-arg", "VERSION=v1.2.3-test")
+        self._make_ours()
+
+    def _make_ours(self):
+        """The last stage of deploy/docker/Dockerfile over the programs of this checkout; `make test-compose` tests the other one."""
+        context = FOLDER / "context"
+        shutil.rmtree(context, ignore_errors=True)
+        (context / "image" / "bin").mkdir(parents=True)
+        programs = [shutil.copy(ROOT / "build" / "bin" / name, context / "image" / "bin") for name in PROGRAMS]
+        subprocess.run(["strip", "--strip-debug", *programs], check=True)
+        with (context / "image" / "packages").open("w") as packages:
+            subprocess.run([ROOT / "deploy" / "docker" / "image-packages", *programs], stdout=packages, check=True)
+        stage = (ROOT / "deploy" / "docker" / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+        (context / "Dockerfile").write_text("FROM " + stage.replace("COPY --from=build /", "COPY "))
+        self._build(OURS, context)
+
+    def _build(self, image, context, *options):
+        limits = [word for name, limit in machine_limits().items() for word in ("--ulimit", f"{name}={limit}:{limit}")]
+        super()._build(image, context, *limits, *options)
 
     def enter_network(self):
         """From here on this thread, and those that it starts, are in a network namespace of the tests."""
@@ -104,13 +132,17 @@ class Podman(daemon.Daemon):
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         self.run("network", "create", "--disable-dns", "--subnet", SUBNET, "--gateway", HOST, NETWORK)
 
+    def _clean(self):
+        """Removes all but the images."""
+        self.run("pod", "rm", "--all", "--force", "--time", "2", timeout=300)
+        self.run("volume", "rm", "--all", "--force")
+        self.run("secret", "rm", "--all")
+        self.run("image", "prune", "--force")  # what a newer one has replaced
+        self.run("network", "rm", "--force", NETWORK, check=False)
+
     def stop(self):
-        """Removes what ran and keeps the images."""
         with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
-            self.run("pod", "rm", "--all", "--force", "--time", "2", timeout=300)
-            self.run("volume", "rm", "--all", "--force")
-            self.run("secret", "rm", "--all")
-            self.run("network", "rm", "--force", NETWORK, check=False)
+            self._clean()
         if self.home:
             libc("setns", self.home, CLONE_NEWNET)
             os.close(self.home)

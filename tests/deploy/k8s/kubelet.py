@@ -22,7 +22,7 @@ class Pod:
     def __init__(self, podman, workload, found):
         self.podman, self.workload, self.name = podman, workload, found["Name"]
         self.container = f"{self.name}-{container(workload)['name']}"
-        self.infra = found["InfraContainerID"]
+        self.infra = found["InfraId"]
         self.address = podman.json("inspect", self.infra)[0]["NetworkSettings"]["Networks"][NETWORK]["IPAddress"]
         self.is_started = self.is_ready = False
         self.failures = {"startup": 0, "liveness": 0, "readiness": 0}
