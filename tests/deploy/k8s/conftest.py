@@ -42,7 +42,7 @@ def cluster(podman):
         # The clients of tests/e2e take the cluster from here.
         os.environ.update(
             RUN_DIR=str(HERE), SKEIN_JWT_SECRET=jwt, SKEIN_HTTP=",".join(f"http://{one.address}:8080" for one in made.of("im")),
-            SKEIN_WS=",".join(f"ws://{one.address}:8090/ws" for one in made.of("gateway")),
+            SKEIN_WS=",".join(one.websocket() for one in made.of("gateway")),
             SKEIN_INTERNAL=",".join(f"{one.name}=http://{one.address}:9100" for one in made.pods))
         yield made
     finally:

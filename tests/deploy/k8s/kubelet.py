@@ -23,7 +23,7 @@ class Pod:
         self.podman, self.workload, self.name = podman, workload, found["Name"]
         self.container = f"{self.name}-{container(workload)['name']}"
         self.infra = found["InfraId"]
-        self.address = podman.json("inspect", self.infra)[0]["NetworkSettings"]["Networks"][NETWORK]["IPAddress"]
+        self.address = self._find_address()
         self.is_started = self.is_ready = False
         self.failures = {"startup": 0, "liveness": 0, "readiness": 0}
         self.due = dict.fromkeys(self.failures, 0.0)
@@ -31,8 +31,14 @@ class Pod:
         self.last = {}  # kind: what the last failure was
         self.is_stopped = False  # on purpose
 
+    def _find_address(self):
+        return self.podman.json("inspect", self.infra)[0]["NetworkSettings"]["Networks"][NETWORK]["IPAddress"]
+
     def inspect(self):
         return self.podman.json("inspect", self.container)[0]
+
+    def websocket(self):
+        return f"ws://{self.address}:{ports(self.workload)['ws']}/ws"
 
     def logs(self):
         done = self.podman.run("logs", "--tail", "20", self.container, output=False, check=False)
@@ -101,7 +107,9 @@ class Pod:
         return time.monotonic() - start, grace_s
 
     def start(self):
+        """As another pod in its place: the address is another one, too."""
         self.podman.run("start", self.container)
+        self.address = self._find_address()
         self.is_stopped = False
 
 
@@ -186,7 +194,7 @@ class Cluster:
     # -- what is seen --
 
     def connections(self):
-        """{(from, to, port)}: TCP connections between pods that are open now, by program."""
+        """{(from, to, port)}: TCP connections from pods to others that are open now, by program."""
         programs = {one.address: program(one.workload) for one in self.pods}
         found = set()
         for one in self.pods:
@@ -196,6 +204,7 @@ class Cluster:
             own = set(ports(one.workload).values())
             for line in lines:
                 (_, own_port), (other, port) = (word.rpartition(":")[::2] for word in line.split()[2:4])
-                if int(own_port) not in own and other in programs:
+                other = other.strip("[]").removeprefix("::ffff:")  # gRPC's sockets are of IPv6
+                if int(own_port) not in own and other in programs and other != one.address:
                     found.add((program(one.workload), programs[other], int(port)))
         return found
