@@ -21,7 +21,8 @@ ROOT = daemon.ROOT
 FOLDER = ROOT / "build" / "deploy" / "podman"
 SUBNET = ipaddress.ip_network("10.98.0.0/24")
 HOST = str(SUBNET[1])  # of the bridge, in the namespace
-NETWORK = "skein"
+NETWORK = "skein-test-k8s"
+LEASES = pathlib.Path("/var/lib/cni/networks") / NETWORK  # its addresses; the plugin knows no other place
 NEEDED = ("podman", "catatonit", "debootstrap", "ip", "nsenter", "ss")
 IMAGES = {"docker.io/library/postgres:15": "postgres", "docker.io/library/redis:7": "redis", "docker.io/apache/kafka:3.9.1": "kafka"}
 OURS = "localhost/skein:dev"
@@ -139,6 +140,7 @@ class Podman(daemon.Daemon):
         self.run("secret", "rm", "--all")
         self.run("image", "prune", "--force")  # what a newer one has replaced
         self.run("network", "rm", "--force", NETWORK, check=False)
+        shutil.rmtree(LEASES, ignore_errors=True)
 
     def stop(self):
         with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
