@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from manifests import K8S, ROOT, TOOLS, VARIANTS, Manifests, container, copy_tree, labels, parse, pod, program, render, render_folder
-from options import table
+from options import table, value
 from policies import OWN_SECRETS, POLICIES
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -22,12 +22,16 @@ def rendered(request):
 
 # ---- schemas ----
 
-def schema_faults(documents):
+def schema_answer(documents):
     done = subprocess.run([TOOLS / "venv" / "bin" / "python", "validate.py"], cwd=__file__.rpartition("/")[0], text=True,
                           input=json.dumps(documents), stdout=subprocess.PIPE, timeout=300, check=True)
     answer = json.loads(done.stdout)
     assert len(answer["versions"]) == 2
-    return answer["faults"]
+    return answer
+
+
+def schema_faults(documents):
+    return schema_answer(documents)["faults"]
 
 
 def test_the_schemas_of_the_two_newest_versions_take_it(rendered):
@@ -229,7 +233,7 @@ def test_the_stores_of_dev_are_those_of_compose():
         there, here = COMPOSE["services"][name], container(dev.workload(name))
         assert here["image"] == CONSTANT.sub(r"\1", there["image"])
         assert here.get("args") == ([CONSTANT.sub(r"\1", str(word)) for word in there["command"]] if "command" in there else None)
-        environment = {key: CONSTANT.sub(r"\1", str(value)) for key, value in there.get("environment", {}).items()}
+        environment = {key: CONSTANT.sub(r"\1", str(given)) for key, given in there.get("environment", {}).items()}
         own = dev.environment(dev.workload(name))
         # Where the volume of secrets and that of the data are mounted differs.
         differ = {"POSTGRES_PASSWORD_FILE", "PGDATA", "KAFKA_LOG_DIRS"}
@@ -278,3 +282,42 @@ def test_rendering_twice_gives_the_same():
     before = render("production")
     render.cache_clear()
     assert render("production") == before
+
+
+# ---- the document ----
+
+def row(page, first):
+    """The cells of the table's row that begins with this one."""
+    return re.search(rf"^\| {re.escape(first)} \|(.*)\|$", page, re.MULTILINE).group(1).split(" | ")
+
+
+@pytest.mark.parametrize("first, variant, service", [
+    ("gateway (production)", "production", "gateway"), ("gateway (base)", "dev", "gateway"), ("im", "dev", "im"), ("push", "dev", "push"),
+    ("router", "dev", "router")])
+def test_the_document_says_how_long_a_drain_takes(first, variant, service):
+    page = (ROOT / "docs" / "operate" / "kubernetes.md").read_text().split("\n## Draining\n")[1]
+    workload = Manifests(variant).workload(service)
+    pause, drain, _, grace = (cell.strip() for cell in row(page, first))
+    sleep = container(workload).get("lifecycle", {}).get("preStop", {}).get("sleep", {})
+    assert (f"{sleep['seconds']} s" if sleep else "none: nobody calls it") == pause
+    asked = value(service, Manifests(variant).environment(workload), "SKEIN_DRAIN_TIMEOUT")
+    assert drain.partition(":")[0] == asked.replace("s", " s") and grace == f"{pod(workload)['terminationGracePeriodSeconds']} s"
+
+
+@pytest.mark.parametrize("service", ["gateway", "im", "push"])
+def test_the_document_says_how_services_scale(service):
+    page = (ROOT / "docs" / "operate" / "kubernetes.md").read_text().split("\n## Scaling\n")[1]
+    spec = Manifests("production").one("HorizontalPodAutoscaler", service)["spec"]
+    by, counts, _ = (cell.strip() for cell in row(page, service))
+    assert counts == f"{spec['minReplicas']} to {spec['maxReplicas']}"
+    for metric in spec["metrics"]:
+        if metric["type"] == "Pods":
+            target = int(metric["pods"]["target"]["averageValue"])
+            assert f"`{metric['pods']['metric']['name']}`, {target:,} " in by
+        else:
+            assert f"CPU, {metric['resource']['target']['averageUtilization']} %" in by
+
+
+def test_the_document_names_the_versions_whose_schemas_were_asked():
+    assert "fit the schemas of 1.36 and 1.37" in (ROOT / "docs" / "operate" / "kubernetes.md").read_text()
+    assert {version.rpartition(".")[0] for version in schema_answer(Manifests("dev").of("Namespace"))["versions"]} == {"1.36", "1.37"}

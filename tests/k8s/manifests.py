@@ -9,7 +9,7 @@ import tempfile
 
 import yaml
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 K8S = ROOT / "deploy" / "k8s"
 TOOLS = ROOT / "build" / "k8s-tools"
 SERVICES = ("gateway", "im", "push", "router")

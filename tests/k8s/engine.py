@@ -18,6 +18,7 @@ import tempfile
 import daemon
 
 ROOT = daemon.ROOT
+BIN = pathlib.Path(os.environ.get("BIN", ROOT / "build" / "bin"))
 FOLDER = ROOT / "build" / "deploy" / "podman"
 SUBNET = ipaddress.ip_network("10.98.0.0/24")
 HOST = str(SUBNET[1])  # of the bridge, in the namespace
@@ -114,7 +115,7 @@ class Podman(daemon.Daemon):
         context = FOLDER / "context"
         shutil.rmtree(context, ignore_errors=True)
         (context / "image" / "bin").mkdir(parents=True)
-        programs = [shutil.copy(ROOT / "build" / "bin" / name, context / "image" / "bin") for name in PROGRAMS]
+        programs = [shutil.copy(BIN / name, context / "image" / "bin") for name in PROGRAMS]
         subprocess.run(["strip", "--strip-debug", *programs], check=True)
         with (context / "image" / "packages").open("w") as packages:
             subprocess.run([ROOT / "deploy" / "docker" / "image-packages", *programs], stdout=packages, check=True)
