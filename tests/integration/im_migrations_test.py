@@ -1,6 +1,8 @@
 """im --migrate, and what im refuses: a schema that is missing, older or newer, and a wrong configuration. On real servers."""
 import pathlib
+import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 
@@ -127,6 +129,18 @@ class Migrations(unittest.TestCase):
             first_line = (ROOT / "deploy" / "schema" / "tables" / f"{name}.sql").read_text().splitlines()[0]
             said = first_line.removeprefix("-- compatible from ") if first_line.startswith("-- compatible from ") else name[:3]
             self.assertEqual(int(compatible_from), int(said), name)
+
+    def test_the_first_line_of_a_migration_is_compiled_in(self):
+        with tempfile.TemporaryDirectory() as folder:
+            texts = {"007_adds": "-- compatible from 006\nselect 1;\n", "008_breaks": "select 1; -- compatible from 006\n",
+                     "009_misspelt": "-- compatible from 6\nselect 1;\n"}
+            files = [pathlib.Path(folder) / f"{name}.sql" for name in texts]
+            for file in files:
+                file.write_text(texts[file.stem])
+            made = f"{folder}/gen/im/db/schema.c"
+            subprocess.run(["make", "-s", f"OUT={folder}", f"SCHEMA_TABLES={' '.join(map(str, files))}", made], cwd=ROOT, check=True)
+            rows = [line for line in pathlib.Path(made).read_text().splitlines() if line.startswith("{ ")]
+            self.assertEqual(rows, ['{ 7, 6, "007_adds",', '{ 8, 8, "008_breaks",', '{ 9, 9, "009_misspelt",'])
 
     def test_an_empty_or_older_database_is_refused(self):
         self.refused("run im --migrate first")
