@@ -173,6 +173,11 @@ async def test_listen_is_kept_until_another_one_is_named(skein, phone):
         assert pids(run_dir) == before and read_env(run_dir) == env
         assert await phone.reaches(phone.host, bound) == public
 
+        # The machine changes its network: nothing is stopped for an address that cannot be listened on.
+        ip("address", "del", f"{phone.host}/30", "dev", phone.cable)
+        code, output = await script("up")
+        assert code == 1 and output.startswith(f"cluster: LISTEN={phone.host}: ") and output.count("\n") == 1
+        assert pids(run_dir) == before and (await script("status"))[0] == 0
         code, output = await script("up", LISTEN="127.0.0.1")
         assert code == 0 and told_for_other_machines(output) is None, output
         assert await phone.reaches(phone.host, bound) == []
