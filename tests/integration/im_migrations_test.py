@@ -1,5 +1,6 @@
 """im --migrate, and what im refuses: a schema that is missing, older or newer, and a wrong configuration. On real servers."""
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
@@ -174,6 +175,19 @@ class Migrations(unittest.TestCase):
         code, output = run_im(self.servers, "--migrate", **{"pg.uri": "postgresql://127.0.0.1:1/x"})
         self.assertEqual(code, 1)
         self.assertIn("connect to postgresql failed", output)
+
+    def test_a_port_that_is_taken_ends_im_with_the_address_and_the_reason(self):
+        self.migrate()
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            taken = f"127.0.0.1:{other.getsockname()[1]}"
+            for name in "http.listen", "grpc.listen", "internal.listen":
+                with self.subTest(name):
+                    free = dict.fromkeys(("http.listen", "grpc.listen", "internal.listen"), "127.0.0.1:0")
+                    code, output = run_im(self.servers, **{**free, "redis.uri": self.servers.redis, name: taken})
+                    self.assertEqual(code, 1, output)
+                    lines = [line for line in output.splitlines() if "cannot listen" in line]
+                    self.assertEqual(len(lines), 1, output)
+                    self.assertIn(f'address={taken} why="Address already in use"', lines[0])
 
     def test_a_wrong_option_is_named_and_the_secret_is_not_printed(self):
         for option, value in (("auth.secret", "short"), ("pg.connections", "0"), ("limits.body", "x")):
