@@ -56,6 +56,14 @@ async def test_two_users_on_two_gateways_exchange_messages(skein):
     assert [text_of(await phones[0].message()) for _ in range(2)] == ["hi bob", "hi alice"]
 
 
+async def test_skeinctl_in_a_pod_mints_tokens_and_gateways_are_offered_by_their_url(cluster, skein):
+    one = cluster.of("im")[0]
+    user = skein.user("carol")
+    user.token = (await in_thread(cluster.podman.run, "exec", one.container, "skeinctl", "token", "--uid", user.uid)).strip()
+    urls = [gateway["url"] for gateway in (await user.endpoints())["gateways"]]
+    assert urls == [Manifests("dev").environment(cluster.of("gateway")[0].workload)["SKEIN_WS_URL"]] * 2
+
+
 async def test_the_services_talk_to_whom_the_policies_let_and_to_nobody_else(cluster, skein):
     """Every pair that the policies allow is seen while a user logs in on two devices, one takes the place of the other, and both write."""
     should = {(one, other, port) for one, other, protocol, port in should_talk(cluster.manifests) if other != "dns" and one != "migrate"}
