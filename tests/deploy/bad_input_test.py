@@ -42,7 +42,7 @@ def test_a_missing_secret_file_is_named(project):
 
 @pytest.mark.parametrize("content, reason", [
     (b"", "/run/key is empty"), (b"\n", "/run/key is empty"), (b"short\n", "/run/key: auth.secret "),
-    (b"k" * (1 << 20) + b"k", "/run/key: more than 1048576 bytes")])
+    (b"k" * (1 << 20) + b"k", "/run/key: more than 1048576 bytes")], ids=["empty", "blank", "short", "long"])
 def test_a_secret_file_that_holds_no_secret_is_named(project, tmp_path, content, reason):
     code, output = run_with_secret(project, put_secret(tmp_path / "key", content))
     assert code == EXITS_BAD_CONFIG
@@ -94,7 +94,7 @@ def test_a_service_names_a_wrong_password_of_postgres_and_waits(project, wrong_p
 @pytest.mark.parametrize("name, content, reason", [
     ("none", None, 'root certificate file "/run/ca" does not exist'),
     ("foreign", b"a certificate", 'could not read root certificate file "/run/ca"'),
-    ("broken", b"no certificate", 'could not read root certificate file "/run/ca"')])
+    ("broken", b"no certificate", 'could not read root certificate file "/run/ca"')], ids=["missing", "foreign", "broken"])
 def test_a_certificate_that_cannot_be_read_is_named(project, tmp_path, name, content, reason):
     options = []
     if content is not None:
@@ -133,7 +133,7 @@ def test_a_schema_that_is_older_than_the_binary_is_refused(project):
     ("router", {"SKEIN_REDIS_URI": "redis://nowhere:6379/0"}, "redis"),
     ("push", {"SKEIN_KAFKA_BROKERS": "nowhere:9092"}, "kafka"),
     ("gateway", {"SKEIN_ROUTER_TARGETS": "dns:nowhere:9200"}, "router"),
-])
+], ids=["im", "router", "push", "gateway"])
 def test_a_service_waits_for_what_is_not_there_yet_and_stops_at_once(project, service, missing, check):
     with project.ours_in_background(service, environment=missing) as container:
         project.await_log(container, "nowhere", *([f"check={check}"] if check else []))
