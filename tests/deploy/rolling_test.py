@@ -3,7 +3,9 @@ import json
 import os
 import pathlib
 
-from daemon import ROOT
+import pytest
+from compose import block_of
+from daemon import OURS, ROOT
 from traffic import CUT, REFUSED, UNAVAILABLE, in_thread, traffic_while
 
 ROLLING_RESTART = ROOT / "deploy" / "docker" / "rolling-restart"
@@ -12,11 +14,11 @@ RATE, USERS = 500, 500
 ANSWERED_WITHIN_MS = 10_000
 
 
-def under_load(project, tmp_path, *services):
-    """Replaces the containers while `skein-bench rolling` sends, which repeats a send as the contract says. Returns its figures."""
+def under_load(project, tmp_path, commands):
+    """Runs the commands while `skein-bench rolling` sends, which repeats a send as the contract says. Returns its figures."""
     assert BENCH.exists(), f"{BENCH} is missing: make all"
     script, figures = tmp_path / "restart", tmp_path / "figures.json"
-    script.write_text(f'#!/bin/bash\nexec {ROLLING_RESTART} {" ".join(services)}\n')
+    script.write_text(f"#!/bin/bash\nset -e\ncd {ROOT}\n{commands}\n")
     script.chmod(0o755)
     environment = {**project.environment, "SKEIN_HTTP": project.http, "SKEIN_WS": project.ws,
                    "SKEIN_JWT_SECRET": project.secret("jwt")}
@@ -39,14 +41,30 @@ def nothing_was_lost(result):
         assert moved["up"] == moved["users"]
 
 
-async def test_a_rolling_restart_under_500_messages_a_second_loses_nothing_and_shows_no_error(project, skein, tmp_path):
+@pytest.fixture
+def next_version(project, tmp_path):
+    """The tag of another image."""
+    (tmp_path / "Dockerfile").write_text(f"FROM {OURS}\nLABEL is=next\n")
+    project.daemon.run("build", "--quiet", "--tag", OURS.replace(":test", ":next"), tmp_path)
+    yield "next"
+    project.daemon.run("image", "rm", "--force", OURS.replace(":test", ":next"), check=False)
+
+
+async def test_an_upgrade_under_500_messages_a_second_loses_nothing_and_shows_no_error(project, skein, tmp_path, next_version):
+    """The commands of docs/operate/docker.md, once the image is built: the schema, then every container of ours."""
     services = ("router", "im", "push", "gateway")
     before = ids_of(project, services)
+    block = block_of("## Upgrade", "rolling-restart").splitlines()
+    commands = [f"export SKEIN_VERSION={next_version}", *block[[line.split()[-1:] for line in block].index(["build"]) + 1:]]
+    commands = project.as_documented("\n".join(commands))
+    assert "migrate" in commands and "rolling-restart" in commands
     # Besides the load, phones that check all that the contract says of a connection. Nothing may happen to them at all.
-    result, phones = await traffic_while(skein, in_thread(under_load, project, tmp_path), may=())
+    result, phones = await traffic_while(skein, in_thread(under_load, project, tmp_path, commands), may=())
     nothing_was_lost(result)
     after = ids_of(project, services)
     assert len(after) == len(before) == 8 and not after & before
+    images = {container["Config"]["Image"] for service in services for container in project.containers(service)}
+    assert images == {OURS.replace(":test", ":next")}
     assert all(phone.told and not phone.lost_sends for phone in phones)
     for group in result["groups"]:
         assert group["moved"]["told"] >= group["moved"]["users"] and group["moved"]["cut"] == 0
@@ -55,7 +73,7 @@ async def test_a_rolling_restart_under_500_messages_a_second_loses_nothing_and_s
 
 async def test_a_restart_of_the_balancer_interrupts_and_loses_nothing(project, skein, tmp_path):
     """It is the only one: for some seconds nobody listens, and every connection ends."""
-    restart = in_thread(under_load, project, tmp_path, "balancer")
+    restart = in_thread(under_load, project, tmp_path, f"{ROLLING_RESTART} balancer")
     result, phones = await traffic_while(skein, restart, may={REFUSED, CUT, UNAVAILABLE})
     nothing_was_lost(result)
     assert all(phone.connects == 2 for phone in phones)
