@@ -1,5 +1,6 @@
 """Phones that write to each other while something happens to the cluster."""
 import asyncio
+import collections
 
 # Why a try may come to nothing, as in tests/e2e/client.py, which can be loaded only when there is a cluster.
 REFUSED, CUT, UNAVAILABLE = "nobody listens", "the connection ended without an answer", 503
@@ -56,6 +57,8 @@ async def traffic_while(skein, breaking, may=(), count=6, least=20):
         broken.cancel()
         for phone in phones:
             await phone.stop()
-    print(f"{sum(sent)} messages of {count} phones; to their connections: {dict(sum((p.suffered for p in phones), start=phones[0].suffered.__class__()))}, "
-          f"to their requests: {[why for phone in phones for _, why in phone.user.fruitless]}")
+    suffered = collections.Counter(why for phone in phones for why in phone.suffered.elements())
+    fruitless = collections.Counter(why for phone in phones for _, why in phone.user.fruitless)
+    print(f"{sum(sent)} messages of {count} phones. Connections: {dict(suffered)}, sends without an answer: {dict(fruitless)}, "
+          f"over a connection: {sum(phone.lost_sends for phone in phones)}")
     return await broken, phones
