@@ -4,9 +4,11 @@ import importlib
 import inspect
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import types
 
 import pytest
@@ -60,6 +62,12 @@ def stores():
     base = free_port_base(FIRST_PORT)
     where = {**os.environ, "RUN_DIR": str(run_dir), "PORT_BASE": str(base), "KAFKA_JARS": str(ROOT / "build" / "kafka")}
 
+    def postgres_stops():
+        pid = int((run_dir / "pids" / "postgres").read_text())
+        os.kill(pid, signal.SIGINT)
+        while pathlib.Path(f"/proc/{pid}").exists():
+            time.sleep(0.05)
+
     def cluster(*words):
         subprocess.run([CLUSTER, *words], env=where, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=300, check=True)
     if run_dir.exists():
@@ -68,7 +76,8 @@ def stores():
     cluster("infra")
     try:
         found = dict(line.split("=", 1) for line in (run_dir / "env").read_text().splitlines())
-        yield types.SimpleNamespace(base=base, pg=found["SKEIN_PG"], redis=found["SKEIN_REDIS"], kafka=found["SKEIN_KAFKA"])
+        yield types.SimpleNamespace(base=base, pg=found["SKEIN_PG"], redis=found["SKEIN_REDIS"], kafka=found["SKEIN_KAFKA"],
+                                    postgres_stops=postgres_stops, postgres_starts=lambda: cluster("infra"))
     finally:
         cluster("down")
         cluster("clean-data")

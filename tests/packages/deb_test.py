@@ -48,7 +48,8 @@ def test_only_the_configuration_is_a_conffile_and_it_has_no_secret(packages, tmp
 def test_a_first_installation_starts_and_enables_nothing(packages):
     script = output_of("dpkg-deb", "--info", packages["skein"], "postinst")
     assert "systemd-sysusers" in script
-    assert re.findall(r"deb-systemd-invoke (\S+)", script) == ["try-restart"]
+    assert re.findall(r"deb-systemd-invoke (\S+)", script) == ["daemon-reload", "try-restart"]
+    assert script.index('if [ -n "$2" ]') < script.index("try-restart"), "only after an upgrade"
     assert re.findall(r"deb-systemd-helper enable", re.sub(r"if deb-systemd-helper debian-installed.*?fi\n", "", script, flags=re.DOTALL)) == []
 
 
