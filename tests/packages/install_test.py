@@ -42,7 +42,7 @@ def test_each_folder_can_be_chosen(tmp_path):
     assert all(name.startswith("/chosen/") for name in found)
     unit = (tmp_path / "chosen/unitdir/skein-im.service").read_text()
     assert "ExecStart=/chosen/sbindir/skein-im --config /chosen/sysconfdir/skein/im.conf\n" in unit
-    assert "AssertPathExists=/chosen/sysconfdir/skein/secrets/jwt\n" in unit
+    assert "ConditionPathExists=/chosen/sysconfdir/skein/secrets/jwt\n" in unit
     assert "@" not in unit
     assert str(tmp_path) not in unit, "DESTDIR is of the installation only"
 

@@ -151,12 +151,12 @@ def test_a_stop_has_the_time_of_a_drain(system):
 
 # ---- the first start ----
 
-@pytest.mark.parametrize("unit, missing", [("skein-im", "jwt"), ("skein-gateway", "jwt"), ("skein-push", "pg-uri"), ("skein-migrate", "jwt")])
+@pytest.mark.parametrize("unit, missing", [("skein-im", "pg-uri"), ("skein-gateway", "jwt"), ("skein-push", "pg-uri"), ("skein-migrate", "pg-uri")])
 def test_without_its_secret_a_unit_is_not_started_and_says_which_file_it_wants(system, unit, missing):
-    done = system.complete("systemctl", "start", unit)
-    assert done.returncode != 0 and "Assertion failed" in done.stdout
-    told = system.run("systemctl", "status", "--no-pager", unit, check=False)
-    assert f"AssertPathExists={SECRETS}/{missing} was not met" in told
+    system.run("systemctl", "start", unit)
+    line, = set(system.journal(unit).splitlines())  # im wants skein-migrate, which is skipped then, too
+    assert line.endswith(f"was skipped because of an unmet condition check (ConditionPathExists={SECRETS}/{missing}).")
+    assert line in system.run("systemctl", "status", "--no-pager", "--full", unit, check=False)
     assert system.show(unit, "ActiveState", "NRestarts") == {"ActiveState": "inactive", "NRestarts": "0"}
 
 
@@ -359,12 +359,14 @@ def test_stop_of_the_target_drains_all_gateways_first(running, stores):
     all_ready(running, stores)
     begun = time.monotonic()
     running.run("systemctl", "stop", "skein.target")
+    units = [*ENABLED, "skein-gateway@2.service"]
+    becomes(lambda: all(running.show(unit, "ActiveState") == "inactive" for unit in units), 60, lambda: main_pids(running, units))
     print(f"everything drained in {time.monotonic() - begun:.1f} s")
     left = {}
-    for unit in [*ENABLED, "skein-gateway@2.service"]:
-        found = running.show(unit, "Result", "ExecMainStatus", "ActiveState", "ExecMainExitTimestampMonotonic")
+    for unit in units:
+        found = running.show(unit, "Result", "ExecMainStatus", "ExecMainExitTimestampMonotonic")
         left[unit] = int(found.pop("ExecMainExitTimestampMonotonic"))
-        assert found == {"Result": "success", "ExecMainStatus": "0", "ActiveState": "inactive"}, unit
+        assert found == {"Result": "success", "ExecMainStatus": "0"}, unit
     assert left["skein-gateway.service"] < left["skein-im.service"] < left["skein-router.service"]
 
 

@@ -42,16 +42,20 @@ def make_base(packages):
         return
     shutil.rmtree(BASE, ignore_errors=True)
     BASE.mkdir(parents=True)
+
+    def run(*words, **options):
+        with (CACHE / "base.log").open("a") as log:
+            subprocess.run(words, check=True, timeout=BASE_S, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
     archive = CACHE.parent / "deploy" / "bookworm.tar"  # of tests/deploy/daemon.py
     if archive.exists():
-        subprocess.run(["tar", "-C", BASE, "-xf", archive], check=True)
+        run("tar", "-C", BASE, "-xf", archive)
     else:
-        subprocess.run(["debootstrap", "--variant=minbase", "bookworm", BASE], check=True, timeout=BASE_S, stdout=subprocess.DEVNULL)
+        run("debootstrap", "--variant=minbase", "bookworm", BASE)
         (BASE / "etc/apt/apt.conf.d/99host").write_text(Daemon._apt_settings())
     for name in ("resolv.conf", "hosts"):
         shutil.copy(f"/etc/{name}", BASE / "etc" / name)
-    for command in (["apt-get", "-q", "update"], ["apt-get", "-q", "-y", "install", "--no-install-recommends", *packages]):
-        subprocess.run(["chroot", BASE, *command], env=environment(), check=True, timeout=BASE_S, stdout=subprocess.DEVNULL)
+    run("chroot", BASE, "apt-get", "-q", "update", env=environment())
+    run("chroot", BASE, "apt-get", "-q", "-y", "install", "--no-install-recommends", *packages, env=environment())
     stamp.write_text(wanted)
 
 
