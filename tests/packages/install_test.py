@@ -69,7 +69,8 @@ def test_the_packages_have_the_same_files_as_make_install(packages):
         found |= {path.removeprefix(".").removesuffix(".gz") if "/man/" in path else path.removeprefix(".")
                   for path in names if not path.endswith("/")}
     multiarch = subprocess.run(["dpkg-architecture", "-qDEB_HOST_MULTIARCH"], text=True, stdout=subprocess.PIPE, check=True).stdout.strip()
-    of_debian = {f"/usr/share/doc/{name}/{file}" for name in packages for file in ("changelog.gz", "copyright")}
+    of_debian = {f"/usr/share/doc/{name}/{file}" for name in packages for file in ("changelog.gz", "copyright")} | \
+        {"/usr/share/lintian/overrides/skein"}
     assert found - of_debian == set(listed(*DEBIAN, f"LIBDIR=/usr/lib/{multiarch}"))
 
 
@@ -88,3 +89,10 @@ def test_the_version_of_a_package_sorts_as_the_commits_do():
         previous = expected
     for wrong in ("unknown", "dev", "v1", "feature/x", ""):
         assert version(wrong).returncode == 1
+
+
+def test_sources_without_a_version_are_not_installed(tmp_path):
+    done = subprocess.run(["make", "-s", "-C", ROOT, "install", f"DESTDIR={tmp_path}", "PACKAGE_VERSION="], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode != 0 and "install: these sources have no version: give PACKAGE_VERSION=1.2.3" in done.stdout
+    assert files_below(tmp_path) == []

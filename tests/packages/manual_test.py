@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT, make
+from conftest import ROOT
 
 SERVICES = ("gateway", "im", "push", "router")
 PAGES = [*(f"man8/skein-{service}.8" for service in SERVICES), "man1/skeinctl.1"]
@@ -47,10 +47,3 @@ def test_skeinctl_has_each_command(installed):
     assert len(commands) >= 7
     for name, meaning, usage in commands:
         assert " ".join(f"{name} {usage} {meaning[0].upper()}{meaning[1:]}.".split()) in text
-
-
-def test_a_page_is_made_anew_with_the_same_content(installed, tmp_path):
-    again = tmp_path / "again"
-    make("install", f"PREFIX={again}", f"UNITDIR={again}/units")
-    for page in PAGES:
-        assert (again / "share/man" / page).read_bytes() == (installed / "share/man" / page).read_bytes()
