@@ -327,12 +327,14 @@ def test_the_password_of_redis_comes_from_a_file_as_the_documentation_says(runni
 # ---- stopping ----
 
 async def test_stop_drains_a_gateway_whose_clients_go_to_a_further_one(running, stores, skein):
-    """skein-gateway@2 reads gateway-2.conf. A client is told to go there, and gets what was sent meanwhile."""
+    """skein-gateway@2 reads gateway-2.conf. A client is told to go, and gets on the other one what was sent meanwhile."""
     from phone import Phone
     configure(running, "gateway", {**settings(stores, "gateway", 2), "node.name": "gateway-2"}, "-2")
     await in_thread(running.run, "systemctl", "start", "skein-gateway@2")
     await in_thread(becomes, lambda: is_ready(stores, "gateway", 2), 30, lambda: running.journal("skein-gateway@2"))
     alice, bob = await skein.users("alice", "bob")
+    while len((await alice.endpoints())["gateways"]) < 2:
+        await asyncio.sleep(0.1)
     phone = Phone(bob, gateway=0)
     phone.start()
     await phone.is_connected()
@@ -348,7 +350,9 @@ async def test_stop_drains_a_gateway_whose_clients_go_to_a_further_one(running, 
     print(f"the gateway drained in {time.monotonic() - begun:.1f} s")
     await phone.has(sent)
     assert [message["body"]["text"] for message in phone.messages] == [str(i) for i in range(sent)]
-    assert phone.told == [f"ws://{address(stores, 'gateway', 'ws', 2)}/ws"]
+    # Without a URL the client asks im: router may not have seen the new gateway yet.
+    assert len(phone.told) == 1 and phone.told[0] in (f"ws://{address(stores, 'gateway', 'ws', 2)}/ws", None)
+    assert phone.connects == 2
     await phone.stop()
     found = running.show("skein-gateway", "Result", "ExecMainStatus", "ActiveState")
     assert found == {"Result": "success", "ExecMainStatus": "0", "ActiveState": "inactive"}
