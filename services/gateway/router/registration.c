@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/macros.h"
+#include "base/mem.h"
 #include "base/telemetry/log.h"
 #include "base/text/buf.h"
 #include "cluster/node.h" /* NODE_LIFE_S */
@@ -32,16 +33,12 @@ static void registration_call(struct registration *r, const char *path, uint64_t
 	const struct gateway_config *config = r->setup.config;
 	Skein__V1__Node node = SKEIN__V1__NODE__INIT;
 	struct node_figures figures;
-	struct buf bytes = { 0 }, address = { 0 };
-	char host[HOST_NAME_MAX + 1] = "";
+	struct buf bytes = { 0 };
 
 	r->setup.read_figures(&figures, r->setup.arg);
-	(void)gethostname(host, sizeof(host) - 1);
-	advertised_write(&address, config->grpc_advertise, config->grpc_listen, host);
 	node.name = config->common.node_name;
 	node.epoch = atomic_load(r->setup.node_epoch);
-	(void)buf_text(&address);
-	node.grpc_address = address.ptr;
+	node.grpc_address = r->grpc_address;
 	node.ws_url = config->ws_url;
 	node.cell = config->cell;
 	node.draining = r->was_asked_draining = r->is_draining;
@@ -55,7 +52,13 @@ static void registration_call(struct registration *r, const char *path, uint64_t
 	r->asked_ms = clock_mono_ms();
 	rpc_call(r->setup.channel, r->setup.main, path, buf_str(&bytes), timeout_ms, true, STR(""), done, r);
 	buf_release(&bytes);
-	buf_release(&address);
+}
+
+static void registration_is_removed(struct registration *r)
+{
+	mem_free(r->grpc_address);
+	r->grpc_address = NULL;
+	r->removed(r->setup.arg);
 }
 
 static void registration_on_removed(void *arg, err_t err, struct str response, const char *detail)
@@ -65,7 +68,7 @@ static void registration_on_removed(void *arg, err_t err, struct str response, c
 
 	if (err)
 		log_warn("node was not removed, its key will expire", LOG_ERR(err), LOG_TEXT("why", detail));
-	r->removed(r->setup.arg);
+	registration_is_removed(r);
 }
 
 /* Waits for the answer to a call under way: a renewal that router executes after the removal would create the node again. */
@@ -76,7 +79,7 @@ static void registration_remove_node(struct registration *r)
 	if (r->is_registered)
 		registration_call(r, "/skein.v1.Router/RemoveNode", REGISTRATION_REMOVE_TIMEOUT_MS, registration_on_removed);
 	else
-		r->removed(r->setup.arg);
+		registration_is_removed(r);
 }
 
 static void registration_take_answer(struct registration *r, struct str response)
@@ -168,9 +171,20 @@ static void registration_on_timer(uv_timer_t *timer)
 		registration_call(r, "/skein.v1.Router/RegisterNode", REGISTRATION_CALL_TIMEOUT_MS, registration_on_registered);
 }
 
+static char *registration_address(const struct gateway_config *config)
+{
+	struct buf address = { 0 };
+	char host[HOST_NAME_MAX + 1] = "";
+
+	(void)gethostname(host, sizeof(host) - 1);
+	advertised_write(&address, config->grpc_advertise, config->grpc_listen, host);
+	return buf_take(&address);
+}
+
 void registration_begin(struct registration *r, const struct registration_setup *setup)
 {
 	r->setup = *setup;
+	r->grpc_address = registration_address(setup->config);
 	backoff_init(&r->backoff, REGISTRATION_RETRY_MIN_MS, REGISTRATION_RETRY_MAX_MS);
 	uv_timer_init(&setup->main->loop, &r->timer);
 	r->timer.data = r;

@@ -40,6 +40,7 @@ struct registration_setup {
 
 struct registration {
 	struct registration_setup setup;
+	char *grpc_address; /* what the others know this gateway by; looked up once */
 	uv_timer_t timer; /* the next try or renewal; a uv timer, so that the timer wheel of an idle process stops */
 	struct backoff backoff;
 	uint64_t asked_ms; /* when the last call began */
@@ -54,6 +55,7 @@ struct registration {
 	void (*removed)(void *arg);
 };
 
+/* Blocks while the host's name is looked up (advertised.h). */
 void registration_begin(struct registration *registration, const struct registration_setup *setup);
 
 /* From now on calls say that the node drains. `told` is called with each answer: where its clients may go. */

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "base/macros.h"
@@ -33,11 +34,27 @@ static void an_address_to_listen_on_is_advertised_as_it_is(void **state)
 	assert_advertised("", "gateway-1:9301", "box", "gateway-1:9301");
 }
 
-static void the_hosts_name_takes_the_place_of_a_wildcard(void **state)
+static void the_hosts_address_takes_the_place_of_a_wildcard(void **state)
 {
 	(void)state;
-	assert_advertised("", "0.0.0.0:9301", "3f2a", "3f2a:9301");
-	assert_advertised("", "[::]:9301", "box.example", "box.example:9301");
+	assert_advertised("", "0.0.0.0:9301", "10.1.2.3", "10.1.2.3:9301");
+	assert_advertised("", "[::]:9301", "10.1.2.3", "10.1.2.3:9301");
+	assert_advertised("", "[::]:9301", "2001:db8::7", "[2001:db8::7]:9301");
+}
+
+static void the_hosts_name_does_if_it_has_no_address_that_others_know(void **state)
+{
+	static const char *const names[] = { "localhost", "127.0.1.1", "169.254.0.7", "no such host" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char expected[64];
+
+		(void)snprintf(expected, sizeof(expected), "%s:9301", names[i]);
+		assert_advertised("", "0.0.0.0:9301", names[i], expected);
+	}
+	assert_advertised("", "0.0.0.0:9301", "2001:db8::7", "2001:db8::7:9301"); /* it does not listen there */
+	assert_advertised("", "[::]:9301", "ip6-localhost", "ip6-localhost:9301");
 	assert_advertised("", "0.0.0.0:9301", "", "0.0.0.0:9301");
 }
 
@@ -46,7 +63,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_configured_is_advertised),
 		cmocka_unit_test(an_address_to_listen_on_is_advertised_as_it_is),
-		cmocka_unit_test(the_hosts_name_takes_the_place_of_a_wildcard),
+		cmocka_unit_test(the_hosts_address_takes_the_place_of_a_wildcard),
+		cmocka_unit_test(the_hosts_name_does_if_it_has_no_address_that_others_know),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
