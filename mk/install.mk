@@ -53,6 +53,6 @@ deb: ## build the Debian packages into build/deb/
 	@deploy/debian/build '$(VERSION)' '$(PACKAGE_VERSION)' $(SOURCE_DATE_EPOCH)
 
 test-packages: ## build the packages, install them in a system of their own, and run them: needs root
-	@$(MAKE) deps DEPS="$(or $(DEPS),build run test packages)"
+	@$(MAKE) deps DEPS="$(or $(DEPS),build run test containers packages)"
 	@$(MAKE) $(JOBS) installable
 	@/usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/packages

@@ -41,7 +41,7 @@ test: ## all that has to pass: lint, unit (also asan), integration under asan, e
 	@$(RUN_SUITES) test
 
 test-full: ## test, and what takes hours: tsan, e2e under sanitizers, chaos and its selfcheck, fuzz, models, bench-gate. PART=tsan: only this part
-	@$(MAKE) deps
+	@$(MAKE) deps DEPS="$(or $(DEPS),build run test lint containers packages)"
 	@$(RUN_SUITES) $(or $(PART),full)
 
 integration: ## each store and rpc wrapper against real servers

@@ -66,7 +66,7 @@ class Daemon:
     def start(self):
         for program in ("docker", "docker-compose", "dockerd", "debootstrap"):
             if not shutil.which(program):
-                raise Unavailable(f"{program} is not installed: mk/install-packages test")
+                raise Unavailable(f"{program} is not installed: mk/install-packages containers")
         if self._answers():
             return
         if os.getuid() != 0:

@@ -72,7 +72,7 @@ class Podman(daemon.Daemon):
     def start(self):
         for program in NEEDED:
             if not shutil.which(program):
-                raise daemon.Unavailable(f"{program} is not installed: mk/install-packages test")
+                raise daemon.Unavailable(f"{program} is not installed: mk/install-packages containers")
         if os.getuid() != 0:
             raise daemon.Unavailable("podman with networks of its own needs root")
         FOLDER.mkdir(parents=True, exist_ok=True)

@@ -75,6 +75,17 @@ def compose(report, out, flavour):
         pytest(report, "compose", [ROOT / "tests" / "deploy"], 60 * MINUTE, BIN=str(bin_dir(out, flavour)))
 
 
+def k8s(report, out, flavour):
+    """deploy/k8s rendered, checked and run by podman. The first time builds images."""
+    if not built(report, out, flavour, "all"):
+        return
+    code, output, seconds = run(["tests/k8s/tools", str(ROOT / "build" / "k8s-tools")], 10 * MINUTE)
+    if code == 0:
+        pytest(report, "k8s", [ROOT / "tests" / "k8s"], 60 * MINUTE, BIN=str(bin_dir(out, flavour)))
+    else:
+        report.suite("k8s, its tools", 0, 1, seconds, output)
+
+
 def packages(report, out, flavour):
     """The Debian packages, installed in a system with systemd of its own. They are built twice."""
     if built(report, out, flavour, "installable"):
@@ -122,6 +133,7 @@ SUITES = {
     "selfcheck-2": (chaos_selfcheck(2, 2), "sabotage"),
     "bench-gate": (bench_gate, "release"),
     "compose": (compose, "release"),
+    "k8s": (k8s, "release"),
     "packages": (packages, "release"),
     "upgrade": (upgrade, "release"),
     "coverage": (coverage, "coverage"),
@@ -151,6 +163,6 @@ TEST = ["lint", "unit", "unit-asan", "fuzz", "integration-asan", "e2e", "chaos"]
 GROUPS = {
     "check": CHECK,
     "test": TEST,
-    "full": [*TEST, *(suite for part in PARTS.values() for suite in part), "bench-gate", "compose", "packages", "upgrade"],
+    "full": [*TEST, *(suite for part in PARTS.values() for suite in part), "bench-gate", "compose", "k8s", "packages", "upgrade"],
     **PARTS,
 }
