@@ -39,6 +39,7 @@ struct app {
 
 	/* Contexts of the calls. */
 	struct accounts *accounts;
+	struct contacts *contacts;
 	struct groups *groups;
 	struct messages *messages;
 	struct sync *sync;

@@ -3,6 +3,7 @@
 #include "im/accounts/accounts.h"
 #include "im/admin/admin.h"
 #include "im/app.h"
+#include "im/contacts/contacts.h"
 #include "im/endpoints/endpoints.h"
 #include "im/groups/groups.h"
 #include "im/messages/messages.h"
@@ -25,9 +26,21 @@ const struct call_route im_routes[] = {
 	{ "PUT", "/v1/groups/{gid}/members/{uid}/role", CALL_USER, RATE_NONE, groups_set_role, WITH(groups) },
 	{ "POST", "/v1/groups/{gid}/leave", CALL_USER, RATE_NONE, groups_leave, WITH(groups) },
 	{ "POST", "/v1/users", CALL_ANYONE, RATE_REGISTER, accounts_register, WITH(accounts) },
+	{ "GET", "/v1/users/{uid}", CALL_USER, RATE_NONE, accounts_profile, WITH(accounts) },
+	{ "PATCH", "/v1/users/me", CALL_USER, RATE_NONE, accounts_change_profile, WITH(accounts) },
 	{ "POST", "/v1/auth/login", CALL_ANYONE, RATE_LOGIN, accounts_login, WITH(accounts) },
 	{ "POST", "/v1/auth/refresh", CALL_USER, RATE_NONE, accounts_refresh, WITH(accounts) },
 	{ "POST", "/v1/auth/logout", CALL_USER, RATE_LOGOUT, accounts_logout, WITH(accounts) },
+	{ "POST", "/v1/friends/requests", CALL_USER, RATE_NONE, contacts_request, WITH(contacts) },
+	{ "GET", "/v1/friends/requests", CALL_USER, RATE_NONE, contacts_list_requests, WITH(contacts) },
+	{ "POST", "/v1/friends/requests/{id}/accept", CALL_USER, RATE_NONE, contacts_accept, WITH(contacts) },
+	{ "POST", "/v1/friends/requests/{id}/reject", CALL_USER, RATE_NONE, contacts_reject, WITH(contacts) },
+	{ "GET", "/v1/friends", CALL_USER, RATE_NONE, contacts_list_friends, WITH(contacts) },
+	{ "PATCH", "/v1/friends/{uid}", CALL_USER, RATE_NONE, contacts_set_remark, WITH(contacts) },
+	{ "DELETE", "/v1/friends/{uid}", CALL_USER, RATE_NONE, contacts_remove_friend, WITH(contacts) },
+	{ "PUT", "/v1/blocks/{uid}", CALL_USER, RATE_NONE, contacts_block, WITH(contacts) },
+	{ "DELETE", "/v1/blocks/{uid}", CALL_USER, RATE_NONE, contacts_unblock, WITH(contacts) },
+	{ "GET", "/v1/blocks", CALL_USER, RATE_NONE, contacts_list_blocks, WITH(contacts) },
 	{ "GET", "/v1/admin/nodes", CALL_ADMIN, RATE_NONE, admin_nodes, WITH(gateways) },
 };
 

@@ -158,7 +158,7 @@ struct entry *send_new(const char *key, const char *type, const struct entry_cal
 	struct send_request request = { .client_msg_id = str_from(key), .group = TEAM, .type = str_from(type) };
 
 	buf_append_text(&request.body, "{\"text\":\"hi\"}");
-	struct entry *entry = send_entry_new(&request, caller);
+	struct entry *entry = send_entry_new(&request, caller, false);
 	send_request_release(&request);
 	return entry;
 }

@@ -9,8 +9,9 @@
  * member_version is the seq of the last change of the group's membership, null in a one-to-one conversation.
  *
  * A send with the id of the stored one is the caller asking again after it lost the answer. Any other is checked in
- * this order: the recipient exists (not_found), the sender may send to the group (not_member, muted), "*" is mentioned by
- * the owner or an admin (permission_denied), the key is new (the first answer again, or idempotency_conflict), reply_to
+ * this order: the recipient exists (not_found) and lets the sender write (blocked, not_friend; p_is_for_friends: a recipient who
+ * has not said whom it lets write lets friends), the sender may send to the group (not_member, muted), "*" is mentioned by the owner or an
+ * admin (permission_denied), the key is new (the first answer again, or idempotency_conflict), reply_to
  * was there before this batch (invalid_argument). A refused send stores nothing and does not use its key up. A stored one
  * moves its sender's read mark.
  *
@@ -23,7 +24,7 @@
  */
 create function fn.im_send(p_node integer, p_epoch bigint, p_time bigint, p_conversations text[], p_at integer[],
 	p_sender text[], p_user text[], p_group text[], p_key text[], p_msg_id bigint[], p_type text[], p_body text[],
-	p_reply_to bigint[], p_mentions text[])
+	p_reply_to bigint[], p_mentions text[], p_is_for_friends boolean default false)
 returns table (ord bigint, status text, msg_id bigint, seq bigint, "time" bigint, duplicate boolean,
 	member_version bigint)
 language plpgsql
@@ -89,6 +90,8 @@ begin
 			when m.msg_id = i.msg_id then 'duplicate' -- stored by the caller's own first try, whatever has changed since
 			when i.uid is not null and a.uid is null then 'not_found'
 			when i.gid is not null and v_may[i.ord] <> 'ok' then v_may[i.ord]
+			when (a.has_blocks or a.messages_from = 'friends' or p_is_for_friends) and fn.direct_may(i.uid, i.sender, coalesce(a.messages_from = 'friends', p_is_for_friends)) <> 'ok'
+				then fn.direct_may(i.uid, i.sender, coalesce(a.messages_from = 'friends', p_is_for_friends))
 			when m.seq is not null then
 				case when m.type = fn.type_no(i.type) and m.reply_to is not distinct from i.reply_to
 					and m.mentions is not distinct from string_to_array(i.mentions, ',')
