@@ -78,6 +78,8 @@ static const struct config_option options[] = {
 	  CONFIG_RELOADABLE, "Members that may be named when a group is created." },
 	{ "limits.group_members", CONFIG_INT, OPTION(limits_group_members), "100000", 1, 10000000, NULL,
 	  CONFIG_RELOADABLE, "Members of a group." },
+	{ "limits.group_requests", CONFIG_INT, OPTION(limits_group_requests), "1000", 1, 1000000, NULL, CONFIG_RELOADABLE,
+	  "Requests to join one group that are not answered yet." },
 	{ "limits.friends", CONFIG_INT, OPTION(limits_friends), "5000", 1, 1000000, NULL, CONFIG_RELOADABLE, "Friends of a user." },
 	{ "limits.friend_requests", CONFIG_INT, OPTION(limits_friend_requests), "500", 1, 1000000, NULL, CONFIG_RELOADABLE,
 	  "Requests of one user to become a friend that are not answered yet." },

@@ -188,6 +188,18 @@ bool call_bool(struct call *call, const char *field, enum json_presence presence
 	return json_bool(call_json(call), field, presence, &call->error);
 }
 
+bool call_has_body(const struct call *call)
+{
+	return http_request_body(call->request).len > 0;
+}
+
+bool call_has(struct call *call, const char *field)
+{
+	const json_t *value = json_object_get(call_json(call), field);
+
+	return value && !json_is_null(value);
+}
+
 bool call_is_null(struct call *call, const char *field)
 {
 	return json_is_null(json_object_get(call_json(call), field));
