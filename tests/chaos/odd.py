@@ -13,7 +13,7 @@ import world
 FUTURE = 1_000_000  # an ack of an offset so far ahead is of one that was never given out
 STALL_S = (1, 6)  # a client that takes nothing for 20 s is closed with 4005
 ANSWER_S = 10
-RECONNECTS = 0.1  # after a lie: on a connection whose epoch has changed, an ack of the future may stay without an answer
+RECONNECTS = 0.1  # after a lie
 
 
 class Staller(observers.Observer):
@@ -51,7 +51,7 @@ class Flapper(observers.Observer):
 
     async def _close_soon(self):
         await self.is_up.wait()  # once
-        while not self.socket:
+        while not self.socket or self.is_calm:
             await asyncio.sleep(0.01)
         socket = self.socket
         await asyncio.sleep(random.choice((0, random.uniform(0, world.FLAP_EVERY_S))))

@@ -17,8 +17,6 @@ class Connection:
         self.epoch = self.head = self.hello_ms = self.end_ms = None
         self.owes_resync_ms = None  # since hello had another epoch than the position
         self.lies = collections.deque()  # times of acks of the future, until they are answered
-        self.free_lies = 0  # acks of the future that may stay without an answer
-        self.has_old_epoch = False  # from then on an ack may be one of the old epoch that crossed the resync
         self.is_free = False  # after a resync the next offset may be any
         self.seen = set()
         self.last = {}
@@ -114,30 +112,19 @@ class Wires:
         if wire.owes_resync_ms is None and epoch == wire.epoch:
             self._check_cause(at, name, connection)
         self._check_epoch(at, name, epoch)
-        if epoch != wire.epoch:
-            wire.has_old_epoch = True
-            wire.free_lies += len(wire.lies)
-            wire.lies.clear()
         wire.owes_resync_ms = None
         wire.epoch, wire.is_free = epoch, True
 
     def on_lie(self, at, name, connection):
-        wire = self.connections[name, connection]
-        if wire.has_old_epoch:
-            wire.free_lies += 1
-        else:
-            wire.lies.append(at)
+        self.connections[name, connection].lies.append(at)
 
     def on_error(self, at, name, connection, code):
         wire = self.connections[name, connection]
-        owed = len(wire.lies) + wire.free_lies
-        if not owed or code != "invalid_argument":
-            self.find("lie", f"the error {code} came, and {owed} acks of the future had no answer", at, device=name)
-        elif wire.lies:
+        if not wire.lies or code != "invalid_argument":
+            self.find("lie", f"the error {code} came, and {len(wire.lies)} acks of the future had no answer", at, device=name)
+        else:
             wire.lies.popleft()
             self.figures.lies += 1
-        else:
-            wire.free_lies -= 1
 
     def on_stall(self, at, name, lasts_ms):
         self.figures.stalls += 1

@@ -262,12 +262,12 @@ def test_an_ack_of_the_future_without_an_error_is_found():
     assert found(lines + ["60 bob/observer D 1"], faults=[]) == []
 
 
-def test_after_a_change_of_the_epoch_an_ack_of_the_future_needs_no_answer():
+def test_after_a_change_of_the_epoch_an_ack_of_the_future_is_an_error_too():
     flush = [(40, "flush")]
-    for events in (["R 1 e2", "K 1"], ["R 1 e2", "K 1", "E 1 invalid_argument"], ["K 1", "R 1 e2"],
-                   ["K 1", "R 1 e2", "E 1 invalid_argument"]):
-        assert found(timed((10, "C 1 e 4"), (10, "H 1 e 4"), *((50, event) for event in events), (9000, "D 1")) +
-                     handed("bob/observer", 1, 2, 3, at=50), faults=flush) == []
+    for events in ["R 1 e2", "K 1"], ["K 1", "R 1 e2"]:
+        for answer, violations in (["E 1 invalid_argument"], []), ([], ["lie"]):
+            lines = timed((10, "C 1 e 4"), (10, "H 1 e 4"), *((50, event) for event in events + answer), (9000, "D 1"))
+            assert found(lines + handed("bob/observer", 1, 2, 3, at=50), faults=flush) == violations
     assert found(wire("C 1 e 4", "H 1 e 4", "R 1 e2", "K 1", "E 1 invalid_argument", "E 1 invalid_argument"), faults=flush) == ["lie"]
 
 

@@ -192,7 +192,7 @@ static void bytes_that_a_handler_keeps_stop_the_peer_until_they_are_given_back(v
 	struct rpc_stream *receiver = rpc_stream_ref(pair->far.stream);
 	rpc_stream_keep_bytes(receiver, kept);
 	while (!stuck_since || now_ms() - stuck_since < 500) {
-		err_t err = rpc_stream_send(stream, str_of(piece, sizeof(piece)));
+		err_t err = send_when_up(stream, str_of(piece, sizeof(piece)));
 
 		assert_true(err == OK || err == ERR_FULL);
 		if (err == OK) {

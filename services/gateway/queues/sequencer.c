@@ -142,6 +142,7 @@ static void sequencer_restart(struct sequencer *s, uint64_t epoch, uint64_t next
 {
 	sequencer_let_go_of_all(s);
 	s->old_epoch = s->epoch;
+	s->old_reach = MAX(s->old_reach, s->reach);
 	s->epoch = epoch;
 	s->reach = 0;
 	sequencer_move_next(s, next);

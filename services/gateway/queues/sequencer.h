@@ -69,6 +69,7 @@ struct sequencer {
 	uint64_t old_epoch; /* late records of it are dropped */
 	uint64_t next; /* the number owed */
 	uint64_t reach; /* the highest number known to be in the inbox */
+	uint64_t old_reach; /* the same, the highest of all epochs before */
 	uint64_t hole_deadline_ms; /* 0: there is no hole, or it is being filled */
 	bool owes_resync;
 	bool is_filling; /* between NEED_FILL and sequencer_fill_ended() or sequencer_skip() */
@@ -143,6 +144,15 @@ static inline uint64_t sequencer_given_out(const struct sequencer *sequencer)
 static inline uint64_t sequencer_reach(const struct sequencer *sequencer)
 {
 	return sequencer->epoch ? sequencer->reach : 0;
+}
+
+/*
+ * The highest number of the epochs before. The client may ack it at any time later: it may have frames from before the `resync`
+ * that it has not looked at, even after it has answered a ping, because a library answers pings by itself.
+ */
+static inline uint64_t sequencer_old_reach(const struct sequencer *sequencer)
+{
+	return sequencer->old_reach;
 }
 
 #endif

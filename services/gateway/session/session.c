@@ -194,10 +194,6 @@ void session_flush(struct session *session)
 			return;
 		}
 	}
-	if (session->old_acks == OLD_ACKS_MARK_OWED && out_queue_is_empty(&session->out)) {
-		ws_ping(session->conn, SESSION_MARK);
-		session->old_acks = OLD_ACKS_MARK_SENT;
-	}
 	if (ws_is_blocked(session->conn))
 		session_begin_stall(session);
 }

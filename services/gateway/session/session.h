@@ -37,13 +37,6 @@
 struct opening;
 struct ws_conn;
 
-/* After a resync to another epoch: whether acks of the old one may still come. */
-enum old_acks {
-	OLD_ACKS_NONE,
-	OLD_ACKS_MARK_OWED, /* a ping is to follow the resync */
-	OLD_ACKS_MARK_SENT, /* until its pong comes: then the client has the resync */
-};
-
 enum session_state { SESSION_NEW, SESSION_OPENING, SESSION_LIVE, SESSION_CLOSING };
 
 struct session {
@@ -61,7 +54,6 @@ struct session {
 	bool never_acks; /* ack=0 */
 	bool owes_resend; /* messages in flight are sent again after the read under way */
 	bool closes_when_answered; /* the node drains: closed when im has answered its sends */
-	uint8_t old_acks; /* enum old_acks */
 	bool owes_admission; /* the route was bound again, and im's answer was an error: asked again with the next renewal */
 	struct sequencer sequencer;
 	struct ack_window window;
@@ -84,9 +76,7 @@ struct session {
 
 #define SESSION_SENDS_MAX 250 /* fits send_count */
 
-/* Payloads of pings: an ordinary one, and the one after a resync (enum old_acks). */
-#define SESSION_PING STR("sk")
-#define SESSION_MARK STR("resync")
+#define SESSION_PING STR("sk") /* the payload of pings */
 
 static inline const char *session_uid(const struct session *session)
 {

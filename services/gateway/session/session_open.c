@@ -258,11 +258,10 @@ static void open_on_pong(struct ws_conn *conn, void *memory, struct str payload,
 {
 	struct session *session = memory;
 	(void)conn;
+	(void)payload;
 	(void)arg;
 
 	ack_window_ponged(&session->window);
-	if (session->old_acks == OLD_ACKS_MARK_SENT && str_equal(payload, SESSION_MARK))
-		session->old_acks = OLD_ACKS_NONE;
 }
 
 static void open_on_writable(struct ws_conn *conn, void *memory, void *arg)

@@ -129,8 +129,6 @@ static err_t order_send(struct session *session, struct worker_frame *frame, enu
 static void order_resync(struct session *session, uint64_t epoch, uint64_t now_ms)
 {
 	session_write_resync(session, epoch);
-	if (session->sequencer.old_epoch)
-		session->old_acks = OLD_ACKS_MARK_OWED;
 	/* The client reads all messages that it does not have: messages in flight need no ack. */
 	ack_window_restart(&session->window, sequencer_given_out(&session->sequencer));
 	if (session->sequencer.is_paused)

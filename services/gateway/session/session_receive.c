@@ -52,7 +52,7 @@ void session_receive(struct session *session, struct str message)
 		session_submit(session, &frame, receive_on_sent);
 	else if (frame.offset <= sequencer_reach(&session->sequencer)) /* sent here, or read over HTTP */
 		session_acked(session, frame.offset);
-	else if (session->old_acks == OLD_ACKS_NONE) /* otherwise it may be an ack of the old epoch that crossed the resync */
+	else if (frame.offset > sequencer_old_reach(&session->sequencer)) /* otherwise it is of the epoch before */
 		session_write_error(session, "", err_code(ERR_INVALID_ARGUMENT), "offset was never given out");
 	client_frame_release(&frame);
 }

@@ -187,6 +187,14 @@ void rig_start(struct rig *rig)
 	assert_int_equal(worker_start(&rig->worker), OK);
 }
 
+unsigned rig_count(struct rig *rig, const unsigned *count)
+{
+	pthread_mutex_lock(&rig->lock);
+	unsigned now = *count;
+	pthread_mutex_unlock(&rig->lock);
+	return now;
+}
+
 void rig_await(struct rig *rig, const unsigned *what, unsigned wanted)
 {
 	struct timespec until;
