@@ -4,6 +4,7 @@
 #include "im/admin/admin.h"
 #include "im/app.h"
 #include "im/contacts/contacts.h"
+#include "im/conversations/conversations.h"
 #include "im/endpoints/endpoints.h"
 #include "im/groups/groups.h"
 #include "im/messages/messages.h"
@@ -15,6 +16,11 @@ const struct call_route im_routes[] = {
 	{ "POST", "/v1/messages", CALL_USER, RATE_SEND, messages_send, WITH(messages) },
 	{ "POST", "/v1/messages/batch", CALL_USER, RATE_SEND, messages_send_batch, WITH(messages) },
 	{ "GET", "/v1/conversations/{id}/messages", CALL_USER, RATE_NONE, messages_history, WITH(messages) },
+	{ "GET", "/v1/conversations", CALL_USER, RATE_NONE, conversations_list, WITH(conversations) },
+	{ "PATCH", "/v1/conversations/{id}", CALL_USER, RATE_NONE, conversations_choose, WITH(conversations) },
+	{ "DELETE", "/v1/conversations/{id}", CALL_USER, RATE_NONE, conversations_hide, WITH(conversations) },
+	{ "PUT", "/v1/conversations/{id}/read", CALL_USER, RATE_NONE, conversations_read, WITH(conversations) },
+	{ "DELETE", "/v1/conversations/{id}/messages", CALL_USER, RATE_NONE, conversations_clear, WITH(conversations) },
 	{ "POST", "/v1/conversations/{id}/messages/{seq}/recall", CALL_USER, RATE_NONE, messages_recall, WITH(messages) },
 	{ "POST", "/v1/conversations/{id}/messages/{seq}/edit", CALL_USER, RATE_NONE, messages_edit, WITH(messages) },
 	{ "GET", "/v1/sync", CALL_USER, RATE_NONE, sync_get, WITH(sync) },

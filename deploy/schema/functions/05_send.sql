@@ -20,7 +20,7 @@
  * same order. No two batches wait for each other in a circle: one that makes conversations waits only for others that
  * do, and in order; it never goes back to lock a row that somebody else made first (that is `again`).
  *
- * A plan costs by its nodes, and most batches have no group in them: what groups need is in statements of their own.
+ * A plan costs by its nodes, and most batches have no group and no mention in them: what those need is in statements of their own.
  */
 create function fn.im_send(p_node integer, p_epoch bigint, p_time bigint, p_conversations text[], p_at integer[],
 	p_sender text[], p_user text[], p_group text[], p_key text[], p_msg_id bigint[], p_type text[], p_body text[],
@@ -37,6 +37,7 @@ declare
 	v_counted bigint[]; -- its count,
 	v_row tid[]; -- and where its row is
 	v_has_groups constant boolean := num_nonnulls(variadic p_group) > 0;
+	v_has_mentions constant boolean := num_nonnulls(variadic p_mentions) > 0;
 	v_may text[]; -- of each send: 'ok', or why its group refuses it
 	v_version bigint[]; -- of each send: its group's member_version
 begin
@@ -111,11 +112,11 @@ begin
 		from (select d.*, count(*) filter (where d.verdict = 'ok') over (partition by d.at order by d.ord) as rank
 			from decided d) d
 	), bumped as (
-		update conversation c set last_seq = n.last, counted = c.counted + n.last - c.last_seq,
+		update conversation c set last_seq = n.last, counted = c.counted + n.last - c.last_seq, moved_seq = n.last, moved_id = n.id,
 			first_read = coalesce(n.first, c.first_read), second_read = coalesce(n.second, c.second_read),
 			first_counted = coalesce(c.counted + n.first - c.last_seq, c.first_counted),
 			second_counted = coalesce(c.counted + n.second - c.last_seq, c.second_counted)
-		from (select at, max(seq) as last,
+		from (select at, max(seq) as last, max(msg_id) as id,
 				max(seq) filter (where uid is not null and sender = fn.first_of(p_conversations[at])) as first,
 				max(seq) filter (where uid is not null and sender <> fn.first_of(p_conversations[at])) as second
 			from numbered where verdict = 'ok' group by at) n
@@ -137,5 +138,13 @@ begin
 			from unnest(v_no, v_last) as c (no, last) join message m on m.no = c.no and m.seq > c.last
 			group by m.no, m.sender) n
 		where gm.no = n.no and gm.uid = n.sender;
+	end if;
+
+	if v_has_mentions then
+		insert into mention (no, seq, uid)
+		select m.no, m.seq, u.uid
+		from unnest(v_no, v_last) as c (no, last) join message m on m.no = c.no and m.seq > c.last
+		cross join lateral unnest(m.mentions) u (uid)
+		on conflict do nothing; -- somebody may be mentioned twice
 	end if;
 end $$;

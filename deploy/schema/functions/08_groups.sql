@@ -39,7 +39,7 @@ begin
 			v_first.member_count, true;
 		return;
 	end if;
-	insert into conversation (id, kind) values ('g:' || p_gid, 2) returning no into v_no;
+	insert into conversation (id, kind, moved_id) values ('g:' || p_gid, 2, fn.id_at(fn.now_ms())) returning no into v_no;
 	insert into chat_group (no, name, owner, join_mode, history_mode, member_count)
 	values (v_no, p_name, p_owner, p_join, p_history, cardinality(v_everybody));
 	insert into group_member (no, uid, role)
@@ -288,6 +288,7 @@ begin
 	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system',
 		format('{"event":"dissolved","actor":%s}', to_json(p_actor)), null);
 	update chat_group set dissolved_at = p_time where no = v.no;
+	update conversation set moved_id = 0 where no = v.no;
 	delete from group_request where no = v.no;
 	return fn.entry_answer_of(v.no, v_seq, false);
 end $$;

@@ -142,7 +142,7 @@ static void friend_request_put_row(struct buf *out, const PGresult *result, int 
 }
 
 static const struct paged_list requests = {
-	&friend_requests, "requests", .key = REQUEST_ID, .is_numbered = true, .put = friend_request_put_row
+	&friend_requests, "requests", .key = REQUEST_ID, .is_key = page_key_is_number, .put = friend_request_put_row
 };
 
 void contacts_list_requests(struct call *call)

@@ -86,14 +86,20 @@ static void list_on_rows(struct call *call, const PGresult *result)
 	call_ok(call, 200);
 }
 
+bool page_key_is_number(struct str key)
+{
+	int64_t number;
+
+	return str_to_i64(key, &number) && number > 0;
+}
+
 void call_list(struct call *call, const struct paged_list *list, struct pg_params *params)
 {
 	struct listing *listing = call_make_state(call, sizeof(*listing));
-	int64_t number;
 
 	listing->list = list;
 	call_page(call, &listing->page);
-	if (list->is_numbered && listing->page.after.len && !(str_to_i64(listing->page.after, &number) && number > 0))
+	if (list->is_key && listing->page.after.len && !list->is_key(listing->page.after))
 		page_reject_cursor(call);
 	page_put(params, &listing->page);
 	call_query(call, list->statement, params, list_on_rows);

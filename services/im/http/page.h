@@ -33,9 +33,12 @@ struct paged_list {
 		*statement; /* its last two parameters are the key before the page or '', and the limit plus one row */
 	const char *noun; /* the answer's member: {"blocks":[...],"next_cursor":...} */
 	int key; /* the column of the key: a text */
-	bool is_numbered; /* the keys are decimal numbers from 1 on */
+	bool (*is_key)(struct str key); /* what a cursor may hold, of ids; NULL: any */
 	void (*put)(struct buf *out, const PGresult *result, int row); /* appends one item, a JSON object */
 };
+
+/* For is_key: a decimal number from 1 on. */
+bool page_key_is_number(struct str key);
 
 /* Reads `limit` and `cursor`, runs the statement with `params` and these two, and answers the page. It takes the call's state. */
 void call_list(struct call *call, const struct paged_list *list, struct pg_params *params);
