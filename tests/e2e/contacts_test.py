@@ -9,7 +9,7 @@ async def both(alice, bob):
 
 
 async def ask(who, other, note=""):
-    return (await who.request("POST", "/v1/friends/requests", body={"to": other.uid, "note": note})).expect(201)["request_id"]
+    return (await who.request("POST", "/v1/friends/requests", body={"to": other.uid, "note": note})).expect(201).json["request_id"]
 
 
 async def told(devices, alice, bob, op, request_id=None):

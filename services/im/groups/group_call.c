@@ -41,11 +41,11 @@ void group_call_on_changed(void *arg, const struct entry_result *result)
 		call_no_content(call);
 }
 
-void group_call_submit(struct call *call, enum group_action action, const struct group_change_terms *terms, entry_done done)
+void group_call_submit(struct call *call, struct str gid, enum group_action action,
+                       const struct group_change_terms *terms, entry_done done)
 {
 	const struct groups *groups = call_context(call);
 	const struct entry_caller actor = call_entry_caller(call, done);
-	struct str gid = call_path_ident(call, "gid");
 
 	if (call_finish_reading(call))
 		call_submit_entry(call, groups->entries, group_change_new(action, gid, terms, &actor));

@@ -6,11 +6,10 @@
 #include "im/http/call.h"
 #include "im/http/call_entry.h"
 
-/*
- * The end of every handler that changes a group: reads the gid of the path and submits the change. `done` is an
- * entry_done that answers the call.
- */
-void group_call_submit(struct call *call, enum group_action action, const struct group_change_terms *terms, entry_done done);
+/* The end of every handler that changes a group: ends reading and submits the change. `done` is an entry_done that
+ * answers the call. */
+void group_call_submit(struct call *call, struct str gid, enum group_action action, const struct group_change_terms *terms,
+                       entry_done done);
 
 /* An entry_done: tells the users who came or went by an event, and answers 204, or the refusal. */
 void group_call_on_changed(void *call, const struct entry_result *result);

@@ -104,6 +104,7 @@ static void group_profile_check_announcement(struct call *call)
 
 void groups_change(struct call *call)
 {
+	struct str gid = call_path_ident(call, "gid");
 	struct buf changes = { 0 };
 
 	buf_append_char(&changes, '{');
@@ -118,14 +119,15 @@ void groups_change(struct call *call)
 	buf_append_char(&changes, '}');
 	const struct group_change_terms terms = { .subject = call_copy(call, buf_str(&changes)) };
 	buf_release(&changes);
-	group_call_submit(call, GROUP_CHANGE_PROFILE, &terms, group_profile_on_changed);
+	group_call_submit(call, gid, GROUP_CHANGE_PROFILE, &terms, group_profile_on_changed);
 }
 
 /* ---- DELETE /v1/groups/{gid} ---- */
 
 void groups_dissolve(struct call *call)
 {
+	struct str gid = call_path_ident(call, "gid");
 	const struct group_change_terms terms = { 0 };
 
-	group_call_submit(call, GROUP_DISSOLVE, &terms, group_call_on_changed);
+	group_call_submit(call, gid, GROUP_DISSOLVE, &terms, group_call_on_changed);
 }

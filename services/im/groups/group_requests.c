@@ -42,6 +42,7 @@ static void group_join_on_decided(void *arg, const struct entry_result *result)
 
 void groups_join(struct call *call)
 {
+	struct str gid = call_path_ident(call, "gid");
 	const struct im_config *config = ((const struct groups *)call_context(call))->config;
 	struct str note = call_has_body(call) ? call_text(call, "note", JSON_OPTIONAL, 0, NOTE_MAX_BYTES) : STR("");
 	const struct group_change_terms terms = {
@@ -50,17 +51,18 @@ void groups_join(struct call *call)
 		.second_number = config->limits_group_requests,
 	};
 
-	group_call_submit(call, GROUP_JOIN, &terms, group_join_on_decided);
+	group_call_submit(call, gid, GROUP_JOIN, &terms, group_join_on_decided);
 }
 
 /* ---- POST /v1/groups/{gid}/requests/{uid}/accept and /reject ---- */
 
 void groups_accept_request(struct call *call)
 {
+	struct str gid = call_path_ident(call, "gid");
 	const struct im_config *config = ((const struct groups *)call_context(call))->config;
 	const struct group_change_terms terms = { .subject = call_path_ident(call, "uid"), .number = config->limits_group_members };
 
-	group_call_submit(call, GROUP_ACCEPT, &terms, group_call_on_changed);
+	group_call_submit(call, gid, GROUP_ACCEPT, &terms, group_call_on_changed);
 }
 
 static void group_request_on_rejected(struct call *call, const PGresult *result)

@@ -20,6 +20,7 @@ static struct str member_change_join(struct call *call, const struct ident_list 
 
 void groups_add_members(struct call *call)
 {
+	struct str gid = call_path_ident(call, "gid");
 	const struct im_config *config = ((const struct groups *)call_context(call))->config;
 	struct ident_list uids = call_ident_list(call, "uids", JSON_REQUIRED, (size_t)config->limits_group_create_members);
 
@@ -27,45 +28,50 @@ void groups_add_members(struct call *call)
 		call_reject(call, ERR_INVALID_ARGUMENT, "uids", "uids must have at least one item");
 	const struct group_change_terms terms = { .subject = member_change_join(call, &uids),
 		                                  .number = config->limits_group_members };
-	group_call_submit(call, GROUP_ADD, &terms, group_call_on_changed);
+	group_call_submit(call, gid, GROUP_ADD, &terms, group_call_on_changed);
 }
 
 void groups_remove_member(struct call *call)
 {
+	struct str gid = call_path_ident(call, "gid");
 	const struct group_change_terms terms = { .subject = call_path_ident(call, "uid") };
 
-	group_call_submit(call, GROUP_REMOVE, &terms, group_call_on_changed);
+	group_call_submit(call, gid, GROUP_REMOVE, &terms, group_call_on_changed);
 }
 
 void groups_leave(struct call *call)
 {
+	struct str gid = call_path_ident(call, "gid");
 	const struct group_change_terms terms = { .subject = call_uid(call) };
 
-	group_call_submit(call, GROUP_REMOVE, &terms, group_call_on_changed);
+	group_call_submit(call, gid, GROUP_REMOVE, &terms, group_call_on_changed);
 }
 
 void groups_set_role(struct call *call)
 {
+	struct str gid = call_path_ident(call, "gid");
 	static const char *const roles[] = { [GROUP_MEMBER] = "member", [GROUP_ADMIN] = "admin", NULL };
 	struct str uid = call_path_ident(call, "uid");
 	const char *role = call_choice(call, "role", JSON_REQUIRED, roles);
 	const struct group_change_terms terms = { .subject = uid,
 		                                  .number = role == roles[GROUP_ADMIN] ? GROUP_ADMIN : GROUP_MEMBER };
 
-	group_call_submit(call, GROUP_SET_ROLE, &terms, group_call_on_changed);
+	group_call_submit(call, gid, GROUP_SET_ROLE, &terms, group_call_on_changed);
 }
 
 void groups_mute_member(struct call *call)
 {
+	struct str gid = call_path_ident(call, "gid");
 	struct str uid = call_path_ident(call, "uid");
 	const struct group_change_terms terms = { .subject = uid, .number = call_int(call, "until", JSON_REQUIRED, 0, UNTIL_MAX) };
 
-	group_call_submit(call, GROUP_MUTE, &terms, group_call_on_changed);
+	group_call_submit(call, gid, GROUP_MUTE, &terms, group_call_on_changed);
 }
 
 void groups_hand_over(struct call *call)
 {
+	struct str gid = call_path_ident(call, "gid");
 	const struct group_change_terms terms = { .subject = call_ident(call, "uid", JSON_REQUIRED) };
 
-	group_call_submit(call, GROUP_HAND_OVER, &terms, group_call_on_changed);
+	group_call_submit(call, gid, GROUP_HAND_OVER, &terms, group_call_on_changed);
 }
