@@ -80,6 +80,8 @@ static const struct config_option options[] = {
 	  CONFIG_RELOADABLE, "Members of a group." },
 	{ "limits.group_requests", CONFIG_INT, OPTION(limits_group_requests), "1000", 1, 1000000, NULL, CONFIG_RELOADABLE,
 	  "Requests to join one group that are not answered yet." },
+	{ "limits.pins", CONFIG_INT, OPTION(limits_pins), "20", 1, 1000, NULL, CONFIG_RELOADABLE,
+	  "Pinned messages of a conversation." },
 	{ "limits.friends", CONFIG_INT, OPTION(limits_friends), "5000", 1, 1000000, NULL, CONFIG_RELOADABLE, "Friends of a user." },
 	{ "limits.friend_requests", CONFIG_INT, OPTION(limits_friend_requests), "500", 1, 1000000, NULL, CONFIG_RELOADABLE,
 	  "Requests of one user to become a friend that are not answered yet." },

@@ -47,6 +47,7 @@ struct im_config {
 	int64_t limits_group_create_members;
 	int64_t limits_group_members;
 	int64_t limits_group_requests;
+	int64_t limits_pins;
 	int64_t limits_friends;
 	int64_t limits_friend_requests;
 	int64_t limits_blocks;

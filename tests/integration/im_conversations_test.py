@@ -292,5 +292,94 @@ class Choices(ConversationTest):
             self.check(self.c.call("DELETE", f"/v1/conversations/{conversation}"), 403, "not_member")
 
 
+class Pins(ConversationTest):
+    def pin(self, client, conversation, seq, status=200, *expected, method="PUT"):
+        return self.check(client.call(method, f"/v1/conversations/{conversation}/pins/{seq}"), status, *expected)
+
+    def pinned(self, client, conversation):
+        return [m["seq"] for m in self.check(client.get(f"/v1/conversations/{conversation}/pins"), 200)["messages"]]
+
+    def test_both_sides_pin_and_unpin_and_each_change_is_an_entry(self):
+        one, two = self.say(self.a, f"user:{self.bob}", "one"), self.say(self.b, f"user:{self.alice}", "two")
+        message = self.pin(self.b, self.direct(), one)
+        self.assertEqual((message["seq"], message["body"], "client_msg_id" in message), (one, {"text": "one"}, False))
+        self.assertEqual(self.pin(self.a, self.direct(), one)["seq"], one)  # it is pinned already
+        self.pin(self.a, self.direct(), two)
+        self.assertEqual((self.pinned(self.a, self.direct()), self.pinned(self.b, self.direct())), ([two, one], [two, one]))
+        self.pin(self.a, self.direct(), one, 204, method="DELETE")
+        self.pin(self.a, self.direct(), one, 404, "not_found", method="DELETE")
+        self.assertEqual(self.pinned(self.b, self.direct()), [two])
+        entries = [(m["from"], m["body"]) for m in self.check(self.history(self.a, self.direct()), 200)["messages"][2:]]
+        self.assertEqual(entries, [(uid, {"event": event, "actor": uid, "target_seq": seq}) for uid, event, seq in
+                                   ((self.bob, "pinned", one), (self.alice, "pinned", two), (self.alice, "unpinned", one))])
+
+    def test_in_a_group_the_owner_and_admins_pin(self):
+        gid = self.group()
+        seq = self.say(self.b, f"group:{gid}")
+        for method in "PUT", "DELETE":
+            self.pin(self.b, f"g:{gid}", seq, 403, "permission_denied", method=method)
+            self.pin(self.c, f"g:{gid}", seq, 403, "not_member", method=method)
+        self.pin(self.a, f"g:{gid}", seq)
+        self.assertEqual(self.pinned(self.b, f"g:{gid}"), [seq])
+        self.check(self.c.get(f"/v1/conversations/g:{gid}/pins"), 403, "not_member")
+
+    def test_only_messages_that_are_there_are_pinned(self):
+        seq = self.say(self.a, f"user:{self.bob}")
+        self.pin(self.a, self.direct(), seq + 1, 404, "not_found")
+        self.pin(self.a, self.direct(), 0, 400, "invalid_argument", "seq")
+        pinned = self.pin(self.a, self.direct(), seq)["seq"]
+        self.pin(self.a, self.direct(), pinned + 1, 409, "failed_precondition")  # the entry itself
+        self.change(self.a, self.direct(), seq, "recall")
+        message, = self.check(self.b.get(f"/v1/conversations/{self.direct()}/pins"), 200)["messages"]
+        self.assertTrue(message["recalled"])
+        self.pin(self.a, self.direct(), seq, 204, method="DELETE")
+        self.pin(self.a, self.direct(), seq, 409, "failed_precondition")
+        other = self.say(self.a, f"user:{self.bob}")
+        self.pin(self.b, self.direct(), other)
+        self.clear(self.a, self.direct())
+        self.assertEqual((self.pinned(self.a, self.direct()), self.pinned(self.b, self.direct())), ([], [other]))
+
+    def test_a_conversation_has_at_most_20(self):
+        seqs = [self.say(self.a, f"user:{self.bob}") for _ in range(21)]
+        for seq in seqs[:20]:
+            self.pin(self.a, self.direct(), seq)
+        self.pin(self.a, self.direct(), seqs[20], 409, "failed_precondition")
+        self.pin(self.a, self.direct(), seqs[19])
+        self.pin(self.b, self.direct(), seqs[0], 204, method="DELETE")
+        self.pin(self.a, self.direct(), seqs[20])
+        self.assertEqual(self.pinned(self.a, self.direct()), [seqs[20], *seqs[19:0:-1]])
+
+
+class Readers(ConversationTest):
+    def test_the_sender_sees_who_has_read(self):
+        gid = self.group(members=[self.bob, self.carol])
+        path = f"/v1/conversations/g:{gid}/messages"
+        seq, last = self.say(self.a, f"group:{gid}"), self.say(self.a, f"group:{gid}")
+        self.assertEqual(self.check(self.a.get(f"{path}/{seq}/readers"), 200), {"readers": [], "read_count": 0, "member_count": 3})
+        self.read(self.c, f"g:{gid}", last)
+        self.read(self.b, f"g:{gid}", seq)
+        both = [{"uid": self.bob, "read_seq": seq}, {"uid": self.carol, "read_seq": last}]
+        self.assertEqual(self.check(self.a.get(f"{path}/{seq}/readers"), 200), {"readers": both, "read_count": 2, "member_count": 3})
+        first = self.check(self.a.get(f"{path}/{seq}/readers?limit=1"), 200)
+        rest = self.check(self.a.get(f"{path}/{seq}/readers?limit=1&cursor={first['next_cursor']}"), 200)
+        self.assertEqual((first["readers"] + rest["readers"], rest["read_count"]), (both, 2))
+        self.assertEqual(self.check(self.a.get(f"{path}/{last}/readers"), 200)["readers"], both[1:])
+        self.check(self.b.get(f"{path}/{seq}/readers"), 403, "permission_denied")
+        self.check(self.a.get(f"{path}/{last + 1}/readers"), 404, "not_found")
+        self.check(self.im.client(self.alice + "-stranger").get(f"{path}/{seq}/readers"), 403, "not_member")
+
+    def test_a_large_group_and_a_one_to_one_conversation_keep_no_readers(self):
+        seq = self.say(self.a, f"user:{self.bob}")
+        self.check(self.a.get(f"/v1/conversations/{self.direct()}/messages/{seq}/readers"), 409, "failed_precondition")
+        others = [f"{self.alice}-{i}" for i in range(199)]
+        self.servers.sql("insert into account (uid, name) values " + ", ".join(f"('{uid}', 'x')" for uid in others))
+        gid = self.group(members=[self.bob, *others])
+        seq = self.say(self.a, f"group:{gid}")
+        for client in self.a, self.b:  # before the look at whose message it is
+            self.check(client.get(f"/v1/conversations/g:{gid}/messages/{seq}/readers"), 409, "failed_precondition")
+        self.check(self.a.call("DELETE", f"/v1/groups/{gid}/members/{others[0]}"), 204)
+        self.assertEqual(self.check(self.a.get(f"/v1/conversations/g:{gid}/messages/{seq}/readers"), 200)["member_count"], 200)
+
+
 if __name__ == "__main__":
     unittest.main()

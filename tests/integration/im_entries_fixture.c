@@ -128,7 +128,7 @@ int reset_group(void **state)
 {
 	(void)state;
 	run_sql("truncate account, chat_group, group_member, conversation, message, message_change, member_change, direct_member,"
-	        " group_request");
+	        " group_request, pin");
 	run_sql("insert into account (uid, name) select u, u from unnest(array['alice', 'bob', 'carol', 'dave']) u");
 	run_sql("select fn.im_group_create('team', 'Team', 'alice', 'invite', 'all', array['bob'])");
 	message_cache_release(&im.messages);

@@ -117,7 +117,7 @@ static void check_lost(enum loss loss, struct entry *entry, const struct outcome
 	PQfinish(blocker);
 }
 
-#define KINDS 12
+#define KINDS 13
 
 static void check_lost_kinds(enum loss loss)
 {
@@ -151,6 +151,7 @@ static void check_lost_kinds(enum loss loss)
 			  "select count(*) from group_member where uid = 'carol'" },
 			{ group_new(GROUP_ACCEPT, "dave", 100, BY("alice", &outcome)), "system",
 			  "select count(*) from group_member where uid = 'dave'" },
+			{ message_pin_new(TEAM_ID, 1, true, 1, BY("alice", &outcome)), "system", "select count(*) from pin" },
 			{ message_recall_new(TEAM_ID, 1, WINDOW_MS, BY("alice", &outcome)), "recall",
 			  "select count(*) from message_change" },
 			{ edit_new(1, "new", BY("alice", &outcome)), "edit", "select count(*) from message_change" },

@@ -81,6 +81,8 @@ static void list_on_rows(struct call *call, const PGresult *result)
 		list->put(out, result, row);
 	}
 	buf_append_char(out, ']');
+	if (list->put_more)
+		list->put_more(out, result);
 	page_put_next(out, &listing->page, result, list->key);
 	buf_append_char(out, '}');
 	call_ok(call, 200);

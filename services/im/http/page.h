@@ -35,6 +35,7 @@ struct paged_list {
 	int key; /* the column of the key: a text */
 	bool (*is_key)(struct str key); /* what a cursor may hold, of ids; NULL: any */
 	void (*put)(struct buf *out, const PGresult *result, int row); /* appends one item, a JSON object */
+	void (*put_more)(struct buf *out, const PGresult *result); /* appends further members of the answer; may be NULL */
 };
 
 /* For is_key: a decimal number from 1 on. */
