@@ -1,5 +1,6 @@
 # deploy/schema becomes part of im, so that a binary knows its schema: the tables as migrations by number, the functions as
-# one text with its hash. A folder's own time changes when a file comes or goes.
+# one text with its hash. The first line of a migration may say `-- compatible from NNN`, else only an im that knows it may run
+# on it. A folder's own time changes when a file comes or goes.
 
 SCHEMA_TABLES := $(sort $(wildcard deploy/schema/tables/[0-9][0-9][0-9]_*.sql))
 SCHEMA_FUNCTIONS := $(sort $(wildcard deploy/schema/functions/*.sql))
@@ -11,7 +12,8 @@ $(OUT)/gen/im/db/schema.c: $(SCHEMA_TABLES) $(SCHEMA_FUNCTIONS) deploy/schema/ta
 	   echo 'const struct migration migrations[] = {'; \
 	   for file in $(SCHEMA_TABLES); do \
 	     name=$$(basename $$file .sql); \
-	     echo "{ $$((10#$${name%%_*})), \"$$name\","; \
+	     from=$$(sed -nE '1s/^-- compatible from ([0-9]{3})$$/\1/p' $$file); \
+	     echo "{ $$((10#$${name%%_*})), $$((10#$${from:-$${name%%_*}})), \"$$name\","; \
 	     $(QUOTE_SQL) $$file; \
 	     echo '},'; \
 	   done; \

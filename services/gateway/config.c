@@ -6,7 +6,7 @@
 
 static const struct config_option options[] = {
 	CONFIG_COMMON_OPTIONS(struct gateway_config),
-	{ "ws.listen", CONFIG_TEXT, OPTION(ws_listen), "0.0.0.0:8090", 3, 128, NULL, 0,
+	{ "ws.listen", CONFIG_TEXT, OPTION(ws_listen), "0.0.0.0:8090", 3, 128, NULL, CONFIG_ADDRESS,
 	  "Address and port where clients open their WebSocket." },
 	{ "ws.url", CONFIG_TEXT, OPTION(ws_url), "ws://127.0.0.1:8090/ws", 5, 255, NULL, 0,
 	  "This gateway's WebSocket URL as clients reach it." },
@@ -29,7 +29,7 @@ static const struct config_option options[] = {
 	  "Time between two pings to a client." },
 	{ "ws.silence", CONFIG_DURATION, OPTION(ws_silence_ms), "60s", 100, 3600000, NULL, 0,
 	  "A connection that was silent for this long is closed; more than ws.heartbeat." },
-	{ "grpc.listen", CONFIG_TEXT, OPTION(grpc_listen), "127.0.0.1:9301", 3, 128, NULL, 0,
+	{ "grpc.listen", CONFIG_TEXT, OPTION(grpc_listen), "127.0.0.1:9301", 3, 128, NULL, CONFIG_ADDRESS,
 	  "Address and port where push reaches this gateway." },
 	{ "grpc.advertise", CONFIG_TEXT, OPTION(grpc_advertise), "", 0, 127, NULL, 0,
 	  "The same as seen from the other machines; empty: grpc.listen, with the host's name in place of 0.0.0.0 or [::]." },

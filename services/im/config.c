@@ -6,7 +6,7 @@
 
 static const struct config_option options[] = {
 	CONFIG_COMMON_OPTIONS(struct im_config),
-	{ "http.listen", CONFIG_TEXT, OPTION(http_listen), "127.0.0.1:8080", 3, 128, NULL, 0,
+	{ "http.listen", CONFIG_TEXT, OPTION(http_listen), "127.0.0.1:8080", 3, 128, NULL, CONFIG_ADDRESS,
 	  "Address and port of the HTTP API." },
 	{ "http.idle_timeout", CONFIG_DURATION, OPTION(http_idle_timeout_ms), "30s", 1000, 3600000, NULL, 0,
 	  "The longest silence of an HTTP client, and the time in which a request must have come whole." },
@@ -14,7 +14,7 @@ static const struct config_option options[] = {
 	  "HTTP connections at once." },
 	{ "limits.connections_per_address", CONFIG_INT, OPTION(http_connections_per_address), "2000", 0, 1000000, NULL,
 	  0, "HTTP connections at once from one address; 0: no cap." },
-	{ "grpc.listen", CONFIG_TEXT, OPTION(grpc_listen), "127.0.0.1:9201", 3, 128, NULL, 0,
+	{ "grpc.listen", CONFIG_TEXT, OPTION(grpc_listen), "127.0.0.1:9201", 3, 128, NULL, CONFIG_ADDRESS,
 	  "Address and port where gateways reach this im." },
 	{ "pg.uri", CONFIG_TEXT, OPTION(pg_uri), NULL, 8, 1024, NULL, CONFIG_SECRET,
 	  "The PostgreSQL that holds everything that must not be lost. im sets `options` of its sessions itself." },

@@ -4,7 +4,7 @@
 
 static const struct config_option options[] = {
 	CONFIG_COMMON_OPTIONS(struct router_config),
-	{ "grpc.listen", CONFIG_TEXT, OPTION(grpc_listen), "127.0.0.1:9401", 3, 128, NULL, 0,
+	{ "grpc.listen", CONFIG_TEXT, OPTION(grpc_listen), "127.0.0.1:9401", 3, 128, NULL, CONFIG_ADDRESS,
 	  "Address and port where gateways reach this router." },
 	{ "redis.uri", CONFIG_TEXT, OPTION(redis_uri), "redis://127.0.0.1:6379", 8, 1024, NULL, CONFIG_SECRET,
 	  "The Redis that holds routes, inboxes and the list of gateways." },

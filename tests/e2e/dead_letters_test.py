@@ -1,7 +1,10 @@
 """Records on im.message that push cannot use: parked on im.message.dead, and the partition goes on."""
+import json
+
 import cluster
 import kafka
 from client import text_of
+from frames import pb
 
 BAD = {
     b"empty": b"",
@@ -45,6 +48,34 @@ async def test_an_unusable_record_is_parked_whole_and_the_messages_around_it_arr
     assert await total("skein_push_dead_letters_total") == parked + len(BAD)
     logs = "".join((cluster.RUN_DIR / "logs" / f"{push}.log").read_text() for push in cluster.INTERNAL if "push" in push)
     assert "record cannot be used, parking it" in logs
+
+
+LONG = "long " * 40  # so that the length of its message takes two bytes
+
+
+def of_a_newer_im(record, text):
+    """The record of the next message, with fields that nobody knows yet: in the record, and in its message."""
+    unknown = b"\xa2\x06\x03new"  # field 100
+    assert record[:3] == b"\x08\x01\x12" and record[3] & 0x80 and not record[4] & 0x80, "version 1, then the message"
+    size = record[3] & 0x7f | record[4] << 7
+    message = pb.Message.FromString(record[5:5 + size])
+    message.seq, message.msg_id, message.body = message.seq + 1, message.msg_id + 1, json.dumps({"text": text})
+    nested = message.SerializeToString() + unknown
+    assert 128 <= len(nested) < 1 << 14
+    return record[:3] + bytes([len(nested) & 0x7f | 0x80, len(nested) >> 7]) + nested + record[5 + size:] + unknown
+
+
+async def test_a_record_with_fields_of_a_newer_im_is_delivered(skein):
+    alice, bob = await skein.users("alice", "bob")
+    phone = await bob.connect(0)
+    key = (await alice.say(bob, LONG))["conversation_id"].encode()
+    assert text_of(await phone.message()) == LONG
+    parked = await total("skein_push_dead_letters_total")
+    record, = [value for partition in range(4) for found, value, _ in await cluster.in_thread(kafka.read, "im.message", partition)
+               if found == key]
+    await cluster.in_thread(kafka.produce, "im.message", [(key, of_a_newer_im(record, LONG + "and more"), {})])
+    assert text_of(await phone.message()) == LONG + "and more"
+    assert await total("skein_push_dead_letters_total") == parked
 
 
 async def test_a_record_too_large_for_the_dead_letters_is_parked_without_its_value(skein):

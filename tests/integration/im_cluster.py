@@ -198,8 +198,12 @@ class Im:
         return Client(self.http, token(uid, **claims) if uid else None)
 
     def stop(self):
+        """Its exit code. A report of a sanitizer in its log is an error that shows it."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=PATIENCE_S)
+        code = self.process.wait(timeout=PATIENCE_S)
+        log = self.log.read_text(errors="replace")
+        assert "Sanitizer" not in log, log[log.index("Sanitizer") - 100:][:8000]
+        return code
 
     def kill(self):
         self.process.kill()

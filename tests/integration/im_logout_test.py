@@ -72,10 +72,12 @@ class LogoutTest(unittest.TestCase):
         return Im(SERVERS, name, router__targets=ROUTER.address)
 
     def tearDown(self):
-        for im in self.ims:
-            if im.process.poll() is None:
-                self.assertEqual(im.stop(), 0)
-        SERVERS.start_missing()
+        try:
+            for im in self.ims:
+                if im.process.poll() is None:
+                    self.assertEqual(im.stop(), 0)
+        finally:
+            SERVERS.start_missing()
 
     def works(self, bearer, im=None):
         """Not refused; what it asks for needs no gateway to live."""

@@ -75,6 +75,12 @@ def compose(report, out, flavour):
     pytest(report, "compose", [ROOT / "tests" / "deploy"], 60 * MINUTE)
 
 
+def upgrade(report, out, flavour):
+    """An older version becomes this one, process by process, and back. The first time builds the older one."""
+    if built(report, out, flavour, "all"):
+        pytest(report, "upgrade", [ROOT / "tests" / "upgrade"], 40 * MINUTE, BIN=str(bin_dir(out, flavour)))
+
+
 def coverage(report, out, flavour):
     del flavour
     run(["find", str(out / "coverage"), "-name", "*.gcda", "-delete"], MINUTE)
@@ -110,6 +116,7 @@ SUITES = {
     "selfcheck-2": (chaos_selfcheck(2, 2), "sabotage"),
     "bench-gate": (bench_gate, "release"),
     "compose": (compose, "release"),
+    "upgrade": (upgrade, "release"),
     "coverage": (coverage, "coverage"),
 }
 
@@ -137,6 +144,6 @@ TEST = ["lint", "unit", "unit-asan", "fuzz", "integration-asan", "e2e", "chaos"]
 GROUPS = {
     "check": CHECK,
     "test": TEST,
-    "full": [*TEST, *(suite for part in PARTS.values() for suite in part), "bench-gate", "compose"],
+    "full": [*TEST, *(suite for part in PARTS.values() for suite in part), "bench-gate", "compose", "upgrade"],
     **PARTS,
 }

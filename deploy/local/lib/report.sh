@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # What a person, a script and a test are told about the cluster.
 
-# list PREFIX KIND WHAT SUFFIX: PREFIX://127.0.0.1:PORT SUFFIX of each, with commas between.
+# list FROM PREFIX KIND WHAT SUFFIX: PREFIX://HOST:PORT SUFFIX of each as FROM sees it, with commas between.
 list() {
-	links here "$2" "$3" | sed -E "s#[^,]+#$1://&$4#g"
+	links "$1" "$3" "$4" | sed -E "s#[^,]+#$2://&$5#g"
 }
 
 internal_ports() {
@@ -16,7 +16,7 @@ internal_ports() {
 
 # assign NAME VALUE: a line of shell; quoted only where it must be, for readers that are not shells.
 assign() {
-	if [[ $2 =~ ^[A-Za-z0-9_./:@,=+-]*$ ]]; then
+	if [[ $2 =~ ^[][A-Za-z0-9_./:@,=+-]*$ ]]; then
 		echo "$1=$2"
 	else
 		echo "$1='${2//\'/\'\\\'\'}'"
@@ -27,8 +27,8 @@ assign() {
 write_env() {
 	{
 		if [ "$1" = all ]; then
-			assign SKEIN_HTTP "$(list http im http "")"
-			assign SKEIN_WS "$(list ws gateway ws /ws)"
+			assign SKEIN_HTTP "$(list here http im http "")"
+			assign SKEIN_WS "$(list here ws gateway ws /ws)"
 			assign SKEIN_JWT_SECRET "$(secret jwt)"
 			assign SKEIN_INTERNAL "$(internal_ports)"
 		fi
@@ -41,8 +41,8 @@ write_env() {
 
 where_is() {
 	case ${1%-*} in
-	im) echo "http://127.0.0.1:$(port "$1" http)" ;;
-	gateway) echo "ws://127.0.0.1:$(port "$1" ws)/ws" ;;
+	im) echo "http://$(link here "$1" http)" ;;
+	gateway) echo "ws://$(link here "$1" ws)/ws" ;;
 	router) echo "grpc 127.0.0.1:$(port "$1" grpc)" ;;
 	push) echo "internal http://127.0.0.1:$(port "$1" internal)" ;;
 	postgres) echo "postgresql://127.0.0.1:$(port postgres sql)/skein" ;;
@@ -75,6 +75,13 @@ show_state() {
 		printf '  %-10s %-8s %-44s %s\n' "$name" "$(pid_of "$name" || echo -)" "$(where_is "$name")" "$state"
 	done
 	return $all_up
+}
+
+# What somebody with a phone in the same network types in.
+show_for_other_machines() {
+	[ -n "$seen_host" ] || return 0
+	printf '\nFrom other machines (LISTEN=%s): %s %s\n' "$LISTEN" "$(list clients http im http "")" \
+		"$(list clients ws gateway ws /ws)"
 }
 
 show_next_steps() {

@@ -19,7 +19,7 @@ service_conf() {
 	done
 	[ "${name%-*}" != gateway ] ||
 		seen=("WS_SEEN=$(link clients "$name" ws)" "GRPC_SEEN=$(link push "$name" grpc)")
-	render "$templates/${name%-*}.conf" NAME="$name" "${ports[@]}" "${seen[@]}" \
+	render "$templates/${name%-*}.conf" NAME="$name" LISTEN="$listen_host" "${ports[@]}" "${seen[@]}" \
 		PG_URI="$(postgres_uri "$name")" REDIS_URI="$(redis_uri "$name")" KAFKA_BROKERS="$(kafka_brokers "$name")" \
 		KAFKAS="$KAFKAS" AUTH_SECRET="$(secret jwt)" LIMITS="$LIMITS" \
 		ROUTERS="$(links "$name" router grpc)" IMS="$(links "$name" im grpc)"
@@ -59,7 +59,7 @@ is_offered() {
 	local im
 	for im in $(services); do
 		[[ $im == im-* ]] || continue
-		SKEIN_HTTP=http://127.0.0.1:$(port "$im" http) SKEIN_JWT_SECRET=$(secret jwt) \
+		SKEIN_HTTP=http://$(link here "$im" http) SKEIN_JWT_SECRET=$(secret jwt) \
 			"$bin/skeinctl" nodes 2>/dev/null | grep -v draining | grep -q "^$1 " || return 1
 	done
 }

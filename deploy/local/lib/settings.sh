@@ -55,7 +55,52 @@ load_settings() {
 	done
 	setting LIMITS on
 	[[ $LIMITS =~ ^(on|off)$ ]] || die "LIMITS=$LIMITS: on or off"
+	setting LISTEN 127.0.0.1
+	load_listen
 	load_kafkas
+}
+
+# LISTEN= is the address of the public ports: HTTP of im, WebSocket of the gateways. From it follow, each as in a URL:
+# listen_host, what they bind; here_host, where this machine finds them; seen_host, where other machines do ("": nowhere).
+load_listen() {
+	listen_host=$(in_url "$LISTEN") here_host=$listen_host seen_host=$listen_host
+	case $LISTEN in
+	127.* | ::1) seen_host= ;;
+	0.0.0.0) here_host=127.0.0.1 seen_host=$(in_url "$(own_address -4 192.0.2.1)") ;;
+	::) here_host='[::1]' seen_host=$(in_url "$(own_address -6 2001:db8::1)") ;;
+	esac
+}
+
+in_url() {
+	if [[ $1 == *:* ]]; then echo "[$1]"; else echo "$1"; fi
+}
+
+# own_address FAMILY ELSEWHERE: this machine's address on the way to elsewhere (any address that is not ours will do), else its
+# first one that other machines may know, else nothing.
+own_address() {
+	local address
+	address=$(ip "$1" -o route get "$2" 2>/dev/null | sed -nE 's/.* src ([^ ]+).*/\1/p')
+	case $address in
+	"" | 127.* | ::1) address=$(ip "$1" -o address show scope global up | awk '{ sub("/.*", "", $4); print $4; exit }') ;;
+	esac
+	echo "$address"
+}
+
+# Before something is started that binds LISTEN.
+need_address() {
+	local kind address
+	case $LISTEN in
+	0.0.0.0 | ::)
+		[ -n "$seen_host" ] ||
+			die "LISTEN=$LISTEN: no interface of this machine has an address that other machines could use: ip address"
+		;;
+	*)
+		[[ $LISTEN =~ ^([0-9]+\.){3}[0-9]+$|: ]] && read -r kind address _ < <(ip -o route get "$LISTEN" 2>/dev/null) &&
+			[ "$kind $address" = "local $LISTEN" ] && [[ $LISTEN != fe80:* ]] ||
+			die "LISTEN=$LISTEN: 0.0.0.0, ::, or one of this machine's addresses: $(ip -o address show up |
+				awk '{ sub("/.*", "", $4) } $4 !~ /^fe80:/ { print $4 }' | xargs)"
+		;;
+	esac
 }
 
 # One broker that is called kafka, or three. The data is of the one or of the other.
@@ -75,17 +120,17 @@ brokers() { printf '%s\n' "${infra[@]:2}"; }
 
 save_settings() {
 	local name
-	for name in PORT_BASE ROUTERS IMS PUSHES GATEWAYS LIMITS KAFKAS; do
+	for name in PORT_BASE ROUTERS IMS PUSHES GATEWAYS LIMITS LISTEN KAFKAS; do
 		echo "$name=${!name}"
 	done >"$saved_settings"
 }
 
-# The services as NAME lines: router-1, router-2, im-1 ...
+# The services as NAME lines: router-1, router-2, push-1 ... in the order of an upgrade (docs/operate/upgrade.md).
 services() {
 	local i
 	for ((i = 1; i <= ROUTERS; i++)); do echo "router-$i"; done
-	for ((i = 1; i <= IMS; i++)); do echo "im-$i"; done
 	for ((i = 1; i <= PUSHES; i++)); do echo "push-$i"; done
+	for ((i = 1; i <= IMS; i++)); do echo "im-$i"; done
 	for ((i = 1; i <= GATEWAYS; i++)); do echo "gateway-$i"; done
 }
 
@@ -125,16 +170,20 @@ ports_of() {
 	esac
 }
 
-# link FROM NAME WHAT: host:port under which FROM (a service, or `clients`) reaches that port of NAME. LINKS= may name a file
-# of lines `FROM NAME WHAT PORT` with other ports, of proxies in between. For Kafka a line ends with one more port: kafka_links
-# of infra.sh.
+# link FROM NAME WHAT: host:port under which FROM (a service, `here`, or `clients`) reaches that port of NAME. LINKS= may name a
+# file of lines `FROM NAME WHAT PORT` with other ports, of proxies in between. For Kafka a line ends with one more port:
+# kafka_links of infra.sh.
 link() {
-	local number=
+	local number='' host=127.0.0.1
 	if [ -n "${LINKS:-}" ]; then
 		number=$(awk -v from="$1" -v name="$2" -v what="$3" \
 			'$1 == from && $2 == name && $3 == what { print $4; exit }' "$LINKS")
 	fi
-	echo "127.0.0.1:${number:-$(port "$2" "$3")}"
+	case $1.$3.$number in
+	here.http. | here.ws.) host=$here_host ;;
+	clients.http. | clients.ws.) host=${seen_host:-$here_host} ;;
+	esac
+	echo "$host:${number:-$(port "$2" "$3")}"
 }
 
 # links FROM KIND WHAT: those of each service of that kind, with commas between.

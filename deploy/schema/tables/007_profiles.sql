@@ -1,3 +1,4 @@
+-- compatible from 006
 -- What a user shows of itself, and whom it lets in.
 
 alter table account

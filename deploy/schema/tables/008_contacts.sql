@@ -1,3 +1,4 @@
+-- compatible from 006
 -- Friends, requests to become one, and blocks. Whatever concerns a pair of users changes under the pair's lock (fn.pair_lock()).
 
 -- A friendship is two rows, one for each side.

@@ -1,3 +1,4 @@
+-- compatible from 006
 -- What a group shows of itself, and who wants to join one.
 
 alter table chat_group

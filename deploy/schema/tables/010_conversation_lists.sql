@@ -1,3 +1,4 @@
+-- compatible from 006
 -- What a user's list of conversations is made of.
 
 /*

@@ -1,3 +1,4 @@
+-- compatible from 006
 -- Messages that are pinned in a conversation, for everybody in it.
 
 create table pin (

@@ -62,7 +62,8 @@ struct config_common {
 	{ "node.name", CONFIG_TEXT, offsetof(type, common.node_name), NULL, 1, 64, NULL, \
 	  CONFIG_HOST_NAME, \
 	  "Name of this process, unique in the cluster: in logs, routes and /v1/admin/nodes." }, \
-	{ "internal.listen", CONFIG_TEXT, offsetof(type, common.internal_listen), NULL, 3, 128, NULL, 0, \
+	{ "internal.listen", CONFIG_TEXT, offsetof(type, common.internal_listen), NULL, 3, 128, NULL, \
+	  CONFIG_ADDRESS, \
 	  "Address and port of /healthz, /readyz and /metrics; keep it away from the public." }, \
 	{ "log.level", CONFIG_CHOICE, offsetof(type, common.log_level), "info", 0, 0, \
 	  "debug|info|warn|error", CONFIG_RELOADABLE, "The least severe level that is written." }, \

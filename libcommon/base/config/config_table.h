@@ -30,6 +30,7 @@ struct config_option {
 #define CONFIG_RELOADABLE 1u /* takes effect on SIGHUP */
 #define CONFIG_SECRET 2u /* never shown; may come from a file that the environment names */
 #define CONFIG_HOST_NAME 4u /* the default is the host's name */
+#define CONFIG_ADDRESS 8u /* a text of the form host:port (base/text/host_port.h) */
 
 /* SKEIN_AUTH_SECRET_FILE is the path of a file with the value of SKEIN_AUTH_SECRET. */
 #define CONFIG_FILE_SUFFIX "_FILE"

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "base/text/host_port.h"
 #include "base/text/utf8.h"
 
 struct unit {
@@ -148,6 +149,7 @@ err_t config_value_parse(const struct config_option *option, struct str text,
 		[CONFIG_DURATION] = "a duration as 500ms, 10s, 5m, 2h or 7d",
 		[CONFIG_TEXT] = "UTF-8 text without control characters", [CONFIG_CHOICE] = "one of ",
 	};
+	struct host_port parts;
 	int64_t number;
 
 	if (!value_parse(option, text, &number)) {
@@ -160,6 +162,10 @@ err_t config_value_parse(const struct config_option *option, struct str text,
 	    (number < option->min || number > option->max)) {
 		buf_append_text(reason, "must be ");
 		config_write_range(reason, option);
+		return value_refuse(reason, option, text);
+	}
+	if (option->flags & CONFIG_ADDRESS && !host_port_parse(text, &parts)) {
+		buf_append_text(reason, "must be host:port or [IPv6]:port");
 		return value_refuse(reason, option, text);
 	}
 	*out = (struct config_value){

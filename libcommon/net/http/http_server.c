@@ -8,9 +8,9 @@
 #include "base/telemetry/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "loop/listener.h"
 #include "net/http/http_connection.h"
 #include "net/http/http_internal.h"
-#include "net/listener.h"
 
 /*
  * How the loop drives libmicrohttpd. The loop polls libmicrohttpd's epoll fd and calls MHD_run() when it is readable.

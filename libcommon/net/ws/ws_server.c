@@ -11,7 +11,7 @@
 
 #include "base/telemetry/log.h"
 #include "base/mem.h"
-#include "net/listener.h"
+#include "loop/listener.h"
 #include "net/ws/ws_internal.h"
 
 #define ACCEPTS_PER_TURN 64

@@ -2,9 +2,11 @@
 
 #include <assert.h>
 #include <grpc/grpc_security.h>
+#include <unistd.h>
 
 #include "base/telemetry/log.h"
 #include "base/mem.h"
+#include "loop/listener.h"
 #include "rpc/core/merge_queue.h"
 #include "rpc/core/rpc_args.h"
 #include "rpc/server/reflection.h"
@@ -60,6 +62,17 @@ static void rpc_server_free(struct rpc_server *server)
 	mem_free(server);
 }
 
+/* gRPC says that it cannot listen, and why, in some hundred words. An attempt of our own says it in a line. */
+static err_t rpc_server_try_to_listen(const char *address)
+{
+	int fd;
+
+	err_t err = listener_open(&fd, address, false);
+	if (!err)
+		close(fd);
+	return err;
+}
+
 static void rpc_server_run_destroy(struct task *task);
 static void rpc_server_on_grace_over(struct timer *timer);
 
@@ -67,6 +80,9 @@ err_t rpc_server_new(struct rpc_server **out, struct worker *worker, const struc
 {
 	if (reflection_check(options->descriptor_set))
 		return ERR_INVALID_ARGUMENT;
+	err_t err = rpc_server_try_to_listen(options->listen);
+	if (err)
+		return err;
 
 	struct rpc_server *server = MEM_NEW(struct rpc_server);
 	server->worker = worker;

@@ -21,7 +21,7 @@
 struct rpc_server;
 
 struct rpc_server_options {
-	const char *listen; /* "127.0.0.1:9301" */
+	const char *listen; /* as in loop/listener.h; gRPC takes 0.0.0.0 for [::] */
 	const struct rpc_method *methods; /* lives as long as the server */
 	size_t method_count;
 	void *arg;
@@ -30,7 +30,10 @@ struct rpc_server_options {
 	struct str descriptor_set;
 };
 
-/* ERR_IO, logged: it cannot listen. ERR_INVALID_ARGUMENT: the descriptor set does not parse. Thread: the worker's. */
+/*
+ * ERR_IO or ERR_BAD_CONFIG, logged: it cannot listen. ERR_INVALID_ARGUMENT: the descriptor set does not parse. Thread: the
+ * worker's.
+ */
 err_t rpc_server_new(struct rpc_server **out, struct worker *worker, const struct rpc_server_options *options) MUST_CHECK;
 
 /* What Health/Check answers; SERVING at first. Thread: any. */

@@ -42,6 +42,8 @@ static err_t migrate_run(PGconn *conn, const char *sql, const char *what)
 /* The schema that a database has. */
 struct schema_state {
 	int64_t version; /* of the tables; 0: none */
+	int64_t compatible_from; /* the oldest tables whose im may run on it */
+	int64_t had_ours; /* not 0: it has this im's functions, or newer ones in their place */
 	char hash[SCHEMA_HASH_LEN + 1]; /* of the functions; "": none */
 };
 
@@ -59,22 +61,36 @@ static err_t migrate_read_cell(PGconn *conn, const char *sql, char *out, size_t 
 	return OK;
 }
 
-/* The state is 0 for a database on which `im --migrate` never ran. */
+static err_t migrate_read_number(PGconn *conn, const char *sql, int64_t *out)
+{
+	char cell[24];
+
+	err_t err = migrate_read_cell(conn, sql, cell, sizeof(cell));
+	return !err && !str_to_i64(str_from(cell), out) ? ERR_INTERNAL : err;
+}
+
+/* The state is 0 for a database on which an `im --migrate` that records `no` never ran. */
 static err_t migrate_read_state(PGconn *conn, struct schema_state *state)
 {
-	char has_record[8], version[24];
+	char ours[160];
+	int64_t has_record = 0;
 
 	*state = (struct schema_state){ 0 };
-	err_t err = migrate_read_cell(conn, "select to_regclass('schema_migration') is not null and "
-	                                    "to_regclass('schema_functions') is not null",
-	                              has_record, sizeof(has_record));
-	if (err || *has_record != 't')
+	snprintf(ours, sizeof(ours), "select count(*) from schema_functions where hash = '%s'", schema_functions_hash);
+	err_t err = migrate_read_number(conn, "select count(*) from pg_attribute where attname = 'no' and "
+	                                      "attrelid = to_regclass('schema_functions')",
+	                                &has_record);
+	if (err || !has_record)
 		return err;
-	err = migrate_read_cell(conn, "select coalesce(max(version), 0) from schema_migration", version, sizeof(version));
-	if (!err && !str_to_i64(str_from(version), &state->version))
-		err = ERR_INTERNAL;
+	err = migrate_read_number(conn, "select coalesce(max(version), 0) from schema_migration", &state->version);
 	if (!err)
-		err = migrate_read_cell(conn, "select hash from schema_functions", state->hash, sizeof(state->hash));
+		err = migrate_read_number(conn, "select coalesce(max(coalesce(compatible_from, version)), 0) from schema_migration",
+		                          &state->compatible_from);
+	if (!err)
+		err = migrate_read_number(conn, ours, &state->had_ours);
+	if (!err)
+		err = migrate_read_cell(conn, "select hash from schema_functions order by no desc limit 1", state->hash,
+		                        sizeof(state->hash));
 	return err;
 }
 
@@ -83,13 +99,19 @@ static int64_t migrate_newest(void)
 	return migrations[migration_count - 1].version;
 }
 
-static err_t migrate_refuse_newer(int64_t version)
+static err_t migrate_refuse_newer(const struct schema_state *state)
 {
-	if (version <= migrate_newest())
+	if (state->version <= migrate_newest() || state->compatible_from <= migrate_newest())
 		return OK;
-	log_error("the database has a newer schema than this im knows: run the newer im",
-	          LOG_NUM("schema", version), LOG_NUM("known", migrate_newest()));
+	log_error("the database has a newer schema than this im knows: run the newer im", LOG_NUM("schema", state->version),
+	          LOG_NUM("compatible_from", state->compatible_from), LOG_NUM("known", migrate_newest()));
 	return ERR_FAILED_PRECONDITION;
+}
+
+static void migrate_note_newer(const struct schema_state *state)
+{
+	log_info("the database has a newer schema, which serves this im", LOG_NUM("schema", state->version),
+	         LOG_NUM("known", migrate_newest()), LOG_TEXT("functions", state->hash));
 }
 
 /* Runs `sql` and the statement that records it in one transaction. */
@@ -107,14 +129,19 @@ static err_t migrate_apply(PGconn *conn, const char *name, const char *sql, cons
 	return err;
 }
 
-/* Replaces all functions in one transaction, so that no client finds one missing. */
+/*
+ * Replaces all functions in one transaction, so that no client finds one missing. When this im's functions were there before,
+ * they come back, and the record of the newer ones goes: an im that needs those has to migrate again.
+ */
 static err_t migrate_apply_functions(PGconn *conn)
 {
-	char record[160];
+	char record[384];
 	struct buf sql = { 0 };
 
-	snprintf(record, sizeof(record), "delete from schema_functions; insert into schema_functions (hash) values ('%s')",
-	         schema_functions_hash);
+	snprintf(record, sizeof(record),
+	         "delete from schema_functions where no >= (select min(no) from schema_functions where hash = '%s');"
+	         "insert into schema_functions (hash) values ('%s')",
+	         schema_functions_hash, schema_functions_hash);
 	buf_append_text(&sql, "drop schema if exists fn cascade;\n");
 	buf_append_text(&sql, schema_functions);
 	err_t err = migrate_apply(conn, "functions", buf_text(&sql), record);
@@ -125,7 +152,7 @@ static err_t migrate_apply_functions(PGconn *conn)
 static err_t migrate_apply_missing(PGconn *conn)
 {
 	struct schema_state state;
-	char record[160];
+	char record[192];
 
 	err_t err = migrate_run(conn, "set client_min_messages = warning", "connect");
 	if (!err)
@@ -136,17 +163,24 @@ static err_t migrate_apply_missing(PGconn *conn)
 			"create table if not exists schema_migration (version integer primary key, name text not null, "
 			"applied_at timestamptz not null default now());"
 			"create table if not exists schema_functions (hash text not null, "
-			"applied_at timestamptz not null default now())",
+			"applied_at timestamptz not null default now());"
+			"alter table schema_migration add column if not exists compatible_from integer;"
+			"alter table schema_functions add column if not exists no bigint generated always as identity",
 			"create schema_migration and schema_functions");
 	if (!err)
 		err = migrate_read_state(conn, &state);
 	if (!err)
-		err = migrate_refuse_newer(state.version);
+		err = migrate_refuse_newer(&state);
+	if (!err && state.version > migrate_newest()) {
+		migrate_note_newer(&state);
+		return OK;
+	}
 	for (size_t i = 0; i < migration_count && !err; i++) {
 		if (migrations[i].version <= state.version)
 			continue;
-		snprintf(record, sizeof(record), "insert into schema_migration (version, name) values (%d, '%s')",
-		         migrations[i].version, migrations[i].name);
+		snprintf(record, sizeof(record),
+		         "insert into schema_migration (version, name, compatible_from) values (%d, '%s', %d)",
+		         migrations[i].version, migrations[i].name, migrations[i].compatible_from);
 		err = migrate_apply(conn, migrations[i].name, migrations[i].sql, record);
 	}
 	if (!err && strcmp(state.hash, schema_functions_hash) != 0)
@@ -198,7 +232,7 @@ err_t migrate_check(const char *pg_uri)
 	err_t err = migrate_read_state(conn, &state);
 	PQfinish(conn);
 	if (!err)
-		err = migrate_refuse_newer(state.version);
+		err = migrate_refuse_newer(&state);
 	if (err)
 		return err;
 	if (state.version < migrate_newest()) {
@@ -206,10 +240,12 @@ err_t migrate_check(const char *pg_uri)
 		          LOG_NUM("schema", state.version), LOG_NUM("known", migrate_newest()));
 		return ERR_FAILED_PRECONDITION;
 	}
-	if (strcmp(state.hash, schema_functions_hash) != 0) {
+	if (state.version == migrate_newest() && !state.had_ours) {
 		log_error("the database's functions are those of another im: run im --migrate first",
 		          LOG_TEXT("functions", state.hash), LOG_TEXT("known", schema_functions_hash));
 		return ERR_FAILED_PRECONDITION;
 	}
+	if (strcmp(state.hash, schema_functions_hash) != 0)
+		migrate_note_newer(&state);
 	return OK;
 }

@@ -12,14 +12,16 @@
 /*
  * `im --migrate`: applies the tables' migrations that are missing, in order, each in a transaction; replaces all functions
  * in one transaction when they are not those of this binary; then creates Kafka's topics. It holds an advisory
- * lock, so any number of processes may do it at once. ERR_FAILED_PRECONDITION when the tables are newer than this binary. To
- * go back to an im with the same tables, run that im's --migrate: it puts its own functions back.
+ * lock, so any number of processes may do it at once. To go back to an im with the same tables, run that im's --migrate: it puts
+ * its own functions back. Tables that are newer than this binary and compatible with it are left as they are, with their
+ * functions; when they are not compatible: ERR_FAILED_PRECONDITION.
  */
 err_t migrate(const struct im_config *config) MUST_CHECK;
 
 /*
- * For a normal start: OK if the database has exactly the tables and functions that this binary knows, else
- * ERR_FAILED_PRECONDITION. ERR_UNAVAILABLE when the database cannot be reached.
+ * For a normal start, also in the middle of an upgrade: OK if the database has the tables and functions that this binary knows, or
+ * newer ones in their place that serve it (deploy/schema/README.md), else ERR_FAILED_PRECONDITION. ERR_UNAVAILABLE when the
+ * database cannot be reached.
  */
 err_t migrate_check(const char *pg_uri) MUST_CHECK;
 

@@ -40,7 +40,7 @@ static const struct config_option options[] = {
 	  CONFIG_RELOADABLE, "Longest wait." },
 	{ "login.policy", CONFIG_CHOICE, offsetof(struct test_config, policy), "per_device", 0, 0,
 	  "per_device|per_platform|single", 0, "Who may stay." },
-	{ "http.listen", CONFIG_TEXT, offsetof(struct test_config, listen), "127.0.0.1:8080", 3, 128, NULL, 0,
+	{ "http.listen", CONFIG_TEXT, offsetof(struct test_config, listen), "127.0.0.1:8080", 3, 128, NULL, CONFIG_ADDRESS,
 	  "Address." },
 	{ "auth.secret", CONFIG_TEXT, offsetof(struct test_config, secret), "default-secret", 8, 32, NULL,
 	  CONFIG_SECRET | CONFIG_RELOADABLE, "Key of the tokens." },
@@ -191,6 +191,8 @@ static void a_wrong_value_is_refused_with_what_it_must_be(void **state)
 		{ "--login.policy=none", "login.policy must be one of per_device|per_platform|single, not \"none\"" },
 		{ "--login.policy=per_device|single", "must be one of" },
 		{ "--http.listen=ab", "http.listen must be 3 to 128 bytes, not \"ab\"" },
+		{ "--http.listen=banana", "http.listen must be host:port or [IPv6]:port, not \"banana\"" },
+		{ "--http.listen=::1:80", "http.listen must be host:port or [IPv6]:port, not \"::1:80\"" },
 		{ "--http.listen=bad\xff", "http.listen must be UTF-8 text without control characters" },
 		{ "--motto=a\nb", "motto must be UTF-8 text without control characters" },
 	};

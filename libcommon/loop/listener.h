@@ -1,5 +1,5 @@
-#ifndef SKEIN_NET_LISTENER_H
-#define SKEIN_NET_LISTENER_H
+#ifndef SKEIN_LOOP_LISTENER_H
+#define SKEIN_LOOP_LISTENER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -7,9 +7,9 @@
 #include "base/error.h"
 
 /*
- * Opens a non-blocking TCP socket that listens on "host:port". The host is an
- * IPv4 address, a name, or an IPv6 address in brackets ("[::1]:8080"). For port 0
- * the kernel picks a free port.
+ * Opens a non-blocking TCP socket that listens on "host:port" (base/text/host_port.h). The host is an IPv4 address, an IPv6
+ * address in brackets, or a name, of which the first address counts. "[::]" takes IPv4, too, unless net.ipv6.bindv6only is
+ * set. For port 0 the kernel picks a free port.
  *
  * `shares_port` sets SO_REUSEPORT: several workers listen on the port with a
  * socket each, and the kernel spreads connections over them. Without it a port in

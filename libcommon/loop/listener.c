@@ -1,4 +1,4 @@
-#include "net/listener.h"
+#include "loop/listener.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -8,42 +8,18 @@
 #include <unistd.h>
 
 #include "base/telemetry/log.h"
-#include "base/text/str.h"
+#include "base/text/host_port.h"
 
 #define BACKLOG 1024 /* connections that wait for accept(); the kernel lowers it to net.core.somaxconn */
-
-/* "host:port" taken apart. */
-struct endpoint {
-	char host[256];
-	char port[6];
-};
-
-static bool listener_split(const char *address, struct endpoint *out)
-{
-	const char *colon = strrchr(address, ':');
-	struct str host;
-	uint64_t port;
-
-	if (!colon)
-		return false;
-	host = str_of(address, (size_t)(colon - address));
-	if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
-		host = str_of(host.ptr + 1, host.len - 2);
-	else if (host.len && memchr(host.ptr, ':', host.len))
-		return false; /* IPv6 without brackets */
-	return host.len && str_copy(out->host, sizeof(out->host), host) &&
-	       str_to_u64(str_from(colon + 1), &port) && port <= UINT16_MAX &&
-	       str_copy(out->port, sizeof(out->port), str_from(colon + 1));
-}
 
 err_t listener_open(int *fd, const char *address, bool shares_port)
 {
 	const struct addrinfo wanted = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
 	struct addrinfo *where;
-	struct endpoint endpoint;
+	struct host_port endpoint;
 	int on = 1;
 
-	if (!listener_split(address, &endpoint)) {
+	if (!host_port_parse(str_from(address), &endpoint)) {
 		log_error("cannot listen: the address is not of the form host:port", LOG_TEXT("address", address));
 		return ERR_BAD_CONFIG;
 	}
