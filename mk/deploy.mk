@@ -3,4 +3,5 @@
 .PHONY: test-compose
 test-compose: ## build the image, start docker-compose.yml, and break it: needs root, and a Docker daemon or one to start
 	@$(MAKE) deps DEPS="$(or $(DEPS),build run test)"
-	@/usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/deploy
+	@$(MAKE) $(JOBS) all
+	@BIN=$(abspath $(BIN)) /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/deploy

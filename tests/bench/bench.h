@@ -18,6 +18,7 @@ struct options {
 	double seconds;
 	unsigned connections; /* HTTP connections */
 	unsigned partners; /* to how many others each user writes; never 0 */
+	char *restart; /* the program with which `rolling` restarts a cluster that is not the local one; or NULL */
 };
 
 struct address {

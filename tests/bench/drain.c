@@ -63,22 +63,27 @@ static bool is_complete(void *arg)
 	return true;
 }
 
-void bench_cluster(pid_t *child, char *command, char *name)
+static void spawn(pid_t *child, char **arguments)
 {
-	char *arguments[] = { "deploy/local/cluster", command, name, NULL };
-
 	if (posix_spawn(child, arguments[0], NULL, NULL, arguments, environ))
 		fail("cannot run %s", arguments[0]);
 }
 
-static void play(struct run *run, char *command, char *name)
+void bench_cluster(pid_t *child, char *command, char *name)
+{
+	char *arguments[] = { "deploy/local/cluster", command, name, NULL };
+
+	spawn(child, arguments);
+}
+
+static void play(struct run *run, char **arguments)
 {
 	loop_run(now_us() + BEFORE_US, tick, never, run);
 	run->started_us = now_us();
-	bench_cluster(&run->child, command, name);
+	spawn(&run->child, arguments);
 	loop_run(now_us() + PATIENCE_US, tick, has_ended, run);
 	if (!run->ended_us)
-		fail("%s has not ended", command);
+		fail("%s has not ended", arguments[0]);
 	loop_run(now_us() + AFTER_US, tick, never, run);
 	for (unsigned i = 0; i < run->groups; i++)
 		trickle_end(&run->trickles[i]);
@@ -104,7 +109,8 @@ static json_t *report(const struct run *run)
 	return json_pack("{s:o, s:o, s:b, s:o}", "exit_s", exit_s, "restart_s", restart_s, "failed", run->failed, "groups", groups);
 }
 
-static json_t *run_groups(unsigned groups, unsigned users, double rate, char *command, char *name)
+/* `name`: the gateway that is restarted; NULL: every process is. */
+static json_t *run_groups(unsigned groups, unsigned users, double rate, char **arguments, const char *name)
 {
 	struct movers movers[2] = { 0 };
 	struct trickle trickles[2];
@@ -118,7 +124,7 @@ static json_t *run_groups(unsigned groups, unsigned users, double rate, char *co
 	}
 	if (name)
 		run.gateway = processes_find(name);
-	play(&run, command, name);
+	play(&run, arguments);
 	printf("\n%s: %u users, %.0f messages/s\n", name ? "drain" : "rolling", users, rate);
 	json_t *result = report(&run);
 	for (unsigned i = 0; i < groups; i++) {
@@ -130,14 +136,19 @@ static json_t *run_groups(unsigned groups, unsigned users, double rate, char *co
 
 json_t *scenario_drain(const struct options *options)
 {
+	char *arguments[] = { "deploy/local/cluster", "restart", "gateway-1", NULL };
+
 	want_two_gateways("drain");
-	return run_groups(1, options->users ? options->users : 5000, options->rate > 0 ? options->rate : 200, "restart",
-	                  "gateway-1");
+	return run_groups(1, options->users ? options->users : 5000, options->rate > 0 ? options->rate : 200, arguments,
+	                  arguments[2]);
 }
 
 json_t *scenario_rolling(const struct options *options)
 {
-	want_two_gateways("rolling");
-	return run_groups(2, options->users ? options->users : 1000, options->rate > 0 ? options->rate : 500, "rolling-restart",
-	                  NULL);
+	char *ours[] = { "deploy/local/cluster", "rolling-restart", NULL }, *theirs[] = { options->restart, NULL };
+
+	if (!options->restart) /* behind a balancer, all gateways have one address */
+		want_two_gateways("rolling");
+	return run_groups(2, options->users ? options->users : 1000, options->rate > 0 ? options->rate : 500,
+	                  options->restart ? theirs : ours, NULL);
 }

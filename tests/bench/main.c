@@ -38,7 +38,8 @@ static void usage(FILE *out)
 {
 	fprintf(out, "usage: skein-bench SCENARIO [--users N] [--rate PER_S] [--seconds S] [--connections N] [--json FILE]\n"
 	             "       [--partners N] (one-to-one: how many others each user writes to, in turn; %u)\n"
-	             "       [--seeded] (the users and conversations of tests/bench/seed)\n\n",
+	             "       [--seeded] (the users and conversations of tests/bench/seed)\n"
+	             "       [--restart PROGRAM] (for `rolling`: what restarts a cluster that is not the local one)\n\n",
 	        PARTNERS);
 	for (size_t i = 0; i < ARRAY_LEN(scenarios); i++)
 		fprintf(out, "  %-9s %s\n", scenarios[i].name, scenarios[i].help);
@@ -113,6 +114,7 @@ int main(int argc, char **argv)
 		{ "connections", required_argument, NULL, 'c' },
 		{ "partners", required_argument, NULL, 'p' },
 		{ "seeded", no_argument, NULL, 'd' },
+		{ "restart", required_argument, NULL, 'R' },
 		{ "json", required_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -139,6 +141,9 @@ int main(int argc, char **argv)
 			break;
 		case 'd':
 			users_are_seeded();
+			break;
+		case 'R':
+			options.restart = optarg;
 			break;
 		case 'j':
 			json = optarg;

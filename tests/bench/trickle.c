@@ -59,6 +59,8 @@ static void on_answer(struct http_peer *peer, int status, struct str body)
 	struct trickle *trickle = peer->arg;
 
 	if (status == 200) {
+		if (!trickle->is_stored[peer->tag])
+			latency_add(&trickle->answers, now_us() - due_us(trickle, peer->tag));
 		trickle->stored += !trickle->is_stored[peer->tag];
 		trickle->is_stored[peer->tag] = true;
 	} else if (status == 0 || status == 503 || status == 429) {
@@ -142,9 +144,10 @@ json_t *trickle_report(const struct trickle *trickle)
 	printf("  messages   %10llu stored, %lld lost, %llu twice in an inbox, %llu tried again, %llu errors for users\n",
 	       (unsigned long long)trickle->stored, lost, (unsigned long long)trickle->repeats,
 	       (unsigned long long)trickle->retries, (unsigned long long)trickle->visible_errors);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "stored", (json_int_t)trickle->stored, "lost", (json_int_t)lost,
+	json_t *answers = report_latency("due -> answered", &trickle->answers);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "stored", (json_int_t)trickle->stored, "lost", (json_int_t)lost,
 	                 "repeats", (json_int_t)trickle->repeats, "retries", (json_int_t)trickle->retries, "visible_errors",
-	                 (json_int_t)trickle->visible_errors);
+	                 (json_int_t)trickle->visible_errors, "answers", answers);
 }
 
 void trickle_release(struct trickle *trickle)

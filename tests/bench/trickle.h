@@ -11,6 +11,7 @@ struct trickle {
 	struct movers *movers;
 	double rate;
 	struct latency *delivery; /* where latencies are counted now; NULL: nowhere */
+	struct latency answers; /* from the time when a message was due until it was answered 200 */
 	/* private */
 	struct user *senders;
 	struct http_peer *peers;

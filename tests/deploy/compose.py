@@ -1,6 +1,11 @@
 """The cluster of docker-compose.yml, as a project of its own on free ports."""
+import contextlib
 import json
 import os
+import pathlib
+import re
+import shlex
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -12,6 +17,13 @@ UP_S = 60  # from images that are there to a cluster that answers
 ONE_SHOT = ("secrets", "migrate")
 
 
+def block_of(section, word):
+    """The commands of docs/operate/docker.md, from the block of this section that has the word."""
+    text = (ROOT / "docs" / "operate" / "docker.md").read_text().split(f"\n{section}\n")[1].split("\n## ")[0]
+    found, = (block for block in re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL) if word in block)
+    return found
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -19,23 +31,39 @@ def free_port():
 
 
 class Project:
-    def __init__(self, daemon):
-        self.daemon, self.name = daemon, f"skein-test-{os.getpid()}"
+    def __init__(self, daemon, name="skein-test", override=None, **settings):
+        """`override`: a second compose file; `settings`: variables of .env."""
+        self.daemon, self.name = daemon, f"{name}-{os.getpid()}"
         http, ws = free_port(), free_port()
         image, _, version = OURS.partition(":")
         self.http, self.ws = f"http://127.0.0.1:{http}", f"ws://127.0.0.1:{ws}/ws"
         self.environment = {**daemon.environment, "SKEIN_IMAGE": image, "SKEIN_VERSION": version, "SKEIN_HTTP_PORT": str(http),
-                            "SKEIN_WS_PORT": str(ws), "SKEIN_WS_URL": self.ws}
-        # A file of settings that a developer has must not count.
-        self.settings = tempfile.NamedTemporaryFile(suffix=".env")  # lives as long as the project
+                            "SKEIN_WS_PORT": str(ws), "SKEIN_WS_URL": self.ws, **settings}
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="skein-compose-"))
+        (self.folder / "env").touch()  # a file of settings that a developer has must not count
+        files = [word for file in (ROOT / "docker-compose.yml", override) if file for word in ("--file", file)]
+        command = [shutil.which("docker-compose"), "--project-name", self.name, "--env-file", self.folder / "env",
+                   "--project-directory", ROOT, *files]
+        # Scripts, and the commands of the documents, find this project under the name docker-compose, too.
+        self.program = self.folder / "docker-compose"
+        self.program.write_text(f'#!/bin/bash\nexec {shlex.join(map(str, command))} "$@"\n')
+        self.program.chmod(0o755)
+        self.environment["PATH"] = f"{self.folder}:{os.environ['PATH']}"
 
-    def compose(self, *words, check=True, timeout=300):
-        done = subprocess.run(["docker-compose", "--project-name", self.name, "--env-file", self.settings.name,
-                               "--project-directory", ROOT, *map(str, words)], cwd=ROOT, env=self.environment, text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
-                              check=False)
-        assert not check or done.returncode == 0, f"docker-compose {' '.join(map(str, words))}: {done.stdout[-6000:]}"
+    def run(self, *words, check=True, timeout=300, **options):
+        """What the program printed on both streams."""
+        done = subprocess.run(list(map(str, words)), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=timeout, check=False,
+                              **{"cwd": ROOT, "env": self.environment, **options})
+        assert not check or done.returncode == 0, f"{shlex.join(map(str, words))}: {done.stdout[-6000:]}"
         return done.stdout
+
+    def compose(self, *words, **options):
+        return self.run(self.program, *words, **options)
+
+    def as_documented(self, commands):
+        """Commands of docs/operate/docker.md, for this project and for docker-compose 1.29."""
+        return commands.replace("docker compose", "docker-compose").replace("skein_", f"{self.name}_").replace("skein:dev", OURS)
 
     # -- containers --
 
@@ -78,20 +106,47 @@ class Project:
 
     def remove(self):
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
-        self.settings.close()
+        shutil.rmtree(self.folder)
 
     # -- one container of ours beside the cluster --
 
-    def run_ours(self, *command, environment=(), options=(), timeout=60):
+    def _words_of_ours(self, command, environment, options):
+        variables = [word for pair in {**self.options(), **environment}.items() for word in ("--env", "=".join(pair))]
+        return ["--network", f"{self.name}_default", "--volume", f"{self.name}_secrets:/run/skein:ro", "--read-only",
+                *options, *variables, OURS, *command]
+
+    def run_ours(self, *command, environment=None, options=(), timeout=60):
         """Runs it to its end: exit code and output."""
-        words = [word for pair in {**self.options(), **dict(environment)}.items() for word in ("--env", "=".join(pair))]
-        done = self.daemon.run("run", "--rm", "--network", f"{self.name}_default", "--volume", f"{self.name}_secrets:/run/skein:ro",
-                               "--read-only", *options, *words, OURS, *command, output=False, check=False, timeout=timeout)
+        done = self.daemon.run("run", "--rm", *self._words_of_ours(command, environment or {}, options), output=False, check=False,
+                               timeout=timeout)
         return done.returncode, done.stdout
+
+    @contextlib.contextmanager
+    def ours_in_background(self, *command, environment=None, options=()):
+        """The container's id, while it is there."""
+        container = self.daemon.run("run", "--detach", *self._words_of_ours(command, environment or {}, options)).strip()
+        try:
+            yield container
+        finally:
+            self.daemon.run("rm", "--force", container)
+
+    def state_of(self, container):
+        return json.loads(self.daemon.run("inspect", container))[0]["State"]
+
+    def await_log(self, container, *texts, within_s=30, times=1):
+        """Waits until its log has each text that often; returns the log."""
+        deadline = time.monotonic() + within_s
+        while min((log := self.daemon.run("logs", container)).count(text) for text in texts) < times:
+            assert time.monotonic() < deadline, log[-4000:]
+            time.sleep(0.2)
+        return log
 
     def options(self):
         """The environment of an im of the project."""
         return dict(pair.split("=", 1) for pair in self.containers("im")[0]["Config"]["Env"] if not pair.startswith("PATH="))
+
+    def sql(self, statement):
+        return self.compose("exec", "-T", "-u", "postgres", "postgres", "psql", "-qAt", "-d", "skein", "-c", statement).strip()
 
     def exec_im(self, *command):
         return self.compose("exec", "-T", "im", *command)

@@ -9,7 +9,7 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
-TEST_TIMEOUT_S = 180
+TEST_TIMEOUT_S = 400  # the longest replaces eight containers, with two drains of 20 s
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """im --migrate, and what im refuses: a schema that is missing, older or newer, and a wrong configuration. On real servers."""
+import contextlib
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -8,7 +10,24 @@ import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_cluster import Im, ROOT, SECRET, Servers, run_im
+from im_cluster import BIN, Im, ROOT, SECRET, Servers, await_that, run_im
+
+FILES = sorted((ROOT / "deploy" / "schema" / "tables").glob("*.sql"))
+RECORDS = """
+create table schema_migration (version integer primary key, name text not null, applied_at timestamptz not null default now());
+create table schema_functions (hash text not null, applied_at timestamptz not null default now());"""
+# A step that is about to record itself waits for a lock.
+HOLD = """
+create function hold() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock(1); return new; end $$;
+create trigger hold before insert on {table} for each row when ({condition}) execute function hold();"""
+SCHEMA = """
+select table_schema, table_name, column_name, data_type, is_nullable, column_default from information_schema.columns
+where table_schema in ('public', 'fn')
+union all select 'index', schemaname, indexdef, '', '', '' from pg_indexes where schemaname = 'public'
+union all select 'constraint', conrelid::regclass::text, pg_get_constraintdef(oid), '', '', '' from pg_constraint
+where connamespace = 'public'::regnamespace
+union all select 'function', pronamespace::regnamespace::text, proname, '', '', '' from pg_proc
+where pronamespace in (select oid from pg_namespace where nspname in ('public', 'fn')) order by 1, 2, 3"""
 
 
 class Migrations(unittest.TestCase):
@@ -23,6 +42,9 @@ class Migrations(unittest.TestCase):
         cls.servers.close()
 
     def setUp(self):
+        self.empty()
+
+    def empty(self):
         self.servers.sql("drop schema if exists fn cascade; drop schema public cascade; create schema public")
 
     def migrate(self):
@@ -42,9 +64,55 @@ class Migrations(unittest.TestCase):
             thread.start()
         for thread in threads:
             thread.join()
-        tables = len(list((ROOT / "deploy" / "schema" / "tables").glob("*.sql")))
-        self.assertEqual(sorted(counts), [0, 0, 0, tables + 1]) # the functions are applied as a whole
+        self.assertEqual(sorted(counts), [0, 0, 0, len(FILES) + 1]) # the functions are applied as a whole
         self.assertEqual(self.migrate(), 0)
+
+    def kill_in_step(self, table, condition):
+        """`im --migrate` gets a SIGKILL when a step has done its work, and is about to record itself in `table`."""
+        self.servers.sql(HOLD.format(table=table, condition=condition))
+        with self.servers.session() as session:
+            session.run("do $$ begin perform pg_advisory_lock(1); end $$;")
+            settings = {"node.name": "im-once", "internal.listen": "127.0.0.1:1", "pg.uri": self.servers.pg,
+                        "kafka.brokers": self.servers.kafka, "auth.secret": SECRET}
+            im = subprocess.Popen([BIN / "im", "--migrate", *(f"--{key}={value}" for key, value in settings.items())],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            with contextlib.ExitStack() as ending:
+                ending.callback(im.wait)
+                ending.callback(im.kill)
+                await_that(lambda: self.servers.sql("select 1 from pg_locks where locktype = 'advisory' and not granted"
+                                                    " and objid = 1"), "the step waits")
+        await_that(lambda: not self.servers.sql(
+            "select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+            " and backend_type = 'client backend'"), "PostgreSQL has noticed that im is gone")
+        self.servers.sql(f"drop trigger hold on {table}; drop function hold")
+
+    def test_a_migration_that_is_killed_leaves_whole_steps_and_the_next_run_completes_it(self):
+        self.migrate()
+        complete = self.servers.sql(SCHEMA)
+        for done, _ in enumerate(FILES): # the one behind these is killed
+            with self.subTest(FILES[done].stem):
+                self.empty()
+                self.servers.sql(RECORDS)
+                self.kill_in_step("schema_migration", f"new.version = {int(FILES[done].stem[:3])}")
+                self.assertEqual(self.servers.sql("select name from schema_migration order by version"),
+                                 [[file.stem] for file in FILES[:done]])
+                made = {table for file in FILES[:done] for table in re.findall(r"^create table (\w+)", file.read_text(), re.MULTILINE)}
+                found = {table for table, in self.servers.sql("select tablename from pg_tables where schemaname = 'public'")}
+                self.assertEqual(found - {"schema_migration", "schema_functions"}, made)
+                self.assertEqual(self.migrate(), len(FILES) - done + 1)
+                self.assertEqual(self.servers.sql(SCHEMA), complete)
+
+    def test_a_replacement_of_functions_that_is_killed_leaves_the_old_ones(self):
+        self.migrate()
+        complete = self.servers.sql(SCHEMA)
+        self.servers.sql("update schema_functions set hash = 'x'; create function fn.of_another_im() returns integer"
+                         " language sql as 'select 1'; drop function fn.members")
+        before = self.servers.sql(SCHEMA)
+        self.kill_in_step("schema_functions", "true")
+        self.assertEqual(self.servers.sql(SCHEMA), before)
+        self.assertEqual(self.servers.sql("select hash from schema_functions"), [["x"]])
+        self.assertEqual(self.migrate(), 1)
+        self.assertEqual(self.servers.sql(SCHEMA), complete)
 
     def run_one(self):
         """An im starts and serves. Returns what it logged."""

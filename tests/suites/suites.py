@@ -70,9 +70,9 @@ def fuzz_mutated(report, out, flavour):
 
 
 def compose(report, out, flavour):
-    """docker-compose.yml as a user starts it. The first time builds images, which takes some ten minutes."""
-    del out, flavour
-    pytest(report, "compose", [ROOT / "tests" / "deploy"], 60 * MINUTE)
+    """docker-compose.yml as a user starts it, under the load tool. The first time builds images, which takes some ten minutes."""
+    if built(report, out, flavour, "all"):
+        pytest(report, "compose", [ROOT / "tests" / "deploy"], 60 * MINUTE, BIN=str(bin_dir(out, flavour)))
 
 
 def upgrade(report, out, flavour):

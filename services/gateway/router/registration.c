@@ -113,7 +113,7 @@ static void registration_on_renewed(void *arg, err_t err, struct str response, c
 	if (r->is_draining && !r->was_asked_draining)
 		registration_arm(r, 0); /* this renewal was sent before the drain: the next one asks where clients may go */
 	if (err == ERR_FAILED_PRECONDITION) {
-		log_error("another process has registered under this node's name",
+		log_error("another process has registered under this node's name: give each gateway its own node.name",
 		          LOG_TEXT("node", r->setup.config->common.node_name));
 		r->setup.lost(r->setup.arg);
 		return;
