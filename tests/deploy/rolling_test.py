@@ -51,7 +51,7 @@ def next_version(project, tmp_path):
 
 async def test_an_upgrade_under_500_messages_a_second_loses_nothing_and_shows_no_error(project, skein, tmp_path, next_version):
     """The commands of docs/operate/docker.md, once the image is built: the schema, then every container of ours."""
-    services = ("router", "im", "push", "gateway")
+    services = ("router", "push", "im", "gateway")
     before = ids_of(project, services)
     block = block_of("## Upgrade", "rolling-restart").splitlines()
     commands = [f"export SKEIN_VERSION={next_version}", *block[[line.split()[-1:] for line in block].index(["build"]) + 1:]]
