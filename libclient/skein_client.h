@@ -27,8 +27,12 @@
  * call. A callback may call any function, skein_client_close() too. Out of memory
  * ends the process.
  *
- * Link libskeinclient.a with -lcurl -ljansson -luv -lcrypto -lpthread. It exports skein_* only.
+ * Link with what `pkg-config --libs skein-client` prints. The library exports the functions of this header only.
  */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct skein_net;
 struct skein_client;
@@ -163,5 +167,9 @@ void skein_client_taken(struct skein_client *client, uint64_t delivery);
  * after a crash; (conversation_id, seq) tells them.
  */
 char *skein_client_state(const struct skein_client *client);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

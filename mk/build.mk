@@ -104,6 +104,27 @@ $(CLIENT_LIB): $(OUT)/lib/libclient.a $(OUT)/lib/libbase.a
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $(@:.a=.o)
 
+# The same as a shared library. Its objects are compiled apart, with -fPIC, so that those of the services stay as they are.
+# CLIENT_ABI goes up with a change after which programs must be linked anew; libclient/exports.map has it, too.
+CLIENT_ABI := 0
+CLIENT_SHARED := $(OUT)/lib/libskeinclient.so.$(CLIENT_ABI)
+CLIENT_LIBS := -lcurl -ljansson -luv -lcrypto -lpthread
+pic_objects = $(patsubst %.c,$(OUT)/pic/%.o,$(1))
+
+$(OUT)/pic/%.o: %.c $(OUT)/flags | $(INCLUDE_VIEWS)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(call includes_of,$<) $(CPPFLAGS) $(CFLAGS_ALL) -fPIC $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(OUT)/pic/libbase.a: $(call pic_objects,$(filter-out libcommon/base/version.c,$(call layer_sources,base)))
+	$(archive)
+
+$(CLIENT_SHARED): $(call pic_objects,$(wildcard libclient/*.c libclient/*/*.c)) $(OUT)/pic/libbase.a libclient/exports.map
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared $(filter-out -pie,$(LDFLAGS_ALL)) $(LDFLAGS) -Wl,-soname,$(@F) -Wl,-z,defs \
+		-Wl,--version-script=libclient/exports.map -o $@ $(filter %.o %.a,$^) $(CLIENT_LIBS)
+
 $(BIN)/skeinctl: $(call objects,$(wildcard tools/skeinctl/*.c tools/skeinctl/*/*.c)) $(CLIENT_LIB) $(COMMON_LIBS)
 	$(link)
 
@@ -114,5 +135,5 @@ $(OUT)/version: FORCE
 	@mkdir -p $(@D)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 
--include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(OUT)/obj $(OUT)/pic -name '*.d' 2>/dev/null)
 .SECONDARY: $(GEN_C) $(GEN_H)

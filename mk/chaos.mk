@@ -5,7 +5,7 @@ CHAOS_CLIENTS := $(BIN)/chaos_clients
 $(CHAOS_CLIENTS): $(call objects,$(addprefix tests/chaos/,clients.c device.c)) $(CLIENT_LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ -lcurl -ljansson -luv -lcrypto -lpthread
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(CLIENT_LIBS)
 
 CHAOS_PROXY := $(BIN)/chaos_proxy
 $(CHAOS_PROXY): $(call objects,tests/chaos/proxy.c)

@@ -2,11 +2,11 @@
 
 KAFKA_JARS ?= build/kafka
 
-# DEPS: parts of mk/packages.txt, all by default; `no` installs and fetches nothing.
+# DEPS: parts of mk/packages.txt, those of `make test` by default; `no` installs and fetches nothing.
 .PHONY: deps
 deps: ## install the packages of mk/packages.txt and fetch Kafka's jars: DEPS="build run" for these parts, DEPS=no for nothing
 ifneq ($(DEPS),no)
-	@mk/install-packages $(DEPS)
+	@mk/install-packages $(or $(DEPS),build run test lint)
 	@$(if $(or $(if $(DEPS),,all),$(filter run,$(DEPS))),deploy/local/kafka/fetch $(KAFKA_JARS))
 endif
 	@$(REDIS_LINK)

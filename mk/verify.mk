@@ -26,7 +26,7 @@ CLIENT_DRIVER := $(BIN)/client_driver
 $(CLIENT_DRIVER): $(OUT)/obj/tests/integration/libclient/driver.o $(CLIENT_LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ -lcurl -ljansson -luv -lcrypto -lpthread
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(CLIENT_LIBS)
 
 .PHONY: unit-tests integration-tests test test-full check ci integration e2e model coverage
 unit-tests: $(UNIT_CHOSEN)

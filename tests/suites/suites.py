@@ -75,6 +75,12 @@ def compose(report, out, flavour):
         pytest(report, "compose", [ROOT / "tests" / "deploy"], 60 * MINUTE, BIN=str(bin_dir(out, flavour)))
 
 
+def packages(report, out, flavour):
+    """The Debian packages, installed in a system with systemd of its own. They are built twice."""
+    if built(report, out, flavour, "installable"):
+        pytest(report, "packages", [ROOT / "tests" / "packages"], 60 * MINUTE)
+
+
 def upgrade(report, out, flavour):
     """An older version becomes this one, process by process, and back. The first time builds the older one."""
     if built(report, out, flavour, "all"):
@@ -116,6 +122,7 @@ SUITES = {
     "selfcheck-2": (chaos_selfcheck(2, 2), "sabotage"),
     "bench-gate": (bench_gate, "release"),
     "compose": (compose, "release"),
+    "packages": (packages, "release"),
     "upgrade": (upgrade, "release"),
     "coverage": (coverage, "coverage"),
 }
@@ -144,6 +151,6 @@ TEST = ["lint", "unit", "unit-asan", "fuzz", "integration-asan", "e2e", "chaos"]
 GROUPS = {
     "check": CHECK,
     "test": TEST,
-    "full": [*TEST, *(suite for part in PARTS.values() for suite in part), "bench-gate", "compose", "upgrade"],
+    "full": [*TEST, *(suite for part in PARTS.values() for suite in part), "bench-gate", "compose", "packages", "upgrade"],
     **PARTS,
 }

@@ -19,7 +19,7 @@ static const struct command {
 	{ "nodes", command_nodes, "", "list the gateways that are alive" },
 	{ "demo", command_demo, "[--messages N] [--pause 300ms]", "two users on two gateways talk; print how fast" },
 	{ "health", command_health, "URL", "ask /readyz or /healthz of an internal port; exit code 0 for 200, else 1" },
-	{ "secrets", command_secrets, "DIR", "make the secrets of a cluster in containers: DIR/jwt, DIR/postgres, DIR/pgpass" },
+	{ "secrets", command_secrets, "DIR", "make the secrets of a cluster: DIR/jwt, DIR/postgres, DIR/pgpass" },
 };
 
 static void print_usage(FILE *out)

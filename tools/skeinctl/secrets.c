@@ -1,4 +1,4 @@
-/* Makes the secrets of a cluster in containers, once; what is there already stays as it is. */
+/* Makes the secrets of a cluster in containers or on hosts, once; what is there already stays as it is. */
 
 #include <errno.h>
 #include <fcntl.h>
