@@ -91,7 +91,9 @@ begin
 			when m.msg_id = i.msg_id then 'duplicate' -- stored by the caller's own first try, whatever has changed since
 			when i.uid is not null and a.uid is null then 'not_found'
 			when i.gid is not null and v_may[i.ord] <> 'ok' then v_may[i.ord]
-			when (a.has_blocks or a.messages_from = 'friends' or p_is_for_friends) and fn.direct_may(i.uid, i.sender, coalesce(a.messages_from = 'friends', p_is_for_friends)) <> 'ok'
+			-- Never null before the `and`: the function would be called to find out.
+			when (a.has_blocks or coalesce(a.messages_from = 'friends', p_is_for_friends)) is true
+				and fn.direct_may(i.uid, i.sender, coalesce(a.messages_from = 'friends', p_is_for_friends)) <> 'ok'
 				then fn.direct_may(i.uid, i.sender, coalesce(a.messages_from = 'friends', p_is_for_friends))
 			when m.seq is not null then
 				case when m.type = fn.type_no(i.type) and m.reply_to is not distinct from i.reply_to
