@@ -23,28 +23,6 @@ begin
 end $$;
 
 /*
- * A user's conversations with what the user has read, cleared and chosen: one row of each table per conversation. read_seq and
- * read_counted are the later one of what was read and what was cleared, which is where unread begins.
- */
-create view fn.member_conversation as
-select mine.uid, c.no, c.id, c.kind, c.last_seq, c.counted, c.moved_seq, c.moved_id, mine.cleared_seq, mine.hidden_seq, mine.is_pinned,
-	mine.is_muted, read.seq as read_seq, greatest(read.seq, mine.cleared_seq) as unread_after,
-	c.counted - greatest(read.counted, mine.cleared_counted) as counted_after
-from (
-	select d.uid, d.no, null::bigint as read_seq, null::bigint as read_counted, d.cleared_seq, d.cleared_counted, d.hidden_seq,
-		d.is_pinned, d.is_muted from direct_member d
-	union all
-	select m.uid, m.no, m.read_seq, m.read_counted, m.cleared_seq, m.cleared_counted, m.hidden_seq, m.is_pinned, m.is_silent
-	from group_member m
-) mine
-join conversation c on c.no = mine.no
-cross join lateral (select
-	case when mine.read_seq is not null then mine.read_seq when fn.first_of(c.id) = mine.uid then c.first_read
-		else c.second_read end as seq,
-	case when mine.read_seq is not null then mine.read_counted when fn.first_of(c.id) = mine.uid then c.first_counted
-		else c.second_counted end as counted) read;
-
-/*
  * How many messages after a seq are unread, of p_counted that count: those that were recalled do not. Exact up to 1,000; then 1,000.
  */
 create function fn.unread(p_no bigint, p_after bigint, p_counted bigint) returns bigint language plpgsql stable
@@ -78,23 +56,41 @@ as $$
 #variable_conflict use_column
 begin
 	return query
-	with page as materialized (
-		select c.* from fn.member_conversation c
-		where c.uid = p_uid and c.moved_id > 0 and c.moved_seq > c.hidden_seq and (p_no is null
-			or (c.is_pinned, c.moved_id, c.no) < (p_is_pinned, p_moved_id, p_no))
-		order by c.is_pinned desc, c.moved_id desc, c.no desc limit p_limit
+	with page as materialized ( -- of all conversations only what their order needs
+		select mine.no, mine.is_pinned
+		from (
+			select d.no, d.is_pinned, d.hidden_seq from direct_member d where d.uid = p_uid
+			union all
+			select m.no, m.is_pinned, m.hidden_seq from group_member m where m.uid = p_uid
+		) mine
+		join conversation c on c.no = mine.no
+		where c.moved_id > 0 and c.moved_seq > mine.hidden_seq and (p_no is null
+			or (mine.is_pinned, c.moved_id, c.no) < (p_is_pinned, p_moved_id, p_no))
+		order by mine.is_pinned desc, c.moved_id desc, c.no desc limit p_limit
 	)
-	select concat_ws('.', c.is_pinned::integer, c.moved_id, c.no), c.id, c.kind, coalesce(g.name, a.name), c.last_seq, c.read_seq,
-		fn.unread(c.no, c.unread_after, c.counted_after), c.counted_after > 0 and fn.is_mentioned(p_uid, c.no, c.unread_after),
-		c.is_pinned, c.is_muted, m.seq, m.msg_id, m.sender, case when m.sender = p_uid then m.client_msg_id end, m.type, m.body, m.time,
-		m.reply_to, m.mentions, m.target_seq, m.is_edited, m.is_recalled
-	from page c
-	left join chat_group g on g.no = c.no
+	select concat_ws('.', page.is_pinned::integer, c.moved_id, c.no), c.id, c.kind, coalesce(g.name, a.name), c.last_seq, mine.read_seq,
+		fn.unread(c.no, mine.unread_after, mine.counted_after),
+		mine.counted_after > 0 and fn.is_mentioned(p_uid, c.no, mine.unread_after), page.is_pinned, coalesce(d.is_muted, gm.is_silent),
+		m.seq, m.msg_id, m.sender, case when m.sender = p_uid then m.client_msg_id end, m.type, m.body, m.time, m.reply_to, m.mentions,
+		m.target_seq, m.is_edited, m.is_recalled
+	from page
+	join conversation c on c.no = page.no
+	left join direct_member d on c.kind = 1 and d.uid = p_uid and d.no = page.no
+	left join group_member gm on c.kind = 2 and gm.no = page.no and gm.uid = p_uid
+	left join chat_group g on c.kind = 2 and g.no = page.no
 	left join account a on c.kind = 1
 		and a.uid = case when fn.first_of(c.id) = p_uid then fn.second_of(c.id) else fn.first_of(c.id) end
-	left join lateral (select * from fn.shown_message m where m.no = c.no and m.seq = c.moved_seq and c.moved_seq > c.cleared_seq) m
-		on true
-	order by c.is_pinned desc, c.moved_id desc, c.no desc;
+	cross join lateral (
+		select coalesce(gm.read_seq, case when fn.first_of(c.id) = p_uid then c.first_read else c.second_read end) as seq,
+			coalesce(gm.read_counted, case when fn.first_of(c.id) = p_uid then c.first_counted else c.second_counted end) as counted,
+			coalesce(d.cleared_seq, gm.cleared_seq) as cleared_seq, coalesce(d.cleared_counted, gm.cleared_counted) as cleared_counted
+	) own
+	-- Unread begins where the later one of what was read and what was cleared ends.
+	cross join lateral (select own.seq as read_seq, own.cleared_seq, greatest(own.seq, own.cleared_seq) as unread_after,
+		c.counted - greatest(own.counted, own.cleared_counted) as counted_after) mine
+	left join lateral (select * from fn.shown_message m
+		where m.no = page.no and m.seq = c.moved_seq and c.moved_seq > mine.cleared_seq) m on true
+	order by page.is_pinned desc, c.moved_id desc, c.no desc;
 end $$;
 
 /*

@@ -12,7 +12,8 @@ left join lateral (
 	select bool_or(c.kind = 1) as is_recalled, max(c.seq) filter (where c.kind = 2) as edit_seq
 	from message_change c where c.no = m.no and c.target_seq = coalesce(m.target_seq, m.seq)
 ) change on true
-left join message edit on edit.no = m.no and edit.seq = change.edit_seq;
+-- `offset 0`: the one row is looked up, where the planner might read the conversation and filter, after statistics of a young table.
+left join lateral (select e.seq, e.body from message e where e.no = m.no and e.seq = change.edit_seq offset 0) edit on true;
 
 /*
  * May this user read the conversation? 'ok', not_found (of a one-to-one conversation: there is no such user) or not_member.
