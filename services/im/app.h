@@ -39,6 +39,8 @@ struct app {
 
 	/* Contexts of the calls. */
 	struct accounts *accounts;
+	struct contacts *contacts;
+	struct conversations *conversations;
 	struct groups *groups;
 	struct messages *messages;
 	struct sync *sync;

@@ -4,6 +4,10 @@
 #include "base/config/config.h"
 #include "cluster/inbox_limits.h"
 
+/* Whom a user lets send direct messages. */
+enum messages_from { MESSAGES_FROM_EVERYONE,
+	             MESSAGES_FROM_FRIENDS };
+
 struct im_config {
 	struct config_common common;
 	char *http_listen;
@@ -42,6 +46,12 @@ struct im_config {
 	int64_t limits_body;
 	int64_t limits_group_create_members;
 	int64_t limits_group_members;
+	int64_t limits_group_requests;
+	int64_t limits_pins;
+	int64_t limits_friends;
+	int64_t limits_friend_requests;
+	int64_t limits_blocks;
+	int64_t contacts_messages_from; /* enum messages_from */
 	int64_t messages_recall_window_ms;
 	int64_t messages_edit_window_ms;
 	int64_t lease_life_ms;

@@ -8,6 +8,8 @@
 #include "cluster/node_list.h"
 #include "im/accounts/accounts.h"
 #include "im/app.h"
+#include "im/contacts/contacts.h"
+#include "im/conversations/conversations.h"
 #include "im/db/migrate.h"
 #include "im/db/pg_pools.h"
 #include "im/drain.h"
@@ -40,6 +42,8 @@ static struct parts {
 	struct overload overload;
 	struct message_cache message_cache;
 	struct accounts accounts;
+	struct contacts contacts;
+	struct conversations conversations;
 	struct groups groups;
 	struct messages messages;
 	struct sync sync;
@@ -62,6 +66,8 @@ static struct app im = {
 	.overload = &parts.overload,
 	.message_cache = &parts.message_cache,
 	.accounts = &parts.accounts,
+	.contacts = &parts.contacts,
+	.conversations = &parts.conversations,
 	.groups = &parts.groups,
 	.messages = &parts.messages,
 	.sync = &parts.sync,
@@ -153,6 +159,8 @@ static void init_calls(struct app *app)
 
 	app->gateways = node_list_new(app->redis, &app->service.worker);
 	accounts_init(app->accounts, &app->service.worker, &app->config, app->keys, app->revocations);
+	*app->contacts = (struct contacts){ .config = &app->config, .events = app->events };
+	*app->conversations = (struct conversations){ .events = app->events };
 	*app->groups = (struct groups){ .config = &app->config, .entries = app->entries, .events = app->events };
 	messages_init(app->messages, &app->config, app->entries, app->overload, app->rates);
 	sync_init(app->sync, app->redis, &inbox_limits, app->pg->calls, app->message_cache);

@@ -3,6 +3,8 @@
 #include "im/accounts/accounts.h"
 #include "im/admin/admin.h"
 #include "im/app.h"
+#include "im/contacts/contacts.h"
+#include "im/conversations/conversations.h"
 #include "im/endpoints/endpoints.h"
 #include "im/groups/groups.h"
 #include "im/messages/messages.h"
@@ -14,6 +16,15 @@ const struct call_route im_routes[] = {
 	{ "POST", "/v1/messages", CALL_USER, RATE_SEND, messages_send, WITH(messages) },
 	{ "POST", "/v1/messages/batch", CALL_USER, RATE_SEND, messages_send_batch, WITH(messages) },
 	{ "GET", "/v1/conversations/{id}/messages", CALL_USER, RATE_NONE, messages_history, WITH(messages) },
+	{ "GET", "/v1/conversations", CALL_USER, RATE_NONE, conversations_list, WITH(conversations) },
+	{ "PATCH", "/v1/conversations/{id}", CALL_USER, RATE_NONE, conversations_choose, WITH(conversations) },
+	{ "DELETE", "/v1/conversations/{id}", CALL_USER, RATE_NONE, conversations_hide, WITH(conversations) },
+	{ "PUT", "/v1/conversations/{id}/read", CALL_USER, RATE_NONE, conversations_read, WITH(conversations) },
+	{ "DELETE", "/v1/conversations/{id}/messages", CALL_USER, RATE_NONE, conversations_clear, WITH(conversations) },
+	{ "GET", "/v1/conversations/{id}/messages/{seq}/readers", CALL_USER, RATE_NONE, messages_list_readers, WITH(messages) },
+	{ "GET", "/v1/conversations/{id}/pins", CALL_USER, RATE_NONE, messages_list_pins, WITH(messages) },
+	{ "PUT", "/v1/conversations/{id}/pins/{seq}", CALL_USER, RATE_NONE, messages_pin, WITH(messages) },
+	{ "DELETE", "/v1/conversations/{id}/pins/{seq}", CALL_USER, RATE_NONE, messages_unpin, WITH(messages) },
 	{ "POST", "/v1/conversations/{id}/messages/{seq}/recall", CALL_USER, RATE_NONE, messages_recall, WITH(messages) },
 	{ "POST", "/v1/conversations/{id}/messages/{seq}/edit", CALL_USER, RATE_NONE, messages_edit, WITH(messages) },
 	{ "GET", "/v1/sync", CALL_USER, RATE_NONE, sync_get, WITH(sync) },
@@ -24,10 +35,31 @@ const struct call_route im_routes[] = {
 	{ "DELETE", "/v1/groups/{gid}/members/{uid}", CALL_USER, RATE_NONE, groups_remove_member, WITH(groups) },
 	{ "PUT", "/v1/groups/{gid}/members/{uid}/role", CALL_USER, RATE_NONE, groups_set_role, WITH(groups) },
 	{ "POST", "/v1/groups/{gid}/leave", CALL_USER, RATE_NONE, groups_leave, WITH(groups) },
+	{ "GET", "/v1/groups/{gid}", CALL_USER, RATE_NONE, groups_get, WITH(groups) },
+	{ "PATCH", "/v1/groups/{gid}", CALL_USER, RATE_NONE, groups_change, WITH(groups) },
+	{ "DELETE", "/v1/groups/{gid}", CALL_USER, RATE_NONE, groups_dissolve, WITH(groups) },
+	{ "PUT", "/v1/groups/{gid}/members/{uid}/mute", CALL_USER, RATE_NONE, groups_mute_member, WITH(groups) },
+	{ "PUT", "/v1/groups/{gid}/owner", CALL_USER, RATE_NONE, groups_hand_over, WITH(groups) },
+	{ "POST", "/v1/groups/{gid}/join", CALL_USER, RATE_NONE, groups_join, WITH(groups) },
+	{ "GET", "/v1/groups/{gid}/requests", CALL_USER, RATE_NONE, groups_list_requests, WITH(groups) },
+	{ "POST", "/v1/groups/{gid}/requests/{uid}/accept", CALL_USER, RATE_NONE, groups_accept_request, WITH(groups) },
+	{ "POST", "/v1/groups/{gid}/requests/{uid}/reject", CALL_USER, RATE_NONE, groups_reject_request, WITH(groups) },
 	{ "POST", "/v1/users", CALL_ANYONE, RATE_REGISTER, accounts_register, WITH(accounts) },
+	{ "GET", "/v1/users/{uid}", CALL_USER, RATE_NONE, accounts_profile, WITH(accounts) },
+	{ "PATCH", "/v1/users/me", CALL_USER, RATE_NONE, accounts_change_profile, WITH(accounts) },
 	{ "POST", "/v1/auth/login", CALL_ANYONE, RATE_LOGIN, accounts_login, WITH(accounts) },
 	{ "POST", "/v1/auth/refresh", CALL_USER, RATE_NONE, accounts_refresh, WITH(accounts) },
 	{ "POST", "/v1/auth/logout", CALL_USER, RATE_LOGOUT, accounts_logout, WITH(accounts) },
+	{ "POST", "/v1/friends/requests", CALL_USER, RATE_NONE, contacts_request, WITH(contacts) },
+	{ "GET", "/v1/friends/requests", CALL_USER, RATE_NONE, contacts_list_requests, WITH(contacts) },
+	{ "POST", "/v1/friends/requests/{id}/accept", CALL_USER, RATE_NONE, contacts_accept, WITH(contacts) },
+	{ "POST", "/v1/friends/requests/{id}/reject", CALL_USER, RATE_NONE, contacts_reject, WITH(contacts) },
+	{ "GET", "/v1/friends", CALL_USER, RATE_NONE, contacts_list_friends, WITH(contacts) },
+	{ "PATCH", "/v1/friends/{uid}", CALL_USER, RATE_NONE, contacts_set_remark, WITH(contacts) },
+	{ "DELETE", "/v1/friends/{uid}", CALL_USER, RATE_NONE, contacts_remove_friend, WITH(contacts) },
+	{ "PUT", "/v1/blocks/{uid}", CALL_USER, RATE_NONE, contacts_block, WITH(contacts) },
+	{ "DELETE", "/v1/blocks/{uid}", CALL_USER, RATE_NONE, contacts_unblock, WITH(contacts) },
+	{ "GET", "/v1/blocks", CALL_USER, RATE_NONE, contacts_list_blocks, WITH(contacts) },
 	{ "GET", "/v1/admin/nodes", CALL_ADMIN, RATE_NONE, admin_nodes, WITH(gateways) },
 };
 

@@ -18,8 +18,8 @@ from (
 	from generate_series(0::bigint, :conversations - :groups - 1) n
 ) p;
 -- The two users of a conversation write by turns; each has read up to its own last message.
-insert into conversation (kind, id, last_seq, counted, first_read, first_counted, second_read, second_counted)
-select 1, 'u:' || p.first || ':' || p.second, :rounds, :rounds, m.first, m.first, m.second, m.second
+insert into conversation (kind, id, last_seq, counted, moved_seq, moved_id, first_read, first_counted, second_read, second_counted)
+select 1, 'u:' || p.first || ':' || p.second, :rounds, :rounds, :rounds, fn.id_at(fn.now_ms() - 86400000), m.first, m.first, m.second, m.second
 from pair p, (select coalesce(max(s) filter (where s % 2 = 1), 0) as first, coalesce(max(s) filter (where s % 2 = 0), 0) as second
 	from generate_series(1, :rounds) s) m;
 insert into direct_member (uid, no)
@@ -28,8 +28,8 @@ union
 select fn.second_of(id), no from conversation where kind = 1 and id like 'u:seed%';
 
 \echo groups
-insert into conversation (kind, id, last_seq, counted)
-select 2, 'g:seed' || n, :rounds, :rounds from generate_series(1, :groups) n;
+insert into conversation (kind, id, last_seq, counted, moved_seq, moved_id)
+select 2, 'g:seed' || n, :rounds, :rounds, :rounds, fn.id_at(fn.now_ms() - 86400000) from generate_series(1, :groups) n;
 create temporary table seed_group as
 select c.no, substr(c.id, 7)::integer as n from conversation c where c.id like 'g:seed%';
 insert into chat_group (no, name, owner, join_mode, history_mode, member_count)

@@ -255,7 +255,7 @@ async def test_an_unknown_path_is_404_and_another_method_405(skein):
         assert (await skein.session.get(cluster.HTTP[0] + path)).status == 404
     for method, path, allowed in [("GET", "/v1/messages", {"POST"}), ("DELETE", "/v1/messages", {"POST"}),
                                   ("PUT", "/v1/groups", {"POST"}), ("POST", "/v1/endpoints", {"GET", "HEAD"}),
-                                  ("PATCH", "/v1/conversations/g:x/messages", {"GET", "HEAD"}), ("OPTIONS", "/v1/users", {"POST"})]:
+                                  ("PATCH", "/v1/conversations/g:x/messages", {"GET", "HEAD", "DELETE"}), ("OPTIONS", "/v1/users", {"POST"})]:
         answer = await alice.request(method, path)
         assert set(answer.expect(405, "method_not_allowed").headers["Allow"].split(", ")) == allowed
 

@@ -102,9 +102,10 @@ async def test_every_content_type_and_any_body_arrive_as_they_were_sent(skein):
     phone, binary = await bob.connect(), await bob.connect(device="binary", proto=True)
     bodies = {
         "text": {"text": "Grüße, 世界 \U0001f600 \"quoted\" \\ \u2028 \t", "extra": [None, True, -1.5, 2**53]},
-        "image": {"url": "https://example.org/x.png", "size": [640, 480]},
-        "audio": {}, "video": {"": ""}, "file": {"ключ": {"a": [{}]}},
-        "location": {"lat": 48.137154, "lng": -11.576124e-3}, "custom": {"n": -9223372036854775808, "m": 9223372036854775807},
+        "image": {"url": "https://example.org/x.png", "width": 640, "height": 480, "colours": [0, 255]},
+        "audio": {"url": "http://x", "duration_ms": 0}, "video": {"url": "http://x", "": ""},
+        "file": {"url": "http://x", "ключ": {"a": [{}]}},
+        "location": {"latitude": 48.137154, "longitude": -11.576124e-3}, "custom": {"n": -9223372036854775808, "m": 9223372036854775807},
     }
     for kind, body in bodies.items():
         await alice.say(bob, type=kind, body=body)
@@ -116,10 +117,13 @@ async def test_every_content_type_and_any_body_arrive_as_they_were_sent(skein):
 async def test_the_largest_message_arrives(skein):
     alice, bob = await skein.users("alice", "bob")
     phone = await bob.connect(1)
-    message = alice.draft(bob)
-    message["body"]["text"] = "x" * (64 * 1024 - len(json.dumps({**message, "body": {"text": ""}})))
+    message = alice.draft(bob, type="custom", body={"text": ""})
+    message["body"]["text"] = "x" * (64 * 1024 - len(json.dumps(message)))
     (await alice.post(message)).expect(200)
     assert text_of(await phone.message()) == message["body"]["text"]
+    await alice.say(bob, "世" * 20000)
+    assert text_of(await phone.message()) == "世" * 20000
+    (await alice.post(alice.draft(bob, "世" * 20001))).expect(400, "invalid_argument", "body.text")
 
 
 # ---- groups and batches ----

@@ -127,7 +127,8 @@ int close_im(void **state)
 int reset_group(void **state)
 {
 	(void)state;
-	run_sql("truncate account, chat_group, group_member, conversation, message, message_change, member_change, direct_member");
+	run_sql("truncate account, chat_group, group_member, conversation, message, message_change, member_change, direct_member,"
+	        " group_request, pin");
 	run_sql("insert into account (uid, name) select u, u from unnest(array['alice', 'bob', 'carol', 'dave']) u");
 	run_sql("select fn.im_group_create('team', 'Team', 'alice', 'invite', 'all', array['bob'])");
 	message_cache_release(&im.messages);
@@ -158,7 +159,7 @@ struct entry *send_new(const char *key, const char *type, const struct entry_cal
 	struct send_request request = { .client_msg_id = str_from(key), .group = TEAM, .type = str_from(type) };
 
 	buf_append_text(&request.body, "{\"text\":\"hi\"}");
-	struct entry *entry = send_entry_new(&request, caller);
+	struct entry *entry = send_entry_new(&request, caller, false);
 	send_request_release(&request);
 	return entry;
 }
@@ -172,11 +173,16 @@ struct entry *edit_new(uint64_t seq, const char *text, const struct entry_caller
 	return entry;
 }
 
+struct entry *group_new(enum group_action action, const char *subject, int64_t number, const struct entry_caller *caller)
+{
+	const struct group_change_terms terms = { .subject = str_from(subject), .number = number, .second_number = 1 };
+
+	return group_change_new(action, TEAM, &terms, caller);
+}
+
 struct entry *add_new(const char *uid, const struct entry_caller *caller)
 {
-	struct str uids[] = { str_from(uid) };
-
-	return group_add_new(TEAM, uids, 1, 100, caller);
+	return group_new(GROUP_ADD, uid, 100, caller);
 }
 
 static bool is_settled(void *arg)

@@ -3,6 +3,7 @@
 
 #include "base/text/ident.h"
 #include "im/entries/entry_writer.h"
+#include "im/groups/group_change.h"
 #include "im/stored/message_reader.h"
 #include "loop/worker.h"
 #include "proto/record.pb-c.h"
@@ -55,6 +56,7 @@ void submit(struct entry *entry);
 /* Entries of the group `team`. */
 struct entry *send_new(const char *key, const char *type, const struct entry_caller *caller);
 struct entry *edit_new(uint64_t seq, const char *text, const struct entry_caller *caller);
+struct entry *group_new(enum group_action action, const char *subject, int64_t number, const struct entry_caller *caller);
 struct entry *add_new(const char *uid, const struct entry_caller *caller);
 
 /* Waits until every entry is answered and published. */

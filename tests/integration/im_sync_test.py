@@ -214,7 +214,7 @@ class Pages(SyncTest):
         self.page(self.a)
         self.page(self.b)
         for i in range(40):
-            self.assertEqual(self.a.send(f"k{i}", f"user:{self.bob}", f"{i} {text}").status, 200)
+            self.assertEqual(self.a.send(f"k{i}", f"user:{self.bob}", f"{i} {text}", type="custom").status, 200)
         self.append(self.bob, *(f"u:{self.alice}:{self.bob} {seq}" for seq in range(1, 41)))
         for client in (self.b, self.elsewhere(self.bob)):
             page, seqs, pages = {"more": True, "next_offset": "0", "epoch": self.page(client, limit=1)["epoch"]}, [], 0
@@ -383,7 +383,7 @@ class Grpc(SyncTest):
     def test_a_page_of_large_messages_fits_into_a_message_of_grpc(self):
         self.page(self.b)
         for i in range(40):
-            self.a.send(f"k{i}", f"user:{self.bob}", "x" * 60000)
+            self.a.send(f"k{i}", f"user:{self.bob}", "x" * 60000, type="custom")
         self.append(self.bob, *(f"u:{self.alice}:{self.bob} {seq}" for seq in range(1, 41)))
         page = self.ask(uid=self.bob, epoch=int(self.page(self.b, limit=1)["epoch"], 16), offset=0, limit=500)
         self.assertTrue(page.more)

@@ -72,6 +72,7 @@ static void an_action_without_a_target_is_decided_by_role_join_mode_and_mute(voi
 		{ "join", "open", "true", "oaaa" },
 		{ "requests", "approval", "false", "ndoo" },
 		{ "profile", "invite", "false", "ndoo" },
+		{ "pin", "invite", "true", "ndoo" },
 		{ "dissolve", "invite", "false", "nddo" },
 		{ "unknown", "open", "false", "nddd" },
 	};

@@ -43,6 +43,9 @@ static void a_seeded_database_is_one_that_im_could_have_written(void **state)
 	                 0);
 	assert_int_equal(ask_number("select count(*) from account, fn.im_conversations(uid) where uid like 'seed%'"),
 	                 980 * 2 + 20 * 6);
+	assert_int_equal(ask_number("select count(*) from account a, fn.conversation_list(a.uid, null, null, null, 1000) l"
+	                            " where a.uid like 'seed%' and l.seq = 7 and l.title is not null"),
+	                 980 * 2 + 20 * 6);
 }
 
 static void a_send_goes_on_where_the_seed_ends_and_knows_its_keys(void **state)

@@ -13,6 +13,7 @@
  *   requests              accept and reject requests to join
  *   profile               name, avatar, announcement, join mode, mute of all
  *   role, owner           give the target another role; hand the group over to the target
+ *   pin                   a message, or unpin it
  *   dissolve              the group
  */
 create function fn.group_may(p_role smallint, p_target_role smallint, p_action text, p_join_mode text, p_is_muted boolean,
@@ -32,6 +33,7 @@ create function fn.group_may(p_role smallint, p_target_role smallint, p_action t
 		when 'leave' then case when p_role = 2 then 'failed_precondition' else 'ok' end
 		when 'requests' then case when p_role > 0 then 'ok' else 'permission_denied' end
 		when 'profile' then case when p_role > 0 then 'ok' else 'permission_denied' end
+		when 'pin' then case when p_role > 0 then 'ok' else 'permission_denied' end
 		when 'dissolve' then case when p_role = 2 then 'ok' else 'permission_denied' end
 		when 'remove' then case when p_role = 0 then 'permission_denied' when p_target_role is null then 'not_found'
 			when p_role > p_target_role then 'ok' else 'permission_denied' end

@@ -8,7 +8,8 @@
 -- It locks one conversation only, so it never waits in a circle with a batch of sends.
 
 /*
- * Appends an entry to a conversation whose row the caller has locked. It counts for no unread and moves no read mark.
+ * Appends an entry to a conversation whose row the caller has locked. It counts for no unread and moves no read mark; one of type
+ * `system` moves the conversation to the front of the lists.
  * Returns its seq.
  */
 create function fn.entry_append(p_no bigint, p_msg_id bigint, p_time bigint, p_sender text, p_type text, p_body text,
@@ -18,7 +19,10 @@ declare
 	v_seq bigint;
 	v_counted bigint;
 begin
-	update conversation set last_seq = last_seq + 1 where no = p_no returning last_seq, counted into v_seq, v_counted;
+	update conversation set last_seq = last_seq + 1,
+		moved_seq = case p_type when 'system' then last_seq + 1 else moved_seq end,
+		moved_id = case p_type when 'system' then p_msg_id else moved_id end
+	where no = p_no returning last_seq, counted into v_seq, v_counted;
 	insert into message (no, seq, msg_id, time, counted, key_hash, target_seq, type, sender, body)
 	values (p_no, v_seq, p_msg_id, p_time, v_counted, fn.entry_key(p_no, p_msg_id::text), p_target_seq, fn.type_no(p_type),
 		p_sender, p_body);

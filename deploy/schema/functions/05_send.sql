@@ -9,8 +9,9 @@
  * member_version is the seq of the last change of the group's membership, null in a one-to-one conversation.
  *
  * A send with the id of the stored one is the caller asking again after it lost the answer. Any other is checked in
- * this order: the recipient exists (not_found), the sender may send to the group (not_member, muted), "*" is mentioned by
- * the owner or an admin (permission_denied), the key is new (the first answer again, or idempotency_conflict), reply_to
+ * this order: the recipient exists (not_found) and lets the sender write (blocked, not_friend; p_is_for_friends: a recipient who
+ * has not said whom it lets write lets friends), the sender may send to the group (not_member, muted), "*" is mentioned by the owner or an
+ * admin (permission_denied), the key is new (the first answer again, or idempotency_conflict), reply_to
  * was there before this batch (invalid_argument). A refused send stores nothing and does not use its key up. A stored one
  * moves its sender's read mark.
  *
@@ -19,11 +20,11 @@
  * same order. No two batches wait for each other in a circle: one that makes conversations waits only for others that
  * do, and in order; it never goes back to lock a row that somebody else made first (that is `again`).
  *
- * A plan costs by its nodes, and most batches have no group in them: what groups need is in statements of their own.
+ * A plan costs by its nodes, and most batches have no group and no mention in them: what those need is in statements of their own.
  */
 create function fn.im_send(p_node integer, p_epoch bigint, p_time bigint, p_conversations text[], p_at integer[],
 	p_sender text[], p_user text[], p_group text[], p_key text[], p_msg_id bigint[], p_type text[], p_body text[],
-	p_reply_to bigint[], p_mentions text[])
+	p_reply_to bigint[], p_mentions text[], p_is_for_friends boolean default false)
 returns table (ord bigint, status text, msg_id bigint, seq bigint, "time" bigint, duplicate boolean,
 	member_version bigint)
 language plpgsql
@@ -36,6 +37,7 @@ declare
 	v_counted bigint[]; -- its count,
 	v_row tid[]; -- and where its row is
 	v_has_groups constant boolean := num_nonnulls(variadic p_group) > 0;
+	v_has_mentions constant boolean := num_nonnulls(variadic p_mentions) > 0;
 	v_may text[]; -- of each send: 'ok', or why its group refuses it
 	v_version bigint[]; -- of each send: its group's member_version
 begin
@@ -89,6 +91,10 @@ begin
 			when m.msg_id = i.msg_id then 'duplicate' -- stored by the caller's own first try, whatever has changed since
 			when i.uid is not null and a.uid is null then 'not_found'
 			when i.gid is not null and v_may[i.ord] <> 'ok' then v_may[i.ord]
+			-- Never null before the `and`: the function would be called to find out.
+			when (a.has_blocks or coalesce(a.messages_from = 'friends', p_is_for_friends)) is true
+				and fn.direct_may(i.uid, i.sender, coalesce(a.messages_from = 'friends', p_is_for_friends)) <> 'ok'
+				then fn.direct_may(i.uid, i.sender, coalesce(a.messages_from = 'friends', p_is_for_friends))
 			when m.seq is not null then
 				case when m.type = fn.type_no(i.type) and m.reply_to is not distinct from i.reply_to
 					and m.mentions is not distinct from string_to_array(i.mentions, ',')
@@ -108,11 +114,11 @@ begin
 		from (select d.*, count(*) filter (where d.verdict = 'ok') over (partition by d.at order by d.ord) as rank
 			from decided d) d
 	), bumped as (
-		update conversation c set last_seq = n.last, counted = c.counted + n.last - c.last_seq,
+		update conversation c set last_seq = n.last, counted = c.counted + n.last - c.last_seq, moved_seq = n.last, moved_id = n.id,
 			first_read = coalesce(n.first, c.first_read), second_read = coalesce(n.second, c.second_read),
 			first_counted = coalesce(c.counted + n.first - c.last_seq, c.first_counted),
 			second_counted = coalesce(c.counted + n.second - c.last_seq, c.second_counted)
-		from (select at, max(seq) as last,
+		from (select at, max(seq) as last, max(msg_id) as id,
 				max(seq) filter (where uid is not null and sender = fn.first_of(p_conversations[at])) as first,
 				max(seq) filter (where uid is not null and sender <> fn.first_of(p_conversations[at])) as second
 			from numbered where verdict = 'ok' group by at) n
@@ -134,5 +140,13 @@ begin
 			from unnest(v_no, v_last) as c (no, last) join message m on m.no = c.no and m.seq > c.last
 			group by m.no, m.sender) n
 		where gm.no = n.no and gm.uid = n.sender;
+	end if;
+
+	if v_has_mentions then
+		insert into mention (no, seq, uid)
+		select m.no, m.seq, u.uid
+		from unnest(v_no, v_last) as c (no, last) join message m on m.no = c.no and m.seq > c.last
+		cross join lateral unnest(m.mentions) u (uid)
+		on conflict do nothing; -- somebody may be mentioned twice
 	end if;
 end $$;

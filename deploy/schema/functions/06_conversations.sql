@@ -21,3 +21,168 @@ begin
 	where c.kind = 2 or c.last_seq > 0
 	order by c.id;
 end $$;
+
+/*
+ * How many messages after a seq are unread, of p_counted that count: those that were recalled do not. Exact up to 1,000; then 1,000.
+ */
+create function fn.unread(p_no bigint, p_after bigint, p_counted bigint) returns bigint language plpgsql stable
+as $$
+begin
+	return case when p_counted <= 0 then 0 else greatest(0, least(1000, p_counted - (select count(*) from message_change mc
+		where mc.no = p_no and mc.target_seq > p_after and mc.kind = 1))) end;
+end $$;
+
+-- Is the user mentioned, or everyone, in a message after a seq that is not recalled?
+create function fn.is_mentioned(p_uid text, p_no bigint, p_after bigint) returns boolean language plpgsql stable
+as $$
+begin
+	return exists (select from unnest(array[p_uid, '*']) u (uid) join mention m on m.no = p_no and m.uid = u.uid and m.seq > p_after
+		where not exists (select from message_change mc where mc.no = p_no and mc.target_seq = m.seq and mc.kind = 1));
+end $$;
+
+/*
+ * A page of a user's list of conversations: the pinned ones first, then by the last entry that moved them, the newest first. It begins
+ * behind the place (p_is_pinned, p_moved_id, p_no), null: at the front. A conversation that moves meanwhile is at the front, and
+ * nothing else changes its place, so that pages that are read one after the other repeat nothing. The last entry's columns are
+ * null when there is none, or the user has cleared it.
+ */
+create function fn.conversation_list(p_uid text, p_is_pinned boolean, p_moved_id bigint, p_no bigint, p_limit integer)
+returns table (place text, id text, kind smallint, title text, last_seq bigint, read_seq bigint, unread bigint, is_mentioned boolean,
+	is_pinned boolean, is_muted boolean, seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text,
+	"time" bigint, reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean)
+language plpgsql stable
+set enable_bitmapscan = off set enable_memoize = off
+as $$
+#variable_conflict use_column
+begin
+	return query
+	with page as materialized ( -- of all conversations only what their order needs
+		select mine.no, mine.is_pinned
+		from (
+			select d.no, d.is_pinned, d.hidden_seq from direct_member d where d.uid = p_uid
+			union all
+			select m.no, m.is_pinned, m.hidden_seq from group_member m where m.uid = p_uid
+		) mine
+		join conversation c on c.no = mine.no
+		where c.moved_id > 0 and c.moved_seq > mine.hidden_seq and (p_no is null
+			or (mine.is_pinned, c.moved_id, c.no) < (p_is_pinned, p_moved_id, p_no))
+		order by mine.is_pinned desc, c.moved_id desc, c.no desc limit p_limit
+	)
+	select concat_ws('.', page.is_pinned::integer, c.moved_id, c.no), c.id, c.kind, coalesce(g.name, a.name), c.last_seq, mine.read_seq,
+		fn.unread(c.no, mine.unread_after, mine.counted_after),
+		mine.counted_after > 0 and fn.is_mentioned(p_uid, c.no, mine.unread_after), page.is_pinned, coalesce(d.is_muted, gm.is_silent),
+		m.seq, m.msg_id, m.sender, case when m.sender = p_uid then m.client_msg_id end, m.type, m.body, m.time, m.reply_to, m.mentions,
+		m.target_seq, m.is_edited, m.is_recalled
+	from page
+	join conversation c on c.no = page.no
+	left join direct_member d on c.kind = 1 and d.uid = p_uid and d.no = page.no
+	left join group_member gm on c.kind = 2 and gm.no = page.no and gm.uid = p_uid
+	left join chat_group g on c.kind = 2 and g.no = page.no
+	left join account a on c.kind = 1
+		and a.uid = case when fn.first_of(c.id) = p_uid then fn.second_of(c.id) else fn.first_of(c.id) end
+	cross join lateral (
+		select coalesce(gm.read_seq, case when fn.first_of(c.id) = p_uid then c.first_read else c.second_read end) as seq,
+			coalesce(gm.read_counted, case when fn.first_of(c.id) = p_uid then c.first_counted else c.second_counted end) as counted,
+			coalesce(d.cleared_seq, gm.cleared_seq) as cleared_seq, coalesce(d.cleared_counted, gm.cleared_counted) as cleared_counted
+	) own
+	-- Unread begins where the later one of what was read and what was cleared ends.
+	cross join lateral (select own.seq as read_seq, own.cleared_seq, greatest(own.seq, own.cleared_seq) as unread_after,
+		c.counted - greatest(own.counted, own.cleared_counted) as counted_after) mine
+	left join lateral (select * from fn.shown_message m
+		where m.no = page.no and m.seq = c.moved_seq and c.moved_seq > mine.cleared_seq) m on true
+	order by page.is_pinned desc, c.moved_id desc, c.no desc;
+end $$;
+
+/*
+ * The start of every change that a user makes to a conversation for itself: may the user read it, and where is it? not_found also when
+ * nothing was stored in it. p_seq is a seq that the change is about: invalid_argument for one past the end. `counted` is the
+ * conversation's as of p_seq.
+ */
+create function fn.conversation_of(p_uid text, p_conversation text, p_seq bigint)
+returns table (verdict text, no bigint, kind smallint, last_seq bigint, counted bigint) language plpgsql stable
+as $$
+#variable_conflict use_column
+begin
+	return query
+	select case when a.verdict <> 'ok' then a.verdict when c.kind is null or c.kind = 1 and c.last_seq = 0 then 'not_found'
+		when p_seq > c.last_seq then 'invalid_argument' else 'ok' end, c.no, c.kind, c.last_seq,
+		coalesce((select m.counted from message m where m.no = c.no and m.seq = p_seq), 0)
+	from fn.conversation_access(p_uid, p_conversation) a left join conversation c on c.no = a.no;
+end $$;
+
+/*
+ * Moves a user's read mark up to p_seq. `audience` is who is told, null when the mark was there already: both sides, the
+ * members of a group of up to p_max_audience, or the reader alone.
+ */
+create function fn.conversation_read(p_uid text, p_conversation text, p_seq bigint, p_max_audience integer)
+returns table (verdict text, audience text[]) language plpgsql
+as $$
+#variable_conflict use_column
+declare
+	v record;
+begin
+	select * into v from fn.conversation_of(p_uid, p_conversation, p_seq);
+	if v.verdict <> 'ok' then
+		return query select v.verdict, null::text[];
+	elsif v.kind = 2 then
+		update group_member m set read_seq = p_seq, read_counted = v.counted where m.no = v.no and m.uid = p_uid and m.read_seq < p_seq;
+		return query select 'ok', case when not found then null
+			when (select g.member_count from chat_group g where g.no = v.no) > p_max_audience then array[p_uid]
+			else (select array_agg(m.uid) from group_member m where m.no = v.no) end;
+	else
+		update conversation c set first_read = p_seq, first_counted = v.counted
+		where c.no = v.no and fn.first_of(c.id) = p_uid and c.first_read < p_seq;
+		if not found then
+			update conversation c set second_read = p_seq, second_counted = v.counted
+			where c.no = v.no and fn.first_of(c.id) <> p_uid and c.second_read < p_seq;
+		end if;
+		return query select 'ok', case when found then (select array_agg(distinct u.uid)
+			from unnest(array[fn.first_of(p_conversation), fn.second_of(p_conversation)]) u (uid)) end;
+	end if;
+end $$;
+
+/*
+ * Clears the history up to p_up_to (null: all of it) for one user. `up_to` is where it is cleared to now, null when it was already.
+ */
+create function fn.conversation_clear(p_uid text, p_conversation text, p_up_to bigint)
+returns table (verdict text, up_to bigint) language plpgsql
+as $$
+#variable_conflict use_column
+declare
+	v record;
+	v_up_to bigint := coalesce(p_up_to, (select c.last_seq from conversation c where c.id = p_conversation));
+begin
+	select * into v from fn.conversation_of(p_uid, p_conversation, v_up_to);
+	if v.verdict = 'ok' then
+		update direct_member d set cleared_seq = v_up_to, cleared_counted = v.counted
+		where v.kind = 1 and d.no = v.no and d.uid = p_uid and d.cleared_seq < v_up_to;
+		if not found then
+			update group_member m set cleared_seq = v_up_to, cleared_counted = v.counted
+			where v.kind = 2 and m.no = v.no and m.uid = p_uid and m.cleared_seq < v_up_to;
+		end if;
+		v_up_to := case when found then v_up_to end;
+	end if;
+	return query select v.verdict, v_up_to;
+end $$;
+
+/*
+ * Changes what a user has chosen for a conversation; null leaves it. With p_is_hidden it is in no list until the next entry that
+ * moves it.
+ */
+create function fn.conversation_choose(p_uid text, p_conversation text, p_is_pinned boolean, p_is_muted boolean, p_is_hidden boolean)
+returns table (verdict text) language plpgsql
+as $$
+declare
+	v record;
+begin
+	select * into v from fn.conversation_of(p_uid, p_conversation, null);
+	if v.verdict = 'ok' then
+		update direct_member d set is_pinned = coalesce(p_is_pinned, d.is_pinned), is_muted = coalesce(p_is_muted, d.is_muted),
+			hidden_seq = case when p_is_hidden then v.last_seq else d.hidden_seq end
+		where v.kind = 1 and d.no = v.no and d.uid = p_uid;
+		update group_member m set is_pinned = coalesce(p_is_pinned, m.is_pinned), is_silent = coalesce(p_is_muted, m.is_silent),
+			hidden_seq = case when p_is_hidden then v.last_seq else m.hidden_seq end
+		where v.kind = 2 and m.no = v.no and m.uid = p_uid;
+	end if;
+	return query select v.verdict;
+end $$;

@@ -12,11 +12,13 @@ left join lateral (
 	select bool_or(c.kind = 1) as is_recalled, max(c.seq) filter (where c.kind = 2) as edit_seq
 	from message_change c where c.no = m.no and c.target_seq = coalesce(m.target_seq, m.seq)
 ) change on true
-left join message edit on edit.no = m.no and edit.seq = change.edit_seq;
+-- `offset 0`: the one row is looked up, where the planner might read the conversation and filter, after statistics of a young table.
+left join lateral (select e.seq, e.body from message e where e.no = m.no and e.seq = change.edit_seq offset 0) edit on true;
 
 /*
  * May this user read the conversation? 'ok', not_found (of a one-to-one conversation: there is no such user) or not_member.
- * `since_seq`: what the user may read begins behind it. `no` is null when nothing was stored yet.
+ * `since_seq`: what the user may read begins behind it, because of when the user
+ * came, or cleared the history. `no` is null when nothing was stored yet.
  */
 create function fn.conversation_access(p_uid text, p_conversation text)
 returns table (verdict text, no bigint, since_seq bigint) language plpgsql stable
@@ -26,15 +28,16 @@ begin
 	if p_conversation like 'g:%' then
 		return query select case when g.no is null then 'not_found'
 			else fn.group_may(m.role, null, 'read', g.join_mode, false, g.dissolved_at is not null) end, c.no,
-			case when g.history_mode = 'since_join' then m.since_seq else 0 end
+			greatest(case when g.history_mode = 'since_join' then m.since_seq end, m.cleared_seq, 0)
 		from (select p_conversation) q (id) left join conversation c on c.id = q.id left join chat_group g on g.no = c.no
 		left join group_member m on m.no = g.no and m.uid = p_uid;
 	else
 		return query select case when p_uid not in (q.first, q.second) then 'not_member' when a.uid is null then 'not_found'
-			else 'ok' end, c.no, 0::bigint
+			else 'ok' end, c.no, coalesce(d.cleared_seq, 0)
 		from (select fn.first_of(p_conversation), fn.second_of(p_conversation)) q (first, second)
 		left join account a on a.uid = case when q.first = p_uid then q.second else q.first end
-		left join conversation c on c.id = p_conversation;
+		left join conversation c on c.id = p_conversation
+		left join direct_member d on d.uid = p_uid and d.no = c.no;
 	end if;
 end $$;
 

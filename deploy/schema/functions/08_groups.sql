@@ -39,7 +39,7 @@ begin
 			v_first.member_count, true;
 		return;
 	end if;
-	insert into conversation (id, kind) values ('g:' || p_gid, 2) returning no into v_no;
+	insert into conversation (id, kind, moved_id) values ('g:' || p_gid, 2, fn.id_at(fn.now_ms())) returning no into v_no;
 	insert into chat_group (no, name, owner, join_mode, history_mode, member_count)
 	values (v_no, p_name, p_owner, p_join, p_history, cardinality(v_everybody));
 	insert into group_member (no, uid, role)
@@ -89,6 +89,20 @@ begin
 end $$;
 
 /*
+ * Users who were no members become members with the entry p_seq. They receive that entry, and have read everything before it:
+ * p_counted is the conversation's count as of then.
+ */
+create function fn.group_let_in(p_no bigint, p_seq bigint, p_counted bigint, p_uids text[]) returns void language plpgsql
+as $$
+begin
+	insert into group_member (no, uid, since_seq, read_seq, read_counted)
+	select p_no, u.uid, p_seq - 1, p_seq - 1, p_counted from unnest(p_uids) as u (uid);
+	insert into member_change (no, seq, uid, is_join) select p_no, p_seq, u.uid, true from unnest(p_uids) as u (uid);
+	update chat_group set member_version = p_seq, member_count = member_count + cardinality(p_uids) where no = p_no;
+	delete from group_request where no = p_no and uid = any (p_uids);
+end $$;
+
+/*
  * Adds members, by a member who may. `none`: all of them are members already. not_found names a uid that does not exist,
  * failed_precondition: the group would have more than p_max_members. Nobody is added then.
  */
@@ -121,12 +135,7 @@ begin
 	end if;
 	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system',
 		format('{"event":"added","actor":%s,"uids":%s}', to_json(p_actor), to_json(v_uids)), null);
-	-- The new members receive the entry that added them, and have read everything before it.
-	insert into group_member (no, uid, since_seq, read_seq, read_counted)
-	select v.no, u.uid, v_seq - 1, v_seq - 1, v.counted from unnest(v_uids) as u (uid);
-	insert into member_change (no, seq, uid, is_join) select v.no, v_seq, u.uid, true from unnest(v_uids) as u (uid);
-	update chat_group set member_version = v_seq, member_count = chat_group.member_count + cardinality(v_uids)
-	where no = v.no;
+	perform fn.group_let_in(v.no, v_seq, v.counted, v_uids);
 	return fn.entry_answer_of(v.no, v_seq, false);
 end $$;
 
@@ -183,6 +192,218 @@ begin
 end $$;
 
 /*
+ * Mutes a member until p_until (milliseconds since 1970); a time that has come ends the mute. `none`: nothing changes.
+ */
+create function fn.group_member_mute(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
+	p_uid text, p_until bigint) returns fn.entry_answer language plpgsql
+as $$
+declare
+	v record;
+	v_until constant bigint := case when p_until > p_time then p_until end;
+	v_old bigint;
+	v_seq bigint;
+begin
+	select * into v from fn.group_change_begin(p_node, p_epoch, p_msg_id, p_time, p_gid, p_actor, p_uid, 'mute');
+	if v.answer is distinct from null then
+		return v.answer;
+	end if;
+	select case when m.muted_until > p_time then m.muted_until end into v_old from group_member m where m.no = v.no and m.uid = p_uid;
+	if v_old is not distinct from v_until then
+		return fn.entry_refused('none');
+	end if;
+	update group_member set muted_until = v_until where no = v.no and uid = p_uid;
+	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system', case when v_until is null
+		then format('{"event":"unmuted","actor":%s,"uid":%s}', to_json(p_actor), to_json(p_uid))
+		else format('{"event":"muted","actor":%s,"uid":%s,"until":%s}', to_json(p_actor), to_json(p_uid), v_until) end, null);
+	return fn.entry_answer_of(v.no, v_seq, false);
+end $$;
+
+-- Makes another member the owner. The one of before becomes an admin.
+create function fn.group_hand_over(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
+	p_uid text) returns fn.entry_answer language plpgsql
+as $$
+declare
+	v record;
+	v_seq bigint;
+begin
+	select * into v from fn.group_change_begin(p_node, p_epoch, p_msg_id, p_time, p_gid, p_actor, p_uid, 'owner');
+	if v.answer is distinct from null then
+		return v.answer;
+	end if;
+	update group_member set role = case uid when p_uid then 2 else 1 end where no = v.no and uid in (p_uid, p_actor);
+	update chat_group set owner = p_uid where no = v.no;
+	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system',
+		format('{"event":"owner","actor":%s,"uid":%s}', to_json(p_actor), to_json(p_uid)), null);
+	return fn.entry_answer_of(v.no, v_seq, false);
+end $$;
+
+/*
+ * Changes what a group is: p_changes is a JSON object of name, avatar, announcement ('' removes these two), join, history, muted_all. The
+ * entry has what became different; `none`: nothing did.
+ */
+create function fn.group_change_profile(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text,
+	p_actor text, p_changes text) returns fn.entry_answer language plpgsql
+as $$
+declare
+	v record;
+	v_changes jsonb;
+	v_seq bigint;
+begin
+	select * into v from fn.group_change_begin(p_node, p_epoch, p_msg_id, p_time, p_gid, p_actor, null, 'profile');
+	if v.answer is distinct from null then
+		return v.answer;
+	end if;
+	select jsonb_object_agg(c.key, c.value) into v_changes
+	from chat_group g cross join jsonb_each(p_changes::jsonb) c
+	where g.no = v.no and c.value is distinct from jsonb_build_object('name', g.name, 'avatar', coalesce(g.avatar, ''), 'announcement',
+		coalesce(g.announcement, ''), 'join', g.join_mode, 'history', g.history_mode, 'muted_all', g.is_muted) -> c.key;
+	if v_changes is null then
+		return fn.entry_refused('none');
+	end if;
+	update chat_group set name = coalesce(v_changes ->> 'name', name),
+		avatar = nullif(coalesce(v_changes ->> 'avatar', avatar), ''),
+		announcement = nullif(coalesce(v_changes ->> 'announcement', announcement), ''),
+		join_mode = coalesce(v_changes ->> 'join', join_mode), history_mode = coalesce(v_changes ->> 'history', history_mode),
+		is_muted = coalesce((v_changes ->> 'muted_all')::boolean, is_muted)
+	where no = v.no;
+	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system',
+		format('{"event":"profile","actor":%s,"changes":%s}', to_json(p_actor), v_changes), null);
+	return fn.entry_answer_of(v.no, v_seq, false);
+end $$;
+
+/*
+ * Ends a group. Its members receive the entry; after it the group is not_found for everybody.
+ */
+create function fn.group_dissolve(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text)
+returns fn.entry_answer language plpgsql
+as $$
+declare
+	v record;
+	v_seq bigint;
+begin
+	select * into v from fn.group_change_begin(p_node, p_epoch, p_msg_id, p_time, p_gid, p_actor, null, 'dissolve');
+	if v.answer is distinct from null then
+		return v.answer;
+	end if;
+	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system',
+		format('{"event":"dissolved","actor":%s}', to_json(p_actor)), null);
+	update chat_group set dissolved_at = p_time where no = v.no;
+	update conversation set moved_id = 0 where no = v.no;
+	delete from group_request where no = v.no;
+	return fn.entry_answer_of(v.no, v_seq, false);
+end $$;
+
+/*
+ * The actor joins an open group. Where a request has to be accepted it leaves one, with p_note; that is `none`, also when one waits
+ * already. failed_precondition: the group has p_max_members, or as many requests wait (`requests`).
+ */
+create function fn.group_join(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
+	p_note text, p_max_members integer, p_max_requests integer) returns fn.entry_answer language plpgsql
+as $$
+declare
+	v record;
+	v_seq bigint;
+begin
+	select * into v from fn.group_change_begin(p_node, p_epoch, p_msg_id, p_time, p_gid, p_actor, null, 'join');
+	if v.answer is distinct from null then
+		return v.answer;
+	end if;
+	if v.member_count >= p_max_members then
+		return fn.entry_refused('failed_precondition');
+	end if;
+	if (select g.join_mode from chat_group g where g.no = v.no) = 'approval' then
+		if (select count(*) from (select from group_request r where r.no = v.no and r.uid <> p_actor limit p_max_requests) r)
+			= p_max_requests then
+			return fn.entry_refused('failed_precondition', 'requests');
+		end if;
+		insert into group_request (no, uid, note) values (v.no, p_actor, p_note) on conflict do nothing;
+		return fn.entry_refused('none');
+	end if;
+	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system',
+		format('{"event":"joined","actor":%s}', to_json(p_actor)), null);
+	perform fn.group_let_in(v.no, v_seq, v.counted, array[p_actor]);
+	return fn.entry_answer_of(v.no, v_seq, false);
+end $$;
+
+/*
+ * Accepts a user's request to join. not_found names a user without one.
+ */
+create function fn.group_request_accept(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
+	p_uid text, p_max_members integer) returns fn.entry_answer language plpgsql
+as $$
+declare
+	v record;
+	v_seq bigint;
+begin
+	select * into v from fn.group_change_begin(p_node, p_epoch, p_msg_id, p_time, p_gid, p_actor, null, 'requests');
+	if v.answer is distinct from null then
+		return v.answer;
+	end if;
+	if not exists (select from group_request r where r.no = v.no and r.uid = p_uid) then
+		return fn.entry_refused('not_found', p_uid);
+	end if;
+	if v.member_count >= p_max_members then
+		return fn.entry_refused('failed_precondition');
+	end if;
+	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system',
+		format('{"event":"added","actor":%s,"uids":%s}', to_json(p_actor), to_json(array[p_uid])), null);
+	perform fn.group_let_in(v.no, v_seq, v.counted, array[p_uid]);
+	return fn.entry_answer_of(v.no, v_seq, false);
+end $$;
+
+/*
+ * May this user act on the group in a way that changes no entry? The verdict as fn.group_may() gives it for p_action; not_found: there is
+ * no such group.
+ */
+create function fn.group_verdict(p_uid text, p_gid text, p_action text) returns table (verdict text, no bigint) language sql stable
+as $$
+	select case when g.no is null then 'not_found'
+		else fn.group_may(m.role, null, p_action, g.join_mode, false, g.dissolved_at is not null) end, g.no
+	from (select) one left join conversation c on c.id = 'g:' || p_gid left join chat_group g on g.no = c.no
+	left join group_member m on m.no = g.no and m.uid = p_uid
+$$;
+
+-- A user's request to join is no more; not_found with the field `uid`: there is none.
+create function fn.group_request_reject(p_actor text, p_gid text, p_uid text) returns table (verdict text, field text)
+language plpgsql
+as $$
+declare
+	v record;
+begin
+	select * into v from fn.group_verdict(p_actor, p_gid, 'requests');
+	if v.verdict = 'ok' then
+		delete from group_request r where r.no = v.no and r.uid = p_uid;
+		if not found then
+			return query select 'not_found', 'uid';
+			return;
+		end if;
+	end if;
+	return query select v.verdict, null;
+end $$;
+
+/*
+ * A page of the requests to join, behind p_after ('': from the first), in the order of the uids. One row with nulls when there are none, so
+ * that the verdict is there in any case.
+ */
+create function fn.group_requests(p_actor text, p_gid text, p_after text, p_limit integer)
+returns table (verdict text, uid text, note text) language sql stable
+as $$
+	select v.verdict, r.uid, r.note
+	from fn.group_verdict(p_actor, p_gid, 'requests') v left join lateral (
+		select r.uid, r.note from group_request r
+		where v.verdict = 'ok' and r.no = v.no and r.uid > p_after order by r.uid limit p_limit) r on true
+$$;
+
+-- What a group is, for its members.
+create function fn.group_profile(p_uid text, p_gid text)
+returns table (verdict text, name text, owner text, join_mode text, history_mode text, member_count integer, avatar text,
+	announcement text, is_muted boolean, created_at bigint) language sql stable
+as $$
+	select v.verdict, g.name, g.owner, g.join_mode, g.history_mode, g.member_count, g.avatar, g.announcement, g.is_muted, g.created_at
+	from fn.group_verdict(p_uid, p_gid, 'read') v left join chat_group g on g.no = v.no
+$$;
+
+/*
  * A page of a group's members behind p_after ('': from the first), in the order of their uids. One row with nulls when there are none, so
  * that the verdict is there in any case.
  */
@@ -197,7 +418,7 @@ begin
 	select * into v_access from fn.conversation_access(p_uid, 'g:' || p_gid);
 	return query select v_access.verdict, m.uid, m.role, m.muted_until
 	from (select) one left join lateral (
-		select m.uid, m.role, m.muted_until from group_member m
+		select m.uid, m.role, case when m.muted_until > fn.now_ms() then m.muted_until end as muted_until from group_member m
 		where v_access.verdict = 'ok' and m.no = v_access.no and m.uid > p_after order by m.uid limit p_limit) m on true;
 end $$;
 

@@ -24,5 +24,7 @@ void accounts_register(struct call *call); /* POST /v1/users */
 void accounts_login(struct call *call); /* POST /v1/auth/login */
 void accounts_refresh(struct call *call); /* POST /v1/auth/refresh */
 void accounts_logout(struct call *call); /* POST /v1/auth/logout */
+void accounts_profile(struct call *call); /* GET /v1/users/{uid} */
+void accounts_change_profile(struct call *call); /* PATCH /v1/users/me */
 
 #endif

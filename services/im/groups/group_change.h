@@ -4,24 +4,37 @@
 #include "im/entries/entry.h"
 
 /*
- * Changes to a group's members, as entries for entry_writer_submit(): each is a `system` entry of the group's conversation,
- * stored in one transaction with the change. The functions of deploy/schema/functions/08_groups.sql decide who may do what.
+ * Changes of a group, as entries for entry_writer_submit(): each is a `system` entry of the group's conversation, stored in one
+ * transaction with the change. The functions of deploy/schema/functions/08_groups.sql decide who may do what; an action is one of
+ * them.
  *
- * The caller of an entry is the actor. All idents are valid; texts are copied. The result has is_nothing when there was
- * nothing to change, and the uids that joined or left. Errors: ERR_NOT_FOUND (no such group, or the uid that the detail
- * names), ERR_NOT_MEMBER (the actor), ERR_PERMISSION_DENIED, ERR_FAILED_PRECONDITION.
+ * The caller of an entry is the actor. The result has is_nothing when there was nothing to change, and the uids that joined or
+ * left. Errors: ERR_NOT_FOUND (no such group, or the uid that the detail names), ERR_NOT_MEMBER (the actor), ERR_PERMISSION_DENIED,
+ * ERR_ALREADY_EXISTS, ERR_FAILED_PRECONDITION.
  */
+
+enum group_action {
+	GROUP_ADD, /* subject: uids, joined by commas; number: the most members. All of them come, or none; members are skipped */
+	GROUP_REMOVE, /* subject: a uid; with the actor's own the actor leaves */
+	GROUP_SET_ROLE, /* subject: a uid; number: an enum group_role */
+	GROUP_MUTE, /* subject: a uid; number: until when, in milliseconds since 1970; a time that has come ends the mute */
+	GROUP_HAND_OVER, /* subject: the uid of the new owner */
+	GROUP_CHANGE_PROFILE, /* subject: a JSON object of what is to be different */
+	GROUP_DISSOLVE,
+	GROUP_JOIN, /* subject: a note for those who decide; number: the most members; second_number: the most requests */
+	GROUP_ACCEPT, /* subject: the uid of a user who has asked to join; number: the most members */
+};
 
 enum group_role { GROUP_MEMBER,
 	          GROUP_ADMIN }; /* as group_member.role; the role of owner cannot be given */
 
-/* Adds all of the users, or none. Members are skipped. The group has at most `max_members` afterwards. */
-struct entry *group_add_new(struct str gid, const struct str *uids, size_t count, int64_t max_members,
-                            const struct entry_caller *caller);
+struct group_change_terms {
+	struct str subject;
+	int64_t number, second_number;
+};
 
-/* Removes a member. With the actor's own uid, the actor leaves. */
-struct entry *group_remove_new(struct str gid, struct str uid, const struct entry_caller *caller);
-
-struct entry *group_role_new(struct str gid, struct str uid, enum group_role role, const struct entry_caller *caller);
+/* The gid and uids are valid; texts are copied. */
+struct entry *group_change_new(enum group_action action, struct str gid, const struct group_change_terms *terms,
+                               const struct entry_caller *caller);
 
 #endif

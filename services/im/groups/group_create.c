@@ -1,4 +1,5 @@
 #include "base/random.h"
+#include "im/groups/group_head.h"
 #include "im/groups/groups.h"
 #include "im/http/call.h"
 
@@ -26,20 +27,19 @@ struct group_draft {
 static void group_create_on_stored(struct call *call, const PGresult *result)
 {
 	const struct group_draft *group = call_state(call);
-	char id[CONVERSATION_ID_MAX + 1];
+	const struct group_head head = {
+		.gid = pg_text(result, 0, 3),
+		.name = group->name,
+		.owner = call_uid(call),
+		.join = str_from(group->join),
+		.history = str_from(group->history),
+		.member_count = (uint64_t)pg_i64(result, 0, 4),
+	};
 	struct buf *out = call_out(call);
-	struct str gid = pg_text(result, 0, 3);
 	bool is_repeat = pg_bool(result, 0, 5);
 
-	size_t id_len = conversation_group(id, gid);
 	buf_append_char(out, '{');
-	json_put_field(out, "group_id", gid);
-	json_put_field(out, "conversation_id", str_of(id, id_len));
-	json_put_field(out, "name", group->name);
-	json_put_field(out, "owner", call_uid(call));
-	json_put_field(out, "join", str_from(group->join));
-	json_put_field(out, "history", str_from(group->history));
-	json_put_u64_field(out, "member_count", (uint64_t)pg_i64(result, 0, 4));
+	group_head_put(out, &head);
 	buf_append_char(out, '}');
 	call_ok(call, is_repeat ? 200 : 201);
 }
@@ -57,8 +57,6 @@ static struct str group_create_key(struct call *call)
 
 void groups_create(struct call *call)
 {
-	static const char *const joins[] = { "invite", "approval", "open", NULL };
-	static const char *const histories[] = { "all", "since_join", NULL };
 	const struct im_config *config = ((const struct groups *)call_context(call))->config;
 	size_t max_members = (size_t)MIN(config->limits_group_create_members, config->limits_group_members - 1);
 	struct group_draft *group = call_make_state(call, sizeof(*group));
@@ -67,8 +65,8 @@ void groups_create(struct call *call)
 	random_hex(group->gid, GID_DIGITS);
 	group->name = call_name(call, "name", JSON_REQUIRED);
 	struct ident_list members = call_ident_list(call, "members", JSON_OPTIONAL, max_members);
-	group->join = call_choice(call, "join", JSON_OPTIONAL, joins);
-	group->history = call_choice(call, "history", JSON_OPTIONAL, histories);
+	group->join = call_choice(call, "join", JSON_OPTIONAL, group_join_modes);
+	group->history = call_choice(call, "history", JSON_OPTIONAL, group_history_modes);
 	struct str key = group_create_key(call);
 	call_explain(call, group_create_reasons);
 	pg_put_text(&params, str_from(group->gid));

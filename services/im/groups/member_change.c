@@ -1,87 +1,77 @@
 /* Changes to a group's members over HTTP. group_change.h makes the entries; the database decides who may do what. */
 
-#include "im/events/events.h"
-#include "im/groups/group_change.h"
-#include "im/groups/groups.h"
-#include "im/http/call.h"
-#include "im/http/call_entry.h"
-#include "im/stored/uid_list.h"
+#include "im/groups/group_call.h"
 
-/* Sends an event to the users whom the change added or removed. */
-static void member_change_tell(struct call *call, const char *op, struct str list)
+#define UNTIL_MAX 253402300799999 /* milliseconds since 1970: the end of the year 9999 */
+
+static struct str member_change_join(struct call *call, const struct ident_list *uids)
 {
-	const struct groups *groups = call_context(call);
-	size_t count = uid_list_count(list);
-	struct str *uids = call_alloc(call, count * sizeof(*uids));
-	struct buf body = { 0 };
+	struct buf joined = { 0 };
 
-	for (size_t i = 0; i < count; i++)
-		uids[i] = str_cut(&list, ',');
-	buf_append_char(&body, '{');
-	json_put_field(&body, "op", str_from(op));
-	json_put_field(&body, "group_id", call_path_text(call, "gid"));
-	buf_append_char(&body, '}');
-	const struct event event = { uids, count, "group", buf_str(&body), call_trace(call) };
-	events_emit(groups->events, &event);
-	buf_release(&body);
-}
-
-static void member_change_on_decided(void *arg, const struct entry_result *result)
-{
-	struct call *call = arg;
-
-	if (result->err) {
-		call_fail(call, result->err, result->field, result->detail);
-		return;
+	for (size_t i = 0; i < uids->count; i++) {
+		if (i)
+			buf_append_char(&joined, ',');
+		buf_append_str(&joined, uids->idents[i]);
 	}
-	member_change_tell(call, "added", result->joined);
-	member_change_tell(call, "removed", result->left);
-	call_no_content(call);
+	struct str list = call_copy(call, buf_str(&joined));
+	buf_release(&joined);
+	return list;
 }
 
 void groups_add_members(struct call *call)
 {
-	const struct groups *groups = call_context(call);
-	const struct entry_caller actor = call_entry_caller(call, member_change_on_decided);
 	struct str gid = call_path_ident(call, "gid");
-	struct ident_list uids = call_ident_list(call, "uids", JSON_REQUIRED, (size_t)groups->config->limits_group_create_members);
+	const struct im_config *config = ((const struct groups *)call_context(call))->config;
+	struct ident_list uids = call_ident_list(call, "uids", JSON_REQUIRED, (size_t)config->limits_group_create_members);
 
 	if (uids.count == 0)
 		call_reject(call, ERR_INVALID_ARGUMENT, "uids", "uids must have at least one item");
-	if (call_finish_reading(call))
-		call_submit_entry(call, groups->entries,
-		                  group_add_new(gid, uids.idents, uids.count, groups->config->limits_group_members, &actor));
+	const struct group_change_terms terms = { .subject = member_change_join(call, &uids),
+		                                  .number = config->limits_group_members };
+	group_call_submit(call, gid, GROUP_ADD, &terms, group_call_on_changed);
 }
 
 void groups_remove_member(struct call *call)
 {
-	const struct groups *groups = call_context(call);
-	const struct entry_caller actor = call_entry_caller(call, member_change_on_decided);
-	struct str gid = call_path_ident(call, "gid"), uid = call_path_ident(call, "uid");
+	struct str gid = call_path_ident(call, "gid");
+	const struct group_change_terms terms = { .subject = call_path_ident(call, "uid") };
 
-	if (call_finish_reading(call))
-		call_submit_entry(call, groups->entries, group_remove_new(gid, uid, &actor));
+	group_call_submit(call, gid, GROUP_REMOVE, &terms, group_call_on_changed);
 }
 
 void groups_leave(struct call *call)
 {
-	const struct groups *groups = call_context(call);
-	const struct entry_caller actor = call_entry_caller(call, member_change_on_decided);
 	struct str gid = call_path_ident(call, "gid");
+	const struct group_change_terms terms = { .subject = call_uid(call) };
 
-	if (call_finish_reading(call))
-		call_submit_entry(call, groups->entries, group_remove_new(gid, call_uid(call), &actor));
+	group_call_submit(call, gid, GROUP_REMOVE, &terms, group_call_on_changed);
 }
 
 void groups_set_role(struct call *call)
 {
+	struct str gid = call_path_ident(call, "gid");
 	static const char *const roles[] = { [GROUP_MEMBER] = "member", [GROUP_ADMIN] = "admin", NULL };
-	const struct groups *groups = call_context(call);
-	const struct entry_caller actor = call_entry_caller(call, member_change_on_decided);
-	struct str gid = call_path_ident(call, "gid"), uid = call_path_ident(call, "uid");
+	struct str uid = call_path_ident(call, "uid");
 	const char *role = call_choice(call, "role", JSON_REQUIRED, roles);
+	const struct group_change_terms terms = { .subject = uid,
+		                                  .number = role == roles[GROUP_ADMIN] ? GROUP_ADMIN : GROUP_MEMBER };
 
-	if (call_finish_reading(call))
-		call_submit_entry(call, groups->entries,
-		                  group_role_new(gid, uid, role == roles[GROUP_ADMIN] ? GROUP_ADMIN : GROUP_MEMBER, &actor));
+	group_call_submit(call, gid, GROUP_SET_ROLE, &terms, group_call_on_changed);
+}
+
+void groups_mute_member(struct call *call)
+{
+	struct str gid = call_path_ident(call, "gid");
+	struct str uid = call_path_ident(call, "uid");
+	const struct group_change_terms terms = { .subject = uid, .number = call_int(call, "until", JSON_REQUIRED, 0, UNTIL_MAX) };
+
+	group_call_submit(call, gid, GROUP_MUTE, &terms, group_call_on_changed);
+}
+
+void groups_hand_over(struct call *call)
+{
+	struct str gid = call_path_ident(call, "gid");
+	const struct group_change_terms terms = { .subject = call_ident(call, "uid", JSON_REQUIRED) };
+
+	group_call_submit(call, gid, GROUP_HAND_OVER, &terms, group_call_on_changed);
 }

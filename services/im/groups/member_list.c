@@ -16,38 +16,26 @@ static const struct call_reason member_list_reasons[] = {
 	{ .err = OK },
 };
 
-static void member_list_on_rows(struct call *call, const PGresult *result)
+static void member_put(struct buf *out, const PGresult *result, int row)
 {
 	static const char *const roles[] = { "member", "admin", "owner" };
-	const struct page *page = call_state(call);
-	struct buf *out = call_out(call);
 
-	buf_append_str(out, STR("{\"members\":["));
-	for (int row = 0; row < page_rows(page, result, MEMBER_UID); row++) {
-		if (row)
-			buf_append_char(out, ',');
-		buf_append_char(out, '{');
-		json_put_field(out, "uid", pg_text(result, row, MEMBER_UID));
-		json_put_field(out, "role", str_from(roles[pg_i64(result, row, MEMBER_ROLE)]));
-		if (pg_i64(result, row, MEMBER_MUTED_UNTIL) > 0)
-			json_put_u64_field(out, "muted_until", (uint64_t)pg_i64(result, row, MEMBER_MUTED_UNTIL));
-		buf_append_char(out, '}');
-	}
-	buf_append_char(out, ']');
-	page_put_next(out, page, result, MEMBER_UID);
+	buf_append_char(out, '{');
+	json_put_field(out, "uid", pg_text(result, row, MEMBER_UID));
+	json_put_field(out, "role", str_from(roles[pg_i64(result, row, MEMBER_ROLE)]));
+	if (pg_i64(result, row, MEMBER_MUTED_UNTIL) > 0)
+		json_put_u64_field(out, "muted_until", (uint64_t)pg_i64(result, row, MEMBER_MUTED_UNTIL));
 	buf_append_char(out, '}');
-	call_ok(call, 200);
 }
+
+static const struct paged_list members = { &member_list, "members", .key = MEMBER_UID, .put = member_put };
 
 void groups_list_members(struct call *call)
 {
-	struct page *page = call_make_state(call, sizeof(*page));
 	struct pg_params params = { 0 };
 
 	pg_put_text(&params, call_uid(call));
 	pg_put_text(&params, call_path_ident(call, "gid"));
-	call_page(call, page);
-	page_put(&params, page);
 	call_explain(call, member_list_reasons);
-	call_query(call, &member_list, &params, member_list_on_rows);
+	call_list(call, &members, &params);
 }

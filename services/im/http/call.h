@@ -78,6 +78,9 @@ struct str call_secret(struct call *call, const char *field, enum json_presence 
                        size_t max_bytes); /* a text whose copy is wiped when the call ends; one per call */
 int64_t call_int(struct call *call, const char *field, enum json_presence presence, int64_t min, int64_t max);
 bool call_bool(struct call *call, const char *field, enum json_presence presence);
+bool call_has_body(const struct call *call); /* for a body that may be absent */
+bool call_has(struct call *call, const char *field); /* the field is there and not null */
+bool call_is_null(struct call *call, const char *field); /* the field is there and null: what is to be removed */
 
 /* One of the choices (NULL ends them). An absent one is the first: choices with a default begin with it. */
 const char *call_choice(struct call *call, const char *field, enum json_presence presence, const char *const *choices);

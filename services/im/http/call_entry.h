@@ -10,7 +10,7 @@ struct call;
  *
  *   const struct entry_caller caller = call_entry_caller(call, groups_on_changed);
  *
- *   call_submit_entry(call, groups->entries, group_remove_new(gid, call_uid(call), &caller));
+ *   call_submit_entry(call, groups->entries, group_change_new(GROUP_DISSOLVE, gid, &terms, &caller));
  *
  * The `done` of the entry gets the call as its argument and answers it.
  */

@@ -188,6 +188,23 @@ bool call_bool(struct call *call, const char *field, enum json_presence presence
 	return json_bool(call_json(call), field, presence, &call->error);
 }
 
+bool call_has_body(const struct call *call)
+{
+	return http_request_body(call->request).len > 0;
+}
+
+bool call_has(struct call *call, const char *field)
+{
+	const json_t *value = json_object_get(call_json(call), field);
+
+	return value && !json_is_null(value);
+}
+
+bool call_is_null(struct call *call, const char *field)
+{
+	return json_is_null(json_object_get(call_json(call), field));
+}
+
 const char *call_choice(struct call *call, const char *field, enum json_presence presence, const char *const *choices)
 {
 	struct str text = json_text(call_json(call), field, presence, 0, SIZE_MAX, &call->error);

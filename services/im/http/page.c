@@ -14,6 +14,11 @@ bool page_cursor_read(struct str cursor, struct buf *key)
 	return cursor.len <= PAGE_CURSOR_MAX && !base64url_decode(key, cursor) && ident_is_valid(buf_str(key));
 }
 
+static void page_reject_cursor(struct call *call)
+{
+	call_reject(call, ERR_INVALID_ARGUMENT, "cursor", "cursor is not one that was given out as next_cursor");
+}
+
 void call_page(struct call *call, struct page *page)
 {
 	struct str cursor = call_query_text(call, "cursor");
@@ -26,7 +31,7 @@ void call_page(struct call *call, struct page *page)
 	if (page_cursor_read(cursor, &key))
 		page->after = call_copy(call, buf_str(&key));
 	else
-		call_reject(call, ERR_INVALID_ARGUMENT, "cursor", "cursor is not one that was given out as next_cursor");
+		page_reject_cursor(call);
 	buf_release(&key);
 }
 
@@ -52,4 +57,52 @@ void page_put_next(struct buf *out, const struct page *page, const PGresult *res
 	page_cursor(&cursor, pg_text(result, (int)page->limit - 1, column));
 	json_put_field(out, "next_cursor", buf_str(&cursor));
 	buf_release(&cursor);
+}
+
+/* ---- the whole list ---- */
+
+struct listing {
+	const struct paged_list *list;
+	struct page page;
+};
+
+static void list_on_rows(struct call *call, const PGresult *result)
+{
+	const struct listing *listing = call_state(call);
+	const struct paged_list *list = listing->list;
+	struct buf *out = call_out(call);
+
+	buf_append_char(out, '{');
+	json_put_key(out, list->noun);
+	buf_append_char(out, '[');
+	for (int row = 0; row < page_rows(&listing->page, result, list->key); row++) {
+		if (row)
+			buf_append_char(out, ',');
+		list->put(out, result, row);
+	}
+	buf_append_char(out, ']');
+	if (list->put_more)
+		list->put_more(out, result);
+	page_put_next(out, &listing->page, result, list->key);
+	buf_append_char(out, '}');
+	call_ok(call, 200);
+}
+
+bool page_key_is_number(struct str key)
+{
+	int64_t number;
+
+	return str_to_i64(key, &number) && number > 0;
+}
+
+void call_list(struct call *call, const struct paged_list *list, struct pg_params *params)
+{
+	struct listing *listing = call_make_state(call, sizeof(*listing));
+
+	listing->list = list;
+	call_page(call, &listing->page);
+	if (list->is_key && listing->page.after.len && !list->is_key(listing->page.after))
+		page_reject_cursor(call);
+	page_put(params, &listing->page);
+	call_query(call, list->statement, params, list_on_rows);
 }

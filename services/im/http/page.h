@@ -8,14 +8,15 @@
  * before. A client gets that key as `next_cursor`, opaque (base64url) but not secret: it is checked like any input, and an
  * invented one shows nothing that the caller may not see.
  *
- *   struct page page;
+ *   static const struct paged_list blocks = { &block_list, "blocks", .key = BLOCK_UID, .put = block_put };
  *
- *   call_page(call, &page);                    reads `limit` and `cursor`
- *   page_put(&params, &page);                  two parameters: the key or '', and the limit plus one row
- *   ...
- *   for (int row = 0; row < page_rows(&page, result, column); row++)
- *           ...
- *   page_put_next(out, &page, result, column);  `next_cursor`, where there is more
+ *   void contacts_list_blocks(struct call *call)
+ *   {
+ *           struct pg_params params = { 0 };
+ *
+ *           pg_put_text(&params, call_uid(call));
+ *           call_list(call, &blocks, &params);
+ *   }
  */
 
 #define PAGE_LIMIT_MAX 200
@@ -25,6 +26,25 @@ struct page {
 	unsigned limit;
 	struct str after; /* an id (ident_is_valid); empty: from the beginning */
 };
+
+/* A list that is read in pages. */
+struct paged_list {
+	const struct pg_statement
+		*statement; /* its last two parameters are the key before the page or '', and the limit plus one row */
+	const char *noun; /* the answer's member: {"blocks":[...],"next_cursor":...} */
+	int key; /* the column of the key: a text */
+	bool (*is_key)(struct str key); /* what a cursor may hold, of ids; NULL: any */
+	void (*put)(struct buf *out, const PGresult *result, int row); /* appends one item, a JSON object */
+	void (*put_more)(struct buf *out, const PGresult *result); /* appends further members of the answer; may be NULL */
+};
+
+/* For is_key: a decimal number from 1 on. */
+bool page_key_is_number(struct str key);
+
+/* Reads `limit` and `cursor`, runs the statement with `params` and these two, and answers the page. It takes the call's state. */
+void call_list(struct call *call, const struct paged_list *list, struct pg_params *params);
+
+/* ---- The parts of it ---- */
 
 /* `page` may be part of the call's state: its texts live as long as the call. */
 void call_page(struct call *call, struct page *page);

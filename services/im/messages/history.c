@@ -2,7 +2,6 @@
 #include "im/messages/messages.h"
 #include "im/stored/message_reader.h"
 #include "im/stored/message_row.h"
-#include "message/message_json.h"
 
 /* uid, conversation, after or NULL, before or NULL, limit, bytes -> verdict, has_more, then a message or NULLs */
 static const struct pg_statement history_page = {
@@ -39,12 +38,7 @@ static void history_on_rows(struct call *call, const PGresult *result)
 	for (int row = 0; row < rows; row++) {
 		if (row > 0)
 			buf_append_char(out, ',');
-		const struct stored_fields fields = message_row_read(result, row, HISTORY_MESSAGE, id);
-		const struct message_form form = message_row_form(result, row, HISTORY_MESSAGE);
-		struct stored_message *stored = stored_message_new(&fields);
-		const Skein__V1__Message message = stored_message_view(stored, &form, call_uid(call));
-		message_json(out, &message);
-		stored_message_unref(stored);
+		message_row_put(out, result, row, HISTORY_MESSAGE, id, call_uid(call));
 	}
 	buf_append_char(out, ']');
 	if (rows > 0 && pg_bool(result, 0, HISTORY_HAS_MORE))

@@ -5,7 +5,8 @@
 
 struct message_change {
 	struct entry entry;
-	int64_t target_seq, window_ms;
+	int64_t target_seq;
+	int64_t limit; /* milliseconds since the message was stored; of a pin: pins of the conversation */
 	struct str caller;
 	struct str body; /* of an edit */
 	unsigned body_types; /* of an edit: a bit for each of message_types[] for which this is a body */
@@ -23,6 +24,18 @@ static const struct pg_statement message_change_edit_statement = {
 	" $7::bigint, $9::text, $10::text[], $8::bigint)",
 };
 
+static const struct pg_statement message_change_pin_statement = {
+	"message_pin",
+	"select " ENTRY_ANSWER_COLUMNS " from fn.message_pin($1::integer, $2::bigint, $4::bigint, $3::bigint, $5::text, $6::text,"
+	" $7::bigint, true, $8::bigint::integer)",
+};
+
+static const struct pg_statement message_change_unpin_statement = {
+	"message_unpin",
+	"select " ENTRY_ANSWER_COLUMNS " from fn.message_pin($1::integer, $2::bigint, $4::bigint, $3::bigint, $5::text, $6::text,"
+	" $7::bigint, false, $8::bigint::integer)",
+};
+
 static const struct message_change *message_change_of(const struct entry *entry)
 {
 	return container_of(entry, const struct message_change, entry);
@@ -35,7 +48,7 @@ static void message_change_put(struct pg_params *params, const struct batch *bat
 	pg_put_text(params, change->entry.conversation);
 	pg_put_text(params, change->caller);
 	pg_put_i64(params, change->target_seq);
-	pg_put_i64(params, change->window_ms);
+	pg_put_i64(params, change->limit);
 }
 
 static void message_change_put_edit(struct pg_params *params, const struct batch *batch)
@@ -53,13 +66,15 @@ static void message_change_put_edit(struct pg_params *params, const struct batch
 
 /* ---- refusals ---- */
 
-/* The reasons of fn.message_change_begin(), fn.entry_recall() and fn.entry_edit() for failed_precondition. */
+/* The reasons of fn.message_change_begin() and the functions that call it for failed_precondition. */
 static const char *message_change_reason(struct str reason)
 {
 	if (str_equal(reason, STR("too_late")))
 		return "the time in which the message may be changed is over";
 	if (str_equal(reason, STR("recalled")))
 		return "the message is recalled";
+	if (str_equal(reason, STR("full")))
+		return "the conversation has as many pinned messages as it may";
 	return "only messages can be changed: this entry is a change or tells of the conversation";
 }
 
@@ -88,6 +103,16 @@ static void message_change_explain(const struct entry *entry, struct str subject
 	}
 }
 
+static void message_change_explain_pin(const struct entry *entry, struct str subject, struct entry_result *result)
+{
+	if (result->err == ERR_PERMISSION_DENIED)
+		result->detail = "only the owner and admins pin messages in a group";
+	else if (result->err == ERR_NOT_FOUND)
+		result->detail = "there is no such message, it is not pinned, or there is no such conversation";
+	else
+		message_change_explain(entry, subject, result);
+}
+
 static const struct entry_kind message_change_recall_kind = {
 	.statement = &message_change_recall_statement,
 	.put = message_change_put,
@@ -100,15 +125,27 @@ static const struct entry_kind message_change_edit_kind = {
 	.explain = message_change_explain,
 };
 
+static const struct entry_kind message_change_pin_kind = {
+	.statement = &message_change_pin_statement,
+	.put = message_change_put,
+	.explain = message_change_explain_pin,
+};
+
+static const struct entry_kind message_change_unpin_kind = {
+	.statement = &message_change_unpin_statement,
+	.put = message_change_put,
+	.explain = message_change_explain_pin,
+};
+
 static struct message_change *message_change_new(const struct entry_kind *kind, struct str conversation, uint64_t target_seq,
-                                                 struct str body, int64_t window_ms, const struct entry_caller *caller)
+                                                 struct str body, int64_t limit, const struct entry_caller *caller)
 {
 	struct str texts[] = { caller->uid, body };
 
 	struct entry *entry = entry_new(kind, sizeof(struct message_change), conversation, caller, texts, ARRAY_LEN(texts));
 	struct message_change *change = container_of(entry, struct message_change, entry);
 	change->target_seq = (int64_t)target_seq;
-	change->window_ms = window_ms;
+	change->limit = limit;
 	change->caller = texts[0];
 	change->body = texts[1];
 	return change;
@@ -131,4 +168,12 @@ struct entry *message_edit_new(struct str conversation, uint64_t target_seq, con
 	buf_release(&text);
 	change->body_types = message_body_types(body);
 	return &change->entry;
+}
+
+struct entry *message_pin_new(struct str conversation, uint64_t target_seq, bool is_pin, int64_t max,
+                              const struct entry_caller *caller)
+{
+	const struct entry_kind *kind = is_pin ? &message_change_pin_kind : &message_change_unpin_kind;
+
+	return &message_change_new(kind, conversation, target_seq, STR(""), max, caller)->entry;
 }

@@ -28,4 +28,11 @@ struct entry *message_recall_new(struct str conversation, uint64_t target_seq, i
 struct entry *message_edit_new(struct str conversation, uint64_t target_seq, const json_t *body, int64_t window_ms,
                                const struct entry_caller *caller);
 
+/*
+ * Pins the message, or unpins it: a `system` entry. is_nothing when it is pinned already; ERR_NOT_FOUND also when it is not pinned,
+ * ERR_PERMISSION_DENIED for a group's members, ERR_FAILED_PRECONDITION when `max` are pinned, or the message is recalled.
+ */
+struct entry *message_pin_new(struct str conversation, uint64_t target_seq, bool is_pin, int64_t max,
+                              const struct entry_caller *caller);
+
 #endif

@@ -24,5 +24,9 @@ void messages_send_batch(struct call *call); /* POST /v1/messages/batch */
 void messages_history(struct call *call); /* GET /v1/conversations/{id}/messages */
 void messages_recall(struct call *call); /* POST /v1/conversations/{id}/messages/{seq}/recall */
 void messages_edit(struct call *call); /* POST /v1/conversations/{id}/messages/{seq}/edit */
+void messages_list_readers(struct call *call); /* GET /v1/conversations/{id}/messages/{seq}/readers */
+void messages_list_pins(struct call *call); /* GET /v1/conversations/{id}/pins */
+void messages_pin(struct call *call); /* PUT /v1/conversations/{id}/pins/{seq} */
+void messages_unpin(struct call *call); /* DELETE /v1/conversations/{id}/pins/{seq} */
 
 #endif

@@ -9,7 +9,7 @@ static const struct pg_statement send_entry_statement = {
 	"send",
 	"select ord, status, msg_id, seq, time, duplicate, member_version from fn.im_send($1::integer, $2::bigint,"
 	" $3::bigint, $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[],"
-	" $11::text[], $12::text[], $13::bigint[], $14::text[])",
+	" $11::text[], $12::text[], $13::bigint[], $14::text[], $15::boolean)",
 };
 
 static const struct send *send_entry_of(const struct entry *entry)
@@ -86,6 +86,7 @@ static void send_entry_put(struct pg_params *params, const struct batch *batch)
 	send_entry_put_texts(params, batch, offsetof(struct send, body));
 	send_entry_put_replies(params, batch);
 	send_entry_put_texts(params, batch, offsetof(struct send, mentions));
+	pg_put_bool(params, send_entry_of(batch->entries[0])->is_for_friends);
 }
 
 /* ---- the rest of the kind ---- */
@@ -123,6 +124,14 @@ static void send_entry_explain(const struct entry *entry, struct str subject, st
 	case ERR_NOT_MEMBER:
 		result->detail = "only members may send to a group";
 		break;
+	case ERR_BLOCKED:
+		result->field = "to.user";
+		result->detail = "this user does not accept messages of the sender";
+		break;
+	case ERR_NOT_FRIEND:
+		result->field = "to.user";
+		result->detail = "this user accepts messages of friends only";
+		break;
 	case ERR_MUTED:
 		result->detail = "the group or its member is muted";
 		break;
@@ -152,7 +161,7 @@ static const struct entry_kind send_entry_kind = {
 	.explain = send_entry_explain,
 };
 
-struct entry *send_entry_new(const struct send_request *request, const struct entry_caller *caller)
+struct entry *send_entry_new(const struct send_request *request, const struct entry_caller *caller, bool is_for_friends)
 {
 	struct str texts[] = { caller->uid, request->client_msg_id, request->type, buf_str(&request->body),
 		               request->user, request->group, buf_str(&request->mentions) };
@@ -170,5 +179,6 @@ struct entry *send_entry_new(const struct send_request *request, const struct en
 	send->user = texts[4];
 	send->group = texts[5];
 	send->mentions = texts[6];
+	send->is_for_friends = is_for_friends;
 	return entry;
 }

@@ -15,9 +15,10 @@ struct send {
 	struct str sender, client_msg_id, type, body;
 	struct str user, group; /* one of the two has a ptr */
 	struct str mentions; /* joined by commas; ptr NULL: none */
+	bool is_for_friends; /* recipients who have not said whom they let write: only friends */
 };
 
 /* `request` is copied; the caller's uid is the sender. */
-struct entry *send_entry_new(const struct send_request *request, const struct entry_caller *caller);
+struct entry *send_entry_new(const struct send_request *request, const struct entry_caller *caller, bool is_for_friends);
 
 #endif

@@ -25,7 +25,8 @@ void send_submit(struct messages *messages, const struct entry_caller *caller, c
 		json_fail(error, ERR_RATE_LIMITED, NULL, "%s", rates_refusal(RATE_SEND));
 		return;
 	}
-	err_t err = entry_writer_submit(messages->entries, send_entry_new(request, caller));
+	bool is_for_friends = messages->config->contacts_messages_from == MESSAGES_FROM_FRIENDS;
+	err_t err = entry_writer_submit(messages->entries, send_entry_new(request, caller, is_for_friends));
 	if (err) {
 		*wait_ms = 1000ull * overload_retry_after_s(messages->overload) - 1;
 		json_fail(error, err, NULL, "messages cannot be stored at the moment");

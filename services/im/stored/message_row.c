@@ -1,5 +1,7 @@
 #include "im/stored/message_row.h"
 
+#include "message/message_json.h"
+
 /* The columns of MESSAGE_ROW_SHOWN, counted from `first`. */
 enum message_column {
 	COLUMN_SEQ, COLUMN_MSG_ID, COLUMN_SENDER, COLUMN_CLIENT_MSG_ID, COLUMN_TYPE, COLUMN_BODY, COLUMN_TIME, COLUMN_REPLY_TO,
@@ -35,4 +37,15 @@ struct message_form message_row_form(const PGresult *rows, int row, int first)
 		.is_edited = pg_bool(rows, row, first + COLUMN_IS_EDITED),
 		.body = pg_text(rows, row, first + COLUMN_BODY),
 	};
+}
+
+void message_row_put(struct buf *out, const PGresult *rows, int row, int first, struct str conversation_id, struct str viewer)
+{
+	const struct stored_fields fields = message_row_read(rows, row, first, conversation_id);
+	const struct message_form form = message_row_form(rows, row, first);
+	struct stored_message *stored = stored_message_new(&fields);
+	const Skein__V1__Message message = stored_message_view(stored, &form, viewer);
+
+	message_json(out, &message);
+	stored_message_unref(stored);
 }

@@ -22,4 +22,7 @@ struct stored_fields message_row_read(const PGresult *rows, int row, int first, 
 /* Reads the other columns of MESSAGE_ROW_SHOWN, for stored_message_view(). Its `body` column is the body as it is shown. */
 struct message_form message_row_form(const PGresult *rows, int row, int first);
 
+/* Appends the message of the columns of MESSAGE_ROW_SHOWN as JSON, as `viewer` sees it. */
+void message_row_put(struct buf *out, const PGresult *rows, int row, int first, struct str conversation_id, struct str viewer);
+
 #endif

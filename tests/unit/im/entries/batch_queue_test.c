@@ -21,7 +21,7 @@ static struct entry *push(struct batch_queue *queue, const char *sender, const c
 	};
 
 	buf_append_text(&request.body, "{}");
-	struct entry *entry = send_entry_new(&request, &(struct entry_caller){ .uid = str_from(sender) });
+	struct entry *entry = send_entry_new(&request, &(struct entry_caller){ .uid = str_from(sender) }, false);
 	send_request_release(&request);
 	batch_queue_push(queue, entry);
 	return entry;

@@ -22,7 +22,7 @@ static void a_send_has_copies_of_all_its_fields(void **state)
 
 	buf_append_text(&request.body, "{\"text\":\"x\"}");
 	buf_append_text(&request.mentions, "bob,*");
-	struct entry *entry = send_entry_new(&request, &caller);
+	struct entry *entry = send_entry_new(&request, &caller, false);
 	const struct send *send = container_of(entry, struct send, entry);
 	send_request_release(&request);
 	assert_string_equal(entry->conversation.ptr, "g:g1");
@@ -44,7 +44,7 @@ static void a_message_without_mentions_has_none(void **state)
 	(void)state;
 
 	buf_append_text(&request.body, "{}");
-	struct entry *entry = send_entry_new(&request, &(struct entry_caller){ .uid = STR("alice") });
+	struct entry *entry = send_entry_new(&request, &(struct entry_caller){ .uid = STR("alice") }, false);
 	send_request_release(&request);
 	assert_string_equal(entry->conversation.ptr, "u:alice:bob");
 	assert_null(container_of(entry, struct send, entry)->mentions.ptr);
@@ -64,7 +64,7 @@ static void the_parameters_of_a_batch_are_allocated_once(void **state)
 		struct send_request request = { .client_msg_id = STR("k"), .user = STR("bob"), .type = STR("text"), .reply_to = 1 };
 		for (unsigned i = 0; i < batch.len; i++)
 			buf_append_char(&request.body, 'b');
-		batch.entries[batch.len] = send_entry_new(&request, &(struct entry_caller){ .uid = STR("alice") });
+		batch.entries[batch.len] = send_entry_new(&request, &(struct entry_caller){ .uid = STR("alice") }, false);
 		texts += batch.entries[batch.len]->record_size;
 		send_request_release(&request);
 	}

@@ -98,7 +98,7 @@ static void a_good_send_is_read_as_it_was_written(void **state)
 	struct send_request request;
 	(void)state;
 
-	json_t *root = json_read(STR("{\"unknown\":[1]," KEY "," TO_GROUP ",\"type\":\"image\",\"body\":{ \"b\": 1, \"a\":[ ] },"
+	json_t *root = json_read(STR("{\"unknown\":[1]," KEY "," TO_GROUP ",\"type\":\"custom\",\"body\":{ \"b\": 1, \"a\":[ ] },"
 	                             "\"reply_to\":12,\"mentions\":[\"bob\",\"*\",\"c.d-e_f\"]}"),
 	                         &error);
 	send_request_from_json(&request, root, &error);
@@ -106,7 +106,7 @@ static void a_good_send_is_read_as_it_was_written(void **state)
 	assert_true(str_equal(request.client_msg_id, STR("k1")));
 	assert_true(str_equal(request.group, STR("g1")));
 	assert_null(request.user.ptr);
-	assert_true(str_equal(request.type, STR("image")));
+	assert_true(str_equal(request.type, STR("custom")));
 	assert_true(str_equal(buf_str(&request.body), STR("{\"b\":1,\"a\":[]}")));
 	assert_int_equal(request.reply_to, 12);
 	assert_true(str_equal(buf_str(&request.mentions), STR("bob,*,c.d-e_f")));

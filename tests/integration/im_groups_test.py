@@ -1,0 +1,332 @@
+"""Groups of im as a client sees them, on real servers: what a group is, who comes in, who may send, and who may do what."""
+import concurrent.futures
+import json
+import pathlib
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from im_api_fixture import ImTest
+from im_cluster import Client, await_that
+
+HOUR_MS = 3600 * 1000
+
+
+def setUpModule():
+    ImTest.start_im()
+
+
+def tearDownModule():
+    ImTest.stop_im()
+
+
+class GroupTest(ImTest):
+    def entries(self, gid, client=None):
+        """The bodies of the group's `system` entries."""
+        page = self.check(self.history(client or self.a, f"g:{gid}"), 200)
+        return [message["body"] for message in page["messages"] if message["type"] == "system"]
+
+    def role_of(self, gid, uid, client=None):
+        members = self.check((client or self.a).get(f"/v1/groups/{gid}/members"), 200)["members"]
+        return next((member["role"] for member in members if member["uid"] == uid), None)
+
+    def patch(self, client, gid, **fields):
+        return client.call("PATCH", f"/v1/groups/{gid}", fields)
+
+
+class Profile(GroupTest):
+    def test_a_change_is_seen_by_all_and_is_an_entry_with_what_became_different(self):
+        gid = self.group()
+        before = self.check(self.b.get(f"/v1/groups/{gid}"), 200)
+        self.assertEqual(before, {"group_id": gid, "conversation_id": f"g:{gid}", "name": "Team", "owner": self.alice,
+                                  "join": "invite", "history": "all", "member_count": 2, "muted_all": False,
+                                  "created_at": before["created_at"]})
+        fields = {"name": "Tëam 2", "avatar": "https://example.com/t.png", "announcement": "At \"noon\"\n", "join": "approval",
+                  "history": "since_join", "muted_all": True}
+        after = self.check(self.patch(self.a, gid, **fields), 200)
+        self.assertEqual(after, {**before, **fields})
+        self.assertEqual(self.check(self.b.get(f"/v1/groups/{gid}"), 200), after)
+        self.assertEqual(self.entries(gid), [{"event": "profile", "actor": self.alice, "changes": fields}])
+        self.check(self.patch(self.a, gid, name="Tëam 2", muted_all=False), 200)
+        self.assertEqual(self.entries(gid)[1:], [{"event": "profile", "actor": self.alice, "changes": {"muted_all": False}}])
+
+    def test_what_is_absent_or_the_same_makes_no_entry(self):
+        gid = self.group()
+        for fields in {}, {"name": "Team"}, {"name": None, "join": None, "muted_all": None}, {"avatar": ""}, {"announcement": None}:
+            self.check(self.patch(self.a, gid, **fields), 200)
+        self.assertEqual(self.entries(gid), [])
+
+    def test_null_or_an_empty_text_removes(self):
+        gid = self.group()
+        for removal in None, "":
+            self.check(self.patch(self.a, gid, avatar="x", announcement="y"), 200)
+            bare = self.check(self.patch(self.a, gid, avatar=removal, announcement=removal), 200)
+            self.assertEqual({"avatar", "announcement"} & set(bare), set())
+
+    def test_each_wrong_field_is_named_and_nothing_is_changed(self):
+        gid = self.group()
+        wrong = {"name": ["", 1, "x" * 129, "a\nb"], "avatar": [1, "x" * 2049], "announcement": [[], "x" * 4001, "é" * 4001],
+                 "join": [1, "", "all"], "history": [True, "none"], "muted_all": [1, "yes"]}
+        for field, values in wrong.items():
+            for value in values:
+                with self.subTest(field=field, value=value):
+                    self.check(self.patch(self.a, gid, **{"name": "other", field: value}), 400, "invalid_argument", field)
+        self.assertEqual(self.check(self.a.get(f"/v1/groups/{gid}"), 200)["name"], "Team")
+        most = "é" * 4000
+        self.assertEqual(self.check(self.patch(self.a, gid, announcement=most), 200)["announcement"], most)
+
+
+class Owner(GroupTest):
+    def test_a_group_is_handed_over_and_its_owner_becomes_an_admin_who_may_leave(self):
+        gid = self.group()
+        self.check(self.a.post(f"/v1/groups/{gid}/leave"), 409, "failed_precondition")
+        self.check(self.a.call("PUT", f"/v1/groups/{gid}/owner", {"uid": self.bob}), 204)
+        self.assertEqual((self.role_of(gid, self.alice), self.role_of(gid, self.bob)), ("admin", "owner"))
+        self.assertEqual(self.check(self.b.get(f"/v1/groups/{gid}"), 200)["owner"], self.bob)
+        self.assertEqual(self.entries(gid), [{"event": "owner", "actor": self.alice, "uid": self.bob}])
+        self.check(self.a.post(f"/v1/groups/{gid}/leave"), 204)
+
+    def test_only_a_member_can_become_the_owner(self):
+        gid = self.group()
+        self.check(self.a.call("PUT", f"/v1/groups/{gid}/owner", {"uid": self.carol}), 404, "not_found", "uid")
+        self.check(self.a.call("PUT", f"/v1/groups/{gid}/owner", {"uid": self.alice}), 409, "failed_precondition")
+        for bad in {}, {"uid": 1}, {"uid": "a b"}:
+            self.check(self.a.call("PUT", f"/v1/groups/{gid}/owner", bad), 400, "invalid_argument", "uid")
+
+    def test_of_two_who_hand_over_to_each_other_one_is_the_owner(self):
+        gid = self.group()
+        clients = [(self.a, self.bob), (self.b, self.alice)] * 8
+        fresh = [(Client(self.im.http, client.bearer), other) for client, other in clients]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            statuses = list(pool.map(lambda pair: pair[0].call("PUT", f"/v1/groups/{gid}/owner", {"uid": pair[1]}).status, fresh))
+        self.assertEqual(set(statuses) - {204, 403}, set())
+        self.assertEqual(sorted([self.role_of(gid, self.alice), self.role_of(gid, self.bob)]), ["admin", "owner"])
+        owner = self.check(self.a.get(f"/v1/groups/{gid}"), 200)["owner"]
+        self.assertEqual(self.role_of(gid, owner), "owner")
+        self.assertEqual(len(self.entries(gid)), statuses.count(204))
+        for client, _ in fresh:
+            client.connection.close()
+
+
+class Dissolve(GroupTest):
+    def test_it_is_an_entry_and_then_the_group_is_no_more(self):
+        gid = self.group(join="open")
+        self.check(self.b.send("1", f"group:{gid}"), 200)
+        self.check(self.a.call("DELETE", f"/v1/groups/{gid}"), 204)
+        stored = self.servers.sql("select body from message where type = 40 and no ="
+                                  f" (select no from conversation where id = 'g:{gid}')")
+        self.assertEqual([json.loads(body) for body, in stored], [{"event": "dissolved", "actor": self.alice}])
+        for client in self.a, self.b, self.c:
+            for method, path, body in (("GET", "", None), ("GET", "/members", None), ("PATCH", "", {"name": "x"}), ("DELETE", "", None),
+                                       ("POST", "/join", None), ("POST", "/leave", None), ("GET", "/requests", None),
+                                       ("POST", "/members", {"uids": [self.carol]})):
+                self.check(client.call(method, f"/v1/groups/{gid}{path}", body), 404, "not_found")
+            self.check(client.send("2", f"group:{gid}"), 404, "not_found", "to.group")
+            self.check(self.history(client, f"g:{gid}"), 404, "not_found")
+        self.assertNotIn(f"g:{gid}", [one["conversation_id"] for one in
+                                      self.check(self.a.get("/v1/sync?epoch=none&offset=0"), 200)["conversations"]])
+
+    def test_a_join_that_races_it_is_either_before_or_not_found(self):
+        for _ in range(10):
+            gid = self.group(join="open")
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                joined = pool.submit(self.c.post, f"/v1/groups/{gid}/join")
+                gone = pool.submit(self.a.call, "DELETE", f"/v1/groups/{gid}")
+                self.assertEqual(gone.result().status, 204)
+                self.assertIn(joined.result().status, (204, 404))
+
+
+class Joining(GroupTest):
+    def test_an_open_group_is_joined_at_once(self):
+        gid = self.group(join="open")
+        self.check(self.c.post(f"/v1/groups/{gid}/join"), 204)
+        self.check(self.c.post(f"/v1/groups/{gid}/join"), 409, "already_exists")
+        self.assertEqual(self.entries(gid, self.c), [{"event": "joined", "actor": self.carol}])
+        self.assertEqual(self.role_of(gid, self.carol), "member")
+        self.check(self.c.send("1", f"group:{gid}"), 200)
+
+    def test_a_request_waits_until_it_is_accepted(self):
+        gid = self.group(join="approval")
+        answer = self.check(self.c.post(f"/v1/groups/{gid}/join", {"note": "it is me"}), 202)
+        self.assertEqual(answer, {"status": "pending"})
+        self.check(self.c.post(f"/v1/groups/{gid}/join"), 202)
+        self.assertEqual(self.check(self.a.get(f"/v1/groups/{gid}/requests"), 200),
+                         {"requests": [{"uid": self.carol, "note": "it is me"}]})
+        self.check(self.c.send("1", f"group:{gid}"), 403, "not_member")
+        self.check(self.a.post(f"/v1/groups/{gid}/requests/{self.carol}/accept"), 204)
+        self.check(self.c.send("1", f"group:{gid}"), 200)
+        self.assertEqual(self.entries(gid), [{"event": "added", "actor": self.alice, "uids": [self.carol]}])
+        self.check(self.a.post(f"/v1/groups/{gid}/requests/{self.carol}/accept"), 404, "not_found")
+        self.assertEqual(self.check(self.a.get(f"/v1/groups/{gid}/requests"), 200), {"requests": []})
+
+    def test_a_rejected_user_may_ask_again_and_one_who_was_added_asks_no_more(self):
+        gid = self.group(join="approval")
+        self.check(self.c.post(f"/v1/groups/{gid}/join"), 202)
+        self.check(self.a.post(f"/v1/groups/{gid}/requests/{self.carol}/reject"), 204)
+        self.check(self.a.post(f"/v1/groups/{gid}/requests/{self.carol}/reject"), 404, "not_found", "uid")
+        self.check(self.c.post(f"/v1/groups/{gid}/join"), 202)
+        self.check(self.a.post(f"/v1/groups/{gid}/members", {"uids": [self.carol]}), 204)
+        self.assertEqual(self.check(self.a.get(f"/v1/groups/{gid}/requests"), 200), {"requests": []})
+
+    def test_requests_come_in_pages(self):
+        gid = self.group(join="approval")
+        uids = sorted(f"{self.carol}-{i}" for i in range(5))
+        for uid in uids:
+            client = self.im.client(uid)
+            self.check(client.post(f"/v1/groups/{gid}/join"), 202)
+            client.connection.close()
+        first = self.check(self.a.get(f"/v1/groups/{gid}/requests?limit=3"), 200)
+        rest = self.check(self.a.get(f"/v1/groups/{gid}/requests?limit=3&cursor={first['next_cursor']}"), 200)
+        self.assertEqual([one["uid"] for one in first["requests"] + rest["requests"]], uids)
+        self.assertNotIn("next_cursor", rest)
+
+    def test_an_invite_only_group_and_a_wrong_note_are_refused(self):
+        self.check(self.c.post(f"/v1/groups/{self.group()}/join"), 403, "permission_denied")
+        self.check(self.c.post("/v1/groups/nothing/join"), 404, "not_found")
+        gid = self.group(join="open")
+        for note in 1, "x" * 1025:
+            self.check(self.c.post(f"/v1/groups/{gid}/join", {"note": note}), 400, "invalid_argument", "note")
+
+    def test_a_full_group_and_too_many_requests_are_refused(self):
+        before = self.im.conf.read_text()
+        self.addCleanup(self.configure, before)
+        self.configure(before + "limits.group_members = 2\nlimits.group_requests = 1\n")
+        await_that(lambda: self.c.post(f"/v1/groups/{self.group(join='open')}/join").status == 409, "the limit holds")
+        answer = self.check(self.c.post(f"/v1/groups/{self.group(join='open')}/join"), 409, "failed_precondition")
+        self.assertEqual(answer["detail"], "a group has at most 2 members")
+        gid = self.check(self.a.post("/v1/groups", {"name": "x", "join": "approval"}), 201)["group_id"]
+        for client, status in ((self.b, 202), (self.c, 409), (self.b, 202)):
+            self.check(client.post(f"/v1/groups/{gid}/join"), status)
+        self.check(self.a.post(f"/v1/groups/{gid}/requests/{self.bob}/accept"), 204)
+
+    def configure(self, text):
+        self.im.conf.write_text(text)
+        self.im.process.send_signal(1)
+
+
+class Mutes(GroupTest):
+    def mute(self, client, gid, uid, until):
+        return client.call("PUT", f"/v1/groups/{gid}/members/{uid}/mute", {"until": until})
+
+    def test_a_muted_member_may_not_send_until_the_time_has_come(self):
+        gid = self.group()
+        sent = self.check(self.b.send("0", f"group:{gid}"), 200)
+        until = int(time.time() * 1000) + 2000
+        for _ in range(2):  # the second one changes nothing
+            self.check(self.mute(self.a, gid, self.bob, until), 204)
+        self.check(self.b.send("1", f"group:{gid}"), 403, "muted")
+        members = self.check(self.a.get(f"/v1/groups/{gid}/members"), 200)["members"]
+        self.assertEqual({one["uid"]: one.get("muted_until") for one in members}, {self.alice: None, self.bob: until})
+        self.assertEqual(self.entries(gid), [{"event": "muted", "actor": self.alice, "uid": self.bob, "until": until}])
+        path = f"/v1/conversations/g:{gid}/messages/{sent['seq']}"
+        self.check(self.b.post(path + "/edit", {"body": {"text": "edited"}}), 200)
+        self.check(self.b.post(path + "/recall"), 200)
+        self.check(self.history(self.b, f"g:{gid}"), 200)
+        self.check(self.b.post(f"/v1/groups/{gid}/members", {"uids": [self.carol]}), 204)
+        await_that(lambda: self.b.send("1", f"group:{gid}").status == 200, "the mute is over")
+        members = self.check(self.a.get(f"/v1/groups/{gid}/members"), 200)["members"]
+        self.assertEqual([one for one in members if "muted_until" in one], [])
+
+    def test_a_mute_is_ended_by_a_time_that_has_come(self):
+        gid = self.group()
+        for end in 0, int(time.time() * 1000) - 1000:
+            self.check(self.mute(self.a, gid, self.bob, int(time.time() * 1000) + HOUR_MS), 204)
+            self.check(self.mute(self.a, gid, self.bob, end), 204)
+            self.check(self.b.send(f"{end}", f"group:{gid}"), 200)
+        self.assertEqual(self.entries(gid)[-1], {"event": "unmuted", "actor": self.alice, "uid": self.bob})
+
+    def test_a_mute_of_all_leaves_the_owner_and_admins(self):
+        gid = self.group(members=[self.bob, self.carol])
+        self.check(self.a.call("PUT", f"/v1/groups/{gid}/members/{self.carol}/role", {"role": "admin"}), 204)
+        self.check(self.patch(self.c, gid, muted_all=True), 200)
+        for client, status in ((self.a, 200), (self.b, 403), (self.c, 200)):
+            self.check(client.send("1", f"group:{gid}"), status)
+        self.check(self.patch(self.c, gid, muted_all=False), 200)
+        self.check(self.b.send("1", f"group:{gid}"), 200)
+
+    def test_each_wrong_time_is_named(self):
+        gid = self.group()
+        for until in None, -1, "x", 1.5, 2 ** 60:
+            self.check(self.mute(self.a, gid, self.bob, until), 400, "invalid_argument", "until")
+        self.check(self.mute(self.a, gid, self.carol, 0), 404, "not_found")
+
+
+# Who may do what: a row for each call, a column for each caller.
+CALLERS = ("owner", "admin", "member", "muted", "removed", "stranger", "disabled", "nobody")
+ROWS = {
+    # call: (method, path, body), and the answer to each of the callers
+    "see": (("GET", "", None), "200 200 200 200 not_member not_member 401 401"),
+    "list members": (("GET", "/members", None), "200 200 200 200 not_member not_member 401 401"),
+    "read": (("GET", "HISTORY", None), "200 200 200 200 not_member not_member 401 401"),
+    "send": (("POST", "SEND", None), "200 200 200 muted not_member not_member 401 401"),
+    "add": (("POST", "/members", {"uids": ["NEW"]}), "204 204 204 204 not_member not_member 401 401"),
+    "remove a member": (("DELETE", "/members/TARGET", None), "204 204 denied denied not_member not_member 401 401"),
+    "remove an admin": (("DELETE", "/members/ADMIN", None), "204 denied denied denied not_member not_member 401 401"),
+    "remove the owner": (("DELETE", "/members/OWNER", None), "failed denied denied denied not_member not_member 401 401"),
+    "mute a member": (("PUT", "/members/TARGET/mute", {"until": 2 ** 41}), "204 204 denied denied not_member not_member 401 401"),
+    "mute an admin": (("PUT", "/members/ADMIN/mute", {"until": 2 ** 41}), "204 denied denied denied not_member not_member 401 401"),
+    "mute the owner": (("PUT", "/members/OWNER/mute", {"until": 2 ** 41}), "denied denied denied denied not_member not_member 401 401"),
+    "give a role": (("PUT", "/members/TARGET/role", {"role": "admin"}), "204 denied denied denied not_member not_member 401 401"),
+    "change": (("PATCH", "", {"name": "New"}), "200 200 denied denied not_member not_member 401 401"),
+    "see requests": (("GET", "/requests", None), "200 200 denied denied not_member not_member 401 401"),
+    "accept": (("POST", "/requests/ASKING/accept", None), "204 204 denied denied not_member not_member 401 401"),
+    "reject": (("POST", "/requests/ASKING/reject", None), "204 204 denied denied not_member not_member 401 401"),
+    "hand over": (("PUT", "/owner", {"uid": "TARGET"}), "204 denied denied denied not_member not_member 401 401"),
+    "join": (("POST", "/join", None), "exists exists exists exists 202 202 401 401"),
+    "leave": (("POST", "/leave", None), "failed 204 204 204 not_member not_member 401 401"),
+    "dissolve": (("DELETE", "", None), "204 denied denied denied not_member not_member 401 401"),
+}
+WORDS = {"denied": (403, "permission_denied"), "not_member": (403, "not_member"), "muted": (403, "muted"),
+         "failed": (409, "failed_precondition"), "exists": (409, "already_exists"), "401": (401, "unauthenticated")}
+
+
+class Permissions(GroupTest):
+    def make_users(self):
+        self.uids = {name: f"perm-{name}" for name in (*CALLERS[:-1], "target", "other", "asking", "new")}
+        self.clients = {name: self.im.client(uid) for name, uid in self.uids.items()}
+        for name, client in self.clients.items():
+            if name != "disabled":
+                self.check(client.post("/v1/auth/refresh"), 200)
+        self.servers.sql(f"insert into account (uid, name, is_disabled) values ('{self.uids['disabled']}', 'x', true)")
+        self.clients["nobody"] = Client(self.im.http, None)
+        for client in self.clients.values():
+            self.addCleanup(client.connection.close)
+
+    def new_group(self, join):
+        """A group with one of each kind of user."""
+        owner, uids = self.clients["owner"], self.uids
+        members = [uids[name] for name in ("admin", "member", "muted", "removed", "target", "other")]
+        gid = self.check(owner.post("/v1/groups", {"name": "x", "members": members, "join": "approval"}), 201)["group_id"]
+        for admin in "admin", "other":
+            self.check(owner.call("PUT", f"/v1/groups/{gid}/members/{uids[admin]}/role", {"role": "admin"}), 204)
+        self.check(owner.call("PUT", f"/v1/groups/{gid}/members/{uids['muted']}/mute", {"until": 2 ** 41}), 204)
+        self.check(owner.call("DELETE", f"/v1/groups/{gid}/members/{uids['removed']}"), 204)
+        self.check(self.clients["asking"].post(f"/v1/groups/{gid}/join"), 202)
+        self.check(self.patch(owner, gid, join=join), 200)
+        return gid
+
+    def call(self, client, gid, method, path, body):
+        if path == "SEND":
+            return client.send("1", f"group:{gid}")
+        if path == "HISTORY":
+            return self.history(client, f"g:{gid}")
+        text = json.dumps([path, body])
+        for word, name in (("TARGET", "target"), ("ADMIN", "other"), ("OWNER", "owner"), ("ASKING", "asking"), ("NEW", "new")):
+            text = text.replace(word, self.uids[name])
+        path, body = json.loads(text)
+        return client.call(method, f"/v1/groups/{gid}{path}", body)
+
+    def test_each_cell(self):
+        self.make_users()
+        for name, ((method, path, body), answers) in ROWS.items():
+            for caller, expected in zip(CALLERS, answers.split(), strict=True):
+                gid = self.new_group("invite" if name == "add" else "approval")
+                with self.subTest(call=name, caller=caller):
+                    answer = self.call(self.clients[caller], gid, method, path, body)
+                    status, code = WORDS.get(expected, (None, None))
+                    self.check(answer, status or int(expected), code)
+
+
+if __name__ == "__main__":
+    unittest.main()
