@@ -32,7 +32,8 @@ static const struct config_option options[] = {
 	{ "grpc.listen", CONFIG_TEXT, OPTION(grpc_listen), "127.0.0.1:9301", 3, 128, NULL, CONFIG_ADDRESS,
 	  "Address and port where push reaches this gateway." },
 	{ "grpc.advertise", CONFIG_TEXT, OPTION(grpc_advertise), "", 0, 127, NULL, 0,
-	  "The same as seen from the other machines; empty: grpc.listen, with this host's address (or its name, if that has none) in place of 0.0.0.0 or [::]." },
+	  "The same as seen from the other machines; empty: grpc.listen, with this host's address (or its name, if that has none) "
+	  "in place of 0.0.0.0 or [::]." },
 	{ "cell", CONFIG_TEXT, OPTION(cell), "default", 1, 64, NULL, 0,
 	  "The part of a large cluster to which this gateway belongs." },
 	{ "auth.secret", CONFIG_TEXT, OPTION(auth_secret), NULL, 16, 1024, NULL, CONFIG_SECRET,

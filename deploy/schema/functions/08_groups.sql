@@ -218,7 +218,7 @@ begin
 	return fn.entry_answer_of(v.no, v_seq, false);
 end $$;
 
--- Makes another member the owner. The one of before becomes an admin.
+-- Makes another member the owner. The former one becomes an admin.
 create function fn.group_hand_over(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
 	p_uid text) returns fn.entry_answer language plpgsql
 as $$

@@ -70,10 +70,11 @@ struct sequencer {
 	uint64_t next; /* the number owed */
 	uint64_t reach; /* the highest number known to be in the inbox */
 	uint64_t old_reach; /* the same, the highest of all epochs before */
-	uint64_t hole_deadline_ms; /* 0: there is no hole, or it is being filled */
-	bool owes_resync;
-	bool is_filling; /* between NEED_FILL and sequencer_fill_ended() or sequencer_skip() */
-	bool is_paused;
+	/* 64 bytes in all: there is one for each connection. */
+	uint64_t hole_deadline_ms : 61; /* 0: there is no hole, or it is being filled */
+	bool owes_resync : 1;
+	bool is_filling : 1; /* between NEED_FILL and sequencer_fill_ended() or sequencer_skip() */
+	bool is_paused : 1;
 };
 
 void sequencer_init(struct sequencer *sequencer, const struct sequencer_rules *rules);

@@ -6,8 +6,10 @@
 #include "im/http/call.h"
 #include "im/http/call_entry.h"
 
-/* The end of every handler that changes a group: ends reading and submits the change. `done` is an entry_done that
- * answers the call. */
+/*
+ * The end of every handler that changes a group: ends reading and submits the change. `done` is an entry_done that answers
+ * the call.
+ */
 void group_call_submit(struct call *call, struct str gid, enum group_action action, const struct group_change_terms *terms,
                        entry_done done);
 
