@@ -31,7 +31,7 @@ async def test_a_dump_under_load_is_restored_and_clients_go_on(project, skein, t
     from phone import Phone
     alice, bob, carol, dave = await skein.users("alice", "bob", "carol", "dave")
     dora = unique("dora")
-    (await skein.request("POST", "/v1/auth/register", body={"uid": dora, "name": "Dora", "password": PASSWORD})).expect(201)
+    (await skein.request("POST", "/v1/users", body={"uid": dora, "name": "Dora", "password": PASSWORD})).expect(201)
     phone = Phone(bob, gateway=0, may=EVERYTHING_STOPS)
     phone.start()
     await phone.is_connected()
