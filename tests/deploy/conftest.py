@@ -1,6 +1,4 @@
 """One cluster in containers for all tests of this folder; without a Docker daemon they are skipped."""
-import asyncio
-import inspect
 import os
 import pathlib
 import sys
@@ -49,15 +47,5 @@ def skein(project):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
-    function = pyfuncitem.obj
-    if not inspect.iscoroutinefunction(function):
-        return None
-    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(function).parameters}
-
-    async def run():
-        try:
-            await asyncio.wait_for(function(**arguments), TEST_TIMEOUT_S)
-        finally:
-            await arguments["skein"].close()
-    asyncio.run(run())
-    return True
+    import coroutines
+    return coroutines.run(pyfuncitem, TEST_TIMEOUT_S)

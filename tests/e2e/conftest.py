@@ -1,7 +1,5 @@
 """Runs coroutine tests, each with a Skein of its own (client.py). Tests that break the cluster are a lane of their own, and come
 last in a run of both."""
-import asyncio
-import inspect
 import os
 import pathlib
 import sys
@@ -40,17 +38,5 @@ def skein():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
-    function = pyfuncitem.obj
-    if not inspect.iscoroutinefunction(function):
-        return None
-    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(function).parameters}
-
-    async def run():
-        skein = arguments.get("skein")
-        try:
-            await asyncio.wait_for(function(**arguments), TEST_TIMEOUT_S)
-        finally:
-            if skein:
-                await skein.close()
-    asyncio.run(run())
-    return True
+    import coroutines
+    return coroutines.run(pyfuncitem, TEST_TIMEOUT_S)

@@ -1,7 +1,5 @@
 """One cluster for all tests of run_test.py; where podman cannot run, they are skipped, with the reason."""
-import asyncio
 import base64
-import inspect
 import os
 import pathlib
 import sys
@@ -57,16 +55,5 @@ def skein(cluster):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
-    function = pyfuncitem.obj
-    if not inspect.iscoroutinefunction(function):
-        return None
-    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(function).parameters}
-
-    async def run():
-        try:
-            await asyncio.wait_for(function(**arguments), TEST_TIMEOUT_S)
-        finally:
-            if "skein" in arguments:
-                await arguments["skein"].close()
-    asyncio.run(run())
-    return True
+    import coroutines
+    return coroutines.run(pyfuncitem, TEST_TIMEOUT_S)

@@ -1,7 +1,5 @@
 """The packages, built once for all tests of this folder, and a system to install them in."""
-import asyncio
 import importlib
-import inspect
 import os
 import pathlib
 import signal
@@ -99,15 +97,5 @@ def skein():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
-    function = pyfuncitem.obj
-    if not inspect.iscoroutinefunction(function):
-        return None
-    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(function).parameters}
-
-    async def run():
-        try:
-            await asyncio.wait_for(function(**arguments), TEST_TIMEOUT_S)
-        finally:
-            await arguments["skein"].close()
-    asyncio.run(run())
-    return True
+    import coroutines
+    return coroutines.run(pyfuncitem, TEST_TIMEOUT_S)

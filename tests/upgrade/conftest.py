@@ -1,6 +1,4 @@
 """The cluster of the upgrade test: every process of the older version at first, each later of the one that the test chooses."""
-import asyncio
-import inspect
 import os
 import pathlib
 import shutil
@@ -59,15 +57,5 @@ def skein(processes):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
-    function = pyfuncitem.obj
-    if not inspect.iscoroutinefunction(function):
-        return None
-    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(function).parameters}
-
-    async def run():
-        try:
-            await asyncio.wait_for(function(**arguments), TEST_TIMEOUT_S)
-        finally:
-            await arguments["skein"].close()
-    asyncio.run(run())
-    return True
+    import coroutines
+    return coroutines.run(pyfuncitem, TEST_TIMEOUT_S)

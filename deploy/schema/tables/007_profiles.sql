@@ -1,5 +1,5 @@
 -- compatible from 006
--- What a user shows of itself, and whom it lets in.
+-- A user's public profile, and the settings that say who may write and who sees presence.
 
 alter table account
 	add column attributes text, -- the JSON object as it goes out

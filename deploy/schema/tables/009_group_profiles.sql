@@ -1,5 +1,5 @@
 -- compatible from 006
--- What a group shows of itself, and who wants to join one.
+-- The profile of a group, and the requests to join it.
 
 alter table chat_group
 	add column avatar text,

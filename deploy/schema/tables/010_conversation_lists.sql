@@ -1,5 +1,5 @@
 -- compatible from 006
--- What a user's list of conversations is made of.
+-- The columns that a user's list of conversations is sorted and filtered by.
 
 /*
  * moved_seq and moved_id are of the last entry that moves a conversation to the front of the lists: a message or a `system` entry. A
@@ -35,7 +35,7 @@ left join lateral (select m.seq, m.msg_id from message m
 select setval('conversation_no_seq', greatest(1, (select max(no) from conversation)));
 drop table conversation_before;
 
--- What one user has chosen for one conversation. Of a group it is in group_member, and goes with the membership.
+-- Settings of one user for one conversation. Those of a group are in group_member, so leaving the group deletes them.
 alter table direct_member
 	add column cleared_seq bigint not null default 0, -- history up to here is not shown
 	add column cleared_counted bigint not null default 0, -- the conversation's `counted` as of cleared_seq
@@ -49,7 +49,7 @@ alter table group_member
 	add column is_pinned boolean not null default false,
 	add column is_silent boolean not null default false; -- as direct_member.is_muted; muted_until is for sending
 
--- Who is mentioned where, so that a list need not look into messages. '*' is everyone.
+-- Each mention of a user by a message. The list of conversations reads this instead of messages. uid '*' is everyone.
 create table mention (
 	no bigint,
 	seq bigint,

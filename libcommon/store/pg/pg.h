@@ -79,6 +79,7 @@ struct pg_params {
 void pg_params_release(struct pg_params *params);
 void pg_put_null(struct pg_params *params);
 void pg_put_text(struct pg_params *params, struct str text); /* text, varchar, json */
+void pg_put_text_or_null(struct pg_params *params, struct str text); /* NULL for a text whose ptr is NULL */
 void pg_put_i16(struct pg_params *params, int16_t number);
 void pg_put_i32(struct pg_params *params, int32_t number);
 void pg_put_i64(struct pg_params *params, int64_t number);

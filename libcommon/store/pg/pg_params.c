@@ -68,6 +68,14 @@ void pg_put_text(struct pg_params *params, struct str text)
 	params_end(params);
 }
 
+void pg_put_text_or_null(struct pg_params *params, struct str text)
+{
+	if (text.ptr)
+		pg_put_text(params, text);
+	else
+		pg_put_null(params);
+}
+
 void pg_put_i16(struct pg_params *params, int16_t number)
 {
 	params_begin(params);

@@ -26,7 +26,6 @@ static const struct pg_statement profile_change = {
 enum profile_column { PROFILE_UID, PROFILE_NAME, PROFILE_AVATAR, PROFILE_ATTRIBUTES, PROFILE_IS_BOT, PROFILE_CREATED_AT,
 	              PROFILE_MESSAGES_FROM, PROFILE_PRESENCE };
 
-#define AVATAR_MAX_BYTES 2048
 #define ATTRIBUTES_MAX_BYTES 4096
 
 /* Whom a user who has not chosen lets send direct messages. */
@@ -86,20 +85,6 @@ void accounts_profile(struct call *call)
 
 /* ---- PATCH /v1/users/me ---- */
 
-static void profile_put_optional(struct pg_params *params, struct str text)
-{
-	if (text.ptr)
-		pg_put_text(params, text);
-	else
-		pg_put_null(params);
-}
-
-/* An absent one keeps what is there, null and an empty text remove it. */
-static struct str profile_read_avatar(struct call *call)
-{
-	return call_is_null(call, "avatar") ? STR("") : call_text(call, "avatar", JSON_OPTIONAL, 0, AVATAR_MAX_BYTES);
-}
-
 static struct str profile_read_attributes(struct call *call)
 {
 	struct buf text = { 0 };
@@ -139,13 +124,13 @@ void accounts_change_profile(struct call *call)
 
 	pg_put_text(&params, profile_default_messages_from(call_context(call)));
 	pg_put_text(&params, call_uid(call));
-	profile_put_optional(&params, call_name(call, "name", JSON_OPTIONAL));
-	profile_put_optional(&params, profile_read_avatar(call));
-	profile_put_optional(&params, profile_read_attributes(call));
+	pg_put_text_or_null(&params, call_name(call, "name", JSON_OPTIONAL));
+	pg_put_text_or_null(&params, call_removable_text(call, "avatar", AVATAR_MAX_BYTES));
+	pg_put_text_or_null(&params, profile_read_attributes(call));
 	const json_t *settings = call_object(call, "settings", JSON_OPTIONAL);
 	json_prefix(call_error(call), "settings.");
-	profile_put_optional(&params, profile_read_setting(call, settings, "messages_from", messages_from));
-	profile_put_optional(&params, profile_read_setting(call, settings, "presence", presence));
+	pg_put_text_or_null(&params, profile_read_setting(call, settings, "messages_from", messages_from));
+	pg_put_text_or_null(&params, profile_read_setting(call, settings, "presence", presence));
 	json_prefix(call_error(call), "");
 	call_query(call, &profile_change, &params, profile_on_row);
 }

@@ -3,7 +3,7 @@
 #include "im/contacts/contacts.h"
 #include "im/http/page.h"
 
-/* Who asks, who is asked, note, limit -> as fn.friend_request_make() */
+/* sender, recipient, note, limit -> as fn.friend_request_make() */
 static const struct pg_statement friend_request_make = {
 	"friend_request_make",
 	"select verdict, request_id::text, note, is_repeat"
@@ -30,8 +30,6 @@ enum friend_request_column { REQUEST_ID, REQUEST_SENDER, REQUEST_RECIPIENT, REQU
 enum friend_request_status { REQUEST_PENDING, REQUEST_ACCEPTED, REQUEST_REJECTED };
 
 static const char *const friend_request_statuses[] = { "pending", "accepted", "rejected" };
-
-#define NOTE_MAX_BYTES 1024
 
 static void friend_request_put(struct buf *out, struct str id, struct str sender, struct str recipient, struct str note,
                                enum friend_request_status status)

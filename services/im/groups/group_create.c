@@ -75,9 +75,6 @@ void groups_create(struct call *call)
 	pg_put_text(&params, str_from(group->join));
 	pg_put_text(&params, str_from(group->history));
 	ident_list_put(&params, &members);
-	if (key.ptr)
-		pg_put_text(&params, key);
-	else
-		pg_put_null(&params);
+	pg_put_text_or_null(&params, key);
 	call_query(call, &group_create, &params, group_create_on_stored);
 }

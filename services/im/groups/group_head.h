@@ -3,7 +3,7 @@
 
 #include "base/text/buf.h"
 
-/* What every answer with a group begins with, and the words for its modes. */
+/* The members with which every JSON object of a group begins, and the values of `join` and `history`. */
 
 struct group_head {
 	struct str gid, name, owner, join, history;

@@ -11,7 +11,6 @@ static const struct pg_statement group_profile = {
 	" from fn.group_profile($1::text, $2::text)",
 };
 
-#define AVATAR_MAX_BYTES 2048
 #define ANNOUNCEMENT_MAX_CHARACTERS 4000
 #define ANNOUNCEMENT_MAX_BYTES (4 * ANNOUNCEMENT_MAX_CHARACTERS)
 
@@ -80,26 +79,20 @@ static void group_profile_put_text(struct buf *out, const char *field, struct st
 		json_put_field(out, field, text);
 }
 
-/* null removes what an empty text removes. */
-static void group_profile_put_removable(struct call *call, struct buf *out, const char *field, size_t max_bytes)
-{
-	group_profile_put_text(out, field,
-	                       call_is_null(call, field) ? STR("") : call_text(call, field, JSON_OPTIONAL, 0, max_bytes));
-}
-
 static void group_profile_put_choice(struct call *call, struct buf *out, const char *field, const char *const *choices)
 {
 	if (call_has(call, field))
 		json_put_field(out, field, str_from(call_choice(call, field, JSON_OPTIONAL, choices)));
 }
 
-static void group_profile_check_announcement(struct call *call)
+static struct str group_profile_read_announcement(struct call *call)
 {
-	struct str announcement = call_text(call, "announcement", JSON_OPTIONAL, 0, ANNOUNCEMENT_MAX_BYTES);
+	struct str announcement = call_removable_text(call, "announcement", ANNOUNCEMENT_MAX_BYTES);
 
 	if (announcement.ptr && utf8_length(announcement) > ANNOUNCEMENT_MAX_CHARACTERS)
 		call_reject(call, ERR_INVALID_ARGUMENT, "announcement", "announcement must have at most %d characters",
 		            ANNOUNCEMENT_MAX_CHARACTERS);
+	return announcement;
 }
 
 void groups_change(struct call *call)
@@ -109,9 +102,8 @@ void groups_change(struct call *call)
 
 	buf_append_char(&changes, '{');
 	group_profile_put_text(&changes, "name", call_name(call, "name", JSON_OPTIONAL));
-	group_profile_put_removable(call, &changes, "avatar", AVATAR_MAX_BYTES);
-	group_profile_put_removable(call, &changes, "announcement", ANNOUNCEMENT_MAX_BYTES);
-	group_profile_check_announcement(call);
+	group_profile_put_text(&changes, "avatar", call_removable_text(call, "avatar", AVATAR_MAX_BYTES));
+	group_profile_put_text(&changes, "announcement", group_profile_read_announcement(call));
 	group_profile_put_choice(call, &changes, "join", group_join_modes);
 	group_profile_put_choice(call, &changes, "history", group_history_modes);
 	if (call_has(call, "muted_all"))

@@ -17,8 +17,6 @@ static const struct pg_statement group_requests = {
 
 enum group_request_column { REQUEST_VERDICT, REQUEST_UID, REQUEST_NOTE };
 
-#define NOTE_MAX_BYTES 1024
-
 static const struct call_reason group_request_reasons[] = {
 	{ ERR_NOT_FOUND, NULL, "there is no such group or request" },
 	{ ERR_NOT_MEMBER, NULL, "only members may do this in a group" },

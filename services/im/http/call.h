@@ -76,6 +76,12 @@ struct str call_name(struct call *call, const char *field, enum json_presence pr
 struct str call_text(struct call *call, const char *field, enum json_presence presence, size_t min_bytes, size_t max_bytes);
 struct str call_secret(struct call *call, const char *field, enum json_presence presence, size_t min_bytes,
                        size_t max_bytes); /* a text whose copy is wiped when the call ends; one per call */
+/* A text that can be taken away: absent (ptr NULL) it stays as it is, null and an empty text remove it (empty). */
+struct str call_removable_text(struct call *call, const char *field, size_t max_bytes);
+
+#define AVATAR_MAX_BYTES 2048 /* the URL of a picture, of users and groups */
+#define NOTE_MAX_BYTES 1024 /* of a request to somebody, for who answers it */
+
 int64_t call_int(struct call *call, const char *field, enum json_presence presence, int64_t min, int64_t max);
 bool call_bool(struct call *call, const char *field, enum json_presence presence);
 bool call_has_body(const struct call *call); /* for a body that may be absent */

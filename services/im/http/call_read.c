@@ -171,6 +171,11 @@ struct str call_text(struct call *call, const char *field, enum json_presence pr
 	return call_read_kept(call, json_text(call_json(call), field, presence, min_bytes, max_bytes, &call->error));
 }
 
+struct str call_removable_text(struct call *call, const char *field, size_t max_bytes)
+{
+	return call_is_null(call, field) ? STR("") : call_text(call, field, JSON_OPTIONAL, 0, max_bytes);
+}
+
 struct str call_secret(struct call *call, const char *field, enum json_presence presence, size_t min_bytes, size_t max_bytes)
 {
 	assert(!call->secret.ptr);

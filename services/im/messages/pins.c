@@ -56,8 +56,14 @@ void messages_list_pins(struct call *call)
 
 /* ---- PUT and DELETE /v1/conversations/{id}/pins/{seq} ---- */
 
+/* The page begins at the message, unless the caller has cleared it meanwhile. */
 static void pin_on_message(struct call *call, const PGresult *result)
 {
+	if (!message_row_is_there(result, 0, PIN_MESSAGE) ||
+	    message_row_read(result, 0, PIN_MESSAGE, STR("")).seq != call_path_u64(call, "seq", 1, INT64_MAX)) {
+		call_fail(call, ERR_NOT_FOUND, "seq", "the caller has cleared this message");
+		return;
+	}
 	message_row_put(call_out(call), result, 0, PIN_MESSAGE, call_path_text(call, "id"), call_uid(call));
 	call_ok(call, 200);
 }

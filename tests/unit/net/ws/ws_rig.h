@@ -61,7 +61,7 @@ int rig_teardown(void **state);
 /* Until `*count` is at least `wanted`. */
 void rig_await(struct rig *rig, const unsigned *count, unsigned wanted);
 
-/* What was counted until now. */
+/* Reads a counter under the lock. */
 unsigned rig_count(struct rig *rig, const unsigned *count);
 
 /* The first step of rig_stop(); a handler may call it earlier. Thread: the worker's. */
