@@ -7,9 +7,12 @@ SYSTEM = "system"
 
 async def ended(admin, number, at=0):
     async def job():
-        found = (await admin.request("GET", f"/v1/admin/jobs/{number}", at=at)).expect(200).json
-        return found if "ended_at" in found else None
-    return await cluster.becomes(job, what=f"the end of job {number}")
+        return (await admin.request("GET", f"/v1/admin/jobs/{number}", at=at)).expect(200).json
+
+    async def has_ended():
+        return "ended_at" in await job()
+    await cluster.becomes(has_ended, what=f"the end of job {number}")
+    return await job()
 
 
 async def broadcast(admin, text, uids=None, at=0):
