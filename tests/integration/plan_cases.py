@@ -30,8 +30,8 @@ CASES = {
     "profile_read": Case("'everyone', '{w}-me'"),
     "profile_change": Case("'everyone', '{w}-me', 'New', null, null, null, null"),
     "token_revoke": Case("'\\x00', '{w}-me', 5"),
-    "revoked_read": Case("0, '', 20"),
-    "revoked_clean": Case("(extract(epoch from now()) * 1000)::bigint", has_rows=False),
+    "change_read": Case("0, '', 20"),
+    "change_clean": Case("(extract(epoch from now()) * 1000)::bigint", has_rows=False),
     # contacts
     "block_add": Case("'{w}-me', '{w}-stranger', 1000", may_grow="the caller's blocks, which are counted up to limits.blocks"),
     "block_remove": Case("'{w}-me', '{w}-0003'"),
