@@ -12,7 +12,7 @@
 #include "im/overload/overload.h"
 #include "im/sync/sync.h"
 #include "im/takeover/takeover.h"
-#include "im/tokens/kicks.h"
+#include "im/changes/kicks.h"
 #include "net/http/http_server.h"
 #include "net/jwt.h"
 #include "rpc/client/rpc_client.h"
@@ -33,7 +33,7 @@ static void drain_on_redis_closed(void *arg)
 	known_users_release(app->known_users);
 	verified_tokens_release(app->verified_tokens);
 	rates_release(app->rates);
-	revocation_feed_release(app->revocations);
+	change_feed_release(app->changes);
 	jwt_keys_free(app->keys);
 	service_leave(&app->service);
 }
@@ -92,7 +92,7 @@ static void drain_on_timer(struct timer *timer)
 		return;
 	}
 	http_server_refuse(app->http); /* from here on the parts that handlers use are closed one after the other */
-	revocation_feed_stop(app->revocations);
+	change_feed_stop(app->changes);
 	kicks_close(app->kicks);
 	overload_stop(app->overload);
 	rpc_channel_close(app->routers);
