@@ -16,6 +16,7 @@
 #include "im/events/events.h"
 #include "im/groups/groups.h"
 #include "im/http/dispatcher.h"
+#include "im/jobs/job_runner.h"
 #include "im/readiness.h"
 #include "im/routes.h"
 #include "im/rpc/rpc_api.h"
@@ -47,6 +48,7 @@ static struct parts {
 	struct groups groups;
 	struct messages messages;
 	struct sync sync;
+	struct jobs jobs;
 	struct rpc_api rpc_api;
 	struct dispatcher dispatcher;
 } parts;
@@ -71,6 +73,7 @@ static struct app im = {
 	.groups = &parts.groups,
 	.messages = &parts.messages,
 	.sync = &parts.sync,
+	.jobs = &parts.jobs,
 	.rpc_api = &parts.rpc_api,
 	.dispatcher = &parts.dispatcher,
 };
@@ -164,6 +167,7 @@ static void init_calls(struct app *app)
 	*app->groups = (struct groups){ .config = &app->config, .entries = app->entries, .events = app->events };
 	messages_init(app->messages, &app->config, app->entries, app->overload, app->rates);
 	sync_init(app->sync, app->redis, &inbox_limits, app->pg->calls, app->message_cache);
+	job_runner_start(app->jobs, &app->service.worker, &app->config, app->pg->calls, app->entries, app->overload);
 	*app->rpc_api = (struct rpc_api){
 		.known_users = app->known_users,
 		.changes = app->changes,
