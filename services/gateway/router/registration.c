@@ -154,7 +154,8 @@ static void registration_on_registered(void *arg, err_t err, struct str response
 		registration_arm(r, REGISTRATION_RENEWAL_MS);
 		r->setup.registered(r->setup.arg);
 	} else {
-		log_warn("gateway could not be registered, trying again", LOG_ERR(err), LOG_TEXT("why", detail));
+		log_warn("gateway could not be registered, trying again", LOG_ERR(err), LOG_TEXT("why", detail),
+		         LOG_TEXT("routers", r->setup.config->router_targets));
 		registration_arm(r, backoff_next_ms(&r->backoff));
 	}
 }
