@@ -236,7 +236,7 @@ static err_t start(void *arg)
 		return err;
 	verified_tokens_init(app->verified_tokens, app->keys, (size_t)app->config.cache_tokens);
 	known_users_init(app->known_users, app->pg->calls);
-	rates_init(app->rates, &app->config);
+	rates_init(app->rates, &app->config, app->redis);
 	kicks_init(app->kicks, &app->service.worker, app->routers);
 	revocation_feed_start(app->revocations, &app->service.worker, app->pg->control, on_revoked, app);
 	init_entries(app);
