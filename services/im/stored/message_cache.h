@@ -9,8 +9,9 @@
  * thousands of times. Bounded in bytes; the least recently used one is dropped.
  * Finding and putting are O(1). Thread: one.
  *
- * A cached message is never out of date, because a stored row never changes.
- * Recalls and edits are not cached: message_overlay.h reads them for each page.
+ * A cached message is never out of date, because a stored row changes only when a
+ * user is deleted; then the cache is cleared. Recalls and edits are not cached:
+ * message_overlay.h reads them for each page.
  */
 struct message_cache {
 	struct map messages;
@@ -20,6 +21,9 @@ struct message_cache {
 
 void message_cache_init(struct message_cache *cache, size_t max_bytes);
 void message_cache_release(struct message_cache *cache);
+
+/* Forgets everything. */
+void message_cache_clear(struct message_cache *cache);
 
 /* `key` as in struct stored_message. A reference for the caller, or NULL. */
 struct stored_message *message_cache_find(struct message_cache *cache, struct str key);
