@@ -27,6 +27,8 @@ const struct call_route im_routes[] = {
 	{ "DELETE", "/v1/conversations/{id}/pins/{seq}", CALL_USER, RATE_NONE, messages_unpin, WITH(messages) },
 	{ "POST", "/v1/conversations/{id}/messages/{seq}/recall", CALL_USER, RATE_NONE, messages_recall, WITH(messages) },
 	{ "POST", "/v1/conversations/{id}/messages/{seq}/edit", CALL_USER, RATE_NONE, messages_edit, WITH(messages) },
+	{ "POST", "/v1/conversations/{id}/messages/{seq}/reactions", CALL_USER, RATE_SEND, messages_react, WITH(messages) },
+	{ "DELETE", "/v1/conversations/{id}/messages/{seq}/reactions/{emoji}", CALL_USER, RATE_SEND, messages_unreact, WITH(messages) },
 	{ "GET", "/v1/sync", CALL_USER, RATE_NONE, sync_get, WITH(sync) },
 	{ "GET", "/v1/endpoints", CALL_USER, RATE_NONE, endpoints_list, WITH(gateways) },
 	{ "POST", "/v1/groups", CALL_USER, RATE_NONE, groups_create, WITH(groups) },
@@ -60,6 +62,7 @@ const struct call_route im_routes[] = {
 	{ "PUT", "/v1/blocks/{uid}", CALL_USER, RATE_NONE, contacts_block, WITH(contacts) },
 	{ "DELETE", "/v1/blocks/{uid}", CALL_USER, RATE_NONE, contacts_unblock, WITH(contacts) },
 	{ "GET", "/v1/blocks", CALL_USER, RATE_NONE, contacts_list_blocks, WITH(contacts) },
+	{ "GET", "/v1/admin/conversations/{id}/messages/{seq}/edits", CALL_ADMIN, RATE_NONE, admin_list_edits, WITH(messages) },
 	{ "GET", "/v1/admin/nodes", CALL_ADMIN, RATE_NONE, admin_nodes, WITH(gateways) },
 };
 

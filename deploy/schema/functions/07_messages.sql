@@ -48,7 +48,7 @@ end $$;
  */
 create function fn.history(p_uid text, p_conversation text, p_after bigint, p_before bigint, p_limit integer, p_bytes bigint)
 returns table (verdict text, has_more boolean, seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text,
-	"time" bigint, reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean)
+	"time" bigint, reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean, reactions text)
 language plpgsql stable
 set enable_bitmapscan = off
 as $$
@@ -65,15 +65,18 @@ begin
 		(select m.*, -m.seq from fn.shown_message m where v_access.verdict = 'ok' and p_after is null
 			and m.no = v_access.no and m.seq > v_access.since_seq and m.seq < coalesce(p_before, 9223372036854775807)
 			order by m.seq desc limit p_limit + 1)
+	), sized as (
+		select f.*, r.reactions, coalesce(octet_length(f.body), 0) + coalesce(octet_length(r.reactions), 0) as size
+		from found f cross join lateral fn.reactions_to(p_uid, f.no, f.seq) r
 	), measured as (
-		select f.*, row_number() over w as ord, sum(coalesce(octet_length(f.body), 0)) over w - coalesce(octet_length(f.body), 0) as before
-		from found f window w as (order by f.distance rows unbounded preceding)
+		select s.*, row_number() over w as ord, sum(s.size) over w - s.size as before
+		from sized s window w as (order by s.distance rows unbounded preceding)
 	), page as (
 		select * from measured where ord <= p_limit and before < p_bytes
 	)
 	select v_access.verdict, (select count(*) from page) < (select count(*) from found), p.seq, p.msg_id, p.sender,
 		case when p.sender = p_uid then p.client_msg_id end, p.type, p.body, p.time, p.reply_to, p.mentions, p.target_seq, p.is_edited,
-		p.is_recalled
+		p.is_recalled, p.reactions
 	from (select) one left join page p on true
 	order by p.seq;
 end $$;

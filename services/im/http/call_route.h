@@ -22,7 +22,7 @@ struct call_route {
 	/*
 	 * The class of the caller's rate. The dispatcher takes one from the caller's bucket, except where anyone may call:
 	 * there the handler calls call_take(), because the user is in the body. For RATE_SEND send_submit() takes one for each
-	 * message.
+	 * message, and the handler one for a reaction.
 	 */
 	enum rate_class rate;
 	void (*handle)(struct call *call); /* answers, now or later */

@@ -14,6 +14,11 @@ void messages_init(struct messages *messages, const struct im_config *config, st
 	};
 }
 
+bool messages_are_for_friends(const struct messages *messages)
+{
+	return messages->config->contacts_messages_from == MESSAGES_FROM_FRIENDS;
+}
+
 void send_submit(struct messages *messages, const struct entry_caller *caller, const struct send_request *request,
                  struct json_error *error, uint64_t *wait_ms)
 {
@@ -25,8 +30,7 @@ void send_submit(struct messages *messages, const struct entry_caller *caller, c
 		json_fail(error, ERR_RATE_LIMITED, NULL, "%s", rates_refusal(RATE_SEND));
 		return;
 	}
-	bool is_for_friends = messages->config->contacts_messages_from == MESSAGES_FROM_FRIENDS;
-	err_t err = entry_writer_submit(messages->entries, send_entry_new(request, caller, is_for_friends));
+	err_t err = entry_writer_submit(messages->entries, send_entry_new(request, caller, messages_are_for_friends(messages)));
 	if (err) {
 		*wait_ms = 1000ull * overload_retry_after_s(messages->overload) - 1;
 		json_fail(error, err, NULL, "messages cannot be stored at the moment");
