@@ -121,7 +121,8 @@ static void reactions_of_named_messages_are_those_of_history(void **state)
 	PQclear(ask_on(db, ADD(4, BOBS, "bob", 2, "b")));
 	PQclear(ask_on(db, ADD(5, "g:team", "alice", 1, "t")));
 	assert_text("select string_agg(concat_ws(' ', ord, reactions), ', ' order by ord) from fn.reactions_of('alice',"
-	            " array['" BOBS "', 'u:no:one', 'g:team', '" BOBS "', '" BOBS "', 'g:team'], array[2, 1, 1, 1, 99, 1]::bigint[],"
+	            " array['" BOBS "', 'u:no:one', 'g:team', '" BOBS "', '" BOBS
+	            "', 'g:team'], array[2, 1, 1, 1, 99, 1]::bigint[],"
 	            " array[true, true, true, true, true, false])",
 	            "1 1 - b, 3 1 + t");
 }
@@ -212,7 +213,8 @@ static void who_may_not_write_to_the_other_side_neither_edits_nor_reacts_but_tak
 	check(SENT(TO_BOB, .key = "9", .msg_id = 5), "blocked");
 	assert_text(ADD(6, BOBS, "alice", 1, "b"), "blocked 0");
 	assert_text(EDIT_OF_1(7), "blocked 0");
-	assert_text(ADD(8, BOBS, "bob", 1, "b"), "ok 4 bob 1 {\"op\":\"add\",\"emoji\":\"b\"}"); /* the one who blocks writes, too */
+	assert_text(ADD(8, BOBS, "bob", 1, "b"),
+	            "ok 4 bob 1 {\"op\":\"add\",\"emoji\":\"b\"}"); /* the one who blocks writes, too */
 	assert_text(ADD(9, "g:team", "alice", 1, "b"), "ok 2 alice 1 {\"op\":\"add\",\"emoji\":\"b\"}");
 	assert_text(REMOVE(10, BOBS, "alice", 1, "a"), "ok 5 alice 1 {\"op\":\"remove\",\"emoji\":\"a\"}");
 	run_sql("delete from block");
@@ -276,6 +278,9 @@ static void a_recall_behind_a_reaction_is_the_later_entry(void **state)
 
 	send_two();
 	assert_race(ADD(3, BOBS, "bob", 1, "a"), RECALL_OF_1, "ok 4 alice 1");
+	assert_text("select string_agg(body, ' ' order by seq) from fn.history('bob', '" BOBS
+	            "', 0, null, 50, 1000) where seq <> 2",
+	            "{\"op\":\"add\",\"emoji\":\"a\"}"); /* the reaction keeps its emoji */
 }
 
 /* ---- many ---- */

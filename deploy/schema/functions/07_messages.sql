@@ -1,9 +1,9 @@
 -- Reading entries. What users see has the changes applied: an edited message shows its new body, a recalled one none, and
--- neither do the edits of a recalled message.
+-- neither do the edits of a recalled message. The body of a reaction is its op and emoji, see 13_reactions.sql.
 
 create view fn.shown_message as
 select m.no, m.seq, m.msg_id, m.sender, m.client_msg_id, fn.type_name(m.type) as type,
-	case when change.is_recalled then null when fn.type_is_content(m.type) then coalesce(edit.body, m.body) else m.body end as body,
+	case when change.is_recalled and m.type <> fn.type_no('reaction') then null when fn.type_is_content(m.type) then coalesce(edit.body, m.body) else m.body end as body,
 	m.time, m.reply_to, array_to_string(m.mentions, ',') as mentions, m.target_seq,
 	fn.type_is_content(m.type) and edit.seq is not null and change.is_recalled is not true as is_edited,
 	fn.type_is_content(m.type) and change.is_recalled is true as is_recalled

@@ -29,7 +29,8 @@ struct reaction_list *reaction_list_new(struct str text)
 	if (text.len == 0)
 		return NULL;
 	size_t count = reaction_list_count(text), texts_size = text.len + 1;
-	size_t size = sizeof(struct reaction_list) + count * (sizeof(Skein__V1__Reaction *) + sizeof(Skein__V1__Reaction)) + texts_size;
+	size_t size = sizeof(struct reaction_list) +
+	              count * (sizeof(Skein__V1__Reaction *) + sizeof(Skein__V1__Reaction)) + texts_size;
 	struct reaction_list *list = mem_alloc(size);
 	Skein__V1__Reaction **items = (Skein__V1__Reaction **)(list + 1), *reactions = (Skein__V1__Reaction *)(items + count);
 	struct text_arena arena = text_arena(reactions + count, texts_size);
