@@ -67,7 +67,8 @@ begin
 			order by m.seq desc limit p_limit + 1)
 	), sized as (
 		select f.*, r.reactions, coalesce(octet_length(f.body), 0) + coalesce(octet_length(r.reactions), 0) as size
-		from found f cross join lateral fn.reactions_to(p_uid, f.no, f.seq) r
+		from found f left join lateral (select r.reactions from fn.reactions_to(p_uid, f.no, f.seq) r
+			where (select fn.has_reactions(v_access.no, min(seq), max(seq)) from found)) r on true
 	), measured as (
 		select s.*, row_number() over w as ord, sum(s.size) over w - s.size as before
 		from sized s window w as (order by s.distance rows unbounded preceding)

@@ -69,6 +69,13 @@ begin
 	end if;
 end $$;
 
+-- Whether any of the messages from p_lowest to p_highest has a reaction.
+create function fn.has_reactions(p_no bigint, p_lowest bigint, p_highest bigint) returns boolean language plpgsql stable
+as $$
+begin
+	return exists (select from reaction_count c where c.no = p_no and c.target_seq between p_lowest and p_highest);
+end $$;
+
 /*
  * The reactions to a message as p_uid sees them, ordered by the first that stands: a line "<count> <+ or -> <emoji>" each, + where p_uid
  * is one of them. Null: there are none. (One select without settings: it becomes part of the query that calls it.)
@@ -80,7 +87,10 @@ as $$
 	from reaction_count c where c.no = p_no and c.target_seq = p_seq
 $$;
 
--- The same of the messages that are named: a row for each that has any, `ord` counted from 1. Those without p_is_wanted are not looked at.
+/*
+ * The same of the messages that are named: a row for each that has any, `ord` counted from 1. Those without p_is_wanted are not looked at.
+ * Most conversations have no reactions, so one lookup finds out first whether there are any from the lowest message to the highest.
+ */
 create function fn.reactions_of(p_uid text, p_conversations text[], p_seqs bigint[], p_is_wanted boolean[])
 returns table (ord bigint, reactions text)
 language plpgsql stable
@@ -91,11 +101,13 @@ begin
 	return query
 	select w.ord, r.reactions
 	from (
-		select w.conversation, array_agg(w.number) as numbers, array_agg(w.ord) as ords
+		select w.conversation, min(w.number) as lowest, max(w.number) as highest, array_agg(w.number) as numbers,
+			array_agg(w.ord) as ords
 		from unnest(p_conversations, p_seqs, p_is_wanted) with ordinality as w (conversation, number, is_wanted, ord)
 		where w.is_wanted group by w.conversation
 	) named
 	join conversation c on c.id = named.conversation
+		and fn.has_reactions(c.no, named.lowest, named.highest)
 	cross join lateral unnest(named.numbers, named.ords) as w (number, ord)
 	cross join lateral fn.reactions_to(p_uid, c.no, w.number) r
 	where r.reactions is not null;
