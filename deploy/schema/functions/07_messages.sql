@@ -67,8 +67,10 @@ begin
 			order by m.seq desc limit p_limit + 1)
 	), sized as (
 		select f.*, r.reactions, coalesce(octet_length(f.body), 0) + coalesce(octet_length(r.reactions), 0) as size
-		from found f left join lateral (select r.reactions from fn.reactions_to(p_uid, f.no, f.seq) r
-			where (select fn.has_reactions(v_access.no, min(seq), max(seq)) from found)) r on true
+		from found f left join (
+			select r.* from (select min(seq), max(seq) from found) b (lowest, highest)
+			cross join lateral fn.reactions_in(p_uid, v_access.no, b.lowest, b.highest) r
+		) r on r.target_seq = f.seq
 	), measured as (
 		select s.*, row_number() over w as ord, sum(s.size) over w - s.size as before
 		from sized s window w as (order by s.distance rows unbounded preceding)
@@ -102,7 +104,7 @@ begin
 			- coalesce(octet_length(m.body), 0) as before
 		from unnest(p_conversations, p_seqs) with ordinality as w (conversation, number, ord)
 		left join conversation c on c.id = w.conversation
-		left join message m on m.no = c.no and m.seq = w.number
+		left join lateral (select * from message m where m.no = c.no and m.seq = w.number offset 0) m on true -- see fn.shown_message
 	) f
 	where f.before < p_bytes
 	order by f.ord;
@@ -139,7 +141,8 @@ begin
 			group by mc.target_seq
 		) change
 		join lateral unnest(named.numbers, named.ords) as w (number, ord) on w.number = change.target_seq
-		left join message edit on edit.no = c.no and edit.seq = change.edit_seq and not change.is_recalled
+		left join lateral (select e.body from message e
+			where e.no = c.no and e.seq = change.edit_seq and not change.is_recalled offset 0) edit on true
 	) f
 	order by f.ord;
 end $$;
@@ -173,7 +176,8 @@ create function fn.stored_before(p_conversation text, p_before bigint, p_time bi
 set enable_bitmapscan = off
 as $$
 begin
-	return coalesce((select m.seq from conversation c join message m on m.no = c.no
-		where c.id = p_conversation and m.seq < least(p_before, c.last_seq + 1) and m.time < p_time
-		order by m.seq desc limit 1), 0);
+	return coalesce((select m.seq
+		from conversation c cross join lateral (select m.seq from message m
+			where m.no = c.no and m.seq < least(p_before, c.last_seq + 1) and m.time < p_time order by m.seq desc limit 1) m
+		where c.id = p_conversation), 0);
 end $$;

@@ -69,27 +69,23 @@ begin
 	end if;
 end $$;
 
--- Whether any of the messages from p_lowest to p_highest has a reaction.
-create function fn.has_reactions(p_no bigint, p_lowest bigint, p_highest bigint) returns boolean language plpgsql stable
-as $$
-begin
-	return exists (select from reaction_count c where c.no = p_no and c.target_seq between p_lowest and p_highest);
-end $$;
-
 /*
- * The reactions to a message as p_uid sees them, ordered by the first that stands: a line "<count> <+ or -> <emoji>" each, + where p_uid
- * is one of them. Null: there are none. (One select without settings: it becomes part of the query that calls it.)
+ * The reactions to the messages from p_lowest to p_highest as p_uid sees them, by message, ordered by the first that stands: a line
+ * "<count> <+ or -> <emoji>" each, + where p_uid is one of them. (One select without settings: it becomes part of the query that calls it.)
  */
-create function fn.reactions_to(p_uid text, p_no bigint, p_seq bigint) returns table (reactions text) language sql stable
+create function fn.reactions_in(p_uid text, p_no bigint, p_lowest bigint, p_highest bigint)
+returns table (target_seq bigint, reactions text) language sql stable
 as $$
-	select string_agg(c.count || case when exists (select from reaction r where r.no = c.no and r.target_seq = c.target_seq
-		and r.emoji = c.emoji and r.uid = p_uid) then ' + ' else ' - ' end || c.emoji, E'\n' order by c.first_seq)
-	from reaction_count c where c.no = p_no and c.target_seq = p_seq
+	select c.target_seq, string_agg(c.count || case when exists (select from reaction r where r.no = c.no
+		and r.target_seq = c.target_seq and r.emoji = c.emoji and r.uid = p_uid) then ' + ' else ' - ' end || c.emoji, E'\n'
+		order by c.first_seq)
+	from reaction_count c where c.no = p_no and c.target_seq between p_lowest and p_highest
+	group by c.target_seq
 $$;
 
 /*
- * The same of the messages that are named: a row for each that has any, `ord` counted from 1. Those without p_is_wanted are not looked at.
- * Most conversations have no reactions, so one lookup finds out first whether there are any from the lowest message to the highest.
+ * The same of the messages that are named: a row for each that has any, `ord` counted from 1. Those without p_is_wanted are left out. It looks
+ * up each conversation once, its reactions by one index range.
  */
 create function fn.reactions_of(p_uid text, p_conversations text[], p_seqs bigint[], p_is_wanted boolean[])
 returns table (ord bigint, reactions text)
@@ -107,8 +103,6 @@ begin
 		where w.is_wanted group by w.conversation
 	) named
 	join conversation c on c.id = named.conversation
-		and fn.has_reactions(c.no, named.lowest, named.highest)
-	cross join lateral unnest(named.numbers, named.ords) as w (number, ord)
-	cross join lateral fn.reactions_to(p_uid, c.no, w.number) r
-	where r.reactions is not null;
+	cross join lateral fn.reactions_in(p_uid, c.no, named.lowest, named.highest) r
+	join lateral unnest(named.numbers, named.ords) as w (number, ord) on w.number = r.target_seq;
 end $$;

@@ -11,7 +11,7 @@ struct reaction_list {
 	Skein__V1__Reaction **items; /* as in Skein__V1__Message */
 };
 
-/* Reads a text of fn.reactions_to(). NULL for an empty or absent one. Free with mem_free(). */
+/* Reads a text of fn.reactions_in(). NULL for an empty or absent one. Free with mem_free(). */
 struct reaction_list *reaction_list_new(struct str text);
 
 #endif
