@@ -15,7 +15,6 @@ static struct str reaction_check_emoji(struct call *call, struct str emoji, int6
 	return emoji;
 }
 
-/* Reactions count for the sender's rate: one user can make any number of them. */
 static void reaction_submit(struct call *call, bool is_add)
 {
 	struct messages *messages = call_context(call);
@@ -30,7 +29,7 @@ static void reaction_submit(struct call *call, bool is_add)
 	};
 	const struct entry_caller caller = call_entry_caller(call, call_respond_entry);
 
-	if (call_finish_reading(call) && call_take(call, call_uid(call)))
+	if (call_finish_reading(call))
 		call_submit_entry(call, messages->entries, message_react_new(conversation, seq, &reaction, &caller));
 }
 
