@@ -72,6 +72,8 @@ const struct call_route im_routes[] = {
 	{ "POST", "/v1/admin/broadcast", CALL_ADMIN, RATE_NONE, jobs_broadcast, WITH(jobs) },
 	{ "GET", "/v1/admin/jobs", CALL_ADMIN, RATE_NONE, jobs_list, WITH(jobs) },
 	{ "GET", "/v1/admin/jobs/{id}", CALL_ADMIN, RATE_NONE, jobs_get, WITH(jobs) },
+	{ "GET", "/v1/admin/jobs/{id}/output", CALL_ADMIN, RATE_NONE, jobs_output, WITH(jobs) },
+	{ "POST", "/v1/admin/users/{uid}/export", CALL_ADMIN, RATE_NONE, jobs_export, WITH(jobs) },
 	{ "POST", "/v1/admin/jobs/{id}/cancel", CALL_ADMIN, RATE_NONE, jobs_cancel, WITH(jobs) },
 	{ "GET", "/v1/admin/nodes", CALL_ADMIN, RATE_NONE, admin_nodes, WITH(gateways) },
 };
