@@ -92,7 +92,9 @@ class UserDataTest(ImTest):
         self.do(a, "POST", f"/v1/conversations/{self.direct()}/messages/{seqs[1]}/recall")
         self.do(b, "PUT", f"/v1/conversations/{self.direct()}/pins/{seqs[2]}")
         self.do(a, "POST", f"/v1/conversations/{self.direct()}/messages/{seqs[2]}/reactions", {"emoji": '"👍}'})
-        self.check(b.send("k1", f"user:{self.alice}", "from bob"), 200)
+        seq = self.check(b.send("k1", f"user:{self.alice}", "from bob"), 200)["seq"]
+        for client, emoji in (a, "👍"), (b, "👍"), (a, "🎉"):
+            self.do(client, "POST", f"/v1/conversations/{self.direct()}/messages/{seq}/reactions", {"emoji": emoji})
         self.check(a.send("k1", f"group:{self.own}", "own group"), 200)
         self.check(a.send("k1", f"group:{self.left}", "left group"), 200)
         self.check(b.send("k2", f"group:{self.joined}", "for alice", mentions=[self.alice, self.carol]), 200)
@@ -144,7 +146,7 @@ class Exports(UserDataTest):
         self.assertEqual({message["from"] for message in of("message")}, {self.alice, self.bob})  # bob's mentions alice
         self.assertIn("recall", [message["type"] for message in of("message")])
         self.assertEqual([(message["target_seq"], message["op"], message["emoji"], "body" in message) for message in of("message")
-                          if message["type"] == "reaction"], [(3, "add", '"👍}', False)])
+                          if message["type"] == "reaction"], [(3, "add", '"👍}', False), (8, "add", "👍", False), (8, "add", "🎉", False)])
         self.assertNotIn("from bob", json.dumps(items))
 
     def test_who_is_nobody_has_no_export_and_a_job_without_output_has_none(self):
@@ -240,8 +242,11 @@ class Deletions(UserDataTest):
         for message in messages:
             if message["from"] == "deleted-user":
                 self.assertNotIn("body", message)
-                self.assertTrue(message.get("recalled") or message["type"] in ("edit", "recall"), message)
-        self.assertEqual([message["body"]["text"] for message in messages if message["type"] == "text" and "body" in message], ["from bob"])
+                self.assertTrue(message.get("recalled") or message["type"] in ("edit", "recall", "reaction"), message)
+        [kept] = [message for message in messages if message["type"] == "text" and "body" in message]
+        self.assertEqual((kept["body"]["text"], kept["reactions"]), ("from bob", [{"emoji": "👍", "count": 1, "mine": True}]))
+        self.assertEqual([message["seq"] for message in messages if message["from"] != "deleted-user" and "body" not in message
+                          and message["type"] != "reaction"], [])
         self.assertEqual(self.do(self.b, "GET", f"/v1/conversations/{self.direct()}/pins")["messages"], [])
         joined = self.do(self.b, "GET", f"/v1/conversations/g:{self.joined}/messages")["messages"]
         [mention] = [message for message in joined if message["type"] == "text"]

@@ -95,6 +95,24 @@ begin
 	return v_gone + v_rows;
 end $$;
 
+-- Takes back the user's reactions of those entries that stand.
+create function fn.deletion_reactions(p_uid text, p_no bigint, p_after bigint, p_limit integer) returns void language plpgsql
+as $$
+declare
+	v record;
+	v_count integer;
+begin
+	for v in select distinct r.target_seq, r.emoji
+		from (select * from message m where m.no = p_no and m.seq > p_after order by m.seq limit p_limit) e
+		join reaction r on r.no = e.no and r.target_seq = e.target_seq and r.emoji = e.body::json ->> 'emoji' and r.uid = p_uid
+		where e.type = fn.type_no('reaction') and e.sender = p_uid
+	loop
+		perform from conversation c where c.no = p_no for no key update; -- reactions change under this lock
+		select c.count into v_count from reaction_count c where c.no = p_no and c.target_seq = v.target_seq and c.emoji = v.emoji;
+		perform fn.reaction_remove(p_no, v.target_seq, v.emoji, p_uid, v_count);
+	end loop;
+end $$;
+
 -- The body of a `system` entry without the user: in who did it, to whom.
 create function fn.deletion_body(p_body text, p_uid text) returns text language sql immutable as $$
 	select json_object_agg(e.key, case
@@ -107,13 +125,14 @@ $$;
 
 /*
  * Takes the user out of the entries of a conversation behind p_seq, p_limit of them: what the user wrote keeps its place, as a recalled
- * message of `deleted-user`; nobody is told. Returns the last seq that was looked at; null: there was none. im keeps stored
+ * message of `deleted-user`, and a reaction's entry keeps its emoji; nobody is told. Returns the last seq that was looked at; null: there was none. im keeps stored
  * messages in memory: it drops them when the change feed tells of the end of the deletion, and until then the recall hides the bodies.
  */
 create function fn.deletion_entries(p_uid text, p_no bigint, p_seq bigint, p_limit integer, out last bigint, out looked bigint,
 	out changed bigint) language plpgsql
 as $$
 begin
+	perform fn.deletion_reactions(p_uid, p_no, p_seq, p_limit);
 	with entries as materialized (
 		select m.seq, m.type, m.sender, m.mentions, m.body from message m where m.no = p_no and m.seq > p_seq order by m.seq limit p_limit
 	), written as (
@@ -127,7 +146,7 @@ begin
 		delete from pin p using written w where p.no = p_no and p.target_seq = w.seq
 	), scrubbed as (
 		update message m set sender = case m.sender when p_uid then fn.deleted_user() else m.sender end,
-			body = case when e.type = 40 then fn.deletion_body(m.body, p_uid) when m.sender = p_uid then null else m.body end,
+			body = case when e.type = 40 then fn.deletion_body(m.body, p_uid) when m.sender = p_uid and e.type <> 32 then null else m.body end,
 			mentions = case when m.sender <> p_uid then nullif(array_remove(m.mentions, p_uid), '{}') end,
 			client_msg_id = case when m.sender <> p_uid then m.client_msg_id end
 		from entries e
