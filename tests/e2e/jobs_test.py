@@ -92,7 +92,7 @@ async def test_a_deleted_user_is_gone_at_once_and_its_messages_keep_their_place_
     assert await phone.closed() == 4002
 
     async def is_refused():
-        return [(await alice.request("GET", "/v1/users/me", at=im)).status for im in range(len(cluster.HTTP))] == [401] * len(cluster.HTTP)
+        return [(await alice.request("GET", f"/v1/users/{bob.uid}", at=im)).status for im in range(len(cluster.HTTP))] == [401] * len(cluster.HTTP)
     await cluster.becomes(is_refused, 2, "the token is refused everywhere")
     (await bob.post(bob.draft(alice), at=1)).expect(404, "not_found", "to.user")
     for device in devices:  # alice, the owner, hands over and leaves

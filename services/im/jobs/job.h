@@ -30,7 +30,7 @@ struct job_kind {
 	const char *name; /* as job.kind */
 	void (*step)(struct job *job);
 	void (*forget)(struct job *job); /* frees job->work; may be NULL */
-	/* After a commit of a job that goes on. True: the step goes on, too, and ends with job_go_on() or job_rest(). May be NULL. */
+	/* After a commit of a job that goes on. True: the step goes on, too, until job_go_on() or job_rest(). May be NULL. */
 	bool (*took)(struct job *job, const PGresult *result);
 };
 
