@@ -293,10 +293,10 @@ int request_run(const struct args *args)
 		joined = json_deep_copy(answer.body);
 		request_join_pages(args, token, joined);
 	}
+	bool is_done = !args_value(args, "--wait") || follow_job(&answer, token);
 	answer_print(args, &answer, joined);
-	int status = args_value(args, "--wait") ? follow_job(&answer, token) : 0;
 	json_decref(joined);
 	http_answer_release(&answer);
 	mem_free(token);
-	return status;
+	return is_done ? 0 : 1;
 }

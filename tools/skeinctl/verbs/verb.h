@@ -141,9 +141,11 @@ char *request_token(const struct args *args);
 /* Prints the answer as JSON (its text as it is), or as the row says. `rows` has all pages of a list; NULL otherwise. */
 void answer_print(const struct args *args, const struct http_answer *answer, const json_t *rows);
 
-/* Waits until the job that the answer names has ended, and shows its progress on stderr. Returns the exit status: 1
- * unless it is done. */
-int follow_job(const struct http_answer *answer, const char *token);
+/*
+ * Waits until the job that the answer is, or names, has ended, and shows its progress on stderr. The answer becomes that about the
+ * ended job. Returns whether it is done.
+ */
+bool follow_job(struct http_answer *answer, const char *token);
 
 /* Members of nested objects by a path: "last.seq". NULL if one is not there. */
 json_t *answer_member(const json_t *object, const char *path);
