@@ -126,6 +126,9 @@ static const struct config_option options[] = {
 	  "Memory for recent messages, so that many who sync at once do not read the same rows again and again." },
 	{ "cache.tokens", CONFIG_INT, OPTION(cache_tokens), "20000", 0, 10000000, NULL, 0,
 	  "Tokens that were verified lately, about 500 bytes each, so that a client that sends much pays for one signature." },
+	{ "drain.notice", CONFIG_DURATION, OPTION(drain_notice_ms), "0s", 0, 600000, NULL, 0,
+	  "On SIGTERM: how long everything goes on while /readyz says no, so that a load balancer in front has looked before "
+	  "requests are refused." },
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "10s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long requests and records for Kafka may take before they are cut off." },
 };

@@ -69,6 +69,7 @@ struct im_config {
 	int64_t admission_free_rate;
 	int64_t cache_messages;
 	int64_t cache_tokens;
+	int64_t drain_notice_ms;
 	int64_t drain_timeout_ms;
 };
 
