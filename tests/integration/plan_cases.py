@@ -93,7 +93,12 @@ CASES = {
     "job_progress": Case("1, 1, 5000, 'x', 5, 0, true", setup=JOB % (1, "running")),
     "job_leave": Case("1, 1, false", setup=JOB % (1, "running"), has_rows=False),
     "job_cancel": Case("1", setup=JOB % (1, "queued")),
-    "job_forget": Case("1000", has_rows=False),
+    "job_forget": Case("1000, 10"),
+    "job_output": Case("1, '', 10, 1000000", setup="with j as (insert into job (no, kind, created_by, params, state) overriding system value values"
+                       " (1, 'export', 'me', '{{}}', 'done')) insert into job_output values (1, 1, '{{}}')"),
+    "export_add": Case("'me', 100, '{w}-me'"),
+    "export_step": Case("1, 1, 5000, 20", setup="insert into job (no, kind, created_by, params, state, epoch) overriding system value values"
+                        " (1, 'export', 'me', array['{w}-me'], 'running', 1)", may_grow="a page of the user's lists, of 20 rows"),
     # leases and takeover
     "lease_take": Case("'me', 5000"),
     "lease_renew": Case(f"{LEASE}, 5, 5000"),
