@@ -306,4 +306,4 @@ class Shell:
         if step.answer is not None:
             Comparison(self.learned).check(with_more(step.answer), json.loads(out))
         if step.text is not None:
-            check_text(step.text, out + said)
+            check_text(self.shown(self.own(step.text)), out + said)

@@ -104,8 +104,12 @@ const struct verb verbs[] = {
 		SHOW_TIME("CREATED", "created_at"), SHOW_TIME("ENDED", "ended_at") } },
 	{ "jobs show", "show how far a job is",
 	  .method = "GET", .path = "/v1/admin/jobs/{id}", .params = { JOB, WAIT } },
+	{ "jobs output", "print what an export has found, one JSON object a line",
+	  .method = "GET", .path = "/v1/admin/jobs/{id}/output", .list = "items", .is_lines = true, .params = { JOB, PAGE } },
 	{ "jobs cancel", "cancel a job: what it has done stays",
 	  .method = "POST", .path = "/v1/admin/jobs/{id}/cancel", .says = JOB_SENTENCE, .params = { JOB } },
+	{ "users export", "export everything that stands about a user: a job, whose output is read with jobs output",
+	  .method = "POST", .path = "/v1/admin/users/{uid}/export", .says = JOB_SENTENCE, .params = { UID, WAIT } },
 
 	{ "groups show", "show a group to one of its members",
 	  .method = "GET", .path = "/v1/groups/{gid}", .params = { GID, ACTS_AS } },

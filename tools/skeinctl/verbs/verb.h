@@ -67,6 +67,7 @@ struct verb {
 	const char *body; /* members that are always the same, as JSON */
 	const char *list; /* the noun of the list in the answer, which is shown as a table */
 	struct column columns[COLUMNS_MAX]; /* up to the first without a title */
+	bool is_lines; /* the list is not shown as a table: each item is a line of JSON, however many pages there are */
 	const char *says; /* shown for an answer: {field} of it, else of the arguments. Without it all members are shown */
 };
 
@@ -146,6 +147,9 @@ void answer_print(const struct args *args, const struct http_answer *answer, con
  * ended job. Returns whether it is done.
  */
 bool follow_job(struct http_answer *answer, const char *token);
+
+/* Says on stderr how to go on, if there is a next page. */
+void answer_print_more(const json_t *page);
 
 /* Members of nested objects by a path: "last.seq". NULL if one is not there. */
 json_t *answer_member(const json_t *object, const char *path);
