@@ -21,6 +21,7 @@ COLUMNS = {
     "direct_member.uid": "membership", "group_member.uid": "membership", "chat_group.owner": "membership",
     "member_change.uid": "membership_change",
     "message.sender": "message", "message.mentions": "message", "message.client_msg_id": "message", "mention.uid": "message",
+    "reaction.uid": "message", "reaction.emoji": "message", "reaction_count.emoji": "no uid",
     "conversation.id": "membership",
     "change_feed.kind": "no uid",
     "job.created_by": "what an admin did is the operator's record", "job.uids": "whom an admin wrote to", "job.params": "an admin's order",
@@ -90,6 +91,7 @@ class UserDataTest(ImTest):
         self.do(a, "POST", f"/v1/conversations/{self.direct()}/messages/{seqs[0]}/edit", {"body": {"text": "direct edited"}})
         self.do(a, "POST", f"/v1/conversations/{self.direct()}/messages/{seqs[1]}/recall")
         self.do(b, "PUT", f"/v1/conversations/{self.direct()}/pins/{seqs[2]}")
+        self.do(a, "POST", f"/v1/conversations/{self.direct()}/messages/{seqs[2]}/reactions", {"emoji": '"👍}'})
         self.check(b.send("k1", f"user:{self.alice}", "from bob"), 200)
         self.check(a.send("k1", f"group:{self.own}", "own group"), 200)
         self.check(a.send("k1", f"group:{self.left}", "left group"), 200)
@@ -141,6 +143,8 @@ class Exports(UserDataTest):
         self.assertEqual(sorted(texts), sorted(["direct 0", "direct 1", "direct 2", "direct edited", "own group", "left group", "for alice"]))
         self.assertEqual({message["from"] for message in of("message")}, {self.alice, self.bob})  # bob's mentions alice
         self.assertIn("recall", [message["type"] for message in of("message")])
+        self.assertEqual([(message["target_seq"], message["op"], message["emoji"], "body" in message) for message in of("message")
+                          if message["type"] == "reaction"], [(3, "add", '"👍}', False)])
         self.assertNotIn("from bob", json.dumps(items))
 
     def test_who_is_nobody_has_no_export_and_a_job_without_output_has_none(self):

@@ -15,12 +15,16 @@ create function fn.export_item(p_kind text, p_value json) returns text language 
 	select format('{"kind":%s,"value":%s}', to_json(p_kind), json_strip_nulls(p_value))
 $$;
 
--- An entry in the shape of the contract's messages, as it was stored. Its body goes in as the text that it is.
+/*
+ * An entry in the shape of the contract's messages, as it was stored. Its body goes in as the text that it is; of a reaction, what is in the
+ * body goes in beside the other members (fn.reaction_body()).
+ */
 create function fn.export_message(p_conversation text, p_message message) returns text language sql stable as $$
 	select '{"kind":"message","value":' || rtrim(json_strip_nulls(json_build_object('conversation_id', p_conversation, 'seq', p_message.seq,
 		'msg_id', p_message.msg_id::text, 'from', p_message.sender, 'type', fn.type_name(p_message.type), 'time', p_message.time,
 		'reply_to', p_message.reply_to, 'mentions', p_message.mentions, 'target_seq', p_message.target_seq,
-		'client_msg_id', p_message.client_msg_id))::text, '}') || coalesce(',"body":' || p_message.body, '') || '}}'
+		'client_msg_id', p_message.client_msg_id))::text, '}') || coalesce(case p_message.type when fn.type_no('reaction') then ',' || substr(p_message.body, 2, length(p_message.body) - 2)
+			else ',"body":' || p_message.body end, '') || '}}'
 $$;
 
 /*

@@ -17,6 +17,11 @@ void messages_init(struct messages *messages, const struct im_config *config, st
 	};
 }
 
+bool messages_are_for_friends(const struct messages *messages)
+{
+	return messages->config->contacts_messages_from == MESSAGES_FROM_FRIENDS;
+}
+
 /* Where the error was set before, the request is wrong, and the sender is told that it is too fast instead. */
 static bool send_submit_take(struct messages *messages, enum rate_class class, struct str key, struct json_error *error,
                              uint64_t *wait_ms)
@@ -49,8 +54,7 @@ void send_submit(struct messages *messages, const struct entry_caller *caller, c
 		rates_give_back(messages->rates, &(struct rate_key){ .class = RATE_SEND, .key = caller->uid });
 		return;
 	}
-	bool is_for_friends = messages->config->contacts_messages_from == MESSAGES_FROM_FRIENDS;
-	err_t err = entry_writer_submit(messages->entries, send_entry_new(request, caller, is_for_friends));
+	err_t err = entry_writer_submit(messages->entries, send_entry_new(request, caller, messages_are_for_friends(messages)));
 	if (err) {
 		*wait_ms = 1000ull * overload_retry_after_s(messages->overload) - 1;
 		json_fail(error, err, NULL, "messages cannot be stored at the moment");

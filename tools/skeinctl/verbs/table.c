@@ -111,6 +111,12 @@ const struct verb verbs[] = {
 	{ "users export", "export everything that stands about a user: a job, whose output is read with jobs output",
 	  .method = "POST", .path = "/v1/admin/users/{uid}/export", .says = JOB_SENTENCE, .params = { UID, WAIT } },
 
+	{ "conversations edits", "show what a message of any conversation said before it was edited or recalled",
+	  .method = "GET", .path = "/v1/admin/conversations/{id}/messages/{seq}/edits", .list = "edits", .params = {
+		ARGUMENT("CONVERSATION", "id", "the conversation: u:alice:bob, g:GID"),
+		ARGUMENT("SEQ", "seq", "the message's number in it"), PAGE },
+	  .columns = { SHOW_NUMBER("SEQ", "seq"), SHOW_TIME("TIME", "time"), SHOW("FROM", "from"), SHOW("BODY", "body") } },
+
 	{ "groups show", "show a group to one of its members",
 	  .method = "GET", .path = "/v1/groups/{gid}", .params = { GID, ACTS_AS } },
 	{ "groups members", "list the members of a group",
