@@ -42,6 +42,14 @@ create function fn.entry_key(p_no bigint, p_name text) returns bigint language s
 	select (p_no << 32) | (hashtextextended(p_name, 0) & 4294967295)
 $$;
 
+/*
+ * message.payload_hash of what a client has sent: equal for texts that are equal as JSON values. p_msg_id makes it another one for each
+ * message. Who looks for two payloads with the same hash finds a repeat of a message of its own that is taken for the first.
+ */
+create function fn.payload_hash(p_payload text, p_msg_id bigint) returns bigint language sql immutable as $$
+	select jsonb_hash_extended(p_payload::jsonb, p_msg_id)
+$$;
+
 -- The two users of a one-to-one conversation: 'u:<first>:<second>'. They are the same user in notes to oneself.
 create function fn.first_of(p_conversation text) returns text language sql immutable as $$
 	select split_part(p_conversation, ':', 2)
@@ -59,4 +67,4 @@ $$;
  * member_version, joined and left are of a group; the other columns are those of the entry's message.
  */
 create type fn.entry_answer as (status text, detail text, msg_id bigint, seq bigint, "time" bigint, duplicate boolean, type text,
-	sender text, body text, target_seq bigint, member_version bigint, joined text[], "left" text[]);
+	sender text, body text, target_seq bigint, member_version bigint, joined text[], "left" text[], expires_at bigint);

@@ -1,5 +1,5 @@
 -- Changes to messages. Each is an entry of its own beside the message, which stays as it was stored; see 04_entries.sql for the order of steps.
--- A failed_precondition has its reason in `detail`: not_a_message, recalled, or too_late.
+-- A failed_precondition has its reason in `detail`: not_a_message, recalled, expired, or too_late.
 
 /*
  * The start of every change to a message: the lease, the lock, an earlier try of the same entry, and the target. `answer` is not null
@@ -7,7 +7,7 @@
  */
 create function fn.message_change_begin(p_node integer, p_epoch bigint, p_msg_id bigint, p_conversation text, p_caller text,
 	p_target_seq bigint, out no bigint, out role smallint, out sender text, out type smallint, out "time" bigint,
-	out recall_seq bigint, out answer fn.entry_answer) language plpgsql
+	out expires_at bigint, out recall_seq bigint, out answer fn.entry_answer) language plpgsql
 as $$
 #variable_conflict use_column
 declare
@@ -29,9 +29,9 @@ begin
 		answer := fn.entry_refused(v_access.verdict);
 		return;
 	end if;
-	select m.type, m.sender, m.time, (select c.seq from message_change c
+	select m.type, m.sender, m.time, m.expires_at, (select c.seq from message_change c
 		where c.no = m.no and c.target_seq = m.seq and c.kind = 1 order by c.seq limit 1)
-	into type, sender, "time", recall_seq
+	into type, sender, "time", expires_at, recall_seq
 	from message m where m.no = v_access.no and m.seq = p_target_seq and m.seq > v_access.since_seq;
 	if not found then
 		answer := fn.entry_refused('not_found');
@@ -76,7 +76,7 @@ begin
 end $$;
 
 /*
- * Gives a message another body: its sender within p_window_ms, unless the message is recalled. The type stays; p_types are
+ * Gives a message another body: its sender within p_window_ms, unless the message is recalled or has expired. The type stays; p_types are
  * those for which this is a body.
  */
 create function fn.entry_edit(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_conversation text, p_caller text,
@@ -96,13 +96,16 @@ begin
 	if v.recall_seq is not null then
 		return fn.entry_refused('failed_precondition', 'recalled');
 	end if;
+	if v.expires_at <= p_time then
+		return fn.entry_refused('failed_precondition', 'expired');
+	end if;
 	if p_time - v.time > p_window_ms then
 		return fn.entry_refused('failed_precondition', 'too_late');
 	end if;
 	if fn.type_name(v.type) <> all (p_types) then
 		return fn.entry_refused('invalid_argument');
 	end if;
-	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_caller, 'edit', p_body, p_target_seq);
+	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_caller, 'edit', p_body, p_target_seq, v.expires_at);
 	insert into message_change (no, target_seq, seq, kind) values (v.no, p_target_seq, v_seq, 2);
 	return fn.entry_answer_of(v.no, v_seq, false);
 end $$;
