@@ -44,6 +44,7 @@ declare
 	v_has_groups constant boolean := num_nonnulls(variadic p_group) > 0;
 	v_has_mentions constant boolean := num_nonnulls(variadic p_mentions) > 0;
 	v_has_expiry constant boolean := p_expire_s is not null;
+	v_has_hashes constant boolean := p_expire_s is not null or p_payload is not null;
 	v_may text[]; -- of each send: 'ok', or why its group refuses it
 	v_version bigint[]; -- of each send: its group's member_version
 begin
@@ -104,16 +105,15 @@ begin
 			when m.seq is not null then
 				case when m.type = fn.type_no(i.type) and m.reply_to is not distinct from i.reply_to
 					and m.mentions is not distinct from string_to_array(i.mentions, ',')
-					and m.expires_at - m.time is not distinct from i.expire_s * 1000
-					and case when m.payload_hash is null then m.body = i.body or m.body::jsonb = i.body::jsonb
-						else m.payload_hash = fn.payload_hash(coalesce(i.payload, i.body), m.msg_id) end then 'duplicate'
+					and m.expires_at - m.time is not distinct from p_expire_s[i.ord::integer] * 1000
+					and fn.payload_is(m.body, m.payload_hash, m.msg_id, i.body, p_payload[i.ord::integer]) then 'duplicate'
 				else 'idempotency_conflict' end
 			when i.body is null then 'unavailable'
 			when i.reply_to > coalesce(v_last[i.at], 0) then 'invalid_argument'
 			when v_last[i.at] is null then 'again'
 			else 'ok' end as verdict
-		from unnest(p_at, p_sender, p_user, p_group, p_key, p_msg_id, p_type, p_body, p_reply_to, p_mentions, p_expire_s, p_payload)
-			with ordinality as i (at, sender, uid, gid, key, msg_id, type, body, reply_to, mentions, expire_s, payload, ord)
+		from unnest(p_at, p_sender, p_user, p_group, p_key, p_msg_id, p_type, p_body, p_reply_to, p_mentions)
+			with ordinality as i (at, sender, uid, gid, key, msg_id, type, body, reply_to, mentions, ord)
 		left join account a on a.uid = i.uid
 		-- The same entry by its key, see fn.entry_find().
 		left join message m on m.key_hash = fn.entry_key(v_no[i.at], i.sender || ' ' || i.key) and m.no + 0 = v_no[i.at]
@@ -136,8 +136,9 @@ begin
 		insert into message (no, seq, msg_id, time, counted, key_hash, reply_to, type, sender, client_msg_id, body, mentions,
 			expires_at, payload_hash)
 		select no, seq, msg_id, p_time, counted, fn.entry_key(no, sender || ' ' || key), reply_to, fn.type_no(type), sender,
-			key, case when expire_s is null then body end, string_to_array(mentions, ','), p_time + expire_s * 1000,
-			case when num_nonnulls(expire_s, payload) > 0 then fn.payload_hash(coalesce(payload, body), msg_id) end
+			key, case when p_expire_s[ord::integer] is null then body end, string_to_array(mentions, ','),
+			p_time + p_expire_s[ord::integer] * 1000,
+			case when v_has_hashes then fn.payload_hash(p_payload[ord::integer], body, p_expire_s[ord::integer], msg_id) end
 		from numbered where verdict = 'ok'
 	)
 	select ord, case when verdict = 'duplicate' then 'ok' else verdict end,
