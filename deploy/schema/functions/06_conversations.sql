@@ -43,9 +43,11 @@ as $$
 declare
 	v_now constant bigint := fn.now_ms();
 begin
-	return exists (select from unnest(array[p_uid, '*']) u (uid) join mention m on m.no = p_no and m.uid = u.uid and m.seq > p_after
-		where not exists (select from message_change mc where mc.no = p_no and mc.target_seq = m.seq and mc.kind = 1)
-			and not exists (select from expiring_message e where e.no = p_no and e.seq = m.seq and e.expires_at <= v_now));
+	return exists (select from unnest(array[p_uid, '*']) u (uid)
+		cross join lateral (select from mention m where m.no = p_no and m.uid = u.uid and m.seq > p_after
+			and not exists (select from message_change mc where mc.no = p_no and mc.target_seq = m.seq and mc.kind = 1 offset 0)
+			and not exists (select from expiring_message e where e.no = p_no and e.seq = m.seq and e.expires_at <= v_now offset 0)
+			limit 1) m);
 end $$;
 
 /*

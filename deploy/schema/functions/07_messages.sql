@@ -99,13 +99,14 @@ begin
 	select f.ord, f.seq, f.msg_id, f.sender, f.client_msg_id, fn.type_name(f.type), f.body, f.time, f.reply_to,
 		array_to_string(f.mentions, ','), f.target_seq, f.expires_at
 	from (
-		select w.ord, m.seq, m.msg_id, m.sender, m.client_msg_id, m.type, whole.body, m.time, m.reply_to, m.mentions, m.target_seq,
-			m.expires_at, sum(coalesce(octet_length(whole.body), 0)) over (order by w.ord rows unbounded preceding)
-			- coalesce(octet_length(whole.body), 0) as before
+		select w.ord, m.*, sum(coalesce(octet_length(m.body), 0)) over (order by w.ord rows unbounded preceding)
+			- coalesce(octet_length(m.body), 0) as before
 		from unnest(p_conversations, p_seqs) with ordinality as w (conversation, number, ord)
 		left join conversation c on c.id = w.conversation
-		left join message m on m.no = c.no and m.seq = w.number
-		cross join lateral (select case when m.expires_at is null then m.body else fn.expiring_body(m.no, m.seq) end) whole (body)
+		left join lateral (select m.seq, m.msg_id, m.sender, m.client_msg_id, m.type,
+				case when m.expires_at is null then m.body else fn.expiring_body(m.no, m.seq) end as body, m.time, m.reply_to,
+				m.mentions, m.target_seq, m.expires_at
+			from message m where m.no = c.no and m.seq = w.number offset 0) m on true -- see fn.shown_message
 	) f
 	where f.before < p_bytes
 	order by f.ord;
@@ -126,8 +127,8 @@ begin
 	return query
 	select f.ord, f.is_recalled, case when f.before < p_bytes then f.body end, f.before >= p_bytes
 	from (
-		select w.ord, change.is_recalled, whole.body, sum(coalesce(octet_length(whole.body), 0)) over (order by w.ord
-			rows unbounded preceding) - coalesce(octet_length(whole.body), 0) as before
+		select w.ord, change.is_recalled, edit.body, sum(coalesce(octet_length(edit.body), 0)) over (order by w.ord
+			rows unbounded preceding) - coalesce(octet_length(edit.body), 0) as before
 		from (
 			select w.conversation, min(w.number) as lowest, max(w.number) as highest, array_agg(w.number) as numbers,
 				array_agg(w.ord) as ords
@@ -142,9 +143,8 @@ begin
 			group by mc.target_seq
 		) change
 		join lateral unnest(named.numbers, named.ords) as w (number, ord) on w.number = change.target_seq
-		left join message edit on edit.no = c.no and edit.seq = change.edit_seq and not change.is_recalled
-		cross join lateral (select case when edit.expires_at is null then edit.body
-			else fn.expiring_body(edit.no, edit.seq) end) whole (body)
+		left join lateral (select case when e.expires_at is null then e.body else fn.expiring_body(e.no, e.seq) end as body
+			from message e where e.no = c.no and e.seq = change.edit_seq and not change.is_recalled offset 0) edit on true
 	) f
 	order by f.ord;
 end $$;
@@ -179,7 +179,8 @@ create function fn.stored_before(p_conversation text, p_before bigint, p_time bi
 set enable_bitmapscan = off
 as $$
 begin
-	return coalesce((select m.seq from conversation c join message m on m.no = c.no
-		where c.id = p_conversation and m.seq < least(p_before, c.last_seq + 1) and m.time < p_time
-		order by m.seq desc limit 1), 0);
+	return coalesce((select m.seq
+		from conversation c cross join lateral (select m.seq from message m
+			where m.no = c.no and m.seq < least(p_before, c.last_seq + 1) and m.time < p_time order by m.seq desc limit 1) m
+		where c.id = p_conversation), 0);
 end $$;

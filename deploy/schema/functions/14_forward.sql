@@ -32,7 +32,8 @@ begin
 				order by w.ord) filter (where m.body is not null and coalesce(m.expires_at > p_time, true)) as items
 		into v
 		from unnest(p_seqs) with ordinality as w (number, ord)
-		left join fn.shown_message m on m.no = v_access.no and m.seq = w.number and m.seq > v_access.since_seq;
+		left join lateral (select * from fn.shown_message m
+			where m.no = v_access.no and m.seq = w.number and m.seq > v_access.since_seq offset 0) m on true;
 		v_title := coalesce((select g.name from chat_group g where g.no = v_access.no), 'Chat history');
 		v_body := format('{"title":%s,"items":[%s]}', to_json(v_title), v.items);
 		v_verdict := case when v.has_unknown then 'not_found' when v.has_others or v.items is null then 'invalid_argument'

@@ -333,7 +333,8 @@ static err_t client_frame_check_proto_send(struct client_frame *out, const Skein
 	if (send->expire_s > EXPIRE_MAX_S)
 		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.expire_s must be 1 to %d", EXPIRE_MAX_S);
 	if (send->forward && send->forward->n_seqs > FORWARD_MAX)
-		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.forward.seqs must have at most %d items", FORWARD_MAX);
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.forward.seqs must have at most %d items",
+		                          FORWARD_MAX);
 	if (send->n_mentions > MENTIONS_MAX)
 		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.mentions must have at most %d items", MENTIONS_MAX);
 	for (size_t i = 0; i < send->n_mentions; i++)

@@ -60,7 +60,8 @@ struct entry_kind {
 	void (*put)(struct pg_params *params, const struct batch *batch);
 	/* Of a batched kind: 0 for two entries of one conversation that the statement must not get at once. */
 	int (*compare)(const struct entry *a, const struct entry *b);
-	/* Of a batched kind: adds to the stored message what is known besides its place, id and time. For other kinds the answer has it. */
+	/* Of a batched kind: adds to the stored message what is known besides its place, id and time. For other kinds
+	 * the answer has it. */
 	void (*describe)(const struct entry *entry, struct stored_fields *fields);
 	/* The field and the detail of a refusal: result->err is set; `subject` is the answer's ENTRY_SUBJECT, or empty. */
 	void (*explain)(const struct entry *entry, struct str subject, struct entry_result *result);

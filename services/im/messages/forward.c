@@ -7,8 +7,8 @@
 /* caller, conversation it goes to, key, conversation it comes from, seqs, bytes, time -> as fn.forward_body() */
 static const struct pg_statement forward_body = {
 	"forward_body",
-	"select verdict, field, reason, body from fn.forward_body($1::text, $2::text, $3::text, $4::text, $5::bigint[], $6::integer,"
-	" $7::bigint)",
+	"select verdict, field, reason, body from fn.forward_body($1::text, $2::text, $3::text, $4::text, $5::bigint[],"
+	" $6::integer, $7::bigint)",
 };
 
 enum forward_column { FORWARD_VERDICT, FORWARD_FIELD, FORWARD_REASON, FORWARD_BODY };
@@ -30,8 +30,9 @@ static const char *forward_sentence(err_t err, struct str field, struct str reas
 {
 	switch (err) {
 	case ERR_NOT_FOUND:
-		return str_equal(field, STR("forward.seqs")) ? "one of these messages does not exist, or the sender cannot read it" :
-		                                               "there is no such user or group";
+		return str_equal(field, STR("forward.seqs")) ?
+		               "one of these messages does not exist, or the sender cannot read it" :
+		               "there is no such user or group";
 	case ERR_NOT_MEMBER:
 		return "only who has a part in a conversation may forward its messages";
 	case ERR_TOO_LARGE:

@@ -52,7 +52,8 @@ static void send_request_add_mention(struct send_request *request, struct str me
 /* ---- a forward ---- */
 
 /* A forward has messages in place of a body, everything else a body. */
-static void send_request_check_content(const struct send_request *request, bool has_body, bool has_forward, struct json_error *error)
+static void send_request_check_content(const struct send_request *request, bool has_body, bool has_forward,
+                                       struct json_error *error)
 {
 	bool is_forward = send_request_is_forward(request);
 
