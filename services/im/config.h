@@ -33,6 +33,12 @@ struct im_config {
 	bool limits_enabled;
 	int64_t limits_send_rate;
 	int64_t limits_send_burst;
+	int64_t limits_conversation_rate;
+	int64_t limits_conversation_burst;
+	int64_t limits_call_rate;
+	int64_t limits_call_burst;
+	int64_t limits_address_rate;
+	int64_t limits_address_burst;
 	int64_t limits_login_interval_ms;
 	int64_t limits_login_burst;
 	int64_t limits_login_address_interval_ms;
@@ -42,6 +48,10 @@ struct im_config {
 	int64_t limits_password_hashes;
 	int64_t limits_logout_interval_ms;
 	int64_t limits_logout_burst;
+	int64_t limits_friend_request_interval_ms;
+	int64_t limits_friend_request_burst;
+	int64_t limits_group_interval_ms;
+	int64_t limits_group_burst;
 	int64_t limits_requests;
 	int64_t limits_body;
 	int64_t limits_group_create_members;
