@@ -1,6 +1,7 @@
 #include "im/config.h"
 
 #include "base/macros.h"
+#include "message/reaction.h"
 
 #define OPTION(member) offsetof(struct im_config, member)
 
@@ -104,6 +105,10 @@ static const struct config_option options[] = {
 	  CONFIG_RELOADABLE, "Requests to join one group that are not answered yet." },
 	{ "limits.pins", CONFIG_INT, OPTION(limits_pins), "20", 1, 1000, NULL, CONFIG_RELOADABLE,
 	  "Pinned messages of a conversation." },
+	{ "limits.reactions", CONFIG_INT, OPTION(limits_reactions), "100", 1, 1000, NULL, CONFIG_RELOADABLE,
+	  "Different emojis with which users react to one message; how many users react with each is not limited." },
+	{ "limits.emoji", CONFIG_INT, OPTION(limits_emoji), "32", 4, REACTION_EMOJI_MAX, NULL, CONFIG_RELOADABLE,
+	  "Bytes of the emoji of a reaction." },
 	{ "limits.friends", CONFIG_INT, OPTION(limits_friends), "5000", 1, 1000000, NULL, CONFIG_RELOADABLE,
 	  "Friends of a user." },
 	{ "limits.friend_requests", CONFIG_INT, OPTION(limits_friend_requests), "500", 1, 1000000, NULL,

@@ -58,6 +58,8 @@ struct im_config {
 	int64_t limits_group_members;
 	int64_t limits_group_requests;
 	int64_t limits_pins;
+	int64_t limits_reactions;
+	int64_t limits_emoji;
 	int64_t limits_friends;
 	int64_t limits_friend_requests;
 	int64_t limits_blocks;

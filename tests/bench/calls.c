@@ -89,7 +89,7 @@ static void expand(struct buf *out, const char *pattern, const struct calls *cal
 		else if (str_starts_with(name, STR("me")))
 			buf_append_text(out, me);
 		else
-			buf_printf(out, "%s-%llu", run_name(), (unsigned long long)(calls->total + number));
+			buf_printf(out, "%s-%llu", run_name(), (unsigned long long)calls->total + (unsigned long long)number);
 		while (at[1] >= 'a' && at[1] <= 'z')
 			at++;
 	}

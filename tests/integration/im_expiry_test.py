@@ -73,6 +73,9 @@ class Expiry(MessagesTest):
         self.assertTrue(self.pin(self.b, self.direct(), 1)["expired"])  # pinned as before
         self.pin(self.b, self.direct(), 1, 204, method="DELETE")
         self.pin(self.b, self.direct(), 1, 409, "failed_precondition")
+        edits = self.im.client("root", scope="admin").get(f"/v1/admin/conversations/{self.direct()}/messages/1/edits")
+        self.assertEqual([(one["seq"], one.get("body"), one["expired"]) for one in self.check(edits, 200)["edits"]],
+                         [(1, None, True), (2, None, True)])
         # The key stands for the same send, also when the body is removed.
         self.servers.sql(f"delete from expiring_body b using conversation c where c.no = b.no and c.id = '{self.direct()}'")
         again = self.say(self.a, bob, "secret", key="e", expire_s=1, mentions=[self.bob])

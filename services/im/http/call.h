@@ -61,6 +61,7 @@ struct str call_path_ident(struct call *call, const char *name);
  * are elsewhere (404), and the one-to-one conversation of others (403). The statement finds whether the caller is in a group.
  */
 struct str call_path_conversation(struct call *call, const char *name);
+struct str call_path_conversation_of_any(struct call *call, const char *name); /* the same for admins: of any users */
 uint64_t call_path_u64(struct call *call, const char *name, uint64_t min, uint64_t max);
 struct str call_path_text(struct call *call, const char *name); /* not checked */
 

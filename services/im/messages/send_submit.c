@@ -21,6 +21,11 @@ void messages_init(struct messages *messages, const struct im_config *config, st
 
 #define CANNOT_STORE "messages cannot be stored at the moment"
 
+bool messages_are_for_friends(const struct messages *messages)
+{
+	return messages->config->contacts_messages_from == MESSAGES_FROM_FRIENDS;
+}
+
 /* Where the error was set before, the request is wrong, and the sender is told that it is too fast instead. */
 static bool send_submit_take(struct messages *messages, enum rate_class class, struct str key, struct json_error *error,
                              uint64_t *wait_ms)
@@ -46,8 +51,6 @@ static bool send_submit_take_of_conversation(struct messages *messages, struct s
 struct entry *send_take(struct messages *messages, const struct entry_caller *caller, const struct send_request *request,
                         struct json_error *error, uint64_t *wait_ms)
 {
-	bool is_for_friends = messages->config->contacts_messages_from == MESSAGES_FROM_FRIENDS;
-
 	*wait_ms = 0;
 	if (!send_submit_take(messages, RATE_SEND, caller->uid, error, wait_ms) || error->err)
 		return NULL;
@@ -55,7 +58,7 @@ struct entry *send_take(struct messages *messages, const struct entry_caller *ca
 		rates_give_back(messages->rates, &(struct rate_key){ .class = RATE_SEND, .key = caller->uid });
 		return NULL;
 	}
-	return send_entry_new(request, caller, is_for_friends);
+	return send_entry_new(request, caller, messages_are_for_friends(messages));
 }
 
 void send_store(struct messages *messages, struct entry *entry)
