@@ -118,11 +118,11 @@ end $$;
 
 /*
  * A page of the bodies that a message has had, oldest first: its own, then those of its edits, behind the entry p_after (null: from the
- * first). For admins, of whatever conversation, and also of a recalled message. The bodies of a message that has expired are null.
- * not_found: there is no such message.
+ * first). It ends once the bodies are p_bytes; one is always in it. For admins, of whatever conversation, and also of a recalled message. The
+ * bodies of one that has expired are null. One row with nulls when there are none. not_found: there is no such message.
  */
-create function fn.message_edits(p_conversation text, p_target_seq bigint, p_after bigint, p_limit integer)
-returns table (verdict text, seq bigint, "time" bigint, sender text, body text)
+create function fn.message_edits(p_conversation text, p_target_seq bigint, p_after bigint, p_limit integer, p_bytes bigint)
+returns table (verdict text, has_more boolean, seq bigint, "time" bigint, sender text, body text)
 language plpgsql stable
 set enable_bitmapscan = off
 as $$
@@ -134,14 +134,24 @@ begin
 	select m.no into v_no from conversation c join message m on m.no = c.no and m.seq = p_target_seq
 	where c.id = p_conversation and fn.type_is_content(m.type);
 	return query
-	select case when v_no is null then 'not_found' else 'ok' end, m.seq, m.time, m.sender,
-		case when m.expires_at is null then m.body when m.expires_at > v_now then fn.expiring_body(m.no, m.seq) end
-	from (select) one left join (
-		(select p_target_seq as seq where p_after is null
-		union all
-		select c.seq from message_change c
-		where c.no = v_no and c.target_seq = p_target_seq and c.kind = 2 and c.seq > coalesce(p_after, 0))
-		order by seq limit p_limit
-	) e join message m on m.no = v_no and m.seq = e.seq on true
-	order by m.seq;
+	with found as (
+		select m.seq, m.time, m.sender, m.body, row_number() over w as ord,
+			sum(coalesce(octet_length(m.body), 0)) over w - coalesce(octet_length(m.body), 0) as before
+		from (
+			(select p_target_seq as seq where p_after is null
+			union all
+			select c.seq from message_change c
+			where c.no = v_no and c.target_seq = p_target_seq and c.kind = 2 and c.seq > coalesce(p_after, 0))
+			order by seq limit p_limit + 1
+		) e cross join lateral (select m.seq, m.time, m.sender,
+				case when m.expires_at is null then m.body when m.expires_at > v_now then fn.expiring_body(m.no, m.seq) end as body
+			from message m where m.no = v_no and m.seq = e.seq offset 0) m
+		window w as (order by m.seq rows unbounded preceding)
+	), page as (
+		select * from found where ord <= p_limit and before < p_bytes
+	)
+	select case when v_no is null then 'not_found' else 'ok' end, (select count(*) from page) < (select count(*) from found), p.seq, p.time,
+		p.sender, p.body
+	from (select) one left join page p on true
+	order by p.seq;
 end $$;
