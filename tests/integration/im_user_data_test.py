@@ -95,6 +95,7 @@ class UserDataTest(ImTest):
         seq = self.check(b.send("k1", f"user:{self.alice}", "from bob"), 200)["seq"]
         for client, emoji in (a, "👍"), (b, "👍"), (a, "🎉"):
             self.do(client, "POST", f"/v1/conversations/{self.direct()}/messages/{seq}/reactions", {"emoji": emoji})
+        self.check(a.send("k9", f"user:{self.bob}", "fleeting", expire_s=3600), 200)
         self.check(a.send("k1", f"group:{self.own}", "own group"), 200)
         self.check(a.send("k1", f"group:{self.left}", "left group"), 200)
         self.check(b.send("k2", f"group:{self.joined}", "for alice", mentions=[self.alice, self.carol]), 200)
@@ -141,7 +142,7 @@ class Exports(UserDataTest):
         roles = {member["conversation_id"]: member.get("role") for member in of("membership")}
         self.assertEqual(roles, {self.direct(): None, f"g:{self.own}": "owner", f"g:{self.joined}": "admin"})
         self.assertEqual([(change["conversation_id"], change["joined"]) for change in of("membership_change")], [(f"g:{self.left}", False)])
-        texts = [message["body"]["text"] for message in of("message") if message["type"] in ("text", "edit")]
+        texts = [message["body"]["text"] for message in of("message") if message["type"] in ("text", "edit") and "expires_at" not in message]
         self.assertEqual(sorted(texts), sorted(["direct 0", "direct 1", "direct 2", "direct edited", "own group", "left group", "for alice"]))
         self.assertEqual({message["from"] for message in of("message")}, {self.alice, self.bob})  # bob's mentions alice
         self.assertIn("recall", [message["type"] for message in of("message")])
@@ -232,6 +233,7 @@ class Deletions(UserDataTest):
         self.assertEqual(self.do(self.b, "GET", f"/v1/users/{self.alice}")["name"], "Deleted user")
         traces = self.traces(self.alice)
         self.assertEqual({name: rows for name, rows in traces.items() if name not in REMAINS}, {})
+        self.assertEqual(self.servers.sql("select count(*) from expiring_body where body like '%fleeting%'"), [["0"]])
         self.assertEqual([len(traces[name]) for name in ("account", "conversation", "job")], [1, 1, 2])  # the export's row and the deletion's
         self.assertEqual(self.do(self.admin, "GET", f"/v1/admin/jobs/{exported}/output")["items"], [])
         self.check(self.admin.call("DELETE", f"/v1/admin/users/{self.alice}"), 404, "not_found", "uid")

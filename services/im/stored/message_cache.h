@@ -10,8 +10,9 @@
  * Finding and putting are O(1). Thread: one.
  *
  * A cached message is never out of date, because a stored row changes only when a
- * user is deleted; then the cache is cleared. Recalls and edits are not cached:
- * message_overlay.h reads them for each page.
+ * user is deleted; then the cache is cleared. One that has expired keeps its body here
+ * until it is dropped; nobody is shown it (message/message_expiry.h).
+ * Recalls and edits are not cached: message_overlay.h reads them for each page.
  */
 struct message_cache {
 	struct map messages;
