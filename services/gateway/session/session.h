@@ -66,8 +66,8 @@ struct session {
 	struct inbox_read *read; /* the read of its inbox under way; NULL: none */
 	char *names; /* uid, device and platform, each with its terminator */
 	uint64_t expires_ms; /* of the token; wall clock */
-	uint64_t issued_ms; /* of the token; 0: it does not say */
-	unsigned char token_id[JWT_TOKEN_ID_BYTES]; /* so long that two tokens never share one */
+	uint64_t issued_ms; /* of the first token of its token's family; 0: it does not say */
+	unsigned char token_id[JWT_TOKEN_ID_BYTES]; /* of the family (net/jwt.h) */
 	uint64_t since_ms; /* when it was opened; wall clock */
 	uint64_t heard_ms; /* last sign of life */
 	uint64_t ping_ms; /* when the next ping is sent */
@@ -106,7 +106,7 @@ static inline bool session_is_open(const struct session *session)
 	return session->state == SESSION_OPENING || session->state == SESSION_LIVE;
 }
 
-/* The tokens that a kick is about: one, or those that were issued up to a time; neither (empty, 0): any. */
+/* The tokens that a kick is about: those of one family, or those that were issued up to a time; neither (empty, 0): any. */
 struct session_tokens {
 	struct str id;
 	uint64_t issued_until_ms;

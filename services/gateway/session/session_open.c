@@ -75,9 +75,9 @@ static err_t open_on_accept(const struct ws_handshake *request, unsigned subprot
 	session->home = home;
 	session->subprotocol = (uint8_t)subprotocol;
 	session->expires_ms = handshake.claims.expires_ms;
-	session->issued_ms = handshake.claims.issued_ms;
+	session->issued_ms = handshake.claims.family_issued_ms;
 	session->never_acks = handshake.never_acks;
-	memcpy(session->token_id, handshake.token_id, sizeof(session->token_id));
+	memcpy(session->token_id, handshake.claims.token_id, sizeof(session->token_id));
 	session->opening = opening_new(handshake.has_position, handshake.epoch, handshake.offset);
 	list_init(&session->dirty);
 	list_init(&session->sends);
