@@ -46,6 +46,7 @@ struct app {
 	struct groups *groups;
 	struct messages *messages;
 	struct sync *sync;
+	struct jobs *jobs;
 	struct rpc_api *rpc_api;
 
 	struct dispatcher *dispatcher;

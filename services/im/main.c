@@ -19,6 +19,7 @@
 #include "im/events/events.h"
 #include "im/groups/groups.h"
 #include "im/http/dispatcher.h"
+#include "im/jobs/job_runner.h"
 #include "im/readiness.h"
 #include "im/routes.h"
 #include "im/rpc/rpc_api.h"
@@ -51,6 +52,7 @@ static struct parts {
 	struct groups groups;
 	struct messages messages;
 	struct sync sync;
+	struct jobs jobs;
 	struct rpc_api rpc_api;
 	struct dispatcher dispatcher;
 } parts;
@@ -77,6 +79,7 @@ static struct app im = {
 	.groups = &parts.groups,
 	.messages = &parts.messages,
 	.sync = &parts.sync,
+	.jobs = &parts.jobs,
 	.rpc_api = &parts.rpc_api,
 	.dispatcher = &parts.dispatcher,
 };
@@ -170,6 +173,7 @@ static void init_calls(struct app *app)
 	*app->groups = (struct groups){ .config = &app->config, .entries = app->entries, .events = app->events };
 	messages_init(app->messages, &app->config, app->entries, app->overload, app->rates);
 	sync_init(app->sync, app->redis, &inbox_limits, app->pg->calls, app->message_cache);
+	job_runner_start(app->jobs, &app->service.worker, &app->config, app->pg->calls, app->entries, app->overload);
 	*app->admin = (struct admin){ .worker = &app->service.worker,
 		                      .accounts = app->accounts,
 		                      .changes = app->changes,
@@ -251,7 +255,7 @@ static err_t start(void *arg)
 		return err;
 	verified_tokens_init(app->verified_tokens, app->keys, (size_t)app->config.cache_tokens);
 	known_users_init(app->known_users, app->pg->calls);
-	rates_init(app->rates, &app->config);
+	rates_init(app->rates, &app->config, app->redis);
 	kicks_init(app->kicks, &app->service.worker, app->routers);
 	change_feed_start(app->changes, &app->service.worker, app->pg->control, on_change, app);
 	audit_keeper_start(app->audit_keeper, &app->service.worker, app->pg->control, &app->config.audit_keep_ms);
