@@ -43,9 +43,10 @@ begin
 	if p_actor is null then
 		return query select a.id::text, a.at, a.actor, a.action, a.target, a.address, a.details
 			from audit a where a.id < v_before order by a.id desc limit p_limit;
-	else
+	else -- a range of (actor, id): with `actor = ...` the planner would walk over the entries of all
 		return query select a.id::text, a.at, a.actor, a.action, a.target, a.address, a.details
-			from audit a where a.actor = p_actor and a.id < v_before order by a.id desc limit p_limit;
+			from audit a where (a.actor, a.id) < (p_actor, v_before) and a.actor >= p_actor
+			order by a.actor desc, a.id desc limit p_limit;
 	end if;
 end $$;
 
