@@ -54,6 +54,9 @@ async def test_a_disabled_user_is_out_within_two_seconds_and_comes_back(skein, a
     assert time.monotonic() - start < times.REVOKED_S
     await refused_everywhere(alice, times.REVOKED_S - (time.monotonic() - start))
     (await alice.post(alice.draft(bob))).expect(401, "unauthenticated")
+    for gateway in range(len(cluster.WS)):
+        query = {"device": "late", "platform": "ios", "token": alice.token}
+        (await skein.handshake(query, gateway=gateway)).expect(401, "unauthenticated", "")
     sent = await bob.say(alice, "for later")  # she is a user still
     await phone.message()
     await change(admin, alice, at=1, disabled=False)

@@ -59,7 +59,7 @@ struct session {
 	struct ack_window window;
 
 	struct unacked unacked; /* messages whose senders are told when they are acked */
-	uint64_t id; /* of its connection; 0 while NEW */
+	uint64_t id; /* of its connection; 0 until im is asked whether it may connect */
 	struct timer timer; /* armed for the earliest of its deadlines */
 	struct list sends; /* of struct pending_send: sends that im has not answered */
 	struct opening *opening; /* until it is LIVE */
@@ -154,6 +154,9 @@ void session_write_on(struct session *session);
 unsigned session_drop_messages(struct session *session);
 
 /* ---- the end ---- */
+
+/* Before the upgrade: answers the handshake by an error. The session is gone afterwards. */
+void session_refuse(struct session *session, err_t err, const char *detail);
 
 /* Sends queued frames, as far as the socket takes them, and then the close frame. Idempotent. */
 void session_close(struct session *session, uint16_t code, const char *reason);
