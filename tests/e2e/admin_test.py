@@ -11,7 +11,7 @@ from tokens import claims_of, mint
 
 
 @pytest.fixture
-async def admin(skein):
+def admin(skein):
     return skein.user("ops", scope="admin")
 
 

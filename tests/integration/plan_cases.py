@@ -73,7 +73,7 @@ CASES = {
     "entry_edit": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 86400000, '{{{{}}}}', array['text'], false"),
     # The caller's was the first of an emoji with which everybody reacts: the next one is looked for.
     "entry_react": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 100, 'up', false, false"),
-    "message_edits": Case("'g:{w}', {h} - 15, '', 10"),
+    "message_edits": Case(f"{ADMIN}, 'g:{{w}}', null, {{h}} - 15, '', 10"),
     "message_pin": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 20"),
     "message_unpin": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', 2, 20"),
     "pins": Case("'{w}-me', 'g:{w}'"),
@@ -107,7 +107,7 @@ CASES = {
     "job_renew": Case("1, 1, 5000", setup=JOB % (1, "running")),
     "job_progress": Case("1, 1, 5000, 'x', 5, 0, true", setup=JOB % (1, "running")),
     "job_leave": Case("1, 1, false", setup=JOB % (1, "running"), has_rows=False),
-    "job_cancel": Case("1", setup=JOB % (1, "queued")),
+    "job_cancel": Case("'{w}-me', 1", setup=JOB % (1, "queued")),
     "job_forget": Case("1000, 10"),
     "job_output": Case("1, '', 10, 1000000", setup="with j as (insert into job (no, kind, created_by, params, state) overriding system value values"
                        " (1, 'export', 'me', '{{}}', 'done')) insert into job_output values (1, 1, '{{}}')"),
