@@ -39,7 +39,7 @@ struct jwt_claims {
 	 * own, named by a hash of the token's signed part. A name over 64 bytes is replaced by its hash.
 	 */
 	char family[65];
-	uint64_t family_issued_ms; /* the first token's iat (claim sid_iat); this one's if it is earlier or the first; 0 if absent */
+	uint64_t family_issued_ms; /* the first token's iat (claim sid_iat), or this one's if that is earlier; 0: no iat */
 	uint64_t family_expires_ms; /* the latest exp in the family up to this token (claim sid_exp) */
 	unsigned char token_id[JWT_TOKEN_ID_BYTES]; /* set by jwt_verify() */
 };

@@ -13,8 +13,9 @@
 struct ws_conn;
 
 /*
- * The answer to handlers.ask, once. OK upgrades, and `opened` follows from inside; otherwise the client gets err_http_status() and a
- * problem document with `detail` (may be NULL), and `closed` follows from inside. The session may be gone afterwards in any case.
+ * The answer to handlers.ask, once. OK upgrades, and `opened` follows from inside. Otherwise the client gets
+ * err_http_status() and a problem document with `detail` (may be NULL), and `closed` follows from inside. The session may be
+ * gone afterwards in any case.
  */
 void ws_admit(struct ws_conn *conn, err_t err, const char *detail);
 

@@ -34,7 +34,8 @@ err_t new_token_refresh(const struct accounts *accounts, const struct jwt_claims
 	claims->issued_ms = MAX(new_token_second(now_ms), old->issued_ms);
 	claims->expires_ms = MIN(new_token_second(now_ms + (uint64_t)config->auth_token_ttl_ms),
 	                         claims->issued_ms + (old->expires_ms - old->issued_ms));
-	claims->expires_ms = MIN(claims->expires_ms, new_token_second(old->family_issued_ms + (uint64_t)config->auth_session_max_ms));
+	uint64_t family_end_ms = old->family_issued_ms + (uint64_t)config->auth_session_max_ms;
+	claims->expires_ms = MIN(claims->expires_ms, new_token_second(family_end_ms));
 	random_hex(claims->id, 32);
 	return claims->expires_ms > now_ms ? OK : ERR_UNAUTHENTICATED;
 }

@@ -61,8 +61,8 @@ static void kick_on_begun(struct call *call, const PGresult *result)
 	message.code = KICK_CODE;
 	message.reason = (char *)KICK_REASON;
 	size_t len = skein__v1__kick_user__pack(&message, bytes);
-	rpc_call(admin->routers, admin->worker, KICK_PATH, str_of((const char *)bytes, len), KICK_TIMEOUT_MS, true, call_trace(call),
-	         kick_on_answered, call);
+	rpc_call(admin->routers, admin->worker, KICK_PATH, str_of((const char *)bytes, len), KICK_TIMEOUT_MS, true,
+	         call_trace(call), kick_on_answered, call);
 }
 
 void admin_kick(struct call *call)

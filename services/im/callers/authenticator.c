@@ -13,7 +13,8 @@ err_t authenticator_verify(const struct authenticator *authenticator, struct str
 	                                 clock_wall_ms(), &token, &why);
 	if (!err && !change_feed_is_loaded(authenticator->changes))
 		return ERR_UNAVAILABLE;
-	if (err || id_set_have(&authenticator->changes->revoked, str_of((const char *)token->claims.token_id, JWT_TOKEN_ID_BYTES))) {
+	if (err || id_set_have(&authenticator->changes->revoked,
+	                       str_of((const char *)token->claims.token_id, sizeof(token->claims.token_id)))) {
 		log_debug("token refused", LOG_TEXT("reason", why), LOG_STR("request", request_id));
 		return ERR_UNAUTHENTICATED;
 	}
