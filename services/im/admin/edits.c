@@ -6,19 +6,19 @@
 #include "im/http/page.h"
 
 /*
- * audit_put() with the conversation as the target, seq, the last seq of the page before or '', limit -> as fn.message_edits(). Who
- * reads what others have written and taken back is written down.
+ * audit_put() with the conversation as the target, seq, the last seq of the page before or '', limit, bytes -> as
+ * fn.message_edits(). Who reads what others have written and taken back is written down.
  */
 static const struct pg_statement edit_list = {
 	"message_edits",
-	"with page as materialized (select verdict, seq, time, sender, body"
-	" from fn.message_edits($3::text, $5::bigint, nullif($6::text, '')::bigint, $7::integer)),"
+	"with page as materialized (select verdict, has_more, seq, time, sender, body"
+	" from fn.message_edits($3::text, $5::bigint, nullif($6::text, '')::bigint, $7::integer, $8::bigint)),"
 	" audited as (insert into audit (actor, address, action, target, details)"
 	" select $1::text, $2::text, 'message.read_edits', $3::text, $4::text from page where verdict = 'ok' limit 1)"
-	" select verdict, seq::text, time, sender, body from page",
+	" select verdict, has_more, seq::text, time, sender, body from page",
 };
 
-enum edit_column { EDIT_VERDICT, EDIT_SEQ, EDIT_TIME, EDIT_SENDER, EDIT_BODY };
+enum edit_column { EDIT_VERDICT, EDIT_HAS_MORE, EDIT_SEQ, EDIT_TIME, EDIT_SENDER, EDIT_BODY };
 
 static const struct call_reason edit_reasons[] = {
 	{ ERR_NOT_FOUND, NULL, "there is no such message" },
@@ -38,7 +38,7 @@ static void edit_put(struct buf *out, const PGresult *result, int row)
 }
 
 static const struct paged_list edits = {
-	&edit_list, "edits", .key = EDIT_SEQ, .is_key = page_key_is_number, .put = edit_put
+	&edit_list, "edits", .key = EDIT_SEQ, .is_key = page_key_is_number, .put = edit_put, .has_more = EDIT_HAS_MORE,
 };
 
 void admin_list_edits(struct call *call)
