@@ -24,6 +24,7 @@ COLUMNS = {
     "reaction.uid": "message", "reaction.emoji": "message", "reaction_count.emoji": "no uid",
     "conversation.id": "membership",
     "change_feed.kind": "no uid",
+    "audit.actor": "what an admin did is the operator's record", "audit.action": "no uid", "audit.target": "whom an admin did it to",
     "job.created_by": "what an admin did is the operator's record", "job.uids": "whom an admin wrote to", "job.params": "an admin's order",
     "job.cursor": "how far a job is",
 }
@@ -194,7 +195,7 @@ class Exports(UserDataTest):
 # What may still name a user who was deleted.
 REMAINS = {
     "account": "the uid itself, so that nobody else gets it", "conversation": "the id of a one-to-one conversation",
-    "change_feed": "the changes themselves, until they or the tokens expire", "job": "the deletion's own row, for jobs.keep",
+    "audit": "what admins did, for audit.keep", "change_feed": "the changes themselves, until they or the tokens expire", "job": "the deletion's own row, for jobs.keep",
 }
 SETTLED = {"send__timeout": "1s"}
 
@@ -239,6 +240,10 @@ class Deletions(UserDataTest):
         self.assertEqual(self.do(self.admin, "GET", f"/v1/admin/jobs/{exported}/output")["items"], [])
         self.check(self.admin.call("DELETE", f"/v1/admin/users/{self.alice}"), 404, "not_found", "uid")
         self.check(self.admin.post(f"/v1/admin/users/{self.alice}/export"), 404, "not_found", "uid")
+        self.check(self.admin.call("PATCH", f"/v1/admin/users/{self.alice}", {"disabled": False}), 404, "not_found")
+        self.check(self.admin.post(f"/v1/admin/users/{self.alice}/logout"), 404, "not_found")
+        send = {"from": self.alice, "client_msg_id": "x", "to": {"user": self.bob}, "type": "text", "body": {"text": "x"}}
+        self.check(self.admin.post("/v1/admin/messages", send), 404, "not_found")
         # What the others see.
         messages = self.do(self.b, "GET", f"/v1/conversations/{self.direct()}/messages?after_seq=0")["messages"]
         self.assertEqual([message["seq"] for message in messages], list(range(1, len(messages) + 1)))
