@@ -5,13 +5,13 @@
 #include "im/jobs/job_calls.h"
 #include "im/jobs/kinds.h"
 
-/* caller, the most jobs that wait, change -> as fn.deletion_add() */
+/* caller, the most jobs that wait, change, uid -> as fn.deletion_add() */
 static const struct pg_statement deletion_add = {
 	"deletion_add",
 	"select verdict, detail, no from fn.deletion_add($1::text, $2::integer, $3::bytea, $4::text, $5::text)",
 };
 
-/* number, epoch, life in ms, rows, time to settle in ms, change -> as fn.deletion_step() */
+/* number, epoch, life in ms, rows, time to settle in ms, change, uid -> as fn.deletion_step() */
 static const struct pg_statement deletion_step_statement = {
 	"deletion_step",
 	"select state, cursor, done, failed, used, act, gid, successor from fn.deletion_step($1::bigint, $2::bigint,"
@@ -36,6 +36,7 @@ static void deletion_step(struct job *job)
 	pg_put_i64(&params, FEED_MS + job->jobs->config->send_timeout_ms);
 	change_make(&change, CHANGE_USER_DELETED, job->param[0]);
 	change_put(&params, &change);
+	pg_put_text(&params, job->param[0]);
 	job_commit(job, &deletion_step_statement, &params);
 }
 
@@ -88,5 +89,6 @@ void jobs_delete_user(struct call *call)
 	pg_put_i32(&params, (int32_t)jobs->config->limits_jobs);
 	change_make(&change, CHANGE_USER_DELETED, uid);
 	change_put(&params, &change);
+	pg_put_text(&params, uid);
 	job_call_add(call, JOB_DELETION, &deletion_add, &params);
 }
