@@ -37,6 +37,8 @@ struct app {
 	struct overload *overload;
 	struct message_cache *message_cache;
 
+	struct presence_teller *presence_teller;
+
 	/* Contexts of the calls. */
 	struct accounts *accounts;
 	struct contacts *contacts;
@@ -44,6 +46,7 @@ struct app {
 	struct groups *groups;
 	struct messages *messages;
 	struct sync *sync;
+	struct presence_calls *presence;
 	struct rpc_api *rpc_api;
 
 	struct dispatcher *dispatcher;

@@ -9,6 +9,7 @@
 #include "im/db/pg_pools.h"
 #include "im/events/events.h"
 #include "im/overload/overload.h"
+#include "im/presence/presence_teller.h"
 #include "im/sync/sync.h"
 #include "im/takeover/takeover.h"
 #include "im/tokens/kicks.h"
@@ -26,6 +27,7 @@ static void drain_on_redis_closed(void *arg)
 {
 	struct app *app = arg;
 
+	presence_teller_release(app->presence_teller);
 	sync_release(app->sync);
 	message_cache_release(app->message_cache);
 	known_users_release(app->known_users);
@@ -93,6 +95,7 @@ static void drain_on_timer(struct timer *timer)
 	revocation_feed_stop(app->revocations);
 	kicks_close(app->kicks);
 	overload_stop(app->overload);
+	presence_teller_stop(app->presence_teller);
 	rpc_channel_close(app->routers);
 	publisher_stop(app->publisher);
 	events_stop(app->events);

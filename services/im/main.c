@@ -16,6 +16,8 @@
 #include "im/events/events.h"
 #include "im/groups/groups.h"
 #include "im/http/dispatcher.h"
+#include "im/presence/presence.h"
+#include "im/presence/presence_teller.h"
 #include "im/readiness.h"
 #include "im/routes.h"
 #include "im/rpc/rpc_api.h"
@@ -47,6 +49,8 @@ static struct parts {
 	struct groups groups;
 	struct messages messages;
 	struct sync sync;
+	struct presence_calls presence;
+	struct presence_teller presence_teller;
 	struct rpc_api rpc_api;
 	struct dispatcher dispatcher;
 } parts;
@@ -71,6 +75,8 @@ static struct app im = {
 	.groups = &parts.groups,
 	.messages = &parts.messages,
 	.sync = &parts.sync,
+	.presence = &parts.presence,
+	.presence_teller = &parts.presence_teller,
 	.rpc_api = &parts.rpc_api,
 	.dispatcher = &parts.dispatcher,
 };
@@ -160,19 +166,36 @@ static void init_calls(struct app *app)
 	app->gateways = node_list_new(app->redis, &app->service.worker);
 	accounts_init(app->accounts, &app->service.worker, &app->config, app->keys, app->revocations);
 	*app->contacts = (struct contacts){ .config = &app->config, .events = app->events };
-	*app->conversations = (struct conversations){ .events = app->events };
+	*app->conversations =
+		(struct conversations){ .events = app->events, .pg = app->pg->calls, .config = &app->config };
 	*app->groups = (struct groups){ .config = &app->config, .entries = app->entries, .events = app->events };
 	messages_init(app->messages, &app->config, app->entries, app->overload, app->rates);
+	*app->presence = (struct presence_calls){ .redis = app->redis, .gateways = app->gateways };
 	sync_init(app->sync, app->redis, &inbox_limits, app->pg->calls, app->message_cache);
 	*app->rpc_api = (struct rpc_api){
 		.known_users = app->known_users,
 		.revocations = app->revocations,
 		.messages = app->messages,
 		.sync = app->sync,
+		.conversations = app->conversations,
 		.events = app->events,
 		.max_body = (size_t)app->config.limits_body,
 	};
 	dispatcher_init(app->dispatcher, im_routes, im_route_count, &shared, &gate);
+}
+
+static void start_presence(struct app *app)
+{
+	const struct presence_teller_options options = {
+		.redis = app->redis,
+		.pg = app->pg->calls,
+		.gateways = app->gateways,
+		.events = app->events,
+		.offline_delay_ms = (uint64_t)app->config.presence_offline_delay_ms,
+		.last_seen_s = (uint64_t)app->config.presence_last_seen_ms / 1000,
+	};
+
+	presence_teller_start(app->presence_teller, &app->service.worker, &options);
 }
 
 static err_t open_servers(struct app *app)
@@ -241,6 +264,7 @@ static err_t start(void *arg)
 	revocation_feed_start(app->revocations, &app->service.worker, app->pg->control, on_revoked, app);
 	init_entries(app);
 	init_calls(app);
+	start_presence(app);
 	err = open_servers(app);
 	if (!err)
 		log_info("im serves", LOG_TEXT("http", app->config.http_listen), LOG_TEXT("grpc", app->config.grpc_listen));

@@ -8,6 +8,7 @@
 #include "im/endpoints/endpoints.h"
 #include "im/groups/groups.h"
 #include "im/messages/messages.h"
+#include "im/presence/presence.h"
 #include "im/sync/sync.h"
 
 #define WITH(member) offsetof(struct app, member)
@@ -28,6 +29,7 @@ const struct call_route im_routes[] = {
 	{ "POST", "/v1/conversations/{id}/messages/{seq}/recall", CALL_USER, RATE_NONE, messages_recall, WITH(messages) },
 	{ "POST", "/v1/conversations/{id}/messages/{seq}/edit", CALL_USER, RATE_NONE, messages_edit, WITH(messages) },
 	{ "GET", "/v1/sync", CALL_USER, RATE_NONE, sync_get, WITH(sync) },
+	{ "GET", "/v1/presence", CALL_USER, RATE_NONE, presence_get, WITH(presence) },
 	{ "GET", "/v1/endpoints", CALL_USER, RATE_NONE, endpoints_list, WITH(gateways) },
 	{ "POST", "/v1/groups", CALL_USER, RATE_NONE, groups_create, WITH(groups) },
 	{ "GET", "/v1/groups/{gid}/members", CALL_USER, RATE_NONE, groups_list_members, WITH(groups) },

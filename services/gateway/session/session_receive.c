@@ -5,6 +5,7 @@
 #include "gateway/session/session_acks.h"
 #include "gateway/session/session_frames.h"
 #include "gateway/session/session_order.h"
+#include "gateway/session/session_signals.h"
 #include "gateway/session/session_submit.h"
 #include "gateway/wire/client_frame.h"
 #include "net/ws/ws_budget.h"
@@ -33,6 +34,38 @@ static void receive_too_early(struct session *session, struct str message)
 	}
 }
 
+static void receive_ack(struct session *session, uint64_t offset)
+{
+	if (offset <= sequencer_reach(&session->sequencer)) /* sent here, or read over HTTP */
+		session_acked(session, offset);
+	else if (offset > sequencer_old_reach(&session->sequencer)) /* otherwise it is of the epoch before */
+		session_write_error(session, "", err_code(ERR_INVALID_ARGUMENT), "offset was never given out");
+}
+
+static void receive_frame(struct session *session, const struct client_frame *frame)
+{
+	switch (frame->kind) {
+	case CLIENT_PING:
+		session_write_pong(session);
+		break;
+	case CLIENT_SEND:
+		session_submit(session, frame, receive_on_sent);
+		break;
+	case CLIENT_ACK:
+		receive_ack(session, frame->offset);
+		break;
+	case CLIENT_READ:
+		session_read_mark(session, frame);
+		break;
+	case CLIENT_TYPING:
+		session_typing(session, frame);
+		break;
+	case CLIENT_WATCH:
+		session_watch(session, frame);
+		break;
+	}
+}
+
 void session_receive(struct session *session, struct str message)
 {
 	struct client_frame frame;
@@ -46,14 +79,8 @@ void session_receive(struct session *session, struct str message)
 		session_close(session, 4003, frame.detail);
 	else if (err)
 		session_write_error(session, frame.rid, err_code(err), frame.detail);
-	else if (frame.kind == CLIENT_PING)
-		session_write_pong(session);
-	else if (frame.kind == CLIENT_SEND)
-		session_submit(session, &frame, receive_on_sent);
-	else if (frame.offset <= sequencer_reach(&session->sequencer)) /* sent here, or read over HTTP */
-		session_acked(session, frame.offset);
-	else if (frame.offset > sequencer_old_reach(&session->sequencer)) /* otherwise it is of the epoch before */
-		session_write_error(session, "", err_code(ERR_INVALID_ARGUMENT), "offset was never given out");
+	else
+		receive_frame(session, &frame);
 	client_frame_release(&frame);
 }
 

@@ -7,6 +7,7 @@
 #include "base/text/json.h"
 #include "base/mem.h"
 #include "base/text/utf8.h"
+#include "gateway/wire/client_signal.h"
 #include "proto/im.pb-c.h"
 
 #define MENTIONS_MAX 50
@@ -148,8 +149,8 @@ static void client_frame_read_ack(const json_t *root, struct client_frame *out, 
 		          "offset must be the decimal number of a message frame, as a string");
 }
 
-static const char *const served[] = { "ping", "send", "ack", NULL };
-static const char *const not_served[] = { "read", "typing", "join", "leave", "focus", "watch", NULL };
+static const char *const served[] = { "ping", "send", "ack", "read", "typing", "watch", NULL };
+static const char *const not_served[] = { "join", "leave", "focus", NULL };
 
 static bool client_frame_is_one_of(struct str name, const char *const *names)
 {
@@ -178,6 +179,15 @@ static err_t client_frame_read_typed(const json_t *root, struct client_frame *ou
 		client_frame_read_send(root, out, from, error);
 	} else if (str_equal(name, STR("ack"))) {
 		client_frame_read_ack(root, out, error);
+	} else if (str_equal(name, STR("read"))) {
+		client_frame_read_rid(root, JSON_OPTIONAL, out, error);
+		client_read_from_json(out, root, from, error);
+	} else if (str_equal(name, STR("typing"))) {
+		client_frame_read_rid(root, JSON_OPTIONAL, out, error);
+		client_typing_from_json(out, root, from, error);
+	} else if (str_equal(name, STR("watch"))) {
+		client_frame_read_rid(root, JSON_REQUIRED, out, error);
+		client_watch_from_json(out, root, error);
 	} else if (client_frame_is_one_of(name, not_served)) {
 		client_frame_read_rid(root, JSON_OPTIONAL, out, error);
 		if (!error->err)
@@ -322,6 +332,29 @@ static err_t client_frame_read_proto_send(struct client_frame *out, const Skein_
 	return OK;
 }
 
+/* read, typing and watch; their faults are those of the JSON form. */
+static err_t client_frame_read_proto_signal(struct client_frame *out, const Skein__V1__ClientFrame *frame, const char *from)
+{
+	bool is_watch = frame->frame_case == SKEIN__V1__CLIENT_FRAME__FRAME_WATCH;
+	struct str rid = str_from(is_watch ? frame->watch->rid :
+	                          frame->frame_case == SKEIN__V1__CLIENT_FRAME__FRAME_READ ? frame->read->rid :
+	                                                                                     frame->typing->rid);
+	struct json_error error = { 0 };
+
+	if (client_frame_rid_is_valid(rid))
+		(void)str_copy(out->rid, sizeof(out->rid), rid);
+	else if (rid.len || is_watch)
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "rid must be 1 to %d printable ASCII characters",
+		                          CLIENT_RID_MAX);
+	if (is_watch)
+		client_watch_from_proto(out, frame->watch, &error);
+	else if (frame->frame_case == SKEIN__V1__CLIENT_FRAME__FRAME_READ)
+		client_read_from_proto(out, frame->read, from, &error);
+	else
+		client_typing_from_proto(out, frame->typing, from, &error);
+	return error.err ? client_frame_fault(out, ERR_INVALID_ARGUMENT, "%s", error.detail) : OK;
+}
+
 static err_t client_frame_read_proto(struct client_frame *out, struct str bytes, const char *from)
 {
 	Skein__V1__ClientFrame *frame = skein__v1__client_frame__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
@@ -341,6 +374,11 @@ static err_t client_frame_read_proto(struct client_frame *out, struct str bytes,
 		if (!client_frame_offset_parse(str_from(frame->ack->offset), &out->offset))
 			err = client_frame_fault(out, ERR_INVALID_ARGUMENT,
 			                         "offset must be the decimal number of a message frame, as a string");
+		break;
+	case SKEIN__V1__CLIENT_FRAME__FRAME_READ:
+	case SKEIN__V1__CLIENT_FRAME__FRAME_TYPING:
+	case SKEIN__V1__CLIENT_FRAME__FRAME_WATCH:
+		err = client_frame_read_proto_signal(out, frame, from);
 		break;
 	default:
 		err = client_frame_fault(out, ERR_PROTOCOL, "unknown type");
