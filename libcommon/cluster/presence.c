@@ -198,8 +198,9 @@ void presence_unclaim(struct redis *redis, struct str uid, uint64_t lease)
 /* ---- the user's key ---- */
 
 /*
- * KEYS[1] the user's key, KEYS[2] the routes; ARGV[1] the routes that were found, ARGV[2] "+" if they mean online, ARGV[3] when the last
- * connection ended, ARGV[4] how long that is kept. Nobody is told of a user who came and went unnoticed, but the time counts.
+ * KEYS[1] the user's key, KEYS[2] the routes; ARGV[1] the routes that were found, ARGV[2] "+" if they mean online,
+ * ARGV[3] when the last connection ended, ARGV[4] how long that is kept. Nobody is told of a user who came and went
+ * unnoticed, but the time counts.
  */
 static struct redis_script settle_script = {
 	.name = "presence settle",

@@ -186,16 +186,16 @@ static void init_calls(struct app *app)
 
 static void start_presence(struct app *app)
 {
-	const struct presence_teller_options options = {
+	const struct transition_context context = {
 		.redis = app->redis,
 		.pg = app->pg->calls,
 		.gateways = app->gateways,
 		.events = app->events,
-		.offline_delay_ms = (uint64_t)app->config.presence_offline_delay_ms,
 		.last_seen_s = (uint64_t)app->config.presence_last_seen_ms / 1000,
 	};
 
-	presence_teller_start(app->presence_teller, &app->service.worker, &options);
+	presence_teller_start(app->presence_teller, &app->service.worker, &context,
+	                      (uint64_t)app->config.presence_offline_delay_ms);
 }
 
 static err_t open_servers(struct app *app)

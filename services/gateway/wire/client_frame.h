@@ -15,7 +15,6 @@
 
 #define CLIENT_RID_MAX 64
 #define CLIENT_MSG_ID_MAX 64
-#define CLIENT_WATCH_MAX 200 /* users of a `watch` frame */
 
 enum client_frame_kind {
 	CLIENT_PING,

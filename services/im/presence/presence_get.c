@@ -127,10 +127,10 @@ static void presence_get_on_seen(struct call *call, const PGresult *result)
 static void presence_get_read(struct call *call, struct presence_answer *answer)
 {
 	struct str rest = call_query_text(call, "uids");
+	bool has_more = true;
 
-	if (!rest.len)
-		call_reject(call, ERR_INVALID_ARGUMENT, "uids", "uids is missing");
-	while (rest.len) {
+	while (has_more) {
+		has_more = rest.len && memchr(rest.ptr, ',', rest.len);
 		struct str uid = str_cut(&rest, ',');
 
 		if (!ident_is_valid(uid)) {

@@ -6,7 +6,6 @@
 #include "cluster/node_list.h"
 #include "cluster/routes.h"
 #include "im/events/events.h"
-#include "im/presence/presence_teller.h"
 #include "store/pg/pg.h"
 
 /* uids -> uid, is_public, friends */
@@ -31,7 +30,7 @@ struct transition {
 };
 
 struct transition_batch {
-	struct presence_teller *teller;
+	struct transition_context *context;
 	void (*ended)(void *arg, bool was_full);
 	void *arg;
 	size_t open; /* answers to come, and 1 until all were asked */
@@ -54,13 +53,13 @@ static void batch_leave(struct transition_batch *batch)
 
 static void batch_end(struct transition_batch *batch)
 {
-	struct presence_teller *teller = batch->teller;
+	struct transition_context *context = batch->context;
 	void (*ended)(void *arg, bool was_full) = batch->ended;
 	void *arg = batch->arg;
 	bool was_full = batch->count == PRESENCE_CLAIMS_MAX;
 
 	for (size_t i = 0; i < batch->count; i++)
-		counter_add(teller->undecided, batch->items[i].change == PRESENCE_UNDECIDED);
+		counter_add(context->undecided, batch->items[i].change == PRESENCE_UNDECIDED);
 	transition_batch_free(batch);
 	ended(arg, was_full);
 }
@@ -68,7 +67,7 @@ static void batch_end(struct transition_batch *batch)
 /* True: the process ends, and so does the batch. */
 static bool batch_stops(struct transition_batch *batch)
 {
-	if (!batch->teller->is_stopped)
+	if (!batch->context->is_stopped)
 		return false;
 	batch_end(batch);
 	return true;
@@ -90,9 +89,9 @@ static void batch_end_claims(struct transition_batch *batch)
 		struct str uid = str_from(transition->uid);
 
 		if (transition->change == PRESENCE_NEWS)
-			presence_note_told(batch->teller->options.redis, uid, transition->is_online, transition->ended_ms);
+			presence_note_told(batch->context->redis, uid, transition->is_online, transition->ended_ms);
 		if (transition->change != PRESENCE_UNDECIDED)
-			presence_unclaim(batch->teller->options.redis, uid, transition->lease);
+			presence_unclaim(batch->context->redis, uid, transition->lease);
 	}
 	batch_end(batch);
 }
@@ -116,9 +115,9 @@ static void transition_tell(const struct transition *transition, const struct st
 	transition_write_body(&body, transition);
 	const struct event event = { .uids = uids, .uid_count = count, .kind = "presence", .body = buf_str(&body) };
 	if (uids)
-		events_emit(transition->batch->teller->options.events, &event);
+		events_emit(transition->batch->context->events, &event);
 	else
-		events_emit_to_watchers(transition->batch->teller->options.events, str_from(transition->uid), &event);
+		events_emit_to_watchers(transition->batch->context->events, str_from(transition->uid), &event);
 	buf_release(&body);
 }
 
@@ -148,7 +147,7 @@ static void batch_look_for(struct transition_batch *batch, struct str uid)
 	route_key_write(&key, uid);
 	const struct str args[] = { STR("EXISTS"), buf_str(&key) };
 	batch->open++;
-	redis_command(batch->teller->options.redis, args, ARRAY_LEN(args), batch_on_friend, lookup);
+	redis_command(batch->context->redis, args, ARRAY_LEN(args), batch_on_friend, lookup);
 	buf_release(&key);
 }
 
@@ -190,7 +189,7 @@ static void batch_tell(struct transition_batch *batch)
 		}
 		if (transition->is_public)
 			transition_tell(transition, NULL, 0);
-		counter_add(transition->is_online ? batch->teller->came : batch->teller->went, 1);
+		counter_add(transition->is_online ? batch->context->came : batch->context->went, 1);
 	}
 	batch_end_claims(batch);
 }
@@ -214,7 +213,7 @@ static void transition_on_settled(void *arg, enum presence_change change)
 
 static void batch_settle(struct transition_batch *batch)
 {
-	const struct presence_teller_options *options = &batch->teller->options;
+	const struct transition_context *context = batch->context;
 
 	batch->open = 1;
 	batch->next = batch_after_settling;
@@ -226,7 +225,7 @@ static void batch_settle(struct transition_batch *batch)
 		if (!transition_is_read(transition))
 			continue;
 		batch->open++;
-		presence_settle(options->redis, &found, options->last_seen_s, transition_on_settled, transition);
+		presence_settle(context->redis, &found, context->last_seen_s, transition_on_settled, transition);
 	}
 	batch_leave(batch);
 }
@@ -261,7 +260,7 @@ static void batch_on_audience(void *arg, err_t err, const PGresult *result)
 {
 	struct transition_batch *batch = arg;
 
-	if (err || batch->teller->is_stopped) {
+	if (err || batch->context->is_stopped) {
 		batch_end(batch); /* nothing was changed */
 		return;
 	}
@@ -298,7 +297,7 @@ static void batch_ask_audience(struct transition_batch *batch)
 	}
 	pg_array_end(&params);
 	if (count) {
-		pg_query(batch->teller->options.pg, PG_ANY_LANE, &presence_audience, &params, batch_on_audience, batch);
+		pg_query(batch->context->pg, PG_ANY_LANE, &presence_audience, &params, batch_on_audience, batch);
 		return;
 	}
 	pg_params_release(&params);
@@ -310,7 +309,7 @@ static void batch_ask_audience(struct transition_batch *batch)
 /* A route that cannot be read is nobody's. `on_unknown` is what one at a gateway means that is not in the list. */
 static bool transition_has_living_route(const struct transition *transition, bool on_unknown)
 {
-	const struct node_list *gateways = transition->batch->teller->options.gateways;
+	const struct node_list *gateways = transition->batch->context->gateways;
 	struct str rest = buf_str(&transition->routes);
 
 	while (rest.len) {
@@ -330,7 +329,7 @@ static bool transition_has_living_route(const struct transition *transition, boo
 static void batch_decide(void *arg)
 {
 	struct transition_batch *batch = arg;
-	bool on_unknown = !node_list_is_fresh(batch->teller->options.gateways);
+	bool on_unknown = !node_list_is_fresh(batch->context->gateways);
 	uint64_t now_ms = clock_wall_ms();
 
 	if (batch_stops(batch))
@@ -355,7 +354,7 @@ static void batch_after_reading(struct transition_batch *batch)
 	for (size_t i = 0; i < batch->count; i++)
 		is_unsure |= batch->items[i].routes.len && !transition_has_living_route(&batch->items[i], false);
 	if (is_unsure)
-		node_list_refresh(batch->teller->options.gateways, batch_decide, batch);
+		node_list_refresh(batch->context->gateways, batch_decide, batch);
 	else
 		batch_decide(batch);
 }
@@ -385,7 +384,7 @@ static void transition_on_routes(void *arg, err_t err, const redisReply *reply)
 
 static void transition_look(struct transition *transition)
 {
-	struct redis *redis = transition->batch->teller->options.redis;
+	struct redis *redis = transition->batch->context->redis;
 	struct presence_key key;
 	struct buf routes = { 0 };
 
@@ -407,12 +406,12 @@ void transition_batch_start(struct transition_batch *batch)
 	batch_leave(batch);
 }
 
-struct transition_batch *transition_batch_new(struct presence_teller *teller, const struct presence_claim *claims, size_t count,
+struct transition_batch *transition_batch_new(struct transition_context *context, const struct presence_claim *claims, size_t count,
                                               void (*ended)(void *arg, bool was_full), void *arg)
 {
 	struct transition_batch *batch = mem_zalloc(sizeof(*batch) + count * sizeof(batch->items[0]));
 
-	batch->teller = teller;
+	batch->context = context;
 	batch->ended = ended;
 	batch->arg = arg;
 	batch->online = mem_alloc(PRESENCE_LOOKUPS_MAX * sizeof(batch->online[0]));

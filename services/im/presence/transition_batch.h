@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "base/telemetry/metrics.h"
 #include "cluster/presence.h"
 
 /*
@@ -20,11 +21,24 @@
 
 #define PRESENCE_LOOKUPS_MAX 500u /* bounds the records that push gets at once */
 
-struct presence_teller;
+struct events;
+struct node_list;
+struct pg;
 struct transition_batch;
 
+/* What all batches of a process share; the owner is presence_teller.c. */
+struct transition_context {
+	struct redis *redis;
+	struct pg *pg;
+	struct node_list *gateways;
+	struct events *events;
+	uint64_t last_seen_s; /* how long the time of a user's last connection is kept */
+	bool is_stopped; /* nothing is started any more */
+	struct counter *came, *went, *undecided;
+};
+
 /* Copies the claims. `ended` is called once, unless the batch is freed before: it has freed itself. */
-struct transition_batch *transition_batch_new(struct presence_teller *teller, const struct presence_claim *claims, size_t count,
+struct transition_batch *transition_batch_new(struct transition_context *context, const struct presence_claim *claims, size_t count,
                                               void (*ended)(void *arg, bool was_full), void *arg);
 void transition_batch_start(struct transition_batch *batch);
 

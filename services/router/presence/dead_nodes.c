@@ -8,7 +8,8 @@
 #include "cluster/node_record.h"
 #include "cluster/presence.h"
 
-/* The work under way: the list of gateways is read, or a gateway's connections are noted. Outlives `dead` while Redis does not answer. */
+/* The work under way: the list of gateways is read, or a gateway's connections are noted. Outlives `dead` while Redis
+ * does not answer. */
 struct dead_sweep {
 	struct dead_nodes *dead; /* NULL: freed */
 	struct redis *redis;
@@ -24,6 +25,7 @@ struct dead_nodes {
 	struct redis *redis;
 	struct node_list *nodes;
 	struct timer tick;
+	struct buf known; /* the gateways, and when their users were noted: a line each */
 	struct dead_sweep *sweep; /* NULL: nothing is under way */
 };
 
@@ -159,34 +161,66 @@ static void dead_nodes_forget(struct dead_nodes *dead, struct str name)
 	buf_release(&key);
 }
 
-/* `noted`: when its users were noted because it had died; empty: not since it lived. */
-static void dead_nodes_judge(struct dead_nodes *dead, struct str name, struct str noted)
+/* `noted`: when its users were noted because it had died; empty: not since it lived. True: they are to be noted now. */
+static bool dead_nodes_has_changed(const struct dead_nodes *dead, struct str name, struct str noted)
 {
 	struct str node;
-	uint64_t epoch, noted_ms = 0;
+	uint64_t epoch;
 
-	if (!dead_nodes_parse(name, &node, &epoch)) {
+	return dead_nodes_parse(name, &node, &epoch) &&
+	       (node_list_find_epoch(dead->nodes, node, epoch) != NULL) != (noted.len == 0);
+}
+
+static void dead_nodes_judge(struct dead_nodes *dead, struct str name, struct str noted)
+{
+	uint64_t epoch, noted_ms;
+	struct str node;
+
+	if (!dead_nodes_parse(name, &node, &epoch))
 		dead_nodes_forget(dead, name);
-		return;
-	}
-	bool is_living = node_list_find_epoch(dead->nodes, node, epoch) != NULL;
-	(void)str_to_u64(noted, &noted_ms);
-	if (is_living != (noted.len == 0) && !dead->sweep)
-		dead_sweep_start(dead, name, node, epoch, is_living);
-	else if (!is_living && noted_ms && noted_ms + DEAD_NODES_KEEP_MS < clock_wall_ms())
+	else if (dead_nodes_has_changed(dead, name, noted))
+		dead_sweep_start(dead, name, node, epoch, noted.len > 0);
+	else if (str_to_u64(noted, &noted_ms) && noted_ms + DEAD_NODES_KEEP_MS < clock_wall_ms())
 		dead_nodes_forget(dead, name);
 }
 
+/* The list of gateways is newer than `known`. */
+static void dead_nodes_judge_all(void *arg)
+{
+	struct dead_nodes *dead = arg;
+	struct str rest = buf_str(&dead->known);
+
+	while (rest.len && !dead->sweep && node_list_is_fresh(dead->nodes)) {
+		struct str name = str_cut(&rest, '\n');
+
+		dead_nodes_judge(dead, name, str_cut(&rest, '\n'));
+	}
+}
+
+/* A gateway that registered a moment ago may be missing in the list. */
 static void dead_nodes_on_read(void *arg, err_t err, const redisReply *reply)
 {
 	struct dead_sweep *read = arg;
 	struct dead_nodes *dead = read->dead;
+	bool has_changed = false;
 
 	dead_sweep_free(read);
-	if (err || !dead || reply->type != REDIS_REPLY_ARRAY || !node_list_is_fresh(dead->nodes))
+	if (err || !dead || reply->type != REDIS_REPLY_ARRAY)
 		return;
-	for (size_t i = 0; i + 1 < reply->elements; i += 2)
-		dead_nodes_judge(dead, redis_reply_str(reply->element[i]), redis_reply_str(reply->element[i + 1]));
+	buf_clear(&dead->known);
+	for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+		struct str name = redis_reply_str(reply->element[i]), noted = redis_reply_str(reply->element[i + 1]);
+
+		has_changed |= dead_nodes_has_changed(dead, name, noted);
+		buf_append_str(&dead->known, name);
+		buf_append_char(&dead->known, '\n');
+		buf_append_str(&dead->known, noted);
+		buf_append_char(&dead->known, '\n');
+	}
+	if (has_changed)
+		node_list_refresh(dead->nodes, dead_nodes_judge_all, dead);
+	else
+		dead_nodes_judge_all(dead);
 }
 
 static void dead_nodes_on_tick(struct timer *timer)
@@ -219,5 +253,6 @@ void dead_nodes_free(struct dead_nodes *dead)
 	worker_cancel(dead->worker, &dead->tick);
 	if (dead->sweep)
 		dead->sweep->dead = NULL;
+	buf_release(&dead->known);
 	mem_free(dead);
 }

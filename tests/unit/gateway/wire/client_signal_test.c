@@ -9,6 +9,7 @@
 
 #include "base/macros.h"
 #include "gateway/wire/client_frame.h"
+#include "gateway/wire/client_signal.h"
 #include "proto/client.pb-c.h"
 #include "proto/im.pb-c.h"
 
@@ -69,7 +70,9 @@ static void a_read_becomes_a_request_in_the_users_name(void **state)
 
 	assert_int_equal(read_json(&frame, "{\"type\":\"read\",\"conversation_id\":\"u:alice:bob\",\"seq\":7}"), OK);
 	is_read(&frame, "");
-	assert_int_equal(read_json(&frame, "{\"type\":\"read\",\"rid\":\"r\",\"conversation_id\":\"u:alice:bob\",\"seq\":7.0}"), OK);
+	assert_int_equal(
+		read_json(&frame, "{\"type\":\"read\",\"rid\":\"r\",\"conversation_id\":\"u:alice:bob\",\"seq\":7.0}"),
+		OK);
 	is_read(&frame, "r");
 	assert_int_equal(read_proto_read(&frame, "", "u:alice:bob", 7), OK);
 	is_read(&frame, "");
