@@ -33,6 +33,12 @@ struct im_config {
 	bool limits_enabled;
 	int64_t limits_send_rate;
 	int64_t limits_send_burst;
+	int64_t limits_conversation_rate;
+	int64_t limits_conversation_burst;
+	int64_t limits_call_rate;
+	int64_t limits_call_burst;
+	int64_t limits_address_rate;
+	int64_t limits_address_burst;
 	int64_t limits_login_interval_ms;
 	int64_t limits_login_burst;
 	int64_t limits_login_address_interval_ms;
@@ -42,19 +48,30 @@ struct im_config {
 	int64_t limits_password_hashes;
 	int64_t limits_logout_interval_ms;
 	int64_t limits_logout_burst;
+	int64_t limits_friend_request_interval_ms;
+	int64_t limits_friend_request_burst;
+	int64_t limits_group_interval_ms;
+	int64_t limits_group_burst;
 	int64_t limits_requests;
 	int64_t limits_body;
 	int64_t limits_group_create_members;
 	int64_t limits_group_members;
 	int64_t limits_group_requests;
 	int64_t limits_pins;
+	int64_t limits_reactions;
+	int64_t limits_emoji;
 	int64_t limits_friends;
 	int64_t limits_friend_requests;
 	int64_t limits_blocks;
+	int64_t limits_jobs;
+	int64_t limits_broadcast_uids;
 	int64_t contacts_messages_from; /* enum messages_from */
 	int64_t messages_recall_window_ms;
 	int64_t presence_offline_delay_ms, presence_last_seen_ms;
 	int64_t messages_edit_window_ms;
+	char *admin_system_user;
+	int64_t jobs_rate;
+	int64_t jobs_keep_ms;
 	int64_t lease_life_ms;
 	int64_t batch_lanes;
 	int64_t batch_max;
@@ -65,6 +82,7 @@ struct im_config {
 	int64_t admission_free_rate;
 	int64_t cache_messages;
 	int64_t cache_tokens;
+	int64_t drain_notice_ms;
 	int64_t drain_timeout_ms;
 };
 

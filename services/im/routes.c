@@ -7,6 +7,7 @@
 #include "im/conversations/conversations.h"
 #include "im/endpoints/endpoints.h"
 #include "im/groups/groups.h"
+#include "im/jobs/jobs.h"
 #include "im/messages/messages.h"
 #include "im/presence/presence.h"
 #include "im/sync/sync.h"
@@ -22,16 +23,22 @@ const struct call_route im_routes[] = {
 	{ "DELETE", "/v1/conversations/{id}", CALL_USER, RATE_NONE, conversations_hide, WITH(conversations) },
 	{ "PUT", "/v1/conversations/{id}/read", CALL_USER, RATE_NONE, conversations_read, WITH(conversations) },
 	{ "DELETE", "/v1/conversations/{id}/messages", CALL_USER, RATE_NONE, conversations_clear, WITH(conversations) },
-	{ "GET", "/v1/conversations/{id}/messages/{seq}/readers", CALL_USER, RATE_NONE, messages_list_readers, WITH(messages) },
+	{ "GET", "/v1/conversations/{id}/messages/{seq}/readers", CALL_USER, RATE_NONE, messages_list_readers,
+	  WITH(messages) },
 	{ "GET", "/v1/conversations/{id}/pins", CALL_USER, RATE_NONE, messages_list_pins, WITH(messages) },
 	{ "PUT", "/v1/conversations/{id}/pins/{seq}", CALL_USER, RATE_NONE, messages_pin, WITH(messages) },
 	{ "DELETE", "/v1/conversations/{id}/pins/{seq}", CALL_USER, RATE_NONE, messages_unpin, WITH(messages) },
-	{ "POST", "/v1/conversations/{id}/messages/{seq}/recall", CALL_USER, RATE_NONE, messages_recall, WITH(messages) },
+	{ "POST", "/v1/conversations/{id}/messages/{seq}/recall", CALL_USER, RATE_NONE, messages_recall,
+	  WITH(messages) },
 	{ "POST", "/v1/conversations/{id}/messages/{seq}/edit", CALL_USER, RATE_NONE, messages_edit, WITH(messages) },
+	{ "POST", "/v1/conversations/{id}/messages/{seq}/reactions", CALL_USER, RATE_NONE, messages_react,
+	  WITH(messages) },
+	{ "DELETE", "/v1/conversations/{id}/messages/{seq}/reactions/{emoji}", CALL_USER, RATE_NONE, messages_unreact,
+	  WITH(messages) },
 	{ "GET", "/v1/sync", CALL_USER, RATE_NONE, sync_get, WITH(sync) },
 	{ "GET", "/v1/presence", CALL_USER, RATE_NONE, presence_get, WITH(presence) },
 	{ "GET", "/v1/endpoints", CALL_USER, RATE_NONE, endpoints_list, WITH(gateways) },
-	{ "POST", "/v1/groups", CALL_USER, RATE_NONE, groups_create, WITH(groups) },
+	{ "POST", "/v1/groups", CALL_USER, RATE_GROUP, groups_create, WITH(groups) },
 	{ "GET", "/v1/groups/{gid}/members", CALL_USER, RATE_NONE, groups_list_members, WITH(groups) },
 	{ "POST", "/v1/groups/{gid}/members", CALL_USER, RATE_NONE, groups_add_members, WITH(groups) },
 	{ "DELETE", "/v1/groups/{gid}/members/{uid}", CALL_USER, RATE_NONE, groups_remove_member, WITH(groups) },
@@ -52,7 +59,7 @@ const struct call_route im_routes[] = {
 	{ "POST", "/v1/auth/login", CALL_ANYONE, RATE_LOGIN, accounts_login, WITH(accounts) },
 	{ "POST", "/v1/auth/refresh", CALL_USER, RATE_NONE, accounts_refresh, WITH(accounts) },
 	{ "POST", "/v1/auth/logout", CALL_USER, RATE_LOGOUT, accounts_logout, WITH(accounts) },
-	{ "POST", "/v1/friends/requests", CALL_USER, RATE_NONE, contacts_request, WITH(contacts) },
+	{ "POST", "/v1/friends/requests", CALL_USER, RATE_FRIEND_REQUEST, contacts_request, WITH(contacts) },
 	{ "GET", "/v1/friends/requests", CALL_USER, RATE_NONE, contacts_list_requests, WITH(contacts) },
 	{ "POST", "/v1/friends/requests/{id}/accept", CALL_USER, RATE_NONE, contacts_accept, WITH(contacts) },
 	{ "POST", "/v1/friends/requests/{id}/reject", CALL_USER, RATE_NONE, contacts_reject, WITH(contacts) },
@@ -62,6 +69,14 @@ const struct call_route im_routes[] = {
 	{ "PUT", "/v1/blocks/{uid}", CALL_USER, RATE_NONE, contacts_block, WITH(contacts) },
 	{ "DELETE", "/v1/blocks/{uid}", CALL_USER, RATE_NONE, contacts_unblock, WITH(contacts) },
 	{ "GET", "/v1/blocks", CALL_USER, RATE_NONE, contacts_list_blocks, WITH(contacts) },
+	{ "GET", "/v1/admin/conversations/{id}/messages/{seq}/edits", CALL_ADMIN, RATE_NONE, admin_list_edits,
+	  WITH(messages) },
+	{ "POST", "/v1/admin/broadcast", CALL_ADMIN, RATE_NONE, jobs_broadcast, WITH(jobs) },
+	{ "GET", "/v1/admin/jobs", CALL_ADMIN, RATE_NONE, jobs_list, WITH(jobs) },
+	{ "GET", "/v1/admin/jobs/{id}", CALL_ADMIN, RATE_NONE, jobs_get, WITH(jobs) },
+	{ "GET", "/v1/admin/jobs/{id}/output", CALL_ADMIN, RATE_NONE, jobs_output, WITH(jobs) },
+	{ "POST", "/v1/admin/users/{uid}/export", CALL_ADMIN, RATE_NONE, jobs_export, WITH(jobs) },
+	{ "POST", "/v1/admin/jobs/{id}/cancel", CALL_ADMIN, RATE_NONE, jobs_cancel, WITH(jobs) },
 	{ "GET", "/v1/admin/nodes", CALL_ADMIN, RATE_NONE, admin_nodes, WITH(gateways) },
 };
 

@@ -65,9 +65,10 @@ class Answer:
 
 
 class Servers:
-    """The three servers, in a folder of their own."""
+    """The three servers, or those of them that are named, in a folder of their own."""
 
-    def __init__(self):
+    def __init__(self, *names):
+        self.names = names
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="skein-im-"))
         self.base = free_ports(26100, 100)
         self.environment = {**os.environ, "RUN_DIR": str(self.folder / "run"), "PORT_BASE": str(self.base),
@@ -78,12 +79,12 @@ class Servers:
         env = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
         self.pg, self.redis, self.kafka = (env[name].strip("'\"") for name in ("SKEIN_PG", "SKEIN_REDIS", "SKEIN_KAFKA"))
 
-    def cluster(self, command):
-        return subprocess.run([ROOT / "deploy" / "local" / "cluster", command], env=self.environment, check=True,
+    def cluster(self, *command):
+        return subprocess.run([ROOT / "deploy" / "local" / "cluster", *command], env=self.environment, check=True,
                               capture_output=True, text=True, timeout=120)
 
     def start_missing(self):
-        self.cluster("infra")
+        self.cluster("infra", *self.names)
 
     def pid(self, name):
         return int((self.folder / "run" / "pids" / name).read_text())

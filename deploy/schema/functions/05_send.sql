@@ -81,7 +81,7 @@ begin
 		into v_may, v_version
 		from unnest(p_at, p_sender, p_mentions) with ordinality as i (at, sender, mentions, ord)
 		left join chat_group g on g.no = v_no[i.at]
-		left join group_member gm on gm.no = g.no and gm.uid = i.sender;
+		left join lateral (select * from group_member gm where gm.no = g.no and gm.uid = i.sender offset 0) gm on true; -- one row, not all
 	end if;
 
 	return query

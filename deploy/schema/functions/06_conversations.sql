@@ -36,8 +36,10 @@ end $$;
 create function fn.is_mentioned(p_uid text, p_no bigint, p_after bigint) returns boolean language plpgsql stable
 as $$
 begin
-	return exists (select from unnest(array[p_uid, '*']) u (uid) join mention m on m.no = p_no and m.uid = u.uid and m.seq > p_after
-		where not exists (select from message_change mc where mc.no = p_no and mc.target_seq = m.seq and mc.kind = 1));
+	return exists (select from unnest(array[p_uid, '*']) u (uid)
+		cross join lateral (select from mention m where m.no = p_no and m.uid = u.uid and m.seq > p_after
+			and not exists (select from message_change mc where mc.no = p_no and mc.target_seq = m.seq and mc.kind = 1 offset 0)
+			limit 1) m);
 end $$;
 
 /*

@@ -99,7 +99,8 @@ begin
 	select p_no, u.uid, p_seq - 1, p_seq - 1, p_counted from unnest(p_uids) as u (uid);
 	insert into member_change (no, seq, uid, is_join) select p_no, p_seq, u.uid, true from unnest(p_uids) as u (uid);
 	update chat_group set member_version = p_seq, member_count = member_count + cardinality(p_uids) where no = p_no;
-	delete from group_request where no = p_no and uid = any (p_uids);
+	delete from group_request where ctid = any (array(select r.ctid from unnest(p_uids) u (uid)
+		cross join lateral (select r.ctid from group_request r where r.no = p_no and r.uid = u.uid offset 0) r));
 end $$;
 
 /*
@@ -126,7 +127,7 @@ begin
 	end if;
 	select array_agg(u.uid order by u.ord) into v_uids
 	from (select uid, min(ord) as ord from unnest(p_uids) with ordinality as u (uid, ord) group by uid) u
-	where not exists (select from group_member m where m.no = v.no and m.uid = u.uid);
+	where not exists (select from group_member m where m.no = v.no and m.uid = u.uid offset 0); -- looked up one by one
 	if v_uids is null then
 		return fn.entry_refused('none');
 	end if;
@@ -230,7 +231,8 @@ begin
 	if v.answer is distinct from null then
 		return v.answer;
 	end if;
-	update group_member set role = case uid when p_uid then 2 else 1 end where no = v.no and uid in (p_uid, p_actor);
+	update group_member set role = 1 where no = v.no and uid = p_actor;
+	update group_member set role = 2 where no = v.no and uid = p_uid;
 	update chat_group set owner = p_uid where no = v.no;
 	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system',
 		format('{"event":"owner","actor":%s,"uid":%s}', to_json(p_actor), to_json(p_uid)), null);

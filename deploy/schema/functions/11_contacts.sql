@@ -20,14 +20,30 @@ $$;
 /*
  * May p_sender write to p_uid, whom only friends may write to if p_is_for_friends? 'ok', blocked or not_friend. The statement
  * that stores sends asks here where there may be a reason (05_send.sql), so a block holds from the moment it is committed, at
- * every im.
+ * every im. The system user writes to everybody who has not blocked it.
  */
 create function fn.direct_may(p_uid text, p_sender text, p_is_for_friends boolean) returns text language plpgsql stable
 as $$
 begin
 	return case when fn.is_blocked(p_uid, p_sender) then 'blocked'
-		when p_is_for_friends and p_uid <> p_sender and not fn.is_friend(p_uid, p_sender) then 'not_friend'
+		when p_is_for_friends and p_uid <> p_sender and not fn.is_friend(p_uid, p_sender)
+			and not exists (select from account a where a.uid = p_sender and a.is_system) then 'not_friend'
 		else 'ok' end;
+end $$;
+
+/*
+ * May p_caller show who else is in this conversation an edit or a reaction? In a one-to-one conversation as a message would be answered
+ * ('ok', blocked or not_friend), in a group always. A recall, or the end of a reaction, only takes away: it does not ask here.
+ */
+create function fn.direct_may_change(p_conversation text, p_caller text, p_is_for_friends boolean) returns text language plpgsql stable
+as $$
+begin
+	if p_conversation like 'g:%' then
+		return 'ok';
+	end if;
+	return (select fn.direct_may(a.uid, p_caller, coalesce(a.messages_from = 'friends', p_is_for_friends)) from account a
+		where a.uid = case when fn.first_of(p_conversation) = p_caller then fn.second_of(p_conversation)
+			else fn.first_of(p_conversation) end);
 end $$;
 
 /*
@@ -102,19 +118,22 @@ end $$;
 
 /*
  * A page of the requests that the user has made or got, the newest first, behind the one with the id p_before (null: from the
- * newest).
+ * newest). The bounds are written so that the indexes that begin with the user serve the order, and the primary key does not.
  */
 create function fn.friend_requests(p_uid text, p_before bigint, p_limit integer)
 returns table (request_id bigint, sender text, recipient text, note text, status smallint, created_at bigint)
 language sql stable
+set enable_incremental_sort = off
 as $$
 	select r.no, r.sender, r.recipient, r.note, r.status, r.created_at
 	from (
-		(select * from friend_request r where r.sender = p_uid and r.no < coalesce(p_before, 9223372036854775807)
-			order by r.no desc limit p_limit)
+		(select * from friend_request r
+			where (r.sender, r.no) < (p_uid, coalesce(p_before, 9223372036854775807)) and r.sender >= p_uid
+			order by r.sender desc, r.no desc limit p_limit)
 		union all
-		(select * from friend_request r where r.recipient = p_uid and r.no < coalesce(p_before, 9223372036854775807)
-			order by r.no desc limit p_limit)
+		(select * from friend_request r
+			where (r.recipient, r.no) < (p_uid, coalesce(p_before, 9223372036854775807)) and r.recipient >= p_uid
+			order by r.recipient desc, r.no desc limit p_limit)
 	) r order by r.no desc limit p_limit
 $$;
 

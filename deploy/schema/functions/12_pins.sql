@@ -59,9 +59,12 @@ begin
 	return query
 	select v_access.verdict, m.seq, m.msg_id, m.sender, case when m.sender = p_uid then m.client_msg_id end, m.type, m.body, m.time,
 		m.reply_to, m.mentions, m.target_seq, m.is_edited, m.is_recalled
-	from (select) one left join (pin p join fn.shown_message m on m.no = p.no and m.seq = p.target_seq)
-		on v_access.verdict = 'ok' and p.no = v_access.no and m.seq > v_access.since_seq
-	order by p.seq desc;
+	from (select) one left join lateral (
+		select m.*, p.seq as pin_seq
+		from pin p cross join lateral (select * from fn.shown_message m where m.no = p.no and m.seq = p.target_seq offset 0) m
+		where v_access.verdict = 'ok' and p.no = v_access.no and p.target_seq > v_access.since_seq
+	) m on true
+	order by m.pin_seq desc;
 end $$;
 
 /*

@@ -170,16 +170,17 @@ void call_rig_start(const struct call_route *rows, size_t row_count)
 	call_rig = (struct call_rig){ .context = &call_rig, .rows = rows, .row_count = row_count };
 	call_rig.config = (struct im_config){ .limits_enabled = true, .limits_login_interval_ms = 5000, .limits_login_burst = 2,
 		                         .limits_login_address_interval_ms = 5000, .limits_login_address_burst = 3,
-		                         .limits_logout_interval_ms = 5000, .limits_logout_burst = 2 };
-	rates_init(&call_rig.rates, &call_rig.config);
+		                         .limits_logout_interval_ms = 5000, .limits_logout_burst = 2, .limits_call_rate = 1,
+		                         .limits_call_burst = 1000, .limits_address_rate = 1, .limits_address_burst = 1000 };
+	rates_init(&call_rig.rates, &call_rig.config, NULL);
 	assert_int_equal(jwt_keys_new(&call_rig.keys, STR("a secret of the test")), OK);
-	call_rig.revocations.are_loaded = true;
-	revoked_tokens_init(&call_rig.revocations.tokens);
+	call_rig.changes.are_loaded = true;
+	id_set_init(&call_rig.changes.revoked);
 	verified_tokens_init(&call_rig.verified_tokens, call_rig.keys, 10);
 	known_users_init(&call_rig.known_users, NULL);
 	const struct call_shared shared = {
 		.contexts = &call_rig,
-		.authenticator = { &call_rig.verified_tokens, &call_rig.revocations, &call_rig.known_users },
+		.authenticator = { &call_rig.verified_tokens, &call_rig.changes, &call_rig.known_users },
 		.rates = &call_rig.rates,
 	};
 	dispatcher_init(&call_rig.dispatcher, rows, row_count, &shared, &gate);
@@ -193,7 +194,7 @@ int call_rig_stop(void **state)
 	rates_release(&call_rig.rates);
 	known_users_release(&call_rig.known_users);
 	verified_tokens_release(&call_rig.verified_tokens);
-	revoked_tokens_release(&call_rig.revocations.tokens);
+	id_set_release(&call_rig.changes.revoked);
 	jwt_keys_free(call_rig.keys);
 	return 0;
 }
@@ -219,7 +220,8 @@ const char *call_rig_token(bool is_admin)
 	static struct buf header;
 	struct jwt_claims claims = { .uid = "alice", .expires_ms = clock_wall_ms() + 60000, .is_admin = is_admin };
 
-	user_lru_make(&call_rig.known_users.users, STR("alice"));
+	struct user_lru_entry *alice = user_lru_make(&call_rig.known_users.users, STR("alice"));
+	container_of(alice, struct known_user, entry)->logged_out_ms = -1;
 	buf_release(&header);
 	buf_append_str(&header, STR("Bearer "));
 	jwt_sign(call_rig.keys, &claims, &header);

@@ -1,0 +1,120 @@
+"""A case for each SQL statement of the services: how plans_test.py calls it in a world of plan_seed.sql.
+
+`arguments` and `setup` are SQL, in which {w} is the world's name, {h} how many entries its conversations have, {l} how long its lists are, {first}
+the number from which its friend requests count. A statement must find what it asks for: a refusal reads nothing and proves nothing.
+"""
+import dataclasses
+
+LEASE = "7, 3"
+ENTRY = f"{LEASE}, (extract(epoch from now()) * 1000)::bigint, {2 ** 60}"  # node, epoch, time, id
+MEMBERS = "a group's members, of which there are 200 at most"
+CHANGES_OF_WORLD = "entries of a node above its watermark: the BRIN index finds pages, and im raises the watermark every second"
+
+
+@dataclasses.dataclass
+class Case:
+    arguments: str = ""
+    setup: str = "select 1"
+    may_grow: str = ""  # why the rows that it reads may grow with the user's lists or the group's members
+    is_bounded: bool = True  # else it may read more when the tables are larger, for the reason in may_grow
+    has_rows: bool = True  # with columns
+
+
+JOB = ("insert into job (no, kind, created_by, params, state, epoch, uids) overriding system value values (%s, 'broadcast', 'me', '{{}}', '%s', 1, "
+       "array['{w}-me', '{w}-peer'])")
+
+CASES = {
+    # accounts, tokens
+    "account_register": Case("'{w}-new', 'New', 'hash'"),
+    "account_taken": Case("'{w}-me'", has_rows=False),
+    "account_touch": Case("'{w}-me', '\\x00'"),
+    "login_find": Case("'{w}-me', '10.0.0.1'"),
+    "login_remember": Case("'{w}-me', '10.0.0.99'", has_rows=False),
+    "profile_read": Case("'everyone', '{w}-me'"),
+    "profile_change": Case("'everyone', '{w}-me', 'New', null, null, null, null"),
+    "token_revoke": Case("'\\x00', '{w}-me', 5"),
+    "change_read": Case("0, '', 20"),
+    "change_clean": Case("(extract(epoch from now()) * 1000)::bigint", has_rows=False),
+    # contacts
+    "block_add": Case("'{w}-me', '{w}-stranger', 1000", may_grow="the caller's blocks, which are counted up to limits.blocks"),
+    "block_remove": Case("'{w}-me', '{w}-0003'"),
+    "block_list": Case("'{w}-me', '', 10"),
+    "friend_request_make": Case("'{w}-me', '{w}-stranger', 'hello', 1000",
+                                may_grow="the caller's pending requests, which are counted up to a limit"),
+    "friend_request_answer": Case("'{w}-me', {first}, 1::smallint, 10000",
+                                  may_grow="the friends of both sides, which are counted up to a limit"),
+    "friend_requests": Case("'{w}-me', '', 10"),
+    "friend_list": Case("'{w}-me', '', 10"),
+    "friend_remark": Case("'{w}-me', '{w}-0003', 'Threes'"),
+    "friend_remove": Case("'{w}-me', '{w}-0003'"),
+    # conversations
+    "conversation_choose": Case("'{w}-me', 'g:{w}', true, true, false"),
+    "conversation_list": Case("'{w}-me', '', 10", may_grow="the user's conversations, which are put in order"),
+    "conversation_read": Case("'{w}-me', 'g:{w}', {h}, 200", may_grow=MEMBERS),
+    "conversation_clear": Case("'{w}-me', 'g:{w}', {h}"),
+    "conversations": Case("'{w}-me'", may_grow="the user's conversations, all of which are answered after a reset"),
+    # messages
+    "send": Case(f"{ENTRY.rsplit(',', 1)[0]}, array['g:{{w}}', 'u:{{w}}-me:{{w}}-peer'], array[1, 2, 2], array['{{w}}-me', '{{w}}-me', '{{w}}-me'],"
+                 " array[null, '{w}-peer', '{w}-peer'], array['{w}', null, null], array['a', 'a', 'b'],"
+                 f" array[{2 ** 60}, {2 ** 60 + 1}, {2 ** 60 + 2}], array['text', 'text', 'text'], array['{{{{}}}}', '{{{{}}}}', '{{{{}}}}'],"
+                 " array[null, 5, null], array['{w}-peer', null, null], false"),
+    "history_page": Case("'{w}-me', 'g:{w}', null, {h} - 30, 20, 1000000"),
+    "entry_recall": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 120000"),
+    "entry_edit": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 86400000, '{{{{}}}}', array['text'], false"),
+    # The caller's was the first of an emoji with which everybody reacts: the next one is looked for.
+    "entry_react": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 100, 'up', false, false"),
+    "message_edits": Case("'g:{w}', {h} - 15, '', 10"),
+    "message_pin": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 20"),
+    "message_unpin": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', 2, 20"),
+    "pins": Case("'{w}-me', 'g:{w}'"),
+    "pinned_message": Case("'{w}-me', 'g:{w}', 2, 1000000"),
+    "readers": Case("'{w}-me', 'g:{w}', {h} - 2, 200, '', 10", may_grow=MEMBERS),
+    "messages": Case("array['g:{w}', 'u:{w}-me:{w}-peer'], array[3, {h} - 3], 1000000"),
+    "changes_of": Case("array['g:{w}', 'g:{w}', 'u:{w}-me:{w}-peer'], array[{h} - 5, {h} - 15, {h} - 5], 1000000"),
+    "changes_and_reactions_of": Case("array['g:{w}', 'g:{w}', 'u:{w}-me:{w}-peer'], array[{h} - 2, {h} - 15, {h} - 5], 1000000, '{w}-me',"
+                                     " array[true, true, true]"),
+    # groups
+    "group_create": Case("'{w}-new', 'New', '{w}-me', 'invite', 'all', array['{w}-0001', '{w}-0002'], 'key'"),
+    "group_profile": Case("'{w}-me', '{w}'"),
+    "group_requests": Case("'{w}-me', '{w}-door', '', 10"),
+    "group_request_reject": Case("'{w}-me', '{w}-door', '{w}-0003'"),
+    "group_request_accept": Case(f"{ENTRY}, '{{w}}-door', '{{w}}-me', '{{w}}-0003', 1000"),
+    "group_join": Case(f"{ENTRY}, '{{w}}-open', '{{w}}-stranger', '', 1000, 1000"),
+    "group_members_add": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-stranger,{{w}}-asker', 1000"),
+    "group_member_remove": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-0003'"),
+    "group_member_role": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-0003', 1"),
+    "group_member_mute": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-0003', {2 ** 45}"),
+    "group_hand_over": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-0003'"),
+    "group_change_profile": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{{{\"name\":\"New\"}}}}'"),
+    "group_dissolve": Case(f"{ENTRY}, '{{w}}-door', '{{w}}-me'", may_grow="the requests to join, which go with the group"),
+    "members": Case("'{w}-me', '{w}', '', 10"),
+    # jobs
+    "broadcast_add": Case("'me', 100, 'system', 'text', '{{}}', array['{w}-me', '{w}-peer']"),
+    "broadcast_page": Case("1, '{w}', 10", setup=JOB % (1, "running")),
+    "job_list": Case("'', 10", setup=JOB % (1, "queued")),
+    "job_read": Case("1", setup=JOB % (1, "queued")),
+    "job_claim": Case("'broadcast', 'me', 5000", setup=JOB % (1, "queued")),
+    "job_renew": Case("1, 1, 5000", setup=JOB % (1, "running")),
+    "job_progress": Case("1, 1, 5000, 'x', 5, 0, true", setup=JOB % (1, "running")),
+    "job_leave": Case("1, 1, false", setup=JOB % (1, "running"), has_rows=False),
+    "job_cancel": Case("1", setup=JOB % (1, "queued")),
+    "job_forget": Case("1000, 10"),
+    "job_output": Case("1, '', 10, 1000000", setup="with j as (insert into job (no, kind, created_by, params, state) overriding system value values"
+                       " (1, 'export', 'me', '{{}}', 'done')) insert into job_output values (1, 1, '{{}}')"),
+    "export_add": Case("'me', 100, '{w}-me'"),
+    "export_step": Case("1, 1, 5000, 20", setup="insert into job (no, kind, created_by, params, state, epoch) overriding system value values"
+                        " (1, 'export', 'me', array['{w}-me'], 'running', 1)", may_grow="a page of the user's lists, of 20 rows"),
+    # leases and takeover
+    "lease_take": Case("'me', 5000"),
+    "lease_renew": Case(f"{LEASE}, 5, 5000"),
+    "lease_raise": Case(f"{LEASE}, 'test', 5, 5000, false"),
+    "lease_give_back": Case(f"{LEASE}, 5, true", has_rows=False),
+    "lease_take_over": Case("'me', 7, 5000", may_grow=CHANGES_OF_WORLD, is_bounded=False),
+    "unpublished": Case(f"1023, 0, {2 ** 62}, 20, 1000000", may_grow=CHANGES_OF_WORLD, is_bounded=False),
+    # push
+    "push_progress": Case(f"'g:{{w}}', {{h}} - 2, {2 ** 60}"),
+    "push_stored_messages": Case("'g:{w}', {h} - 20, {h}, 20"),
+    "push_members": Case("'g:{w}', {h}, '', 10"),
+    "ping": Case(),
+    "push_ping": Case(),
+}
