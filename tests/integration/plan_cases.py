@@ -63,7 +63,7 @@ CASES = {
     "entry_edit": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 86400000, '{{{{}}}}', array['text'], false"),
     # The caller's was the first of an emoji with which everybody reacts: the next one is looked for.
     "entry_react": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 100, 'up', false, false"),
-    "message_edits": Case("'g:{w}', {h} - 15, '', 10"),
+    "message_edits": Case("'g:{w}', {h} - 15, '', 10, 1000"),
     "message_pin": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 20"),
     "message_unpin": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', 2, 20"),
     "pins": Case("'{w}-me', 'g:{w}'"),

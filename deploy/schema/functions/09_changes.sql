@@ -115,10 +115,11 @@ end $$;
 
 /*
  * A page of the bodies that a message has had, oldest first: its own, then those of its edits, behind the entry p_after (null: from the
- * first). For admins, of whatever conversation, and also of a recalled message. not_found: there is no such message.
+ * first). It ends once the bodies are p_bytes; one is always in it. For admins, of whatever conversation, and also of a recalled message.
+ * One row with nulls when there are none. not_found: there is no such message.
  */
-create function fn.message_edits(p_conversation text, p_target_seq bigint, p_after bigint, p_limit integer)
-returns table (verdict text, seq bigint, "time" bigint, sender text, body text)
+create function fn.message_edits(p_conversation text, p_target_seq bigint, p_after bigint, p_limit integer, p_bytes bigint)
+returns table (verdict text, has_more boolean, seq bigint, "time" bigint, sender text, body text)
 language plpgsql stable
 set enable_bitmapscan = off
 as $$
@@ -129,13 +130,22 @@ begin
 	select m.no into v_no from conversation c join message m on m.no = c.no and m.seq = p_target_seq
 	where c.id = p_conversation and fn.type_is_content(m.type);
 	return query
-	select case when v_no is null then 'not_found' else 'ok' end, m.seq, m.time, m.sender, m.body
-	from (select) one left join (
-		(select p_target_seq as seq where p_after is null
-		union all
-		select c.seq from message_change c
-		where c.no = v_no and c.target_seq = p_target_seq and c.kind = 2 and c.seq > coalesce(p_after, 0))
-		order by seq limit p_limit
-	) e join message m on m.no = v_no and m.seq = e.seq on true
-	order by m.seq;
+	with found as (
+		select m.seq, m.time, m.sender, m.body, row_number() over w as ord,
+			sum(octet_length(m.body)) over w - octet_length(m.body) as before
+		from (
+			(select p_target_seq as seq where p_after is null
+			union all
+			select c.seq from message_change c
+			where c.no = v_no and c.target_seq = p_target_seq and c.kind = 2 and c.seq > coalesce(p_after, 0))
+			order by seq limit p_limit + 1
+		) e join message m on m.no = v_no and m.seq = e.seq
+		window w as (order by m.seq rows unbounded preceding)
+	), page as (
+		select * from found where ord <= p_limit and before < p_bytes
+	)
+	select case when v_no is null then 'not_found' else 'ok' end, (select count(*) from page) < (select count(*) from found), p.seq, p.time,
+		p.sender, p.body
+	from (select) one left join page p on true
+	order by p.seq;
 end $$;

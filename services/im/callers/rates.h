@@ -3,7 +3,7 @@
 
 #include "base/telemetry/metrics.h"
 #include "im/callers/rate_classes.h"
-#include "im/callers/user_lru.h"
+#include "base/users/user_lru.h"
 
 /*
  * Limits how often one user may do something, or one address, or how much is sent to one conversation: over all im of a

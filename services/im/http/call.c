@@ -1,6 +1,6 @@
 #include "im/http/call.h"
 
-#include "im/callers/address.h"
+#include "base/users/address.h"
 #include "im/http/call_state.h"
 #include "im/http/trace_context.h"
 

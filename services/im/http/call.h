@@ -36,7 +36,7 @@ struct str call_uid(const struct call *call);
 const struct caller *call_caller(const struct call *call);
 struct str call_token(const struct call *call); /* the bearer token, verified before the handler ran */
 struct str call_trace(const struct call *call); /* a W3C traceparent that is well-formed, or empty */
-struct str call_address(struct call *call); /* the peer's, as im/callers/address.h counts addresses; copied into the call */
+struct str call_address(struct call *call); /* the peer's, as base/users/address.h counts addresses; copied into the call */
 void *call_context(const struct call *call); /* as the route's row says */
 
 /* Zeroed memory that goes with the call. */

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "im/callers/user_lru.h"
+#include "base/users/user_lru.h"
 
 static void the_least_recently_used_user_makes_room(void **state)
 {
