@@ -172,7 +172,7 @@ static void init_calls(struct app *app)
 	*app->conversations =
 		(struct conversations){ .events = app->events, .pg = app->pg->calls, .config = &app->config };
 	*app->groups = (struct groups){ .config = &app->config, .entries = app->entries, .events = app->events };
-	messages_init(app->messages, &app->config, app->entries, app->overload, app->rates);
+	messages_init(app->messages, &app->config, app->pg->calls, app->entries, app->overload, app->rates);
 	*app->presence = (struct presence_calls){ .redis = app->redis, .gateways = app->gateways };
 	sync_init(app->sync, app->redis, &inbox_limits, app->pg->calls, app->message_cache);
 	job_runner_start(app->jobs, &app->service.worker, &app->config, app->pg->calls, app->entries, app->overload);
