@@ -159,6 +159,22 @@ static void a_reaction_is_refused_to_strangers_and_to_an_entry_that_is_no_messag
 	assert_int_equal(ask_number("select last_seq from conversation where id = '" BOBS "'"), 4);
 }
 
+static void a_message_that_has_expired_takes_no_reaction_and_keeps_those_that_it_has(void **state)
+{
+	(void)state;
+
+	send_two();
+	PQclear(ask_on(db, ADD(3, BOBS, "bob", 1, "+1")));
+	run_sql("update message set expires_at = case seq when 1 then 1000 else 1001 end where type = 1"); /* reactions
+	                                                                                                      come at
+	                                                                                                      1000 */
+	assert_text(ADD(4, BOBS, "alice", 1, "+1"), "failed_precondition expired 0");
+	assert_text(ADD(5, BOBS, "bob", 1, "+1"), "failed_precondition expired 0");
+	assert_text(REMOVE(6, BOBS, "bob", 1, "+1"), "failed_precondition expired 0");
+	assert_text(ADD(7, BOBS, "bob", 2, "+1"), "ok 4 bob 2 {\"op\":\"add\",\"emoji\":\"+1\"}");
+	assert_int_equal(ask_number("select count(*) from reaction"), 2);
+}
+
 static void a_member_cannot_react_to_a_message_that_its_history_does_not_show(void **state)
 {
 	(void)state;
@@ -323,9 +339,10 @@ static void assert_edits(const char *arguments, const char *expected)
 {
 	char page[300];
 
-	snprintf(page, sizeof(page),
-	         "select string_agg(concat_ws(' ', verdict, seq, time, sender, body), ', ' order by seq) from fn.message_edits(%s)",
-	         arguments);
+	snprintf(
+		page, sizeof(page),
+		"select string_agg(concat_ws(' ', verdict, case when has_more then '>' end, seq, time, sender, body), ', ' order by seq) from fn.message_edits(%s)",
+		arguments);
 	assert_text(page, expected);
 }
 
@@ -334,17 +351,19 @@ static void the_bodies_of_a_message_begin_with_its_own_and_stay_when_it_is_recal
 	(void)state;
 
 	send_two();
-	assert_edits("'" BOBS "', 1, null, 10", "ok 1 1000 alice {\"text\":\"hi\"}");
+	assert_edits("'" BOBS "', 1, null, 10, 1000", "ok 1 1000 alice {\"text\":\"hi\"}");
 	PQclear(ask_on(db, EDIT_OF_1(3)));
 	PQclear(ask_on(db, ADD(4, BOBS, "alice", 1, "a")));
 	PQclear(ask_on(db, EDIT_OF_1(5)));
 	PQclear(ask_on(db, RECALL_OF_1));
-	assert_edits("'" BOBS "', 1, null, 10",
+	assert_edits("'" BOBS "', 1, null, 10, 1000",
 	             "ok 1 1000 alice {\"text\":\"hi\"}, ok 3 1000 alice {\"text\":\"x\"}, ok 5 1000 alice {\"text\":\"x\"}");
-	assert_edits("'" BOBS "', 1, null, 2", "ok 1 1000 alice {\"text\":\"hi\"}, ok 3 1000 alice {\"text\":\"x\"}");
-	assert_edits("'" BOBS "', 1, 3, 10", "ok 5 1000 alice {\"text\":\"x\"}");
-	assert_edits("'" BOBS "', 1, 5, 10", "ok");
-	assert_edits("'" BOBS "', 2, null, 10", "ok 2 1000 alice {\"text\":\"hi\"}");
+	assert_edits("'" BOBS "', 1, null, 2, 1000", "ok > 1 1000 alice {\"text\":\"hi\"}, ok > 3 1000 alice {\"text\":\"x\"}");
+	assert_edits("'" BOBS "', 1, null, 3, 13", "ok > 1 1000 alice {\"text\":\"hi\"}"); /* a body of 13 bytes */
+	assert_edits("'" BOBS "', 1, null, 3, 14", "ok > 1 1000 alice {\"text\":\"hi\"}, ok > 3 1000 alice {\"text\":\"x\"}");
+	assert_edits("'" BOBS "', 1, 3, 10, 1000", "ok 5 1000 alice {\"text\":\"x\"}");
+	assert_edits("'" BOBS "', 1, 5, 10, 1000", "ok");
+	assert_edits("'" BOBS "', 2, null, 10, 1000", "ok 2 1000 alice {\"text\":\"hi\"}");
 }
 
 static void there_are_no_edits_of_what_is_no_message(void **state)
@@ -353,9 +372,9 @@ static void there_are_no_edits_of_what_is_no_message(void **state)
 
 	send_two();
 	PQclear(ask_on(db, EDIT_OF_1(3)));
-	assert_edits("'" BOBS "', 3, null, 10", "not_found");
-	assert_edits("'" BOBS "', 9, null, 10", "not_found");
-	assert_edits("'u:no:one', 1, null, 10", "not_found");
+	assert_edits("'" BOBS "', 3, null, 10, 1000", "not_found");
+	assert_edits("'" BOBS "', 9, null, 10, 1000", "not_found");
+	assert_edits("'u:no:one', 1, null, 10, 1000", "not_found");
 }
 
 int main(void)
@@ -370,6 +389,7 @@ int main(void)
 		cmocka_unit_test_setup(reactions_count_for_the_bytes_of_a_page, reset),
 		cmocka_unit_test_setup(a_reaction_is_refused_to_strangers_and_to_an_entry_that_is_no_message_or_recalled,
 		                       reset),
+		cmocka_unit_test_setup(a_message_that_has_expired_takes_no_reaction_and_keeps_those_that_it_has, reset),
 		cmocka_unit_test_setup(a_member_cannot_react_to_a_message_that_its_history_does_not_show, reset),
 		cmocka_unit_test_setup(muted_members_react, reset),
 		cmocka_unit_test_setup(a_message_has_a_limit_of_different_emojis_and_none_of_users, reset),
