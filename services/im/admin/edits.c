@@ -22,8 +22,12 @@ static void edit_put(struct buf *out, const PGresult *result, int row)
 	buf_append_str(out, pg_text(result, row, EDIT_SEQ));
 	json_put_u64_field(out, "time", (uint64_t)pg_i64(result, row, EDIT_TIME));
 	json_put_field(out, "from", pg_text(result, row, EDIT_SENDER));
-	json_put_key(out, "body");
-	buf_append_str(out, pg_text(result, row, EDIT_BODY));
+	if (PQgetisnull(result, row, EDIT_BODY)) {
+		json_put_bool_field(out, "expired", true);
+	} else {
+		json_put_key(out, "body");
+		buf_append_str(out, pg_text(result, row, EDIT_BODY));
+	}
 	buf_append_char(out, '}');
 }
 
