@@ -98,8 +98,8 @@ const struct verb verbs[] = {
 	{ "audit", "list what administrators have done, the last first",
 	  .method = "GET", .path = "/v1/admin/audit", .list = "audit",
 	  .params = { QUERY("--actor", "UID", "actor", "only what this administrator has done"), PAGE }, .columns = {
-		SHOW_TIME("TIME", "time"), SHOW("ACTOR", "actor"), SHOW("ACTION", "action"), SHOW("TARGET", "target"),
-		SHOW("ADDRESS", "address"), SHOW("DETAILS", "details") } },
+		SHOW("ID", "id"), SHOW_TIME("TIME", "time"), SHOW("ACTOR", "actor"), SHOW("ACTION", "action"),
+		SHOW("TARGET", "target"), SHOW("ADDRESS", "address"), SHOW("DETAILS", "details") } },
 	{ "kick", "close the connections of a user, or those of one device",
 	  .method = "POST", .path = "/v1/admin/kick", .says = "{uid} has no such connection any more", .params = {
 		BODY_ARGUMENT("UID", "uid", "the user"), BODY("--device", "ID", "device", "only those of this device") } },
