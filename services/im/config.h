@@ -29,6 +29,7 @@ struct im_config {
 	char *router_targets;
 	char *auth_secret;
 	int64_t auth_token_ttl_ms;
+	int64_t auth_session_max_ms;
 	bool auth_registration;
 	bool limits_enabled;
 	int64_t limits_send_rate;
@@ -79,6 +80,7 @@ struct im_config {
 	int64_t admission_store_target_ms;
 	int64_t admission_delivery_target_ms;
 	int64_t admission_free_rate;
+	int64_t audit_keep_ms;
 	int64_t cache_messages;
 	int64_t cache_tokens;
 	int64_t drain_notice_ms;
