@@ -45,7 +45,7 @@ static const struct config_option options[] = {
 	{ "limits.enabled", CONFIG_BOOL, OPTION(limits_enabled), "on", 0, 0, NULL, 0,
 	  "Whether the limits on rates hold." },
 	{ "limits.frame_rate", CONFIG_INT, OPTION(limits_frame_rate), "100", 1, 1000000, NULL, 0,
-	  "Frames a second that one client may send; fragments and control frames count. What is over it is answered with an error." },
+	  "Frames a second that one client may send; fragments and control frames count. What is over it gets an error." },
 	{ "limits.frame_burst", CONFIG_INT, OPTION(limits_frame_burst), "300", 1, 1000000, NULL, 0,
 	  "Frames that it may send at once after a rest. A client that goes on for as many again is closed with 4006." },
 	{ "limits.refused_rate", CONFIG_INT, OPTION(limits_refused_rate), "20", 1, 1000000, NULL, 0,
@@ -77,6 +77,8 @@ static const struct config_option options[] = {
 	  "How long im may take to read a page of an inbox for a connection." },
 	{ "delivered.events", CONFIG_BOOL, OPTION(delivered_events), "on", 0, 0, NULL, 0,
 	  "Whether senders of one-to-one messages are told when a device of the recipient has acknowledged them." },
+	{ "typing.interval", CONFIG_DURATION, OPTION(typing_interval_ms), "2s", 0, 60000, NULL, 0,
+	  "Of the typing frames of one connection in one conversation one is passed on in this time; the others are dropped." },
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "20s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long clients have to move to another gateway before the process ends." },
 };

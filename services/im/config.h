@@ -58,16 +58,21 @@ struct im_config {
 	int64_t limits_group_create_members;
 	int64_t limits_group_members;
 	int64_t limits_group_requests;
+	int64_t limits_group_admins;
+	int64_t limits_groups;
+	int64_t limits_pinned_conversations;
 	int64_t limits_pins;
 	int64_t limits_reactions;
 	int64_t limits_emoji;
 	int64_t limits_friends;
 	int64_t limits_friend_requests;
+	int64_t limits_friend_requests_got;
 	int64_t limits_blocks;
 	int64_t limits_jobs;
 	int64_t limits_broadcast_uids;
 	int64_t contacts_messages_from; /* enum messages_from */
 	int64_t messages_recall_window_ms;
+	int64_t presence_offline_delay_ms, presence_last_seen_ms;
 	int64_t messages_edit_window_ms;
 	char *admin_system_user;
 	int64_t jobs_rate;
