@@ -11,6 +11,7 @@ DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 DOCDIR ?= $(DATADIR)/doc/skein
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+COMPLETIONSDIR ?= $(DATADIR)/bash-completion/completions
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 
@@ -22,7 +23,7 @@ PACKAGE_VERSION ?= $(shell mk/package-version '$(VERSION)' $(call date_of_source
 INSTALL_FILES = BIN='$(BIN)' LIB='$(OUT)/lib' MADE='$(OUT)/man' CLIENT_ABI='$(CLIENT_ABI)' PACKAGE_VERSION='$(PACKAGE_VERSION)' \
 	DESTDIR='$(DESTDIR)' BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' \
 	SYSCONFDIR='$(SYSCONFDIR)' MANDIR='$(MANDIR)' DOCDIR='$(DOCDIR)' PKGCONFIGDIR='$(PKGCONFIGDIR)' UNITDIR='$(UNITDIR)' \
-	SYSUSERSDIR='$(SYSUSERSDIR)' deploy/install/install-files
+	SYSUSERSDIR='$(SYSUSERSDIR)' COMPLETIONSDIR='$(COMPLETIONSDIR)' deploy/install/install-files
 
 MAN_PAGES := $(SERVICES:%=$(OUT)/man/skein-%.8) $(OUT)/man/skeinctl.1
 define man_page
@@ -36,8 +37,12 @@ $(OUT)/man/skein-%.8: $(BIN)/% deploy/install/man-page
 $(OUT)/man/skeinctl.1: $(BIN)/skeinctl deploy/install/man-page
 	$(man_page)
 
+$(OUT)/man/skeinctl.bash: $(BIN)/skeinctl
+	@mkdir -p $(@D)
+	@$< completion bash >$@.new && mv $@.new $@
+
 .PHONY: installable install uninstall list-installed deb test-packages
-installable: $(BINARIES) $(CLIENT_LIB) $(CLIENT_SHARED) $(MAN_PAGES)
+installable: $(BINARIES) $(CLIENT_LIB) $(CLIENT_SHARED) $(MAN_PAGES) $(OUT)/man/skeinctl.bash
 
 install: installable ## install: PREFIX=/usr/local DESTDIR= BINDIR= SBINDIR= LIBDIR= SYSCONFDIR= ... (mk/install.mk)
 	@$(INSTALL_FILES) install

@@ -24,7 +24,7 @@ struct app {
 	struct jwt_keys *keys;
 	struct verified_tokens *verified_tokens;
 	struct known_users *known_users;
-	struct revocation_feed *revocations;
+	struct change_feed *changes;
 	struct kicks *kicks;
 	struct rates *rates;
 
@@ -44,6 +44,7 @@ struct app {
 	struct groups *groups;
 	struct messages *messages;
 	struct sync *sync;
+	struct jobs *jobs;
 	struct rpc_api *rpc_api;
 
 	struct dispatcher *dispatcher;

@@ -87,6 +87,10 @@ static const struct config_option options[] = {
 	  "Requests of one user to become a friend that are not answered yet." },
 	{ "limits.blocks", CONFIG_INT, OPTION(limits_blocks), "5000", 1, 1000000, NULL, CONFIG_RELOADABLE,
 	  "Users whom a user may block." },
+	{ "limits.jobs", CONFIG_INT, OPTION(limits_jobs), "100", 1, 100000, NULL, CONFIG_RELOADABLE,
+	  "Jobs of admins that wait for their turn." },
+	{ "limits.broadcast_uids", CONFIG_INT, OPTION(limits_broadcast_uids), "10000", 1, 1000000, NULL, CONFIG_RELOADABLE,
+	  "Users that a broadcast may name; limits.body holds, too." },
 	{ "contacts.messages_from", CONFIG_CHOICE, OPTION(contacts_messages_from), "everyone", 0, 0, "everyone|friends",
 	  CONFIG_RELOADABLE, "Whose direct messages a user gets who has not chosen: everyone's, or those of friends." },
 	{ "messages.recall_window", CONFIG_DURATION, OPTION(messages_recall_window_ms), "2m", 0, 315360000000, NULL,
@@ -94,6 +98,13 @@ static const struct config_option options[] = {
 	  "How long a message may be recalled by its sender; a group's owner and admins may always." },
 	{ "messages.edit_window", CONFIG_DURATION, OPTION(messages_edit_window_ms), "1d", 0, 315360000000, NULL,
 	  CONFIG_RELOADABLE, "How long a message may be edited by its sender." },
+	{ "admin.system_user", CONFIG_TEXT, OPTION(admin_system_user), "system", 1, 64, NULL, 0,
+	  "The uid that broadcasts come from; the first broadcast makes the user if it does not exist." },
+	{ "jobs.rate", CONFIG_INT, OPTION(jobs_rate), "10000", 1, 1000000, NULL, CONFIG_RELOADABLE,
+	  "How many recipients or rows the jobs of one im handle in a second, at most; they stand still while sends of users "
+	  "wait." },
+	{ "jobs.keep", CONFIG_DURATION, OPTION(jobs_keep_ms), "7d", 1000, 31536000000, NULL, CONFIG_RELOADABLE,
+	  "How long a job that has ended, and its output, can be read." },
 	{ "lease.life", CONFIG_DURATION, OPTION(lease_life_ms), "10s", 2000, 60000, NULL, 0,
 	  "How long a node number stays this im's without a renewal: an im that stands still for longer has to lease another, and "
 	  "the messages that one leaves behind unpublished are published this long after its last renewal, and up to 5 s more." },
@@ -115,6 +126,9 @@ static const struct config_option options[] = {
 	  "Memory for recent messages, so that many who sync at once do not read the same rows again and again." },
 	{ "cache.tokens", CONFIG_INT, OPTION(cache_tokens), "20000", 0, 10000000, NULL, 0,
 	  "Tokens that were verified lately, about 500 bytes each, so that a client that sends much pays for one signature." },
+	{ "drain.notice", CONFIG_DURATION, OPTION(drain_notice_ms), "0s", 0, 600000, NULL, 0,
+	  "On SIGTERM: how long everything goes on while /readyz says no, so that a load balancer in front has looked before "
+	  "requests are refused." },
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "10s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long requests and records for Kafka may take before they are cut off." },
 };

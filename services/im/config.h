@@ -51,9 +51,14 @@ struct im_config {
 	int64_t limits_friends;
 	int64_t limits_friend_requests;
 	int64_t limits_blocks;
+	int64_t limits_jobs;
+	int64_t limits_broadcast_uids;
 	int64_t contacts_messages_from; /* enum messages_from */
 	int64_t messages_recall_window_ms;
 	int64_t messages_edit_window_ms;
+	char *admin_system_user;
+	int64_t jobs_rate;
+	int64_t jobs_keep_ms;
 	int64_t lease_life_ms;
 	int64_t batch_lanes;
 	int64_t batch_max;
@@ -64,6 +69,7 @@ struct im_config {
 	int64_t admission_free_rate;
 	int64_t cache_messages;
 	int64_t cache_tokens;
+	int64_t drain_notice_ms;
 	int64_t drain_timeout_ms;
 };
 

@@ -8,10 +8,11 @@
 #include "im/callers/verified_tokens.h"
 #include "im/db/pg_pools.h"
 #include "im/events/events.h"
+#include "im/jobs/job_runner.h"
 #include "im/overload/overload.h"
 #include "im/sync/sync.h"
 #include "im/takeover/takeover.h"
-#include "im/tokens/kicks.h"
+#include "im/changes/kicks.h"
 #include "net/http/http_server.h"
 #include "net/jwt.h"
 #include "rpc/client/rpc_client.h"
@@ -26,12 +27,13 @@ static void drain_on_redis_closed(void *arg)
 {
 	struct app *app = arg;
 
+	job_runner_release(app->jobs);
 	sync_release(app->sync);
 	message_cache_release(app->message_cache);
 	known_users_release(app->known_users);
 	verified_tokens_release(app->verified_tokens);
 	rates_release(app->rates);
-	revocation_feed_release(app->revocations);
+	change_feed_release(app->changes);
 	jwt_keys_free(app->keys);
 	service_leave(&app->service);
 }
@@ -90,7 +92,7 @@ static void drain_on_timer(struct timer *timer)
 		return;
 	}
 	http_server_refuse(app->http); /* from here on the parts that handlers use are closed one after the other */
-	revocation_feed_stop(app->revocations);
+	change_feed_stop(app->changes);
 	kicks_close(app->kicks);
 	overload_stop(app->overload);
 	rpc_channel_close(app->routers);
@@ -106,14 +108,28 @@ static void drain_on_rpc_closed(void *arg)
 	drain_on_timer(&app->drain_timer);
 }
 
-void drain(void *arg)
+/* The balancers have looked at /readyz by now. */
+static void drain_on_noticed(struct timer *timer)
 {
-	struct app *app = arg;
+	struct app *app = container_of(timer, struct app, drain_timer);
 
-	app->drain_until_ms = clock_mono_ms() + (uint64_t)app->config.drain_timeout_ms;
 	timer_init(&app->drain_timer, drain_on_timer);
 	takeover_stop(app->takeover);
+	job_runner_stop(app->jobs);
 	http_server_stop_listening(app->http);
 	rpc_server_set_serving(app->rpc, false);
 	rpc_server_close(app->rpc, RPC_GRACE_TIMEOUTS * (uint64_t)app->config.send_timeout_ms, drain_on_rpc_closed, app);
+}
+
+void drain(void *arg)
+{
+	struct app *app = arg;
+	const uint64_t notice_ms = (uint64_t)app->config.drain_notice_ms;
+
+	app->drain_until_ms = clock_mono_ms() + notice_ms + (uint64_t)app->config.drain_timeout_ms;
+	timer_init(&app->drain_timer, drain_on_noticed);
+	if (notice_ms)
+		worker_arm_in(&app->service.worker, &app->drain_timer, notice_ms);
+	else
+		drain_on_noticed(&app->drain_timer);
 }

@@ -16,11 +16,12 @@
 #include "im/events/events.h"
 #include "im/groups/groups.h"
 #include "im/http/dispatcher.h"
+#include "im/jobs/job_runner.h"
 #include "im/readiness.h"
 #include "im/routes.h"
 #include "im/rpc/rpc_api.h"
 #include "im/takeover/takeover.h"
-#include "im/tokens/kicks.h"
+#include "im/changes/kicks.h"
 #include "message/topics.h"
 #include "rpc/client/rpc_client.h"
 #include "rpc/server/descriptor_set.h"
@@ -31,7 +32,7 @@ static struct parts {
 	struct pg_pools pg;
 	struct verified_tokens verified_tokens;
 	struct known_users known_users;
-	struct revocation_feed revocations;
+	struct change_feed changes;
 	struct kicks kicks;
 	struct rates rates;
 	struct lease_keeper lease_keeper;
@@ -47,6 +48,7 @@ static struct parts {
 	struct groups groups;
 	struct messages messages;
 	struct sync sync;
+	struct jobs jobs;
 	struct rpc_api rpc_api;
 	struct dispatcher dispatcher;
 } parts;
@@ -55,7 +57,7 @@ static struct app im = {
 	.pg = &parts.pg,
 	.verified_tokens = &parts.verified_tokens,
 	.known_users = &parts.known_users,
-	.revocations = &parts.revocations,
+	.changes = &parts.changes,
 	.kicks = &parts.kicks,
 	.rates = &parts.rates,
 	.lease_keeper = &parts.lease_keeper,
@@ -71,6 +73,7 @@ static struct app im = {
 	.groups = &parts.groups,
 	.messages = &parts.messages,
 	.sync = &parts.sync,
+	.jobs = &parts.jobs,
 	.rpc_api = &parts.rpc_api,
 	.dispatcher = &parts.dispatcher,
 };
@@ -150,7 +153,7 @@ static void init_calls(struct app *app)
 	const struct call_shared shared = {
 		.contexts = app,
 		.authenticator = { .verified = app->verified_tokens,
-		                   .revocations = app->revocations,
+		                   .changes = app->changes,
 		                   .known_users = app->known_users },
 		.rates = app->rates,
 		.pg = app->pg->calls,
@@ -158,15 +161,16 @@ static void init_calls(struct app *app)
 	const struct dispatcher_gate gate = { gate_is_shut, gate_retry_after_s, app->overload };
 
 	app->gateways = node_list_new(app->redis, &app->service.worker);
-	accounts_init(app->accounts, &app->service.worker, &app->config, app->keys, app->revocations);
+	accounts_init(app->accounts, &app->service.worker, &app->config, app->keys, app->changes);
 	*app->contacts = (struct contacts){ .config = &app->config, .events = app->events };
 	*app->conversations = (struct conversations){ .events = app->events };
 	*app->groups = (struct groups){ .config = &app->config, .entries = app->entries, .events = app->events };
 	messages_init(app->messages, &app->config, app->entries, app->overload, app->rates);
 	sync_init(app->sync, app->redis, &inbox_limits, app->pg->calls, app->message_cache);
+	job_runner_start(app->jobs, &app->service.worker, &app->config, app->pg->calls, app->entries, app->overload);
 	*app->rpc_api = (struct rpc_api){
 		.known_users = app->known_users,
-		.revocations = app->revocations,
+		.changes = app->changes,
 		.messages = app->messages,
 		.sync = app->sync,
 		.events = app->events,
@@ -218,11 +222,14 @@ static err_t wait_for_schema(void *arg)
 	return err;
 }
 
-static void on_revoked(void *arg, const struct revocation *revocation)
+/* A change from the feed: a revoked token, or a user who is not any more what was remembered. */
+static void on_change(void *arg, const struct change *change)
 {
 	struct app *app = arg;
 
-	kicks_log_out(app->kicks, revocation);
+	if (change->kind != CHANGE_REVOKED)
+		known_users_forget(app->known_users, str_from(change->uid));
+	kicks_learn(app->kicks, change);
 }
 
 static err_t start(void *arg)
@@ -238,7 +245,7 @@ static err_t start(void *arg)
 	known_users_init(app->known_users, app->pg->calls);
 	rates_init(app->rates, &app->config);
 	kicks_init(app->kicks, &app->service.worker, app->routers);
-	revocation_feed_start(app->revocations, &app->service.worker, app->pg->control, on_revoked, app);
+	change_feed_start(app->changes, &app->service.worker, app->pg->control, on_change, app);
 	init_entries(app);
 	init_calls(app);
 	err = open_servers(app);
@@ -262,7 +269,7 @@ int main(int argc, char **argv)
 		{ .name = "redis", .start = service_check_redis, .arg = &app->redis },
 		{ .name = "kafka", .start = readiness_kafka, .arg = app },
 		{ .name = "lease", .start = readiness_lease, .arg = app },
-		{ .name = "revocations", .start = readiness_revocations, .arg = app },
+		{ .name = "revocations", .start = readiness_changes, .arg = app },
 	};
 	const struct service_definition definition = {
 		.config_table = &im_config_table,

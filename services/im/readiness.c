@@ -4,7 +4,7 @@
 #include "im/app.h"
 #include "im/db/pg_pools.h"
 #include "im/lease/lease_keeper.h"
-#include "im/tokens/revocation_feed.h"
+#include "im/changes/change_feed.h"
 #include "message/topics.h"
 #include "store/kafka/kafka.h"
 
@@ -65,9 +65,9 @@ void readiness_lease(struct readiness_run *run, void *arg)
 	readiness_done(run, lease_keeper_is_held(app->lease_keeper) ? OK : ERR_UNAVAILABLE);
 }
 
-void readiness_revocations(struct readiness_run *run, void *arg)
+void readiness_changes(struct readiness_run *run, void *arg)
 {
 	const struct app *app = arg;
 
-	readiness_done(run, revocation_feed_are_loaded(app->revocations) ? OK : ERR_UNAVAILABLE);
+	readiness_done(run, change_feed_is_loaded(app->changes) ? OK : ERR_UNAVAILABLE);
 }

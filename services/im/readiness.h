@@ -14,6 +14,6 @@ void readiness_kafka(struct readiness_run *run, void *arg);
 void readiness_lease(struct readiness_run *run, void *arg);
 
 /* Whether the revoked tokens are loaded. */
-void readiness_revocations(struct readiness_run *run, void *arg);
+void readiness_changes(struct readiness_run *run, void *arg);
 
 #endif

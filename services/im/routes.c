@@ -7,6 +7,7 @@
 #include "im/conversations/conversations.h"
 #include "im/endpoints/endpoints.h"
 #include "im/groups/groups.h"
+#include "im/jobs/jobs.h"
 #include "im/messages/messages.h"
 #include "im/sync/sync.h"
 
@@ -60,6 +61,10 @@ const struct call_route im_routes[] = {
 	{ "PUT", "/v1/blocks/{uid}", CALL_USER, RATE_NONE, contacts_block, WITH(contacts) },
 	{ "DELETE", "/v1/blocks/{uid}", CALL_USER, RATE_NONE, contacts_unblock, WITH(contacts) },
 	{ "GET", "/v1/blocks", CALL_USER, RATE_NONE, contacts_list_blocks, WITH(contacts) },
+	{ "POST", "/v1/admin/broadcast", CALL_ADMIN, RATE_NONE, jobs_broadcast, WITH(jobs) },
+	{ "GET", "/v1/admin/jobs", CALL_ADMIN, RATE_NONE, jobs_list, WITH(jobs) },
+	{ "GET", "/v1/admin/jobs/{id}", CALL_ADMIN, RATE_NONE, jobs_get, WITH(jobs) },
+	{ "POST", "/v1/admin/jobs/{id}/cancel", CALL_ADMIN, RATE_NONE, jobs_cancel, WITH(jobs) },
 	{ "GET", "/v1/admin/nodes", CALL_ADMIN, RATE_NONE, admin_nodes, WITH(gateways) },
 };
 

@@ -55,7 +55,7 @@ async def test_listen_prints_the_messages_that_send_sends(skein):
         if flags:
             assert [json.loads(line)["body"]["text"] for line in (first, second)] == ["two\nlines", "second"]
         else:
-            assert f"#{sent['seq']}  {alice}: two\nlines\n" in rest and f"#{sent['seq'] + 1}  {alice}: second\n" in rest
+            assert f"#{sent['seq']}  {alice}: two\\nlines\n" in rest and f"#{sent['seq'] + 1}  {alice}: second\n" in rest
 
 
 async def test_nodes_lists_the_gateways_with_their_connections(skein):
@@ -79,16 +79,55 @@ async def test_the_demo_shows_each_message_with_its_latency(skein):
 
 async def test_a_wrong_call_is_explained_in_one_sentence(skein):
     for arguments, sentence in {
-        ("token",): "--uid", ("token", "--uid", "no uid"): "no uid", ("token", "--uid", "a", "--ttl", "1"): "1",
-        ("token", "--uid", "a", "--scope", "root"): "admin", ("send", "--from", "a", "text"): "--to",
-        ("send", "--from", "a", "--to", "b"): "text", ("send", "--from", "a", "--to", unique("nobody"), "hi"): "user",
-        ("listen", "--uid", "a", "--epoch", "x"): "--offset", ("listen", "--uid", "a", "--gateway", "http:"): "--gateway",
-        ("nodes", "--all"): "--all", ("demo", "--messages", "0"): "--messages",
+        ("token",): "--uid", ("token", "--uid", "a", "--ttl", "1"): "1", ("token", "--uid", "a", "--scope", "root"): "admin",
+        ("send", "--from", "a", "text"): "--to", ("send", "--from", "a", "--to", "b"): "TEXT",
+        ("send", "--from", "a", "--to", "b", "--group", "c", "hi"): "one of --to and --group",
+        ("listen", "--uid", "a", "--epoch", "x"): "--offset", ("listen", "--uid", "a", "--count", "x"): "--count",
+        ("nodes", "--all"): "--all", ("demo", "--messages", "0"): "--messages", ("nodes", "more"): "more",
+        ("nodes", "--json=yes"): "--json takes no value", ("groups", "members", "g", "--limit"): "--limit needs a value",
+        ("groups", "members", "g", "--as", "a", "--token", "t"): "token", ("nodes", "--token", "a b"): "no JWT",
+        ("dance",): "no command dance", ("groups", "dance"): "no command groups dance", ("completion", "fish"): "bash",
     }.items():
         code, out, err = await run(*arguments)
-        assert code == 1 and out.strip() in ("", "Two people, two gateways:"), (arguments, out)
-        assert err.count("\n") == 1 and sentence in err, (arguments, err)
-    code, out, err = await run("dance")
-    assert code == 2 and "no command dance" in err
-    code, out, err = await run("--help")
-    assert code == 0 and all(command in out for command in ("token", "send", "listen", "nodes", "demo"))
+        assert (code, out) == (2, ""), (arguments, out)
+        assert err.startswith("skeinctl: ") and err.count("\n") == 1 and sentence in err, (arguments, err)
+    for arguments, sentence in {
+        ("token", "--uid", "no uid"): "\"no uid\" is no uid: 1-64 of A-Z a-z 0-9 _ . -",
+        ("listen", "--uid", "a", "--gateway", "http:"): "--device, --gateway, --epoch, --offset or the state is not valid",
+        ("send", "--from", "a", "--to", unique("nobody"), "hi"): "not_found: there is no such user",
+        ("groups", "members", "a b", "--as", "a"): "invalid_argument: gid must be 1 to 64 of A-Z a-z 0-9 _ . -",
+        ("nodes", "--token", await must_of_user()): "permission_denied: the token has no scope admin",
+    }.items():
+        assert await run(*arguments) == (1, "", f"skeinctl: {sentence}\n")
+
+
+async def must_of_user():
+    return (await must("token", "--uid", unique("carol"))).strip()
+
+
+async def test_a_group_is_shown_page_by_page_and_dissolved_by_its_owner(skein):
+    alice, bob, carol = await skein.users("alice", "bob", "carol")
+    await alice.request("PATCH", "/v1/users/me", body={"name": "Alice"})
+    group = await alice.group(bob, carol)
+    shown = await must("groups", "show", group.gid, "--as", bob.uid)
+    assert f"group_id: {group.gid}\n" in shown and f"owner: {alice.uid}\n" in shown
+    table = (await must("groups", "members", group.gid, "--as", bob.uid)).splitlines()
+    assert [line.split()[0] for line in table] == ["UID", *sorted(user.uid for user in (alice, bob, carol))]
+    whole = json.loads(await must("groups", "members", group.gid, "--as", bob.uid, "--json"))
+    code, out, err = await run("groups", "members", group.gid, "--as", bob.uid, "--limit", "2", "--json")
+    first = json.loads(out)
+    assert (code, err) == (0, "") and first["members"] == whole["members"][:2] and "next_cursor" not in whole
+    rest = json.loads(await must("groups", "members", group.gid, "--as", bob.uid, "--cursor", first["next_cursor"], "--json"))
+    assert rest == {"members": whole["members"][2:]}
+    assert await run("groups", "dissolve", group.gid, "--as", bob.uid) == \
+        (1, "", "skeinctl: permission_denied: the caller's role in the group does not allow this\n")
+    assert await must("groups", "dissolve", group.gid, "--token", alice.token) == f"{group.gid} is dissolved\n"
+
+
+async def test_a_message_with_the_same_key_is_stored_once(skein):
+    alice, bob = await skein.users("alice", "bob")
+    words = "send", "--from", alice.uid, "--to", bob.uid, "--key", "k-1", "--json", "--", "--hi"
+    first, again = [json.loads(await must(*words)) for _ in range(2)]
+    assert again == {**first, "duplicate": True}
+    stored, = await bob.read(alice)
+    assert stored["body"] == {"text": "--hi"}

@@ -205,13 +205,14 @@ class Gateway:
         client.hello = await client.expect("hello")
         return client
 
-    async def kick(self, *conns, uid="alice", code=4001, reason="", token_id=b"", node_epoch=77):
+    async def kick(self, *conns, uid="alice", code=4001, reason="", token_id=b"", node_epoch=77, issued_until_ms=0):
         """Kicks connections, as router does."""
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
             call = channel.unary_unary("/skein.v1.Gateway/Kick", delivery_pb.KickConnections.SerializeToString,
                                        delivery_pb.KickedConnections.FromString)
             await call(delivery_pb.KickConnections(uid=uid, conns=conns, code=code, reason=reason, token_id=token_id,
-                                                   node_epoch=node_epoch), timeout=PATIENCE_S)
+                                                   node_epoch=node_epoch, issued_until_ms=issued_until_ms),
+                       timeout=PATIENCE_S)
 
     def push(self):
         push = Push(f"127.0.0.1:{self.grpc_port}")

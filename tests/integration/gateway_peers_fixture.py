@@ -51,7 +51,7 @@ class Im:
 
     def __init__(self, router):
         self.router = router
-        self.sends, self.admitted, self.token_ids, self.syncs = [], [], [], []
+        self.sends, self.admitted, self.token_ids, self.issued, self.syncs = [], [], [], [], []
         self.entries = {}  # (uid, offset): Message
         self.sync_gate = asyncio.Event()
         self.sync_gate.set()
@@ -69,6 +69,7 @@ class Im:
     async def admit(self, request, context):
         self.admitted.append(request.uid)
         self.token_ids.append(request.token_id)
+        self.issued.append(request.issued_ms)
         await self.admit_gate.wait()
         if request.uid in self.refused:
             await context.abort(self.refused[request.uid], "no")

@@ -53,6 +53,16 @@ async def test_a_kick_by_token_closes_only_what_was_opened_with_it(g):
     await phone.nothing_before()
 
 
+@scenario()
+async def test_a_kick_of_all_tokens_up_to_a_time_leaves_what_was_opened_with_a_later_one(g):
+    old, untold, new = token("alice", iat=1000), token("alice"), token("alice", iat=1001)
+    clients = [await g.connect(device=name, token=one) for name, one in (("a", old), ("b", untold), ("c", new))]
+    assert g.im.issued == [1000000, 0, 1001000]
+    await g.kick(*(c.conn for c in clients), code=4002, reason="logged out", issued_until_ms=1000999)
+    assert {await c.closed() for c in clients[:2]} == {4002}
+    await clients[2].nothing_before()
+
+
 @scenario(ws_workers=1)
 async def test_a_connection_that_is_still_opening_can_be_kicked(g):
     g.router.gate.clear()

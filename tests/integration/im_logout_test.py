@@ -145,7 +145,7 @@ class LogoutTest(unittest.TestCase):
 
     def test_an_im_that_dies_after_the_commit_leaves_the_kick_to_the_others(self):
         bearer = token(self.uid)
-        SERVERS.sql("insert into revoked_token (token_id, uid, expires_at) values"
+        SERVERS.sql("insert into change_feed (id, uid, expires_at) values"
                     f" ('\\x{token_id(bearer).hex()}', '{self.uid}', fn.now_ms() + 3600000)")
         await_that(lambda: ROUTER.of(self.uid), "router is asked", PROMISED_S)
         for im in self.ims:
@@ -156,7 +156,7 @@ class LogoutTest(unittest.TestCase):
         self.works(late)
         slow = subprocess.Popen(
             ["psql", "-Xq", SERVERS.pg, "-c", "begin", "-c",
-             "insert into revoked_token (token_id, uid, expires_at) values"
+             "insert into change_feed (id, uid, expires_at) values"
              f" ('\\x{token_id(late).hex()}', '{self.uid}', fn.now_ms() + 3600000)", "-c", "select pg_sleep(3)", "-c", "commit"],
             stdout=subprocess.DEVNULL)
         await_that(lambda: SERVERS.sql("select 1 from pg_stat_activity where query like 'select pg_sleep%'"
@@ -171,7 +171,7 @@ class LogoutTest(unittest.TestCase):
     def test_an_im_that_starts_knows_all_of_them_before_it_is_ready(self):
         bearer = token(self.uid)
         self.log_out(bearer)
-        SERVERS.sql("insert into revoked_token (token_id, uid, expires_at, revoked_at)"
+        SERVERS.sql("insert into change_feed (id, uid, expires_at, changed_at)"
                     f" select decode(md5(n::text), 'hex'), '{self.uid}-old', fn.now_ms() + 3600000, fn.now_ms() - 60000"
                     " from generate_series(1, 3500) n")
         self.ims.append(self.make("im-3"))
@@ -195,7 +195,7 @@ class LogoutTest(unittest.TestCase):
             im.process.send_signal(signal.SIGSTOP)
         SERVERS.start_missing()
         # As if its transactions had begun anew, far below those that were seen: a dump that was restored.
-        SERVERS.sql("insert into revoked_token (token_id, uid, expires_at, tx) values"
+        SERVERS.sql("insert into change_feed (id, uid, expires_at, tx) values"
                     f" ('\\x{token_id(later).hex()}', '{self.uid}', fn.now_ms() + 3600000, '3')")
         for im in self.ims:
             im.process.send_signal(signal.SIGCONT)
@@ -207,7 +207,7 @@ class LogoutTest(unittest.TestCase):
 
     def test_what_expired_is_not_read(self):
         before = self.ims[0].metric("skein_im_revoked_tokens")
-        SERVERS.sql("insert into revoked_token (token_id, uid, expires_at)"
+        SERVERS.sql("insert into change_feed (id, uid, expires_at)"
                     f" select decode(md5('x' || n), 'hex'), '{self.uid}', fn.now_ms() - 61000 from generate_series(1, 10) n")
         bearer = token(self.uid)
         self.log_out(bearer, 1)

@@ -20,6 +20,9 @@ class Case:
     has_rows: bool = True  # with columns
 
 
+JOB = ("insert into job (no, kind, created_by, params, state, epoch, uids) overriding system value values (%s, 'broadcast', 'me', '{{}}', '%s', 1, "
+       "array['{w}-me', '{w}-peer'])")
+
 CASES = {
     # accounts, tokens
     "account_register": Case("'{w}-new', 'New', 'hash'"),
@@ -30,8 +33,8 @@ CASES = {
     "profile_read": Case("'everyone', '{w}-me'"),
     "profile_change": Case("'everyone', '{w}-me', 'New', null, null, null, null"),
     "token_revoke": Case("'\\x00', '{w}-me', 5"),
-    "revoked_read": Case("0, '', 20"),
-    "revoked_clean": Case("(extract(epoch from now()) * 1000)::bigint", has_rows=False),
+    "change_read": Case("0, '', 20"),
+    "change_clean": Case("(extract(epoch from now()) * 1000)::bigint", has_rows=False),
     # contacts
     "block_add": Case("'{w}-me', '{w}-stranger', 1000", may_grow="the caller's blocks, which are counted up to limits.blocks"),
     "block_remove": Case("'{w}-me', '{w}-0003'"),
@@ -80,6 +83,17 @@ CASES = {
     "group_change_profile": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{{{\"name\":\"New\"}}}}'"),
     "group_dissolve": Case(f"{ENTRY}, '{{w}}-door', '{{w}}-me'", may_grow="the requests to join, which go with the group"),
     "members": Case("'{w}-me', '{w}', '', 10"),
+    # jobs
+    "broadcast_add": Case("'me', 100, 'system', 'text', '{{}}', array['{w}-me', '{w}-peer']"),
+    "broadcast_page": Case("1, '{w}', 10", setup=JOB % (1, "running")),
+    "job_list": Case("'', 10", setup=JOB % (1, "queued")),
+    "job_read": Case("1", setup=JOB % (1, "queued")),
+    "job_claim": Case("'broadcast', 'me', 5000", setup=JOB % (1, "queued")),
+    "job_renew": Case("1, 1, 5000", setup=JOB % (1, "running")),
+    "job_progress": Case("1, 1, 5000, 'x', 5, 0, true", setup=JOB % (1, "running")),
+    "job_leave": Case("1, 1, false", setup=JOB % (1, "running"), has_rows=False),
+    "job_cancel": Case("1", setup=JOB % (1, "queued")),
+    "job_forget": Case("1000", has_rows=False),
     # leases and takeover
     "lease_take": Case("'me', 5000"),
     "lease_renew": Case(f"{LEASE}, 5, 5000"),

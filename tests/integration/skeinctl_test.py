@@ -60,7 +60,7 @@ def test_health_of_a_port_where_nobody_listens_is_1(internal_port):
     gone = run("health", internal_port.url)
     assert gone.returncode == 1
     assert gone.stderr.startswith(f"skeinctl: GET {internal_port.url}: ") and gone.stderr.count("\n") == 1
-    assert run("health").stderr == "skeinctl: health needs a URL: http://127.0.0.1:9100/readyz\n"
+    assert run("health").stderr == "skeinctl: health: URL is missing\n"
 
 
 def test_secrets_are_made_once_and_kept(tmp_path):

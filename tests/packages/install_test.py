@@ -32,7 +32,8 @@ def test_install_puts_below_destdir_what_the_list_says_and_uninstall_leaves_no_f
 
 def test_each_folder_can_be_chosen(tmp_path):
     folders = {name: f"/chosen/{name.lower()}" for name in (
-        "BINDIR", "SBINDIR", "LIBDIR", "INCLUDEDIR", "SYSCONFDIR", "MANDIR", "DOCDIR", "PKGCONFIGDIR", "UNITDIR", "SYSUSERSDIR")}
+        "BINDIR", "SBINDIR", "LIBDIR", "INCLUDEDIR", "SYSCONFDIR", "MANDIR", "DOCDIR", "PKGCONFIGDIR", "UNITDIR", "SYSUSERSDIR",
+        "COMPLETIONSDIR")}
     settings = [f"DESTDIR={tmp_path}", *(f"{name}={folder}" for name, folder in folders.items())]
     make("install", *settings)
     found = files_below(tmp_path)

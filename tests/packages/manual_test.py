@@ -40,10 +40,17 @@ def test_a_service_has_each_option_with_its_variable_meaning_and_default(install
         assert " ".join(expected.split()) in text, f"{expected} is not in {text[:2000]}"
 
 
-def test_skeinctl_has_each_command(installed):
+def test_skeinctl_has_each_command_and_option(installed):
     text = " ".join(as_text(installed / "share/man/man1/skeinctl.1")[0].split())
-    told = subprocess.run([ROOT / "build/bin/skeinctl", "--help"], text=True, stdout=subprocess.PIPE, check=True).stdout
-    commands = re.findall(r"^  ([a-z]+) +(.*)\n {10}(.*)$", told, re.MULTILINE)
-    assert len(commands) >= 7
-    for name, meaning, usage in commands:
-        assert " ".join(f"{name} {usage} {meaning[0].upper()}{meaning[1:]}.".split()) in text
+    rows = [row.split("\t") for row in subprocess.run([ROOT / "build/bin/skeinctl", "--rows"], text=True, stdout=subprocess.PIPE,
+                                                      check=True).stdout.splitlines()]
+    assert len([row for row in rows if row[0] == "verb"]) >= 10
+    for kind, name, shown, *rest in rows:
+        meaning = rest[-1]
+        expected = " ".join(f"{name} {shown} {meaning[0].upper()}{meaning[1:]}.".split())
+        assert expected in text, (kind, expected)
+
+
+def test_the_completion_is_installed_where_bash_looks_for_it(installed):
+    made = subprocess.run([ROOT / "build/bin/skeinctl", "completion", "bash"], text=True, stdout=subprocess.PIPE, check=True).stdout
+    assert (installed / "share/bash-completion/completions/skeinctl").read_text() == made

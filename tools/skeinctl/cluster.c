@@ -52,14 +52,15 @@ static char *cluster_value_in_line(char *line, const char *name)
 char *read_secret_file(const char *name, const char *path)
 {
 	char content[SECRET_SIZE_MAX + 2];
-	FILE *file = fopen(path, "re");
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
 
 	if (!file)
 		die("%s: %s: %s", name, path, strerror(errno));
 	size_t len = fread(content, 1, sizeof(content) - 1, file);
 	if (ferror(file))
 		die("%s: %s: %s", name, path, strerror(errno));
-	fclose(file);
+	if (file != stdin)
+		fclose(file);
 	content[len] = '\0';
 	content[strcspn(content, "\r\n")] = '\0';
 	if (!*content)
@@ -69,12 +70,15 @@ char *read_secret_file(const char *name, const char *path)
 	return str_dup(str_from(content));
 }
 
-/* The secret that the environment of a service names a file for: in a container skeinctl has the service's own settings. */
+/* The secret as the environment of a service has it: in a container skeinctl has the service's own settings. */
 static char *cluster_secret_of_service(const char *name)
 {
-	const char *path = strcmp(name, "SKEIN_JWT_SECRET") == 0 ? getenv("SKEIN_AUTH_SECRET_FILE") : NULL;
-
-	return path && *path ? read_secret_file("SKEIN_AUTH_SECRET_FILE", path) : NULL;
+	if (strcmp(name, "SKEIN_JWT_SECRET") != 0)
+		return NULL;
+	const char *path = getenv("SKEIN_AUTH_SECRET_FILE"), *secret = getenv("SKEIN_AUTH_SECRET");
+	if (path && *path)
+		return read_secret_file("SKEIN_AUTH_SECRET_FILE", path);
+	return secret && *secret ? str_dup(str_from(secret)) : NULL;
 }
 
 const char *setting(const char *name)

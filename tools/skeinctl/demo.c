@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "libclient/skein_client.h"
-#include "tools/skeinctl/skeinctl.h"
+#include "tools/skeinctl/verbs/verb.h"
 
 #define WAIT_MS 10000
 
@@ -132,12 +132,12 @@ static bool demo_is_heard(const void *arg)
 /* Returns the time from the call until the other person has the message, in milliseconds. */
 static double demo_say(struct talk *talk, const struct person *from, const struct person *to, const char *text)
 {
-	json_t *message = text_message(to->uid, NULL, text);
 	uint64_t started_us = clock_mono_us();
 
 	random_hex(talk->awaited, 24);
 	talk->heard_us = 0;
-	json_object_set_new(json_object_get(message, "body"), "mark", json_string(talk->awaited));
+	json_t *message = json_pack("{s:s, s:{s:s}, s:s, s:{s:s, s:s}}", "client_msg_id", talk->awaited, "to", "user",
+	                            to->uid, "type", "text", "body", "text", text, "mark", talk->awaited);
 	if (!skein_client_send(from->client, message))
 		die("cannot send");
 	json_decref(message);
@@ -152,15 +152,13 @@ static int demo_compare(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-int command_demo(struct args *args)
+int command_demo(const struct args *args)
 {
-	uint64_t count, pause_ms = parse_duration(args_option(args, "--pause", "300ms"));
+	uint64_t count = args_number(args, "--messages", 8, 1, 10000);
+	uint64_t pause_ms = parse_duration(args_value_or(args, "--pause", "300ms"));
 	struct person people[2];
 	struct talk talk;
 
-	if (!str_to_u64(str_from(args_option(args, "--messages", "8")), &count) || count < 1 || count > 10000)
-		die("--messages is a number from 1 to 10000");
-	args_end(args);
 	double *took_ms = calloc(count, sizeof(*took_ms));
 	if (!took_ms)
 		die("out of memory");

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "tools/skeinctl/skeinctl.h"
+#include "tools/skeinctl/verbs/verb.h"
 
 /* The checks of /readyz that are not "ok", "name state" with commas between. */
 static void health_write_reason(struct buf *out, const json_t *answer)
@@ -21,25 +21,23 @@ static void health_write_reason(struct buf *out, const json_t *answer)
 	}
 }
 
-int command_health(struct args *args)
+int command_health(const struct args *args)
 {
-	const char *url = args_word(args);
-	struct buf reason = { 0 };
+	const char *url = args_value(args, "URL");
+	struct buf reason = { 0 }, line = { 0 };
 
-	if (!url)
-		die("health needs a URL: http://127.0.0.1:9100/readyz");
-	args_end(args);
 	struct http_answer answer = http_call("GET", url, NULL, NULL);
 	bool is_well = answer.status == 200;
 	if (args->as_json && answer.body) {
-		json_dumpf(answer.body, stdout, JSON_COMPACT);
-		printf("\n");
+		visible_print_json(answer.body);
 	} else {
 		if (!is_well)
 			health_write_reason(&reason, answer.body);
-		printf("%s: %ld%s\n", url, answer.status, buf_text(&reason));
+		(void)visible_append(&line, buf_str(&reason), COLUMNS_UNBOUNDED);
+		printf("%s: %ld%s\n", url, answer.status, buf_text(&line));
 	}
-	json_decref(answer.body);
+	http_answer_release(&answer);
 	buf_release(&reason);
+	buf_release(&line);
 	return is_well ? 0 : 1;
 }

@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "libclient/skein_client.h"
-#include "tools/skeinctl/skeinctl.h"
+#include "tools/skeinctl/verbs/verb.h"
 
 struct listener {
 	struct skein_client *client; /* NULL when it is closing */
@@ -30,20 +30,17 @@ static void listen_print_message(const struct skein_message *message)
 	const json_t *body = json_object_get(message->json, "body");
 	time_t seconds = (time_t)(message->time_ms / 1000);
 	char *body_text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	struct buf line = { 0 };
 	char when[16];
 	struct tm tm;
 
 	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&seconds, &tm));
+	const char *text = *listen_field(body, "text") ? listen_field(body, "text") : body_text ? body_text : message->type;
+	(void)visible_append(&line, str_from(text), COLUMNS_UNBOUNDED);
 	printf("%s  %s #%llu  %s: %s\n", when, message->conversation_id, (unsigned long long)message->seq, message->from,
-	       *listen_field(body, "text") ? listen_field(body, "text") : body_text ? body_text :
-	                                                                              message->type);
+	       buf_text(&line));
+	buf_release(&line);
 	free(body_text);
-}
-
-static void listen_print_json(const json_t *value)
-{
-	json_dumpf(value, stdout, JSON_COMPACT);
-	printf("\n");
 }
 
 /* ---- the state, in a file ---- */
@@ -108,7 +105,7 @@ static void listen_on_message(struct skein_client *client, const struct skein_me
 	struct listener *listener = arg;
 
 	if (listener->as_json)
-		listen_print_json(message->json);
+		visible_print_json(message->json);
 	else
 		listen_print_message(message);
 	fflush(stdout);
@@ -126,7 +123,7 @@ static void listen_on_frame(struct skein_client *client, const json_t *frame, vo
 		printf("connected to %s as %s (epoch %s, head %s)\n", listen_field(frame, "node"),
 		       listen_field(frame, "uid"), listen_field(frame, "epoch"), listen_field(frame, "head"));
 	else
-		listen_print_json(frame);
+		visible_print_json(frame);
 	fflush(stdout);
 }
 
@@ -173,18 +170,16 @@ static void listen_run(struct listener *listener, struct skein_options *options)
 	uv_loop_close(&loop);
 }
 
-int command_listen(struct args *args)
+int command_listen(const struct args *args)
 {
-	struct listener listener = { .uid = args_required(args, "--uid"), .as_json = args->as_json };
-	const char *device = args_option(args, "--device", "skeinctl"), *gateway = args_option(args, "--gateway", NULL);
-	const char *epoch = args_option(args, "--epoch", NULL), *offset = args_option(args, "--offset", NULL);
+	struct listener listener = { .uid = args_value(args, "--uid"), .as_json = args->as_json };
+	const char *device = args_value_or(args, "--device", "skeinctl"), *gateway = args_value(args, "--gateway");
+	const char *epoch = args_value(args, "--epoch"), *offset = args_value(args, "--offset");
 
-	listener.state_file = args_option(args, "--state", NULL);
-	if (!str_to_u64(str_from(args_option(args, "--count", "0")), &listener.left))
-		die("--count is no number");
+	listener.state_file = args_value(args, "--state");
+	listener.left = args_number(args, "--count", 0, 0, UINT64_MAX);
 	if (!epoch != !offset)
-		die("--epoch and --offset go together");
-	args_end(args);
+		die_of_usage("listen: --epoch and --offset go together");
 	char *token = make_token(listener.uid, false, 86400000), *base = setting_item("SKEIN_HTTP", 0);
 	json_t *position = epoch ? json_pack("{s:{}, s:s, s:s}", "conversations", "epoch", epoch, "offset", offset) : NULL;
 	char *state = position ? json_dumps(position, JSON_COMPACT) : listen_read_state(listener.state_file);

@@ -1,79 +1,102 @@
-/* skeinctl: operates a cluster from the command line. Each command is in a file of its own. */
+/* skeinctl: operates a cluster from the command line. What it can do is the table in verbs/table.c. */
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/config/config.h"
-#include "tools/skeinctl/skeinctl.h"
+#include "tools/skeinctl/verbs/verb.h"
 
-static const struct command {
-	const char *name;
-	int (*run)(struct args *args);
-	const char *usage;
-	const char *help;
-} commands[] = {
-	{ "token", command_token, "--uid UID [--scope admin] [--ttl 24h]", "mint a token for a user" },
-	{ "send", command_send, "--from UID (--to UID | --group GID) TEXT", "send a text message over HTTP" },
-	{ "listen", command_listen, "--uid UID [--device ID] [--gateway URL] [--count N] [--state FILE | --epoch E --offset O]",
-	  "stay connected and print each message once; with a state file, over restarts too" },
-	{ "nodes", command_nodes, "", "list the gateways that are alive" },
-	{ "demo", command_demo, "[--messages N] [--pause 300ms]", "two users on two gateways talk; print how fast" },
-	{ "health", command_health, "URL", "ask /readyz or /healthz of an internal port; exit code 0 for 200, else 1" },
-	{ "secrets", command_secrets, "DIR", "make the secrets of a cluster: DIR/jwt, DIR/postgres, DIR/pgpass" },
-};
-
-static void print_usage(FILE *out)
+/* The first form of the verb that the words name; `*used` is how many words its name has. NULL if there is none. */
+static const struct verb *find_verb(int count, char **words, int *used)
 {
-	fprintf(out, "usage: skeinctl COMMAND [OPTIONS] [--json]\n\n");
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(out, "  %-7s %s\n          %s\n", commands[i].name, commands[i].help, commands[i].usage);
-	fputs("\nThe cluster is the one of SKEIN_HTTP, SKEIN_WS and SKEIN_JWT_SECRET in the environment\n"
-	      "(SKEIN_AUTH_SECRET_FILE may name a file with the secret), else the one of .run/env here\n"
-	      "or in a folder above (make up writes it).\n",
-	      out);
+	for (size_t i = 0; i < verb_count; i++) {
+		size_t len = verb_group_len(&verbs[i]);
+		const char *second = verbs[i].name + len;
+
+		if (strlen(words[0]) != len || strncmp(words[0], verbs[i].name, len) != 0)
+			continue;
+		*used = *second ? 2 : 1;
+		if (!*second || (count > 1 && strcmp(words[1], second + 1) == 0))
+			return &verbs[i];
+	}
+	return NULL;
 }
 
-/* Takes --json out of the words, at any place. */
-static bool take_json_flag(int *count, char **words)
+static bool is_group(const char *word)
 {
-	bool found = false;
-	int kept = 0;
+	for (size_t i = 0; i < verb_count; i++) {
+		size_t len = verb_group_len(&verbs[i]);
 
-	for (int i = 0; i < *count; i++) {
-		if (strcmp(words[i], "--json") == 0)
-			found = true;
-		else
-			words[kept++] = words[i];
+		if (verbs[i].name[len] == ' ' && strlen(word) == len && strncmp(word, verbs[i].name, len) == 0)
+			return true;
 	}
-	*count = kept;
-	return found;
+	return false;
+}
+
+static bool has_help(int count, char **words)
+{
+	for (int i = 0; i < count && strcmp(words[i], "--") != 0; i++)
+		if (strcmp(words[i], "--help") == 0)
+			return true;
+	return false;
+}
+
+/* The first word is a group of verbs, and the second one names none of them. */
+static int run_group(int count, char **words)
+{
+	if (has_help(count, words)) {
+		help_print_group(stdout, words[0]);
+		return 0;
+	}
+	if (count > 1)
+		die_of_usage("no command %s %s: see skeinctl %s --help", words[0], words[1], words[0]);
+	help_print_group(stderr, words[0]);
+	return EXIT_USAGE;
+}
+
+static int run_verb(const struct verb *verb, int count, char **words)
+{
+	struct args args;
+
+	if (has_help(count, words)) {
+		help_print_verb(verb);
+		return 0;
+	}
+	args_read(&args, verb, count, words);
+	int status = args.verb->run ? args.verb->run(&args) : request_run(&args);
+	http_end();
+	return status;
+}
+
+/* Words that are not of the table. -1 if it is none of them. */
+static int run_own(const char *word)
+{
+	if (strcmp(word, "--help") == 0 || strcmp(word, "help") == 0)
+		help_print_all(stdout);
+	else if (strcmp(word, "--version") == 0)
+		printf("skeinctl %s\n", skein_version);
+	else if (strcmp(word, "--rows") == 0)
+		help_print_rows();
+	else
+		return -1;
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-		print_usage(argc < 2 ? stderr : stdout);
-		return argc < 2 ? 2 : 0;
-	}
-	if (strcmp(argv[1], "--version") == 0) {
-		printf("skeinctl %s\n", skein_version);
-		return 0;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		if (strcmp(argv[1], commands[i].name) != 0)
-			continue;
-		struct args args = { .count = argc - 2, .words = argv + 2 };
+	int used;
 
-		if (args.count && strcmp(args.words[0], "--help") == 0) {
-			printf("usage: skeinctl %s %s [--json]\n%s\n", commands[i].name, commands[i].usage, commands[i].help);
-			return 0;
-		}
-		args.as_json = take_json_flag(&args.count, args.words);
-		int status = commands[i].run(&args);
-		http_end();
-		return status;
+	if (argc < 2) {
+		help_print_all(stderr);
+		return EXIT_USAGE;
 	}
-	fprintf(stderr, "skeinctl: no command %s\n\n", argv[1]);
-	print_usage(stderr);
-	return 2;
+	int status = run_own(argv[1]);
+	if (status >= 0)
+		return status;
+	const struct verb *verb = find_verb(argc - 1, argv + 1, &used);
+	if (verb)
+		return run_verb(verb, argc - 1 - used, argv + 1 + used);
+	if (is_group(argv[1]))
+		return run_group(argc - 1, argv + 1);
+	die_of_usage("no command %s: see skeinctl --help", argv[1]);
 }

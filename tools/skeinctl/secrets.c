@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/random.h"
-#include "tools/skeinctl/skeinctl.h"
+#include "tools/skeinctl/verbs/verb.h"
 
 #define SECRET_DIGITS 64 /* 256 bits, the size of an HS256 key */
 
@@ -62,15 +62,12 @@ static void secrets_sync_folder(const char *dir)
 		die("%s: %s", dir, strerror(errno));
 }
 
-int command_secrets(struct args *args)
+int command_secrets(const struct args *args)
 {
-	const char *dir = args_word(args);
+	const char *dir = args_value(args, "DIR");
 	char secret[SECRET_DIGITS + 1] = "";
 	struct buf line = { 0 };
 
-	if (!dir)
-		die("secrets needs a folder");
-	args_end(args);
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		die("%s: %s", dir, strerror(errno));
 	random_hex(secret, SECRET_DIGITS);

@@ -60,7 +60,8 @@ is_offered() {
 	for im in $(services); do
 		[[ $im == im-* ]] || continue
 		SKEIN_HTTP=http://$(link here "$im" http) SKEIN_JWT_SECRET=$(secret jwt) \
-			"$bin/skeinctl" nodes 2>/dev/null | grep -v draining | grep -q "^$1 " || return 1
+			"$bin/skeinctl" nodes 2>/dev/null |
+			awk -v name="$1" '$1 == name && $5 == "no" { is_there = 1 } END { exit !is_there }' || return 1
 	done
 }
 

@@ -20,13 +20,14 @@ $$;
 /*
  * May p_sender write to p_uid, whom only friends may write to if p_is_for_friends? 'ok', blocked or not_friend. The statement
  * that stores sends asks here where there may be a reason (05_send.sql), so a block holds from the moment it is committed, at
- * every im.
+ * every im. The system user writes to everybody who has not blocked it.
  */
 create function fn.direct_may(p_uid text, p_sender text, p_is_for_friends boolean) returns text language plpgsql stable
 as $$
 begin
 	return case when fn.is_blocked(p_uid, p_sender) then 'blocked'
-		when p_is_for_friends and p_uid <> p_sender and not fn.is_friend(p_uid, p_sender) then 'not_friend'
+		when p_is_for_friends and p_uid <> p_sender and not fn.is_friend(p_uid, p_sender)
+			and not exists (select from account a where a.uid = p_sender and a.is_system) then 'not_friend'
 		else 'ok' end;
 end $$;
 

@@ -96,6 +96,20 @@ static void rpc_channel_watch(struct rpc_channel *channel)
 	                                      rpc_tag_arm(&channel->state_changed, rpc_channel_on_state_changed));
 }
 
+/* Once for each time that nobody can be reached, at the start too. */
+static void rpc_channel_log(struct rpc_channel *channel, bool was_up)
+{
+	bool is_up = channel->state == GRPC_CHANNEL_READY;
+
+	if (is_up && !was_up)
+		log_info("rpc channel is up", LOG_TEXT("targets", channel->targets));
+	else if (was_up && !is_up)
+		log_warn("rpc channel is down", LOG_TEXT("targets", channel->targets));
+	else if (channel->state == GRPC_CHANNEL_TRANSIENT_FAILURE && !channel->is_missed)
+		log_warn("rpc channel reaches nobody, trying again", LOG_TEXT("targets", channel->targets));
+	channel->is_missed = !is_up && (channel->is_missed || was_up || channel->state == GRPC_CHANNEL_TRANSIENT_FAILURE);
+}
+
 static void rpc_channel_on_state_changed(struct rpc_tag *tag, bool ok)
 {
 	struct rpc_channel *channel = container_of(tag, struct rpc_channel, state_changed);
@@ -107,12 +121,8 @@ static void rpc_channel_on_state_changed(struct rpc_tag *tag, bool ok)
 		bool was_up = channel->state == GRPC_CHANNEL_READY;
 
 		channel->state = grpc_channel_check_connectivity_state(channel->grpc, 1);
-		bool is_up = channel->state == GRPC_CHANNEL_READY;
-		atomic_store_explicit(&channel->is_up, is_up, memory_order_relaxed);
-		if (is_up && !was_up)
-			log_info("rpc channel is up", LOG_TEXT("targets", channel->targets));
-		else if (was_up && !is_up)
-			log_warn("rpc channel is down", LOG_TEXT("targets", channel->targets));
+		atomic_store_explicit(&channel->is_up, channel->state == GRPC_CHANNEL_READY, memory_order_relaxed);
+		rpc_channel_log(channel, was_up);
 		rpc_channel_watch(channel);
 	}
 	uv_mutex_unlock(&channel->lock);

@@ -31,6 +31,7 @@ struct rpc_channel {
 	atomic_bool is_up;
 	struct rpc_tag state_changed;
 	grpc_connectivity_state state; /* the state that the watch compares with. Thread: the queue's */
+	bool is_missed; /* the log says that nobody is there. Thread: the queue's */
 
 	uv_mutex_t lock;
 	struct list calls; /* of struct channel_call; guarded by lock */

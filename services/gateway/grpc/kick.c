@@ -22,12 +22,12 @@ struct kick {
 static void kick_work(struct worker_run *run, struct ws_worker *w)
 {
 	const Skein__V1__KickConnections *message = container_of(run, struct kick, run)->message;
-	struct str token_id = str_of(message->token_id.data, message->token_id.len);
+	const struct session_tokens tokens = { str_of(message->token_id.data, message->token_id.len), message->issued_until_ms };
 
 	for (size_t i = 0; i < message->n_conns; i++) {
 		struct session *session = session_find(&w->home, message->conns[i]);
 
-		if (session && session_is_of(session, message->uid, token_id))
+		if (session && session_is_of(session, message->uid, &tokens))
 			session_close(session, (uint16_t)message->code, message->reason);
 	}
 }

@@ -17,7 +17,7 @@ static void admission_on_answer(struct im_call *call, struct session *session, e
 		container_of(call, struct admission, call)->answered(session, err);
 }
 
-void admission_ask(struct im_caller *caller, uint64_t conn, const char *uid, struct str token_id,
+void admission_ask(struct im_caller *caller, uint64_t conn, const char *uid, struct str token_id, uint64_t issued_ms,
                    admission_answered answered)
 {
 	Skein__V1__AdmitRequest request = SKEIN__V1__ADMIT_REQUEST__INIT;
@@ -26,6 +26,7 @@ void admission_ask(struct im_caller *caller, uint64_t conn, const char *uid, str
 
 	request.uid = (char *)uid;
 	request.token_id = (ProtobufCBinaryData){ token_id.len, (uint8_t *)token_id.ptr };
+	request.issued_ms = issued_ms;
 	size_t len = skein__v1__admit_request__pack(&request, bytes);
 	admission->answered = answered;
 	admission->call.retries = IM_CALL_RETRIES;

@@ -17,7 +17,7 @@
 typedef void (*admission_answered)(struct session *session, err_t err);
 
 /* Copies the texts. Thread: the worker's. */
-void admission_ask(struct im_caller *caller, uint64_t conn, const char *uid, struct str token_id,
+void admission_ask(struct im_caller *caller, uint64_t conn, const char *uid, struct str token_id, uint64_t issued_ms,
                    admission_answered answered);
 
 #endif

@@ -113,14 +113,16 @@ static void registration_on_renewed(void *arg, err_t err, struct str response, c
 		registration_remove_node(r);
 		return;
 	}
-	if (r->is_draining && !r->was_asked_draining)
-		registration_arm(r, 0); /* this renewal was sent before the drain: the next one asks where clients may go */
 	if (err == ERR_FAILED_PRECONDITION) {
+		r->is_lost = true;
+		uv_timer_stop(&r->timer);
 		log_error("another process has registered under this node's name: give each gateway its own node.name",
 		          LOG_TEXT("node", r->setup.config->common.node_name));
 		r->setup.lost(r->setup.arg);
 		return;
 	}
+	if (r->is_draining && !r->was_asked_draining)
+		registration_arm(r, 0); /* this renewal was sent before the drain: the next one asks where clients may go */
 	/* Routes and the node's key outlive a short outage of router; a later renewal makes the key again. */
 	if (err) {
 		log_warn("node was not renewed", LOG_ERR(err), LOG_TEXT("why", detail));
@@ -152,7 +154,8 @@ static void registration_on_registered(void *arg, err_t err, struct str response
 		registration_arm(r, REGISTRATION_RENEWAL_MS);
 		r->setup.registered(r->setup.arg);
 	} else {
-		log_warn("gateway could not be registered, trying again", LOG_ERR(err), LOG_TEXT("why", detail));
+		log_warn("gateway could not be registered, trying again", LOG_ERR(err), LOG_TEXT("why", detail),
+		         LOG_TEXT("routers", r->setup.config->router_targets));
 		registration_arm(r, backoff_next_ms(&r->backoff));
 	}
 }
@@ -195,7 +198,7 @@ void registration_drain(struct registration *r, void (*told)(const Skein__V1__Re
 {
 	r->is_draining = true;
 	r->told = told;
-	if (r->is_registered)
+	if (r->is_registered && !r->is_lost)
 		registration_arm(r, 0);
 }
 

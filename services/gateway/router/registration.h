@@ -50,6 +50,7 @@ struct registration {
 	bool is_draining;
 	bool was_asked_draining; /* the last call said that the node drains */
 	bool is_over; /* no calls any more */
+	bool is_lost; /* the name is another process's */
 	atomic_uint_fast64_t lag_ms; /* of the last call */
 	void (*told)(const struct Skein__V1__Renewed *renewed, void *arg);
 	void (*removed)(void *arg);

@@ -12,10 +12,11 @@
 #include "loop/worker.h"
 #include "net/ws/ws_server.h"
 
-bool session_is_of(const struct session *session, const char *uid, struct str token_id)
+bool session_is_of(const struct session *session, const char *uid, const struct session_tokens *tokens)
 {
 	return strcmp(session_uid(session), uid) == 0 &&
-	       (!token_id.len || str_equal(token_id, str_of(session->token_id, sizeof(session->token_id))));
+	       (!tokens->id.len || str_equal(tokens->id, str_of(session->token_id, sizeof(session->token_id)))) &&
+	       (!tokens->issued_until_ms || session->issued_ms <= tokens->issued_until_ms);
 }
 
 void session_ask_router(struct session *session, enum route_op op, route_answered answered)

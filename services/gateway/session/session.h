@@ -66,6 +66,7 @@ struct session {
 	struct inbox_read *read; /* the read of its inbox under way; NULL: none */
 	char *names; /* uid, device and platform, each with its terminator */
 	uint64_t expires_ms; /* of the token; wall clock */
+	uint64_t issued_ms; /* of the token; 0: it does not say */
 	unsigned char token_id[JWT_TOKEN_ID_BYTES]; /* so long that two tokens never share one */
 	uint64_t since_ms; /* when it was opened; wall clock */
 	uint64_t heard_ms; /* last sign of life */
@@ -105,8 +106,14 @@ static inline bool session_is_open(const struct session *session)
 	return session->state == SESSION_OPENING || session->state == SESSION_LIVE;
 }
 
-/* Whether it is this user's and, if a token id is given, was opened with that token. */
-bool session_is_of(const struct session *session, const char *uid, struct str token_id);
+/* The tokens that a kick is about: one, or those that were issued up to a time; neither (empty, 0): any. */
+struct session_tokens {
+	struct str id;
+	uint64_t issued_until_ms;
+};
+
+/* Whether it is this user's and was opened with one of these tokens. */
+bool session_is_of(const struct session *session, const char *uid, const struct session_tokens *tokens);
 
 /* The session of a connection of this worker; NULL: it is gone. */
 static inline struct session *session_find(const struct session_home *home, uint64_t conn)

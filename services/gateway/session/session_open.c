@@ -75,6 +75,7 @@ static err_t open_on_accept(const struct ws_handshake *request, unsigned subprot
 	session->home = home;
 	session->subprotocol = (uint8_t)subprotocol;
 	session->expires_ms = handshake.claims.expires_ms;
+	session->issued_ms = handshake.claims.issued_ms;
 	session->never_acks = handshake.never_acks;
 	memcpy(session->token_id, handshake.token_id, sizeof(session->token_id));
 	session->opening = opening_new(handshake.has_position, handshake.epoch, handshake.offset);
@@ -207,7 +208,7 @@ static void open_on_opened(struct ws_conn *conn, void *memory, void *arg)
 	          LOG_TEXT("device", session_device(session)), LOG_STR("address", ws_address(conn)));
 	session_timer_start(session, session_now_ms(session));
 	admission_ask(&home->im, session->id, session_uid(session), str_of(session->token_id, sizeof(session->token_id)),
-	              open_on_admitted);
+	              session->issued_ms, open_on_admitted);
 }
 
 /* ---- from the WebSocket server ---- */

@@ -15,7 +15,7 @@ static void route_on_admitted(struct session *session, err_t err)
 void session_ask_admission(struct session *session)
 {
 	admission_ask(&session->home->im, session->id, session_uid(session),
-	              str_of(session->token_id, sizeof(session->token_id)), route_on_admitted);
+	              str_of(session->token_id, sizeof(session->token_id)), session->issued_ms, route_on_admitted);
 }
 
 static void route_on_rebound(const struct route_answer *answer, void *home)

@@ -3,7 +3,7 @@
 
 #include "im/accounts/password_pool.h"
 #include "im/config.h"
-#include "im/tokens/revocation_feed.h"
+#include "im/changes/change_feed.h"
 #include "net/jwt.h"
 
 struct call;
@@ -12,13 +12,13 @@ struct call;
 struct accounts {
 	const struct im_config *config;
 	const struct jwt_keys *keys;
-	struct revocation_feed *revocations;
+	struct change_feed *changes;
 	/* Apart, so that a storm of one kind leaves slots to the other. */
 	struct password_pool login_passwords, new_passwords;
 };
 
 void accounts_init(struct accounts *accounts, struct worker *worker, const struct im_config *config,
-                   const struct jwt_keys *keys, struct revocation_feed *revocations);
+                   const struct jwt_keys *keys, struct change_feed *changes);
 
 void accounts_register(struct call *call); /* POST /v1/users */
 void accounts_login(struct call *call); /* POST /v1/auth/login */

@@ -16,9 +16,9 @@ static void logout_on_revoked(void *arg, err_t err)
 void accounts_logout(struct call *call)
 {
 	struct accounts *accounts = call_context(call);
-	struct revocation revocation = { .expires_ms = call_caller(call)->expires_ms };
+	struct change revoked = { .kind = CHANGE_REVOKED, .expires_ms = call_caller(call)->expires_ms };
 
-	(void)str_copy(revocation.uid, sizeof(revocation.uid), call_uid(call));
-	jwt_token_id(call_token(call), revocation.token_id);
-	revocation_feed_revoke(accounts->revocations, &revocation, logout_on_revoked, call);
+	(void)str_copy(revoked.uid, sizeof(revoked.uid), call_uid(call));
+	jwt_token_id(call_token(call), revoked.id);
+	change_feed_revoke(accounts->changes, &revoked, logout_on_revoked, call);
 }

@@ -11,9 +11,9 @@ err_t authenticator_verify(const struct authenticator *authenticator, struct str
 
 	err_t err = verified_tokens_find(authenticator->verified, jwt_from_authorization(authorization),
 	                                 clock_wall_ms(), &token, &why);
-	if (!err && !revocation_feed_are_loaded(authenticator->revocations))
+	if (!err && !change_feed_is_loaded(authenticator->changes))
 		return ERR_UNAVAILABLE;
-	if (err || revoked_tokens_have(&authenticator->revocations->tokens, str_of((const char *)token->id, sizeof(token->id)))) {
+	if (err || id_set_have(&authenticator->changes->revoked, str_of((const char *)token->id, sizeof(token->id)))) {
 		log_debug("token refused", LOG_TEXT("reason", why), LOG_STR("request", request_id));
 		return ERR_UNAUTHENTICATED;
 	}
@@ -22,5 +22,6 @@ err_t authenticator_verify(const struct authenticator *authenticator, struct str
 	caller->len = strlen(claims->uid);
 	caller->is_admin = claims->is_admin;
 	caller->expires_ms = claims->expires_ms;
+	caller->issued_ms = claims->issued_ms;
 	return OK;
 }

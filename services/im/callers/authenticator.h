@@ -3,7 +3,7 @@
 
 #include "im/callers/known_users.h"
 #include "im/callers/verified_tokens.h"
-#include "im/tokens/revocation_feed.h"
+#include "im/changes/change_feed.h"
 #include "net/jwt.h"
 
 /* The user who makes a request, from a verified token. */
@@ -12,6 +12,7 @@ struct caller {
 	size_t len;
 	bool is_admin; /* the token has the scope admin */
 	uint64_t expires_ms; /* of the token */
+	uint64_t issued_ms; /* of the token; 0: it does not say */
 };
 
 static inline struct str caller_uid(const struct caller *caller)
@@ -25,7 +26,7 @@ static inline struct str caller_uid(const struct caller *caller)
  */
 struct authenticator {
 	struct verified_tokens *verified;
-	const struct revocation_feed *revocations;
+	const struct change_feed *changes;
 	struct known_users *known_users;
 };
 

@@ -40,6 +40,14 @@ struct user_lru_entry *user_lru_find(struct user_lru *recent, struct str uid)
 	return entry;
 }
 
+void user_lru_drop(struct user_lru *recent, struct str uid)
+{
+	struct user_lru_entry *entry = user_lru_find(recent, uid);
+
+	if (entry)
+		user_lru_forget(recent, entry);
+}
+
 struct user_lru_entry *user_lru_make(struct user_lru *recent, struct str uid)
 {
 	struct user_lru_entry *entry = user_lru_find(recent, uid);

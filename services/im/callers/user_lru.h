@@ -29,6 +29,9 @@ void user_lru_release(struct user_lru *recent);
 /* NULL if the user has no entry. Both functions count as a use; entries live until the next user_lru_make(). */
 struct user_lru_entry *user_lru_find(struct user_lru *recent, struct str uid);
 
+/* Does nothing if the user has no entry. */
+void user_lru_drop(struct user_lru *recent, struct str uid);
+
 /* A new entry is zeroed. */
 struct user_lru_entry *user_lru_make(struct user_lru *recent, struct str uid);
 

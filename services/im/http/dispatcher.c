@@ -25,6 +25,17 @@ static void dispatcher_on_admitted(void *arg, err_t err)
 		route->handle(call);
 }
 
+static void dispatcher_admit(struct known_users *known_users, struct call *call)
+{
+	const struct user_token token = { .issued_ms = call->caller.issued_ms };
+	const struct known_user *user = known_users_find(known_users, call_uid(call));
+
+	if (user)
+		dispatcher_on_admitted(call, known_user_takes(user, token.issued_ms) ? OK : ERR_UNAUTHENTICATED);
+	else
+		known_users_admit(known_users, call_uid(call), &token, dispatcher_on_admitted, call);
+}
+
 /* Under overload most requests to send end here, so this costs no allocation. */
 static bool dispatcher_refuses(const struct dispatcher *dispatcher, struct http_request *request,
                                const struct call_route *route)
@@ -53,10 +64,10 @@ static void dispatcher_handle(struct http_request *request, void *arg)
 	}
 	err_t err = authenticator_verify(authenticator, http_request_header(request, "Authorization"), http_request_id(request),
 	                                 &call->caller);
-	if (err || known_users_has(authenticator->known_users, call_uid(call)))
+	if (err)
 		dispatcher_on_admitted(call, err);
 	else
-		known_users_admit(authenticator->known_users, call_uid(call), STR(""), dispatcher_on_admitted, call);
+		dispatcher_admit(authenticator->known_users, call);
 }
 
 void dispatcher_init(struct dispatcher *dispatcher, const struct call_route *rows, size_t row_count,

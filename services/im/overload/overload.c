@@ -76,6 +76,14 @@ bool overload_refuses(struct overload *overload)
 	return true;
 }
 
+bool overload_is_calm(const struct overload *overload)
+{
+	const struct admission *admission = &overload->admission;
+
+	return admission->share >= 1 && 2 * overload->waits.store_ms <= admission->store_target_ms &&
+	       2 * overload->waits.delivery_ms <= admission->delivery_target_ms;
+}
+
 unsigned overload_retry_after_s(struct overload *overload)
 {
 	return admission_retry_after_s(&overload->admission);

@@ -33,6 +33,9 @@ void overload_stop(struct overload *overload);
 /* Whether a request to send that has just arrived is to be refused with ERR_UNAVAILABLE. Without overload none is. */
 bool overload_refuses(struct overload *overload);
 
+/* Whether work that can wait may go on: no send is refused, and neither wait is near its target. */
+bool overload_is_calm(const struct overload *overload);
+
 /* After how many seconds a refused client may try again. */
 unsigned overload_retry_after_s(struct overload *overload);
 

@@ -71,10 +71,11 @@ static void rpc_api_send(struct rpc_call *call, struct str request, void *arg)
 
 	if (!message || !ident_is_valid(str_from(message->from))) {
 		rpc_reply_error(call, ERR_INVALID_ARGUMENT, message ? "from is not a uid" : "not a SendRequest");
-	} else if (!known_users_has(api->known_users, str_from(message->from))) {
+	} else if (!known_users_find(api->known_users, str_from(message->from))) {
+		static const struct user_token checked = { .issued_ms = USER_TOKEN_CHECKED };
 		struct pending_send *pending = MEM_NEW(struct pending_send);
 		*pending = (struct pending_send){ api, call, message };
-		known_users_admit(api->known_users, str_from(message->from), STR(""), rpc_api_on_sender_admitted, pending);
+		known_users_admit(api->known_users, str_from(message->from), &checked, rpc_api_on_sender_admitted, pending);
 		return;
 	} else {
 		rpc_api_submit(api, call, message);
@@ -98,16 +99,18 @@ static void rpc_api_admit(struct rpc_call *call, struct str request, void *arg)
 	struct rpc_api *api = arg;
 	Skein__V1__AdmitRequest *message = skein__v1__admit_request__unpack(NULL, request.len, (const uint8_t *)request.ptr);
 
-	struct str token_id = message ? str_of(message->token_id.data, message->token_id.len) : STR("");
+	struct user_token token = { .issued_ms = USER_TOKEN_CHECKED };
 
+	if (message && message->token_id.len)
+		token = (struct user_token){ str_of(message->token_id.data, message->token_id.len), message->issued_ms };
 	if (!message || !ident_is_valid(str_from(message->uid)))
 		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "uid is not a uid");
-	else if (token_id.len && token_id.len != JWT_TOKEN_ID_BYTES)
+	else if (token.id.len && token.id.len != JWT_TOKEN_ID_BYTES)
 		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "token_id is not 16 bytes");
-	else if (revoked_tokens_have(&api->revocations->tokens, token_id))
+	else if (id_set_have(&api->changes->revoked, token.id))
 		rpc_reply_error(call, ERR_UNAUTHENTICATED, NULL);
 	else
-		known_users_admit(api->known_users, str_from(message->uid), token_id, rpc_api_on_admitted, call);
+		known_users_admit(api->known_users, str_from(message->uid), &token, rpc_api_on_admitted, call);
 	if (message)
 		skein__v1__admit_request__free_unpacked(message, NULL);
 }

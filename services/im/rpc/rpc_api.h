@@ -5,14 +5,14 @@
 #include "im/events/events.h"
 #include "im/messages/messages.h"
 #include "im/sync/sync.h"
-#include "im/tokens/revocation_feed.h"
+#include "im/changes/change_feed.h"
 #include "rpc/server/rpc_server.h"
 
 /* The methods of proto/im.proto, which gateways call. */
 
 struct rpc_api {
 	struct known_users *known_users;
-	const struct revocation_feed *revocations;
+	const struct change_feed *changes;
 	struct messages *messages;
 	struct sync *sync;
 	struct events *events;

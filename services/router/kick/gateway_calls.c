@@ -221,6 +221,7 @@ static struct buf kick_pack(const struct gateway_kick *order)
 	message.n_conns = order->conn_count;
 	message.conns = order->conns;
 	message.token_id = (ProtobufCBinaryData){ order->token_id.len, (uint8_t *)order->token_id.ptr };
+	message.issued_until_ms = order->issued_until_ms;
 	message.code = order->code;
 	message.reason = (char *)order->reason;
 	message.node_epoch = order->node_epoch;

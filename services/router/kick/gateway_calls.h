@@ -33,6 +33,7 @@ struct gateway_kick {
 	uint64_t *conns;
 	size_t conn_count;
 	struct str token_id; /* only connections opened with this token; empty: with any token */
+	uint64_t issued_until_ms; /* only connections opened with a token issued up to then; 0: with any token */
 	uint16_t code; /* the close code */
 	const char *reason;
 };

@@ -82,6 +82,7 @@ static void kick_api_at(struct kick_call *kick, const struct device_route **rout
 		.conns = conns,
 		.conn_count = count,
 		.token_id = str_of(kick->message->token_id.data, kick->message->token_id.len),
+		.issued_until_ms = kick->message->issued_until_ms,
 		.code = (uint16_t)kick->message->code,
 		.reason = kick->message->reason,
 	};

@@ -173,13 +173,13 @@ void call_rig_start(const struct call_route *rows, size_t row_count)
 		                         .limits_logout_interval_ms = 5000, .limits_logout_burst = 2 };
 	rates_init(&call_rig.rates, &call_rig.config);
 	assert_int_equal(jwt_keys_new(&call_rig.keys, STR("a secret of the test")), OK);
-	call_rig.revocations.are_loaded = true;
-	revoked_tokens_init(&call_rig.revocations.tokens);
+	call_rig.changes.are_loaded = true;
+	id_set_init(&call_rig.changes.revoked);
 	verified_tokens_init(&call_rig.verified_tokens, call_rig.keys, 10);
 	known_users_init(&call_rig.known_users, NULL);
 	const struct call_shared shared = {
 		.contexts = &call_rig,
-		.authenticator = { &call_rig.verified_tokens, &call_rig.revocations, &call_rig.known_users },
+		.authenticator = { &call_rig.verified_tokens, &call_rig.changes, &call_rig.known_users },
 		.rates = &call_rig.rates,
 	};
 	dispatcher_init(&call_rig.dispatcher, rows, row_count, &shared, &gate);
@@ -193,7 +193,7 @@ int call_rig_stop(void **state)
 	rates_release(&call_rig.rates);
 	known_users_release(&call_rig.known_users);
 	verified_tokens_release(&call_rig.verified_tokens);
-	revoked_tokens_release(&call_rig.revocations.tokens);
+	id_set_release(&call_rig.changes.revoked);
 	jwt_keys_free(call_rig.keys);
 	return 0;
 }
@@ -219,7 +219,8 @@ const char *call_rig_token(bool is_admin)
 	static struct buf header;
 	struct jwt_claims claims = { .uid = "alice", .expires_ms = clock_wall_ms() + 60000, .is_admin = is_admin };
 
-	user_lru_make(&call_rig.known_users.users, STR("alice"));
+	struct user_lru_entry *alice = user_lru_make(&call_rig.known_users.users, STR("alice"));
+	container_of(alice, struct known_user, entry)->logged_out_ms = -1;
 	buf_release(&header);
 	buf_append_str(&header, STR("Bearer "));
 	jwt_sign(call_rig.keys, &claims, &header);

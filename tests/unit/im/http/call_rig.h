@@ -26,7 +26,7 @@ struct call_rig {
 	struct im_config config; /* two logins and logouts at once, three logins from an address */
 	struct rates rates;
 	struct jwt_keys *keys;
-	struct revocation_feed revocations;
+	struct change_feed changes;
 	struct verified_tokens verified_tokens;
 	struct known_users known_users; /* alice, once call_rig_token() was called */
 	struct dispatcher dispatcher;

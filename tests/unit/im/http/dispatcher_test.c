@@ -61,7 +61,7 @@ static void a_user_needs_a_token_and_the_handler_knows_the_user(void **state)
 	assert_string_equal(
 		call_rig_ask("/user", (struct http_request){ .authorization = call_rig_token(false) })->answer,
 		"alice");
-	call_rig.revocations.are_loaded = false;
+	call_rig.changes.are_loaded = false;
 	assert_problem(call_rig_ask("/user", (struct http_request){ .authorization = call_rig_token(false) }), ERR_UNAVAILABLE, "");
 	assert_int_equal(handled, 1);
 }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "im/tokens/revoked_tokens.h"
+#include "im/changes/id_set.h"
 
 #define TOKEN STR("aGVhZA.cGF5bG9hZA.c2lnbmF0dXJl")
 
@@ -16,58 +16,58 @@ static void number_id(unsigned char id[JWT_TOKEN_ID_BYTES], uint32_t number)
 	memcpy(id + 5, &number, sizeof(number));
 }
 
-static bool has(const struct revoked_tokens *tokens, uint32_t number)
+static bool has(const struct id_set *tokens, uint32_t number)
 {
 	unsigned char id[JWT_TOKEN_ID_BYTES];
 
 	number_id(id, number);
-	return revoked_tokens_have(tokens, str_of(id, sizeof(id)));
+	return id_set_have(tokens, str_of(id, sizeof(id)));
 }
 
-static bool add(struct revoked_tokens *tokens, uint32_t number, uint64_t expires_ms)
+static bool add(struct id_set *tokens, uint32_t number, uint64_t expires_ms)
 {
 	unsigned char id[JWT_TOKEN_ID_BYTES];
 
 	number_id(id, number);
-	return revoked_tokens_add(tokens, id, expires_ms);
+	return id_set_add(tokens, id, expires_ms);
 }
 
 static void a_token_is_found_by_its_id(void **state)
 {
 	unsigned char id[JWT_TOKEN_ID_BYTES];
-	struct revoked_tokens tokens;
+	struct id_set tokens;
 	(void)state;
 
-	revoked_tokens_init(&tokens);
+	id_set_init(&tokens);
 	assert_false(has(&tokens, 1));
 	jwt_token_id(TOKEN, id);
-	assert_true(revoked_tokens_add(&tokens, id, 5));
-	assert_false(revoked_tokens_add(&tokens, id, 7));
-	assert_true(revoked_tokens_have(&tokens, str_of(id, sizeof(id))));
-	assert_false(revoked_tokens_have(&tokens, str_of(id, sizeof(id) - 1)));
-	assert_false(revoked_tokens_have(&tokens, STR("")));
+	assert_true(id_set_add(&tokens, id, 5));
+	assert_false(id_set_add(&tokens, id, 7));
+	assert_true(id_set_have(&tokens, str_of(id, sizeof(id))));
+	assert_false(id_set_have(&tokens, str_of(id, sizeof(id) - 1)));
+	assert_false(id_set_have(&tokens, STR("")));
 	jwt_token_id(STR("aGVhZA.cGF5bG9hZB.c2lnbmF0dXJl"), id);
-	assert_false(revoked_tokens_have(&tokens, str_of(id, sizeof(id))));
-	revoked_tokens_release(&tokens);
+	assert_false(id_set_have(&tokens, str_of(id, sizeof(id))));
+	id_set_release(&tokens);
 }
 
 static void only_expired_tokens_are_forgotten(void **state)
 {
-	struct revoked_tokens tokens;
+	struct id_set tokens;
 	(void)state;
 
-	revoked_tokens_init(&tokens);
+	id_set_init(&tokens);
 	for (uint32_t i = 0; i < 1000; i++)
 		assert_true(add(&tokens, i, 100 + i % 10));
-	revoked_tokens_forget(&tokens, 100);
+	id_set_forget(&tokens, 100);
 	assert_int_equal(tokens.by_id.len, 1000);
-	revoked_tokens_forget(&tokens, 105);
+	id_set_forget(&tokens, 105);
 	assert_int_equal(tokens.by_id.len, 500);
 	for (uint32_t i = 0; i < 1000; i++)
 		assert_int_equal(has(&tokens, i), i % 10 >= 5);
-	revoked_tokens_forget(&tokens, UINT64_MAX);
+	id_set_forget(&tokens, UINT64_MAX);
 	assert_int_equal(tokens.by_id.len, 0);
-	revoked_tokens_release(&tokens);
+	id_set_release(&tokens);
 }
 
 int main(void)

@@ -1,0 +1,10 @@
+#ifndef SKEIN_IM_JOBS_KINDS_H
+#define SKEIN_IM_JOBS_KINDS_H
+
+#include "im/jobs/job.h"
+
+/* What each kind of job does, for job_runner.c. */
+
+extern const struct job_kind broadcast_kind;
+
+#endif

@@ -1,0 +1,53 @@
+"""Jobs of admins as their users see them."""
+import cluster
+from client import text_of, unique
+
+SYSTEM = "system"
+
+
+async def ended(admin, number, at=0):
+    async def job():
+        return (await admin.request("GET", f"/v1/admin/jobs/{number}", at=at)).expect(200).json
+
+    async def has_ended():
+        return "ended_at" in await job()
+    await cluster.becomes(has_ended, what=f"the end of job {number}")
+    return await job()
+
+
+async def broadcast(admin, text, uids=None, at=0):
+    body = {"type": "text", "body": {"text": text}} | ({} if uids is None else {"uids": uids})
+    return (await admin.request("POST", "/v1/admin/broadcast", body=body, at=at)).expect(202).json["job_id"]
+
+
+def from_system(user):
+    return "u:" + ":".join(sorted([user.uid, SYSTEM]))
+
+
+async def test_a_broadcast_reaches_every_device_and_who_comes_later_and_is_a_message_like_any_other(skein):
+    alice, bob, carol = await skein.users("alice", "bob", "carol")
+    admin = skein.user("root", scope="admin")
+    devices = [await alice.connect(0, "phone"), await alice.connect(1, "tablet", "android", proto=True)]
+    text = unique("news")
+    job = await ended(admin, await broadcast(admin, text, [alice.uid, bob.uid, unique("nobody")]), at=1)
+    assert (job["state"], job["total"], job["done"], job["failed"]) == ("done", 3, 2, 1)
+    for device in devices:
+        message = await device.message()
+        assert (message["from"], message["conversation_id"], text_of(message)) == (SYSTEM, from_system(alice), text)
+    [message] = await bob.sync_until(lambda found: found)
+    assert (message["from"], text_of(message)) == (SYSTEM, text)
+    [item] = (await bob.request("GET", "/v1/conversations")).expect(200).json["conversations"]
+    assert (item["id"], item["unread"]) == (from_system(bob), 1)
+    assert (await carol.sync_all())[0] == []
+
+
+async def test_a_broadcast_without_uids_reaches_everyone_once_and_broadcasts_come_in_order(skein):
+    users = await skein.users("alice", "bob", "carol")
+    admin = skein.user("root", scope="admin")
+    device = await users[0].connect()
+    texts = [unique("first"), unique("second")]
+    numbers = [await broadcast(admin, text, at=im) for im, text in enumerate(texts)]
+    assert [(await ended(admin, number))["state"] for number in numbers] == ["done", "done"]
+    assert [text_of(message) for message in await device.messages(2)] == texts
+    for user in users:
+        assert [text_of(message) for message in await user.sync_until(lambda found: len(found) >= 2)] == texts

@@ -1,0 +1,214 @@
+"""What skeinctl makes of the table of its verbs: requests, tables and JSON, whatever im's answer is. The test plays im."""
+import http.server
+import json
+import os
+import pathlib
+import subprocess
+import threading
+
+import pytest
+
+SKEINCTL = pathlib.Path(os.environ.get("BIN", "build/bin")).resolve() / "skeinctl"
+TOKEN = "header.claims.signature"
+
+
+class Im(http.server.ThreadingHTTPServer):
+    """Gives the answers in `answers`, (status, body), one after the other, the last one again. `requests` has what came."""
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.answers, self.requests = [], []
+
+    def run(self, *words, **environment):
+        plain = {k: v for k, v in os.environ.items() if not k.startswith("SKEIN_")}
+        return subprocess.run([SKEINCTL, *words], env={**plain, "SKEIN_HTTP": self.url, "SKEIN_TOKEN": TOKEN, **environment}, cwd="/",
+                              timeout=30, capture_output=True, check=False, input=environment.pop("stdin", b""))
+
+    def told(self, answer, *words, status=200, **environment):
+        """What skeinctl prints for one answer."""
+        self.answers = [(status, answer)]
+        done = self.run(*words, **environment)
+        assert (done.returncode, done.stderr) == (0, b""), done.stderr
+        return done.stdout.decode()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.requests.append((self.command, self.path, self.headers["Authorization"], json.loads(body) if body else None))
+        status, answer = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
+        data = answer if isinstance(answer, bytes) else json.dumps(answer, ensure_ascii=False).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def im():
+    with Im() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def rows():
+    """The rows of the table: (name, usage, method, path, its params as [name, value])."""
+    verbs = []
+    for line in subprocess.run([SKEINCTL, "--rows"], text=True, stdout=subprocess.PIPE, check=True).stdout.splitlines():
+        kind, *cells = line.split("\t")
+        if kind == "verb":
+            verbs.append((*cells[:4], []))
+        elif kind == "param":
+            verbs[-1][4].append(cells[:2])
+    return verbs
+
+
+def node(name, **fields):
+    return {"node": name, "connections": 1, "queue_bytes": 0, "lag_ms": 7, "draining": False, "url": "ws://a/ws", **fields}
+
+
+def test_a_table_is_aligned_by_the_width_of_its_characters(im):
+    out = im.told({"nodes": [node("im"), node("广州-一", connections=12345), node("e\u0301", draining=True), node("👩‍🚀")]}, "nodes")
+    assert out.splitlines() == [
+        "NODE     CONNECTIONS  QUEUE BYTES  LAG MS  DRAINING  URL",
+        "im                 1            0       7  no        ws://a/ws",
+        "广州-一        12345            0       7  no        ws://a/ws",
+        "e\u0301                  1            0       7  yes       ws://a/ws",
+        "👩‍🚀               1            0       7  no        ws://a/ws",
+    ]
+
+
+def test_what_a_terminal_would_obey_is_made_visible_everywhere(im):
+    hostile = "\x1b[2J\x07\n\x9b31m\u202eevil\u2066\ufeff\U000e0041"
+    shown = r"\u001b[2J\u0007\n\u009b31m\u202eevil\u2066\ufeff\udb40\udc41"
+    table = im.told({"nodes": [node(hostile)]}, "nodes")
+    assert table.splitlines()[1].startswith(shown + "  ") and len(table.splitlines()) == 2
+    as_json = im.told({"nodes": [node(hostile)]}, "nodes", "--json")
+    assert as_json.isascii() and as_json.count("\n") == 1 and json.loads(as_json) == {"nodes": [node(hostile)]}
+    members = im.told({"group_id": hostile, hostile: {"a": [hostile]}}, "groups", "show", "g")
+    assert members == f"group_id: {shown}\n{shown}.a: {shown}\n"
+    im.answers = [(404, {"code": "not_found", "detail": hostile})]
+    failed = im.run("nodes")
+    assert (failed.returncode, failed.stderr.decode()) == (1, f"skeinctl: not_found: {shown}\n")
+
+
+def test_a_cell_that_is_too_wide_is_cut_and_the_columns_stay_aligned(im):
+    out = im.told({"nodes": [node("n" * 5000), node("国" * 5000), node("b", url="u" * 5000)]}, "nodes").splitlines()
+    assert out[1].startswith("n" * 63 + "…  ") and out[2].startswith("国" * 31 + "…   ")
+    assert out[3].endswith("u" * 159 + "…")
+    assert out[0].index("URL") == out[1].index("ws://") == out[2].index("ws://") + 31
+
+
+def test_json_is_the_answer_as_it_is(im):
+    text = b'{"nodes":[],"big":9007199254740993,"real":46.948,"text":"\\u00e9\xc3\xa9","order":{"b":1,"a":2}}'
+    assert im.told(text, "nodes", "--json").encode() == text + b"\n"
+    assert im.told(b"", "groups", "dissolve", "g", "--json", status=204) == ""
+
+
+def page(number, cursor=None):
+    return 200, {"members": [{"uid": f"u{number}", "role": "member"}], **({"next_cursor": cursor} if cursor else {})}
+
+
+def test_all_pages_of_a_list_are_one_unless_one_is_asked_for(im):
+    pages = [page(1, "a&b"), page(2, "c"), page(3)]
+    im.answers = [*pages]
+    out = im.run("groups", "members", "g/1", "--json")
+    assert out.stdout == b'{"members":[{"uid":"u1","role":"member"},{"uid":"u2","role":"member"},{"uid":"u3","role":"member"}]}\n'
+    assert [request[1] for request in im.requests] == [f"/v1/groups/g%2F1/members{query}" for query in ("", "?cursor=a%26b", "?cursor=c")]
+    im.answers, im.requests = [*pages], []
+    out = im.run("groups", "members", "g", "--limit", "1")
+    assert out.stdout.splitlines()[1].split() == [b"u1", b"member", b"-"] and out.stderr == b"there is more: --cursor a&b\n"
+    assert [request[1] for request in im.requests] == ["/v1/groups/g/members?limit=1"]
+
+
+def test_a_list_without_an_end_ends(im):
+    im.answers = [(200, {"members": [{"uid": "u"}] * 200, "next_cursor": "c"})]
+    out = im.run("groups", "members", "g")
+    assert out.returncode == 0 and out.stdout.count(b"\n") == 10001 and out.stderr == b"there is more: --cursor c\n"
+    assert len(im.requests) == 50
+
+
+def test_an_answer_without_an_end_is_refused(im):
+    im.answers = [(200, b'{"nodes":["' + b"x" * (16 << 20) + b'"]}')]
+    out = im.run("nodes")
+    assert out.returncode == 1 and out.stderr.endswith(b"/v1/admin/nodes: the answer is larger than 16 MiB\n")
+
+
+def test_an_answer_of_another_form_is_an_error_in_one_line(im):
+    for status, body, line in (
+            (502, b"<html>bad\ngateway</html>", "502: GET /v1/admin/nodes was not answered by Skein: is SKEIN_HTTP im's address?"),
+            (302, b"", "302: GET /v1/admin/nodes was not answered by Skein: is SKEIN_HTTP im's address?"),
+            (200, b"no json", "GET /v1/admin/nodes: the answer has no list of nodes"), (200, {"nodes": {}}, "GET /v1/admin/nodes: the answer has no list of nodes"),
+            (503, {"code": "unavailable", "title": "Unavailable"}, "unavailable: Unavailable"),
+            (429, {"code": "rate_limited", "detail": 7}, "rate_limited: no more is known")):
+        im.answers = [(status, body)]
+        out = im.run("nodes")
+        assert (out.returncode, out.stdout, out.stderr.decode()) == (1, b"", f"skeinctl: {line}\n")
+    out = im.told({"nodes": [{"node": None, "connections": "many", "url": ["a", "b"], "lag_ms": {"x": 1}}, 7]}, "nodes")
+    assert [line.split() for line in out.splitlines()[1:]] == [["-", "many", "-", '{"x":1}', "-", "a,b"], ["-"] * 6]
+
+
+def test_an_im_that_is_away_is_passed_over(im):
+    im.answers = [(200, {"nodes": []})]
+    with http.server.HTTPServer(("127.0.0.1", 0), None) as closed:
+        away = f"http://127.0.0.1:{closed.server_port}"
+    assert im.run("nodes", SKEIN_HTTP=f"{away},{im.url}").returncode == 0
+    out = im.run("nodes", SKEIN_HTTP=away)
+    assert out.returncode == 1 and out.stderr.startswith(f"skeinctl: GET {away}/v1/admin/nodes: ".encode()) and out.stderr.count(b"\n") == 1
+
+
+def test_the_token_is_that_of_the_option_else_of_the_actor_else_of_the_environment(im):
+    im.answers = [(200, {"nodes": []})]
+    environment = {"SKEIN_JWT_SECRET": "a-secret-of-some-length"}
+    im.run("nodes", "--token", "a.b.c")
+    im.run("nodes")
+    im.run("groups", "show", "g", "--as", "alice", **environment)
+    im.run("nodes", SKEIN_TOKEN="", SKEIN_AUTH_SECRET="a-secret-of-some-length")
+    tokens = [request[2].removeprefix("Bearer ") for request in im.requests]
+    assert tokens[:2] == ["a.b.c", TOKEN]
+    assert [token.count(".") for token in tokens[2:]] == [2, 2] and len(set(tokens)) == 4
+    assert im.run("nodes", SKEIN_TOKEN="a\r\nX: y").stderr == b"skeinctl: the token is no JWT\n"
+
+
+def test_the_verbs_and_their_options_are_completed():
+    def complete(*words):
+        script = ('source <("$0" completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _skeinctl; '
+                  '[ ${#COMPREPLY[@]} -eq 0 ] || printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(["bash", "-c", script, SKEINCTL, "skeinctl", *words], text=True, capture_output=True, check=True, cwd="/")
+        assert done.stderr == ""
+        return done.stdout.splitlines()
+    verbs = rows()
+    firsts = list(dict.fromkeys(name.split()[0] for name, *_ in verbs))
+    assert complete("") == [*firsts, "--help", "--version"]
+    assert complete("no") == ["nodes"]
+    for first in firsts:
+        seconds = list(dict.fromkeys(name.split()[1] for name, *_ in verbs if name.startswith(first + " ")))
+        if seconds:
+            assert complete(first, "") == [*seconds, "--help"]
+    for name, _, method, _, _ in verbs:
+        options = {param for other, *_, params in verbs if other == name for param, _ in params if param.startswith("--")}
+        expected = options | {"--json", "--help"} | ({"--token"} if method else set())
+        assert sorted(complete(*name.split(), "--")) == sorted(expected), name
+        for option in options:
+            assert complete(*name.split(), "--" + option[2:]) .count(option) == 1
+    assert complete("token", "--scope", "") == ["admin"] and complete("token", "--scope", "=", "a") == ["admin"]
+    assert complete("completion", "b") == ["bash"]
+    assert complete("listen", "--state", "et") == ["etc"] and complete("secrets", "et") == ["etc"]
+    assert complete("listen", "--uid", "") == [] and complete("nodes", "--token", "") == [] and complete("dance", "") == []
+
+
+def test_help_of_each_verb_shows_its_options_and_calls_nothing():
+    for name, usage, _, _, params in rows():
+        done = subprocess.run([SKEINCTL, *name.split(), "--help"], text=True, capture_output=True, check=True, env={}, cwd="/")
+        assert done.stderr == "" and f"usage: skeinctl {name}{' ' if usage else ''}{usage}" in done.stdout
+        assert all(f"\n  {param} {value}".rstrip() in done.stdout for param, value in params)
+    everything = subprocess.run([SKEINCTL, "--help"], text=True, capture_output=True, check=True).stdout
+    assert all(f"\n  {name} " in everything for name, *_ in rows())

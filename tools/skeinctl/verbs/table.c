@@ -1,0 +1,101 @@
+/* Everything that skeinctl can do: see verb.h. A further call of im's API is a further row. */
+
+#include "tools/skeinctl/verbs/verb.h"
+
+/* clang-format off */
+#define ARGUMENT(name_, field_, help_) \
+	{ .name = name_, .help = help_, .field = field_, .place = PARAM_PATH, .is_required = true }
+#define BODY_ARGUMENT(name_, field_, help_) \
+	{ .name = name_, .help = help_, .field = field_, .place = PARAM_BODY, .is_required = true }
+#define LOCAL(name_, value_, help_, ...) { .name = name_, .value = value_, .help = help_, ##__VA_ARGS__ }
+#define BODY(name_, value_, field_, help_, ...) \
+	{ .name = name_, .value = value_, .help = help_, .field = field_, .place = PARAM_BODY, ##__VA_ARGS__ }
+#define QUERY(name_, value_, field_, help_, ...) \
+	{ .name = name_, .value = value_, .help = help_, .field = field_, .place = PARAM_QUERY, ##__VA_ARGS__ }
+#define FLAG(name_, help_, ...) { .name = name_, .help = help_, .kind = PARAM_FLAG, ##__VA_ARGS__ }
+
+#define SHOW(title_, field_) { .title = title_, .field = field_ }
+#define SHOW_NUMBER(title_, field_) { .title = title_, .field = field_, .kind = COLUMN_NUMBER }
+#define SHOW_TIME(title_, field_) { .title = title_, .field = field_, .kind = COLUMN_TIME }
+
+#define PAGE \
+	QUERY("--limit", "N", "limit", "one page of at most N (1-200), instead of all", .kind = PARAM_NUMBER), \
+	QUERY("--cursor", "CURSOR", "cursor", "the page that begins there: next_cursor of the one before")
+#define ACTS_AS { .name = "--as", .value = "UID", .help = "the user who asks, unless --token says who", .place = PARAM_ACTOR }
+#define WAIT FLAG("--wait", "wait until the job has ended, and show its progress; exit status 1 unless it is done")
+#define UID ARGUMENT("UID", "uid", "the user")
+#define GID ARGUMENT("GID", "gid", "the group")
+#define RECIPIENT \
+	BODY("--to", "UID", "to.user", "the user who gets it", .group = 't', .is_required = true), \
+	BODY("--group", "GID", "to.group", "the group that gets it", .group = 't', .is_required = true)
+#define KEY \
+	BODY("--key", "ID", "client_msg_id", "the message's key: sent again with the same, it is stored once", \
+	     .kind = PARAM_KEY)
+#define TEXT BODY_ARGUMENT("TEXT", "body.text", "the text of the message")
+#define PASSWORD(...) \
+	BODY("--password", "PASSWORD", "password", "the password; other users of this machine may see it", \
+	     .group = 'p', ##__VA_ARGS__), \
+	BODY("--password-file", "FILE", "password", "a file with the password in its first line; - is standard input", \
+	     .kind = PARAM_SECRET_FILE, .group = 'p', ##__VA_ARGS__)
+#define AUDIENCE \
+	BODY("--uids", "UID,...", "uids", "these users", .kind = PARAM_LIST, .group = 'u', .is_required = true), \
+	BODY("--uids-file", "FILE", "uids", "the users in a file, one a line; - is standard input", \
+	     .kind = PARAM_LIST_FILE, .group = 'u', .is_required = true), \
+	FLAG("--everyone", "all users", .group = 'u', .is_required = true)
+#define NEW_USER \
+	BODY_ARGUMENT("UID", "uid", "the new user"), \
+	BODY("--name", "NAME", "name", "the name that others see", .is_required = true)
+
+const struct param verb_common[] = {
+	FLAG("--json", "print JSON: of a call its answer as it is"),
+	LOCAL("--token", "TOKEN", "the token of the call; SKEIN_TOKEN in the environment does the same"),
+	FLAG("--help", "show this"),
+};
+
+const size_t verb_common_count = ARRAY_LEN(verb_common);
+
+const struct verb verbs[] = {
+	{ "token", "mint a token for a user", .run = command_token, .params = {
+		LOCAL("--uid", "UID", "the user", .is_required = true),
+		LOCAL("--scope", "admin", "a token for the calls of administrators"),
+		LOCAL("--ttl", "DURATION", "how long it is valid: 10m, 24h (default), 7d") } },
+	{ "send", "send a text message with a token of the sender",
+	  .method = "POST", .path = "/v1/messages", .body = "{\"type\":\"text\"}",
+	  .says = "stored in {conversation_id} as number {seq}, id {msg_id}", .params = {
+		{ .name = "--from", .value = "UID", .help = "the sender", .place = PARAM_ACTOR, .is_required = true },
+		RECIPIENT, KEY, TEXT } },
+	{ "listen", "stay connected and print each message once; with a state file, over restarts too",
+	  .run = command_listen, .params = {
+		LOCAL("--uid", "UID", "the user", .is_required = true),
+		LOCAL("--device", "ID", "the device (default: skeinctl)"),
+		LOCAL("--gateway", "URL", "this gateway, instead of one that im names"),
+		LOCAL("--count", "N", "end after N messages"),
+		LOCAL("--state", "FILE", "keep the position in a file", .kind = PARAM_FILE),
+		LOCAL("--epoch", "EPOCH", "with --offset: the position to begin at"),
+		LOCAL("--offset", "OFFSET", "with --epoch") } },
+	{ "demo", "two users on two gateways talk; print how fast", .run = command_demo, .params = {
+		LOCAL("--messages", "N", "how many messages (default: 8)"),
+		LOCAL("--pause", "DURATION", "between two messages (default: 300ms)") } },
+	{ "health", "ask /readyz or /healthz of an internal port; exit status 0 for 200, else 1",
+	  .run = command_health, .params = {
+		LOCAL("URL", NULL, "the port's page: http://127.0.0.1:9100/readyz", .is_required = true) } },
+	{ "secrets", "make the secrets of a cluster: DIR/jwt, DIR/postgres, DIR/pgpass", .run = command_secrets, .params = {
+		LOCAL("DIR", NULL, "the folder", .kind = PARAM_FILE, .is_required = true) } },
+	{ "completion", "print the completion of bash: source it, or see the manual page", .run = completion_print, .params = {
+		LOCAL("SHELL", "bash", "the shell", .is_required = true) } },
+	{ "nodes", "list the gateways that are alive",
+	  .method = "GET", .path = "/v1/admin/nodes", .list = "nodes", .columns = {
+		SHOW("NODE", "node"), SHOW_NUMBER("CONNECTIONS", "connections"), SHOW_NUMBER("QUEUE BYTES", "queue_bytes"),
+		SHOW_NUMBER("LAG MS", "lag_ms"), SHOW("DRAINING", "draining"), SHOW("URL", "url") } },
+
+	{ "groups show", "show a group to one of its members",
+	  .method = "GET", .path = "/v1/groups/{gid}", .params = { GID, ACTS_AS } },
+	{ "groups members", "list the members of a group",
+	  .method = "GET", .path = "/v1/groups/{gid}/members", .list = "members", .params = { GID, ACTS_AS, PAGE },
+	  .columns = { SHOW("UID", "uid"), SHOW("ROLE", "role"), SHOW_TIME("MUTED UNTIL", "muted_until") } },
+	{ "groups dissolve", "dissolve a group, as its owner", .method = "DELETE", .path = "/v1/groups/{gid}",
+	  .says = "{gid} is dissolved", .params = { GID, ACTS_AS } },
+};
+
+const size_t verb_count = ARRAY_LEN(verbs);
+/* clang-format on */
