@@ -10,7 +10,7 @@ $(BIN)/skein-bench: $(call objects,$(wildcard tests/bench/*.c) $(BENCH_SHARED)) 
 
 SCENARIO ?= all
 .PHONY: bench
-bench: all ## measure: SCENARIO=idle|p2p|group|latency|http|stalled|reconnect|drain|rolling|crash|overload|all, USERS= RATE= SECONDS= CONNECTIONS= PARTNERS= SIZE=small; SEED=1|full: over a database of 100,000 or 10 million messages
+bench: all ## measure: SCENARIO=idle|p2p|group|latency|http|stalled|reconnect|drain|rolling|crash|overload|calls|all, USERS= RATE= SECONDS= CONNECTIONS= PARTNERS= SIZE=small; SEED=1|full: over a database of 100,000 or 10 million messages
 	@BIN=$(BIN) USERS='$(USERS)' RATE='$(RATE)' SECONDS_='$(SECONDS)' CONNECTIONS='$(CONNECTIONS)' PARTNERS='$(PARTNERS)' SEED='$(SEED)' SIZE='$(SIZE)' \
 		tests/bench/run $(SCENARIO)
 

@@ -14,6 +14,23 @@ static void message_json_put_text_if_set(struct buf *out, const char *key, const
 		json_put_field(out, key, str_from(text));
 }
 
+static void message_json_put_reactions(struct buf *out, const Skein__V1__Message *message)
+{
+	if (message->n_reactions == 0)
+		return;
+	json_put_key(out, "reactions");
+	for (size_t i = 0; i < message->n_reactions; i++) {
+		const Skein__V1__Reaction *reaction = message->reactions[i];
+
+		buf_append_text(out, i ? ",{" : "[{");
+		json_put_field(out, "emoji", str_from(reaction->emoji));
+		json_put_u64_field(out, "count", reaction->count);
+		json_put_bool_field(out, "mine", reaction->mine);
+		buf_append_char(out, '}');
+	}
+	buf_append_char(out, ']');
+}
+
 void message_json(struct buf *out, const Skein__V1__Message *message)
 {
 	buf_append_char(out, '{');
@@ -40,6 +57,7 @@ void message_json(struct buf *out, const Skein__V1__Message *message)
 		json_put_bool_field(out, "edited", true);
 	if (message->recalled)
 		json_put_bool_field(out, "recalled", true);
+	message_json_put_reactions(out, message);
 	message_json_put_number_if_set(out, "target_seq", message->target_seq);
 	message_json_put_text_if_set(out, "op", message->op);
 	message_json_put_text_if_set(out, "emoji", message->emoji);

@@ -18,6 +18,9 @@ struct gateway_config {
 	char *router_targets, *im_targets;
 	bool limits_enabled;
 	int64_t limits_frame_rate, limits_frame_burst;
+	int64_t limits_refused_rate, limits_refused_burst;
+	int64_t limits_connect_rate, limits_connect_burst;
+	int64_t limits_connect_address_rate, limits_connect_address_burst;
 	int64_t queue_bytes, queue_entries, queue_stalled_bytes;
 	int64_t window_messages, window_bytes;
 	int64_t ack_timeout_ms, sync_timeout_ms;

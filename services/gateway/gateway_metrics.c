@@ -10,6 +10,7 @@ static const char *const handshake_labels[HANDSHAKE_OUTCOMES] = {
 	[HANDSHAKE_OK] = "outcome=\"ok\"",
 	[HANDSHAKE_UNAUTHENTICATED] = "outcome=\"unauthenticated\"",
 	[HANDSHAKE_INVALID] = "outcome=\"invalid\"",
+	[HANDSHAKE_RATE_LIMITED] = "outcome=\"rate_limited\"",
 	[HANDSHAKE_FULL] = "outcome=\"full\"",
 	[HANDSHAKE_UNAVAILABLE] = "outcome=\"unavailable\"",
 	[HANDSHAKE_OVER_BUDGET] = "outcome=\"over_budget\"",

@@ -11,6 +11,7 @@ enum handshake_outcome {
 	HANDSHAKE_OK, /* hello was sent */
 	HANDSHAKE_UNAUTHENTICATED,
 	HANDSHAKE_INVALID,
+	HANDSHAKE_RATE_LIMITED, /* too many of the address or user */
 	HANDSHAKE_FULL,
 	HANDSHAKE_UNAVAILABLE, /* im or router did not answer, or the node drains */
 	HANDSHAKE_OVER_BUDGET, /* too many clients are not admitted yet, or they sent too much */

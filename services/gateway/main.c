@@ -10,6 +10,7 @@
 #include "gateway/grpc/delivery.h"
 #include "gateway/grpc/kick.h"
 #include "gateway/grpc/service.h"
+#include "gateway/limits/connect_rates.h"
 #include "gateway/router/registration.h"
 #include "gateway/router/route_link.h"
 #include "gateway/worker/ws_orders.h"
@@ -39,6 +40,7 @@ struct gateway {
 	struct registration registration;
 	struct drain drain;
 	struct ws_budget handshakes;
+	struct connect_rates connect_rates;
 	struct stalled_bytes stalled_bytes;
 	unsigned servers_left; /* WebSocket servers to be closed */
 	struct task last_task; /* after it the main worker's mailbox is empty */
@@ -174,6 +176,7 @@ static err_t start_workers(struct gateway *g)
 			.im = g->im,
 			.connections = &app->connections,
 			.handshakes = &g->handshakes,
+			.connect_rates = &g->connect_rates,
 			.stalled_bytes = &g->stalled_bytes,
 		};
 
@@ -229,6 +232,8 @@ static err_t start(void *arg)
 	g->handshakes.max_bytes = (size_t)g->config.ws_handshake_bytes;
 	g->handshakes.refused = g->metrics.handshakes[HANDSHAKE_OVER_BUDGET];
 	err_t err = jwt_keys_new(&g->keys, str_from(g->config.auth_secret));
+	if (!err)
+		err = connect_rates_init(&g->connect_rates, &g->config);
 	if (!err)
 		err = rpc_client_new(&g->client);
 	if (!err)
@@ -312,6 +317,7 @@ static void release(void *arg)
 
 	mem_free(g->app.workers);
 	move_targets_release(&g->drain.targets);
+	connect_rates_release(&g->connect_rates);
 	jwt_keys_free(g->keys);
 }
 

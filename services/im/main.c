@@ -243,7 +243,7 @@ static err_t start(void *arg)
 		return err;
 	verified_tokens_init(app->verified_tokens, app->keys, (size_t)app->config.cache_tokens);
 	known_users_init(app->known_users, app->pg->calls);
-	rates_init(app->rates, &app->config);
+	rates_init(app->rates, &app->config, app->redis);
 	kicks_init(app->kicks, &app->service.worker, app->routers);
 	change_feed_start(app->changes, &app->service.worker, app->pg->control, on_change, app);
 	init_entries(app);

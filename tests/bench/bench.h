@@ -77,6 +77,7 @@ json_t *scenario_drain(const struct options *options);
 json_t *scenario_rolling(const struct options *options);
 json_t *scenario_crash(const struct options *options);
 json_t *scenario_overload(const struct options *options);
+json_t *scenario_calls(const struct options *options);
 json_t *scenario_calibrate(const struct options *options);
 
 /* deploy/local/cluster COMMAND [NAME], as a child that runs on. */

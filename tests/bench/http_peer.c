@@ -110,20 +110,25 @@ void http_peer_open(struct http_peer *peer, const char *host, int port)
 		loop_add(&peer->watch);
 }
 
-void http_peer_post(struct http_peer *peer, const char *path, struct str token, struct str body)
+void http_peer_call(struct http_peer *peer, const char *method, const char *path, struct str token, struct str body)
 {
 	buf_clear(&peer->out);
 	peer->sent = 0;
 	peer->is_busy = true;
-	buf_append_text(&peer->out, "POST ");
-	buf_append_text(&peer->out, path);
-	buf_append_text(&peer->out, " HTTP/1.1\r\nHost: skein\r\nContent-Type: application/json\r\nAuthorization: Bearer ");
+	buf_printf(&peer->out, "%s %s HTTP/1.1\r\nHost: skein\r\nAuthorization: Bearer ", method, path);
 	buf_append_str(&peer->out, token);
-	buf_append_text(&peer->out, "\r\nContent-Length: ");
-	buf_append_u64(&peer->out, body.len);
+	if (body.len) {
+		buf_append_text(&peer->out, "\r\nContent-Type: application/json\r\nContent-Length: ");
+		buf_append_u64(&peer->out, body.len);
+	}
 	buf_append_text(&peer->out, "\r\n\r\n");
 	buf_append_str(&peer->out, body);
 	flush(peer);
+}
+
+void http_peer_post(struct http_peer *peer, const char *path, struct str token, struct str body)
+{
+	http_peer_call(peer, "POST", path, token, body);
 }
 
 void http_peer_close(struct http_peer *peer)
@@ -135,15 +140,7 @@ void http_peer_close(struct http_peer *peer)
 
 void http_peer_get(struct http_peer *peer, const char *path, struct str token)
 {
-	buf_clear(&peer->out);
-	peer->sent = 0;
-	peer->is_busy = true;
-	buf_append_text(&peer->out, "GET ");
-	buf_append_text(&peer->out, path);
-	buf_append_text(&peer->out, " HTTP/1.1\r\nHost: skein\r\nAuthorization: Bearer ");
-	buf_append_str(&peer->out, token);
-	buf_append_text(&peer->out, "\r\n\r\n");
-	flush(peer);
+	http_peer_call(peer, "GET", path, token, STR(""));
 }
 
 struct single {

@@ -28,10 +28,11 @@ static inline bool http_peer_is_open(const struct http_peer *peer)
 	return peer->watch.fd >= 0;
 }
 
+/* An empty body is none. */
+void http_peer_call(struct http_peer *peer, const char *method, const char *path, struct str token, struct str body);
 void http_peer_post(struct http_peer *peer, const char *path, struct str token, struct str body);
 void http_peer_close(struct http_peer *peer);
 
-/* As a POST, without a body. */
 void http_peer_get(struct http_peer *peer, const char *path, struct str token);
 
 /* One call, waited for: its status; the body goes to `answer` unless that is NULL. */

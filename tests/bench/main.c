@@ -31,6 +31,8 @@ static const struct {
 	{ "overload", scenario_overload,
 	  "1 and 3 times what it can carry, then 0.3 times (--users, --connections, --rate of the peak, --seconds)" },
 	{ "http", scenario_http, "durable sends as fast as they go (--connections, --seconds)" },
+	{ "calls", scenario_calls,
+	  "every call of a user at a rate, one after the other; wants --seeded (--rate, --seconds of each)" },
 	{ "calibrate", scenario_calibrate, "a fixed amount of work without a cluster: how fast this machine is" },
 };
 

@@ -78,15 +78,18 @@ class Answer:
 class Skein:
     """The HTTP session and the connections of one test, closed at its end."""
 
-    def __init__(self):
-        self._session = None
+    def __init__(self, address=None):
+        self._session, self._address = None, address
         self._request_ids = itertools.count(1)
         self.connections = []
+
+    def _connector(self):
+        return aiohttp.TCPConnector(limit=0, local_addr=self._address and (self._address, 0))
 
     @property
     def session(self):
         if not self._session:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False,
+            self._session = aiohttp.ClientSession(connector=self._connector(), auto_decompress=False,
                                                   timeout=aiohttp.ClientTimeout(total=PATIENCE_S))
         return self._session
 

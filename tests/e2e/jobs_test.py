@@ -51,3 +51,28 @@ async def test_a_broadcast_without_uids_reaches_everyone_once_and_broadcasts_com
     assert [text_of(message) for message in await device.messages(2)] == texts
     for user in users:
         assert [text_of(message) for message in await user.sync_until(lambda found: len(found) >= 2)] == texts
+
+
+async def test_an_export_holds_what_a_user_wrote_page_by_page(skein):
+    alice, bob = await skein.users("alice", "bob")
+    admin = skein.user("root", scope="admin")
+    group = await alice.group(bob)
+    for number in range(3):
+        await alice.say(bob, f"direct {number}")
+        await bob.say(alice, f"not mine {number}")
+    sent = await alice.say(group, "group", mentions=[bob.uid])
+    path = f"/v1/conversations/{group.conversation}/messages/{sent['seq']}/edit"
+    (await alice.request("POST", path, body={"body": {"text": "group edited"}})).expect(200)
+    number = (await admin.request("POST", f"/v1/admin/users/{alice.uid}/export")).expect(202).json["job_id"]
+    job = await ended(admin, number, at=1)
+    assert job["state"] == "done"
+    items, query = [], {"limit": 3}
+    while query:
+        page = (await admin.request("GET", f"/v1/admin/jobs/{number}/output", query=query)).expect(200).json
+        items += page["items"]
+        query = {"limit": 3, "cursor": page["next_cursor"]} if "next_cursor" in page else None
+    assert len(items) == job["done"] == job["total"]
+    written = [item["value"] for item in items if item["kind"] == "message"]
+    assert sorted(text_of(message) for message in written) == ["direct 0", "direct 1", "direct 2", "group", "group edited"]
+    assert {message["from"] for message in written} == {alice.uid}
+    assert [item["value"]["name"] for item in items if item["kind"] == "profile"] == [alice.uid]

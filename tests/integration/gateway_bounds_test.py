@@ -117,7 +117,7 @@ async def test_fragments_and_control_frames_count_as_frames(g):
     for flood in masked(0x00), masked(0x89, b"x"), masked(0x8a):
         raw, _ = await raw_handshake(g)
         frames = Frames(raw)
-        await asyncio.get_running_loop().sock_sendall(raw, masked(0x01, b"{") + flood * 100)
+        await asyncio.get_running_loop().sock_sendall(raw, masked(0x01, b"{") + flood * 200)
         while (frame := await frames.next())[0] != 0x88:
             assert frame == (0x8a, b"x")
         assert int.from_bytes(frame[1][:2], "big") == 4006

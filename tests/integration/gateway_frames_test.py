@@ -142,14 +142,67 @@ async def test_16_kib_is_taken_and_more_closes_with_1009(g):
     assert await client.closed() == 1009
 
 
-@scenario(limits_frame_rate=50, limits_frame_burst=20)
-async def test_too_many_frames_close_with_4006(g):
+FLOODS = {
+    "ping": ({"type": "ping"}, "pong", None),
+    "send": ({"type": "send", "rid": "r1", "message": message()}, "ack", "r1"),
+    "ack": ({"type": "ack", "offset": "0"}, None, None),
+    "read": ({"type": "read", "conversation_id": "g:x", "seq": 1}, "error", None),
+    "wrong": ({"type": "send", "rid": "r1"}, "error", "r1"),
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_frames_over_the_rate_are_errors_and_a_client_that_goes_on_is_closed_with_4006(kind):
+    frame, answered_with, rid = FLOODS[kind]
+
+    async def play(g):
+        client = await g.connect()
+        for _ in range(20):
+            await client.nothing_before()
+        frames = []
+        try:
+            for _ in range(80):
+                await client.send(**frame)
+            while True:
+                frames.append(await client.read())
+        except websockets.ConnectionClosed:
+            pass
+        assert await client.closed() == 4006
+        refused = [f for f in frames if f["type"] == "error" and f["code"] == "rate_limited"]
+        # It may have got back a few after the twenty; what is over that is refused, and so many again close the connection.
+        assert 10 <= len(refused) <= 30, frames
+        assert all(f.get("rid") == rid for f in refused)
+        rest = [f for f in frames if f not in refused]
+        assert len(rest) <= 30 and all(f["type"] == answered_with for f in rest), rest
+        if kind == "send":
+            assert len(g.im.sends) <= 30
+    scenario(limits_frame_rate=5, limits_frame_burst=25)(play)()
+
+
+@scenario(limits_frame_rate=5, limits_frame_burst=20)
+async def test_a_client_that_waits_after_an_error_stays(g):
     client = await g.connect()
-    for _ in range(20):
-        await client.nothing_before()
+    for _ in range(30):
+        await client.send(type="ping")
+    kinds = [(await client.read())["type"] for _ in range(30)]
+    assert "error" in kinds and kinds[:20] == ["pong"] * 20
+    await asyncio.sleep(1)  # the rate is per second: nothing else can be waited for
+    await client.nothing_before()
+
+
+@scenario(limits_refused_rate=1, limits_refused_burst=10)
+async def test_a_client_that_goes_on_after_refused_sends_is_closed_with_4006(g):
+    async def refuse(request, context):
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many messages: wait 70 ms", (("skein-error", "rate_limited"),))
+    g.im.on_send = refuse
+    client = await g.connect()
+    for i in range(10):
+        await client.send(type="send", rid=f"r{i}", message=message(f"k{i}"))
+        answer = await client.expect("error")
+        assert (answer["rid"], answer["code"], answer["message"]) == (f"r{i}", "rate_limited", "too many messages: wait 70 ms")
     try:
-        for _ in range(200):
-            await client.send(type="ping")
+        for i in range(10, 100):
+            await client.send(type="send", rid=f"r{i}", message=message(f"k{i}"))
     except websockets.ConnectionClosed:
         pass
     assert await client.closed() == 4006

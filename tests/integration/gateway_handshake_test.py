@@ -37,6 +37,31 @@ async def test_a_bad_token_is_401_before_the_upgrade(g):
     assert await g.metric('skein_gateway_handshakes_total{outcome="ok"}') == 1
 
 
+async def limited(g, **options):
+    with pytest.raises(websockets.InvalidStatusCode) as refused:
+        await g.connect(**options)
+    assert (refused.value.status_code, refused.value.headers["Retry-After"]) == (429, "1")
+
+
+@scenario(limits_connect_rate=1, limits_connect_burst=3, ws_workers=2)
+async def test_a_user_who_connects_too_often_is_429_before_the_upgrade(g):
+    for i in range(3):
+        await g.connect(device=f"d{i}")
+    await limited(g, device="d3")
+    await g.connect("bob")
+    assert await g.metric('skein_gateway_handshakes_total{outcome="rate_limited"}') >= 1
+    await asyncio.sleep(1.1)  # Retry-After
+    await g.connect(device="d4")
+
+
+@scenario(limits_connect_address_rate=1, limits_connect_address_burst=4, ws_workers=2)
+async def test_an_address_that_connects_too_often_is_429_whatever_its_token_is(g):
+    for _ in range(4):
+        assert await refusal(g.url(token="x")) == 401
+    await limited(g)
+    await g.connect(ws_options={"local_addr": ("127.0.0.9", 0)})
+
+
 BAD_PARAMETERS = [
     {"device": None}, {"device": ""}, {"device": "a%20b"}, {"device": "x" * 65}, {"device": "%C3%A9"},
     {"platform": None}, {"platform": ""}, {"platform": "amiga"}, {"platform": "IOS"}, {"platform": "x" * 100},

@@ -128,7 +128,7 @@ int reset_group(void **state)
 {
 	(void)state;
 	run_sql("truncate account, chat_group, group_member, conversation, message, message_change, member_change, direct_member,"
-	        " group_request, pin");
+	        " group_request, pin, reaction, reaction_count");
 	run_sql("insert into account (uid, name) select u, u from unnest(array['alice', 'bob', 'carol', 'dave']) u");
 	run_sql("select fn.im_group_create('team', 'Team', 'alice', 'invite', 'all', array['bob'])");
 	message_cache_release(&im.messages);
@@ -167,10 +167,17 @@ struct entry *send_new(const char *key, const char *type, const struct entry_cal
 struct entry *edit_new(uint64_t seq, const char *text, const struct entry_caller *caller)
 {
 	json_t *body = json_pack("{s:s}", "text", text);
-	struct entry *entry = message_edit_new(TEAM_ID, seq, body, WINDOW_MS, caller);
+	struct entry *entry = message_edit_new(TEAM_ID, seq, body, &(struct message_edit_terms){ .window_ms = WINDOW_MS }, caller);
 
 	json_decref(body);
 	return entry;
+}
+
+struct entry *react_new(const char *emoji, bool is_add, const struct entry_caller *caller)
+{
+	const struct message_reaction reaction = { .emoji = str_from(emoji), .is_add = is_add, .max = 100 };
+
+	return message_react_new(TEAM_ID, 1, &reaction, caller);
 }
 
 struct entry *group_new(enum group_action action, const char *subject, int64_t number, const struct entry_caller *caller)

@@ -56,6 +56,7 @@ void submit(struct entry *entry);
 /* Entries of the group `team`. */
 struct entry *send_new(const char *key, const char *type, const struct entry_caller *caller);
 struct entry *edit_new(uint64_t seq, const char *text, const struct entry_caller *caller);
+struct entry *react_new(const char *emoji, bool is_add, const struct entry_caller *caller); /* to the first message */
 struct entry *group_new(enum group_action action, const char *subject, int64_t number, const struct entry_caller *caller);
 struct entry *add_new(const char *uid, const struct entry_caller *caller);
 

@@ -152,7 +152,8 @@ static void a_refusal_says_what_was_wrong(void **state)
 	submit(message_recall_new(TEAM_ID, 9, WINDOW_MS, BY("bob", &outcomes[i++])));
 	submit(edit_new(1, "x", BY("alice", &outcomes[i++])));
 	submit(message_recall_new(TEAM_ID, 1, -1000, BY("bob", &outcomes[i++])));
-	submit(message_edit_new(TEAM_ID, 1, empty, WINDOW_MS, BY("bob", &outcomes[i++])));
+	submit(message_edit_new(TEAM_ID, 1, empty, &(struct message_edit_terms){ .window_ms = WINDOW_MS },
+	                        BY("bob", &outcomes[i++])));
 	submit(group_change_new(GROUP_REMOVE, STR("none"), &bob, BY("alice", &outcomes[i++])));
 	submit(message_recall_new(TEAM_ID, 1, WINDOW_MS, BY("bob", &sent[1])));
 	submit(edit_new(1, "x", BY("bob", &outcomes[i++])));

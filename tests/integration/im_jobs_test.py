@@ -198,10 +198,10 @@ class Calls(JobTest):
     def test_what_ended_long_ago_is_forgotten(self):
         number = self.broadcast([self.alice])["job_id"]
         self.ended(number)
-        self.servers.sql("select fn.job_forget(3600000)")
+        self.servers.sql("select fn.job_forget(3600000, 10)")
         self.job(number)
         self.servers.sql(f"update job set ended_at = ended_at - 3600001 where no = {number}")
-        self.servers.sql("select fn.job_forget(3600000)")
+        self.servers.sql("select fn.job_forget(3600000, 10)")
         self.check(self.admin.get(f"/v1/admin/jobs/{number}"), 404, "not_found")
 
 

@@ -113,11 +113,15 @@ static void check_lost(enum loss loss, struct entry *entry, const struct outcome
 		assert_int_equal(records[i]->message->seq, i + 1);
 	assert_int_equal(records[1]->message->msg_id, outcome->result.msg_id);
 	assert_string_equal(records[1]->message->type, type);
+	if (strcmp(type, "reaction") == 0) {
+		assert_string_equal(records[1]->message->body, "");
+		assert_true(*records[1]->message->op && *records[1]->message->emoji);
+	}
 	assert_int_equal(ask_number("select count(*) from message"), stored);
 	PQfinish(blocker);
 }
 
-#define KINDS 13
+#define KINDS 15
 
 static void check_lost_kinds(enum loss loss)
 {
@@ -126,6 +130,8 @@ static void check_lost_kinds(enum loss loss)
 		reset_group(NULL);
 		run_sql("update chat_group set join_mode = 'open'");
 		run_sql("insert into group_request (no, uid, note) select no, 'dave', '' from chat_group");
+		run_sql("insert into reaction (no, target_seq, seq, emoji, uid) select no, 1, 1, 'there', 'alice' from chat_group");
+		run_sql("insert into reaction_count (no, target_seq, first_seq, count, emoji) select no, 1, 1, 1, 'there' from chat_group");
 		submit(send_new("first", "text", BY("alice", &first)));
 		settle();
 		struct {
@@ -154,6 +160,10 @@ static void check_lost_kinds(enum loss loss)
 			{ message_pin_new(TEAM_ID, 1, true, 1, BY("alice", &outcome)), "system", "select count(*) from pin" },
 			{ message_recall_new(TEAM_ID, 1, WINDOW_MS, BY("alice", &outcome)), "recall",
 			  "select count(*) from message_change" },
+			{ react_new("+1", true, BY("alice", &outcome)), "reaction",
+			  "select count from reaction_count where emoji = '+1'" },
+			{ react_new("there", false, BY("alice", &outcome)), "reaction",
+			  "select 1 - count(*) from reaction where emoji = 'there'" },
 			{ edit_new(1, "new", BY("alice", &outcome)), "edit", "select count(*) from message_change" },
 		};
 		_Static_assert(ARRAY_LEN(cases) == KINDS, "each kind is lost once");

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 import unittest
+import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from im_api_fixture import ImTest
@@ -238,6 +239,152 @@ class History(ImTest):
         messages = self.check(self.history(self.b, f"g:{group}"), 200)["messages"]
         self.assertEqual([message["seq"] for message in messages], [3])
         self.assertEqual(len(self.check(self.history(self.a, f"g:{group}"), 200)["messages"]), 3)
+
+
+class Reactions(ImTest):
+    def react(self, client, seq, emoji, status=200, *expected, conversation=None):
+        path = f"/v1/conversations/{conversation or self.direct()}/messages/{seq}/reactions"
+        return self.check(client.post(path, {"emoji": emoji}), status, *expected)
+
+    def unreact(self, client, seq, emoji, status=200, *expected, conversation=None):
+        path = f"/v1/conversations/{conversation or self.direct()}/messages/{seq}/reactions/{urllib.parse.quote(emoji, safe='')}"
+        return self.check(client.call("DELETE", path), status, *expected)
+
+    def shown(self, client, conversation=None):
+        messages = self.check(self.history(client, conversation or self.direct()), 200)["messages"]
+        return {message["seq"]: [(one["emoji"], one["count"], one["mine"]) for one in message["reactions"]]
+                for message in messages if "reactions" in message}
+
+    def test_reactions_are_entries_and_sums_in_history_and_sync(self):
+        self.check(self.a.send("1", f"user:{self.bob}"), 200)
+        first = self.react(self.b, 1, "👍")
+        self.assertEqual(first, {**first, "conversation_id": self.direct(), "seq": 2, "duplicate": False})
+        self.assertEqual(self.react(self.b, 1, "👍"), {**first, "duplicate": True})
+        self.react(self.b, 1, "❤️")
+        self.react(self.a, 1, "👍")
+        self.assertEqual(self.shown(self.b), {1: [("👍", 2, True), ("❤️", 1, True)]})
+        self.assertEqual(self.shown(self.a), {1: [("👍", 2, True), ("❤️", 1, False)]})
+        self.assertEqual(self.unreact(self.b, 1, "👍")["seq"], 5)
+        self.unreact(self.b, 1, "👍", 404, "not_found")
+        self.assertEqual(self.shown(self.a), {1: [("❤️", 1, False), ("👍", 1, True)]})
+        entries = self.check(self.history(self.a, self.direct()), 200)["messages"][1:]
+        self.assertEqual([(e["type"], e["from"], e["target_seq"], e["op"], e["emoji"], "body" in e) for e in entries],
+                         [("reaction", self.bob, 1, "add", "👍", False), ("reaction", self.bob, 1, "add", "❤️", False),
+                          ("reaction", self.alice, 1, "add", "👍", False), ("reaction", self.bob, 1, "remove", "👍", False)])
+        listed = self.check(self.a.get("/v1/conversations"), 200)["conversations"][0]
+        self.assertEqual((listed["last"]["seq"], listed["unread"], listed["last_seq"]), (1, 0, 5))
+        self.check(self.a.post(f"/v1/conversations/{self.direct()}/messages/1/recall", {}), 200)
+        self.assertEqual(self.shown(self.a), {})
+        self.react(self.b, 1, "👍", 409, "failed_precondition")
+        self.unreact(self.b, 1, "❤️", 409, "failed_precondition")
+
+    def test_each_emoji_that_is_allowed_is_kept_and_found_in_a_path(self):
+        self.check(self.a.send("1", f"user:{self.bob}"), 200)
+        emojis = ["👨‍👩‍👧‍👦", "1️⃣", "+1", ":a b:", "a/b", "100%", "?#&", '"\\', "é", "x" * 32, "👍" * 8, " x"]
+        for emoji in emojis:
+            self.react(self.b, 1, emoji)
+        self.assertEqual(self.shown(self.a), {1: [(emoji, 1, False) for emoji in emojis]})
+        for emoji in emojis:
+            self.unreact(self.b, 1, emoji)
+        self.assertEqual(self.shown(self.a), {})
+
+    def test_each_wrong_field_is_named_and_nothing_is_stored(self):
+        self.check(self.a.send("1", f"user:{self.bob}"), 200)
+        path = f"/v1/conversations/{self.direct()}/messages"
+        for emoji in (None, 1, [], {}, "", " ", "\u3000\u00a0", "\u200d", "a\n", "\u007f", "\u0085", "\u2028", "x" * 33, "👍" * 8 + "x"):
+            with self.subTest(emoji=emoji):
+                self.react(self.b, 1, emoji, 400, "invalid_argument", "emoji")
+                if isinstance(emoji, str) and emoji:
+                    self.unreact(self.b, 1, emoji, 400, "invalid_argument", "emoji")
+        self.check(self.b.post(f"{path}/1/reactions", {}), 400, "invalid_argument", "emoji")
+        for seq in ("0", "-1", "x", "9223372036854775808"):
+            self.react(self.b, seq, "", 400, "invalid_argument", "seq")  # the path is read before the body
+            self.unreact(self.b, seq, "x", 400, "invalid_argument", "seq")
+        for conversation in ("x", "g:a%20b"):
+            self.react(self.b, 1, "x", 400, "invalid_argument", "id", conversation=conversation)
+        self.assertEqual(self.check(self.history(self.a, self.direct()), 200)["messages"][-1]["seq"], 1)
+
+    def test_each_refusal_has_its_code(self):
+        group = f"g:{self.group()}"
+        self.check(self.a.send("1", f"user:{self.bob}"), 200)
+        self.check(self.a.send("1", f"group:{group[2:]}"), 200)
+        for change in self.react, self.unreact:
+            change(self.c, 1, "x", 403, "not_member")
+            change(self.c, 1, "x", 403, "not_member", conversation=group)
+            change(self.a, 1, "x", 404, "not_found", conversation="g:none")
+            change(self.a, 1, "x", 404, "not_found", conversation="r:room")
+            change(self.a, 9, "x", 404, "not_found")
+        self.unreact(self.b, 1, "x", 404, "not_found")
+        self.react(self.b, 1, "x")
+        self.unreact(self.a, 1, "x", 404, "not_found")  # it is bob's
+        self.react(self.a, 2, "x", 409, "failed_precondition")  # a reaction itself
+        self.check(self.a.call("DELETE", f"/v1/conversations/{self.direct()}/messages?up_to_seq=1"), 204)
+        self.react(self.a, 1, "x", 404, "not_found")
+        for number in range(99):
+            self.react(self.b, 1, str(number))
+        self.react(self.b, 1, "one too many", 409, "failed_precondition")
+
+    def test_a_muted_member_reacts_and_who_is_blocked_does_not(self):
+        group = f"g:{self.group()}"
+        self.check(self.a.send("1", f"group:{group[2:]}"), 200)
+        self.check(self.a.call("PATCH", f"/v1/groups/{group[2:]}", {"muted_all": True}), 200)
+        self.check(self.b.send("2", f"group:{group[2:]}"), 403, "muted")
+        self.react(self.b, 1, "x", conversation=group)
+        self.check(self.b.send("1", f"user:{self.alice}"), 200)
+        self.react(self.b, 1, "y")
+        self.check(self.a.call("PUT", f"/v1/blocks/{self.bob}"), 204)
+        self.react(self.b, 1, "x", 403, "blocked")
+        edit = f"/v1/conversations/{self.direct()}/messages/1/edit"
+        self.check(self.b.post(edit, {"body": {"text": "x"}}), 403, "blocked")
+        self.unreact(self.b, 1, "y")
+        self.react(self.b, 1, "z", conversation=group)
+        self.check(self.b.post(f"/v1/conversations/{self.direct()}/messages/1/recall", {}), 200)
+
+    def test_the_same_reaction_of_many_at_once_is_one_entry(self):
+        self.check(self.a.send("1", f"user:{self.bob}"), 200)
+        answers = []
+        def react():
+            client = self.im.client(self.bob)
+            answers.append(self.react(client, 1, "x"))
+            client.connection.close()
+        threads = [threading.Thread(target=react) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual({answer["seq"] for answer in answers}, {2})
+        self.assertEqual(sorted(answer["duplicate"] for answer in answers), [False] + [True] * 7)
+        self.assertEqual(self.shown(self.a), {1: [("x", 1, False)]})
+
+
+class EditsForAdmins(ImTest):
+    def test_an_admin_reads_every_body_of_a_message_also_when_it_is_recalled(self):
+        admin = self.im.client(self.alice + "-admin", scope="admin")
+        path = f"/v1/conversations/{self.direct()}/messages/1"
+        sent = self.check(self.a.send("1", f"user:{self.bob}", "one"), 200)
+        edits = [self.check(self.a.post(f"{path}/edit", {"body": {"text": text}}), 200) for text in ("two", "three")]
+        expected = [{"seq": entry["seq"], "time": entry["time"], "from": self.alice, "body": {"text": text}}
+                    for entry, text in zip([sent, *edits], ("one", "two", "three"), strict=True)]
+        listed = path.replace("/v1/", "/v1/admin/") + "/edits"
+        self.assertEqual(self.check(admin.get(listed), 200), {"edits": expected})
+        self.check(self.a.post(f"{path}/recall", {}), 200)
+        self.assertEqual(self.check(admin.get(listed), 200), {"edits": expected})
+        pages, cursor = [], ""
+        for _ in range(2):
+            page = self.check(admin.get(f"{listed}?limit=2{cursor}"), 200)
+            pages.append(page["edits"])
+            cursor = "&cursor=" + page.get("next_cursor", "")
+        self.assertEqual((pages, cursor), ([expected[:2], expected[2:]], "&cursor="))
+        self.check(self.a.get(listed), 403, "permission_denied")
+        conversations = f"/v1/admin/conversations/{self.direct()}/messages"
+        for unknown in (f"{conversations}/2/edits", f"{conversations}/9/edits", listed.replace(self.bob, self.bob + "-none"),
+                        "/v1/admin/conversations/g:none/messages/1/edits", "/v1/admin/conversations/r:room/messages/1/edits"):
+            self.check(admin.get(unknown), 404, "not_found")
+        for query in ("limit=0", "limit=201", "limit=x", "cursor=", "cursor=!", "cursor=eA"):
+            self.check(admin.get(f"{listed}?{query}"), 400, "invalid_argument", query.split("=")[0])
+        self.check(admin.get("/v1/admin/conversations/x/messages/1/edits"), 400, "invalid_argument", "id")
+        self.check(admin.get(f"{conversations}/0/edits"), 400, "invalid_argument", "seq")
+        admin.connection.close()
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ static void read_page(struct page *page, size_t count)
 			.key = str_from(page->keys[i]), .conversation_id = TEAM_ID, .seq = i + 1,
 		};
 	}
-	message_reader_find(&page->reader, page->wanted, count, on_found, page);
+	message_reader_find(&page->reader, page->wanted, count, STR("bob"), on_found, page);
 	turn_until_true(&im.worker, &page->is_found);
 	for (size_t i = 0; i < count; i++)
 		stored_message_unref(page->wanted[i].message);

@@ -171,6 +171,7 @@ class Takeover(TakeoverTest):
         calls = [f"group_members_add({who}, %d, {when}, '{group['group_id']}', 'changes-a', '{{changes-c}}', 100)",
                  f"group_member_role({who}, %d, {when}, '{group['group_id']}', 'changes-a', 'changes-c', 1::smallint)",
                  f"entry_edit({who}, %d, {when}, '{conversation}', 'changes-a', 1, '{{\"text\":\"new\"}}', '{{text}}', 100000)",
+                 f"entry_react({who}, %d, {when}, '{conversation}', 'changes-b', 1, '\U0001f44d \"', true, 100, false)",
                  f"entry_recall({who}, %d, {when}, '{conversation}', 'changes-c', 1, 100000)",
                  f"group_member_remove({who}, %d, {when}, '{group['group_id']}', 'changes-b', 'changes-b')"]
         watermark = int(SERVERS.sql(f"select watermark from node_lease where node = {node}")[0][0])
@@ -182,14 +183,16 @@ class Takeover(TakeoverTest):
         self.assertEqual([(record.message.type, getattr(record.message, "from"), record.message.target_seq, record.member_version)
                           for record in records],
                          [("system", "changes-a", 0, 2), ("system", "changes-a", 0, 2), ("edit", "changes-a", 1, 2),
-                          ("recall", "changes-c", 1, 2), ("system", "changes-b", 0, 6)])
+                          ("reaction", "changes-b", 1, 2), ("recall", "changes-c", 1, 2), ("system", "changes-b", 0, 7)])
         self.assertEqual([record.message.body for record in records],
                          ['{"event":"added","actor":"changes-a","uids":["changes-c"]}',
                           '{"event":"role","actor":"changes-a","uid":"changes-c","role":"admin"}',
-                          '{"text":"new"}', "", '{"event":"left","actor":"changes-b"}'])
+                          '{"text":"new"}', "", "", '{"event":"left","actor":"changes-b"}'])
+        self.assertEqual([(record.message.op, record.message.emoji) for record in records if record.message.emoji],
+                         [("add", '\U0001f44d "')])
         self.assertEqual([(list(record.membership.joined), list(record.membership.left)) for record in records],
-                         [(["changes-c"], []), ([], []), ([], []), ([], []), ([], ["changes-b"])])
-        self.assertEqual([record.HasField("membership") for record in records], [True, False, False, False, True])
+                         [(["changes-c"], []), ([], []), ([], []), ([], []), ([], []), ([], ["changes-b"])])
+        self.assertEqual([record.HasField("membership") for record in records], [True, False, False, False, False, True])
         await_republished(other, len(calls))
 
     def test_a_caretaker_that_is_killed_is_replaced_by_the_next(self):

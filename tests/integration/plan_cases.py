@@ -60,7 +60,10 @@ CASES = {
                  " array[null, 5, null], array['{w}-peer', null, null], false"),
     "history_page": Case("'{w}-me', 'g:{w}', null, {h} - 30, 20, 1000000"),
     "entry_recall": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 120000"),
-    "entry_edit": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 86400000, '{{{{}}}}', array['text']"),
+    "entry_edit": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 86400000, '{{{{}}}}', array['text'], false"),
+    # The caller's was the first of an emoji with which everybody reacts: the next one is looked for.
+    "entry_react": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 100, 'up', false, false"),
+    "message_edits": Case("'g:{w}', {h} - 15, '', 10"),
     "message_pin": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 20"),
     "message_unpin": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', 2, 20"),
     "pins": Case("'{w}-me', 'g:{w}'"),
@@ -68,6 +71,8 @@ CASES = {
     "readers": Case("'{w}-me', 'g:{w}', {h} - 2, 200, '', 10", may_grow=MEMBERS),
     "messages": Case("array['g:{w}', 'u:{w}-me:{w}-peer'], array[3, {h} - 3], 1000000"),
     "changes_of": Case("array['g:{w}', 'g:{w}', 'u:{w}-me:{w}-peer'], array[{h} - 5, {h} - 15, {h} - 5], 1000000"),
+    "changes_and_reactions_of": Case("array['g:{w}', 'g:{w}', 'u:{w}-me:{w}-peer'], array[{h} - 2, {h} - 15, {h} - 5], 1000000, '{w}-me',"
+                                     " array[true, true, true]"),
     # groups
     "group_create": Case("'{w}-new', 'New', '{w}-me', 'invite', 'all', array['{w}-0001', '{w}-0002'], 'key'"),
     "group_profile": Case("'{w}-me', '{w}'"),
@@ -93,7 +98,12 @@ CASES = {
     "job_progress": Case("1, 1, 5000, 'x', 5, 0, true", setup=JOB % (1, "running")),
     "job_leave": Case("1, 1, false", setup=JOB % (1, "running"), has_rows=False),
     "job_cancel": Case("1", setup=JOB % (1, "queued")),
-    "job_forget": Case("1000", has_rows=False),
+    "job_forget": Case("1000, 10"),
+    "job_output": Case("1, '', 10, 1000000", setup="with j as (insert into job (no, kind, created_by, params, state) overriding system value values"
+                       " (1, 'export', 'me', '{{}}', 'done')) insert into job_output values (1, 1, '{{}}')"),
+    "export_add": Case("'me', 100, '{w}-me'"),
+    "export_step": Case("1, 1, 5000, 20", setup="insert into job (no, kind, created_by, params, state, epoch) overriding system value values"
+                        " (1, 'export', 'me', array['{w}-me'], 'running', 1)", may_grow="a page of the user's lists, of 20 rows"),
     # leases and takeover
     "lease_take": Case("'me', 5000"),
     "lease_renew": Case(f"{LEASE}, 5, 5000"),

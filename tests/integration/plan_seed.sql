@@ -69,6 +69,19 @@ update group_member gm set read_counted = m.counted from message m where m.no = 
 insert into pin (no, target_seq, seq)
 select c.no, s.seq, s.seq + 20 from conversation c, generate_series(1, 4) s (seq)
 where c.id = 'g:' || :'w' or c.id = 'u:' || :'me' || ':' || :'peer';
+-- Everybody reacts to two messages with `up`, the user first; the peer to each message with `ok`; and 300 to the first message, so that the
+-- indexes have as many levels in the small world as in the others.
+insert into reaction (no, target_seq, seq, emoji, uid)
+select c.no, t.seq, t.seq + r.n, 'up', r.uid
+from conversation c, unnest(array[:h - 2, :h - 32]) t (seq), (select :'me', 1 union all select uid, n + 1 from other) r (uid, n)
+where c.id = 'g:' || :'w'
+union all
+select no, seq, seq + 1, 'ok', :'peer' from message m join conversation c using (no) where m.type < 30 and c.id = 'g:' || :'w'
+union all
+select no, 1, n, 'up', 'fan-' || n from conversation, generate_series(2, 301) n where id = 'g:' || :'w';
+insert into reaction_count (no, target_seq, first_seq, count, emoji)
+select no, target_seq, min(seq), count(*), emoji from reaction
+where no = (select no from conversation where id = 'g:' || :'w') group by no, target_seq, emoji;
 
 -- Contacts.
 insert into friendship (uid, friend) select :'me', uid from other union all select uid, :'me' from other;

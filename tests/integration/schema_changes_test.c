@@ -169,26 +169,13 @@ static void the_edits_of_a_recalled_message_have_no_body(void **state)
 
 /* ---- at the same time ---- */
 
-static void race(const char *first_sql, const char *second_sql, const char *second_answer)
-{
-	PGconn *first = open_connection(), *second = open_connection();
-
-	PQclear(ask_on(first, "begin"));
-	PQclear(ask_on(first, first_sql));
-	ask_and_wait(second, second_sql);
-	PQclear(ask_on(first, "commit"));
-	assert_answer(second, second_answer);
-	PQfinish(first);
-	PQfinish(second);
-}
-
 static void two_recalls_at_once_are_one_entry(void **state)
 {
 	char first[400];
 	(void)state;
 
 	send_three();
-	race(recall(first, 4, 1000, BOBS, "alice", 1), RECALL(5, 1000, BOBS, "alice", 1), "ok 4 D recall alice 1");
+	assert_race(recall(first, 4, 1000, BOBS, "alice", 1), RECALL(5, 1000, BOBS, "alice", 1), "ok 4 D recall alice 1");
 	assert_int_equal(ask_number("select last_seq from conversation where id = '" BOBS "'"), 4);
 }
 
@@ -198,7 +185,7 @@ static void an_edit_behind_a_recall_is_refused(void **state)
 	(void)state;
 
 	send_three();
-	race(recall(first, 4, 1000, BOBS, "alice", 1), EDIT(5, 1000, BOBS, "alice", 1), "failed_precondition recalled 0");
+	assert_race(recall(first, 4, 1000, BOBS, "alice", 1), EDIT(5, 1000, BOBS, "alice", 1), "failed_precondition recalled 0");
 	assert_shown("bob", "1 text R, 2 text {\"text\":\"hi\"}, 3 text {\"text\":\"hi\"}, 4 recall 1");
 }
 
@@ -208,7 +195,7 @@ static void a_recall_behind_an_edit_takes_its_body_too(void **state)
 	(void)state;
 
 	send_three();
-	race(edit(first, 10, 1000, BOBS, "alice", 1), RECALL(11, 1000, BOBS, "alice", 1), "ok 5 recall alice 1");
+	assert_race(edit(first, 10, 1000, BOBS, "alice", 1), RECALL(11, 1000, BOBS, "alice", 1), "ok 5 recall alice 1");
 	assert_shown("bob", "1 text R, 2 text {\"text\":\"hi\"}, 3 text {\"text\":\"hi\"}, 4 edit 1, 5 recall 1");
 }
 

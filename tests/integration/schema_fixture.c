@@ -107,6 +107,19 @@ void assert_answer(PGconn *conn, const char *expected)
 	assert_null(PQgetResult(conn));
 }
 
+void assert_race(const char *first_sql, const char *second_sql, const char *second_answer)
+{
+	PGconn *first = open_connection(), *second = open_connection();
+
+	PQclear(ask_on(first, "begin"));
+	PQclear(ask_on(first, first_sql));
+	ask_and_wait(second, second_sql);
+	PQclear(ask_on(first, "commit"));
+	assert_answer(second, second_answer);
+	PQfinish(first);
+	PQfinish(second);
+}
+
 /* ---- one call of fn.im_send() ---- */
 
 static void put_literal(struct buf *sql, const char *text)
@@ -200,7 +213,7 @@ int reset(void **state)
 	(void)state;
 
 	run_sql("truncate account, chat_group, group_member, conversation, message, message_change,"
-	        " member_change, node_lease, direct_member");
+	        " member_change, node_lease, direct_member, reaction, reaction_count, block");
 	run_sql("insert into account (uid, name) select u, u from unnest(array['alice', 'bob', 'carol', 'dave']) u");
 	run_sql("insert into node_lease values (7, 3, 'test', now() + interval '1 hour', 0)");
 	run_sql("select fn.im_group_create('team', 'Team', 'alice', 'invite', 'all', array['bob'])");

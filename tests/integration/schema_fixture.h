@@ -38,6 +38,9 @@ void await_lock_wait(PGconn *conn);
 /* The first cell of the statement that ask_and_wait() sent, once it has its lock. */
 void assert_answer(PGconn *conn, const char *expected);
 
+/* The second statement waits for the transaction of the first, and then answers this text in its first cell. */
+void assert_race(const char *first_sql, const char *second_sql, const char *second_answer);
+
 /* One send of a batch for fn.im_send(). write_call() fills in the fields that are left out. */
 struct sent {
 	const char *conversation, *sender, *user, *group, *key;

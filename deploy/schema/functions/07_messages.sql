@@ -1,9 +1,9 @@
 -- Reading entries. What users see has the changes applied: an edited message shows its new body, a recalled one none, and
--- neither do the edits of a recalled message.
+-- neither do the edits of a recalled message. The body of a reaction is its op and emoji, see 13_reactions.sql.
 
 create view fn.shown_message as
 select m.no, m.seq, m.msg_id, m.sender, m.client_msg_id, fn.type_name(m.type) as type,
-	case when change.is_recalled then null when fn.type_is_content(m.type) then coalesce(edit.body, m.body) else m.body end as body,
+	case when change.is_recalled and m.type <> fn.type_no('reaction') then null when fn.type_is_content(m.type) then coalesce(edit.body, m.body) else m.body end as body,
 	m.time, m.reply_to, array_to_string(m.mentions, ',') as mentions, m.target_seq,
 	fn.type_is_content(m.type) and edit.seq is not null and change.is_recalled is not true as is_edited,
 	fn.type_is_content(m.type) and change.is_recalled is true as is_recalled
@@ -48,7 +48,7 @@ end $$;
  */
 create function fn.history(p_uid text, p_conversation text, p_after bigint, p_before bigint, p_limit integer, p_bytes bigint)
 returns table (verdict text, has_more boolean, seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text,
-	"time" bigint, reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean)
+	"time" bigint, reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean, reactions text)
 language plpgsql stable
 set enable_bitmapscan = off
 as $$
@@ -65,15 +65,21 @@ begin
 		(select m.*, -m.seq from fn.shown_message m where v_access.verdict = 'ok' and p_after is null
 			and m.no = v_access.no and m.seq > v_access.since_seq and m.seq < coalesce(p_before, 9223372036854775807)
 			order by m.seq desc limit p_limit + 1)
+	), sized as (
+		select f.*, r.reactions, coalesce(octet_length(f.body), 0) + coalesce(octet_length(r.reactions), 0) as size
+		from found f left join (
+			select r.* from (select min(seq), max(seq) from found) b (lowest, highest)
+			cross join lateral fn.reactions_in(p_uid, v_access.no, b.lowest, b.highest) r
+		) r on r.target_seq = f.seq
 	), measured as (
-		select f.*, row_number() over w as ord, sum(coalesce(octet_length(f.body), 0)) over w - coalesce(octet_length(f.body), 0) as before
-		from found f window w as (order by f.distance rows unbounded preceding)
+		select s.*, row_number() over w as ord, sum(s.size) over w - s.size as before
+		from sized s window w as (order by s.distance rows unbounded preceding)
 	), page as (
 		select * from measured where ord <= p_limit and before < p_bytes
 	)
 	select v_access.verdict, (select count(*) from page) < (select count(*) from found), p.seq, p.msg_id, p.sender,
 		case when p.sender = p_uid then p.client_msg_id end, p.type, p.body, p.time, p.reply_to, p.mentions, p.target_seq, p.is_edited,
-		p.is_recalled
+		p.is_recalled, p.reactions
 	from (select) one left join page p on true
 	order by p.seq;
 end $$;

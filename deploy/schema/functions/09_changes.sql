@@ -77,13 +77,15 @@ end $$;
 
 /*
  * Gives a message another body: its sender within p_window_ms, unless the message is recalled. The type stays; p_types are
- * those for which this is a body.
+ * those for which this is a body. In a one-to-one conversation it takes what a message takes: blocked, not_friend.
  */
 create function fn.entry_edit(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_conversation text, p_caller text,
-	p_target_seq bigint, p_body text, p_types text[], p_window_ms bigint) returns fn.entry_answer language plpgsql
+	p_target_seq bigint, p_body text, p_types text[], p_window_ms bigint, p_is_for_friends boolean default false)
+returns fn.entry_answer language plpgsql
 as $$
 declare
 	v record;
+	v_may text;
 	v_seq bigint;
 begin
 	select * into v from fn.message_change_begin(p_node, p_epoch, p_msg_id, p_conversation, p_caller, p_target_seq);
@@ -92,6 +94,10 @@ begin
 	end if;
 	if v.sender <> p_caller then
 		return fn.entry_refused('permission_denied');
+	end if;
+	v_may := fn.direct_may_change(p_conversation, p_caller, p_is_for_friends);
+	if v_may <> 'ok' then
+		return fn.entry_refused(v_may);
 	end if;
 	if v.recall_seq is not null then
 		return fn.entry_refused('failed_precondition', 'recalled');
@@ -105,4 +111,31 @@ begin
 	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_caller, 'edit', p_body, p_target_seq);
 	insert into message_change (no, target_seq, seq, kind) values (v.no, p_target_seq, v_seq, 2);
 	return fn.entry_answer_of(v.no, v_seq, false);
+end $$;
+
+/*
+ * A page of the bodies that a message has had, oldest first: its own, then those of its edits, behind the entry p_after (null: from the
+ * first). For admins, of whatever conversation, and also of a recalled message. not_found: there is no such message.
+ */
+create function fn.message_edits(p_conversation text, p_target_seq bigint, p_after bigint, p_limit integer)
+returns table (verdict text, seq bigint, "time" bigint, sender text, body text)
+language plpgsql stable
+set enable_bitmapscan = off
+as $$
+#variable_conflict use_column
+declare
+	v_no bigint;
+begin
+	select m.no into v_no from conversation c join message m on m.no = c.no and m.seq = p_target_seq
+	where c.id = p_conversation and fn.type_is_content(m.type);
+	return query
+	select case when v_no is null then 'not_found' else 'ok' end, m.seq, m.time, m.sender, m.body
+	from (select) one left join (
+		(select p_target_seq as seq where p_after is null
+		union all
+		select c.seq from message_change c
+		where c.no = v_no and c.target_seq = p_target_seq and c.kind = 2 and c.seq > coalesce(p_after, 0))
+		order by seq limit p_limit
+	) e join message m on m.no = v_no and m.seq = e.seq on true
+	order by m.seq;
 end $$;

@@ -32,6 +32,21 @@ begin
 end $$;
 
 /*
+ * May p_caller show who else is in this conversation an edit or a reaction? In a one-to-one conversation as a message would be answered
+ * ('ok', blocked or not_friend), in a group always. A recall, or the end of a reaction, only takes away: it does not ask here.
+ */
+create function fn.direct_may_change(p_conversation text, p_caller text, p_is_for_friends boolean) returns text language plpgsql stable
+as $$
+begin
+	if p_conversation like 'g:%' then
+		return 'ok';
+	end if;
+	return (select fn.direct_may(a.uid, p_caller, coalesce(a.messages_from = 'friends', p_is_for_friends)) from account a
+		where a.uid = case when fn.first_of(p_conversation) = p_caller then fn.second_of(p_conversation)
+			else fn.first_of(p_conversation) end);
+end $$;
+
+/*
  * Asks p_recipient to become a friend. A request that is pending already is answered as it is (`is_repeat`). already_exists: they
  * are friends; failed_precondition: p_max requests of this sender are pending.
  */

@@ -131,10 +131,21 @@ begin
 	end if;
 end $$;
 
--- Forgets jobs that have ended p_keep_ms ago, a few at a time.
-create function fn.job_forget(p_keep_ms bigint) returns void language sql volatile as $$
-	delete from job where no in (select no from job where ended_at < fn.now_ms() - p_keep_ms order by ended_at limit 100)
-$$;
+-- Forgets jobs that have ended p_keep_ms ago, and their output, at most p_limit rows at a time. Returns how many went.
+create function fn.job_forget(p_keep_ms bigint, p_limit integer) returns table (gone bigint) language plpgsql
+as $$
+declare
+	v_no bigint;
+	v_output bigint;
+begin
+	select j.no into v_no from job j where j.ended_at < fn.now_ms() - p_keep_ms order by j.ended_at limit 1 for update skip locked;
+	delete from job_output o where o.job = v_no and o.no in (select f.no from job_output f where f.job = v_no order by f.no limit p_limit);
+	get diagnostics v_output = row_count;
+	if v_output < p_limit then
+		delete from job j where j.no = v_no;
+	end if;
+	return query select v_output + (v_no is not null)::integer;
+end $$;
 
 /*
  * The next recipients of a broadcast, behind p_cursor in the order of the uids, as they are at this moment. `fate`: 0 gets the message,

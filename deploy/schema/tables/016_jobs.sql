@@ -24,3 +24,16 @@ create index job_ended on job (ended_at) where ended_at is not null;
 
 -- The operator's voice, made by the first broadcast: `messages_from` of its recipients does not keep it out.
 alter table account add column is_system boolean not null default false;
+
+-- What an export has found, in the order of `no`; it goes with its job.
+create table job_output (
+	job bigint,
+	no bigint,
+	item text not null, -- a JSON object
+	primary key (job, no)
+);
+
+-- Everything about a user is found by an index: its conversations are those of direct_member, group_member and member_change.
+create index member_change_by_uid on member_change (uid, no);
+create index group_request_by_uid on group_request (uid, no);
+create index change_feed_by_uid on change_feed (uid, id);

@@ -71,7 +71,9 @@ struct session {
 	uint64_t since_ms; /* when it was opened; wall clock */
 	uint64_t heard_ms; /* last sign of life */
 	uint64_t ping_ms; /* when the next ping is sent */
-	struct rate_limit frames;
+	struct rate_limit frames; /* of any kind: over it the connection is closed */
+	struct rate_limit requests; /* frames of client_frame.h: over it they are refused */
+	struct rate_limit refusals; /* sends that were too many: over it the connection is closed */
 	uint16_t device_at, platform_at; /* in `names` */
 };
 

@@ -17,6 +17,7 @@
  * worker's.
  */
 
+struct connect_rates;
 struct gateway_config;
 struct gateway_metrics;
 struct jwt_keys;
@@ -44,6 +45,7 @@ struct session_home {
 	struct route_link *routes;
 	atomic_uint *connections; /* of all workers, from the handshake on */
 	struct ws_budget *handshakes; /* of all workers, until hello */
+	struct connect_rates *connect_rates; /* of all workers */
 	struct stalled_bytes *stalled_bytes; /* of all workers */
 	struct out_limits out_limits;
 	struct out_limits event_limits; /* a queue over them takes no event */

@@ -9,6 +9,7 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/im/admission.h"
 #include "gateway/im/inbox_head.h"
+#include "gateway/limits/connect_rates.h"
 #include "gateway/router/move_targets.h"
 #include "gateway/session/opening.h"
 #include "gateway/session/session.h"
@@ -38,16 +39,22 @@ static enum handshake_outcome open_outcome_of(err_t err)
 {
 	if (err == ERR_UNAUTHENTICATED)
 		return HANDSHAKE_UNAUTHENTICATED;
+	if (err == ERR_RATE_LIMITED)
+		return HANDSHAKE_RATE_LIMITED;
 	return err == ERR_INVALID_ARGUMENT ? HANDSHAKE_INVALID : HANDSHAKE_FULL;
 }
 
 static err_t open_read_handshake(struct session_home *home, const struct ws_handshake *request, struct handshake *handshake,
                                  const char **detail)
 {
+	*detail = "too many connections in a short time";
+	if (!connect_rates_take_address(home->connect_rates, request->address))
+		return ERR_RATE_LIMITED;
 	err_t err = handshake_read(handshake, request, home->keys, detail);
-
 	if (err)
 		return err;
+	if (!connect_rates_take_user(home->connect_rates, str_from(handshake->claims.uid)))
+		return ERR_RATE_LIMITED;
 	if (atomic_fetch_add(home->connections, 1) < (unsigned)home->config->ws_max_connections)
 		return OK;
 	atomic_fetch_sub(home->connections, 1);
@@ -223,8 +230,9 @@ static bool open_on_frames(struct ws_conn *conn, void *memory, unsigned count, v
 	counter_add(home->metrics->frames_in, count);
 	if (!config->limits_enabled)
 		return true;
+	/* Twice the burst: over once of it, session_receive() answers errors and does nothing else. */
 	while (count && rate_limit_take(&session->frames, (double)config->limits_frame_rate,
-	                                (double)config->limits_frame_burst, session->heard_ms))
+	                                2 * (double)config->limits_frame_burst, session->heard_ms))
 		count--;
 	if (count)
 		session_close(session, 4006, "too many frames");

@@ -1,5 +1,6 @@
 #include "gateway/session/session_receive.h"
 
+#include "gateway/config.h"
 #include "gateway/session/opening.h"
 #include "gateway/session/session.h"
 #include "gateway/session/session_acks.h"
@@ -33,6 +34,35 @@ static void receive_too_early(struct session *session, struct str message)
 	}
 }
 
+/* Over the rate; a client that goes on is closed by open_on_frames(), which counts fragments and control frames, too. */
+static bool receive_is_too_fast(struct session *session)
+{
+	const struct gateway_config *config = session->home->config;
+
+	return config->limits_enabled && !rate_limit_take(&session->requests, (double)config->limits_frame_rate,
+	                                                  (double)config->limits_frame_burst, session_now_ms(session));
+}
+
+static void receive_ack(struct session *session, uint64_t offset)
+{
+	if (offset <= sequencer_reach(&session->sequencer)) /* sent here, or read over HTTP */
+		session_acked(session, offset);
+	else if (offset > sequencer_old_reach(&session->sequencer)) /* otherwise it is of the epoch before */
+		session_write_error(session, "", err_code(ERR_INVALID_ARGUMENT), "offset was never given out");
+}
+
+static void receive_frame(struct session *session, const struct client_frame *frame, err_t err)
+{
+	if (err)
+		session_write_error(session, frame->rid, err_code(err), frame->detail);
+	else if (frame->kind == CLIENT_PING)
+		session_write_pong(session);
+	else if (frame->kind == CLIENT_SEND)
+		session_submit(session, frame, receive_on_sent);
+	else
+		receive_ack(session, frame->offset);
+}
+
 void session_receive(struct session *session, struct str message)
 {
 	struct client_frame frame;
@@ -41,19 +71,20 @@ void session_receive(struct session *session, struct str message)
 		receive_too_early(session, message);
 		return;
 	}
+	bool is_too_fast = receive_is_too_fast(session);
 	err_t err = client_frame_read(&frame, session->subprotocol, message, session_uid(session));
-	if (err == ERR_PROTOCOL)
+
+	if (err == ERR_PROTOCOL) {
 		session_close(session, 4003, frame.detail);
-	else if (err)
-		session_write_error(session, frame.rid, err_code(err), frame.detail);
-	else if (frame.kind == CLIENT_PING)
-		session_write_pong(session);
-	else if (frame.kind == CLIENT_SEND)
-		session_submit(session, &frame, receive_on_sent);
-	else if (frame.offset <= sequencer_reach(&session->sequencer)) /* sent here, or read over HTTP */
-		session_acked(session, frame.offset);
-	else if (frame.offset > sequencer_old_reach(&session->sequencer)) /* otherwise it is of the epoch before */
-		session_write_error(session, "", err_code(ERR_INVALID_ARGUMENT), "offset was never given out");
+	} else if (is_too_fast) {
+		session_write_error(session, frame.rid, err_code(ERR_RATE_LIMITED),
+		                    "too many frames in a short time: wait a second");
+		/* A dropped ack would cost a resend. Taking it is cheaper. */
+		if (!err && frame.kind == CLIENT_ACK)
+			receive_ack(session, frame.offset);
+	} else {
+		receive_frame(session, &frame, err);
+	}
 	client_frame_release(&frame);
 }
 

@@ -1,6 +1,7 @@
 #include "gateway/session/session_submit.h"
 
 #include "base/mem.h"
+#include "gateway/config.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/session/session.h"
 #include "gateway/session/session_frames.h"
@@ -17,6 +18,16 @@ struct pending_send {
 	char rid[CLIENT_RID_MAX + 1];
 	char client_msg_id[CLIENT_MSG_ID_MAX + 1];
 };
+
+/* A send was too many, here or at im. A client that goes on regardless is closed. */
+static void submit_count_refusal(struct session *session)
+{
+	const struct gateway_config *config = session->home->config;
+
+	if (config->limits_enabled && !rate_limit_take(&session->refusals, (double)config->limits_refused_rate,
+	                                               (double)config->limits_refused_burst, session_now_ms(session)))
+		session_close(session, 4006, "too many sends after they were refused");
+}
 
 static const char *submit_sentence_of(err_t err, const char *detail)
 {
@@ -43,6 +54,8 @@ static void submit_write_answer(struct session *session, const struct pending_se
 	if (err) {
 		counter_add(send->metrics->send_errors, 1);
 		session_write_error(session, send->rid, err_code(err), submit_sentence_of(err, detail));
+		if (err == ERR_RATE_LIMITED)
+			submit_count_refusal(session);
 		return;
 	}
 	counter_add(send->metrics->sends, 1);
@@ -76,6 +89,8 @@ static void submit_refuse(struct session *session, const struct client_frame *fr
 {
 	counter_add(session->home->metrics->send_errors, 1);
 	session_write_error(session, frame->rid, err_code(err), sentence);
+	if (err == ERR_RATE_LIMITED)
+		submit_count_refusal(session);
 }
 
 void session_submit(struct session *session, const struct client_frame *frame,

@@ -94,6 +94,7 @@ static void ws_worker_init_home(struct ws_worker *w, const struct ws_worker_setu
 		.routes = setup->routes,
 		.connections = setup->connections,
 		.handshakes = setup->handshakes,
+		.connect_rates = setup->connect_rates,
 		.stalled_bytes = setup->stalled_bytes,
 		.out_limits = { (uint32_t)config->queue_bytes, (uint32_t)config->queue_entries },
 		.event_limits = { (uint32_t)config->queue_bytes / WS_WORKER_EVENT_SHARE,

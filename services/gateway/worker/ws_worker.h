@@ -30,6 +30,7 @@ struct ws_worker_setup {
 	struct rpc_channel *im;
 	atomic_uint *connections; /* of the process */
 	struct ws_budget *handshakes; /* of the process */
+	struct connect_rates *connect_rates; /* of the process */
 	struct stalled_bytes *stalled_bytes; /* of the process */
 };
 

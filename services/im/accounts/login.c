@@ -20,6 +20,7 @@ static const struct pg_statement login_remember = {
 
 struct login {
 	struct str uid, password, address;
+	struct str hash; /* of the password; absent: there is none */
 	struct rate_key limits[2]; /* of which a wrong password takes one each */
 	size_t limit_count;
 	bool is_remembered; /* the user has logged in from there in the last day */
@@ -63,12 +64,13 @@ static void login_set_limits(struct call *call, bool is_known)
 
 	if (is_known) {
 		buf_printf(&pair, "%.*s %.*s", STR_ARG(login->uid), STR_ARG(login->address));
-		login->limits[login->limit_count++] = (struct rate_key){ RATE_LOGIN, call_copy(call, buf_str(&pair)) };
+		login->limits[login->limit_count++] =
+			(struct rate_key){ .class = RATE_LOGIN, .key = call_copy(call, buf_str(&pair)) };
 		buf_release(&pair);
 		return;
 	}
-	login->limits[login->limit_count++] = (struct rate_key){ RATE_LOGIN, login->uid };
-	login->limits[login->limit_count++] = (struct rate_key){ RATE_LOGIN_ADDRESS, login->address };
+	login->limits[login->limit_count++] = (struct rate_key){ .class = RATE_LOGIN, .key = login->uid };
+	login->limits[login->limit_count++] = (struct rate_key){ .class = RATE_LOGIN_ADDRESS, .key = login->address };
 }
 
 static void login_on_remembered(struct call *call, const PGresult *result)
@@ -99,24 +101,31 @@ static void login_on_matched(void *arg, bool matches)
 	call_query(call, &login_remember, &params, login_on_remembered);
 }
 
+static void login_on_taken(struct call *call)
+{
+	struct accounts *accounts = call_context(call);
+	const struct login *login = call_state(call);
+
+	err_t err = password_pool_match(&accounts->login_passwords, login->hash, login->password, login_on_matched, call);
+	if (err) {
+		call_give_back(call, login->limits, login->limit_count);
+		call_fail(call, err, NULL, PASSWORDS_REFUSAL);
+	}
+}
+
 /*
  * A user who does not exist, has no password or is disabled is answered like a wrong password, after the same time. A login
  * counts as a wrong password until it was a right one, so that many at once are not more than the limit.
  */
 static void login_on_found(struct call *call, const PGresult *result)
 {
-	struct accounts *accounts = call_context(call);
 	struct login *login = call_state(call);
 
 	login_set_limits(call, pg_bool(result, 0, 1));
+	struct str hash = pg_text(result, 0, 0);
+	login->hash = hash.ptr ? call_copy(call, hash) : hash;
 	login->is_remembered = (int64_t)clock_wall_ms() - pg_i64(result, 0, 2) < REMEMBERED_MS;
-	if (!call_take_all(call, login->limits, login->limit_count))
-		return;
-	err_t err = password_pool_match(&accounts->login_passwords, pg_text(result, 0, 0), login->password, login_on_matched, call);
-	if (err) {
-		call_give_back(call, login->limits, login->limit_count);
-		call_fail(call, err, NULL, PASSWORDS_REFUSAL);
-	}
+	call_take_exactly(call, login->limits, login->limit_count, login_on_taken);
 }
 
 void accounts_login(struct call *call)

@@ -16,6 +16,7 @@ static const struct pg_statement account_taken = {
 
 struct registration {
 	struct str uid, name, password;
+	struct rate_key address;
 };
 
 static void register_refuse_taken(struct call *call)
@@ -66,10 +67,18 @@ static void register_on_looked_up(struct call *call, const PGresult *result)
 		call_fail(call, err, NULL, PASSWORDS_REFUSAL);
 }
 
+static void register_on_taken(struct call *call)
+{
+	const struct registration *registration = call_state(call);
+	struct pg_params params = { 0 };
+
+	pg_put_text(&params, registration->uid);
+	call_query(call, &account_taken, &params, register_on_looked_up);
+}
+
 void accounts_register(struct call *call)
 {
 	const struct accounts *accounts = call_context(call);
-	struct pg_params params = { 0 };
 	struct registration *registration = call_make_state(call, sizeof(*registration));
 
 	if (!accounts->config->auth_registration) {
@@ -79,8 +88,7 @@ void accounts_register(struct call *call)
 	registration->uid = call_ident(call, "uid", JSON_REQUIRED);
 	registration->name = call_name(call, "name", JSON_REQUIRED);
 	registration->password = call_secret(call, "password", JSON_REQUIRED, PASSWORD_MIN_BYTES, PASSWORD_MAX_BYTES);
-	if (!call_finish_reading(call) || !call_take(call, call_address(call)))
-		return;
-	pg_put_text(&params, registration->uid);
-	call_query(call, &account_taken, &params, register_on_looked_up);
+	registration->address = (struct rate_key){ .class = RATE_REGISTER, .key = call_address(call) };
+	if (call_finish_reading(call))
+		call_take_exactly(call, &registration->address, 1, register_on_taken);
 }

@@ -7,4 +7,7 @@ struct call;
 
 void admin_nodes(struct call *call); /* GET /v1/admin/nodes; the context is the list of gateways, a struct node_list */
 
+/* GET /v1/admin/conversations/{id}/messages/{seq}/edits; needs no context */
+void admin_list_edits(struct call *call);
+
 #endif

@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "im/callers/user_lru.h"
+#include "base/users/user_lru.h"
 #include "store/pg/pg.h"
 
 /*

@@ -2,7 +2,7 @@
 #define SKEIN_IM_CALLERS_VERIFIED_TOKENS_H
 
 #include "base/telemetry/metrics.h"
-#include "im/callers/user_lru.h"
+#include "base/users/user_lru.h"
 #include "net/jwt.h"
 
 /*

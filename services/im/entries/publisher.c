@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/telemetry/metrics.h"
 #include "im/stored/uid_list.h"
+#include "message/reaction.h"
 #include "message/topics.h"
 #include "proto/record.pb-c.h"
 
@@ -163,6 +164,7 @@ static void publisher_pack(struct publisher *publisher, const struct publisher_r
 	Skein__V1__Message message = SKEIN__V1__MESSAGE__INIT;
 	Skein__V1__MembershipDelta membership = SKEIN__V1__MEMBERSHIP_DELTA__INIT;
 	const struct stored_fields *fields = &from->message;
+	struct reaction reaction;
 
 	publisher_make_room(publisher, from);
 	message.conversation_id = publisher_text(fields->conversation_id);
@@ -170,7 +172,9 @@ static void publisher_pack(struct publisher *publisher, const struct publisher_r
 	message.msg_id = fields->msg_id;
 	message.from = publisher_text(fields->sender);
 	message.type = publisher_text(fields->type);
-	message.body = publisher_text(fields->body);
+	message.body = publisher_text(reaction_split(&reaction, fields->type, fields->body));
+	message.op = (char *)reaction.op;
+	message.emoji = reaction.emoji;
 	message.time = fields->time;
 	message.reply_to = fields->reply_to;
 	message.target_seq = fields->target_seq;

@@ -1,6 +1,6 @@
 #include "im/http/call.h"
 
-#include "im/callers/address.h"
+#include "base/users/address.h"
 #include "im/http/call_state.h"
 #include "im/http/trace_context.h"
 
@@ -58,34 +58,70 @@ void *call_state(const struct call *call)
 	return call->state;
 }
 
-bool call_take(struct call *call, struct str uid)
-{
-	const struct rate_key key = { call->route->rate, uid };
+/* ---- rates ---- */
 
-	return call_take_all(call, &key, 1);
+static void call_refuse_rate(struct call *call, enum rate_class class, uint64_t wait_ms)
+{
+	call_retry_after(call, wait_ms);
+	call_fail(call, ERR_RATE_LIMITED, NULL, rate_class_refusal(class));
+}
+
+bool call_take(struct call *call, enum rate_class class, struct str key)
+{
+	uint64_t wait_ms = 0;
+
+	if (rates_take(call->shared->rates, class, key, &wait_ms))
+		return true;
+	call_refuse_rate(call, class, wait_ms);
+	return false;
 }
 
 void call_give_back(struct call *call, const struct rate_key *keys, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		rates_give_back(call->shared->rates, keys[i].class, keys[i].key);
+		rates_give_back(call->shared->rates, &keys[i]);
 }
 
-bool call_take_all(struct call *call, const struct rate_key *keys, size_t count)
+/* Asks for one key after the other. The keys before `at` are taken. */
+struct call_asking {
+	struct call *call;
+	struct rate_key *keys;
+	size_t count, at;
+	void (*taken)(struct call *call);
+};
+
+static void call_ask_next(struct call_asking *asking);
+
+static void call_on_asked(void *arg, bool is_taken, uint64_t wait_ms)
 {
-	uint64_t wait_ms = 0;
+	struct call_asking *asking = arg;
 
-	for (size_t i = 0; i < count; i++) {
-		if (rates_take(call->shared->rates, keys[i].class, keys[i].key, &wait_ms))
-			continue;
-		const char *refusal = rates_refusal(keys[i].class);
-		call_give_back(call, keys, i);
-		call_retry_after(call, wait_ms);
-		call_fail(call, ERR_RATE_LIMITED, NULL, refusal);
-		return false;
+	if (is_taken) {
+		asking->at++;
+		call_ask_next(asking);
+		return;
 	}
-	return true;
+	call_give_back(asking->call, asking->keys, asking->at);
+	call_refuse_rate(asking->call, asking->keys[asking->at].class, wait_ms);
 }
+
+static void call_ask_next(struct call_asking *asking)
+{
+	if (asking->at == asking->count)
+		asking->taken(asking->call);
+	else
+		rates_ask(asking->call->shared->rates, &asking->keys[asking->at], call_on_asked, asking);
+}
+
+void call_take_exactly(struct call *call, struct rate_key *keys, size_t count, void (*taken)(struct call *call))
+{
+	struct call_asking *asking = call_alloc(call, sizeof(*asking));
+
+	*asking = (struct call_asking){ call, keys, count, 0, taken };
+	call_ask_next(asking);
+}
+
+/* ---- answering ---- */
 
 struct buf *call_out(struct call *call)
 {

@@ -36,7 +36,7 @@ struct str call_uid(const struct call *call);
 const struct caller *call_caller(const struct call *call);
 struct str call_token(const struct call *call); /* the bearer token, verified before the handler ran */
 struct str call_trace(const struct call *call); /* a W3C traceparent that is well-formed, or empty */
-struct str call_address(struct call *call); /* the peer's, as im/callers/address.h counts addresses; copied into the call */
+struct str call_address(struct call *call); /* the peer's, as base/users/address.h counts addresses; copied into the call */
 void *call_context(const struct call *call); /* as the route's row says */
 
 /* Zeroed memory that goes with the call. */
@@ -61,6 +61,7 @@ struct str call_path_ident(struct call *call, const char *name);
  * are elsewhere (404), and the one-to-one conversation of others (403). The statement finds whether the caller is in a group.
  */
 struct str call_path_conversation(struct call *call, const char *name);
+struct str call_path_conversation_of_any(struct call *call, const char *name); /* the same for admins: of any users */
 uint64_t call_path_u64(struct call *call, const char *name, uint64_t min, uint64_t max);
 struct str call_path_text(struct call *call, const char *name); /* not checked */
 
@@ -126,11 +127,15 @@ void call_leave(struct call *call);
 
 /* ---- Rates ---- */
 
-/* Takes one from this user's bucket of the route's class. False when it is empty: then 429 was answered and the call is gone. */
-bool call_take(struct call *call, struct str uid) MUST_CHECK;
+/* Takes one from a bucket. False when it is empty: then 429 was answered and the call is gone. */
+bool call_take(struct call *call, enum rate_class class, struct str key) MUST_CHECK;
 
-/* The same from several buckets: one of each or none. call_give_back() puts them back, where they are not to count after all. */
-bool call_take_all(struct call *call, const struct rate_key *keys, size_t count) MUST_CHECK;
+/*
+ * The same for limits that are exact over all im (rates_ask()), from several buckets: one of each or none. `taken` is
+ * called later, or from here; when one of them is empty 429 is answered instead. `keys` live in the call.
+ * call_give_back() puts them back, where they are not to count after all.
+ */
+void call_take_exactly(struct call *call, struct rate_key *keys, size_t count, void (*taken)(struct call *call));
 void call_give_back(struct call *call, const struct rate_key *keys, size_t count);
 
 /* ---- PostgreSQL ---- */

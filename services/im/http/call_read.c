@@ -78,18 +78,35 @@ struct str call_path_ident(struct call *call, const char *name)
 	return call_read_ident(call, name, call_path_text(call, name));
 }
 
+/* False: it was rejected. */
+static bool call_read_conversation(struct call *call, const char *name, struct str id, struct conversation *conversation)
+{
+	if (!conversation_parse(id, conversation))
+		call_reject(call, ERR_INVALID_ARGUMENT, name, "%s is not a conversation id", name);
+	else if (conversation->kind == CONVERSATION_ROOM)
+		call_reject(call, ERR_NOT_FOUND, name, "the messages of a room are under /v1/rooms");
+	else
+		return true;
+	return false;
+}
+
 struct str call_path_conversation(struct call *call, const char *name)
 {
 	struct str id = call_path_text(call, name), uid = call_uid(call);
 	struct conversation conversation;
 
-	if (!conversation_parse(id, &conversation))
-		call_reject(call, ERR_INVALID_ARGUMENT, name, "%s is not a conversation id", name);
-	else if (conversation.kind == CONVERSATION_ROOM)
-		call_reject(call, ERR_NOT_FOUND, name, "the messages of a room are under /v1/rooms");
-	else if (conversation.kind == CONVERSATION_DIRECT && !str_equal(conversation.first, uid) &&
-	         !str_equal(conversation.second, uid))
+	if (call_read_conversation(call, name, id, &conversation) && conversation.kind == CONVERSATION_DIRECT &&
+	    !str_equal(conversation.first, uid) && !str_equal(conversation.second, uid))
 		call_reject(call, ERR_NOT_MEMBER, NULL, "this is a conversation of others");
+	return id;
+}
+
+struct str call_path_conversation_of_any(struct call *call, const char *name)
+{
+	struct str id = call_path_text(call, name);
+	struct conversation conversation;
+
+	(void)call_read_conversation(call, name, id, &conversation);
 	return id;
 }
 

@@ -20,9 +20,9 @@ struct call_route {
 	const char *path; /* "/v1/groups/{gid}/members", as in docs/openapi.yaml */
 	enum call_who who;
 	/*
-	 * The class of the caller's rate. The dispatcher takes one from the caller's bucket, except where anyone may call:
-	 * there the handler calls call_take(), because the user is in the body. For RATE_SEND send_submit() takes one for each
-	 * message.
+	 * The class of the caller's rate. The dispatcher takes one from the caller's bucket, besides the one of RATE_CALL. Where
+	 * anyone may call, it takes one of the address's (RATE_ADDRESS), and the handler takes the others, because the user is
+	 * in the body. For RATE_SEND send_submit() takes one for each message, and nothing else is taken.
 	 */
 	enum rate_class rate;
 	void (*handle)(struct call *call); /* answers, now or later */

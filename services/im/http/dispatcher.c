@@ -4,10 +4,15 @@
 
 #include "im/http/call.h"
 
-/* Whether the dispatcher takes one from the bucket of a caller with a token, and not the handler; see call_route.h. */
-static bool dispatcher_takes(enum rate_class class)
+/* Takes what a call with a valid token costs its caller; see call_route.h. False: 429 was answered. */
+static bool dispatcher_take(struct call *call)
 {
-	return class != RATE_NONE && class != RATE_SEND;
+	enum rate_class class = call->route->rate;
+
+	if (class == RATE_SEND)
+		return true;
+	return (call->route->who == CALL_ADMIN || call_take(call, RATE_CALL, call_uid(call))) &&
+	       call_take(call, class, call_uid(call));
 }
 
 static void dispatcher_on_admitted(void *arg, err_t err)
@@ -15,13 +20,15 @@ static void dispatcher_on_admitted(void *arg, err_t err)
 	struct call *call = arg;
 	const struct call_route *route = call->route;
 
-	if (err == ERR_UNAUTHENTICATED)
+	if (err == ERR_UNAUTHENTICATED && call_take(call, RATE_ADDRESS, call_address(call)))
 		call_fail_unauthenticated(call);
+	else if (err == ERR_UNAUTHENTICATED)
+		return; /* answered 429 */
 	else if (err)
 		call_fail(call, err, NULL, NULL);
 	else if (route->who == CALL_ADMIN && !call->caller.is_admin)
 		call_fail(call, ERR_PERMISSION_DENIED, NULL, "the token has no scope admin");
-	else if (!dispatcher_takes(route->rate) || call_take(call, call_uid(call)))
+	else if (dispatcher_take(call))
 		route->handle(call);
 }
 
@@ -59,7 +66,8 @@ static void dispatcher_handle(struct http_request *request, void *arg)
 		return;
 	struct call *call = call_create(&dispatcher->shared, request, route);
 	if (route->who == CALL_ANYONE) {
-		route->handle(call);
+		if (call_take(call, RATE_ADDRESS, call_address(call)))
+			route->handle(call);
 		return;
 	}
 	err_t err = authenticator_verify(authenticator, http_request_header(request, "Authorization"), http_request_id(request),

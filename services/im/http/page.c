@@ -14,7 +14,7 @@ bool page_cursor_read(struct str cursor, struct buf *key)
 	return cursor.len <= PAGE_CURSOR_MAX && !base64url_decode(key, cursor) && ident_is_valid(buf_str(key));
 }
 
-static void page_reject_cursor(struct call *call)
+void page_reject_cursor(struct call *call)
 {
 	call_reject(call, ERR_INVALID_ARGUMENT, "cursor", "cursor is not one that was given out as next_cursor");
 }

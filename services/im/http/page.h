@@ -49,6 +49,9 @@ void call_list(struct call *call, const struct paged_list *list, struct pg_param
 /* `page` may be part of the call's state: its texts live as long as the call. */
 void call_page(struct call *call, struct page *page);
 
+/* Keeps the error of a cursor that was never given out. */
+void page_reject_cursor(struct call *call);
+
 void page_put(struct pg_params *params, const struct page *page);
 
 /*

@@ -3,23 +3,29 @@
 #include "base/mem.h"
 #include "im/jobs/kinds.h"
 
-/* how long jobs are kept, in ms */
+/* how long jobs are kept, in ms, limit -> how many rows went */
 static const struct pg_statement job_runner_forget = {
 	"job_forget",
-	"select from fn.job_forget($1::bigint)",
+	"select gone from fn.job_forget($1::bigint, $2::integer)",
 };
 
 #define FORGET_PERIOD_MS 60000
+#define FORGET_AGAIN_MS 100 /* while there is more */
+#define FORGET_ROWS 1000
 
 static const struct job_kind *const job_runner_kinds[] = {
 	[JOB_BROADCAST] = &broadcast_kind,
+	[JOB_EXPORT] = &export_kind,
 };
 
 _Static_assert(ARRAY_LEN(job_runner_kinds) == JOB_KINDS, "each kind has its steps");
 
 static void job_runner_on_forgotten(void *arg, err_t err, const PGresult *result)
 {
-	(void)arg, (void)err, (void)result; /* tried again a minute later */
+	struct jobs *jobs = arg;
+
+	if (!jobs->is_stopped && !err && pg_i64(result, 0, 0) > 0)
+		worker_arm_in(jobs->worker, &jobs->forget, FORGET_AGAIN_MS);
 }
 
 static void job_runner_on_forget(struct timer *timer)
@@ -29,6 +35,7 @@ static void job_runner_on_forget(struct timer *timer)
 
 	worker_arm_in(jobs->worker, timer, FORGET_PERIOD_MS);
 	pg_put_i64(&params, jobs->config->jobs_keep_ms);
+	pg_put_i32(&params, FORGET_ROWS);
 	pg_query(jobs->pg, PG_ANY_LANE, &job_runner_forget, &params, job_runner_on_forgotten, jobs);
 }
 

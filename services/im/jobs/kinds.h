@@ -6,5 +6,6 @@
 /* What each kind of job does, for job_runner.c. */
 
 extern const struct job_kind broadcast_kind;
+extern const struct job_kind export_kind;
 
 #endif

@@ -3,10 +3,10 @@
 #include "im/stored/message_reader.h"
 #include "im/stored/message_row.h"
 
-/* uid, conversation, after or NULL, before or NULL, limit, bytes -> verdict, has_more, then a message or NULLs */
+/* uid, conversation, after or NULL, before or NULL, limit, bytes -> verdict, has_more, reactions, then a message or NULLs */
 static const struct pg_statement history_page = {
 	"history_page",
-	"select verdict, has_more, " MESSAGE_ROW_SHOWN
+	"select verdict, has_more, reactions, " MESSAGE_ROW_SHOWN
 	" from fn.history($1::text, $2::text, $3::bigint, $4::bigint, $5::integer, $6::bigint)",
 };
 
@@ -17,7 +17,7 @@ struct history {
 	bool is_forward; /* the page is after a seq; else before one */
 };
 
-enum history_column { HISTORY_VERDICT, HISTORY_HAS_MORE, HISTORY_MESSAGE };
+enum history_column { HISTORY_VERDICT, HISTORY_HAS_MORE, HISTORY_REACTIONS, HISTORY_MESSAGE };
 
 static const struct call_reason history_reasons[] = {
 	{ ERR_NOT_FOUND, NULL, "there is no such user or group" },
@@ -38,7 +38,8 @@ static void history_on_rows(struct call *call, const PGresult *result)
 	for (int row = 0; row < rows; row++) {
 		if (row > 0)
 			buf_append_char(out, ',');
-		message_row_put(out, result, row, HISTORY_MESSAGE, id, call_uid(call));
+		message_row_put_reacted(out, result, row, HISTORY_MESSAGE, id, call_uid(call),
+		                        pg_text(result, row, HISTORY_REACTIONS));
 	}
 	buf_append_char(out, ']');
 	if (rows > 0 && pg_bool(result, 0, HISTORY_HAS_MORE))

@@ -6,8 +6,8 @@
 
 /*
  * Changes to a message, as entries for entry_writer_submit(): each is an entry of the conversation with a seq of its own, and
- * is answered like a send. fn.entry_recall() and fn.entry_edit() decide which users may change a message, and for how
- * long.
+ * is answered like a send. fn.entry_recall(), fn.entry_edit() and fn.entry_react() decide which users may change
+ * a message, and for how long.
  *
  * The caller of an entry is the user who makes the change. The conversation id is well-formed and not a room's; the
  * statement finds whether the caller has a part in it. Texts are copied.
@@ -21,12 +21,33 @@
 struct entry *message_recall_new(struct str conversation, uint64_t target_seq, int64_t window_ms,
                                  const struct entry_caller *caller);
 
+struct message_edit_terms {
+	int64_t window_ms;
+	bool is_for_friends; /* a recipient who has not said whom it lets write lets friends */
+};
+
 /*
  * `body` is the new body, a JSON object. The type of the message stays; ERR_INVALID_ARGUMENT when the body does not
- * fit it. The other errors are those of a recall, and ERR_FAILED_PRECONDITION for a message that is recalled.
+ * fit it. The other errors are those of a recall, ERR_FAILED_PRECONDITION for a message that is recalled, and ERR_BLOCKED and
+ * ERR_NOT_FRIEND, as for a send.
  */
-struct entry *message_edit_new(struct str conversation, uint64_t target_seq, const json_t *body, int64_t window_ms,
-                               const struct entry_caller *caller);
+struct entry *message_edit_new(struct str conversation, uint64_t target_seq, const json_t *body,
+                               const struct message_edit_terms *terms, const struct entry_caller *caller);
+
+struct message_reaction {
+	struct str emoji;
+	bool is_add; /* else it is removed */
+	int64_t max; /* different emojis of one message */
+	bool is_for_friends; /* as in message_edit_terms */
+};
+
+/*
+ * When the reaction stands already, the result is that of the entry that added it, with is_duplicate. ERR_NOT_FOUND also when the
+ * one to remove does not stand, ERR_FAILED_PRECONDITION when the message is recalled, is none, or has `max` emojis; ERR_BLOCKED and
+ * ERR_NOT_FRIEND as for a send, of one that is added.
+ */
+struct entry *message_react_new(struct str conversation, uint64_t target_seq, const struct message_reaction *reaction,
+                                const struct entry_caller *caller);
 
 /*
  * Pins the message, or unpins it: a `system` entry. is_nothing when it is pinned already; ERR_NOT_FOUND also when it is not pinned,

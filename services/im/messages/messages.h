@@ -19,11 +19,16 @@ struct messages {
 void messages_init(struct messages *messages, const struct im_config *config, struct entry_writer *entries,
                    struct overload *overload, struct rates *rates);
 
+/* Whether a user who has not said whom it lets write lets friends only. */
+bool messages_are_for_friends(const struct messages *messages);
+
 void messages_send(struct call *call); /* POST /v1/messages */
 void messages_send_batch(struct call *call); /* POST /v1/messages/batch */
 void messages_history(struct call *call); /* GET /v1/conversations/{id}/messages */
 void messages_recall(struct call *call); /* POST /v1/conversations/{id}/messages/{seq}/recall */
 void messages_edit(struct call *call); /* POST /v1/conversations/{id}/messages/{seq}/edit */
+void messages_react(struct call *call); /* POST /v1/conversations/{id}/messages/{seq}/reactions */
+void messages_unreact(struct call *call); /* DELETE /v1/conversations/{id}/messages/{seq}/reactions/{emoji} */
 void messages_list_readers(struct call *call); /* GET /v1/conversations/{id}/messages/{seq}/readers */
 void messages_list_pins(struct call *call); /* GET /v1/conversations/{id}/pins */
 void messages_pin(struct call *call); /* PUT /v1/conversations/{id}/pins/{seq} */

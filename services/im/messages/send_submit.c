@@ -1,5 +1,8 @@
 #include "im/messages/send_submit.h"
 
+#include <inttypes.h>
+
+#include "base/text/ident.h"
 #include "im/messages/send_entry.h"
 
 void messages_init(struct messages *messages, const struct im_config *config, struct entry_writer *entries,
@@ -14,19 +17,44 @@ void messages_init(struct messages *messages, const struct im_config *config, st
 	};
 }
 
+bool messages_are_for_friends(const struct messages *messages)
+{
+	return messages->config->contacts_messages_from == MESSAGES_FROM_FRIENDS;
+}
+
+/* Where the error was set before, the request is wrong, and the sender is told that it is too fast instead. */
+static bool send_submit_take(struct messages *messages, enum rate_class class, struct str key, struct json_error *error,
+                             uint64_t *wait_ms)
+{
+	if (rates_take(messages->rates, class, key, wait_ms))
+		return true;
+	counter_add(messages->rate_limited, 1);
+	*error = (struct json_error){ 0 };
+	json_fail(error, ERR_RATE_LIMITED, NULL, "%s, the next one is accepted in %" PRIu64 " ms",
+	          rate_class_refusal(class), *wait_ms);
+	return false;
+}
+
+static bool send_submit_take_of_conversation(struct messages *messages, struct str sender, const struct send_request *request,
+                                             struct json_error *error, uint64_t *wait_ms)
+{
+	char id[CONVERSATION_ID_MAX + 1];
+	size_t len = request->group.ptr ? conversation_group(id, request->group) : conversation_direct(id, sender, request->user);
+
+	return send_submit_take(messages, RATE_CONVERSATION, str_of(id, len), error, wait_ms);
+}
+
 void send_submit(struct messages *messages, const struct entry_caller *caller, const struct send_request *request,
                  struct json_error *error, uint64_t *wait_ms)
 {
 	*wait_ms = 0;
-	if (error->err)
+	if (!send_submit_take(messages, RATE_SEND, caller->uid, error, wait_ms) || error->err)
 		return;
-	if (!rates_take(messages->rates, RATE_SEND, caller->uid, wait_ms)) {
-		counter_add(messages->rate_limited, 1);
-		json_fail(error, ERR_RATE_LIMITED, NULL, "%s", rates_refusal(RATE_SEND));
+	if (!send_submit_take_of_conversation(messages, caller->uid, request, error, wait_ms)) {
+		rates_give_back(messages->rates, &(struct rate_key){ .class = RATE_SEND, .key = caller->uid });
 		return;
 	}
-	bool is_for_friends = messages->config->contacts_messages_from == MESSAGES_FROM_FRIENDS;
-	err_t err = entry_writer_submit(messages->entries, send_entry_new(request, caller, is_for_friends));
+	err_t err = entry_writer_submit(messages->entries, send_entry_new(request, caller, messages_are_for_friends(messages)));
 	if (err) {
 		*wait_ms = 1000ull * overload_retry_after_s(messages->overload) - 1;
 		json_fail(error, err, NULL, "messages cannot be stored at the moment");

@@ -5,8 +5,10 @@
 #include "im/messages/send_request.h"
 
 /*
- * Submits a send from HTTP or gRPC, unless the user is over the rate. `done` of the caller is called later, unless `error`
- * was set before or is set here. `wait_ms` is how long a refused caller has to wait, or 0.
+ * Submits a send from HTTP or gRPC, unless the user or the conversation is over the rate. Each message counts for its sender:
+ * those of a batch, duplicates, and those that are refused for what they are; for the conversation only those that go on
+ * to be stored. `done` of the caller is called later, unless `error` was set before or is set here. `wait_ms` is how
+ * long a refused caller has to wait, or 0.
  */
 void send_submit(struct messages *messages, const struct entry_caller *caller, const struct send_request *request,
                  struct json_error *error, uint64_t *wait_ms);

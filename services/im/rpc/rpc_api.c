@@ -183,7 +183,7 @@ static void rpc_api_sync(struct rpc_call *call, struct str request, void *arg)
 	const struct inbox_position position = { .epoch = message->epoch, .offset = message->offset };
 	struct pending_page *pending = MEM_NEW(struct pending_page);
 	*pending = (struct pending_page){ call, message };
-	sync_read(api->sync, str_from(message->uid), &position, message->limit, rpc_api_on_page, pending);
+	sync_read(api->sync, str_from(message->uid), &position, message->limit, SYNC_PLAIN, rpc_api_on_page, pending);
 }
 
 static void rpc_api_delivered(struct rpc_call *call, struct str request, void *arg)

@@ -1,14 +1,28 @@
 #include "im/stored/message_overlay.h"
 
+#include "base/macros.h"
 #include "base/mem.h"
 
+#define MESSAGE_OVERLAY_CHANGES \
+	"select ord, is_recalled, body, is_beyond, null::text as reactions from fn.changes_of($1::text[], $2::bigint[], $3::bigint)"
+
 /* conversations, seqs, bytes -> as fn.changes_of() */
-static const struct pg_statement message_overlay_statement = {
-	"changes_of",
-	"select ord, is_recalled, body, is_beyond from fn.changes_of($1::text[], $2::bigint[], $3::bigint)",
+static const struct pg_statement message_overlay_changes = { "changes_of", MESSAGE_OVERLAY_CHANGES };
+
+/* The same, then reader, which of them can have reactions -> and as fn.reactions_of() */
+static const struct pg_statement message_overlay_all = {
+	"changes_and_reactions_of",
+	MESSAGE_OVERLAY_CHANGES " union all"
+	" select ord, null, null, null, reactions from fn.reactions_of($4::text, $1::text[], $2::bigint[], $5::boolean[])",
 };
 
-enum column { COLUMN_ORD, COLUMN_IS_RECALLED, COLUMN_BODY, COLUMN_IS_BEYOND };
+enum column { COLUMN_ORD, COLUMN_IS_RECALLED, COLUMN_BODY, COLUMN_IS_BEYOND, COLUMN_REACTIONS };
+
+/* A message that the statement names. */
+struct asked {
+	size_t at; /* its index in `wanted` */
+	struct reaction_list *reactions; /* NULL: none */
+};
 
 struct message_overlay {
 	struct message_wanted *wanted;
@@ -16,7 +30,7 @@ struct message_overlay {
 	message_overlay_done done;
 	void *arg;
 	size_t asked_count;
-	size_t asked[]; /* the indexes in `wanted` of the messages that the statement names, in its order */
+	struct asked asked[]; /* in the order of the statement */
 };
 
 /* The seq under which changes of this message are found; 0: it has none. The edits of a recalled message have no body. */
@@ -37,8 +51,19 @@ static size_t message_overlay_fit(const struct message_overlay *overlay, size_t 
 		bytes += wanted->message->size;
 		if (wanted->form.is_edited)
 			bytes += wanted->form.body.len - strlen(wanted->message->message.body);
+		if (wanted->form.reactions)
+			bytes += wanted->form.reactions->size;
 	}
 	return shown;
+}
+
+static void message_overlay_take_change(struct message_form *form, const struct stored_message *message, const PGresult *rows,
+                                        int row)
+{
+	form->is_recalled = pg_bool(rows, row, COLUMN_IS_RECALLED);
+	form->is_edited = !form->is_recalled && stored_message_is_content(message);
+	if (form->is_edited)
+		form->body = pg_text(rows, row, COLUMN_BODY);
 }
 
 static void message_overlay_on_rows(void *arg, err_t err, const PGresult *rows)
@@ -47,22 +72,34 @@ static void message_overlay_on_rows(void *arg, err_t err, const PGresult *rows)
 	size_t end = overlay->count;
 
 	for (int row = 0; !err && row < PQntuples(rows); row++) {
-		size_t at = overlay->asked[pg_i64(rows, row, COLUMN_ORD) - 1];
-		struct message_wanted *wanted = &overlay->wanted[at];
-		if (pg_bool(rows, row, COLUMN_IS_BEYOND)) {
-			end = at;
-			break;
-		}
-		wanted->form.is_recalled = pg_bool(rows, row, COLUMN_IS_RECALLED);
-		wanted->form.is_edited = !wanted->form.is_recalled && stored_message_is_content(wanted->message);
-		if (wanted->form.is_edited)
-			wanted->form.body = pg_text(rows, row, COLUMN_BODY);
+		struct asked *asked = &overlay->asked[pg_i64(rows, row, COLUMN_ORD) - 1];
+		struct message_wanted *wanted = &overlay->wanted[asked->at];
+		struct str reactions = pg_text(rows, row, COLUMN_REACTIONS);
+
+		if (reactions.len)
+			wanted->form.reactions = asked->reactions = reaction_list_new(reactions);
+		else if (pg_bool(rows, row, COLUMN_IS_BEYOND))
+			end = MIN(end, asked->at);
+		else
+			message_overlay_take_change(&wanted->form, wanted->message, rows, row);
 	}
 	overlay->done(overlay->arg, err ? ERR_UNAVAILABLE : OK, err ? 0 : message_overlay_fit(overlay, end));
+	for (size_t i = 0; i < overlay->asked_count; i++)
+		mem_free(overlay->asked[i].reactions);
 	mem_free(overlay);
 }
 
-void message_overlay_read(struct pg *pg, struct message_wanted *wanted, size_t count, message_overlay_done done, void *arg)
+static void message_overlay_put_reader(struct pg_params *params, const struct message_overlay *overlay, struct str reader)
+{
+	pg_put_text(params, reader);
+	pg_array_begin(params, PG_BOOL);
+	for (size_t i = 0; i < overlay->asked_count; i++)
+		pg_array_bool(params, stored_message_is_content(overlay->wanted[overlay->asked[i].at].message));
+	pg_array_end(params);
+}
+
+void message_overlay_read(struct pg *pg, struct message_wanted *wanted, size_t count, struct str reader,
+                          message_overlay_done done, void *arg)
 {
 	struct message_overlay *overlay = mem_alloc(sizeof(*overlay) + count * sizeof(overlay->asked[0]));
 	struct pg_params params = { 0 };
@@ -71,7 +108,7 @@ void message_overlay_read(struct pg *pg, struct message_wanted *wanted, size_t c
 	for (size_t i = 0; i < count; i++) {
 		wanted[i].form = (struct message_form){ 0 };
 		if (message_overlay_target(wanted[i].message))
-			overlay->asked[overlay->asked_count++] = i;
+			overlay->asked[overlay->asked_count++] = (struct asked){ .at = i };
 	}
 	if (overlay->asked_count == 0) {
 		done(arg, OK, count);
@@ -80,12 +117,15 @@ void message_overlay_read(struct pg *pg, struct message_wanted *wanted, size_t c
 	}
 	pg_array_begin(&params, PG_TEXT);
 	for (size_t i = 0; i < overlay->asked_count; i++)
-		pg_array_text(&params, wanted[overlay->asked[i]].conversation_id);
+		pg_array_text(&params, wanted[overlay->asked[i].at].conversation_id);
 	pg_array_end(&params);
 	pg_array_begin(&params, PG_INT8);
 	for (size_t i = 0; i < overlay->asked_count; i++)
-		pg_array_i64(&params, (int64_t)message_overlay_target(wanted[overlay->asked[i]].message));
+		pg_array_i64(&params, (int64_t)message_overlay_target(wanted[overlay->asked[i].at].message));
 	pg_array_end(&params);
 	pg_put_i64(&params, MESSAGE_PAGE_BYTES);
-	pg_query(pg, PG_ANY_LANE, &message_overlay_statement, &params, message_overlay_on_rows, overlay);
+	if (reader.ptr)
+		message_overlay_put_reader(&params, overlay, reader);
+	pg_query(pg, PG_ANY_LANE, reader.ptr ? &message_overlay_all : &message_overlay_changes, &params, message_overlay_on_rows,
+	         overlay);
 }

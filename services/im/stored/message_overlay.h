@@ -5,9 +5,9 @@
 #include "store/pg/pg.h"
 
 /*
- * Reads the recalls and edits of a page's messages. A stored message never changes
- * and may be cached; its changes are read for each page by one statement, which
- * begins after the page was requested. So a change that was answered is in every
+ * Reads the recalls and edits of a page's messages, and the reactions to them. A
+ * stored message never changes and may be cached; what has become of it is read for
+ * each page by one statement, which begins after the page was requested. So a change that was answered is in every
  * page that is requested afterwards, from any im.
  *
  * A page without messages that can change costs no statement. Thread: the worker's.
@@ -19,7 +19,7 @@ struct message_wanted {
 	struct str conversation_id;
 	uint64_t seq;
 	struct stored_message *message; /* NULL until it is found; a reference of the caller's */
-	struct message_form form; /* set by message_overlay_read(); its body is valid during `done` */
+	struct message_form form; /* set by message_overlay_read(); its body and reactions are valid during `done` */
 };
 
 /* The size at which a page ends; the message that exceeds it is still in. */
@@ -27,11 +27,15 @@ struct message_wanted {
 
 /*
  * OK: the first `shown` messages fit into a page, one at least; fewer than were given when edits are longer than the bodies
- * that they replace. ERR_UNAVAILABLE otherwise.
+ * that they replace, or reactions need the room. ERR_UNAVAILABLE otherwise.
  */
 typedef void (*message_overlay_done)(void *arg, err_t err, size_t shown);
 
-/* `wanted` have their messages, and live until `done`, which may come from inside the call. `count` is not 0. */
-void message_overlay_read(struct pg *pg, struct message_wanted *wanted, size_t count, message_overlay_done done, void *arg);
+/*
+ * `wanted` have their messages, and live until `done`, which may come from inside the call. `count` is not 0. `reader` is the uid
+ * whose reactions are marked as its own, copied; ptr NULL: no reactions are read.
+ */
+void message_overlay_read(struct pg *pg, struct message_wanted *wanted, size_t count, struct str reader,
+                          message_overlay_done done, void *arg);
 
 #endif

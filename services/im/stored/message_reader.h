@@ -31,8 +31,11 @@ void message_reader_init(struct message_reader *reader, struct pg *pg, struct me
 /* When nothing is under way. */
 void message_reader_release(struct message_reader *reader);
 
-/* `wanted` and its texts live until `done`, which may come from inside the call. */
-void message_reader_find(struct message_reader *reader, struct message_wanted *wanted, size_t count,
+/*
+ * `wanted` and its texts live until `done`, which may come from inside the call; so does `uid`, for whom the page is read with
+ * reactions (ptr NULL: without).
+ */
+void message_reader_find(struct message_reader *reader, struct message_wanted *wanted, size_t count, struct str uid,
                          message_reader_done done, void *arg);
 
 #endif

@@ -1,5 +1,6 @@
 #include "im/stored/message_row.h"
 
+#include "base/mem.h"
 #include "message/message_json.h"
 
 /* The columns of MESSAGE_ROW_SHOWN, counted from `first`. */
@@ -39,13 +40,22 @@ struct message_form message_row_form(const PGresult *rows, int row, int first)
 	};
 }
 
-void message_row_put(struct buf *out, const PGresult *rows, int row, int first, struct str conversation_id, struct str viewer)
+void message_row_put_reacted(struct buf *out, const PGresult *rows, int row, int first, struct str conversation_id,
+                             struct str viewer, struct str reactions)
 {
 	const struct stored_fields fields = message_row_read(rows, row, first, conversation_id);
-	const struct message_form form = message_row_form(rows, row, first);
+	struct message_form form = message_row_form(rows, row, first);
 	struct stored_message *stored = stored_message_new(&fields);
-	const Skein__V1__Message message = stored_message_view(stored, &form, viewer);
+	struct reaction_list *list = reaction_list_new(reactions);
 
+	form.reactions = list;
+	const Skein__V1__Message message = stored_message_view(stored, &form, viewer);
 	message_json(out, &message);
+	mem_free(list);
 	stored_message_unref(stored);
+}
+
+void message_row_put(struct buf *out, const PGresult *rows, int row, int first, struct str conversation_id, struct str viewer)
+{
+	message_row_put_reacted(out, rows, row, first, conversation_id, viewer, STR(""));
 }

@@ -25,4 +25,8 @@ struct message_form message_row_form(const PGresult *rows, int row, int first);
 /* Appends the message of the columns of MESSAGE_ROW_SHOWN as JSON, as `viewer` sees it. */
 void message_row_put(struct buf *out, const PGresult *rows, int row, int first, struct str conversation_id, struct str viewer);
 
+/* The same with reactions, a text of fn.reactions_in(). */
+void message_row_put_reacted(struct buf *out, const PGresult *rows, int row, int first, struct str conversation_id,
+                             struct str viewer, struct str reactions);
+
 #endif

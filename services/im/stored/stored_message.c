@@ -4,15 +4,18 @@
 #include "base/text/text_arena.h"
 #include "cluster/inbox.h"
 #include "im/stored/uid_list.h"
+#include "message/reaction.h"
 
 struct stored_message *stored_message_new(const struct stored_fields *fields)
 {
 	size_t mention_count = uid_list_count(fields->mentions);
 	struct buf key = { 0 };
+	struct reaction reaction;
+	struct str body = reaction_split(&reaction, fields->type, fields->body);
 
 	inbox_entry_write(&key, fields->conversation_id, fields->seq);
 	const struct str texts[] = { buf_str(&key), fields->client_msg_id, fields->conversation_id, fields->sender,
-		                     fields->type, fields->body, fields->mentions };
+		                     fields->type, body, fields->mentions, str_from(reaction.emoji) };
 	size_t texts_size = text_arena_size(texts, ARRAY_LEN(texts));
 	size_t size = sizeof(struct stored_message) + mention_count * sizeof(char *) + texts_size;
 
@@ -29,6 +32,8 @@ struct stored_message *stored_message_new(const struct stored_fields *fields)
 	made->message.body = text_arena_put_text(&arena, texts[5]);
 	made->message.n_mentions = uid_list_split(text_arena_put_text(&arena, texts[6]), mentions);
 	made->message.mentions = mentions;
+	made->message.op = (char *)reaction.op;
+	made->message.emoji = text_arena_put_text(&arena, texts[7]);
 	made->message.seq = fields->seq;
 	made->message.msg_id = fields->msg_id;
 	made->message.time = fields->time;
@@ -71,6 +76,10 @@ Skein__V1__Message stored_message_view(const struct stored_message *message, con
 	} else if (form->is_edited) {
 		view.body = (char *)form->body.ptr;
 		view.edited = true;
+	}
+	if (form->reactions && !form->is_recalled) {
+		view.n_reactions = form->reactions->count;
+		view.reactions = form->reactions->items;
 	}
 	if (str_equal(str_from(view.from), viewer))
 		view.client_msg_id = (char *)message->client_msg_id;

@@ -3,6 +3,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "im/stored/reaction_list.h"
 #include "proto/client.pb-c.h"
 
 /*
@@ -33,11 +34,12 @@ struct stored_message *stored_message_new(const struct stored_fields *fields);
 struct stored_message *stored_message_ref(struct stored_message *message);
 void stored_message_unref(struct stored_message *message); /* NULL is fine */
 
-/* The changes of a message; {0}: none. */
+/* What has become of a message; {0}: it is as it was stored. */
 struct message_form {
 	bool is_recalled; /* of an entry that is an edit: the edited message is recalled */
 	bool is_edited;
 	struct str body; /* of an edited message; terminated */
+	const struct reaction_list *reactions; /* NULL: none, or they are not shown; a recalled message shows none */
 };
 
 /* True for a message of a client, which may be recalled and edited; false for a change and a `system` entry. */

@@ -6,6 +6,7 @@
 
 struct sync_call {
 	struct sync *sync;
+	struct str reader; /* as message_reader_find() takes it */
 	sync_done done;
 	void *arg;
 	struct sync_page page;
@@ -91,7 +92,8 @@ static void sync_on_inbox(void *arg, err_t err, const struct inbox_page *inbox)
 		log_error("an inbox holds something that is no entry", LOG_U64("offset", inbox->after + 1 + call->page.count));
 		sync_end(call, ERR_INTERNAL);
 	} else {
-		message_reader_find(&call->sync->reader, call->wanted, call->page.count, sync_on_found, call);
+		message_reader_find(&call->sync->reader, call->wanted, call->page.count, call->reader,
+		                    sync_on_found, call);
 	}
 }
 
@@ -109,12 +111,14 @@ void sync_release(struct sync *sync)
 	message_reader_release(&sync->reader);
 }
 
-void sync_read(struct sync *sync, struct str uid, const struct inbox_position *position, unsigned limit, sync_done done,
-               void *arg)
+void sync_read(struct sync *sync, struct str uid, const struct inbox_position *position, unsigned limit,
+               enum sync_detail detail, sync_done done, void *arg)
 {
 	struct sync_call *call = MEM_NEW(struct sync_call);
 
 	*call = (struct sync_call){ .sync = sync, .done = done, .arg = arg };
+	if (detail == SYNC_WITH_REACTIONS)
+		call->reader = uid;
 	counter_add(sync->pages, 1);
 	inbox_read(sync->redis, &sync->limits, uid, position, limit, sync_on_inbox, call);
 }

@@ -41,9 +41,15 @@ void sync_init(struct sync *sync, struct redis *redis, const struct inbox_limits
 /* When nothing is under way. */
 void sync_release(struct sync *sync);
 
-/* `position` NULL: from the oldest entry that is kept. A user without an inbox gets one. `done` is called later. */
-void sync_read(struct sync *sync, struct str uid, const struct inbox_position *position, unsigned limit, sync_done done,
-               void *arg);
+/* What a page shows of its messages besides recalls and edits. */
+enum sync_detail { SYNC_PLAIN, SYNC_WITH_REACTIONS };
+
+/*
+ * `position` NULL: from the oldest entry that is kept. A user without an inbox gets one. `uid` lives until `done`, which is called
+ * later.
+ */
+void sync_read(struct sync *sync, struct str uid, const struct inbox_position *position, unsigned limit,
+               enum sync_detail detail, sync_done done, void *arg);
 
 struct call;
 

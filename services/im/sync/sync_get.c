@@ -93,6 +93,6 @@ void sync_get(struct call *call)
 	                  call_error(call));
 	if (!call_finish_reading(call))
 		return;
-	sync_read(call_context(call), call_uid(call), wanted.has_position ? &wanted.position : NULL, wanted.limit, sync_get_on_page,
-	          call);
+	sync_read(call_context(call), call_uid(call), wanted.has_position ? &wanted.position : NULL, wanted.limit,
+	          SYNC_WITH_REACTIONS, sync_get_on_page, call);
 }

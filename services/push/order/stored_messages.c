@@ -4,6 +4,7 @@
 
 #include "base/macros.h"
 #include "base/mem.h"
+#include "message/reaction.h"
 
 #define MENTIONS_MAX 64
 #define CHANGED_MAX 10000 /* members in an entry's delta; over it the entry goes without, and the members are read */
@@ -91,6 +92,7 @@ Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row,
 	Skein__V1__MessageRecord record = SKEIN__V1__MESSAGE_RECORD__INIT;
 	Skein__V1__MembershipDelta delta = SKEIN__V1__MEMBERSHIP_DELTA__INIT;
 	Skein__V1__Message message = SKEIN__V1__MESSAGE__INIT;
+	struct reaction reaction;
 
 	record.version = 1;
 	record.message = &message;
@@ -101,7 +103,10 @@ Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row,
 	message.from = stored_text(result, row, SENDER);
 	message.client_msg_id = stored_text(result, row, CLIENT_MSG_ID);
 	message.type = stored_text(result, row, TYPE);
-	message.body = stored_text(result, row, BODY);
+	struct str body = reaction_split(&reaction, pg_text(result, row, TYPE), pg_text(result, row, BODY));
+	message.body = body.len ? (char *)body.ptr : (char *)protobuf_c_empty_string; /* libpq terminates every cell */
+	message.op = (char *)reaction.op;
+	message.emoji = reaction.emoji;
 	message.time = (uint64_t)pg_i64(result, row, TIME);
 	message.reply_to = (uint64_t)pg_i64(result, row, REPLY_TO);
 	message.target_seq = (uint64_t)pg_i64(result, row, TARGET_SEQ);

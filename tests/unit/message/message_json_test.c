@@ -59,6 +59,27 @@ static void all_members_are_written_in_their_order(void **state)
 	                 "\"emoji\":\"\xf0\x9f\x91\x8d\",\"client_msg_id\":\"a \\\"quoted\\\" id\"}");
 }
 
+static void reactions_are_written_in_their_order(void **state)
+{
+	Skein__V1__Reaction up = SKEIN__V1__REACTION__INIT, quote = SKEIN__V1__REACTION__INIT;
+	Skein__V1__Reaction *reactions[] = { &up, &quote };
+	Skein__V1__Message message = plain_message();
+	struct buf out = { 0 };
+	(void)state;
+
+	up.emoji = (char *)"\xf0\x9f\x91\x8d";
+	up.count = 10000;
+	up.mine = true;
+	quote.emoji = (char *)"\"";
+	quote.count = 1;
+	message.reactions = reactions;
+	message.n_reactions = 2;
+	message_json(&out, &message);
+	assert_non_null(strstr(buf_text(&out), "\"reactions\":[{\"emoji\":\"\xf0\x9f\x91\x8d\",\"count\":10000,\"mine\":true},"
+	                                       "{\"emoji\":\"\\\"\",\"count\":1,\"mine\":false}]"));
+	buf_release(&out);
+}
+
 static void a_message_without_a_body_has_no_body(void **state)
 {
 	Skein__V1__Message message = plain_message();
@@ -76,6 +97,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(members_that_are_not_set_are_left_out),
 		cmocka_unit_test(all_members_are_written_in_their_order),
+		cmocka_unit_test(reactions_are_written_in_their_order),
 		cmocka_unit_test(a_message_without_a_body_has_no_body),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

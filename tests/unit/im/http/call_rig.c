@@ -170,8 +170,9 @@ void call_rig_start(const struct call_route *rows, size_t row_count)
 	call_rig = (struct call_rig){ .context = &call_rig, .rows = rows, .row_count = row_count };
 	call_rig.config = (struct im_config){ .limits_enabled = true, .limits_login_interval_ms = 5000, .limits_login_burst = 2,
 		                         .limits_login_address_interval_ms = 5000, .limits_login_address_burst = 3,
-		                         .limits_logout_interval_ms = 5000, .limits_logout_burst = 2 };
-	rates_init(&call_rig.rates, &call_rig.config);
+		                         .limits_logout_interval_ms = 5000, .limits_logout_burst = 2, .limits_call_rate = 1,
+		                         .limits_call_burst = 1000, .limits_address_rate = 1, .limits_address_burst = 1000 };
+	rates_init(&call_rig.rates, &call_rig.config, NULL);
 	assert_int_equal(jwt_keys_new(&call_rig.keys, STR("a secret of the test")), OK);
 	call_rig.changes.are_loaded = true;
 	id_set_init(&call_rig.changes.revoked);

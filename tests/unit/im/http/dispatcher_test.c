@@ -22,8 +22,10 @@ static void handle_ok(struct call *call)
 
 static void handle_login(struct call *call)
 {
-	if (call_take(call, call_ident(call, "uid", JSON_REQUIRED)))
-		call_no_content(call);
+	struct rate_key *key = call_make_state(call, sizeof(*key));
+
+	*key = (struct rate_key){ .class = RATE_LOGIN, .key = call_ident(call, "uid", JSON_REQUIRED) };
+	call_take_exactly(call, key, 1, call_no_content);
 }
 
 static const struct call_route rows[] = {
@@ -129,6 +131,39 @@ static void a_handler_takes_from_the_bucket_of_the_user_that_it_read(void **stat
 	assert_int_equal(call_rig_ask("/login", (struct http_request){ .body = "{\"uid\":\"bob\"}" })->status, 204);
 }
 
+static void every_call_takes_from_its_callers_bucket_of_calls(void **state)
+{
+	const char *header = call_rig_token(false);
+	(void)state;
+
+	call_rig.config.limits_call_burst = 5;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(call_rig_ask("/user", (struct http_request){ .authorization = header })->status, 200);
+	const struct http_request *request = call_rig_ask("/user", (struct http_request){ .authorization = header });
+	assert_problem(request, ERR_RATE_LIMITED, "");
+	assert_in_range(request->retry_after_s, 1, 2);
+	assert_int_equal(call_rig_ask("/send", (struct http_request){ .authorization = header })->status, 200);
+	assert_int_equal(call_rig_ask("/admin", (struct http_request){ .authorization = call_rig_token(true) })->status, 200);
+}
+
+static void an_address_without_a_valid_token_has_a_bucket(void **state)
+{
+	(void)state;
+
+	call_rig.config.limits_address_burst = 6;
+	for (int i = 0; i < 3; i++) {
+		assert_problem(call_rig_ask("/user", (struct http_request){ .authorization = "Bearer x" }),
+		               ERR_UNAUTHENTICATED, "");
+		assert_int_equal(call_rig_ask("/anyone", (struct http_request){ 0 })->status, 200);
+	}
+	const struct http_request *request = call_rig_ask("/user", (struct http_request){ .authorization = "Bearer x" });
+	assert_problem(request, ERR_RATE_LIMITED, "");
+	assert_in_range(request->retry_after_s, 1, 2);
+	assert_problem(call_rig_ask("/anyone", (struct http_request){ 0 }), ERR_RATE_LIMITED, "");
+	assert_int_equal(call_rig_ask("/anyone", (struct http_request){ .address = "192.0.2.7" })->status, 200);
+	assert_int_equal(call_rig_ask("/user", (struct http_request){ .authorization = call_rig_token(false) })->status, 200);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, call_rig_stop)
@@ -140,6 +175,8 @@ int main(void)
 		TEST(the_gate_refuses_sends_before_the_token_is_looked_at),
 		TEST(the_dispatcher_takes_from_the_callers_bucket),
 		TEST(a_handler_takes_from_the_bucket_of_the_user_that_it_read),
+		TEST(every_call_takes_from_its_callers_bucket_of_calls),
+		TEST(an_address_without_a_valid_token_has_a_bucket),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

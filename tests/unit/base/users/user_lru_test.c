@@ -8,25 +8,7 @@
 
 #include <stdio.h>
 
-#include "im/callers/user_rates.h"
-
-#define NOW 5000
-
-static void each_user_has_a_bucket_of_its_own(void **state)
-{
-	struct user_lru rates;
-	uint64_t wait_ms = 0;
-	(void)state;
-
-	user_rates_init(&rates);
-	for (int i = 0; i < 3; i++)
-		assert_true(user_rates_take(&rates, STR("alice"), 2, 3, NOW, &wait_ms));
-	assert_false(user_rates_take(&rates, STR("alice"), 2, 3, NOW, &wait_ms));
-	assert_int_equal(wait_ms, 500);
-	assert_true(user_rates_take(&rates, STR("bob"), 2, 3, NOW, &wait_ms));
-	assert_true(user_rates_take(&rates, STR("alice"), 2, 3, NOW + 500, &wait_ms));
-	user_lru_release(&rates);
-}
+#include "base/users/user_lru.h"
 
 static void the_least_recently_used_user_makes_room(void **state)
 {
@@ -68,7 +50,6 @@ static void no_more_are_kept_than_allowed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_user_has_a_bucket_of_its_own),
 		cmocka_unit_test(the_least_recently_used_user_makes_room),
 		cmocka_unit_test(no_more_are_kept_than_allowed),
 	};

@@ -1,5 +1,5 @@
-#ifndef SKEIN_IM_CALLERS_ADDRESS_H
-#define SKEIN_IM_CALLERS_ADDRESS_H
+#ifndef SKEIN_BASE_USERS_ADDRESS_H
+#define SKEIN_BASE_USERS_ADDRESS_H
 
 #include "base/text/str.h"
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/macros.h"
-#include "im/callers/address.h"
+#include "base/users/address.h"
 
 static void an_address_is_an_ipv4_address_or_an_ipv6_network(void **state)
 {

@@ -1,4 +1,4 @@
-#include "im/callers/user_lru.h"
+#include "base/users/user_lru.h"
 
 #include "base/mem.h"
 

@@ -1,5 +1,5 @@
-#ifndef SKEIN_IM_CALLERS_USER_LRU_H
-#define SKEIN_IM_CALLERS_USER_LRU_H
+#ifndef SKEIN_BASE_USERS_USER_LRU_H
+#define SKEIN_BASE_USERS_USER_LRU_H
 
 #include "base/list.h"
 #include "base/map.h"

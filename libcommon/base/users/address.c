@@ -1,4 +1,4 @@
-#include "im/callers/address.h"
+#include "base/users/address.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -1,0 +1,102 @@
+/* POST /v1/admin/users/{uid}/export, its job, and what the job has found. */
+
+#include "im/http/page.h"
+#include "im/jobs/job_calls.h"
+#include "im/jobs/kinds.h"
+
+/* caller, the most jobs that wait, uid -> as fn.export_add() */
+static const struct pg_statement export_add = {
+	"export_add",
+	"select verdict, no from fn.export_add($1::text, $2::integer, $3::text)",
+};
+
+/* number, epoch, life in ms, rows -> as job_commit() */
+static const struct pg_statement export_step_statement = {
+	"export_step",
+	"select state, cursor, done, failed, used from fn.export_step($1::bigint, $2::bigint, $3::integer, $4::integer)",
+};
+
+/* number, item behind which the page begins, limit, bytes -> as fn.job_output_page() */
+static const struct pg_statement export_output = {
+	"job_output",
+	"select verdict, detail, has_more, no::text, item"
+	" from fn.job_output_page($1::bigint, coalesce(nullif($2::text, '')::bigint, 0), $3::integer, $4::bigint)",
+};
+
+/* Rows that a step reads, in some milliseconds. */
+#define STEP_ROWS 1000
+
+#define OUTPUT_BYTES (1024 * 1024) /* of a page; the last item may be beyond */
+
+/* ---- the job ---- */
+
+/* Everything is in one transaction: what it read, the items, and how far it came. */
+static void export_step(struct job *job)
+{
+	struct pg_params params = { 0 };
+
+	job_put_claim(job, &params);
+	pg_put_i32(&params, STEP_ROWS);
+	job_commit(job, &export_step_statement, &params);
+}
+
+const struct job_kind export_kind = { "export", export_step, NULL };
+
+/* ---- POST /v1/admin/users/{uid}/export ---- */
+
+void jobs_export(struct call *call)
+{
+	const struct jobs *jobs = call_context(call);
+	struct pg_params params = { 0 };
+
+	pg_put_text(&params, call_uid(call));
+	pg_put_i32(&params, (int32_t)jobs->config->limits_jobs);
+	pg_put_text(&params, call_path_ident(call, "uid"));
+	job_call_add(call, JOB_EXPORT, &export_add, &params);
+}
+
+/* ---- GET /v1/admin/jobs/{id}/output ---- */
+
+enum output_column { OUTPUT_VERDICT, OUTPUT_DETAIL, OUTPUT_HAS_MORE, OUTPUT_NO, OUTPUT_ITEM };
+
+static const struct call_reason output_reasons[] = {
+	{ ERR_NOT_FOUND, "id", "there is no such job" },
+	{ .err = OK },
+};
+
+static void output_on_rows(struct call *call, const PGresult *result)
+{
+	int rows = PQgetisnull(result, 0, OUTPUT_NO) ? 0 : PQntuples(result);
+	struct buf *out = call_out(call), cursor = { 0 };
+
+	buf_append_str(out, STR("{\"items\":["));
+	for (int row = 0; row < rows; row++) {
+		if (row)
+			buf_append_char(out, ',');
+		buf_append_str(out, pg_text(result, row, OUTPUT_ITEM));
+	}
+	buf_append_char(out, ']');
+	if (rows && pg_bool(result, 0, OUTPUT_HAS_MORE)) {
+		page_cursor(&cursor, pg_text(result, rows - 1, OUTPUT_NO));
+		json_put_field(out, "next_cursor", buf_str(&cursor));
+		buf_release(&cursor);
+	}
+	buf_append_char(out, '}');
+	call_ok(call, 200);
+}
+
+void jobs_output(struct call *call)
+{
+	struct page page;
+	struct pg_params params = { 0 };
+
+	pg_put_i64(&params, (int64_t)call_path_u64(call, "id", 1, INT64_MAX));
+	call_page(call, &page);
+	if (page.after.len && !page_key_is_number(page.after))
+		page_reject_cursor(call);
+	pg_put_text(&params, page.after);
+	pg_put_i32(&params, (int32_t)page.limit);
+	pg_put_i64(&params, OUTPUT_BYTES);
+	call_explain(call, output_reasons);
+	call_query(call, &export_output, &params, output_on_rows);
+}
