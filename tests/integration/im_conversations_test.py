@@ -130,7 +130,7 @@ class Lists(ConversationTest):
         self.servers.sql("insert into account (uid, name) values " + ", ".join(f"('{uid}', 'x')" for uid in others))
         for uid in others:
             self.say(self.a, f"user:{uid}")
-        pinned, hidden, moving = others[3:5], others[7], others[1::3]
+        pinned, hidden, moving = others[2:4], others[7], others[1::3]
         for uid in pinned:
             self.check(self.a.call("PATCH", f"/v1/conversations/u:{self.alice}:{uid}", {"pinned": True}), 204)
         self.check(self.a.call("DELETE", f"/v1/conversations/u:{self.alice}:{hidden}"), 204)
