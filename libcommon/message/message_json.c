@@ -57,6 +57,9 @@ void message_json(struct buf *out, const Skein__V1__Message *message)
 		json_put_bool_field(out, "edited", true);
 	if (message->recalled)
 		json_put_bool_field(out, "recalled", true);
+	message_json_put_number_if_set(out, "expires_at", message->expires_at);
+	if (message->expired)
+		json_put_bool_field(out, "expired", true);
 	message_json_put_reactions(out, message);
 	message_json_put_number_if_set(out, "target_seq", message->target_seq);
 	message_json_put_text_if_set(out, "op", message->op);

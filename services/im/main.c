@@ -165,7 +165,7 @@ static void init_calls(struct app *app)
 	*app->contacts = (struct contacts){ .config = &app->config, .events = app->events };
 	*app->conversations = (struct conversations){ .events = app->events };
 	*app->groups = (struct groups){ .config = &app->config, .entries = app->entries, .events = app->events };
-	messages_init(app->messages, &app->config, app->entries, app->overload, app->rates);
+	messages_init(app->messages, &app->config, app->pg->calls, app->entries, app->overload, app->rates);
 	sync_init(app->sync, app->redis, &inbox_limits, app->pg->calls, app->message_cache);
 	job_runner_start(app->jobs, &app->service.worker, &app->config, app->pg->calls, app->entries, app->overload);
 	*app->rpc_api = (struct rpc_api){

@@ -57,5 +57,7 @@ def frame_to_proto(frame):
     message = frame["message"]
     return pb.ClientFrame(send=pb.Send(
         rid=frame["rid"], client_msg_id=message["client_msg_id"], to_user=message["to"].get("user", ""),
-        to_group=message["to"].get("group", ""), type=message["type"], body=json.dumps(message["body"]),
-        reply_to=message.get("reply_to", 0), mentions=message.get("mentions", [])))
+        to_group=message["to"].get("group", ""), type=message["type"],
+        body=json.dumps(message["body"]) if message.get("body") else "", reply_to=message.get("reply_to", 0),
+        mentions=message.get("mentions", []), expire_s=message.get("expire_s", 0),
+        forward=pb.Forward(**message["forward"]) if "forward" in message else None))

@@ -85,6 +85,8 @@ class Sending(ImTest):
             "body": ["absent", None, "hi", [], 1],
             "body.text": [{}, {"text": ""}, {"text": 1}, {"text": None}],
             "reply_to": [0, -1, "1", 1.5, True, 2**53],
+            "expire_s": [0, -1, 604801, "1", 1.5, True, []],
+            "forward": [{"conversation_id": self.direct(), "seqs": [1]}, "x", []],
             "mentions": ["bob", {}, [1], [None], ["a b"], ["*"], ["u"] * 51],
         }
         good = {"client_msg_id": "1", "to": {"user": self.bob}, "type": "text", "body": {"text": "hi"}}

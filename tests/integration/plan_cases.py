@@ -57,13 +57,14 @@ CASES = {
     "send": Case(f"{ENTRY.rsplit(',', 1)[0]}, array['g:{{w}}', 'u:{{w}}-me:{{w}}-peer'], array[1, 2, 2], array['{{w}}-me', '{{w}}-me', '{{w}}-me'],"
                  " array[null, '{w}-peer', '{w}-peer'], array['{w}', null, null], array['a', 'a', 'b'],"
                  f" array[{2 ** 60}, {2 ** 60 + 1}, {2 ** 60 + 2}], array['text', 'text', 'text'], array['{{{{}}}}', '{{{{}}}}', '{{{{}}}}'],"
-                 " array[null, 5, null], array['{w}-peer', null, null], false"),
+                 " array[null, 5, null], array['{w}-peer', null, null], false, array[null, 60, null], null"),
+    "forward_body": Case("'{w}-me', 'u:{w}-me:{w}-peer', 'new', 'g:{w}', array[3, {h} - 3], 65536, 1"),
     "history_page": Case("'{w}-me', 'g:{w}', null, {h} - 30, 20, 1000000"),
     "entry_recall": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 120000"),
     "entry_edit": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 86400000, '{{{{}}}}', array['text'], false"),
     # The caller's was the first of an emoji with which everybody reacts: the next one is looked for.
     "entry_react": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 100, 'up', false, false"),
-    "message_edits": Case("'g:{w}', {h} - 15, '', 10"),
+    "message_edits": Case("'g:{w}', {h} - 15, '', 10, 1000"),
     "message_pin": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 20"),
     "message_unpin": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', 2, 20"),
     "pins": Case("'{w}-me', 'g:{w}'"),

@@ -51,6 +51,16 @@ from (
 	from conversation c cross join lateral generate_series(1, c.last_seq) s (seq)
 	where c.id = 'g:' || :'w' or c.kind = 1 and :'me' = any (string_to_array(c.id, ':'))
 ) e;
+
+-- One of twenty expires in an hour, one in five of these has expired.
+create temporary table expiring as
+select m.no, m.seq, fn.now_ms() + case when m.seq % 100 = 7 then -1000 else 3600000 end as expires_at, m.body
+from message m join conversation c using (no)
+where m.seq % 20 = 7 and (c.id = 'g:' || :'w' or c.id = 'u:' || :'me' || ':' || :'peer');
+insert into expiring_message (no, seq, expires_at) select no, seq, expires_at from expiring;
+insert into expiring_body (no, seq, expires_at, body) select no, seq, expires_at, body from expiring;
+update message m set expires_at = e.expires_at, body = null from expiring e where m.no = e.no and m.seq = e.seq;
+
 insert into message_change (no, target_seq, seq, kind)
 select no, target_seq, seq, type - 29 from message m join conversation c using (no)
 where m.type in (30, 31) and (c.id = 'g:' || :'w' or c.id = 'u:' || :'me' || ':' || :'peer');
@@ -94,4 +104,4 @@ insert into login_address (uid, address, logged_in_at) select :'me', '10.0.0.' |
 insert into change_feed (id, uid, expires_at) select sha256((:'w' || n)::bytea), :'me', fn.now_ms() + n * 1000 from generate_series(1, :h) n;
 insert into node_lease values (7, 3, 'test', now() + interval '1 hour', 0), (9, 1, 'gone', now() - interval '1 second', fn.id_at(fn.now_ms()))
 on conflict do nothing;
-drop table other;
+drop table other, expiring;

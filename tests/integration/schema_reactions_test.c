@@ -323,9 +323,10 @@ static void assert_edits(const char *arguments, const char *expected)
 {
 	char page[300];
 
-	snprintf(page, sizeof(page),
-	         "select string_agg(concat_ws(' ', verdict, seq, time, sender, body), ', ' order by seq) from fn.message_edits(%s)",
-	         arguments);
+	snprintf(
+		page, sizeof(page),
+		"select string_agg(concat_ws(' ', verdict, case when has_more then '>' end, seq, time, sender, body), ', ' order by seq) from fn.message_edits(%s)",
+		arguments);
 	assert_text(page, expected);
 }
 
@@ -334,17 +335,19 @@ static void the_bodies_of_a_message_begin_with_its_own_and_stay_when_it_is_recal
 	(void)state;
 
 	send_two();
-	assert_edits("'" BOBS "', 1, null, 10", "ok 1 1000 alice {\"text\":\"hi\"}");
+	assert_edits("'" BOBS "', 1, null, 10, 1000", "ok 1 1000 alice {\"text\":\"hi\"}");
 	PQclear(ask_on(db, EDIT_OF_1(3)));
 	PQclear(ask_on(db, ADD(4, BOBS, "alice", 1, "a")));
 	PQclear(ask_on(db, EDIT_OF_1(5)));
 	PQclear(ask_on(db, RECALL_OF_1));
-	assert_edits("'" BOBS "', 1, null, 10",
+	assert_edits("'" BOBS "', 1, null, 10, 1000",
 	             "ok 1 1000 alice {\"text\":\"hi\"}, ok 3 1000 alice {\"text\":\"x\"}, ok 5 1000 alice {\"text\":\"x\"}");
-	assert_edits("'" BOBS "', 1, null, 2", "ok 1 1000 alice {\"text\":\"hi\"}, ok 3 1000 alice {\"text\":\"x\"}");
-	assert_edits("'" BOBS "', 1, 3, 10", "ok 5 1000 alice {\"text\":\"x\"}");
-	assert_edits("'" BOBS "', 1, 5, 10", "ok");
-	assert_edits("'" BOBS "', 2, null, 10", "ok 2 1000 alice {\"text\":\"hi\"}");
+	assert_edits("'" BOBS "', 1, null, 2, 1000", "ok > 1 1000 alice {\"text\":\"hi\"}, ok > 3 1000 alice {\"text\":\"x\"}");
+	assert_edits("'" BOBS "', 1, null, 3, 13", "ok > 1 1000 alice {\"text\":\"hi\"}"); /* a body of 13 bytes */
+	assert_edits("'" BOBS "', 1, null, 3, 14", "ok > 1 1000 alice {\"text\":\"hi\"}, ok > 3 1000 alice {\"text\":\"x\"}");
+	assert_edits("'" BOBS "', 1, 3, 10, 1000", "ok 5 1000 alice {\"text\":\"x\"}");
+	assert_edits("'" BOBS "', 1, 5, 10, 1000", "ok");
+	assert_edits("'" BOBS "', 2, null, 10, 1000", "ok 2 1000 alice {\"text\":\"hi\"}");
 }
 
 static void there_are_no_edits_of_what_is_no_message(void **state)
@@ -353,9 +356,9 @@ static void there_are_no_edits_of_what_is_no_message(void **state)
 
 	send_two();
 	PQclear(ask_on(db, EDIT_OF_1(3)));
-	assert_edits("'" BOBS "', 3, null, 10", "not_found");
-	assert_edits("'" BOBS "', 9, null, 10", "not_found");
-	assert_edits("'u:no:one', 1, null, 10", "not_found");
+	assert_edits("'" BOBS "', 3, null, 10, 1000", "not_found");
+	assert_edits("'" BOBS "', 9, null, 10, 1000", "not_found");
+	assert_edits("'u:no:one', 1, null, 10, 1000", "not_found");
 }
 
 int main(void)

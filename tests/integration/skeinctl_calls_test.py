@@ -23,8 +23,9 @@ class Im(http.server.ThreadingHTTPServer):
 
     def run(self, *words, **environment):
         plain = {k: v for k, v in os.environ.items() if not k.startswith("SKEIN_")}
+        stdin = environment.pop("stdin", b"")
         return subprocess.run([SKEINCTL, *words], env={**plain, "SKEIN_HTTP": self.url, "SKEIN_TOKEN": TOKEN, **environment}, cwd="/",
-                              timeout=30, capture_output=True, check=False, input=environment.pop("stdin", b""))
+                              timeout=30, capture_output=True, check=False, input=stdin)
 
     def told(self, answer, *words, status=200, **environment):
         """What skeinctl prints for one answer."""
@@ -134,6 +135,48 @@ def test_a_list_without_an_end_ends(im):
     out = im.run("groups", "members", "g")
     assert out.returncode == 0 and out.stdout.count(b"\n") == 10001 and out.stderr == b"there is more: --cursor c\n"
     assert len(im.requests) == 50
+
+
+def test_a_list_of_lines_has_an_object_a_line_and_all_pages(im):
+    pages = [(200, {"items": [{"a": 1}, {"b": "\x9b"}], "next_cursor": "c"}), (200, {"items": [{"c": []}]})]
+    im.answers = [*pages]
+    out = im.run("jobs", "output", "7")
+    assert (out.returncode, out.stdout, out.stderr) == (0, b'{"a":1}\n{"b":"\\u009b"}\n{"c":[]}\n', b"")
+    assert [request[1] for request in im.requests] == ["/v1/admin/jobs/7/output", "/v1/admin/jobs/7/output?cursor=c"]
+    im.answers = [*pages]
+    assert im.run("jobs", "output", "7", "--json").stdout == b'{"items":[{"a":1},{"b":"\\u009b"},{"c":[]}]}\n'
+    im.answers = [*pages]
+    out = im.run("jobs", "output", "7", "--limit", "2")
+    assert out.stdout.count(b"\n") == 2 and out.stderr == b"there is more: --cursor c\n"
+
+
+def job(state, done=0, **fields):
+    return 200, {"job_id": "7", "state": state, "done": done, "total": 9, "failed": 0, **fields}
+
+
+def test_wait_shows_the_progress_of_a_job_and_fails_unless_it_is_done(im):
+    for state, status in (("done", 0), ("failed", 1), ("cancelled", 1)):
+        im.answers, im.requests = [job("queued"), job("running", 3), job("running", 3), job(state, 9)], []
+        out = im.run("broadcast", "--uids", " a, b ,,c", "--wait", "hi")
+        assert (out.returncode, out.stdout.decode()) == (status, f"job 7 is {state}: 9 of 9 done, 0 failed\n")
+        assert out.stderr.decode() == f"job 7: running, 3 of 9, 0 failed\njob 7: {state}, 9 of 9, 0 failed\n"
+        assert [request[:2] for request in im.requests] == [("POST", "/v1/admin/broadcast")] + [("GET", "/v1/admin/jobs/7")] * 3
+        assert im.requests[0][3] == {"type": "text", "uids": ["a", "b", "c"], "body": {"text": "hi"}}
+    im.answers = [job("queued", job_id="../../x")]
+    assert im.run("broadcast", "--everyone", "--wait", "hi").stderr == b"skeinctl: the answer names no job to wait for\n"
+
+
+def test_a_broadcast_names_its_audience_and_may_have_any_body(im):
+    im.answers = [job("queued")]
+    for words in ("hi",), ("--uids", "a", "--everyone", "hi"), ("--uids-file", "/nothing", "--uids", "a", "hi"):
+        assert im.run("broadcast", *words).returncode == 2
+    assert im.run("broadcast", "--uids-file", "/nothing", "hi").stderr == b"skeinctl: /nothing: No such file or directory\n"
+    assert im.run("broadcast", "--uids", "a", "--type", "custom", "--body", "[]").stderr == b"skeinctl: --body is no JSON object\n"
+    assert im.requests == []
+    im.run("broadcast", "--everyone", "--type", "custom", "--body", '{"a": {"b": 1}}')
+    im.run("broadcast", "--uids-file", "-", "hi", stdin=b"a\r\n\n b \n")
+    assert [request[3] for request in im.requests] == [{"type": "custom", "body": {"a": {"b": 1}}},
+                                                       {"type": "text", "uids": ["a", "b"], "body": {"text": "hi"}}]
 
 
 def test_an_answer_without_an_end_is_refused(im):

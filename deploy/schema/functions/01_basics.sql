@@ -43,6 +43,25 @@ create function fn.entry_key(p_no bigint, p_name text) returns bigint language s
 	select (p_no << 32) | (hashtextextended(p_name, 0) & 4294967295)
 $$;
 
+/*
+ * message.payload_hash of a message that a client has sent with this body, and, a forward, with this payload; null for one whose body tells it
+ * for as long as the message exists. Equal for texts that are equal as JSON values. p_msg_id makes it another one for each message. Who
+ * finds two payloads with the same hash has a second message of its own taken for a repeat of the first.
+ */
+create function fn.payload_hash(p_payload text, p_body text, p_expire_s integer, p_msg_id bigint) returns bigint
+language plpgsql immutable as $$
+begin
+	return case when num_nonnulls(p_payload, p_expire_s) > 0 then jsonb_hash_extended(coalesce(p_payload, p_body)::jsonb, p_msg_id) end;
+end $$;
+
+-- Was the message with this body, hash and id sent with p_body (and p_payload)? In plpgsql, so that a plan that calls it does not grow.
+create function fn.payload_is(p_stored text, p_hash bigint, p_msg_id bigint, p_body text, p_payload text) returns boolean
+language plpgsql immutable as $$
+begin
+	return case when p_hash is not null then p_hash = jsonb_hash_extended(coalesce(p_payload, p_body)::jsonb, p_msg_id)
+		else p_stored = p_body or p_stored::jsonb = p_body::jsonb end;
+end $$;
+
 -- The two users of a one-to-one conversation: 'u:<first>:<second>'. They are the same user in notes to oneself.
 create function fn.first_of(p_conversation text) returns text language sql immutable as $$
 	select split_part(p_conversation, ':', 2)
@@ -60,4 +79,4 @@ $$;
  * member_version, joined and left are of a group; the other columns are those of the entry's message.
  */
 create type fn.entry_answer as (status text, detail text, msg_id bigint, seq bigint, "time" bigint, duplicate boolean, type text,
-	sender text, body text, target_seq bigint, member_version bigint, joined text[], "left" text[]);
+	sender text, body text, target_seq bigint, member_version bigint, joined text[], "left" text[], expires_at bigint);

@@ -144,26 +144,27 @@ $$;
 create function fn.im_unpublished(p_node integer, p_after bigint, p_upto bigint, p_count integer, p_bytes bigint)
 returns table (is_whole boolean, conversation_id text, seq bigint, msg_id bigint, sender text, client_msg_id text,
 	type text, body text, "time" bigint, reply_to bigint, mentions text, target_seq bigint, member_version bigint,
-	joined text[], "left" text[])
+	joined text[], "left" text[], expires_at bigint)
 language plpgsql stable
 as $$
 #variable_conflict use_column
 begin
 	return query
 	with found as (
-		select row_number() over w as ord, sum(coalesce(octet_length(m.body), 0)) over w - coalesce(octet_length(m.body), 0) as before,
+		select row_number() over w as ord, sum(coalesce(octet_length(m.whole), 0)) over w - coalesce(octet_length(m.whole), 0) as before,
 			m.*
 		from (
-			select * from message where msg_id > p_after and msg_id <= p_upto and ((msg_id >> 12) & 1023) = p_node
+			select *, case when expires_at is null then body else fn.expiring_body(no, seq) end as whole
+			from message where msg_id > p_after and msg_id <= p_upto and ((msg_id >> 12) & 1023) = p_node
 			order by msg_id limit p_count + 1) m
 		window w as (order by m.msg_id rows unbounded preceding)
 	), page as (
 		select * from found where ord <= p_count and before < p_bytes
 	)
 	select (select count(*) from page) = (select count(*) from found), c.id, p.seq, p.msg_id, p.sender,
-		p.client_msg_id, fn.type_name(p.type), p.body, p.time, p.reply_to, array_to_string(p.mentions, ','), p.target_seq,
+		p.client_msg_id, fn.type_name(p.type), p.whole, p.time, p.reply_to, array_to_string(p.mentions, ','), p.target_seq,
 		fn.member_version_at(p.no, c.kind, p.seq), fn.members_changed_by(p.no, p.seq, true),
-		fn.members_changed_by(p.no, p.seq, false)
+		fn.members_changed_by(p.no, p.seq, false), p.expires_at
 	from page p join conversation c on c.no = p.no
 	order by p.msg_id;
 end $$;

@@ -20,11 +20,16 @@
  * same order. No two batches wait for each other in a circle: one that makes conversations waits only for others that
  * do, and in order; it never goes back to lock a row that somebody else made first (that is `again`).
  *
+ * A message with p_expire_s (seconds) expires that long after p_time. p_payload is of a `forward`: what the client has sent, where p_body
+ * is made from it; a null p_body says that the caller saw the key in use, and `unavailable` that it is not. These two arrays are
+ * null when no send of the batch has one.
+ *
  * A plan costs by its nodes, and most batches have no group and no mention in them: what those need is in statements of their own.
  */
 create function fn.im_send(p_node integer, p_epoch bigint, p_time bigint, p_conversations text[], p_at integer[],
 	p_sender text[], p_user text[], p_group text[], p_key text[], p_msg_id bigint[], p_type text[], p_body text[],
-	p_reply_to bigint[], p_mentions text[], p_is_for_friends boolean default false)
+	p_reply_to bigint[], p_mentions text[], p_is_for_friends boolean default false, p_expire_s integer[] default null,
+	p_payload text[] default null)
 returns table (ord bigint, status text, msg_id bigint, seq bigint, "time" bigint, duplicate boolean,
 	member_version bigint)
 language plpgsql
@@ -38,6 +43,8 @@ declare
 	v_row tid[]; -- and where its row is
 	v_has_groups constant boolean := num_nonnulls(variadic p_group) > 0;
 	v_has_mentions constant boolean := num_nonnulls(variadic p_mentions) > 0;
+	v_has_expiry constant boolean := p_expire_s is not null;
+	v_has_hashes constant boolean := p_expire_s is not null or p_payload is not null;
 	v_may text[]; -- of each send: 'ok', or why its group refuses it
 	v_version bigint[]; -- of each send: its group's member_version
 begin
@@ -98,8 +105,10 @@ begin
 			when m.seq is not null then
 				case when m.type = fn.type_no(i.type) and m.reply_to is not distinct from i.reply_to
 					and m.mentions is not distinct from string_to_array(i.mentions, ',')
-					and (m.body = i.body or m.body::jsonb = i.body::jsonb) then 'duplicate'
+					and m.expires_at - m.time is not distinct from p_expire_s[i.ord::integer] * 1000
+					and fn.payload_is(m.body, m.payload_hash, m.msg_id, i.body, p_payload[i.ord::integer]) then 'duplicate'
 				else 'idempotency_conflict' end
+			when i.body is null then 'unavailable'
 			when i.reply_to > coalesce(v_last[i.at], 0) then 'invalid_argument'
 			when v_last[i.at] is null then 'again'
 			else 'ok' end as verdict
@@ -124,9 +133,12 @@ begin
 			from numbered where verdict = 'ok' group by at) n
 		where c.ctid = v_row[n.at]
 	), stored as (
-		insert into message (no, seq, msg_id, time, counted, key_hash, reply_to, type, sender, client_msg_id, body, mentions)
+		insert into message (no, seq, msg_id, time, counted, key_hash, reply_to, type, sender, client_msg_id, body, mentions,
+			expires_at, payload_hash)
 		select no, seq, msg_id, p_time, counted, fn.entry_key(no, sender || ' ' || key), reply_to, fn.type_no(type), sender,
-			key, body, string_to_array(mentions, ',')
+			key, case when p_expire_s[ord::integer] is null then body end, string_to_array(mentions, ','),
+			p_time + p_expire_s[ord::integer] * 1000,
+			case when v_has_hashes then fn.payload_hash(p_payload[ord::integer], body, p_expire_s[ord::integer], msg_id) end
 		from numbered where verdict = 'ok'
 	)
 	select ord, case when verdict = 'duplicate' then 'ok' else verdict end,
@@ -140,6 +152,20 @@ begin
 			from unnest(v_no, v_last) as c (no, last) join message m on m.no = c.no and m.seq > c.last
 			group by m.no, m.sender) n
 		where gm.no = n.no and gm.uid = n.sender;
+	end if;
+
+	if v_has_expiry then
+		with expiring as (
+			insert into expiring_message (no, seq, expires_at)
+			select m.no, m.seq, m.expires_at
+			from unnest(v_no, v_last) as c (no, last) join message m on m.no = c.no and m.seq > c.last
+			where m.expires_at is not null
+			returning no, seq, expires_at
+		)
+		insert into expiring_body (no, seq, expires_at, body)
+		select e.no, e.seq, e.expires_at, i.body
+		from expiring e join message m on m.no = e.no and m.seq = e.seq
+		join unnest(p_msg_id, p_body) as i (msg_id, body) on i.msg_id = m.msg_id;
 	end if;
 
 	if v_has_mentions then

@@ -23,22 +23,30 @@ begin
 end $$;
 
 /*
- * How many messages after a seq are unread, of p_counted that count: those that were recalled do not. Exact up to 1,000; then 1,000.
+ * How many messages after a seq are unread, of p_counted that count: those that were recalled or have expired do not. Exact up to
+ * 1,000; then 1,000.
  */
 create function fn.unread(p_no bigint, p_after bigint, p_counted bigint) returns bigint language plpgsql stable
 as $$
+declare
+	v_now constant bigint := fn.now_ms();
 begin
-	return case when p_counted <= 0 then 0 else greatest(0, least(1000, p_counted - (select count(*) from message_change mc
-		where mc.no = p_no and mc.target_seq > p_after and mc.kind = 1))) end;
+	return case when p_counted <= 0 then 0 else greatest(0, least(1000, p_counted
+		- (select count(*) from message_change mc where mc.no = p_no and mc.target_seq > p_after and mc.kind = 1)
+		- (select count(*) from expiring_message e where e.no = p_no and e.seq > p_after and e.expires_at <= v_now
+			and not exists (select from message_change mc where mc.no = e.no and mc.target_seq = e.seq and mc.kind = 1)))) end;
 end $$;
 
--- Is the user mentioned, or everyone, in a message after a seq that is not recalled?
+-- Is the user mentioned, or everyone, in a message after a seq that is not recalled and has not expired?
 create function fn.is_mentioned(p_uid text, p_no bigint, p_after bigint) returns boolean language plpgsql stable
 as $$
+declare
+	v_now constant bigint := fn.now_ms();
 begin
 	return exists (select from unnest(array[p_uid, '*']) u (uid)
 		cross join lateral (select from mention m where m.no = p_no and m.uid = u.uid and m.seq > p_after
 			and not exists (select from message_change mc where mc.no = p_no and mc.target_seq = m.seq and mc.kind = 1 offset 0)
+			and not exists (select from expiring_message e where e.no = p_no and e.seq = m.seq and e.expires_at <= v_now offset 0)
 			limit 1) m);
 end $$;
 
@@ -51,7 +59,7 @@ end $$;
 create function fn.conversation_list(p_uid text, p_is_pinned boolean, p_moved_id bigint, p_no bigint, p_limit integer)
 returns table (place text, id text, kind smallint, title text, last_seq bigint, read_seq bigint, unread bigint, is_mentioned boolean,
 	is_pinned boolean, is_muted boolean, seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text,
-	"time" bigint, reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean)
+	"time" bigint, reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean, expires_at bigint)
 language plpgsql stable
 set enable_bitmapscan = off set enable_memoize = off
 as $$
@@ -74,7 +82,7 @@ begin
 		fn.unread(c.no, mine.unread_after, mine.counted_after),
 		mine.counted_after > 0 and fn.is_mentioned(p_uid, c.no, mine.unread_after), page.is_pinned, coalesce(d.is_muted, gm.is_silent),
 		m.seq, m.msg_id, m.sender, case when m.sender = p_uid then m.client_msg_id end, m.type, m.body, m.time, m.reply_to, m.mentions,
-		m.target_seq, m.is_edited, m.is_recalled
+		m.target_seq, m.is_edited, m.is_recalled, m.expires_at
 	from page
 	join conversation c on c.no = page.no
 	left join direct_member d on c.kind = 1 and d.uid = p_uid and d.no = page.no

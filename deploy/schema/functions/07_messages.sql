@@ -1,12 +1,16 @@
 -- Reading entries. What users see has the changes applied: an edited message shows its new body, a recalled one none, and
--- neither do the edits of a recalled message. The body of a reaction is its op and emoji, see 13_reactions.sql.
+-- neither do the edits of a recalled message. The body of a reaction is its op and emoji, see 13_reactions.sql. Whoever writes an entry
+-- for a user leaves out a body whose `expires_at` has come (message/message_expiry.h): until it is removed it is still here.
 
 create view fn.shown_message as
 select m.no, m.seq, m.msg_id, m.sender, m.client_msg_id, fn.type_name(m.type) as type,
-	case when change.is_recalled and m.type <> fn.type_no('reaction') then null when fn.type_is_content(m.type) then coalesce(edit.body, m.body) else m.body end as body,
+	case when change.is_recalled and m.type <> fn.type_no('reaction') then null
+		when m.expires_at is not null then fn.expiring_body(m.no,
+			case when fn.type_is_content(m.type) then coalesce(edit.seq, m.seq) else m.seq end)
+		when fn.type_is_content(m.type) then coalesce(edit.body, m.body) else m.body end as body,
 	m.time, m.reply_to, array_to_string(m.mentions, ',') as mentions, m.target_seq,
 	fn.type_is_content(m.type) and edit.seq is not null and change.is_recalled is not true as is_edited,
-	fn.type_is_content(m.type) and change.is_recalled is true as is_recalled
+	fn.type_is_content(m.type) and change.is_recalled is true as is_recalled, m.expires_at
 from message m
 left join lateral (
 	select bool_or(c.kind = 1) as is_recalled, max(c.seq) filter (where c.kind = 2) as edit_seq
@@ -48,7 +52,8 @@ end $$;
  */
 create function fn.history(p_uid text, p_conversation text, p_after bigint, p_before bigint, p_limit integer, p_bytes bigint)
 returns table (verdict text, has_more boolean, seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text,
-	"time" bigint, reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean, reactions text)
+	"time" bigint, reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean, expires_at bigint,
+	reactions text)
 language plpgsql stable
 set enable_bitmapscan = off
 as $$
@@ -79,18 +84,19 @@ begin
 	)
 	select v_access.verdict, (select count(*) from page) < (select count(*) from found), p.seq, p.msg_id, p.sender,
 		case when p.sender = p_uid then p.client_msg_id end, p.type, p.body, p.time, p.reply_to, p.mentions, p.target_seq, p.is_edited,
-		p.is_recalled, p.reactions
+		p.is_recalled, p.expires_at, p.reactions
 	from (select) one left join page p on true
 	order by p.seq;
 end $$;
 
 /*
  * The entries that are named, as they were stored, `ord` counted from 1, in that order, until the bodies of those before are p_bytes. A
- * row of nulls for an entry that does not exist. These rows never change, so im keeps them; fn.changes_of() tells the rest.
+ * row of nulls for an entry that does not exist. These rows never change, so im keeps them; fn.changes_of() tells the rest. Only the body
+ * of an entry with expires_at goes, after that time.
  */
 create function fn.messages(p_conversations text[], p_seqs bigint[], p_bytes bigint)
 returns table (ord bigint, seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text, "time" bigint,
-	reply_to bigint, mentions text, target_seq bigint)
+	reply_to bigint, mentions text, target_seq bigint, expires_at bigint)
 language plpgsql stable
 set enable_bitmapscan = off
 as $$
@@ -98,13 +104,16 @@ as $$
 begin
 	return query
 	select f.ord, f.seq, f.msg_id, f.sender, f.client_msg_id, fn.type_name(f.type), f.body, f.time, f.reply_to,
-		array_to_string(f.mentions, ','), f.target_seq
+		array_to_string(f.mentions, ','), f.target_seq, f.expires_at
 	from (
 		select w.ord, m.*, sum(coalesce(octet_length(m.body), 0)) over (order by w.ord rows unbounded preceding)
 			- coalesce(octet_length(m.body), 0) as before
 		from unnest(p_conversations, p_seqs) with ordinality as w (conversation, number, ord)
 		left join conversation c on c.id = w.conversation
-		left join lateral (select * from message m where m.no = c.no and m.seq = w.number offset 0) m on true -- see fn.shown_message
+		left join lateral (select m.seq, m.msg_id, m.sender, m.client_msg_id, m.type,
+				case when m.expires_at is null then m.body else fn.expiring_body(m.no, m.seq) end as body, m.time, m.reply_to,
+				m.mentions, m.target_seq, m.expires_at
+			from message m where m.no = c.no and m.seq = w.number offset 0) m on true -- see fn.shown_message
 	) f
 	where f.before < p_bytes
 	order by f.ord;
@@ -141,8 +150,8 @@ begin
 			group by mc.target_seq
 		) change
 		join lateral unnest(named.numbers, named.ords) as w (number, ord) on w.number = change.target_seq
-		left join lateral (select e.body from message e
-			where e.no = c.no and e.seq = change.edit_seq and not change.is_recalled offset 0) edit on true
+		left join lateral (select case when e.expires_at is null then e.body else fn.expiring_body(e.no, e.seq) end as body
+			from message e where e.no = c.no and e.seq = change.edit_seq and not change.is_recalled offset 0) edit on true
 	) f
 	order by f.ord;
 end $$;
@@ -153,16 +162,17 @@ end $$;
  */
 create function fn.messages_between(p_conversation text, p_after bigint, p_before bigint, p_limit integer)
 returns table (seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text, "time" bigint,
-	reply_to bigint, mentions text[], target_seq bigint, member_version bigint, joined text[], "left" text[])
+	reply_to bigint, mentions text[], target_seq bigint, member_version bigint, joined text[], "left" text[], expires_at bigint)
 language plpgsql stable
 set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 begin
 	return query
-	select m.seq, m.msg_id, m.sender, m.client_msg_id, fn.type_name(m.type), m.body, m.time, m.reply_to, m.mentions, m.target_seq,
+	select m.seq, m.msg_id, m.sender, m.client_msg_id, fn.type_name(m.type),
+		case when m.expires_at is null then m.body else fn.expiring_body(m.no, m.seq) end, m.time, m.reply_to, m.mentions, m.target_seq,
 		fn.member_version_at(c.no, c.kind, m.seq), fn.members_changed_by(c.no, m.seq, true),
-		fn.members_changed_by(c.no, m.seq, false)
+		fn.members_changed_by(c.no, m.seq, false), m.expires_at
 	from conversation c join message m on m.no = c.no
 	where c.id = p_conversation and m.seq > p_after and m.seq < p_before
 	order by m.seq limit p_limit;

@@ -2,7 +2,7 @@
 
 /*
  * Pins a message, or unpins it. `none`: it is pinned already; not_found: there is no such message, or it is not pinned. In a group the
- * owner and admins may. failed_precondition: it is recalled, or p_max are pinned (`full`).
+ * owner and admins may. failed_precondition: it is recalled or has expired, or p_max are pinned (`full`).
  */
 create function fn.message_pin(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_conversation text, p_caller text,
 	p_target_seq bigint, p_is_pin boolean, p_max integer) returns fn.entry_answer language plpgsql
@@ -28,6 +28,8 @@ begin
 		return fn.entry_refused('not_found');
 	elsif p_is_pin and v.recall_seq is not null then
 		return fn.entry_refused('failed_precondition', 'recalled');
+	elsif p_is_pin and v.expires_at <= p_time then
+		return fn.entry_refused('failed_precondition', 'expired');
 	elsif p_is_pin and (select count(*) from pin p where p.no = v.no) >= p_max then
 		return fn.entry_refused('failed_precondition', 'full');
 	end if;
@@ -47,7 +49,7 @@ end $$;
  */
 create function fn.pins(p_uid text, p_conversation text)
 returns table (verdict text, seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text, "time" bigint,
-	reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean)
+	reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean, expires_at bigint)
 language plpgsql stable
 set enable_bitmapscan = off
 as $$
@@ -58,7 +60,7 @@ begin
 	select * into v_access from fn.conversation_access(p_uid, p_conversation);
 	return query
 	select v_access.verdict, m.seq, m.msg_id, m.sender, case when m.sender = p_uid then m.client_msg_id end, m.type, m.body, m.time,
-		m.reply_to, m.mentions, m.target_seq, m.is_edited, m.is_recalled
+		m.reply_to, m.mentions, m.target_seq, m.is_edited, m.is_recalled, m.expires_at
 	from (select) one left join lateral (
 		select m.*, p.seq as pin_seq
 		from pin p cross join lateral (select * from fn.shown_message m where m.no = p.no and m.seq = p.target_seq offset 0) m

@@ -1,5 +1,6 @@
 #include "gateway/wire/client_frame.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -13,6 +14,8 @@
 #define TYPE_MAX 16
 #define OFFSET_MAX 20 /* digits */
 #define SEQ_MAX INT64_MAX
+#define EXPIRE_MAX_S 604800
+#define FORWARD_MAX 100
 
 static err_t PRINTF_LIKE(3, 4) client_frame_fault(struct client_frame *out, err_t err, const char *format, ...)
 {
@@ -82,10 +85,46 @@ static void client_frame_read_mentions(const json_t *message, Skein__V1__SendReq
 	request->mentions = texts;
 }
 
+/* What a forward is made of; im checks more of it. */
+struct client_forward {
+	Skein__V1__Forward forward;
+	uint64_t seqs[FORWARD_MAX];
+};
+
+/* 0, which no message has, for what is no integer. */
+static uint64_t client_frame_seq_of(const json_t *item)
+{
+	double real = json_is_real(item) ? json_real_value(item) : 0;
+
+	if (json_is_integer(item))
+		return json_integer_value(item) > 0 ? (uint64_t)json_integer_value(item) : 0;
+	return real >= 1 && real < (double)SEQ_MAX && real == floor(real) ? (uint64_t)real : 0;
+}
+
+static void client_frame_read_forward(const json_t *message, Skein__V1__SendRequest *request, struct client_forward *out,
+                                      struct json_error *error)
+{
+	json_t *forward = json_object_field(message, "forward", JSON_OPTIONAL, error);
+
+	if (!forward)
+		return;
+	skein__v1__forward__init(&out->forward);
+	json_prefix(error, "message.forward.");
+	out->forward.conversation_id = client_frame_proto_text(
+		json_text(forward, "conversation_id", JSON_REQUIRED, 1, CONVERSATION_ID_MAX, error));
+	json_t *seqs = json_array_field(forward, "seqs", JSON_REQUIRED, FORWARD_MAX, error);
+	json_prefix(error, "message.");
+	out->forward.seqs = out->seqs;
+	for (size_t i = 0; i < json_array_size(seqs); i++)
+		out->seqs[out->forward.n_seqs++] = client_frame_seq_of(json_array_get(seqs, i));
+	request->forward = &out->forward;
+}
+
 static void client_frame_read_message(const json_t *message, struct client_frame *out, const char *from, struct json_error *error)
 {
 	Skein__V1__SendRequest request = SKEIN__V1__SEND_REQUEST__INIT;
 	char *mentions[MENTIONS_MAX];
+	struct client_forward forward;
 	struct buf body = { 0 };
 
 	json_prefix(error, "message.");
@@ -104,7 +143,9 @@ static void client_frame_read_message(const json_t *message, struct client_frame
 	request.to_group = client_frame_proto_text(group);
 	request.type = client_frame_proto_text(json_text(message, "type", JSON_REQUIRED, 1, TYPE_MAX, error));
 	json_t *content = json_object_field(message, "body", JSON_OPTIONAL, error);
+	client_frame_read_forward(message, &request, &forward, error);
 	request.reply_to = (uint64_t)json_int(message, "reply_to", JSON_OPTIONAL, 1, SEQ_MAX, error);
+	request.expire_s = (uint32_t)json_int(message, "expire_s", JSON_OPTIONAL, 1, EXPIRE_MAX_S, error);
 	client_frame_read_mentions(message, &request, mentions, error);
 	if (!error->err) {
 		if (content)
@@ -261,6 +302,7 @@ static const char *client_frame_first_bad_text(const Skein__V1__Send *send)
 		{ "to_group", send->to_group },
 		{ "type", send->type },
 		{ "body", send->body },
+		{ "forward.conversation_id", send->forward ? send->forward->conversation_id : "" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
@@ -288,6 +330,11 @@ static err_t client_frame_check_proto_send(struct client_frame *out, const Skein
 		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.type must be 1 to %d bytes long", TYPE_MAX);
 	if (send->reply_to > SEQ_MAX)
 		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.reply_to is out of range");
+	if (send->expire_s > EXPIRE_MAX_S)
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.expire_s must be 1 to %d", EXPIRE_MAX_S);
+	if (send->forward && send->forward->n_seqs > FORWARD_MAX)
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.forward.seqs must have at most %d items",
+		                          FORWARD_MAX);
 	if (send->n_mentions > MENTIONS_MAX)
 		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "message.mentions must have at most %d items", MENTIONS_MAX);
 	for (size_t i = 0; i < send->n_mentions; i++)
@@ -317,6 +364,8 @@ static err_t client_frame_read_proto_send(struct client_frame *out, const Skein_
 	request.reply_to = send->reply_to;
 	request.n_mentions = send->n_mentions;
 	request.mentions = send->mentions;
+	request.expire_s = send->expire_s;
+	request.forward = send->forward;
 	client_frame_pack_request(out, &request);
 	(void)str_copy(out->client_msg_id, sizeof(out->client_msg_id), str_from(send->client_msg_id));
 	return OK;

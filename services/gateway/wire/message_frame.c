@@ -1,5 +1,6 @@
 #include "gateway/wire/message_frame.h"
 
+#include "base/clock.h"
 #include "base/macros.h"
 #include "base/telemetry/log.h"
 #include "base/text/buf.h"
@@ -7,6 +8,7 @@
 #include "base/text/json.h"
 #include "base/text/utf8.h"
 #include "gateway/wire/message_name.h"
+#include "message/message_expiry.h"
 #include "message/message_json.h"
 #include "rpc/protobuf_wire.h"
 
@@ -99,6 +101,18 @@ static struct shared_frame *message_frame_encode(const Skein__V1__Message *parse
 	return frame;
 }
 
+/* The frame of a message that has expired: it is packed again, without the body. */
+static struct shared_frame *message_frame_encode_expired(const Skein__V1__Message *shown, bool for_sender, struct str client_msg_id)
+{
+	struct buf packed = { 0 };
+	size_t len = skein__v1__message__get_packed_size(shown);
+
+	packed.len = skein__v1__message__pack(shown, (uint8_t *)buf_reserve(&packed, len));
+	struct shared_frame *frame = message_frame_encode(shown, buf_str(&packed), for_sender, client_msg_id);
+	buf_release(&packed);
+	return frame;
+}
+
 struct shared_frame *message_frame_new(struct str message, bool for_sender, struct str client_msg_id)
 {
 	struct shared_frame *frame = NULL;
@@ -108,7 +122,12 @@ struct shared_frame *message_frame_new(struct str message, bool for_sender, stru
 		return NULL;
 	if (message_frame_is_fit_to_show(parsed)) {
 		log_debug("message encoded", LOG_TEXT("conversation", parsed->conversation_id), LOG_U64("seq", parsed->seq));
-		frame = message_frame_encode(parsed, message, for_sender, for_sender ? client_msg_id : STR(""));
+		struct str key = for_sender ? client_msg_id : STR("");
+		Skein__V1__Message shown = *parsed;
+		if (message_expire(&shown, clock_wall_ms()))
+			frame = message_frame_encode_expired(&shown, for_sender, key);
+		else
+			frame = message_frame_encode(parsed, message, for_sender, key);
 	}
 	if (frame)
 		frame->name = message_name_new(parsed->conversation_id, parsed->seq, parsed->from);

@@ -60,7 +60,8 @@ struct entry_kind {
 	void (*put)(struct pg_params *params, const struct batch *batch);
 	/* Of a batched kind: 0 for two entries of one conversation that the statement must not get at once. */
 	int (*compare)(const struct entry *a, const struct entry *b);
-	/* Of a batched kind: the stored message without msg_id, seq and time. For other kinds the answer has it. */
+	/* Of a batched kind: adds to the stored message what is known besides its place, id and time. For other kinds
+	 * the answer has it. */
 	void (*describe)(const struct entry *entry, struct stored_fields *fields);
 	/* The field and the detail of a refusal: result->err is set; `subject` is the answer's ENTRY_SUBJECT, or empty. */
 	void (*explain)(const struct entry *entry, struct str subject, struct entry_result *result);
@@ -82,12 +83,13 @@ enum entry_column {
 	ENTRY_TARGET_SEQ,
 	ENTRY_JOINED, /* uids, joined by commas */
 	ENTRY_LEFT,
+	ENTRY_EXPIRES_AT, /* of the message that it changes; null: never */
 };
 
 /* The columns of a statement that calls a function of fn.entry_answer. */
 #define ENTRY_ANSWER_COLUMNS \
 	"1 as ord, status, msg_id, seq, time, duplicate, member_version, detail, type, sender, body, target_seq," \
-	" array_to_string(joined, ','), array_to_string(\"left\", ',')"
+	" array_to_string(joined, ','), array_to_string(\"left\", ','), expires_at"
 
 struct entry {
 	const struct entry_kind *kind;

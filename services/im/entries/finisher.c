@@ -59,19 +59,19 @@ static void finisher_publish(struct finisher *finisher, const struct entry *entr
 	};
 	struct stored_fields *fields = &record.message;
 
-	if (entry->kind->describe)
-		entry->kind->describe(entry, fields);
-	else
-		*fields = (struct stored_fields){
-			.type = pg_text(rows, row, ENTRY_TYPE),
-			.sender = pg_text(rows, row, ENTRY_SENDER),
-			.body = pg_text(rows, row, ENTRY_BODY),
-			.target_seq = (uint64_t)pg_i64(rows, row, ENTRY_TARGET_SEQ),
-		};
 	fields->conversation_id = entry->conversation;
 	fields->seq = (uint64_t)result->seq;
 	fields->msg_id = result->msg_id;
 	fields->time = (uint64_t)result->time;
+	if (entry->kind->describe) {
+		entry->kind->describe(entry, fields);
+	} else {
+		fields->type = pg_text(rows, row, ENTRY_TYPE);
+		fields->sender = pg_text(rows, row, ENTRY_SENDER);
+		fields->body = pg_text(rows, row, ENTRY_BODY);
+		fields->target_seq = (uint64_t)pg_i64(rows, row, ENTRY_TARGET_SEQ);
+		fields->expires_at = (uint64_t)pg_i64(rows, row, ENTRY_EXPIRES_AT);
+	}
 
 	struct stored_message *message = stored_message_new(fields);
 	message_cache_put(finisher->messages, message);

@@ -178,6 +178,7 @@ static void publisher_pack(struct publisher *publisher, const struct publisher_r
 	message.time = fields->time;
 	message.reply_to = fields->reply_to;
 	message.target_seq = fields->target_seq;
+	message.expires_at = fields->expires_at;
 	message.mentions = publisher_split(publisher, fields->mentions, &message.n_mentions);
 	message.client_msg_id = publisher_text(fields->client_msg_id);
 	membership.joined = publisher_split(publisher, from->joined, &membership.n_joined);

@@ -48,15 +48,19 @@ int page_rows(const struct page *page, const PGresult *result, int column)
 	return MIN(PQntuples(result), (int)page->limit);
 }
 
-void page_put_next(struct buf *out, const struct page *page, const PGresult *result, int column)
+static void page_put_cursor(struct buf *out, struct str key)
 {
 	struct buf cursor = { 0 };
 
-	if (PQntuples(result) <= (int)page->limit)
-		return;
-	page_cursor(&cursor, pg_text(result, (int)page->limit - 1, column));
+	page_cursor(&cursor, key);
 	json_put_field(out, "next_cursor", buf_str(&cursor));
 	buf_release(&cursor);
+}
+
+void page_put_next(struct buf *out, const struct page *page, const PGresult *result, int column)
+{
+	if (PQntuples(result) > (int)page->limit)
+		page_put_cursor(out, pg_text(result, (int)page->limit - 1, column));
 }
 
 /* ---- the whole list ---- */
@@ -65,6 +69,17 @@ struct listing {
 	const struct paged_list *list;
 	struct page page;
 };
+
+static void list_put_next(struct buf *out, const struct listing *listing, const PGresult *result)
+{
+	const struct paged_list *list = listing->list;
+	int rows = page_rows(&listing->page, result, list->key);
+
+	if (!list->has_more)
+		page_put_next(out, &listing->page, result, list->key);
+	else if (rows && pg_bool(result, 0, list->has_more))
+		page_put_cursor(out, pg_text(result, rows - 1, list->key));
+}
 
 static void list_on_rows(struct call *call, const PGresult *result)
 {
@@ -83,7 +98,7 @@ static void list_on_rows(struct call *call, const PGresult *result)
 	buf_append_char(out, ']');
 	if (list->put_more)
 		list->put_more(out, result);
-	page_put_next(out, &listing->page, result, list->key);
+	list_put_next(out, listing, result);
 	buf_append_char(out, '}');
 	call_ok(call, 200);
 }
@@ -103,6 +118,12 @@ void call_list(struct call *call, const struct paged_list *list, struct pg_param
 	call_page(call, &listing->page);
 	if (list->is_key && listing->page.after.len && !list->is_key(listing->page.after))
 		page_reject_cursor(call);
-	page_put(params, &listing->page);
+	if (list->has_more) {
+		pg_put_text(params, listing->page.after);
+		pg_put_i32(params, (int32_t)listing->page.limit);
+		pg_put_i64(params, PAGE_BYTES);
+	} else {
+		page_put(params, &listing->page);
+	}
 	call_query(call, list->statement, params, list_on_rows);
 }

@@ -36,7 +36,15 @@ struct paged_list {
 	bool (*is_key)(struct str key); /* what a cursor may hold, of ids; NULL: any */
 	void (*put)(struct buf *out, const PGresult *result, int row); /* appends one item, a JSON object */
 	void (*put_more)(struct buf *out, const PGresult *result); /* appends further members of the answer; may be NULL */
+	/*
+	 * Of a list with large items: the column that says in each row whether there is more. The statement's last
+	 * three parameters are then the key, the limit and PAGE_BYTES: the page ends once its items are that long. 0:
+	 * the limit plus one row says so.
+	 */
+	int has_more;
 };
+
+#define PAGE_BYTES (1024 * 1024) /* the last item may be beyond */
 
 /* For is_key: a decimal number from 1 on. */
 bool page_key_is_number(struct str key);

@@ -26,8 +26,6 @@ static const struct pg_statement export_output = {
 /* Rows that a step reads, in some milliseconds. */
 #define STEP_ROWS 1000
 
-#define OUTPUT_BYTES (1024 * 1024) /* of a page; the last item may be beyond */
-
 /* ---- the job ---- */
 
 /* Everything is in one transaction: what it read, the items, and how far it came. */
@@ -64,39 +62,20 @@ static const struct call_reason output_reasons[] = {
 	{ .err = OK },
 };
 
-static void output_on_rows(struct call *call, const PGresult *result)
+static void output_put(struct buf *out, const PGresult *result, int row)
 {
-	int rows = PQgetisnull(result, 0, OUTPUT_NO) ? 0 : PQntuples(result);
-	struct buf *out = call_out(call), cursor = { 0 };
-
-	buf_append_str(out, STR("{\"items\":["));
-	for (int row = 0; row < rows; row++) {
-		if (row)
-			buf_append_char(out, ',');
-		buf_append_str(out, pg_text(result, row, OUTPUT_ITEM));
-	}
-	buf_append_char(out, ']');
-	if (rows && pg_bool(result, 0, OUTPUT_HAS_MORE)) {
-		page_cursor(&cursor, pg_text(result, rows - 1, OUTPUT_NO));
-		json_put_field(out, "next_cursor", buf_str(&cursor));
-		buf_release(&cursor);
-	}
-	buf_append_char(out, '}');
-	call_ok(call, 200);
+	buf_append_str(out, pg_text(result, row, OUTPUT_ITEM));
 }
+
+static const struct paged_list outputs = {
+	&export_output, "items", .key = OUTPUT_NO, .is_key = page_key_is_number, .put = output_put, .has_more = OUTPUT_HAS_MORE,
+};
 
 void jobs_output(struct call *call)
 {
-	struct page page;
 	struct pg_params params = { 0 };
 
 	pg_put_i64(&params, (int64_t)call_path_u64(call, "id", 1, INT64_MAX));
-	call_page(call, &page);
-	if (page.after.len && !page_key_is_number(page.after))
-		page_reject_cursor(call);
-	pg_put_text(&params, page.after);
-	pg_put_i32(&params, (int32_t)page.limit);
-	pg_put_i64(&params, OUTPUT_BYTES);
 	call_explain(call, output_reasons);
-	call_query(call, &export_output, &params, output_on_rows);
+	call_list(call, &outputs, &params);
 }

@@ -93,6 +93,8 @@ static const char *message_change_reason(struct str reason)
 		return "the time in which the message may be changed is over";
 	if (str_equal(reason, STR("recalled")))
 		return "the message is recalled";
+	if (str_equal(reason, STR("expired")))
+		return "the message has expired";
 	if (str_equal(reason, STR("full")))
 		return "the conversation has as many pinned messages as it may";
 	return "only messages can be changed: this entry is a change or tells of the conversation";

@@ -10,13 +10,14 @@ struct call;
 /* Messages, sent and read: the context of the calls in this folder and of the gRPC method Send. Thread: the worker's. */
 struct messages {
 	const struct im_config *config;
+	struct pg *pg; /* for what is read */
 	struct entry_writer *entries;
 	struct overload *overload;
 	struct rates *rates;
 	struct counter *rate_limited;
 };
 
-void messages_init(struct messages *messages, const struct im_config *config, struct entry_writer *entries,
+void messages_init(struct messages *messages, const struct im_config *config, struct pg *pg, struct entry_writer *entries,
                    struct overload *overload, struct rates *rates);
 
 /* Whether a user who has not said whom it lets write lets friends only. */

@@ -6,20 +6,32 @@
 
 /*
  * A client's request to send, read and validated (contract sections 1 and 3) from
- * JSON or from a gateway's protobuf. Strings point into the source; `body` and
- * `mentions` are its own memory. The error names the first field that is wrong.
+ * JSON or from a gateway's protobuf. Strings point into the source; the buffers
+ * are its own memory. The error names the first field that is wrong.
  * Release the request in any case.
  */
+#define MENTIONS_MAX 50
+#define FORWARD_MAX 100
+#define EXPIRE_MAX_S 604800
+
+/* What a `forward` is made of. */
+struct send_forward {
+	struct str conversation_id; /* ptr NULL: it is no forward */
+	int64_t seqs[FORWARD_MAX];
+	size_t count;
+	struct buf sent; /* both as JSON, the same text for equal ones */
+};
+
 struct send_request {
 	struct str client_msg_id;
 	struct str user, group; /* one of the two has a ptr */
 	struct str type;
-	struct buf body; /* a JSON object, in compact form */
+	struct buf body; /* a JSON object, in compact form; empty for a forward, whose body is still to be made */
+	struct send_forward forward;
 	int64_t reply_to; /* 0: none */
+	int64_t expire_s; /* 0: never */
 	struct buf mentions; /* joined by commas; empty: none */
 };
-
-#define MENTIONS_MAX 50
 
 void send_request_from_json(struct send_request *request, const json_t *object, struct json_error *error);
 void send_request_from_proto(struct send_request *request, const Skein__V1__SendRequest *message, size_t max_body,

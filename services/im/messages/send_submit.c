@@ -3,19 +3,23 @@
 #include <inttypes.h>
 
 #include "base/text/ident.h"
+#include "im/messages/forward.h"
 #include "im/messages/send_entry.h"
 
-void messages_init(struct messages *messages, const struct im_config *config, struct entry_writer *entries,
+void messages_init(struct messages *messages, const struct im_config *config, struct pg *pg, struct entry_writer *entries,
                    struct overload *overload, struct rates *rates)
 {
 	*messages = (struct messages){
 		.config = config,
+		.pg = pg,
 		.entries = entries,
 		.overload = overload,
 		.rates = rates,
 		.rate_limited = entry_writer_refusal_counter("reason=\"rate\""),
 	};
 }
+
+#define CANNOT_STORE "messages cannot be stored at the moment"
 
 bool messages_are_for_friends(const struct messages *messages)
 {
@@ -44,19 +48,51 @@ static bool send_submit_take_of_conversation(struct messages *messages, struct s
 	return send_submit_take(messages, RATE_CONVERSATION, str_of(id, len), error, wait_ms);
 }
 
-void send_submit(struct messages *messages, const struct entry_caller *caller, const struct send_request *request,
-                 struct json_error *error, uint64_t *wait_ms)
+struct entry *send_take(struct messages *messages, const struct entry_caller *caller, const struct send_request *request,
+                        struct json_error *error, uint64_t *wait_ms)
 {
 	*wait_ms = 0;
 	if (!send_submit_take(messages, RATE_SEND, caller->uid, error, wait_ms) || error->err)
-		return;
+		return NULL;
 	if (!send_submit_take_of_conversation(messages, caller->uid, request, error, wait_ms)) {
 		rates_give_back(messages->rates, &(struct rate_key){ .class = RATE_SEND, .key = caller->uid });
+		return NULL;
+	}
+	return send_entry_new(request, caller, messages_are_for_friends(messages));
+}
+
+void send_store(struct messages *messages, struct entry *entry)
+{
+	entry_done done = entry->done;
+	void *arg = entry->arg;
+
+	err_t err = entry_writer_submit(messages->entries, entry);
+	if (err) {
+		const struct entry_result result = { .err = err, .detail = CANNOT_STORE };
+		done(arg, &result);
+	}
+}
+
+static void send_on_forward_made(void *arg, struct entry *entry)
+{
+	if (entry)
+		send_store(arg, entry);
+}
+
+void send_submit(struct messages *messages, const struct entry_caller *caller, const struct send_request *request,
+                 struct json_error *error, uint64_t *wait_ms)
+{
+	struct entry *entry = send_take(messages, caller, request, error, wait_ms);
+
+	if (!entry)
+		return;
+	if (request->forward.conversation_id.ptr) {
+		forward_make(messages, &request->forward, entry, send_on_forward_made, messages);
 		return;
 	}
-	err_t err = entry_writer_submit(messages->entries, send_entry_new(request, caller, messages_are_for_friends(messages)));
+	err_t err = entry_writer_submit(messages->entries, entry);
 	if (err) {
 		*wait_ms = 1000ull * overload_retry_after_s(messages->overload) - 1;
-		json_fail(error, err, NULL, "messages cannot be stored at the moment");
+		json_fail(error, err, NULL, CANNOT_STORE);
 	}
 }

@@ -9,7 +9,9 @@
  * thousands of times. Bounded in bytes; the least recently used one is dropped.
  * Finding and putting are O(1). Thread: one.
  *
- * A cached message is never out of date, because a stored row never changes.
+ * A cached message is never out of date, because a stored row never changes. One that
+ * has expired keeps its body here until it is dropped; nobody is shown it
+ * (message/message_expiry.h).
  * Recalls and edits are not cached: message_overlay.h reads them for each page.
  */
 struct message_cache {

@@ -6,7 +6,7 @@
 /* The columns of MESSAGE_ROW_SHOWN, counted from `first`. */
 enum message_column {
 	COLUMN_SEQ, COLUMN_MSG_ID, COLUMN_SENDER, COLUMN_CLIENT_MSG_ID, COLUMN_TYPE, COLUMN_BODY, COLUMN_TIME, COLUMN_REPLY_TO,
-	COLUMN_MENTIONS, COLUMN_TARGET_SEQ, COLUMN_IS_EDITED, COLUMN_IS_RECALLED,
+	COLUMN_MENTIONS, COLUMN_TARGET_SEQ, COLUMN_EXPIRES_AT, COLUMN_IS_EDITED, COLUMN_IS_RECALLED,
 };
 
 bool message_row_is_there(const PGresult *rows, int row, int first)
@@ -28,6 +28,7 @@ struct stored_fields message_row_read(const PGresult *rows, int row, int first, 
 		.reply_to = (uint64_t)pg_i64(rows, row, first + COLUMN_REPLY_TO),
 		.mentions = pg_text(rows, row, first + COLUMN_MENTIONS),
 		.target_seq = (uint64_t)pg_i64(rows, row, first + COLUMN_TARGET_SEQ),
+		.expires_at = (uint64_t)pg_i64(rows, row, first + COLUMN_EXPIRES_AT),
 	};
 }
 

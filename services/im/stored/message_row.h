@@ -8,7 +8,8 @@
  * An entry as a row of a statement's answer. Every statement that reads entries lists these columns in this order, after
  * columns of its own; message_row_read() is the only place that knows the order.
  */
-#define MESSAGE_ROW_COLUMNS "seq, msg_id, sender, client_msg_id, type, body, time, reply_to, mentions, target_seq"
+#define MESSAGE_ROW_COLUMNS \
+	"seq, msg_id, sender, client_msg_id, type, body, time, reply_to, mentions, target_seq, expires_at"
 
 /* The columns of an entry as users see it, with edits and recalls applied. */
 #define MESSAGE_ROW_SHOWN MESSAGE_ROW_COLUMNS ", is_edited, is_recalled"

@@ -1,9 +1,11 @@
 #include "im/stored/stored_message.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text/text_arena.h"
 #include "cluster/inbox.h"
 #include "im/stored/uid_list.h"
+#include "message/message_expiry.h"
 #include "message/reaction.h"
 
 struct stored_message *stored_message_new(const struct stored_fields *fields)
@@ -39,6 +41,7 @@ struct stored_message *stored_message_new(const struct stored_fields *fields)
 	made->message.time = fields->time;
 	made->message.reply_to = fields->reply_to;
 	made->message.target_seq = fields->target_seq;
+	made->message.expires_at = fields->expires_at;
 	buf_release(&key);
 	return made;
 }
@@ -81,6 +84,7 @@ Skein__V1__Message stored_message_view(const struct stored_message *message, con
 		view.n_reactions = form->reactions->count;
 		view.reactions = form->reactions->items;
 	}
+	(void)message_expire(&view, clock_wall_ms());
 	if (str_equal(str_from(view.from), viewer))
 		view.client_msg_id = (char *)message->client_msg_id;
 	return view;

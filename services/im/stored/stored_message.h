@@ -26,6 +26,7 @@ struct stored_fields {
 	struct str mentions; /* joined by commas */
 	uint64_t seq, msg_id, time;
 	uint64_t reply_to, target_seq; /* 0: none */
+	uint64_t expires_at; /* 0: never */
 };
 
 /* Copies the fields. The caller gets one reference. */
@@ -45,7 +46,7 @@ struct message_form {
 /* True for a message of a client, which may be recalled and edited; false for a change and a `system` entry. */
 bool stored_message_is_content(const struct stored_message *message);
 
-/* The message in this form as `viewer` sees it. Valid as long as the message and the form. */
+/* The message in this form as `viewer` sees it now: one that has expired has no body. Valid as long as the message and the form. */
 Skein__V1__Message stored_message_view(const struct stored_message *message, const struct message_form *form,
                                        struct str viewer);
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "cluster/routes.h"
 #include "deliver/audience_wire.h"
+#include "message/message_expiry.h"
 #include "push/inboxes/inboxes.h"
 
 /* The part of a message that goes to one gateway. */
@@ -187,6 +188,7 @@ void outgoing_send(struct outgoing *outgoing)
 	struct fanout_plan plan = target_list_plan(&outgoing->targets, outgoing->sent, &audience);
 	Skein__V1__Message shown = *outgoing->record->message;
 	shown.client_msg_id = (char *)protobuf_c_empty_string; /* only the sender's connections get it */
+	(void)message_expire(&shown, clock_wall_ms());
 	size_t len = skein__v1__message__get_packed_size(&shown);
 	packed.len = skein__v1__message__pack(&shown, (uint8_t *)buf_reserve(&packed, len));
 	for (size_t i = 0; i < plan.batch_count; i++)

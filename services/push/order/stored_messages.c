@@ -13,7 +13,7 @@
 static const struct pg_statement stored_messages = {
 	"push_stored_messages",
 	"select seq, msg_id, sender, client_msg_id, type, body, time, reply_to, mentions, target_seq, member_version, joined, "
-	"\"left\" from fn.messages_between($1::text, $2::bigint, $3::bigint, $4::integer)",
+	"\"left\", expires_at from fn.messages_between($1::text, $2::bigint, $3::bigint, $4::integer)",
 };
 
 enum column { SEQ,
@@ -28,7 +28,8 @@ enum column { SEQ,
 	      TARGET_SEQ,
 	      MEMBER_VERSION,
 	      JOINED,
-	      LEFT };
+	      LEFT,
+	      EXPIRES_AT };
 
 void stored_messages_read(struct pg *pg, const struct stored_messages_range *range, pg_done done, void *arg)
 {
@@ -110,6 +111,7 @@ Skein__V1__MessageRecord *stored_message_record(const PGresult *result, int row,
 	message.time = (uint64_t)pg_i64(result, row, TIME);
 	message.reply_to = (uint64_t)pg_i64(result, row, REPLY_TO);
 	message.target_seq = (uint64_t)pg_i64(result, row, TARGET_SEQ);
+	message.expires_at = (uint64_t)pg_i64(result, row, EXPIRES_AT);
 	message.n_mentions = stored_texts(result, row, MENTIONS, MENTIONS_MAX, &message.mentions);
 	delta.n_joined = stored_texts(result, row, JOINED, CHANGED_MAX + 1, &delta.joined);
 	delta.n_left = stored_texts(result, row, LEFT, CHANGED_MAX + 1, &delta.left);

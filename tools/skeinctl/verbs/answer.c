@@ -251,6 +251,19 @@ static void answer_print_as_json(const struct http_answer *answer, const json_t 
 	}
 }
 
+void answer_print_more(const json_t *page)
+{
+	const json_t *cursor = json_object_get(page, "next_cursor");
+	struct buf line = { 0 };
+
+	if (!cursor)
+		return;
+	(void)answer_append_value(&line, cursor, COLUMN_TEXT, VALUE_MAX);
+	fflush(stdout);
+	fprintf(stderr, "there is more: --cursor %s\n", buf_text(&line));
+	buf_release(&line);
+}
+
 void answer_print(const struct args *args, const struct http_answer *answer, const json_t *joined)
 {
 	const struct verb *verb = args->verb;
@@ -260,14 +273,7 @@ void answer_print(const struct args *args, const struct http_answer *answer, con
 		answer_print_as_json(answer, joined);
 	} else if (verb->list) {
 		answer_print_table(verb, json_object_get(object, verb->list));
-		if (json_object_get(object, "next_cursor")) {
-			struct buf line = { 0 };
-
-			(void)answer_append_value(&line, json_object_get(object, "next_cursor"), COLUMN_TEXT, VALUE_MAX);
-			fflush(stdout);
-			fprintf(stderr, "there is more: --cursor %s\n", buf_text(&line));
-			buf_release(&line);
-		}
+		answer_print_more(object);
 	} else if (verb->says) {
 		answer_print_sentence(args, object);
 	} else {

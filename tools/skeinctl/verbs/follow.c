@@ -28,35 +28,44 @@ static void follow_print(const char *id, const char *state, const json_t *job)
 	        is_terminal && !follow_is_over(state) ? "" : "\n");
 }
 
-int follow_job(const struct http_answer *answer, const char *token)
+/* Asks for the job; prints how far it is where that differs from `shown`. */
+static struct http_answer follow_look(const char *path, const char *id, const char *token, struct buf *shown)
+{
+	struct http_answer now = http_api("GET", path, token, NULL);
+	struct buf state = { 0 }, line = { 0 };
+
+	(void)answer_append_value(&state, json_object_get(now.body, "state"), COLUMN_TEXT, 64);
+	buf_printf(&line, "%s %lld %lld", buf_text(&state), follow_number(now.body, "done"), follow_number(now.body, "failed"));
+	if (!str_equal(buf_str(&line), buf_str(shown)))
+		follow_print(id, buf_text(&state), now.body);
+	buf_release(shown);
+	*shown = line;
+	buf_release(&state);
+	return now;
+}
+
+bool follow_job(struct http_answer *answer, const char *token)
 {
 	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
-	struct buf path = { 0 }, id = { 0 }, state = { 0 }, shown = { 0 }, line = { 0 };
+	const char *id = json_string_value(json_object_get(answer->body, "job_id")), *state;
+	struct buf path = { 0 }, shown = { 0 }, number = { 0 };
 
-	(void)answer_append_value(&id, json_object_get(answer->body, "job_id"), COLUMN_TEXT, 64);
-	buf_printf(&path, "/v1/admin/jobs/%s", buf_text(&id));
+	if (!id || !*id || id[strspn(id, "0123456789")])
+		die("the answer names no job to wait for");
+	buf_append_text(&number, id);
+	buf_printf(&path, "/v1/admin/jobs/%s", id);
 	for (;;) {
-		struct http_answer now = http_api("GET", buf_text(&path), token, NULL);
-
-		buf_clear(&state);
-		(void)answer_append_value(&state, json_object_get(now.body, "state"), COLUMN_TEXT, 64);
-		buf_clear(&line);
-		buf_printf(&line, "%s %lld %lld", buf_text(&state), follow_number(now.body, "done"),
-		           follow_number(now.body, "failed"));
-		if (!str_equal(buf_str(&line), buf_str(&shown)))
-			follow_print(buf_text(&id), buf_text(&state), now.body);
-		buf_clear(&shown);
-		buf_append_str(&shown, buf_str(&line));
-		http_answer_release(&now);
-		if (follow_is_over(buf_text(&state)))
+		http_answer_release(answer);
+		*answer = follow_look(buf_text(&path), buf_text(&number), token, &shown);
+		state = json_string_value(json_object_get(answer->body, "state"));
+		if (!state)
+			die("job %s has no state", buf_text(&number));
+		if (follow_is_over(state))
 			break;
 		nanosleep(&pause, NULL);
 	}
-	bool is_done = strcmp(buf_text(&state), "done") == 0;
 	buf_release(&path);
-	buf_release(&id);
-	buf_release(&state);
 	buf_release(&shown);
-	buf_release(&line);
-	return is_done ? 0 : 1;
+	buf_release(&number);
+	return strcmp(state, "done") == 0;
 }

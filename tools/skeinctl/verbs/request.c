@@ -263,6 +263,26 @@ static struct http_answer request_get(const struct args *args, const char *token
 	return answer;
 }
 
+/* Prints the items of all pages as they come. */
+static void request_print_lines(const struct args *args, const char *token, struct http_answer *page)
+{
+	size_t index;
+	json_t *item;
+
+	for (;;) {
+		json_array_foreach(json_object_get(page->body, args->verb->list), index, item)
+			visible_print_json(item);
+		const char *cursor = json_string_value(json_object_get(page->body, "next_cursor"));
+		if (!cursor || request_has_page(args)) {
+			answer_print_more(page->body);
+			return;
+		}
+		struct http_answer next = request_get(args, token, cursor);
+		http_answer_release(page);
+		*page = next;
+	}
+}
+
 /* Appends the rows of the pages after `first` to its list; its next_cursor is that of the last page that was read. */
 static void request_join_pages(const struct args *args, const char *token, json_t *first)
 {
@@ -281,22 +301,36 @@ static void request_join_pages(const struct args *args, const char *token, json_
 	}
 }
 
+/* All pages, unless the person asked for one; NULL where the answer has all there is. */
+static json_t *request_joined(const struct args *args, const char *token, const json_t *first)
+{
+	if (!request_is_paged(args->verb) || request_has_page(args) || !json_object_get(first, "next_cursor"))
+		return NULL;
+	json_t *joined = json_deep_copy(first);
+	request_join_pages(args, token, joined);
+	return joined;
+}
+
 int request_run(const struct args *args)
 {
+	const struct verb *verb = args->verb;
 	char *token = request_token(args);
 	struct http_answer answer = request_get(args, token, NULL);
-	json_t *joined = NULL;
+	bool is_done = true;
 
-	if (args->verb->list && !json_is_array(json_object_get(answer.body, args->verb->list)))
-		die("%s %s: the answer has no list of %s", args->verb->method, args->verb->path, args->verb->list);
-	if (request_is_paged(args->verb) && !request_has_page(args) && json_object_get(answer.body, "next_cursor")) {
-		joined = json_deep_copy(answer.body);
-		request_join_pages(args, token, joined);
+	if (verb->list && !json_is_array(json_object_get(answer.body, verb->list)))
+		die("%s %s: the answer has no list of %s", verb->method, verb->path, verb->list);
+	if (args_value(args, "--wait"))
+		is_done = follow_job(&answer, token);
+	if (verb->is_lines && !args->as_json) {
+		request_print_lines(args, token, &answer);
+	} else {
+		json_t *joined = request_joined(args, token, answer.body);
+
+		answer_print(args, &answer, joined);
+		json_decref(joined);
 	}
-	answer_print(args, &answer, joined);
-	int status = args_value(args, "--wait") ? follow_job(&answer, token) : 0;
-	json_decref(joined);
 	http_answer_release(&answer);
 	mem_free(token);
-	return status;
+	return is_done ? 0 : 1;
 }

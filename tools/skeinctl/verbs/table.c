@@ -23,6 +23,8 @@
 	QUERY("--cursor", "CURSOR", "cursor", "the page that begins there: next_cursor of the one before")
 #define ACTS_AS { .name = "--as", .value = "UID", .help = "the user who asks, unless --token says who", .place = PARAM_ACTOR }
 #define WAIT FLAG("--wait", "wait until the job has ended, and show its progress; exit status 1 unless it is done")
+#define JOB ARGUMENT("JOB", "id", "the job's number")
+#define JOB_SENTENCE "job {job_id} is {state}: {done} of {total} done, {failed} failed"
 #define UID ARGUMENT("UID", "uid", "the user")
 #define GID ARGUMENT("GID", "gid", "the group")
 #define RECIPIENT \
@@ -87,6 +89,33 @@ const struct verb verbs[] = {
 	  .method = "GET", .path = "/v1/admin/nodes", .list = "nodes", .columns = {
 		SHOW("NODE", "node"), SHOW_NUMBER("CONNECTIONS", "connections"), SHOW_NUMBER("QUEUE BYTES", "queue_bytes"),
 		SHOW_NUMBER("LAG MS", "lag_ms"), SHOW("DRAINING", "draining"), SHOW("URL", "url") } },
+
+	{ "broadcast", "send a message from the system user to many users, or to all",
+	  .method = "POST", .path = "/v1/admin/broadcast", .says = JOB_SENTENCE, .params = {
+		BODY("--body", "JSON", "body", "the message's body", .kind = PARAM_JSON, .is_required = true),
+		BODY("--type", "TYPE", "type", "the message's type: image, custom ...", .is_required = true), AUDIENCE, WAIT } },
+	{ "broadcast", "send a text message from the system user to many users, or to all",
+	  .method = "POST", .path = "/v1/admin/broadcast", .body = "{\"type\":\"text\"}", .says = JOB_SENTENCE, .params = {
+		AUDIENCE, WAIT, TEXT } },
+	{ "jobs list", "list the jobs, the last one first",
+	  .method = "GET", .path = "/v1/admin/jobs", .list = "jobs", .params = { PAGE }, .columns = {
+		SHOW("JOB", "job_id"), SHOW("KIND", "kind"), SHOW("STATE", "state"), SHOW_NUMBER("DONE", "done"),
+		SHOW_NUMBER("TOTAL", "total"), SHOW_NUMBER("FAILED", "failed"), SHOW("BY", "created_by"),
+		SHOW_TIME("CREATED", "created_at"), SHOW_TIME("ENDED", "ended_at") } },
+	{ "jobs show", "show how far a job is",
+	  .method = "GET", .path = "/v1/admin/jobs/{id}", .params = { JOB, WAIT } },
+	{ "jobs output", "print what an export has found, one JSON object a line",
+	  .method = "GET", .path = "/v1/admin/jobs/{id}/output", .list = "items", .is_lines = true, .params = { JOB, PAGE } },
+	{ "jobs cancel", "cancel a job: what it has done stays",
+	  .method = "POST", .path = "/v1/admin/jobs/{id}/cancel", .says = JOB_SENTENCE, .params = { JOB } },
+	{ "users export", "export everything that stands about a user: a job, whose output is read with jobs output",
+	  .method = "POST", .path = "/v1/admin/users/{uid}/export", .says = JOB_SENTENCE, .params = { UID, WAIT } },
+
+	{ "conversations edits", "show what a message of any conversation said before it was edited or recalled",
+	  .method = "GET", .path = "/v1/admin/conversations/{id}/messages/{seq}/edits", .list = "edits", .params = {
+		ARGUMENT("CONVERSATION", "id", "the conversation: u:alice:bob, g:GID"),
+		ARGUMENT("SEQ", "seq", "the message's number in it"), PAGE },
+	  .columns = { SHOW_NUMBER("SEQ", "seq"), SHOW_TIME("TIME", "time"), SHOW("FROM", "from"), SHOW("BODY", "body") } },
 
 	{ "groups show", "show a group to one of its members",
 	  .method = "GET", .path = "/v1/groups/{gid}", .params = { GID, ACTS_AS } },

@@ -67,6 +67,7 @@ struct verb {
 	const char *body; /* members that are always the same, as JSON */
 	const char *list; /* the noun of the list in the answer, which is shown as a table */
 	struct column columns[COLUMNS_MAX]; /* up to the first without a title */
+	bool is_lines; /* the list is not shown as a table: each item is a line of JSON, however many pages there are */
 	const char *says; /* shown for an answer: {field} of it, else of the arguments. Without it all members are shown */
 };
 
@@ -141,9 +142,14 @@ char *request_token(const struct args *args);
 /* Prints the answer as JSON (its text as it is), or as the row says. `rows` has all pages of a list; NULL otherwise. */
 void answer_print(const struct args *args, const struct http_answer *answer, const json_t *rows);
 
-/* Waits until the job that the answer names has ended, and shows its progress on stderr. Returns the exit status: 1
- * unless it is done. */
-int follow_job(const struct http_answer *answer, const char *token);
+/*
+ * Waits until the job that the answer is, or names, has ended, and shows its progress on stderr. The answer becomes that about the
+ * ended job. Returns whether it is done.
+ */
+bool follow_job(struct http_answer *answer, const char *token);
+
+/* Says on stderr how to go on, if there is a next page. */
+void answer_print_more(const json_t *page);
 
 /* Members of nested objects by a path: "last.seq". NULL if one is not there. */
 json_t *answer_member(const json_t *object, const char *path);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text/json.h"
 #include "base/mem.h"
 #include "gateway/wire/message_frame.h"
@@ -186,6 +187,41 @@ static void expect_refused(const Skein__V1__Message *message, const char *why)
 
 	if (frame)
 		fail_msg("shown although %s", why);
+}
+
+static uint64_t wall_ms;
+
+static uint64_t read_wall(void)
+{
+	return wall_ms;
+}
+
+/* What push sent before the message expired is encoded after. */
+static void a_message_that_expired_on_its_way_is_encoded_without_its_body(void **state)
+{
+	const struct clock_source source = { clock_mono_us, read_wall };
+	Skein__V1__Message m;
+	(void)state;
+
+	set_up_message(&m);
+	m.expires_at = 1700000060000;
+	clock_replace(&source);
+	for (wall_ms = m.expires_at - 1; wall_ms <= m.expires_at; wall_ms++) {
+		bool is_expired = wall_ms == m.expires_at;
+		struct shared_frame *frame = make_frame(&m, true, "k");
+		struct str proto = frame->tails[VIEWER_OTHER][SUBPROTOCOL_PROTO];
+		struct buf json = { 0 };
+		for (int viewer = 0; viewer < VIEWER_COUNT; viewer++) {
+			buf_clear(&json);
+			buf_append_str(&json, frame->tails[viewer][SUBPROTOCOL_JSON]);
+			assert_int_equal(!strstr(buf_text(&json), "\"body\""), is_expired);
+			assert_int_equal(!!strstr(buf_text(&json), "\"expired\":true"), is_expired);
+		}
+		assert_int_equal(!memmem(proto.ptr, proto.len, m.body, strlen(m.body)), is_expired);
+		buf_release(&json);
+		shared_frame_unref(frame);
+	}
+	clock_replace(NULL);
 }
 
 static void a_message_that_cannot_be_shown_is_refused(void **state)
@@ -376,6 +412,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_message_reads_back_whole_with_each_connections_offset),
 		cmocka_unit_test(frames_of_every_length_have_the_right_header),
+		cmocka_unit_test(a_message_that_expired_on_its_way_is_encoded_without_its_body),
 		cmocka_unit_test(a_message_that_cannot_be_shown_is_refused),
 		cmocka_unit_test(no_frame_exceeds_the_largest_size),
 		cmocka_unit_test(unknown_fields_count_towards_the_size_of_the_protobuf_frame),

@@ -15,6 +15,7 @@
 #define TO_GROUP "\"to\":{\"group\":\"g1\"}"
 #define TYPE "\"type\":\"text\""
 #define BODY "\"body\":{\"text\":\"hi\"}"
+#define FORWARD ",\"type\":\"forward\""
 #define REST "," TYPE "," BODY "}"
 
 static void read_text(const char *text, struct send_request *request, struct json_error *error)
@@ -57,6 +58,24 @@ static void each_wrong_field_is_refused_by_its_name(void **state)
 		{ "{" KEY "," TO ",\"type\":\"system\"," BODY "}", "type" },
 		{ "{" KEY "," TO ",\"type\":\"recall\"," BODY "}", "type" },
 		{ "{" KEY "," TO ",\"type\":\"Text\"," BODY "}", "type" },
+		{ "{" KEY "," TO ",\"expire_s\":0" REST, "expire_s" },
+		{ "{" KEY "," TO ",\"expire_s\":604801" REST, "expire_s" },
+		{ "{" KEY "," TO ",\"expire_s\":1.5" REST, "expire_s" },
+		{ "{" KEY "," TO ",\"expire_s\":\"1\"" REST, "expire_s" },
+		{ "{" KEY "," TO ",\"forward\":{\"conversation_id\":\"g:g\",\"seqs\":[1]}" REST, "forward" },
+		{ "{" KEY "," TO FORWARD "}", "forward" },
+		{ "{" KEY "," TO FORWARD ",\"forward\":[]}", "forward" },
+		{ "{" KEY "," TO FORWARD ",\"body\":{},\"forward\":{\"conversation_id\":\"g:g\",\"seqs\":[1]}}", "body" },
+		{ "{" KEY "," TO FORWARD ",\"forward\":{\"seqs\":[1]}}", "forward.conversation_id" },
+		{ "{" KEY "," TO FORWARD ",\"forward\":{\"conversation_id\":7,\"seqs\":[1]}}", "forward.conversation_id" },
+		{ "{" KEY "," TO FORWARD ",\"forward\":{\"conversation_id\":\"g\",\"seqs\":[1]}}", "forward.conversation_id" },
+		{ "{" KEY "," TO FORWARD ",\"forward\":{\"conversation_id\":\"r:g\",\"seqs\":[1]}}", "forward.conversation_id" },
+		{ "{" KEY "," TO FORWARD ",\"forward\":{\"conversation_id\":\"g:g\"}}", "forward.seqs" },
+		{ "{" KEY "," TO FORWARD ",\"forward\":{\"conversation_id\":\"g:g\",\"seqs\":1}}", "forward.seqs" },
+		{ "{" KEY "," TO FORWARD ",\"forward\":{\"conversation_id\":\"g:g\",\"seqs\":[]}}", "forward.seqs" },
+		{ "{" KEY "," TO FORWARD ",\"forward\":{\"conversation_id\":\"g:g\",\"seqs\":[0]}}", "forward.seqs" },
+		{ "{" KEY "," TO FORWARD ",\"forward\":{\"conversation_id\":\"g:g\",\"seqs\":[1.5]}}", "forward.seqs" },
+		{ "{" KEY "," TO FORWARD ",\"forward\":{\"conversation_id\":\"g:g\",\"seqs\":[\"1\"]}}", "forward.seqs" },
 		{ "{" KEY "," TO "," TYPE "}", "body" },
 		{ "{" KEY "," TO "," TYPE ",\"body\":\"hi\"}", "body" },
 		{ "{" KEY "," TO "," TYPE ",\"body\":[]}", "body" },
