@@ -40,7 +40,7 @@ struct message_form {
 	bool is_recalled; /* of an entry that is an edit: the edited message is recalled */
 	bool is_edited;
 	struct str body; /* of an edited message; terminated */
-	const struct reaction_list *reactions; /* NULL: none, or they are not shown; a recalled message shows none */
+	const struct reaction_list *reactions; /* NULL: none; recalled and expired messages show none */
 };
 
 /* True for a message of a client, which may be recalled and edited; false for a change and a `system` entry. */

@@ -108,8 +108,41 @@ const struct verb verbs[] = {
 	  .method = "GET", .path = "/v1/admin/jobs/{id}/output", .list = "items", .is_lines = true, .params = { JOB, PAGE } },
 	{ "jobs cancel", "cancel a job: what it has done stays",
 	  .method = "POST", .path = "/v1/admin/jobs/{id}/cancel", .says = JOB_SENTENCE, .params = { JOB } },
+	{ "users create", "make a user, or a bot, whose token is shown here only",
+	  .method = "POST", .path = "/v1/admin/users", .params = {
+		NEW_USER, PASSWORD(), FLAG("--bot", "a bot", .field = "bot", .place = PARAM_BODY) } },
+	{ "users list", "list the users, by their names in Skein",
+	  .method = "GET", .path = "/v1/admin/users", .list = "users", .params = { PAGE }, .columns = {
+		SHOW("UID", "uid"), SHOW("NAME", "name"), SHOW("DISABLED", "disabled"), SHOW("BOT", "bot"),
+		SHOW_TIME("CREATED", "created_at") } },
+	{ "users disable", "disable a user: it is refused everywhere, and its connections are closed",
+	  .method = "PATCH", .path = "/v1/admin/users/{uid}", .body = "{\"disabled\":true}", .says = "{uid} is disabled",
+	  .params = { UID } },
+	{ "users enable", "let a user in again that was disabled",
+	  .method = "PATCH", .path = "/v1/admin/users/{uid}", .body = "{\"disabled\":false}", .says = "{uid} is enabled",
+	  .params = { UID } },
+	{ "users password", "set a user's password: its tokens stay valid",
+	  .method = "PATCH", .path = "/v1/admin/users/{uid}", .says = "{uid} has a new password", .params = {
+		PASSWORD(.is_required = true), UID } },
+	{ "users logout", "end all tokens of a user",
+	  .method = "POST", .path = "/v1/admin/users/{uid}/logout", .says = "all tokens of {uid} are ended", .params = { UID } },
 	{ "users export", "export everything that stands about a user: a job, whose output is read with jobs output",
 	  .method = "POST", .path = "/v1/admin/users/{uid}/export", .says = JOB_SENTENCE, .params = { UID, WAIT } },
+
+	{ "messages send", "send a text message in the name of a user",
+	  .method = "POST", .path = "/v1/admin/messages", .body = "{\"type\":\"text\"}",
+	  .says = "stored in {conversation_id} as number {seq}, id {msg_id}", .params = {
+		BODY("--from", "UID", "from", "the sender", .is_required = true), RECIPIENT, KEY, TEXT } },
+	{ "kick", "close the connections of a user, or of one of its devices",
+	  .method = "POST", .path = "/v1/admin/kick", .says = "the connections of {uid} are closed", .params = {
+		BODY("--device", "ID", "device", "this device only"), BODY_ARGUMENT("UID", "uid", "the user") } },
+	{ "stats", "show how many users, conversations, groups and messages there are, about",
+	  .method = "GET", .path = "/v1/admin/stats" },
+	{ "audit", "list what admins have done, newest first",
+	  .method = "GET", .path = "/v1/admin/audit", .list = "audit", .params = {
+		QUERY("--actor", "UID", "actor", "only what this admin has done"), PAGE }, .columns = {
+		SHOW("ID", "id"), SHOW_TIME("TIME", "time"), SHOW("ACTOR", "actor"), SHOW("ACTION", "action"),
+		SHOW("TARGET", "target"), SHOW("ADDRESS", "address"), SHOW("DETAILS", "details") } },
 
 	{ "conversations edits", "show what a message of any conversation said before it was edited or recalled",
 	  .method = "GET", .path = "/v1/admin/conversations/{id}/messages/{seq}/edits", .list = "edits", .params = {
