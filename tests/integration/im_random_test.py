@@ -86,6 +86,13 @@ class Fault(AssertionError):
     pass
 
 
+def await_next_millisecond():
+    """Messages that two processes store in the same millisecond are ordered by the numbers of the processes (base/msgid.h)."""
+    now = time.time_ns() // 10 ** 6
+    while time.time_ns() // 10 ** 6 == now:
+        pass
+
+
 class World:
     """The users of one round, and their clients at both im."""
     numbers = itertools.count()
@@ -148,6 +155,7 @@ class World:
 
     def do(self, operation):
         expected = self.model.apply(operation)
+        await_next_millisecond()
         method, path, body = self.request(*operation)
         answer = self.call(operation[1], method, path, body)
         found = "ok" if answer.status < 300 else answer.json["code"]

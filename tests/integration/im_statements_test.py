@@ -15,8 +15,8 @@ from im_cluster import ROOT, await_that
 
 OPENAPI = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
 FEW, MANY = 2, 20
-# Statements that no call makes. A user's first call to an im is admitted by account_touch.
-BACKGROUND = re.compile(r"execute (?!lease_|revoked_|unpublished|ping\b|account_touch)(\w+):")
+# Without the statements that im makes by itself. A user's first call to an im is admitted by account_touch.
+OF_CALLS = re.compile(r"execute (?!lease_|change_|job_|audit_forget|export_step|broadcast_page|unpublished|ping\b|account_touch)(\w+):")
 
 
 def setUpModule():
@@ -167,7 +167,7 @@ class Statements(ImTest):
 
     def logged(self):
         """The statements of calls that PostgreSQL has logged, in their order."""
-        return BACKGROUND.findall((self.servers.folder / "run" / "logs" / "postgres.log").read_text(errors="replace"))
+        return OF_CALLS.findall((self.servers.folder / "run" / "logs" / "postgres.log").read_text(errors="replace"))
 
     def statements_of(self, method, path, body):
         before = len(self.logged())

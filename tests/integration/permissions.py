@@ -107,5 +107,13 @@ PLAIN = [
     ("GET /v1/admin/jobs/{id}/output", {"id": "999999"}, None, "denied missing"),
     ("POST /v1/admin/users/{uid}/export", {"uid": "nobody"}, None, "denied missing"),
     ("GET /v1/admin/nodes", {}, None, "denied 200"),
+    ("GET /v1/admin/stats", {}, None, "denied 200"),
+    ("GET /v1/admin/audit", {}, None, "denied 200"),
+    ("GET /v1/admin/users", {}, None, "denied 200"),
+    ("POST /v1/admin/users", {}, {"uid": "TARGET-made", "name": "x"}, "denied 201"),
+    ("PATCH /v1/admin/users/{uid}", {"uid": "nobody"}, {"disabled": False}, "denied missing"),
+    ("POST /v1/admin/users/{uid}/logout", {"uid": "nobody"}, None, "denied missing"),
+    ("POST /v1/admin/kick", {}, {"uid": "nobody"}, "denied missing"),
+    ("POST /v1/admin/messages", {}, {**TEXT, "from": "TARGET", "to": {"user": "NEW"}}, "denied 200"),
     ("POST /v1/auth/logout", {}, None, "204 204"),  # the last one: the callers' tokens are no more
 ]
