@@ -59,7 +59,7 @@ class Permissions(ImTest):
         method, path = call.split(" ")
         filled = self.fill(parameters, words)
         path = re.sub(r"\{(\w+)\}", lambda match: filled.get(match[1], words.get(match[1], "x")), path)
-        answer = client.call(method, path, self.fill(body, words))
+        answer = client.call(method, path + ("?" + filled["?"] if "?" in filled else ""), self.fill(body, words))
         expected = answers.split()[callers.index(caller)]
         status, code = WORDS.get(expected) or (int(expected), None)
         found = (answer.status, answer.json["code"] if code else None)

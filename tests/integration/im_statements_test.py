@@ -146,6 +146,9 @@ class Statements(ImTest):
             self.check(self.a.call("PUT", f"/v1/blocks/{uid}"), 204)
         return "GET", "/v1/blocks", None
 
+    def call_presence(self, count):
+        return "GET", "/v1/presence?uids=" + ",".join(self.users(count)), None
+
     CALLS = {  # noqa: RUF012
         "GET /v1/conversations": call_conversations,
         "GET /v1/conversations/{id}/messages": call_messages,
@@ -162,6 +165,7 @@ class Statements(ImTest):
         "GET /v1/friends/requests": call_friend_requests,
         "GET /v1/friends": call_friends,
         "GET /v1/blocks": call_blocks,
+        "GET /v1/presence": call_presence,
     }
     WITHOUT_STATEMENTS = {"GET /v1/endpoints"}  # noqa: RUF012
 

@@ -17,7 +17,7 @@ UNTIL = {"until": 2 ** 41}
 # Every caller stands in a group of its own kind: `muted` cannot send, `removed` was a member.
 GROUP_CALLERS = ("owner", "admin", "member", "muted", "removed", "stranger")
 GROUP = [
-    # call, what is filled into the path, body, answers
+    # call, what is filled into the path (`?`: the query), body, answers
     ("GET /v1/groups/{gid}", {}, None, "200 200 200 200 not_member not_member"),
     ("PATCH /v1/groups/{gid}", {}, {"name": "New"}, "200 200 denied denied not_member not_member"),
     ("DELETE /v1/groups/{gid}", {}, None, "204 denied denied denied not_member not_member"),
@@ -86,6 +86,7 @@ PLAIN = [
     ("GET /v1/endpoints", {}, None, "503 503"),  # there is no router
     ("POST /v1/messages/batch", {}, {"messages": [{**TEXT, "to": {"user": "TARGET"}}]}, "200 200"),
     ("GET /v1/conversations", {}, None, "200 200"),
+    ("GET /v1/presence", {"?": "uids=TARGET"}, None, "200 200"),
     ("GET /v1/sync", {}, None, "200 200"),
     ("POST /v1/groups", {}, {"name": "x"}, "201 201"),
     ("POST /v1/friends/requests", {}, {"to": "TARGET"}, "201 200"),
