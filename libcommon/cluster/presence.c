@@ -193,9 +193,9 @@ void presence_move_out(struct redis *redis, struct str uid, struct str home)
 }
 
 /*
- * KEYS[1] the user's key, KEYS[2] the routes; ARGV[1] the routes that were found, ARGV[2] "+" and the home if they mean online,
- * ARGV[3] when the last connection ended, ARGV[4] how long that is kept. Nobody is told of a user who came and went unnoticed, but the
- * time counts.
+ * KEYS[1] the user's key, KEYS[2] the routes; ARGV[1] the routes that were found, ARGV[2] "+" and the home if they mean
+ * online, ARGV[3] when the last connection ended, ARGV[4] how long that is kept. Nobody is told of a user who came and
+ * went unnoticed, but the time counts.
  */
 static struct redis_script settle_script = {
 	.name = "presence settle",

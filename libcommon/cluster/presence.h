@@ -11,25 +11,27 @@
 /*
  * Who is online, as the users who may see it were told last. A user has a key beside the routes:
  *
- *   im:presence:{uid}   "+node|epoch" online, with the user's home: a gateway at which a route was seen; or the time at which the last
- *                       connection ended, in ms; behind either "?" until it was told
+ *   im:presence:{uid}   "+node|epoch" online, with the user's home: a gateway at which a route was seen; or the time at
+ * which the last connection ended, in ms; behind either "?" until it was told
  *
- * Router makes and removes routes, and notes users for whom that may change something in a list that all processes share:
+ * Router makes and removes routes, and notes users for whom that may change something in a list that all processes
+ * share:
  *
  *   im:presence:due     sorted set: uid -> the time at which a connection of the user ended; 0: one has come
  *
- * Im claims the users who are due: those who have come at once, those whose connection has ended after the delay within which
- * a reconnect is no news. It compares routes and key, changes the key by compare-and-set, tells, and takes the user off the list. A
- * claim that is not ended is due again after PRESENCE_LEASE_MS, so a process that dies loses none. A user is noted before a route
- * is removed, and a bind of a user who counts as offline says so each time, so a router that dies loses none either.
+ * Im claims the users who are due: those who have come at once, those whose connection has ended after the delay within
+ * which a reconnect is no news. It compares routes and key, changes the key by compare-and-set, tells, and takes the
+ * user off the list. A claim that is not ended is due again after PRESENCE_LEASE_MS, so a process that dies loses none.
+ * A user is noted before a route is removed, and a bind of a user who counts as offline says so each time, so a router
+ * that dies loses none either.
  *
- * A gateway that dies removes no routes. Im keeps, for each gateway, the set of the users whose home it is; router notes them all
- * when it dies. A user whose home dies and who has a route elsewhere gets another home; one whose other gateway dies has its home.
- * So a bind writes nothing for this.
+ * A gateway that dies removes no routes. Im keeps, for each gateway, the set of the users whose home it is; router
+ * notes them all when it dies. A user whose home dies and who has a route elsewhere gets another home; one whose other
+ * gateway dies has its home. So a bind writes nothing for this.
  *
  *   im:presence:at:{NODE|EPOCH}   set: uid
- *   im:presence:nodes             hash: "node|epoch" -> "", or the time at which its users were noted because it had died, and
- *                                 behind it "|" once they were noted again
+ *   im:presence:nodes             hash: "node|epoch" -> "", or the time at which its users were noted because it had
+ * died, and behind it "|" once they were noted again
  *
  * Thread: that of the Redis client. Texts are copied.
  */

@@ -134,7 +134,7 @@ class Told(PresenceTest):
         self.unbind(self.alice, "tablet")
         self.is_settled(self.alice)
         self.assertEqual(self.homes(self.alice), [])
-        self.assertEqual(self.told(self.alice), [("*", True), ("*", False)])
+        self.becomes_told(self.alice, ("*", True), ("*", False))
 
     def test_the_routes_at_a_dead_gateway_are_none(self):
         self.node("dying")

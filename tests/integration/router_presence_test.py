@@ -24,7 +24,7 @@ def decided(c, online, uid="alice"):
 async def test_a_user_is_noted_with_the_first_route_and_each_that_ends(c):
     gateway = await c.gateway()
     await gateway.bind(conn=1)
-    assert due(c) == 0
+    await becomes(lambda: due(c) == 0, "alice is noted")  # just after the answer
     decided(c, True)
     await gateway.bind(device="tablet", conn=2)
     await gateway.bind(conn=1)  # once more
@@ -46,18 +46,20 @@ async def test_a_user_is_noted_with_the_first_route_and_each_that_ends(c):
 async def test_a_bind_whose_note_was_lost_notes_again_at_another_router(c):
     gateway = await c.gateway()
     await gateway.bind(conn=1)
+    await becomes(lambda: due(c) == 0, "alice is noted")
     c.redis.ask("ZREM", DUE, "alice")  # as if the router had died before it noted
     gateway.router = await c.router()
     gateway.stream = gateway.router.channel.stream_stream("/skein.v1.Router/Routes", router_pb.RouteChanges.SerializeToString,
                                                           router_pb.RouteAnswers.FromString)()
     await gateway.bind(conn=1, again=True)
-    assert due(c) == 0
+    await becomes(lambda: due(c) == 0, "alice is noted again")
 
 
 @scenario(login_policy="single", limits_devices="1", limits_devices__full="refuse_new")
 async def test_a_bind_without_effect_notes_nobody(c):
     gateway = await c.gateway()
     await gateway.bind(conn=1, since=2000)
+    await becomes(lambda: due(c) == 0, "alice is noted")
     decided(c, True)
     assert (await gateway.change(Change.BIND, device="tablet", conn=2, since=1000, again=True)).error
     assert due(c) is None
@@ -72,6 +74,7 @@ async def test_the_users_of_a_dead_gateway_are_noted_by_any_router_and_again_whe
     c.redis.ask("SADD", f"im:presence:at:{{gateway-2|{second.epoch}}}", "bob")
     await first.bind(conn=1)
     await second.bind("bob", conn=1)
+    await becomes(lambda: due(c) == 0 and due(c, "bob") == 0, "both are noted")
     decided(c, True)
     decided(c, True, "bob")
     c.routers[0].process.send_signal(signal.SIGSTOP)  # it does not take part

@@ -53,7 +53,7 @@ async def test_malformed_changes_are_answered_and_change_nothing(c):
         assert (await gateway.change(Change.BIND, **fields)).error == "invalid_argument", wrong
     await gateway.bind()
     # The routes, the inbox's meta, the node, and the list of nodes; for presence the user and the nodes.
-    assert c.redis.ask("DBSIZE") == ":6\r\n"
+    await becomes(lambda: c.redis.ask("DBSIZE") == ":6\r\n", "nothing else is there")
 
 
 # ---- a newer connection ----

@@ -352,7 +352,8 @@ static struct str transition_find_home(const struct transition *transition, bool
 		(void)str_cut(&rest, '\n'); /* the device */
 		struct str text = str_cut(&rest, '\n'), place = transition_place_of(text);
 
-		if (!route_parse(text, &route) || (!counts_unknown && !node_list_find_epoch(gateways, route.node, route.node_epoch)))
+		if (!route_parse(text, &route) ||
+		    (!counts_unknown && !node_list_find_epoch(gateways, route.node, route.node_epoch)))
 			continue;
 		if (!found.len || str_equal(place, str_from(transition->known_home)))
 			found = place;
