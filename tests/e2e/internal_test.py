@@ -89,8 +89,8 @@ async def test_the_internal_port_serves_nothing_else(skein):
 
 
 def test_every_call_may_be_refused_for_its_rate():
-    calls = {f"{method} {path}": call for path, calls in schemas.OPENAPI["paths"].items() if path.startswith("/v1/")
-             for method, call in calls.items() if "responses" in call}
+    calls = {f"{method} {path}": call for path, operations in schemas.OPENAPI["paths"].items() if path.startswith("/v1/")
+             for method, call in operations.items() if "responses" in call}
     assert [name for name, call in calls.items() if "429" not in call["responses"]] == []
 
 
