@@ -58,11 +58,15 @@ struct im_config {
 	int64_t limits_group_create_members;
 	int64_t limits_group_members;
 	int64_t limits_group_requests;
+	int64_t limits_group_admins;
+	int64_t limits_groups;
+	int64_t limits_pinned_conversations;
 	int64_t limits_pins;
 	int64_t limits_reactions;
 	int64_t limits_emoji;
 	int64_t limits_friends;
 	int64_t limits_friend_requests;
+	int64_t limits_friend_requests_got;
 	int64_t limits_blocks;
 	int64_t limits_jobs;
 	int64_t limits_broadcast_uids;

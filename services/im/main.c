@@ -169,7 +169,7 @@ static void init_calls(struct app *app)
 	app->gateways = node_list_new(app->redis, &app->service.worker);
 	accounts_init(app->accounts, &app->service.worker, &app->config, app->keys, app->changes);
 	*app->contacts = (struct contacts){ .config = &app->config, .events = app->events };
-	*app->conversations = (struct conversations){ .events = app->events };
+	*app->conversations = (struct conversations){ .config = &app->config, .events = app->events };
 	*app->groups = (struct groups){ .config = &app->config, .entries = app->entries, .events = app->events };
 	messages_init(app->messages, &app->config, app->pg->calls, app->entries, app->overload, app->rates);
 	sync_init(app->sync, app->redis, &inbox_limits, app->pg->calls, app->message_cache);
