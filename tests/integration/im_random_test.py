@@ -67,6 +67,7 @@ def choose(rng, model):
         other = rng.randrange(USERS)
         kinds += [(8, lambda: ("add", user, ref, others)), (6, lambda: ("remove", user, ref, other)),
                   (4, lambda: ("role", user, ref, other, rng.choice([0, 1, 1, 2]))), (2, lambda: ("mute_all", user, ref, rng.random() < 0.4)),
+                  (3, lambda: ("mute", user, ref, other, rng.random() < 0.6)),
                   (0.5, lambda: ("dissolve", user, ref))]
     return rng.choices([make for _, make in kinds], [weight for weight, _ in kinds])[0]()
 
@@ -149,6 +150,7 @@ class World:
             "block": lambda: ("PUT" if rest[1] else "DELETE", f"/v1/blocks/{self.uids[rest[0]]}", None),
             "add": lambda: ("POST", f"{group}/members", {"uids": [self.uids[one] for one in rest[1]]}),
             "remove": lambda: ("DELETE", f"{group}/members/{self.uids[rest[1]]}", None),
+            "mute": lambda: ("PUT", f"{group}/members/{self.uids[rest[1]]}/mute", {"until": 2 ** 41 if rest[2] else 0}),
             "mute_all": lambda: ("PATCH", group, {"muted_all": rest[1]}),
             "dissolve": lambda: ("DELETE", group, None),
         }[name]()

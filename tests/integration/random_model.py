@@ -33,6 +33,7 @@ class Mine:
     hidden: int = -1
     pinned: bool = False
     muted: bool = False
+    is_silenced: bool = False  # may not send to the group
 
 
 @dataclasses.dataclass
@@ -99,7 +100,7 @@ class Model:
         if isinstance(ref, int):
             if (verdict := self.access(user, conversation)) != "ok":
                 return verdict
-            if conversation.mine[user].role == 0 and conversation.muted_all:
+            if conversation.mine[user].role == 0 and (conversation.muted_all or conversation.mine[user].is_silenced):
                 return "muted"
             if "*" in mentions and conversation.mine[user].role == 0:
                 return "permission_denied"
@@ -282,6 +283,21 @@ class Model:
         elif group.mine[other].role != role:
             group.mine[other].role = role
             self.append(group, user, SYSTEM, "role")
+        return "ok"
+
+    def do_mute(self, user, ref, other, is_silenced):
+        group = self.find(ref)
+        if (verdict := self.access(user, group)) != "ok":
+            return verdict
+        if group.mine[user].role == 0:
+            return "permission_denied"
+        if other not in group.mine:
+            return "not_found"
+        if group.mine[user].role <= group.mine[other].role:
+            return "permission_denied"
+        if group.mine[other].is_silenced != is_silenced:
+            group.mine[other].is_silenced = is_silenced
+            self.append(group, user, SYSTEM, "muted" if is_silenced else "unmuted")
         return "ok"
 
     def do_mute_all(self, user, ref, muted):
