@@ -12,11 +12,11 @@ class ImTest(unittest.TestCase):
     servers = im = None
 
     @staticmethod
-    def start_im():
+    def start_im(**options):
         ImTest.servers = Servers()
         code, output = run_im(ImTest.servers, "--migrate")
         assert code == 0, output
-        ImTest.im = Im(ImTest.servers, limits__send_rate=50, limits__send_burst=300)
+        ImTest.im = Im(ImTest.servers, limits__send_rate=50, limits__send_burst=300, **options)
 
     @staticmethod
     def stop_im():
