@@ -12,8 +12,9 @@
  */
 
 /*
- * When the time has come: clears the body, and sets `expired`. An edit of such a message has the message's expires_at; it loses the
- * body only. The body's memory stays its owner's: unpacked messages are given as a copy of the struct. True if it has expired.
+ * When the time has come: clears the body and the reactions, and sets `expired`. An edit of such a message has the message's
+ * expires_at; it loses the body only. The memory stays its owner's: unpacked messages are given as a copy of the struct. True if it
+ * has expired.
  */
 bool message_expire(Skein__V1__Message *message, uint64_t now_ms);
 

@@ -154,6 +154,63 @@ static struct str jwt_text_of(const json_t *value)
 	return str_of(json_string_value(value), json_string_length(value));
 }
 
+/* The first bytes of the SHA-256. It fails only without memory; a token with a wrong id could not be revoked. */
+static void jwt_hash(struct str text, unsigned char id[JWT_TOKEN_ID_BYTES])
+{
+	unsigned char hash[SHA256_DIGEST_LENGTH];
+
+	if (!SHA256((const unsigned char *)text.ptr, text.len, hash))
+		abort();
+	memcpy(id, hash, JWT_TOKEN_ID_BYTES);
+}
+
+static void jwt_name_family_by_hash(struct jwt_claims *claims, struct str text)
+{
+	unsigned char id[JWT_TOKEN_ID_BYTES];
+	struct buf name = { 0 };
+
+	jwt_hash(text, id);
+	base64url_encode(&name, str_of((const char *)id, sizeof(id)));
+	(void)str_copy(claims->family, sizeof(claims->family), buf_str(&name));
+	buf_release(&name);
+}
+
+/* uid, '\n', family */
+static void jwt_set_token_id(struct jwt_claims *claims)
+{
+	char text[sizeof(claims->uid) + sizeof(claims->family)];
+	size_t uid_len = strlen(claims->uid), family_len = strlen(claims->family);
+
+	memcpy(text, claims->uid, uid_len);
+	text[uid_len] = '\n';
+	memcpy(text + uid_len + 1, claims->family, family_len);
+	jwt_hash(str_of(text, uid_len + 1 + family_len), claims->token_id);
+}
+
+/* The same for the claims about the family, after those of the token itself were read. */
+static const char *jwt_check_family(const json_t *payload, struct str is_signed, struct jwt_claims *claims)
+{
+	const json_t *sid = json_object_get(payload, "sid"), *issued = json_object_get(payload, "sid_iat");
+	const json_t *expires = json_object_get(payload, "sid_exp");
+	struct str name = jwt_text_of(sid);
+
+	claims->family_issued_ms = claims->issued_ms;
+	claims->family_expires_ms = claims->expires_ms;
+	if ((sid && !json_is_string(sid)) || (issued && !jwt_read_time(issued, &claims->family_issued_ms)) ||
+	    (expires && !jwt_read_time(expires, &claims->family_expires_ms)))
+		return "the token's sid, sid_iat or sid_exp has a wrong type";
+	claims->family_issued_ms = MIN(claims->family_issued_ms, claims->issued_ms);
+	claims->family_expires_ms = MAX(claims->family_expires_ms, claims->expires_ms);
+	if (!name.len)
+		name = jwt_text_of(json_object_get(payload, "jti"));
+	if (!name.len)
+		jwt_name_family_by_hash(claims, is_signed);
+	else if (!str_copy(claims->family, sizeof(claims->family), name))
+		jwt_name_family_by_hash(claims, name);
+	jwt_set_token_id(claims);
+	return NULL;
+}
+
 /* Fills `claims` and returns NULL, or returns the fault. */
 static const char *jwt_check_payload(const json_t *payload, uint64_t now_ms, struct jwt_claims *claims)
 {
@@ -198,6 +255,8 @@ static const char *jwt_find_fault(const struct jwt_keys *keys, struct str token,
 		return fault;
 	json_t *payload = jwt_read_object(segments.payload, scratch);
 	fault = payload ? jwt_check_payload(payload, now_ms, claims) : "the token's payload is not a JSON object";
+	if (!fault)
+		fault = jwt_check_family(payload, segments.is_signed, claims);
 	json_decref(payload);
 	return fault;
 }
@@ -219,22 +278,33 @@ err_t jwt_verify(const struct jwt_keys *keys, struct str token, uint64_t now_ms,
 	return ERR_UNAUTHENTICATED;
 }
 
-void jwt_sign(const struct jwt_keys *keys, const struct jwt_claims *claims, struct buf *out)
+static void jwt_put_claims(struct buf *payload, const struct jwt_claims *claims, struct str scope)
+{
+	buf_append_char(payload, '{');
+	json_put_field(payload, "sub", str_from(claims->uid));
+	json_put_u64_field(payload, "exp", claims->expires_ms / 1000);
+	if (claims->issued_ms)
+		json_put_u64_field(payload, "iat", claims->issued_ms / 1000);
+	if (scope.len)
+		json_put_field(payload, "scope", scope);
+	if (claims->id[0])
+		json_put_field(payload, "jti", str_from(claims->id));
+	if (claims->family[0]) {
+		json_put_field(payload, "sid", str_from(claims->family));
+		if (claims->family_issued_ms)
+			json_put_u64_field(payload, "sid_iat", claims->family_issued_ms / 1000);
+		json_put_u64_field(payload, "sid_exp", claims->family_expires_ms / 1000);
+	}
+	buf_append_char(payload, '}');
+}
+
+void jwt_sign_scoped(const struct jwt_keys *keys, const struct jwt_claims *claims, struct str scope, struct buf *out)
 {
 	struct buf payload = { 0 };
 	size_t start = out->len;
 	unsigned char mac[MAC_BYTES];
 
-	buf_append_char(&payload, '{');
-	json_put_field(&payload, "sub", str_from(claims->uid));
-	json_put_u64_field(&payload, "exp", claims->expires_ms / 1000);
-	if (claims->issued_ms)
-		json_put_u64_field(&payload, "iat", claims->issued_ms / 1000);
-	if (claims->is_admin)
-		json_put_field(&payload, "scope", STR("admin"));
-	if (claims->id[0])
-		json_put_field(&payload, "jti", str_from(claims->id));
-	buf_append_char(&payload, '}');
+	jwt_put_claims(&payload, claims, scope.len || !claims->is_admin ? scope : STR("admin"));
 	buf_append_str(out, STR(USUAL_HEADER));
 	buf_append_char(out, '.');
 	base64url_encode(out, buf_str(&payload));
@@ -249,15 +319,20 @@ void jwt_sign(const struct jwt_keys *keys, const struct jwt_claims *claims, stru
 	base64url_encode(out, str_of(mac, sizeof(mac)));
 }
 
-void jwt_token_id(struct str token, unsigned char id[JWT_TOKEN_ID_BYTES])
+void jwt_sign(const struct jwt_keys *keys, const struct jwt_claims *claims, struct buf *out)
 {
-	unsigned char hash[SHA256_DIGEST_LENGTH];
-	struct segments segments;
+	jwt_sign_scoped(keys, claims, STR(""), out);
+}
 
-	/* SHA256() fails only without memory. A token with a wrong id could not be revoked. */
-	if (!jwt_split(token, &segments) || !SHA256((const unsigned char *)segments.is_signed.ptr, segments.is_signed.len, hash))
-		abort();
-	memcpy(id, hash, JWT_TOKEN_ID_BYTES);
+void jwt_read_scope(struct str token, struct buf *out)
+{
+	struct segments segments;
+	struct buf scratch = { 0 };
+	json_t *payload = jwt_split(token, &segments) ? jwt_read_object(segments.payload, &scratch) : NULL;
+
+	buf_append_str(out, jwt_text_of(json_object_get(payload, "scope")));
+	json_decref(payload);
+	buf_release(&scratch);
 }
 
 struct str jwt_from_authorization(struct str header)

@@ -23,11 +23,10 @@ err_t jwt_keys_new(struct jwt_keys **out, struct str secret) MUST_CHECK;
 void jwt_keys_free(struct jwt_keys *keys);
 
 /*
- * Identifies a token: the first bytes of the SHA-256 of its signed part. The signature is left out, because with some
- * algorithms one signature can be written in several ways. `token` was verified before.
+ * A token belongs to a family: it was refreshed from another one of it, or it is the first. Logout ends the whole family, so a
+ * token's id is that of its family: the first bytes of the SHA-256 of uid, '\n' and family.
  */
 #define JWT_TOKEN_ID_BYTES 16
-void jwt_token_id(struct str token, unsigned char id[JWT_TOKEN_ID_BYTES]);
 
 struct jwt_claims {
 	char uid[65]; /* sub */
@@ -35,6 +34,14 @@ struct jwt_claims {
 	uint64_t issued_ms; /* iat; 0 if absent */
 	bool is_admin; /* "admin" is among the space-separated scopes */
 	char id[65]; /* jti; "" if absent or longer */
+	/*
+	 * sid; without one the token is the first of the family that its jti names, and without that one too, of a family of its
+	 * own, named by a hash of the token's signed part. A name over 64 bytes is replaced by its hash.
+	 */
+	char family[65];
+	uint64_t family_issued_ms; /* the first token's iat (claim sid_iat), or this one's if that is earlier; 0: no iat */
+	uint64_t family_expires_ms; /* the latest exp in the family up to this token (claim sid_exp) */
+	unsigned char token_id[JWT_TOKEN_ID_BYTES]; /* set by jwt_verify() */
 };
 
 /*
@@ -44,8 +51,15 @@ struct jwt_claims {
 err_t jwt_verify(const struct jwt_keys *keys, struct str token, uint64_t now_ms, struct jwt_claims *claims,
                  const char **why) MUST_CHECK;
 
-/* Appends a token; nothing if OpenSSL is out of memory, which is logged. */
+/*
+ * Appends a token; nothing if OpenSSL is out of memory, which is logged. `scope` is the claim as it is to be; with an empty one
+ * it is "admin" if is_admin is set. The claims of the family are written if it has a name here.
+ */
 void jwt_sign(const struct jwt_keys *keys, const struct jwt_claims *claims, struct buf *out);
+void jwt_sign_scoped(const struct jwt_keys *keys, const struct jwt_claims *claims, struct str scope, struct buf *out);
+
+/* Appends the claim `scope` of a token that was verified; nothing if it has none. */
+void jwt_read_scope(struct str token, struct buf *out);
 
 /* The token of "Bearer TOKEN", with the scheme in any case; empty for any other header. */
 struct str jwt_from_authorization(struct str header);

@@ -45,7 +45,7 @@ static const struct config_option options[] = {
 	{ "limits.enabled", CONFIG_BOOL, OPTION(limits_enabled), "on", 0, 0, NULL, 0,
 	  "Whether the limits on rates hold." },
 	{ "limits.frame_rate", CONFIG_INT, OPTION(limits_frame_rate), "100", 1, 1000000, NULL, 0,
-	  "Frames a second that one client may send; fragments and control frames count. What is over it is answered with an error." },
+	  "Frames a second that one client may send; fragments and control frames count. What is over it gets an error." },
 	{ "limits.frame_burst", CONFIG_INT, OPTION(limits_frame_burst), "300", 1, 1000000, NULL, 0,
 	  "Frames that it may send at once after a rest. A client that goes on for as many again is closed with 4006." },
 	{ "limits.refused_rate", CONFIG_INT, OPTION(limits_refused_rate), "20", 1, 1000000, NULL, 0,

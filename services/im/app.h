@@ -25,6 +25,7 @@ struct app {
 	struct verified_tokens *verified_tokens;
 	struct known_users *known_users;
 	struct change_feed *changes;
+	struct audit_keeper *audit_keeper;
 	struct kicks *kicks;
 	struct rates *rates;
 
@@ -40,6 +41,7 @@ struct app {
 
 	/* Contexts of the calls. */
 	struct accounts *accounts;
+	struct admin *admin;
 	struct contacts *contacts;
 	struct conversations *conversations;
 	struct groups *groups;

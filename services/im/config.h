@@ -29,6 +29,7 @@ struct im_config {
 	char *router_targets;
 	char *auth_secret;
 	int64_t auth_token_ttl_ms;
+	int64_t auth_session_max_ms;
 	bool auth_registration;
 	bool limits_enabled;
 	int64_t limits_send_rate;
@@ -57,11 +58,15 @@ struct im_config {
 	int64_t limits_group_create_members;
 	int64_t limits_group_members;
 	int64_t limits_group_requests;
+	int64_t limits_group_admins;
+	int64_t limits_groups;
+	int64_t limits_pinned_conversations;
 	int64_t limits_pins;
 	int64_t limits_reactions;
 	int64_t limits_emoji;
 	int64_t limits_friends;
 	int64_t limits_friend_requests;
+	int64_t limits_friend_requests_got;
 	int64_t limits_blocks;
 	int64_t limits_jobs;
 	int64_t limits_broadcast_uids;
@@ -81,6 +86,7 @@ struct im_config {
 	int64_t admission_store_target_ms;
 	int64_t admission_delivery_target_ms;
 	int64_t admission_free_rate;
+	int64_t audit_keep_ms;
 	int64_t cache_messages;
 	int64_t cache_tokens;
 	int64_t drain_notice_ms;

@@ -2,10 +2,12 @@
 
 #include "base/clock.h"
 #include "cluster/node_list.h"
+#include "im/admin/audit_keeper.h"
 #include "im/app.h"
 #include "im/callers/known_users.h"
 #include "im/callers/rates.h"
 #include "im/callers/verified_tokens.h"
+#include "im/changes/kicks.h"
 #include "im/db/pg_pools.h"
 #include "im/events/events.h"
 #include "im/jobs/job_runner.h"
@@ -13,7 +15,6 @@
 #include "im/retention/retention.h"
 #include "im/sync/sync.h"
 #include "im/takeover/takeover.h"
-#include "im/changes/kicks.h"
 #include "net/http/http_server.h"
 #include "net/jwt.h"
 #include "rpc/client/rpc_client.h"
@@ -94,6 +95,7 @@ static void drain_on_timer(struct timer *timer)
 	}
 	http_server_refuse(app->http); /* from here on the parts that handlers use are closed one after the other */
 	change_feed_stop(app->changes);
+	audit_keeper_stop(app->audit_keeper);
 	kicks_close(app->kicks);
 	overload_stop(app->overload);
 	rpc_channel_close(app->routers);

@@ -7,7 +7,10 @@
 #include "base/telemetry/metrics.h"
 #include "cluster/node_list.h"
 #include "im/accounts/accounts.h"
+#include "im/admin/admin.h"
+#include "im/admin/audit_keeper.h"
 #include "im/app.h"
+#include "im/changes/kicks.h"
 #include "im/contacts/contacts.h"
 #include "im/conversations/conversations.h"
 #include "im/db/migrate.h"
@@ -22,7 +25,6 @@
 #include "im/routes.h"
 #include "im/rpc/rpc_api.h"
 #include "im/takeover/takeover.h"
-#include "im/changes/kicks.h"
 #include "message/topics.h"
 #include "rpc/client/rpc_client.h"
 #include "rpc/server/descriptor_set.h"
@@ -34,6 +36,7 @@ static struct parts {
 	struct verified_tokens verified_tokens;
 	struct known_users known_users;
 	struct change_feed changes;
+	struct audit_keeper audit_keeper;
 	struct kicks kicks;
 	struct rates rates;
 	struct lease_keeper lease_keeper;
@@ -45,6 +48,7 @@ static struct parts {
 	struct overload overload;
 	struct message_cache message_cache;
 	struct accounts accounts;
+	struct admin admin;
 	struct contacts contacts;
 	struct conversations conversations;
 	struct groups groups;
@@ -60,6 +64,7 @@ static struct app im = {
 	.verified_tokens = &parts.verified_tokens,
 	.known_users = &parts.known_users,
 	.changes = &parts.changes,
+	.audit_keeper = &parts.audit_keeper,
 	.kicks = &parts.kicks,
 	.rates = &parts.rates,
 	.lease_keeper = &parts.lease_keeper,
@@ -71,6 +76,7 @@ static struct app im = {
 	.overload = &parts.overload,
 	.message_cache = &parts.message_cache,
 	.accounts = &parts.accounts,
+	.admin = &parts.admin,
 	.contacts = &parts.contacts,
 	.conversations = &parts.conversations,
 	.groups = &parts.groups,
@@ -167,11 +173,17 @@ static void init_calls(struct app *app)
 	app->gateways = node_list_new(app->redis, &app->service.worker);
 	accounts_init(app->accounts, &app->service.worker, &app->config, app->keys, app->changes);
 	*app->contacts = (struct contacts){ .config = &app->config, .events = app->events };
-	*app->conversations = (struct conversations){ .events = app->events };
+	*app->conversations = (struct conversations){ .config = &app->config, .events = app->events };
 	*app->groups = (struct groups){ .config = &app->config, .entries = app->entries, .events = app->events };
 	messages_init(app->messages, &app->config, app->pg->calls, app->entries, app->overload, app->rates);
 	sync_init(app->sync, app->redis, &inbox_limits, app->pg->calls, app->message_cache);
 	job_runner_start(app->jobs, &app->service.worker, &app->config, app->pg->calls, app->entries, app->overload);
+	*app->admin = (struct admin){ .worker = &app->service.worker,
+		                      .accounts = app->accounts,
+		                      .changes = app->changes,
+		                      .messages = app->messages,
+		                      .gateways = app->gateways,
+		                      .routers = app->routers };
 	*app->rpc_api = (struct rpc_api){
 		.known_users = app->known_users,
 		.changes = app->changes,
@@ -250,6 +262,7 @@ static err_t start(void *arg)
 	rates_init(app->rates, &app->config, app->redis);
 	kicks_init(app->kicks, &app->service.worker, app->routers);
 	change_feed_start(app->changes, &app->service.worker, app->pg->control, on_change, app);
+	audit_keeper_start(app->audit_keeper, &app->service.worker, app->pg->control, &app->config.audit_keep_ms);
 	init_entries(app);
 	init_calls(app);
 	err = open_servers(app);

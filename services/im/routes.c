@@ -76,6 +76,14 @@ const struct call_route im_routes[] = {
 	{ "POST", "/v1/admin/users/{uid}/export", CALL_ADMIN, RATE_NONE, jobs_export, WITH(jobs) },
 	{ "POST", "/v1/admin/jobs/{id}/cancel", CALL_ADMIN, RATE_NONE, jobs_cancel, WITH(jobs) },
 	{ "GET", "/v1/admin/nodes", CALL_ADMIN, RATE_NONE, admin_nodes, WITH(gateways) },
+	{ "POST", "/v1/admin/users", CALL_ADMIN, RATE_NONE, admin_create_user, WITH(admin) },
+	{ "GET", "/v1/admin/users", CALL_ADMIN, RATE_NONE, admin_list_users, WITH(admin) },
+	{ "PATCH", "/v1/admin/users/{uid}", CALL_ADMIN, RATE_NONE, admin_change_user, WITH(admin) },
+	{ "POST", "/v1/admin/users/{uid}/logout", CALL_ADMIN, RATE_NONE, admin_log_out_user, WITH(admin) },
+	{ "POST", "/v1/admin/messages", CALL_ADMIN, RATE_SEND, admin_send, WITH(admin) },
+	{ "POST", "/v1/admin/kick", CALL_ADMIN, RATE_NONE, admin_kick, WITH(admin) },
+	{ "GET", "/v1/admin/stats", CALL_ADMIN, RATE_NONE, admin_stats, WITH(admin) },
+	{ "GET", "/v1/admin/audit", CALL_ADMIN, RATE_NONE, admin_list_audit, WITH(admin) },
 };
 
 const size_t im_route_count = ARRAY_LEN(im_routes);

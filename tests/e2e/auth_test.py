@@ -97,23 +97,62 @@ async def test_guessing_passwords_is_slowed_down(skein):
 
 # ---- tokens ----
 
+async def refresh(user, at=0):
+    """The new token; the user keeps the old one."""
+    answer = (await user.request("POST", "/v1/auth/refresh", at=at)).expect(200).json
+    assert answer["expires_at"] == claims_of(answer["token"])["exp"] * 1000
+    return answer["token"]
+
+
 async def test_refresh_gives_a_new_token_and_the_old_one_stays(skein):
-    alice, bob = await skein.users("alice", "bob")
+    bob, = await skein.users("bob")
+    alice = skein.user("alice", iat=in_s(-100))
     before = alice.token
-    answer = (await alice.request("POST", "/v1/auth/refresh", at=1)).expect(200).json
-    alice.token = answer["token"]
+    alice.token = await refresh(alice, at=1)
     claims = claims_of(alice.token)
-    assert claims["sub"] == alice.uid and answer["expires_at"] == claims["exp"] * 1000
-    assert claims["exp"] > claims_of(before)["exp"]
+    assert claims["sub"] == alice.uid
+    assert claims_of(before)["exp"] < claims["exp"] <= claims["iat"] + HOUR + 100, "it lives as long as its predecessor, from now"
     await alice.say(bob)
     alice.token = before
     await alice.say(bob)
 
 
-async def test_refresh_gives_no_more_rights_than_the_token_had(skein):
+@pytest.mark.parametrize("scope", [None, "user", "admin", "chat admin read"])
+async def test_refresh_keeps_the_user_and_the_scope(skein, scope):
+    alice = skein.user("alice", **({"scope": scope} if scope else {}))
+    claims = claims_of(await refresh(alice))
+    assert (claims["sub"], claims.get("scope")) == (alice.uid, scope)
+
+
+async def test_a_refreshed_token_belongs_to_the_family_and_does_not_outlive_it(skein):
+    day = 24 * HOUR
+    old = skein.user("alice", jti="j1", iat=in_s(-30 * day + 600), exp=in_s(HOUR))
+    first, last = claims_of(old.token), in_s(600)
+    for _ in range(3):
+        old.token = await refresh(old)
+        claims = claims_of(old.token)
+        assert claims["sid"] == "j1" and claims["jti"] != "j1"
+        assert claims["exp"] == first["iat"] + 30 * day and abs(claims["exp"] - last) < 30
+    ended = skein.user("alice", jti="j2", iat=in_s(-30 * day - 5), exp=in_s(HOUR))
+    await ended.endpoints()
+    (await ended.request("POST", "/v1/auth/refresh")).expect(401, "unauthenticated", "")
+    named = skein.user("alice", jti="j3", sid="s3")
+    assert claims_of(await refresh(named))["sid"] == "s3"
+
+
+async def test_a_token_without_iat_cannot_be_refreshed(skein):
     alice = skein.user("alice")
-    answer = (await alice.request("POST", "/v1/auth/refresh")).expect(200).json
-    assert "scope" not in claims_of(answer["token"])
+    alice.token = mint(good(alice.uid))
+    await alice.endpoints()
+    (await alice.request("POST", "/v1/auth/refresh")).expect(401, "unauthenticated", "")
+
+
+async def test_a_short_token_stays_short(skein):
+    alice = skein.user("alice", iat=in_s(-5), exp=in_s(55))
+    for _ in range(2):
+        alice.token = await refresh(alice)
+        claims = claims_of(alice.token)
+        assert claims["exp"] - claims["iat"] <= 60
 
 
 async def test_a_valid_token_makes_its_user_exist(skein):

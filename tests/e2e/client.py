@@ -157,7 +157,7 @@ class User:
     def __init__(self, skein, uid, **claims):
         self.skein, self.uid = skein, uid
         self.fruitless = []  # (im, why) of each try that insist() had to repeat
-        self.token = mint({"sub": uid, "exp": int(time.time()) + 3600, **claims})
+        self.token = mint({"sub": uid, "iat": int(time.time()), "exp": int(time.time()) + 3600, **claims})
 
     async def request(self, method, path, **arguments):
         return await self.skein.request(method, path, token=self.token, **arguments)

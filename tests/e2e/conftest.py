@@ -9,7 +9,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 TEST_TIMEOUT_S = 120
-BREAKING = ["cluster_test", "listen_test", "first_message_test", "push_takeover_test", "promises_test", "rolling_test", "faults_test"]
+BREAKING = ["cluster_test", "listen_test", "first_message_test", "push_takeover_test", "promises_test", "rolling_test", "faults_test",
+            "schema_fuzz_test"]
 
 
 def pytest_addoption(parser):

@@ -5,6 +5,7 @@ import urllib.parse
 import pytest
 
 from client import direct
+from expiry_test import expired
 
 
 def path(conversation, seq, emoji=None):
@@ -99,6 +100,18 @@ async def test_a_recalled_message_has_no_reactions_and_takes_none(skein):
     assert "reactions" not in (await bob.read(alice))[0]
     found = await bob.sync_until(lambda messages: len(messages) == 3)
     assert "reactions" not in found[0] and [message["type"] for message in found] == ["text", "reaction", "recall"]
+
+
+async def test_an_expired_message_has_no_reactions_and_takes_none(skein):
+    alice, bob = await skein.users("alice", "bob")
+    conversation = direct(alice, bob)
+    await alice.say(bob, "for a moment", expire_s=1)
+    await react(bob, conversation, 1, "👀")
+    assert sums((await bob.read(alice))[0]) == [("👀", 1, True)]
+    assert "reactions" not in await expired(bob, conversation, 1)
+    (await alice.request("POST", path(conversation, 1), body={"emoji": "😢"})).expect(409, "failed_precondition")
+    found = await bob.sync_until(lambda messages: len(messages) == 2)
+    assert "reactions" not in found[0] and told(found[1])[3:5] == ("add", "👀")
 
 
 async def test_an_admin_reads_what_a_message_said_before(skein):

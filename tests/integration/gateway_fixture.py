@@ -32,8 +32,12 @@ def token(uid, ttl_s=3600, secret=SECRET, **claims):
 
 
 def token_id(text):
-    """The hash of the signed part, as in libcommon/net/jwt.h."""
-    return hashlib.sha256(text.rsplit(".", 1)[0].encode()).digest()[:16]
+    """That of its family, as in libcommon/net/jwt.h."""
+    signed = text.rsplit(".", 1)[0]
+    payload = signed.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    own = base64.urlsafe_b64encode(hashlib.sha256(signed.encode()).digest()[:16]).rstrip(b"=").decode()
+    return hashlib.sha256(f"{claims['sub']}\n{claims.get('sid') or claims.get('jti') or own}".encode()).digest()[:16]
 
 
 def epoch_text(epoch):

@@ -105,7 +105,7 @@ async def test_a_full_node_refuses_with_503(g):
 @scenario()
 async def test_im_decides_who_may_connect(g):
     g.im.refused = {"eve": grpc.StatusCode.UNAUTHENTICATED, "mallory": grpc.StatusCode.UNAVAILABLE}
-    assert await (await g.open("eve")).closed() == 4002
+    assert await refusal(g.url("eve")) == 401
     assert await (await g.open("mallory")).closed() == 1013
     g.router.bind_error = "unavailable"
     assert await (await g.open("alice")).closed() == 1013

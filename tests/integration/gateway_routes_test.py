@@ -4,6 +4,7 @@ import time
 
 import grpc
 import pytest
+import websockets
 
 from gateway_fixture import appended, scenario, token, token_id
 from gateway_peers_fixture import delivery_pb, router_pb, serve
@@ -95,7 +96,9 @@ async def test_a_kick_of_another_registration_or_malformed_closes_nobody(g):
 async def test_a_refused_client_replaces_no_connection(g):
     client = await g.connect()
     g.im.refused["alice"] = grpc.StatusCode.UNAUTHENTICATED
-    assert await (await g.open()).closed() == 4002
+    with pytest.raises(websockets.InvalidStatusCode) as refused:
+        await g.open()
+    assert refused.value.status_code == 401
     assert [c.op for c in g.router.changes] == [router_pb.RouteChange.BIND]
     await client.nothing_before()
 

@@ -47,11 +47,23 @@ def encode(data):
 
 def token(uid, secret=SECRET, header=None, **claims):
     """A JWT; claims of None are left out."""
-    claims = {"sub": uid, "exp": int(time.time()) + 3600, **claims}
+    claims = {"sub": uid, "iat": int(time.time()), "exp": int(time.time()) + 3600, **claims}
     claims = {name: value for name, value in claims.items() if value is not None}
     head = encode(json.dumps(header or {"alg": "HS256", "typ": "JWT"}).encode())
     signed = head + b"." + encode(json.dumps(claims).encode())
     return (signed + b"." + encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest())).decode()
+
+
+def claims_of(text):
+    payload = text.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
+def token_id(text):
+    """That of its family, as in libcommon/net/jwt.h."""
+    signed, claims = text.rsplit(".", 1)[0], claims_of(text)
+    family = claims.get("sid") or claims.get("jti") or encode(hashlib.sha256(signed.encode()).digest()[:16]).decode()
+    return hashlib.sha256(f"{claims['sub']}\n{family}".encode()).digest()[:16]
 
 
 class Answer:

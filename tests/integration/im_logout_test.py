@@ -1,6 +1,5 @@
 """Logout: a revoked token is refused by every im, and router, played here, is asked to close its connections."""
 import concurrent.futures
-import hashlib
 import pathlib
 import signal
 import subprocess
@@ -11,7 +10,8 @@ import unittest
 import grpc
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_cluster import Client, Im, Servers, await_that, free_ports, proto_module, run_im, token
+from im_cluster import Client, Im, Servers, await_that, proto_module, run_im, token, token_id
+from im_router_fixture import Router
 
 SERVERS = ROUTER = None
 PROMISED_S = 2
@@ -22,41 +22,12 @@ def setUpModule():
     SERVERS = Servers()
     code, output = run_im(SERVERS, "--migrate")
     assert code == 0, output
-    ROUTER = Router()
+    ROUTER = Router(SERVERS)
 
 
 def tearDownModule():
     ROUTER.server.stop(0)
     SERVERS.close()
-
-
-class Router:
-    """Keeps the kicks it is asked for; the first `failures` of them fail."""
-
-    def __init__(self):
-        self.types = proto_module(SERVERS, "router")
-        self.kicks, self.failures = [], 0
-        self.address = f"127.0.0.1:{free_ports(SERVERS.base + 300, 1)}"
-        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
-        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("skein.v1.Router", {
-            "Kick": grpc.unary_unary_rpc_method_handler(self.kick, self.types.KickUser.FromString,
-                                                        lambda answer: answer.SerializeToString())}),))
-        self.server.add_insecure_port(self.address)
-        self.server.start()
-
-    def kick(self, request, context):
-        self.kicks.append((time.monotonic(), request))
-        if self.failures:
-            self.failures -= 1
-            context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
-        return self.types.KickedUser()
-
-    def of(self, uid):
-        return [(at, request) for at, request in self.kicks if request.uid == uid]
-
-
-def token_id(text):
-    return hashlib.sha256(text.rsplit(".", 1)[0].encode()).digest()[:16]
 
 
 def await_refused(im, bearer, within_s=PROMISED_S):
@@ -100,16 +71,20 @@ class LogoutTest(unittest.TestCase):
             except grpc.RpcError as error:
                 return error.code()
 
-    def test_a_logout_refuses_this_token_everywhere_and_no_other(self):
+    def test_a_logout_refuses_the_whole_family_everywhere_and_no_other_token(self):
         old, other = token(self.uid, jti="old"), token(self.uid, jti="other")
         refreshed = Client(self.ims[1].http, old).post("/v1/auth/refresh").json["token"]
+        last = Client(self.ims[1].http, refreshed).post("/v1/auth/refresh").json["token"]
+        self.assertEqual({token_id(one) for one in (old, refreshed, last)}, {token_id(old)})
         self.works(old)
-        self.log_out(old)
+        self.log_out(refreshed)
         answer = Client(self.ims[0].http, old).post("/v1/auth/logout")
         self.assertEqual((answer.status, answer.json["code"]), (401, "unauthenticated"))
         await_refused(self.ims[1], old)
         self.assertEqual(Client(self.ims[1].http, old).post("/v1/auth/logout").status, 401)
-        self.works(refreshed)
+        for one in refreshed, last:
+            for im in self.ims:
+                await_refused(im, one)
         self.works(other)
         self.assertEqual(Client(self.ims[0].http).post("/v1/auth/logout").status, 401)
 

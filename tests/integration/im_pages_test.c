@@ -19,7 +19,7 @@ struct page {
 	bool is_found;
 	err_t err;
 	size_t found;
-	char forms[400]; /* "<seq> <R: recalled, E: edited> <body>, ..." */
+	char forms[400]; /* "<seq> <R: recalled, E: edited> <body> <emoji><count><+: bob's>..., ..." */
 };
 
 static void on_found(void *arg, err_t err, size_t found)
@@ -34,6 +34,9 @@ static void on_found(void *arg, err_t err, size_t found)
 		const Skein__V1__Message view = stored_message_view(page->wanted[i].message, &page->wanted[i].form, STR("bob"));
 		buf_printf(&forms, "%s%llu%s%s %.20s", i ? ", " : "", (unsigned long long)view.seq, view.recalled ? " R" : "",
 		           view.edited ? " E" : "", view.body);
+		for (size_t r = 0; r < view.n_reactions; r++)
+			buf_printf(&forms, " %s%u%s", view.reactions[r]->emoji, view.reactions[r]->count,
+			           view.reactions[r]->mine ? "+" : "");
 	}
 	(void)str_copy(page->forms, sizeof(page->forms), buf_str(&forms));
 	buf_release(&forms);
@@ -87,6 +90,36 @@ static void a_cached_message_is_shown_as_it_was_changed_by_another_im(void **sta
 	assert_int_equal(page.found, 4);
 }
 
+static void reactions_are_read_for_each_page_and_a_recalled_message_has_none(void **state)
+{
+	struct outcome sent[2] = { 0 };
+	struct page page;
+	(void)state;
+
+	submit(send_new("1", "text", BY("bob", &sent[0])));
+	submit(send_new("2", "text", BY("bob", &sent[1])));
+	settle();
+	next_records(2);
+	OTHER_IM("fn.entry_react(700, 1, 1, 0, 'g:team', 'alice', 1, 'a', true, 9, false)");
+	OTHER_IM("fn.entry_react(700, 1, 2, 0, 'g:team', 'bob', 1, 'a', true, 9, false)");
+	OTHER_IM("fn.entry_react(700, 1, 3, 0, 'g:team', 'alice', 2, 'b', true, 9, false)");
+	OTHER_IM("fn.entry_edit(700, 1, 4, 0, 'g:team', 'bob', 1, '{\"text\":\"new\"}', array['text'], 1000)");
+	read_page(&page, 4);
+	assert_string_equal(page.forms, "1 E {\"text\":\"new\"} a2+, 2 {\"text\":\"hi\"} b1, 3 , 4 ");
+	OTHER_IM("fn.entry_recall(700, 1, 5, 0, 'g:team', 'bob', 1, 1000)");
+	read_page(&page, 2);
+	assert_string_equal(page.forms, "1 R , 2 {\"text\":\"hi\"} b1");
+	OTHER_IM(
+		"fn.entry_edit(700, 1, 6, 0, 'g:team', 'bob', 2, '{\"text\":\"' || repeat('x', 1048576) || '\"}', array['text'], 1000)");
+	OTHER_IM("fn.entry_react(700, 1, 7, 0, 'g:team', 'alice', 2, 'c', true, 9, false)");
+	page.found = 0;
+	read_page(&page, 4);
+	assert_int_equal(
+		page.found,
+		2); /* the edit fills the page, and what stands after it in the statement's answer is still taken */
+	assert_non_null(strstr(page.forms, " b1 c1"));
+}
+
 static void a_page_that_edits_make_too_long_ends_earlier(void **state)
 {
 	struct outcome sent[3] = { 0 };
@@ -109,6 +142,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_cached_message_is_shown_as_it_was_changed_by_another_im, reset_group),
+		cmocka_unit_test_setup(reactions_are_read_for_each_page_and_a_recalled_message_has_none, reset_group),
 		cmocka_unit_test_setup(a_page_that_edits_make_too_long_ends_earlier, reset_group),
 	};
 	return cmocka_run_group_tests(tests, open_im, close_im);

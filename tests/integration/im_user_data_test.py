@@ -24,6 +24,7 @@ COLUMNS = {
     "reaction.uid": "message", "reaction.emoji": "message", "reaction_count.emoji": "no uid",
     "conversation.id": "membership",
     "change_feed.kind": "no uid",
+    "audit.actor": "what an admin did is the operator's record", "audit.action": "no uid", "audit.target": "whom an admin did it to",
     "job.created_by": "what an admin did is the operator's record", "job.uids": "whom an admin wrote to", "job.params": "an admin's order",
     "job.cursor": "how far a job is",
 }

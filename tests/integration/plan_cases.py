@@ -7,6 +7,7 @@ import dataclasses
 
 LEASE = "7, 3"
 ENTRY = f"{LEASE}, (extract(epoch from now()) * 1000)::bigint, {2 ** 60}"  # node, epoch, time, id
+ADMIN = "'{w}-me', '10.0.0.1'"  # the actor and its address
 MEMBERS = "a group's members, of which there are 200 at most"
 CHANGES_OF_WORLD = "entries of a node above its watermark: the BRIN index finds pages, and im raises the watermark every second"
 
@@ -29,17 +30,26 @@ CASES = {
     "account_taken": Case("'{w}-me'", has_rows=False),
     "account_touch": Case("'{w}-me', '\\x00'"),
     "login_find": Case("'{w}-me', '10.0.0.1'"),
-    "login_remember": Case("'{w}-me', '10.0.0.99'", has_rows=False),
+    "login_finish": Case("'{w}-me', 'hash', '10.0.0.99'", "update account set password = 'hash' where uid = '{w}-me'"),
     "profile_read": Case("'everyone', '{w}-me'"),
     "profile_change": Case("'everyone', '{w}-me', 'New', null, null, null, null"),
     "token_revoke": Case("'\\x00', '{w}-me', 5"),
     "change_read": Case("0, '', 20"),
     "change_clean": Case("(extract(epoch from now()) * 1000)::bigint", has_rows=False),
+    # administration
+    "admin_user_make": Case(f"{ADMIN}, '{{w}}-new', null, 'New', null, true"),
+    "admin_user_change": Case(f"{ADMIN}, '{{w}}-me', null, true, null, '\\x00', 'user_disabled'"),
+    "admin_user_logout": Case(f"{ADMIN}, '{{w}}-me', null, '\\x00', 0"),
+    "admin_act": Case(f"{ADMIN}, '{{w}}-me', null, 'user.kick', true"),
+    "admin_users": Case("'', 10"),
+    "admin_stats": Case(),
+    "audit_page": Case("'{w}-me', '', 10"),
+    "audit_forget": Case("(extract(epoch from now()) * 1000)::bigint, 10"),
     # contacts
     "block_add": Case("'{w}-me', '{w}-stranger', 1000", may_grow="the caller's blocks, which are counted up to limits.blocks"),
     "block_remove": Case("'{w}-me', '{w}-0003'"),
     "block_list": Case("'{w}-me', '', 10"),
-    "friend_request_make": Case("'{w}-me', '{w}-stranger', 'hello', 1000",
+    "friend_request_make": Case("'{w}-me', '{w}-stranger', 'hello', 1000, 1000",
                                 may_grow="the caller's pending requests, which are counted up to a limit"),
     "friend_request_answer": Case("'{w}-me', {first}, 1::smallint, 10000",
                                   may_grow="the friends of both sides, which are counted up to a limit"),
@@ -48,7 +58,7 @@ CASES = {
     "friend_remark": Case("'{w}-me', '{w}-0003', 'Threes'"),
     "friend_remove": Case("'{w}-me', '{w}-0003'"),
     # conversations
-    "conversation_choose": Case("'{w}-me', 'g:{w}', true, true, false"),
+    "conversation_choose": Case("'{w}-me', 'g:{w}', true, true, false, 100"),
     "conversation_list": Case("'{w}-me', '', 10", may_grow="the user's conversations, which are put in order"),
     "conversation_read": Case("'{w}-me', 'g:{w}', {h}, 200", may_grow=MEMBERS),
     "conversation_clear": Case("'{w}-me', 'g:{w}', {h}"),
@@ -65,7 +75,7 @@ CASES = {
     "entry_edit": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 86400000, '{{{{}}}}', array['text'], false"),
     # The caller's was the first of an emoji with which everybody reacts: the next one is looked for.
     "entry_react": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 100, 'up', false, false"),
-    "message_edits": Case("'g:{w}', {h} - 15, '', 10, 1000"),
+    "message_edits": Case(f"{ADMIN}, 'g:{{w}}', null, {{h}} - 15, '', 10, 1000"),
     "message_pin": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 20"),
     "message_unpin": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', 2, 20"),
     "pins": Case("'{w}-me', 'g:{w}'"),
@@ -76,17 +86,18 @@ CASES = {
     "changes_and_reactions_of": Case("array['g:{w}', 'g:{w}', 'u:{w}-me:{w}-peer'], array[{h} - 2, {h} - 15, {h} - 5], 1000000, '{w}-me',"
                                      " array[true, true, true]"),
     # groups
-    "group_create": Case("'{w}-new', 'New', '{w}-me', 'invite', 'all', array['{w}-0001', '{w}-0002'], 'key'"),
+    "group_create": Case("'{w}-new', 'New', '{w}-me', 'invite', 'all', array['{w}-0001', '{w}-0002'], 'key', 10000",
+                         may_grow="the groups that the caller and the members are in, which are counted up to limits.groups"),
     "group_profile": Case("'{w}-me', '{w}'"),
     "group_requests": Case("'{w}-me', '{w}-door', '', 10"),
     "group_request_reject": Case("'{w}-me', '{w}-door', '{w}-0003'"),
-    "group_request_accept": Case(f"{ENTRY}, '{{w}}-door', '{{w}}-me', '{{w}}-0003', 1000"),
-    "group_join": Case(f"{ENTRY}, '{{w}}-open', '{{w}}-stranger', '', 1000, 1000"),
-    "group_members_add": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-stranger,{{w}}-asker', 1000"),
+    "group_request_accept": Case(f"{ENTRY}, '{{w}}-door', '{{w}}-me', '{{w}}-0003', 1000, 10000"),
+    "group_join": Case(f"{ENTRY}, '{{w}}-open', '{{w}}-stranger', '', 1000, 1000, 10000"),
+    "group_members_add": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-stranger,{{w}}-asker', 1000, 10000"),
     "group_member_remove": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-0003'"),
-    "group_member_role": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-0003', 1"),
+    "group_member_role": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-0003', 1, 100"),
     "group_member_mute": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-0003', {2 ** 45}"),
-    "group_hand_over": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-0003'"),
+    "group_hand_over": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-0003', 100"),
     "group_change_profile": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{{{\"name\":\"New\"}}}}'"),
     "group_dissolve": Case(f"{ENTRY}, '{{w}}-door', '{{w}}-me'", may_grow="the requests to join, which go with the group"),
     "members": Case("'{w}-me', '{w}', '', 10"),
@@ -99,7 +110,7 @@ CASES = {
     "job_renew": Case("1, 1, 5000", setup=JOB % (1, "running")),
     "job_progress": Case("1, 1, 5000, 'x', 5, 0, true", setup=JOB % (1, "running")),
     "job_leave": Case("1, 1, false", setup=JOB % (1, "running"), has_rows=False),
-    "job_cancel": Case("1", setup=JOB % (1, "queued")),
+    "job_cancel": Case("'{w}-me', 1", setup=JOB % (1, "queued")),
     "job_forget": Case("1000, 10"),
     "job_output": Case("1, '', 10, 1000000", setup="with j as (insert into job (no, kind, created_by, params, state) overriding system value values"
                        " (1, 'export', 'me', '{{}}', 'done')) insert into job_output values (1, 1, '{{}}')"),

@@ -159,6 +159,22 @@ static void a_reaction_is_refused_to_strangers_and_to_an_entry_that_is_no_messag
 	assert_int_equal(ask_number("select last_seq from conversation where id = '" BOBS "'"), 4);
 }
 
+static void a_message_that_has_expired_takes_no_reaction_and_keeps_those_that_it_has(void **state)
+{
+	(void)state;
+
+	send_two();
+	PQclear(ask_on(db, ADD(3, BOBS, "bob", 1, "+1")));
+	run_sql("update message set expires_at = case seq when 1 then 1000 else 1001 end where type = 1"); /* reactions
+	                                                                                                      come at
+	                                                                                                      1000 */
+	assert_text(ADD(4, BOBS, "alice", 1, "+1"), "failed_precondition expired 0");
+	assert_text(ADD(5, BOBS, "bob", 1, "+1"), "failed_precondition expired 0");
+	assert_text(REMOVE(6, BOBS, "bob", 1, "+1"), "failed_precondition expired 0");
+	assert_text(ADD(7, BOBS, "bob", 2, "+1"), "ok 4 bob 2 {\"op\":\"add\",\"emoji\":\"+1\"}");
+	assert_int_equal(ask_number("select count(*) from reaction"), 2);
+}
+
 static void a_member_cannot_react_to_a_message_that_its_history_does_not_show(void **state)
 {
 	(void)state;
@@ -373,6 +389,7 @@ int main(void)
 		cmocka_unit_test_setup(reactions_count_for_the_bytes_of_a_page, reset),
 		cmocka_unit_test_setup(a_reaction_is_refused_to_strangers_and_to_an_entry_that_is_no_message_or_recalled,
 		                       reset),
+		cmocka_unit_test_setup(a_message_that_has_expired_takes_no_reaction_and_keeps_those_that_it_has, reset),
 		cmocka_unit_test_setup(a_member_cannot_react_to_a_message_that_its_history_does_not_show, reset),
 		cmocka_unit_test_setup(muted_members_react, reset),
 		cmocka_unit_test_setup(a_message_has_a_limit_of_different_emojis_and_none_of_users, reset),

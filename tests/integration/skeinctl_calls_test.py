@@ -150,6 +150,32 @@ def test_a_list_of_lines_has_an_object_a_line_and_all_pages(im):
     assert out.stdout.count(b"\n") == 2 and out.stderr == b"there is more: --cursor c\n"
 
 
+def test_a_user_is_created_changed_and_told_of_as_the_row_says(im):
+    user = {"uid": "news", "name": "N", "bot": True, "disabled": False, "token": "a.b.c"}
+    for words, answer, stdin, said, request in (
+            (("users", "create", "news", "--name", "N", "--bot"), (201, user), b"", "a.b.c",
+             ("POST", "/v1/admin/users", {"uid": "news", "name": "N", "bot": True})),
+            (("users", "create", "news", "--name=N", "--password-file", "-"), (201, user), b"pass word\nmore", "news is created",
+             ("POST", "/v1/admin/users", {"uid": "news", "name": "N", "password": "pass word"})),
+            (("users", "disable", "news"), (200, user), b"", "news is disabled", ("PATCH", "/v1/admin/users/news", {"disabled": True})),
+            (("users", "enable", "news"), (200, user), b"", "news is enabled", ("PATCH", "/v1/admin/users/news", {"disabled": False})),
+            (("users", "password", "news", "--password", "x"), (200, user), b"", "news has a new password",
+             ("PATCH", "/v1/admin/users/news", {"password": "x"})),
+            (("users", "logout", "n/w"), (204, b""), b"", "n/w is logged out everywhere", ("POST", "/v1/admin/users/n%2Fw/logout", None)),
+            (("kick", "news", "--device", "d"), (204, b""), b"", "news has no such connection any more",
+             ("POST", "/v1/admin/kick", {"uid": "news", "device": "d"})),
+            (("send", "--as", "a", "--group", "g", "--key", "k", "hi"), (200, {"conversation_id": "g:g", "seq": 1, "msg_id": "9"}), b"",
+             "stored in g:g as number 1, id 9", ("POST", "/v1/admin/messages", {
+                 "from": "a", "to": {"group": "g"}, "client_msg_id": "k", "type": "text", "body": {"text": "hi"}}))):
+        im.answers, im.requests = [answer], []
+        out = im.run(*words, stdin=stdin)
+        assert (out.returncode, out.stdout.decode(), out.stderr) == (0, said + "\n", b"")
+        assert [(method, path, body) for method, path, _, body in im.requests] == [request]
+    for words in ("users", "create", "news", "--bot"), ("users", "password", "news"), ("users", "create", "x", "--name", "N", "--bot", "--password", "y"), \
+            ("users", "password", "news", "--password", "a", "--password-file", "b"):
+        assert im.run(*words).returncode == 2
+
+
 def job(state, done=0, **fields):
     return 200, {"job_id": "7", "state": state, "done": done, "total": 9, "failed": 0, **fields}
 

@@ -50,7 +50,7 @@ def sanitizer_reports(run_dir):
 def cluster(report, name, run_dir, out, flavour, first_port):
     """A cluster without data, as the environment of its tests; None, with the failure in the report, if it does not start."""
     where = {"RUN_DIR": str(run_dir), "PORT_BASE": str(free_port_base(first_port)), "BIN": str(bin_dir(out, flavour)),
-             "KAFKA_JARS": str(ROOT / "build" / "kafka")}
+             "KAFKA_JARS": str(ROOT / "build" / "kafka"), "SCHEMA_FUZZ_S": "15" if flavour == "release" else "60"}
     run([CLUSTER, "down"], 2 * MINUTE, **where)
     run([CLUSTER, "clean-data"], MINUTE, **where)
     try:

@@ -178,15 +178,19 @@ end $$;
 
 /*
  * Changes what a user has chosen for a conversation; null leaves it. With p_is_hidden it is in no list until the next entry that
- * moves it.
+ * moves it. failed_precondition: p_max_pinned are pinned.
  */
-create function fn.conversation_choose(p_uid text, p_conversation text, p_is_pinned boolean, p_is_muted boolean, p_is_hidden boolean)
-returns table (verdict text) language plpgsql
+create function fn.conversation_choose(p_uid text, p_conversation text, p_is_pinned boolean, p_is_muted boolean, p_is_hidden boolean,
+	p_max_pinned integer default null) returns table (verdict text) language plpgsql
 as $$
 declare
 	v record;
 begin
 	select * into v from fn.conversation_of(p_uid, p_conversation, null);
+	if v.verdict = 'ok' and p_is_pinned then
+		perform fn.accounts_lock(array[p_uid]);
+		v.verdict := case when fn.pinned_full(p_uid, v.no, p_max_pinned) then 'failed_precondition' else 'ok' end;
+	end if;
 	if v.verdict = 'ok' then
 		update direct_member d set is_pinned = coalesce(p_is_pinned, d.is_pinned), is_muted = coalesce(p_is_muted, d.is_muted),
 			hidden_seq = case when p_is_hidden then v.last_seq else d.hidden_seq end

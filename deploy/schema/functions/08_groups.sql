@@ -1,18 +1,20 @@
 -- Groups and their membership. Each change is a `system` entry of the group's conversation; see 04_entries.sql for the order of steps.
 
 /*
- * A new group with its owner and members, who all have to exist: not_found names one who does not, and nothing is made. With a
+ * A new group with its owner and members, who all have to exist: not_found names one who does not, and nothing is made; nor is it
+ * when one of them is in p_max_groups (failed_precondition). With a
  * p_key that this owner has used before it answers the group that was made then (`is_repeat`), or idempotency_conflict if
  * something else was asked for. A refused creation does not use its key up.
  */
 create function fn.im_group_create(p_gid text, p_name text, p_owner text, p_join text, p_history text, p_members text[],
-	p_key text default null)
+	p_key text default null, p_max_groups integer default null)
 returns table (verdict text, field text, detail text, gid text, member_count integer, is_repeat boolean) language plpgsql
 as $$
 #variable_conflict use_column
 declare
 	v_no bigint;
 	v_unknown text;
+	v_full text;
 	v_everybody constant text[] := (select array_agg(distinct uid) from unnest(p_members || p_owner) as m (uid));
 	v_payload constant bytea := sha256(convert_to(jsonb_build_array(p_name, p_join, p_history, v_everybody)::text, 'UTF8'));
 	v_first group_creation;
@@ -24,6 +26,11 @@ begin
 		where a.uid is null order by m.ord limit 1;
 		if found then
 			return query select 'not_found', 'members', 'there is no user ' || v_unknown, null, 0, false;
+			return;
+		end if;
+		v_full := fn.groups_full(v_everybody, p_max_groups);
+		if v_full is not null then
+			return query select 'failed_precondition', null, fn.groups_full_detail(v_full, p_max_groups), null, 0, false;
 			return;
 		end if;
 		if p_key is not null then
@@ -105,15 +112,16 @@ end $$;
 
 /*
  * Adds members, by a member who may. `none`: all of them are members already. not_found names a uid that does not exist,
- * failed_precondition: the group would have more than p_max_members. Nobody is added then.
+ * failed_precondition: the group would have more than p_max_members, or one of them is in p_max_groups. Nobody is added then.
  */
 create function fn.group_members_add(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
-	p_uids text[], p_max_members integer) returns fn.entry_answer language plpgsql
+	p_uids text[], p_max_members integer, p_max_groups integer default null) returns fn.entry_answer language plpgsql
 as $$
 declare
 	v record;
 	v_uids text[];
 	v_unknown text;
+	v_full text;
 	v_seq bigint;
 begin
 	select * into v from fn.group_change_begin(p_node, p_epoch, p_msg_id, p_time, p_gid, p_actor, null, 'add');
@@ -133,6 +141,10 @@ begin
 	end if;
 	if v.member_count + cardinality(v_uids) > p_max_members then
 		return fn.entry_refused('failed_precondition');
+	end if;
+	v_full := fn.groups_full(v_uids, p_max_groups);
+	if v_full is not null then
+		return fn.entry_refused('failed_precondition', fn.groups_full_detail(v_full, p_max_groups));
 	end if;
 	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system',
 		format('{"event":"added","actor":%s,"uids":%s}', to_json(p_actor), to_json(v_uids)), null);
@@ -166,10 +178,11 @@ begin
 end $$;
 
 /*
- * Gives a member another role: 0 member, 1 admin. `none`: it has that role. The membership's version stays as it is.
+ * Gives a member another role: 0 member, 1 admin. `none`: it has that role. failed_precondition: the group has p_max_admins. The
+ * membership's version stays as it is.
  */
 create function fn.group_member_role(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
-	p_uid text, p_role smallint) returns fn.entry_answer language plpgsql
+	p_uid text, p_role smallint, p_max_admins integer default null) returns fn.entry_answer language plpgsql
 as $$
 declare
 	v record;
@@ -184,6 +197,9 @@ begin
 	end if;
 	if v.target_role = p_role then
 		return fn.entry_refused('none');
+	end if;
+	if p_role = 1 and fn.admins_full(v.no, p_max_admins) then
+		return fn.entry_refused('failed_precondition', fn.admins_full_detail(p_max_admins));
 	end if;
 	update group_member set role = p_role where no = v.no and uid = p_uid;
 	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system',
@@ -219,9 +235,11 @@ begin
 	return fn.entry_answer_of(v.no, v_seq, false);
 end $$;
 
--- Makes another member the owner. The former one becomes an admin.
+/*
+ * Makes another member the owner. The former one becomes an admin. failed_precondition: the group would have more than p_max_admins.
+ */
 create function fn.group_hand_over(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
-	p_uid text) returns fn.entry_answer language plpgsql
+	p_uid text, p_max_admins integer default null) returns fn.entry_answer language plpgsql
 as $$
 declare
 	v record;
@@ -230,6 +248,9 @@ begin
 	select * into v from fn.group_change_begin(p_node, p_epoch, p_msg_id, p_time, p_gid, p_actor, p_uid, 'owner');
 	if v.answer is distinct from null then
 		return v.answer;
+	end if;
+	if v.target_role = 0 and fn.admins_full(v.no, p_max_admins) then
+		return fn.entry_refused('failed_precondition', fn.admins_full_detail(p_max_admins));
 	end if;
 	update group_member set role = 1 where no = v.no and uid = p_actor;
 	update group_member set role = 2 where no = v.no and uid = p_uid;
@@ -297,10 +318,10 @@ end $$;
 
 /*
  * The actor joins an open group. Where a request has to be accepted it leaves one, with p_note; that is `none`, also when one waits
- * already. failed_precondition: the group has p_max_members, or as many requests wait (`requests`).
+ * already. failed_precondition: the group has p_max_members, p_max_requests wait (`requests`), or the actor is in p_max_groups.
  */
 create function fn.group_join(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
-	p_note text, p_max_members integer, p_max_requests integer) returns fn.entry_answer language plpgsql
+	p_note text, p_max_members integer, p_max_requests integer, p_max_groups integer default null) returns fn.entry_answer language plpgsql
 as $$
 declare
 	v record;
@@ -321,6 +342,9 @@ begin
 		insert into group_request (no, uid, note) values (v.no, p_actor, p_note) on conflict do nothing;
 		return fn.entry_refused('none');
 	end if;
+	if fn.groups_full(array[p_actor], p_max_groups) is not null then
+		return fn.entry_refused('failed_precondition', fn.groups_full_detail(p_actor, p_max_groups));
+	end if;
 	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system',
 		format('{"event":"joined","actor":%s}', to_json(p_actor)), null);
 	perform fn.group_let_in(v.no, v_seq, v.counted, array[p_actor]);
@@ -328,10 +352,11 @@ begin
 end $$;
 
 /*
- * Accepts a user's request to join. not_found names a user without one.
+ * Accepts a user's request to join. not_found names a user without one. failed_precondition: the group has p_max_members, or the
+ * user is in p_max_groups.
  */
 create function fn.group_request_accept(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
-	p_uid text, p_max_members integer) returns fn.entry_answer language plpgsql
+	p_uid text, p_max_members integer, p_max_groups integer default null) returns fn.entry_answer language plpgsql
 as $$
 declare
 	v record;
@@ -346,6 +371,9 @@ begin
 	end if;
 	if v.member_count >= p_max_members then
 		return fn.entry_refused('failed_precondition');
+	end if;
+	if fn.groups_full(array[p_uid], p_max_groups) is not null then
+		return fn.entry_refused('failed_precondition', fn.groups_full_detail(p_uid, p_max_groups));
 	end if;
 	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_actor, 'system',
 		format('{"event":"added","actor":%s,"uids":%s}', to_json(p_actor), to_json(array[p_uid])), null);

@@ -48,14 +48,15 @@ end $$;
 
 /*
  * Asks p_recipient to become a friend. A request that is pending already is answered as it is (`is_repeat`). already_exists: they
- * are friends; failed_precondition: p_max requests of this sender are pending.
+ * are friends; failed_precondition: p_max requests of this sender are pending, or p_max_got to this recipient.
  */
-create function fn.friend_request_make(p_sender text, p_recipient text, p_note text, p_max integer)
-returns table (verdict text, request_id bigint, note text, is_repeat boolean) language plpgsql
+create function fn.friend_request_make(p_sender text, p_recipient text, p_note text, p_max integer, p_max_got integer default null)
+returns table (verdict text, request_id bigint, note text, is_repeat boolean, detail text) language plpgsql
 as $$
 #variable_conflict use_column
 declare
 	v_verdict text;
+	v_full text;
 	v_request friend_request;
 begin
 	perform fn.pair_lock(p_sender, p_recipient);
@@ -65,16 +66,18 @@ begin
 		when fn.is_blocked(p_recipient, p_sender) then 'blocked'
 		when fn.is_friend(p_sender, p_recipient) then 'already_exists'
 		when v_request.status = 0 then 'ok'
-		when (select count(*) from friend_request r where r.sender = p_sender and r.status = 0) >= p_max
-			then 'failed_precondition'
 		else 'make' end;
+	if v_verdict = 'make' then
+		v_full := fn.friend_requests_full(p_sender, p_recipient, p_max, p_max_got);
+		v_verdict := case when v_full is null then 'make' else 'failed_precondition' end;
+	end if;
 	if v_verdict <> 'make' then
-		return query select v_verdict, v_request.no, v_request.note, true;
+		return query select v_verdict, v_request.no, v_request.note, true, v_full;
 		return;
 	end if;
 	delete from friend_request r where r.no = v_request.no;
 	return query insert into friend_request (sender, recipient, note) values (p_sender, p_recipient, p_note)
-		returning 'ok', no, note, false;
+		returning 'ok', no, note, false, null;
 end $$;
 
 /*
@@ -96,6 +99,9 @@ begin
 	v_verdict := case when not found then 'not_found' when v_request.sender = p_uid then 'permission_denied'
 		when v_request.status not in (0, p_status) then 'failed_precondition'
 		when v_request.status = 0 and p_status = 1 and fn.is_blocked(v_request.sender, p_uid) then 'blocked' else 'ok' end;
+	if v_verdict = 'ok' and v_request.status = 0 and p_status = 1 then
+		perform fn.accounts_lock(array[p_uid, v_request.sender]); -- the friends of both are counted
+	end if;
 	if v_verdict = 'failed_precondition' then
 		v_detail := 'the request was answered before, in the other way';
 	elsif v_verdict = 'ok' and v_request.status = 0 and p_status = 1 and greatest(

@@ -7,8 +7,8 @@ $$;
 
 /*
  * Adds the caller's reaction to a message, or removes it. One that stands already is answered with the entry that added it; one to remove
- * that does not stand is not_found. failed_precondition: the message is recalled, or has p_max different emojis (`full`). To add one
- * in a one-to-one conversation takes what a message takes: blocked, not_friend.
+ * that does not stand is not_found. failed_precondition: the message is recalled or has expired, or has p_max different emojis (`full`).
+ * To add one in a one-to-one conversation takes what a message takes: blocked, not_friend.
  */
 create function fn.entry_react(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_conversation text, p_caller text,
 	p_target_seq bigint, p_emoji text, p_is_add boolean, p_max integer, p_is_for_friends boolean)
@@ -30,6 +30,8 @@ begin
 		return fn.entry_refused(v_may);
 	elsif v.recall_seq is not null then
 		return fn.entry_refused('failed_precondition', 'recalled');
+	elsif v.expires_at <= p_time then
+		return fn.entry_refused('failed_precondition', 'expired');
 	end if;
 	select r.seq into v_standing from reaction r
 	where r.no = v.no and r.target_seq = p_target_seq and r.emoji = p_emoji and r.uid = p_caller;

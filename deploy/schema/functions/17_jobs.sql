@@ -18,11 +18,13 @@ begin
 		else greatest(v_count, (select c.reltuples::bigint from pg_class c where c.oid = 'account'::regclass)) end;
 end $$;
 
--- A new job. failed_precondition: p_max wait already.
+-- A new job, which is written down in the audit. failed_precondition: p_max wait already.
 create function fn.job_add(p_kind text, p_created_by text, p_max integer, p_params text[], p_uids text[], p_total bigint)
 returns table (verdict text, no bigint) language plpgsql
 as $$
 #variable_conflict use_column
+declare
+	v_no bigint;
 begin
 	perform pg_advisory_xact_lock(fn.job_lock());
 	if (select count(*) from job j where j.kind in ('broadcast', 'export', 'deletion') and j.state in ('queued', 'running')
@@ -30,8 +32,10 @@ begin
 		return query select 'failed_precondition', null::bigint;
 		return;
 	end if;
-	return query insert into job (kind, created_by, params, uids, total) values (p_kind, p_created_by, p_params, p_uids, p_total)
-		returning 'ok', no;
+	insert into job (kind, created_by, params, uids, total) values (p_kind, p_created_by, p_params, p_uids, p_total) returning no into v_no;
+	perform fn.audit_add(p_created_by, null, p_kind || '.create', case when p_kind <> 'broadcast' then p_params[1] end,
+		json_build_object('job_id', v_no::text)::text);
+	return query select 'ok', v_no;
 end $$;
 
 /*
@@ -112,7 +116,7 @@ $$;
  * Cancels a job: its owner stops after the step it is at. failed_precondition: it has ended, or it is a deletion that has begun, which
  * would leave half a user.
  */
-create function fn.job_cancel(p_no bigint) returns table (verdict text, detail text) language plpgsql
+create function fn.job_cancel(p_actor text, p_no bigint) returns table (verdict text, detail text) language plpgsql
 as $$
 #variable_conflict use_column
 declare
@@ -127,6 +131,7 @@ begin
 		return query select 'failed_precondition', 'a deletion that has begun goes on to its end';
 	else
 		update job j set state = 'cancelled', ended_at = fn.now_ms() where j.no = p_no;
+		perform fn.audit_add(p_actor, null, v_job.kind || '.cancel', null, json_build_object('job_id', p_no::text)::text);
 		return query select 'ok', null;
 	end if;
 end $$;

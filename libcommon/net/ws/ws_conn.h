@@ -13,6 +13,13 @@
 struct ws_conn;
 
 /*
+ * The answer to handlers.ask, once. OK upgrades, and `opened` follows from inside. Otherwise the client gets
+ * err_http_status() and a problem document with `detail` (may be NULL), and `closed` follows from inside. The session may be
+ * gone afterwards in any case.
+ */
+void ws_admit(struct ws_conn *conn, err_t err, const char *detail);
+
+/*
  * Writes whole frames (any number of them, encoded with base/ws/ws_frame.h) in one system call. The socket takes about
  * 16 KiB more than it can send; further bytes are copied. Then the connection is blocked: write nothing more until
  * `writable`, because further bytes are copied too, without a bound. ERR_CLOSED when the connection is closing or

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "net/http/problem.h"
+#include "net/ws/ws_conn.h"
 #include "net/ws/ws_internal.h"
 #include "net/ws/ws_request.h"
 
@@ -28,11 +29,15 @@ struct source_address {
 struct handshake {
 	struct list link; /* in server->handshakes */
 	struct ws_server *server;
-	struct source_address *address;
+	struct source_address *address; /* NULL: it is not counted any more, because its client is known */
 	struct ws_ip ip;
 	uv_poll_t poll;
 	struct timer deadline;
 	struct buf head; /* the received part; empty if the whole head arrives at once */
+	struct ws_conn *conn; /* of a client that waits for ws_admit(); NULL otherwise */
+	struct buf early; /* what it has sent after its request */
+	char proof[WS_PROOF_SIZE]; /* for the 101 */
+	bool names_subprotocol; /* in the 101 */
 	int fd; /* -1 after lws took it over */
 	bool is_answered; /* refused: waits for the client to hang up */
 	bool is_over; /* freed when libuv has closed `poll` */
@@ -65,7 +70,45 @@ static void handshake_free_handshake(uv_handle_t *handle)
 	struct handshake *handshake = handle->data;
 
 	buf_release(&handshake->head);
+	buf_release(&handshake->early);
 	mem_free(handshake);
+}
+
+/* It counts against the limits for clients that are not authenticated, once. */
+static void handshake_uncount(struct handshake *handshake)
+{
+	struct ws_server *server = handshake->server;
+
+	if (!handshake->address)
+		return;
+	if (--handshake->address->handshakes == 0) {
+		map_remove(&server->addresses, &handshake->address->node);
+		mem_free(handshake->address);
+	}
+	handshake->address = NULL;
+	ws_budget_give(server->options.budget, handshake->head.len);
+	ws_budget_leave(server->options.budget);
+}
+
+/* The connection of a client that waited for ws_admit(), and waits no more; NULL: it did not. */
+static struct ws_conn *handshake_take_conn(struct handshake *handshake)
+{
+	struct ws_conn *conn = handshake->conn;
+
+	handshake->conn = NULL;
+	if (conn)
+		conn->held = NULL;
+	return conn;
+}
+
+static void handshake_drop_conn(struct handshake *handshake)
+{
+	struct ws_conn *conn = handshake_take_conn(handshake);
+
+	if (!conn)
+		return;
+	ws_conn_finish(conn);
+	ws_conn_free(conn);
 }
 
 static void handshake_end(struct handshake *handshake)
@@ -75,14 +118,10 @@ static void handshake_end(struct handshake *handshake)
 	if (handshake->is_over)
 		return;
 	handshake->is_over = true;
+	handshake_drop_conn(handshake);
 	list_remove(&handshake->link);
 	worker_cancel(server->worker, &handshake->deadline);
-	if (--handshake->address->handshakes == 0) {
-		map_remove(&server->addresses, &handshake->address->node);
-		mem_free(handshake->address);
-	}
-	ws_budget_give(server->options.budget, handshake->head.len);
-	ws_budget_leave(server->options.budget);
+	handshake_uncount(handshake);
 	uv_close((uv_handle_t *)&handshake->poll, handshake_free_handshake);
 	if (handshake->fd >= 0)
 		close(handshake->fd);
@@ -92,6 +131,8 @@ static void handshake_on_deadline(struct timer *timer)
 {
 	handshake_end(container_of(timer, struct handshake, deadline));
 }
+
+static void handshake_on_readable(uv_poll_t *poll, int status, int events);
 
 /* Status line and header of an answer with a problem document. */
 struct status_line {
@@ -133,6 +174,7 @@ static void handshake_refuse(struct handshake *handshake, err_t err, const char 
 	const struct status_line *line = handshake_status_line(status);
 	struct buf answer = { 0 }, problem = { 0 };
 
+	handshake_drop_conn(handshake);
 	http_write_problem(&problem, err, NULL, detail);
 	buf_printf(&answer, "HTTP/1.1 %d %s\r\n%sConnection: close\r\n", status, line->phrase, line->field);
 	buf_printf(&answer, "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n\r\n", problem.len);
@@ -145,19 +187,18 @@ static void handshake_refuse(struct handshake *handshake, err_t err, const char 
 		return;
 	}
 	handshake->is_answered = true;
+	uv_poll_start(&handshake->poll, UV_READABLE, handshake_on_readable);
 	worker_arm_in(server->worker, &handshake->deadline, MIN(server->options.handshake_timeout_ms, LINGER_MS));
 }
 
 /* Sends the 101. False: the client is gone. */
-static bool handshake_welcome(const struct handshake *handshake, const struct ws_request *request, unsigned subprotocol)
+static bool handshake_welcome(const struct handshake *handshake, unsigned subprotocol)
 {
-	char proof[WS_PROOF_SIZE];
 	struct buf answer = { 0 };
 
-	ws_request_prove(request, proof);
 	buf_append_text(&answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
-	buf_printf(&answer, "Sec-WebSocket-Accept: %s\r\n", proof);
-	if (request->offer_count)
+	buf_printf(&answer, "Sec-WebSocket-Accept: %s\r\n", handshake->proof);
+	if (handshake->names_subprotocol)
 		buf_printf(&answer, "Sec-WebSocket-Protocol: %s\r\n",
 		           handshake->server->options.subprotocols[subprotocol]);
 	buf_append_text(&answer, "\r\n");
@@ -166,12 +207,11 @@ static bool handshake_welcome(const struct handshake *handshake, const struct ws
 	return is_sent;
 }
 
-static void handshake_hand_over(struct handshake *handshake, const struct ws_request *request, struct ws_conn *conn,
-                                struct str early)
+static void handshake_hand_over(struct handshake *handshake, struct ws_conn *conn, struct str early)
 {
 	int fd = handshake->fd;
 
-	if (!handshake_welcome(handshake, request, conn->subprotocol)) {
+	if (!handshake_welcome(handshake, conn->subprotocol)) {
 		ws_conn_finish(conn);
 		ws_conn_free(conn);
 		handshake_end(handshake);
@@ -180,6 +220,34 @@ static void handshake_hand_over(struct handshake *handshake, const struct ws_req
 	handshake->fd = -1;
 	handshake_end(handshake); /* its memory stays until the loop's next turn */
 	ws_conn_adopt(conn, fd, (char *)early.ptr, early.len);
+}
+
+/*
+ * The client waits until ws_admit(). Nothing more is read from it, so that a client cannot fill memory here; only its end is
+ * watched for. It has been authenticated, so it does not count any more.
+ */
+static void handshake_hold(struct handshake *handshake, struct ws_conn *conn, struct str early)
+{
+	const struct ws_server_options *options = &handshake->server->options;
+
+	handshake_uncount(handshake);
+	buf_append_str(&handshake->early, early);
+	handshake->conn = conn;
+	conn->held = handshake;
+	uv_poll_start(&handshake->poll, UV_DISCONNECT, handshake_on_readable);
+	options->handlers.ask(conn, conn->session, options->arg);
+}
+
+void ws_admit(struct ws_conn *conn, err_t err, const char *detail)
+{
+	struct handshake *handshake = conn->held;
+
+	if (!handshake)
+		return;
+	if (err)
+		handshake_refuse(handshake, err, detail);
+	else
+		handshake_hand_over(handshake, handshake_take_conn(handshake), buf_str(&handshake->early));
 }
 
 /* Everything that can be decided without the handler. */
@@ -233,7 +301,12 @@ static void handshake_decide(struct handshake *handshake, const struct ws_reques
 		ws_conn_free(conn);
 		handshake_refuse(handshake, err, detail);
 	} else {
-		handshake_hand_over(handshake, request, conn, early);
+		ws_request_prove(request, handshake->proof);
+		handshake->names_subprotocol = request->offer_count > 0;
+		if (options->handlers.ask)
+			handshake_hold(handshake, conn, early);
+		else
+			handshake_hand_over(handshake, conn, early);
 	}
 }
 
@@ -298,8 +371,8 @@ static void handshake_on_readable(uv_poll_t *poll, int status, int events)
 	struct handshake *handshake = poll->data;
 	(void)events;
 
-	if (status < 0) {
-		handshake_end(handshake);
+	if (status < 0 || handshake->conn) {
+		handshake_end(handshake); /* the client that waits has hung up */
 	} else if (handshake->is_answered) {
 		/* Refused: the rest of the request is dropped until the client hangs up. */
 		char bytes[READ_SIZE];

@@ -56,7 +56,7 @@ struct ws_server {
 
 /* All transitions are in ws_conn.c. */
 enum ws_state {
-	WS_CONNECTING, /* accepted, lws is taking over the socket */
+	WS_CONNECTING, /* accepted: waits for ws_admit(), or lws is taking over the socket */
 	WS_OPEN,
 	WS_CLOSING, /* a close frame was sent: no more writes, until the peer's comes */
 	WS_LEAVING, /* both close frames are done: the socket is shut down when the queued bytes have left */
@@ -71,6 +71,7 @@ enum ws_state {
  */
 struct ws_conn {
 	struct ws_server *server;
+	struct handshake *held; /* waits for ws_admit(); NULL: it does not, or not any more */
 	struct lws *wsi;
 	struct incoming *incoming; /* the part of a message that has come, with its deadline; NULL: none is under way */
 	struct closing *closing; /* the deadline of a close; NULL: none */

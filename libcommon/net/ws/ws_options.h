@@ -23,6 +23,11 @@ struct ws_handlers {
 	 */
 	err_t (*accept)(const struct ws_handshake *handshake, unsigned subprotocol, void *session, const char **detail,
 	                void *arg);
+	/*
+	 * After `accept` agreed: the client waits for its answer until ws_admit(), which may come from inside. May be NULL: then
+	 * the connection is upgraded at once. Meanwhile `closed` may come: the client has left, or the server closes.
+	 */
+	void (*ask)(struct ws_conn *conn, void *session, void *arg);
 	/* The connection is up: it may be written to. */
 	void (*opened)(struct ws_conn *conn, void *session, void *arg);
 	/*

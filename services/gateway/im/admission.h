@@ -5,7 +5,8 @@
 
 /*
  * im's Admit: may this user be connected with this token? im is asked before the
- * route is bound, so that a revoked token cannot replace a connection. A logout
+ * upgrade, so that a client learns by a 401 that it may not; the route is bound
+ * afterwards, so that a revoked token cannot replace a connection. A logout
  * between the two calls kicks by the route, and once more a little later (im's
  * kicks.c). A kick finds no route after Redis has lost its data, so im is asked
  * again whenever a route was bound again.

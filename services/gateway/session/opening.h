@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "base/text/buf.h"
 
 /*
@@ -17,7 +18,9 @@
 #define OPENING_EARLY_FRAMES_MAX 32
 
 struct opening {
-	uint64_t deadline_ms;
+	uint64_t deadline_ms; /* counted from when im was asked */
+	bool is_answered; /* im has answered `admission` before the upgrade */
+	err_t admission;
 	uint64_t stood_ms; /* the worker's, at the beginning */
 	uint64_t epoch, head; /* of the inbox, once the route is bound */
 	bool knows_head; /* epoch and head were read before: SABOTAGE_SYNC_FIRST */

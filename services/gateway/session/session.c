@@ -276,6 +276,12 @@ static enum handshake_outcome session_outcome_of(uint16_t code)
 	}
 }
 
+void session_refuse(struct session *session, err_t err, const char *detail)
+{
+	session_give_up_opening(session, err == ERR_UNAUTHENTICATED ? HANDSHAKE_UNAUTHENTICATED : HANDSHAKE_UNAVAILABLE);
+	ws_admit(session->conn, err, detail);
+}
+
 void session_close(struct session *session, uint16_t code, const char *reason)
 {
 	if (!session_is_open(session))

@@ -59,15 +59,15 @@ struct session {
 	struct ack_window window;
 
 	struct unacked unacked; /* messages whose senders are told when they are acked */
-	uint64_t id; /* of its connection; 0 while NEW */
+	uint64_t id; /* of its connection; 0 until im is asked whether it may connect */
 	struct timer timer; /* armed for the earliest of its deadlines */
 	struct list sends; /* of struct pending_send: sends that im has not answered */
 	struct opening *opening; /* until it is LIVE */
 	struct inbox_read *read; /* the read of its inbox under way; NULL: none */
 	char *names; /* uid, device and platform, each with its terminator */
 	uint64_t expires_ms; /* of the token; wall clock */
-	uint64_t issued_ms; /* of the token; 0: it does not say */
-	unsigned char token_id[JWT_TOKEN_ID_BYTES]; /* so long that two tokens never share one */
+	uint64_t issued_ms; /* of the first token of its token's family; 0: it does not say */
+	unsigned char token_id[JWT_TOKEN_ID_BYTES]; /* of the family (net/jwt.h) */
 	uint64_t since_ms; /* when it was opened; wall clock */
 	uint64_t heard_ms; /* last sign of life */
 	uint64_t ping_ms; /* when the next ping is sent */
@@ -108,7 +108,7 @@ static inline bool session_is_open(const struct session *session)
 	return session->state == SESSION_OPENING || session->state == SESSION_LIVE;
 }
 
-/* The tokens that a kick is about: one, or those that were issued up to a time; neither (empty, 0): any. */
+/* The tokens that a kick is about: those of one family, or those that were issued up to a time; neither (empty, 0): any. */
 struct session_tokens {
 	struct str id;
 	uint64_t issued_until_ms;
@@ -156,6 +156,9 @@ void session_write_on(struct session *session);
 unsigned session_drop_messages(struct session *session);
 
 /* ---- the end ---- */
+
+/* Before the upgrade: answers the handshake by an error. The session is gone afterwards. */
+void session_refuse(struct session *session, err_t err, const char *detail);
 
 /* Sends queued frames, as far as the socket takes them, and then the close frame. Idempotent. */
 void session_close(struct session *session, uint16_t code, const char *reason);

@@ -82,9 +82,9 @@ static err_t open_on_accept(const struct ws_handshake *request, unsigned subprot
 	session->home = home;
 	session->subprotocol = (uint8_t)subprotocol;
 	session->expires_ms = handshake.claims.expires_ms;
-	session->issued_ms = handshake.claims.issued_ms;
+	session->issued_ms = handshake.claims.family_issued_ms;
 	session->never_acks = handshake.never_acks;
-	memcpy(session->token_id, handshake.token_id, sizeof(session->token_id));
+	memcpy(session->token_id, handshake.claims.token_id, sizeof(session->token_id));
 	session->opening = opening_new(handshake.has_position, handshake.epoch, handshake.offset);
 	list_init(&session->dirty);
 	list_init(&session->sends);
@@ -181,10 +181,9 @@ static void open_on_head(struct session *session, uint64_t epoch, uint64_t head)
 	open_bind(session);
 }
 
-static void open_on_admitted(struct session *session, err_t err)
+/* im has answered; the connection is up. */
+static void open_go_on(struct session *session, err_t err)
 {
-	if (session->state != SESSION_OPENING)
-		return;
 	if (err == ERR_UNAUTHENTICATED) {
 		session_close(session, 4002, "the user may not connect with this token");
 	} else if (err) {
@@ -197,25 +196,57 @@ static void open_on_admitted(struct session *session, err_t err)
 	}
 }
 
-static void open_on_opened(struct ws_conn *conn, void *memory, void *arg)
+/*
+ * A user who may not connect is refused before the upgrade. If im does not answer in time, or with an error, the client is
+ * upgraded and waits on, or is closed with a code that tells it to try again.
+ */
+static void open_on_admitted(struct session *session, err_t err)
+{
+	if (session->state == SESSION_OPENING) {
+		open_go_on(session, err);
+	} else if (session->state == SESSION_NEW && err == ERR_UNAUTHENTICATED) {
+		session_refuse(session, err, NULL);
+	} else if (session->state == SESSION_NEW) {
+		session->opening->is_answered = true;
+		session->opening->admission = err;
+		ws_admit(session->conn, OK, NULL);
+	}
+}
+
+static void open_on_impatient(struct timer *timer)
+{
+	ws_admit(container_of(timer, struct session, timer)->conn, OK, NULL);
+}
+
+static void open_on_ask(struct ws_conn *conn, void *memory, void *arg)
 {
 	struct session *session = memory;
 	struct session_home *home = arg;
 
 	session->conn = conn;
-	session->state = SESSION_OPENING;
-	session->since_ms = clock_wall_ms();
-	sequencer_init(&session->sequencer, &session_sequencer_rules);
 	session->id = conn_table_add(&home->table, session);
 	if (!session->id) {
-		session_close(session, 1013, "this node is full");
+		session_refuse(session, ERR_UNAVAILABLE, "this node is full");
 		return;
 	}
+	sequencer_init(&session->sequencer, &session_sequencer_rules);
+	session_timer_ask(session, session_now_ms(session), open_on_impatient);
+	admission_ask(&home->im, session->id, session_uid(session), str_of(session->token_id, sizeof(session->token_id)),
+	              session->issued_ms, open_on_admitted);
+}
+
+static void open_on_opened(struct ws_conn *conn, void *memory, void *arg)
+{
+	struct session *session = memory;
+	(void)arg;
+
+	session->state = SESSION_OPENING;
+	session->since_ms = clock_wall_ms();
 	log_debug("connection opened", LOG_U64("conn", session->id), LOG_TEXT("uid", session_uid(session)),
 	          LOG_TEXT("device", session_device(session)), LOG_STR("address", ws_address(conn)));
 	session_timer_start(session, session_now_ms(session));
-	admission_ask(&home->im, session->id, session_uid(session), str_of(session->token_id, sizeof(session->token_id)),
-	              session->issued_ms, open_on_admitted);
+	if (session->opening->is_answered)
+		open_go_on(session, session->opening->admission);
 }
 
 /* ---- from the WebSocket server ---- */
@@ -293,6 +324,7 @@ static void open_on_closed(struct ws_conn *conn, void *memory, uint16_t code, vo
 
 const struct ws_handlers session_handlers = {
 	.accept = open_on_accept,
+	.ask = open_on_ask,
 	.opened = open_on_opened,
 	.frames = open_on_frames,
 	.message = open_on_message,

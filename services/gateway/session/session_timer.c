@@ -38,6 +38,9 @@ static void timer_arm_earliest(struct session *session, uint64_t now_ms)
 	worker_arm(home->worker, &session->timer, deadline);
 }
 
+/* How long a client waits for im before its upgrade. */
+#define ASK_MS 1000
+
 /* At 54 s (the default) and 10,000 connections 80 pings leave together, twice a second. */
 #define PING_STEPS 128
 #define PING_STEP_MAX_MS 500
@@ -84,10 +87,17 @@ void session_timer_start(struct session *session, uint64_t now_ms)
 {
 	session->heard_ms = now_ms;
 	session->ping_ms = now_ms + 1 + random_below((uint64_t)session->home->config->ws_heartbeat_ms);
-	session->opening->deadline_ms = now_ms + CONN_OPENING_MS;
-	session->opening->stood_ms = session->home->worker->stood_ms;
+	worker_cancel(session->home->worker, &session->timer);
 	timer_init(&session->timer, timer_on_fire);
 	timer_arm_earliest(session, now_ms);
+}
+
+void session_timer_ask(struct session *session, uint64_t now_ms, void (*impatient)(struct timer *timer))
+{
+	session->opening->deadline_ms = now_ms + CONN_OPENING_MS;
+	session->opening->stood_ms = session->home->worker->stood_ms;
+	timer_init(&session->timer, impatient);
+	worker_arm(session->home->worker, &session->timer, now_ms + ASK_MS);
 }
 
 void session_clock_was_set(struct session *session)

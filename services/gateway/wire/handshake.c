@@ -24,9 +24,7 @@ static err_t handshake_authenticate(struct handshake *out, const struct ws_hands
 		why = "the token's subject is no uid";
 		err = ERR_UNAUTHENTICATED;
 	}
-	if (!err)
-		jwt_token_id(token, out->token_id);
-	else
+	if (err)
 		log_debug("handshake refused", LOG_STR("address", request->address), LOG_TEXT("why", why));
 	return err;
 }

@@ -9,7 +9,6 @@
 
 struct handshake {
 	struct jwt_claims claims;
-	unsigned char token_id[JWT_TOKEN_ID_BYTES];
 	char device[65];
 	char platform[16];
 	bool never_acks; /* ack=0 */

@@ -1,7 +1,5 @@
 #include "base/clock.h"
-#include "base/random.h"
-#include "im/accounts/accounts.h"
-#include "im/http/call.h"
+#include "im/accounts/new_token.h"
 
 /* uid, address -> as fn.login_find() */
 static const struct pg_statement login_find = {
@@ -9,10 +7,10 @@ static const struct pg_statement login_find = {
 	"select password, is_known, logged_in_at from fn.login_find($1::text, $2::text)",
 };
 
-/* uid, address */
-static const struct pg_statement login_remember = {
-	"login_remember",
-	"select fn.login_remember($1::text, $2::text)",
+/* uid, hash of the password, address or NULL -> as fn.login_finish() */
+static const struct pg_statement login_finish = {
+	"login_finish",
+	"select logged_out_at from fn.login_finish($1::text, $2::text, $3::text)",
 };
 
 /* An address that was remembered less than this ago need not be written again. */
@@ -25,33 +23,6 @@ struct login {
 	size_t limit_count;
 	bool is_remembered; /* the user has logged in from there in the last day */
 };
-
-/* Answers a new token. `expires_at` is in whole seconds, as in the token. */
-static void login_answer_token(struct call *call, struct str uid)
-{
-	const struct accounts *accounts = call_context(call);
-	uint64_t now = clock_wall_ms();
-	struct jwt_claims claims = {
-		.issued_ms = now,
-		.expires_ms = (now + (uint64_t)accounts->config->auth_token_ttl_ms) / 1000 * 1000,
-	};
-	struct buf token = { 0 }, *out = call_out(call);
-
-	(void)str_copy(claims.uid, sizeof(claims.uid), uid);
-	random_hex(claims.id, 32);
-	jwt_sign(accounts->keys, &claims, &token);
-	buf_append_char(out, '{');
-	json_put_field(out, "token", buf_str(&token));
-	json_put_u64_field(out, "expires_at", claims.expires_ms);
-	buf_append_char(out, '}');
-	buf_release(&token);
-	call_ok(call, 200);
-}
-
-void accounts_refresh(struct call *call)
-{
-	login_answer_token(call, call_uid(call));
-}
 
 /*
  * A user has a limit, and so has an address. A user who has logged in from this address lately has a limit there for itself
@@ -73,12 +44,25 @@ static void login_set_limits(struct call *call, bool is_known)
 	login->limits[login->limit_count++] = (struct rate_key){ .class = RATE_LOGIN_ADDRESS, .key = login->address };
 }
 
-static void login_on_remembered(struct call *call, const PGresult *result)
+static void login_refuse(struct call *call)
 {
-	const struct login *login = call_state(call);
-	(void)result;
+	call_fail(call, ERR_UNAUTHENTICATED, NULL, "uid or password is wrong");
+}
 
-	login_answer_token(call, login->uid);
+/* No row: the user was disabled, or got another password, while this one was compared. */
+static void login_on_finished(struct call *call, const PGresult *result)
+{
+	const struct accounts *accounts = call_context(call);
+	const struct login *login = call_state(call);
+	struct jwt_claims claims;
+
+	if (PQntuples(result) == 0) {
+		login_refuse(call);
+		return;
+	}
+	call_give_back(call, login->limits, login->limit_count);
+	new_token_begin(accounts, &claims, login->uid, pg_i64(result, 0, 0));
+	new_token_answer(call, accounts, &claims, STR(""));
 }
 
 static void login_on_matched(void *arg, bool matches)
@@ -88,17 +72,13 @@ static void login_on_matched(void *arg, bool matches)
 	struct pg_params params = { 0 };
 
 	if (!matches) {
-		call_fail(call, ERR_UNAUTHENTICATED, NULL, "uid or password is wrong");
-		return;
-	}
-	call_give_back(call, login->limits, login->limit_count);
-	if (login->is_remembered) {
-		login_answer_token(call, login->uid);
+		login_refuse(call);
 		return;
 	}
 	pg_put_text(&params, login->uid);
-	pg_put_text(&params, login->address);
-	call_query(call, &login_remember, &params, login_on_remembered);
+	pg_put_text(&params, login->hash);
+	pg_put_text_or_null(&params, login->is_remembered ? (struct str){ 0 } : login->address);
+	call_query(call, &login_finish, &params, login_on_finished);
 }
 
 static void login_on_taken(struct call *call)

@@ -1,11 +1,21 @@
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "im/admin/admin.h"
+#include "im/admin/audit.h"
 #include "im/http/page.h"
 
-/* conversation, seq, the last seq of the page before or '', limit, bytes -> as fn.message_edits() */
+/*
+ * audit_put() with the conversation as the target, seq, the last seq of the page before or '', limit, bytes -> as
+ * fn.message_edits(). Who reads what others have written and taken back is written down.
+ */
 static const struct pg_statement edit_list = {
 	"message_edits",
-	"select verdict, has_more, seq::text, time, sender, body"
-	" from fn.message_edits($1::text, $2::bigint, nullif($3::text, '')::bigint, $4::integer, $5::bigint)",
+	"with page as materialized (select verdict, has_more, seq, time, sender, body"
+	" from fn.message_edits($3::text, $5::bigint, nullif($6::text, '')::bigint, $7::integer, $8::bigint)),"
+	" audited as (insert into audit (actor, address, action, target, details)"
+	" select $1::text, $2::text, 'message.read_edits', $3::text, $4::text from page where verdict = 'ok' limit 1)"
+	" select verdict, has_more, seq::text, time, sender, body from page",
 };
 
 enum edit_column { EDIT_VERDICT, EDIT_HAS_MORE, EDIT_SEQ, EDIT_TIME, EDIT_SENDER, EDIT_BODY };
@@ -38,9 +48,13 @@ static const struct paged_list edits = {
 void admin_list_edits(struct call *call)
 {
 	struct pg_params params = { 0 };
+	struct str conversation = call_path_conversation_of_any(call, "id");
+	int64_t seq = (int64_t)call_path_u64(call, "seq", 1, INT64_MAX);
+	char details[32];
 
-	pg_put_text(&params, call_path_conversation_of_any(call, "id"));
-	pg_put_i64(&params, (int64_t)call_path_u64(call, "seq", 1, INT64_MAX));
+	snprintf(details, sizeof(details), "{\"seq\":%" PRId64 "}", seq);
+	audit_put(&params, call, conversation, str_from(details));
+	pg_put_i64(&params, seq);
 	call_explain(call, edit_reasons);
 	call_list(call, &edits, &params);
 }

@@ -13,7 +13,8 @@ err_t authenticator_verify(const struct authenticator *authenticator, struct str
 	                                 clock_wall_ms(), &token, &why);
 	if (!err && !change_feed_is_loaded(authenticator->changes))
 		return ERR_UNAVAILABLE;
-	if (err || id_set_have(&authenticator->changes->revoked, str_of((const char *)token->id, sizeof(token->id)))) {
+	if (err || id_set_have(&authenticator->changes->revoked,
+	                       str_of((const char *)token->claims.token_id, sizeof(token->claims.token_id)))) {
 		log_debug("token refused", LOG_TEXT("reason", why), LOG_STR("request", request_id));
 		return ERR_UNAUTHENTICATED;
 	}
@@ -22,6 +23,6 @@ err_t authenticator_verify(const struct authenticator *authenticator, struct str
 	caller->len = strlen(claims->uid);
 	caller->is_admin = claims->is_admin;
 	caller->expires_ms = claims->expires_ms;
-	caller->issued_ms = claims->issued_ms;
+	caller->issued_ms = claims->family_issued_ms;
 	return OK;
 }

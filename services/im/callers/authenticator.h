@@ -11,8 +11,9 @@ struct caller {
 	char text[65];
 	size_t len;
 	bool is_admin; /* the token has the scope admin */
+	bool is_bot; /* set by the dispatcher, from known_users.h */
 	uint64_t expires_ms; /* of the token */
-	uint64_t issued_ms; /* of the token; 0: it does not say */
+	uint64_t issued_ms; /* of the first token of its family; 0: it does not say */
 };
 
 static inline struct str caller_uid(const struct caller *caller)

@@ -2,13 +2,14 @@
 
 #include "base/mem.h"
 
-/* uid, token id or NULL -> whether the user is disabled, logged_out_at, whether the token was revoked */
+/* uid, token id or NULL -> whether the user is disabled, logged_out_at, whether it is a bot, whether the token was revoked */
 static const struct pg_statement known_users_touch = {
 	"account_touch",
 	"with made as (insert into account (uid, name)"
 	" select $1::text, $1::text where not exists (select from account where uid = $1::text)"
 	" on conflict do nothing)"
-	" select coalesce(is_disabled, false), coalesce(logged_out_at, -1), exists (select from change_feed where id = $2::bytea)"
+	" select coalesce(is_disabled, false), coalesce(logged_out_at, -1), coalesce(is_bot, false),"
+	" exists (select from change_feed where id = $2::bytea)"
 	" from (select) as one left join account on uid = $1::text",
 };
 
@@ -55,24 +56,35 @@ void known_users_forget(struct known_users *seen, struct str uid)
  * The answer is that of a moment before now. If a user was forgotten meanwhile, the change may have come after that moment:
  * then it answers this request, and the next one asks again.
  */
-static err_t known_users_take(const struct user_admission *admission, const PGresult *result)
+static void known_users_remember(const struct user_admission *admission, const struct known_user *user)
 {
-	struct known_user user = { .logged_out_ms = pg_i64(result, 0, 1) };
-	bool is_disabled = pg_bool(result, 0, 0), is_revoked = pg_bool(result, 0, 2);
-
-	if (!is_disabled && admission->forgotten == admission->seen->forgotten) {
-		struct user_lru_entry *made = user_lru_make(&admission->seen->users, str_of(admission->uid, admission->len));
-		container_of(made, struct known_user, entry)->logged_out_ms = user.logged_out_ms;
-	}
-	return is_disabled || is_revoked || !known_user_takes(&user, admission->issued_ms) ? ERR_UNAUTHENTICATED : OK;
+	if (admission->forgotten != admission->seen->forgotten)
+		return;
+	struct user_lru_entry *entry = user_lru_make(&admission->seen->users, str_of(admission->uid, admission->len));
+	struct known_user *made = container_of(entry, struct known_user, entry);
+	made->logged_out_ms = user->logged_out_ms;
+	made->is_bot = user->is_bot;
 }
+
+enum touch_column { TOUCH_IS_DISABLED, TOUCH_LOGGED_OUT_AT, TOUCH_IS_BOT, TOUCH_IS_REVOKED };
 
 static void known_users_on_touched(void *arg, err_t err, const PGresult *result)
 {
 	struct user_admission *admission = arg;
+	struct known_user user = { 0 };
 
-	err = err ? ERR_UNAVAILABLE : known_users_take(admission, result);
-	admission->done(admission->arg, err);
+	if (err) {
+		err = ERR_UNAVAILABLE;
+	} else if (pg_bool(result, 0, TOUCH_IS_DISABLED)) {
+		err = ERR_UNAUTHENTICATED;
+	} else {
+		user.logged_out_ms = pg_i64(result, 0, TOUCH_LOGGED_OUT_AT);
+		user.is_bot = pg_bool(result, 0, TOUCH_IS_BOT);
+		known_users_remember(admission, &user);
+		if (pg_bool(result, 0, TOUCH_IS_REVOKED) || !known_user_takes(&user, admission->issued_ms))
+			err = ERR_UNAUTHENTICATED;
+	}
+	admission->done(admission->arg, err, err ? NULL : &user);
 	mem_free(admission);
 }
 

@@ -23,6 +23,7 @@ struct known_users {
 struct known_user {
 	struct user_lru_entry entry;
 	int64_t logged_out_ms; /* tokens that were issued up to then are not valid; -1: none were logged out together */
+	bool is_bot;
 };
 
 /* The token with which a user comes. */
@@ -45,8 +46,11 @@ static inline bool known_user_takes(const struct known_user *user, uint64_t issu
 	return user->logged_out_ms < 0 || issued_ms > (uint64_t)user->logged_out_ms;
 }
 
-/* OK, ERR_UNAUTHENTICATED for a disabled user or a token that is not valid any more, ERR_UNAVAILABLE. */
-typedef void (*known_users_done)(void *arg, err_t err);
+/*
+ * OK, ERR_UNAUTHENTICATED for a disabled user or a token that is not valid any more, ERR_UNAVAILABLE. `user` is valid during the
+ * call; NULL on an error.
+ */
+typedef void (*known_users_done)(void *arg, err_t err, const struct known_user *user);
 
 /* Asks the database, which makes the user if it does not exist. `done` is called later. Copies its arguments. */
 void known_users_admit(struct known_users *seen, struct str uid, const struct user_token *token, known_users_done done, void *arg);

@@ -53,7 +53,6 @@ err_t verified_tokens_find(struct verified_tokens *verified, struct str token, u
 	struct verified_token *place = verified_tokens_place(verified, token);
 	place->verified_ms = now_ms;
 	place->claims = claims;
-	jwt_token_id(token, place->id);
 	*out = place;
 	return OK;
 }

@@ -8,7 +8,7 @@
 /*
  * Tokens that were verified lately, so that a client that sends much pays for one signature and one JSON payload, not for one
  * per request: no allocation instead of 30. At most `max` tokens of at most VERIFIED_TOKEN_MAX_BYTES are kept, the least
- * recently used one makes room; most take 500 bytes. The key is the whole token, the signature included.
+ * recently used one makes room; most take 600 bytes. The key is the whole token, the signature included.
  *
  * A token counts from here as long as it has not expired. Whether it was revoked is checked by the caller, for each request.
  * Thread: one.
@@ -26,7 +26,6 @@ struct verified_token {
 	struct user_lru_entry entry;
 	uint64_t verified_ms;
 	struct jwt_claims claims;
-	unsigned char id[JWT_TOKEN_ID_BYTES]; /* for the look at the revoked tokens */
 };
 
 /* `max` 0: every token is verified anew. */

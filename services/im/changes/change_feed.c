@@ -233,7 +233,7 @@ void change_feed_revoke(struct change_feed *feed, const struct change *revoked, 
 
 	*revoking = (struct revoking){ .all = feed, .revoked = *revoked, .done = done, .arg = arg };
 	revoking->revoked.is_recent = true;
-	pg_put_text(&params, str_of((const char *)revoked->id, sizeof(revoked->id)));
+	change_put_id(&params, revoked);
 	pg_put_text(&params, str_from(revoked->uid));
 	pg_put_i64(&params, (int64_t)revoked->expires_ms);
 	pg_query(feed->pg, PG_ANY_LANE, &change_feed_store, &params, change_feed_on_stored, revoking);
@@ -248,11 +248,15 @@ void change_make(struct change *change, enum change_kind kind, struct str uid)
 	(void)str_copy(change->uid, sizeof(change->uid), uid);
 }
 
-void change_put(struct pg_params *params, const struct change *change)
+void change_put_id(struct pg_params *params, const struct change *change)
 {
 	pg_put_text(params, str_of((const char *)change->id, sizeof(change->id)));
+}
+
+void change_put(struct pg_params *params, const struct change *change)
+{
+	change_put_id(params, change);
 	pg_put_text(params, str_from(change_kinds[change->kind]));
-	pg_put_text(params, str_from(change->uid));
 }
 
 /* ---- life ---- */

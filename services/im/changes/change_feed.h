@@ -90,7 +90,8 @@ void change_feed_revoke(struct change_feed *feed, const struct change *revoked, 
  * the statement has succeeded: then this process acts at once, not with the next read.
  */
 void change_make(struct change *change, enum change_kind kind, struct str uid);
-void change_put(struct pg_params *params, const struct change *change); /* id::bytea, kind::text, uid::text */
+void change_put_id(struct pg_params *params, const struct change *change); /* id::bytea, for a statement that knows the rest */
+void change_put(struct pg_params *params, const struct change *change); /* id::bytea, kind::text */
 void change_feed_learn(struct change_feed *feed, const struct change *change);
 
 #endif

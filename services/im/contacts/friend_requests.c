@@ -3,11 +3,11 @@
 #include "im/contacts/contacts.h"
 #include "im/http/page.h"
 
-/* sender, recipient, note, limit -> as fn.friend_request_make() */
+/* sender, recipient, note, limits of both -> as fn.friend_request_make() */
 static const struct pg_statement friend_request_make = {
 	"friend_request_make",
-	"select verdict, request_id::text, note, is_repeat"
-	" from fn.friend_request_make($1::text, $2::text, $3::text, $4::integer)",
+	"select verdict, request_id::text, note, is_repeat, detail"
+	" from fn.friend_request_make($1::text, $2::text, $3::text, $4::integer, $5::integer)",
 };
 
 /* caller, request, status, limit -> as fn.friend_request_answer() */
@@ -49,7 +49,6 @@ static const struct call_reason friend_request_make_reasons[] = {
 	{ ERR_NOT_FOUND, "to", "there is no such user" },
 	{ ERR_BLOCKED, "to", "this user does not accept requests of the caller" },
 	{ ERR_ALREADY_EXISTS, "to", "the two are friends" },
-	{ ERR_FAILED_PRECONDITION, NULL, "too many requests of the caller are not answered yet" },
 	{ .err = OK },
 };
 
@@ -80,6 +79,7 @@ void contacts_request(struct call *call)
 	pg_put_text(&params, *recipient);
 	pg_put_text(&params, note.ptr ? note : STR(""));
 	pg_put_i32(&params, (int32_t)contacts->config->limits_friend_requests);
+	pg_put_i32(&params, (int32_t)contacts->config->limits_friend_requests_got);
 	call_explain(call, friend_request_make_reasons);
 	call_query(call, &friend_request_make, &params, friend_request_on_made);
 }

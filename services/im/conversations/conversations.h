@@ -8,6 +8,7 @@ struct events;
 /* A user's list of conversations, and what the user does to one for itself: the context of the calls in this folder.
  * Thread: the worker's. */
 struct conversations {
+	const struct im_config *config;
 	struct events *events;
 };
 

@@ -8,14 +8,15 @@ struct group_change {
 	struct entry entry;
 	struct str gid, actor;
 	struct str subject;
-	int64_t number, second_number;
+	int64_t numbers[GROUP_CHANGE_NUMBERS];
 };
 
 struct group_change_kind {
 	struct entry_kind kind;
 	const char *field; /* of the request: where the subject came from; may be NULL */
 	const char *unknown; /* what is wrong with the user whom a not_found names */
-	const char *precondition; /* NULL: the group is full, `number` is the most members that it may have */
+	const char *precondition; /* NULL: the group is full, the first of the numbers is the most members that it may have */
+	unsigned number_count; /* of the action (group_change.h) */
 };
 
 /* ---- parameters: $5 gid, $6 actor, and those that a kind has besides ---- */
@@ -41,21 +42,12 @@ static void group_change_put_group(struct pg_params *params, const struct batch 
 
 static void group_change_put_subject(struct pg_params *params, const struct batch *batch)
 {
-	pg_put_text(params, group_change_put(params, batch)->subject);
-}
-
-static void group_change_put_number(struct pg_params *params, const struct batch *batch)
-{
 	const struct group_change *change = group_change_put(params, batch);
+	const struct group_change_kind *kind = container_of(change->entry.kind, const struct group_change_kind, kind);
 
 	pg_put_text(params, change->subject);
-	pg_put_i64(params, change->number);
-}
-
-static void group_change_put_numbers(struct pg_params *params, const struct batch *batch)
-{
-	group_change_put_number(params, batch);
-	pg_put_i64(params, group_change_of(batch->entries[0])->second_number);
+	for (unsigned i = 0; i < kind->number_count; i++)
+		pg_put_i64(params, change->numbers[i]);
 }
 
 /* ---- refusals ---- */
@@ -83,13 +75,15 @@ static void group_change_explain(const struct entry *entry, struct str subject, 
 		result->detail = "the caller is a member of the group";
 		break;
 	case ERR_FAILED_PRECONDITION:
-		if (subject.len) {
+		if (str_equal(subject, STR("requests"))) {
 			result->detail = "too many users wait for an answer to their requests to join";
+		} else if (subject.len) {
+			entry_detail(result, "%.*s", STR_ARG(subject));
 		} else if (kind->precondition) {
 			result->detail = kind->precondition;
 		} else {
 			result->field = kind->field;
-			entry_detail(result, "a group has at most %lld members", (long long)group_change_of(entry)->number);
+			entry_detail(result, "a group has at most %lld members", (long long)group_change_of(entry)->numbers[0]);
 		}
 		break;
 	default:
@@ -117,7 +111,9 @@ static void group_change_explain(const struct entry *entry, struct str subject, 
 
 static const struct group_change_kind group_change_kinds[] = {
 	[GROUP_ADD] = {
-		GROUP_KIND(group_members_add, ", string_to_array($7::text, ','), $8::bigint::integer", group_change_put_number),
+		GROUP_KIND(group_members_add, ", string_to_array($7::text, ','), $8::bigint::integer, $9::bigint::integer",
+	                   group_change_put_subject),
+		.number_count = 2,
 		.field = "uids",
 		.unknown = "is no user",
 	},
@@ -127,16 +123,19 @@ static const struct group_change_kind group_change_kinds[] = {
 		.precondition = "the owner must hand the group over before leaving",
 	},
 	[GROUP_SET_ROLE] = {
-		GROUP_KIND(group_member_role, ", $7::text, $8::bigint::smallint", group_change_put_number),
+		GROUP_KIND(group_member_role, ", $7::text, $8::bigint::smallint, $9::bigint::integer", group_change_put_subject),
+		.number_count = 2,
 		.unknown = NO_MEMBER,
 		.precondition = "the owner's role cannot be changed, the group can be handed over",
 	},
 	[GROUP_MUTE] = {
-		GROUP_KIND(group_member_mute, ", $7::text, $8::bigint", group_change_put_number),
+		GROUP_KIND(group_member_mute, ", $7::text, $8::bigint", group_change_put_subject),
+		.number_count = 1,
 		.unknown = NO_MEMBER,
 	},
 	[GROUP_HAND_OVER] = {
-		GROUP_KIND(group_hand_over, ", $7::text", group_change_put_subject),
+		GROUP_KIND(group_hand_over, ", $7::text, $8::bigint::integer", group_change_put_subject),
+		.number_count = 1,
 		.field = "uid",
 		.unknown = NO_MEMBER,
 		.precondition = "this user is the owner",
@@ -144,10 +143,13 @@ static const struct group_change_kind group_change_kinds[] = {
 	[GROUP_CHANGE_PROFILE] = { GROUP_KIND(group_change_profile, ", $7::text", group_change_put_subject) },
 	[GROUP_DISSOLVE] = { GROUP_KIND(group_dissolve, "", group_change_put_group) },
 	[GROUP_JOIN] = {
-		GROUP_KIND(group_join, ", $7::text, $8::bigint::integer, $9::bigint::integer", group_change_put_numbers),
+		GROUP_KIND(group_join, ", $7::text, $8::bigint::integer, $9::bigint::integer, $10::bigint::integer",
+		           group_change_put_subject),
+		.number_count = 3,
 	},
 	[GROUP_ACCEPT] = {
-		GROUP_KIND(group_request_accept, ", $7::text, $8::bigint::integer", group_change_put_number),
+		GROUP_KIND(group_request_accept, ", $7::text, $8::bigint::integer, $9::bigint::integer", group_change_put_subject),
+		.number_count = 2,
 		.unknown = "has not asked to join the group",
 	},
 };
@@ -165,8 +167,7 @@ struct entry *group_change_new(enum group_action action, struct str gid, const s
 	change->gid = texts[0];
 	change->actor = texts[1];
 	change->subject = texts[2];
-	change->number = terms->number;
-	change->second_number = terms->second_number;
+	memcpy(change->numbers, terms->numbers, sizeof(change->numbers));
 	/* The record has the uids twice, in the body and in the delta, each with a quote or a length on both sides. */
 	entry->record_size += 4 * terms->subject.len;
 	return entry;

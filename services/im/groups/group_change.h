@@ -14,23 +14,25 @@
  */
 
 enum group_action {
-	GROUP_ADD, /* subject: uids, joined by commas; number: the most members. All of them come, or none; members are skipped */
+	GROUP_ADD, /* subject: uids, joined by commas; numbers: the most members, the most groups of a user. All come, or none */
 	GROUP_REMOVE, /* subject: a uid; with the actor's own the actor leaves */
-	GROUP_SET_ROLE, /* subject: a uid; number: an enum group_role */
-	GROUP_MUTE, /* subject: a uid; number: until when, in milliseconds since 1970; a time that has come ends the mute */
-	GROUP_HAND_OVER, /* subject: the uid of the new owner */
+	GROUP_SET_ROLE, /* subject: a uid; numbers: an enum group_role, the most admins */
+	GROUP_MUTE, /* subject: a uid; numbers: until when, in milliseconds since 1970; a time that has come ends the mute */
+	GROUP_HAND_OVER, /* subject: the uid of the new owner; numbers: the most admins */
 	GROUP_CHANGE_PROFILE, /* subject: a JSON object of what is to be different */
 	GROUP_DISSOLVE,
-	GROUP_JOIN, /* subject: a note for those who decide; number: the most members; second_number: the most requests */
-	GROUP_ACCEPT, /* subject: the uid of a user who has asked to join; number: the most members */
+	GROUP_JOIN, /* subject: a note for those who decide; numbers: the most members, requests, groups of a user */
+	GROUP_ACCEPT, /* subject: the uid of a user who has asked to join; numbers: the most members, groups of a user */
 };
 
 enum group_role { GROUP_MEMBER,
 	          GROUP_ADMIN }; /* as group_member.role; the role of owner cannot be given */
 
+#define GROUP_CHANGE_NUMBERS 3
+
 struct group_change_terms {
 	struct str subject;
-	int64_t number, second_number;
+	int64_t numbers[GROUP_CHANGE_NUMBERS];
 };
 
 /* The gid and uids are valid; texts are copied. */

@@ -3,11 +3,12 @@
 #include "im/groups/groups.h"
 #include "im/http/call.h"
 
-/* gid, name, owner, join, history, members, client_group_id -> as fn.im_group_create() */
+/* gid, name, owner, join, history, members, client_group_id, most groups of a user -> as fn.im_group_create() */
 static const struct pg_statement group_create = {
 	"group_create",
 	"select verdict, field, detail, gid, member_count, is_repeat"
-	" from fn.im_group_create($1::text, $2::text, $3::text, $4::text, $5::text, $6::text[], $7::text)",
+	" from fn.im_group_create($1::text, $2::text, $3::text, $4::text, $5::text, $6::text[], $7::text,"
+	" $8::integer)",
 };
 
 static const struct call_reason group_create_reasons[] = {
@@ -76,5 +77,6 @@ void groups_create(struct call *call)
 	pg_put_text(&params, str_from(group->history));
 	ident_list_put(&params, &members);
 	pg_put_text_or_null(&params, key);
+	pg_put_i32(&params, (int32_t)config->limits_groups);
 	call_query(call, &group_create, &params, group_create_on_stored);
 }

@@ -45,8 +45,7 @@ void groups_join(struct call *call)
 	struct str note = call_has_body(call) ? call_text(call, "note", JSON_OPTIONAL, 0, NOTE_MAX_BYTES) : STR("");
 	const struct group_change_terms terms = {
 		.subject = note.ptr ? note : STR(""),
-		.number = config->limits_group_members,
-		.second_number = config->limits_group_requests,
+		.numbers = { config->limits_group_members, config->limits_group_requests, config->limits_groups },
 	};
 
 	group_call_submit(call, gid, GROUP_JOIN, &terms, group_join_on_decided);
@@ -58,7 +57,8 @@ void groups_accept_request(struct call *call)
 {
 	struct str gid = call_path_ident(call, "gid");
 	const struct im_config *config = ((const struct groups *)call_context(call))->config;
-	const struct group_change_terms terms = { .subject = call_path_ident(call, "uid"), .number = config->limits_group_members };
+	const struct group_change_terms terms = { .subject = call_path_ident(call, "uid"),
+		                                  .numbers = { config->limits_group_members, config->limits_groups } };
 
 	group_call_submit(call, gid, GROUP_ACCEPT, &terms, group_call_on_changed);
 }

@@ -27,7 +27,7 @@ void groups_add_members(struct call *call)
 	if (uids.count == 0)
 		call_reject(call, ERR_INVALID_ARGUMENT, "uids", "uids must have at least one item");
 	const struct group_change_terms terms = { .subject = member_change_join(call, &uids),
-		                                  .number = config->limits_group_members };
+		                                  .numbers = { config->limits_group_members, config->limits_groups } };
 	group_call_submit(call, gid, GROUP_ADD, &terms, group_call_on_changed);
 }
 
@@ -53,8 +53,10 @@ void groups_set_role(struct call *call)
 	static const char *const roles[] = { [GROUP_MEMBER] = "member", [GROUP_ADMIN] = "admin", NULL };
 	struct str uid = call_path_ident(call, "uid");
 	const char *role = call_choice(call, "role", JSON_REQUIRED, roles);
+	const struct im_config *config = ((const struct groups *)call_context(call))->config;
 	const struct group_change_terms terms = { .subject = uid,
-		                                  .number = role == roles[GROUP_ADMIN] ? GROUP_ADMIN : GROUP_MEMBER };
+		                                  .numbers = { role == roles[GROUP_ADMIN] ? GROUP_ADMIN : GROUP_MEMBER,
+		                                               config->limits_group_admins } };
 
 	group_call_submit(call, gid, GROUP_SET_ROLE, &terms, group_call_on_changed);
 }
@@ -63,7 +65,8 @@ void groups_mute_member(struct call *call)
 {
 	struct str gid = call_path_ident(call, "gid");
 	struct str uid = call_path_ident(call, "uid");
-	const struct group_change_terms terms = { .subject = uid, .number = call_int(call, "until", JSON_REQUIRED, 0, UNTIL_MAX) };
+	const struct group_change_terms terms = { .subject = uid,
+		                                  .numbers = { call_int(call, "until", JSON_REQUIRED, 0, UNTIL_MAX) } };
 
 	group_call_submit(call, gid, GROUP_MUTE, &terms, group_call_on_changed);
 }
@@ -71,7 +74,9 @@ void groups_mute_member(struct call *call)
 void groups_hand_over(struct call *call)
 {
 	struct str gid = call_path_ident(call, "gid");
-	const struct group_change_terms terms = { .subject = call_ident(call, "uid", JSON_REQUIRED) };
+	const struct im_config *config = ((const struct groups *)call_context(call))->config;
+	const struct group_change_terms terms = { .subject = call_ident(call, "uid", JSON_REQUIRED),
+		                                  .numbers = { config->limits_group_admins } };
 
 	group_call_submit(call, gid, GROUP_HAND_OVER, &terms, group_call_on_changed);
 }

@@ -165,6 +165,9 @@ void call_explain(struct call *call, const struct call_reason *reasons);
 typedef void (*call_rows)(struct call *call, const PGresult *result);
 void call_query(struct call *call, const struct pg_statement *statement, struct pg_params *params, call_rows done);
 
+/* The same for a handler that goes on to read the body in `done`. */
+void call_query_reading(struct call *call, const struct pg_statement *statement, struct pg_params *params, call_rows done);
+
 /* ---- Answering ---- */
 
 /* The answer's body, to be written before call_ok(). */

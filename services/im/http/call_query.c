@@ -52,12 +52,23 @@ static void call_query_on_result(void *arg, err_t err, const PGresult *result)
 	call_fail(call, err, call_query_cell(result, "field", reason.field), call_query_cell(result, "detail", reason.detail));
 }
 
-void call_query(struct call *call, const struct pg_statement *statement, struct pg_params *params, call_rows done)
+static void call_query_if(bool is_read, struct call *call, const struct pg_statement *statement, struct pg_params *params,
+                          call_rows done)
 {
-	if (!call_finish_reading(call)) {
+	if (!is_read) {
 		pg_params_release(params);
 		return;
 	}
 	call->done = done;
 	pg_query(call->shared->pg, PG_ANY_LANE, statement, params, call_query_on_result, call);
+}
+
+void call_query(struct call *call, const struct pg_statement *statement, struct pg_params *params, call_rows done)
+{
+	call_query_if(call_finish_reading(call), call, statement, params, done);
+}
+
+void call_query_reading(struct call *call, const struct pg_statement *statement, struct pg_params *params, call_rows done)
+{
+	call_query_if(call_check_reading(call), call, statement, params, done);
 }

@@ -15,11 +15,12 @@ static bool dispatcher_take(struct call *call)
 	       call_take(call, class, call_uid(call));
 }
 
-static void dispatcher_on_admitted(void *arg, err_t err)
+static void dispatcher_on_admitted(void *arg, err_t err, const struct known_user *user)
 {
 	struct call *call = arg;
 	const struct call_route *route = call->route;
 
+	call->caller.is_bot = user && user->is_bot;
 	if (err == ERR_UNAUTHENTICATED && call_take(call, RATE_ADDRESS, call_address(call)))
 		call_fail_unauthenticated(call);
 	else if (err == ERR_UNAUTHENTICATED)
@@ -38,7 +39,7 @@ static void dispatcher_admit(struct known_users *known_users, struct call *call)
 	const struct known_user *user = known_users_find(known_users, call_uid(call));
 
 	if (user)
-		dispatcher_on_admitted(call, known_user_takes(user, token.issued_ms) ? OK : ERR_UNAUTHENTICATED);
+		dispatcher_on_admitted(call, known_user_takes(user, token.issued_ms) ? OK : ERR_UNAUTHENTICATED, user);
 	else
 		known_users_admit(known_users, call_uid(call), &token, dispatcher_on_admitted, call);
 }
@@ -73,7 +74,7 @@ static void dispatcher_handle(struct http_request *request, void *arg)
 	err_t err = authenticator_verify(authenticator, http_request_header(request, "Authorization"), http_request_id(request),
 	                                 &call->caller);
 	if (err)
-		dispatcher_on_admitted(call, err);
+		dispatcher_on_admitted(call, err, NULL);
 	else
 		dispatcher_admit(authenticator->known_users, call);
 }

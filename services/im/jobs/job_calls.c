@@ -21,7 +21,7 @@ static const struct pg_statement job_read = {
 /* number -> as fn.job_cancel() */
 static const struct pg_statement job_cancel = {
 	"job_cancel",
-	"select verdict, detail from fn.job_cancel($1::bigint)",
+	"select verdict, detail from fn.job_cancel($1::text, $2::bigint)",
 };
 
 enum job_column { JOB_NO, JOB_KIND, JOB_STATE, JOB_DONE, JOB_TOTAL, JOB_FAILED, JOB_CREATED_BY, JOB_CREATED_AT, JOB_ENDED_AT };
@@ -105,6 +105,7 @@ void jobs_cancel(struct call *call)
 	struct pg_params params = { 0 };
 
 	*no = (int64_t)call_path_u64(call, "id", 1, INT64_MAX);
+	pg_put_text(&params, call_uid(call));
 	pg_put_i64(&params, *no);
 	call_explain(call, job_cancel_reasons);
 	call_query(call, &job_cancel, &params, job_on_cancelled);

@@ -42,9 +42,9 @@ struct message_reaction {
 };
 
 /*
- * When the reaction stands already, the result is that of the entry that added it, with is_duplicate. ERR_NOT_FOUND also when the
- * one to remove does not stand, ERR_FAILED_PRECONDITION when the message is recalled, is none, or has `max` emojis; ERR_BLOCKED and
- * ERR_NOT_FRIEND as for a send, of one that is added.
+ * When the reaction stands already, the result is that of the entry that added it, with is_duplicate. ERR_NOT_FOUND
+ * also when the one to remove does not stand, ERR_FAILED_PRECONDITION when the message is recalled, has expired, is
+ * none, or has `max` emojis; ERR_BLOCKED and ERR_NOT_FRIEND as for a send, of one that is added.
  */
 struct entry *message_react_new(struct str conversation, uint64_t target_seq, const struct message_reaction *reaction,
                                 const struct entry_caller *caller);

@@ -24,6 +24,13 @@ void messages_init(struct messages *messages, const struct im_config *config, st
 bool messages_are_for_friends(const struct messages *messages);
 
 void messages_send(struct call *call); /* POST /v1/messages */
+
+/* The same with another sender. The body is that of POST /v1/messages. */
+void messages_send_from(struct call *call, struct messages *messages, struct str uid);
+
+/* Whether the body is right. False: it was answered, and the call is gone. The body can still be read. */
+bool messages_check_send(struct call *call) MUST_CHECK;
+
 void messages_send_batch(struct call *call); /* POST /v1/messages/batch */
 void messages_history(struct call *call); /* GET /v1/conversations/{id}/messages */
 void messages_recall(struct call *call); /* POST /v1/conversations/{id}/messages/{seq}/recall */

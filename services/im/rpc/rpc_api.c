@@ -47,9 +47,10 @@ static void rpc_api_submit(struct rpc_api *api, struct rpc_call *call, const Ske
 		rpc_reply_error(call, error.err, error.detail);
 }
 
-static void rpc_api_on_sender_admitted(void *arg, err_t err)
+static void rpc_api_on_sender_admitted(void *arg, err_t err, const struct known_user *user)
 {
 	struct pending_send *pending = arg;
+	(void)user;
 
 	if (err)
 		rpc_reply_error(pending->call, err, NULL);
@@ -84,9 +85,10 @@ static void rpc_api_send(struct rpc_call *call, struct str request, void *arg)
 		skein__v1__send_request__free_unpacked(message, NULL);
 }
 
-static void rpc_api_on_admitted(void *arg, err_t err)
+static void rpc_api_on_admitted(void *arg, err_t err, const struct known_user *user)
 {
 	struct rpc_call *call = arg;
+	(void)user;
 
 	if (err)
 		rpc_reply_error(call, err, NULL);

@@ -41,7 +41,7 @@ struct message_form {
 	bool is_edited;
 	uint64_t removed_at; /* retention has removed the message, which a cache may still have, and this time has passed; 0: it has not */
 	struct str body; /* of an edited message; terminated */
-	const struct reaction_list *reactions; /* NULL: none, or they are not shown; a recalled message shows none */
+	const struct reaction_list *reactions; /* NULL: none; recalled and expired messages show none */
 };
 
 /* True for a message of a client, which may be recalled and edited; false for a change and a `system` entry. */

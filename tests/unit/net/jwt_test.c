@@ -292,23 +292,87 @@ static void a_token_of_another_key_is_refused_and_a_short_key_too(void **state)
 	buf_release(&token);
 }
 
-static void a_token_id_hashes_the_signed_part_and_not_the_signature(void **state)
+#define PAYLOAD(more) "{\"sub\":\"alice\",\"exp\":1800000000" more "}"
+
+/* The claims of a token of ours with this payload. */
+static struct jwt_claims claims_of(const char *payload)
 {
-	/* The start of: printf %s TOKEN_UP_TO_ITS_LAST_DOT | sha256sum */
+	struct jwt_claims claims;
+
+	assert_int_equal(verify(HS256, payload, &claims, NULL), OK);
+	return claims;
+}
+
+static bool is_same_family(const char *payload, const char *other)
+{
+	struct jwt_claims one = claims_of(payload), two = claims_of(other);
+
+	return memcmp(one.token_id, two.token_id, sizeof(one.token_id)) == 0;
+}
+
+static void a_token_id_is_that_of_its_family(void **state)
+{
+	/* The start of: printf 'alice\ns1' | sha256sum */
 	static const unsigned char expected[JWT_TOKEN_ID_BYTES] = {
-		0xd0, 0x23, 0x98, 0x53, 0x6c, 0x01, 0x03, 0xfb, 0x91, 0xf7, 0xb7, 0x4a, 0xc6, 0xa5, 0xe0, 0x1c,
+		0xe8, 0x1c, 0x9b, 0x06, 0x2d, 0x8d, 0x63, 0x2f, 0xf5, 0xc7, 0x95, 0x4a, 0xec, 0x78, 0xcd, 0xd5,
 	};
-	unsigned char id[JWT_TOKEN_ID_BYTES], other[JWT_TOKEN_ID_BYTES];
+	struct jwt_claims claims = claims_of(PAYLOAD(",\"sid\":\"s1\""));
 	(void)state;
 
-	jwt_token_id(STR("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"), id);
-	assert_memory_equal(id, expected, sizeof(id));
-	jwt_token_id(STR("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.another"), other);
-	assert_memory_equal(id, other, sizeof(id));
-	jwt_token_id(STR("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJiIn0.c2ln"), other);
-	assert_memory_not_equal(id, other, sizeof(id));
-	jwt_token_id(STR("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"), other);
-	assert_memory_not_equal(id, other, sizeof(id));
+	assert_memory_equal(claims.token_id, expected, sizeof(expected));
+	assert_string_equal(claims.family, "s1");
+	assert_true(is_same_family(PAYLOAD(",\"sid\":\"s1\""), PAYLOAD(",\"jti\":\"j\",\"sid\":\"s1\",\"iat\":5")));
+	assert_true(is_same_family(PAYLOAD(",\"jti\":\"s1\""), PAYLOAD(",\"sid\":\"s1\"")));
+	assert_true(is_same_family(PAYLOAD(",\"jti\":\"s1\""), PAYLOAD(",\"jti\":\"s1\",\"sid\":\"\"")));
+	assert_false(is_same_family(PAYLOAD(",\"jti\":\"s1\""), PAYLOAD(",\"jti\":\"s2\"")));
+	assert_false(is_same_family(PAYLOAD(",\"sid\":\"s1\""), "{\"sub\":\"bob\",\"exp\":1800000000,\"sid\":\"s1\"}"));
+	/* Without both a token is a family of its own. */
+	assert_true(is_same_family(PAYLOAD(""), PAYLOAD("")));
+	assert_false(is_same_family(PAYLOAD(""), PAYLOAD(",\"iat\":5")));
+	assert_int_equal(strlen(claims_of(PAYLOAD("")).family), 22);
+}
+
+static void a_long_name_of_a_family_is_hashed(void **state)
+{
+	char name[100], payload[300], other[300];
+	(void)state;
+
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	snprintf(payload, sizeof(payload), PAYLOAD(",\"sid\":\"%s\""), name);
+	struct jwt_claims claims = claims_of(payload);
+	assert_int_equal(strlen(claims.family), 22);
+	snprintf(other, sizeof(other), PAYLOAD(",\"sid\":\"%s\""), claims.family);
+	assert_true(is_same_family(payload, other)); /* a refreshed token has the hash */
+	name[0] = 'm';
+	snprintf(other, sizeof(other), PAYLOAD(",\"sid\":\"%s\""), name);
+	assert_false(is_same_family(payload, other));
+}
+
+static void a_family_is_as_old_as_its_first_token(void **state)
+{
+	struct jwt_claims claims = claims_of(PAYLOAD(",\"iat\":1000"));
+	struct jwt_claims read;
+	struct buf token = { 0 }, scope = { 0 };
+	(void)state;
+
+	assert_int_equal(claims.family_issued_ms, 1000000);
+	assert_int_equal(claims.family_expires_ms, claims.expires_ms);
+	claims.issued_ms = 2000000;
+	claims.family_expires_ms += 5000;
+	jwt_sign_scoped(keys, &claims, STR("chat admin"), &token);
+	assert_int_equal(jwt_verify(keys, buf_str(&token), NOW_MS, &read, NULL), OK);
+	assert_int_equal(read.family_issued_ms, 1000000);
+	assert_int_equal(read.issued_ms, 2000000);
+	assert_int_equal(read.family_expires_ms, claims.family_expires_ms);
+	assert_memory_equal(read.token_id, claims.token_id, sizeof(read.token_id));
+	assert_true(read.is_admin);
+	jwt_read_scope(buf_str(&token), &scope);
+	assert_string_equal(buf_text(&scope), "chat admin");
+	buf_release(&token);
+	buf_release(&scope);
+	assert_int_equal(claims_of(PAYLOAD(",\"sid_iat\":1000")).family_issued_ms, 0); /* no iat */
+	assert_int_equal(claims_of(PAYLOAD(",\"iat\":1000,\"sid_iat\":2000")).family_issued_ms, 1000000);
 }
 
 static void assert_bearer(const char *header, const char *token)
@@ -369,7 +433,9 @@ int main(void)
 		cmocka_unit_test(no_byte_of_a_token_can_be_changed_left_out_or_added),
 		cmocka_unit_test(a_text_that_is_no_token_is_refused),
 		cmocka_unit_test(a_token_of_another_key_is_refused_and_a_short_key_too),
-		cmocka_unit_test(a_token_id_hashes_the_signed_part_and_not_the_signature),
+		cmocka_unit_test(a_token_id_is_that_of_its_family),
+		cmocka_unit_test(a_long_name_of_a_family_is_hashed),
+		cmocka_unit_test(a_family_is_as_old_as_its_first_token),
 		cmocka_unit_test(the_token_is_taken_from_a_bearer_header_only),
 		cmocka_unit_test(several_threads_may_use_one_key),
 	};

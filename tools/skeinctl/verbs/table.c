@@ -61,6 +61,10 @@ const struct verb verbs[] = {
 		LOCAL("--uid", "UID", "the user", .is_required = true),
 		LOCAL("--scope", "admin", "a token for the calls of administrators"),
 		LOCAL("--ttl", "DURATION", "how long it is valid: 10m, 24h (default), 7d") } },
+	{ "send", "send a text message as a user, with an administrator's token",
+	  .method = "POST", .path = "/v1/admin/messages", .body = "{\"type\":\"text\"}",
+	  .says = "stored in {conversation_id} as number {seq}, id {msg_id}", .params = {
+		BODY("--as", "UID", "from", "the user in whose name it is sent", .is_required = true), RECIPIENT, KEY, TEXT } },
 	{ "send", "send a text message with a token of the sender",
 	  .method = "POST", .path = "/v1/messages", .body = "{\"type\":\"text\"}",
 	  .says = "stored in {conversation_id} as number {seq}, id {msg_id}", .params = {
@@ -90,6 +94,16 @@ const struct verb verbs[] = {
 		SHOW("NODE", "node"), SHOW_NUMBER("CONNECTIONS", "connections"), SHOW_NUMBER("QUEUE BYTES", "queue_bytes"),
 		SHOW_NUMBER("LAG MS", "lag_ms"), SHOW("DRAINING", "draining"), SHOW("URL", "url") } },
 
+	{ "stats", "show how much there is: users, messages, connections", .method = "GET", .path = "/v1/admin/stats" },
+	{ "audit", "list what administrators have done, the last first",
+	  .method = "GET", .path = "/v1/admin/audit", .list = "audit",
+	  .params = { QUERY("--actor", "UID", "actor", "only what this administrator has done"), PAGE }, .columns = {
+		SHOW("ID", "id"), SHOW_TIME("TIME", "time"), SHOW("ACTOR", "actor"), SHOW("ACTION", "action"),
+		SHOW("TARGET", "target"), SHOW("ADDRESS", "address"), SHOW("DETAILS", "details") } },
+	{ "kick", "close the connections of a user, or those of one device",
+	  .method = "POST", .path = "/v1/admin/kick", .says = "{uid} has no such connection any more", .params = {
+		BODY_ARGUMENT("UID", "uid", "the user"), BODY("--device", "ID", "device", "only those of this device") } },
+
 	{ "broadcast", "send a message from the system user to many users, or to all",
 	  .method = "POST", .path = "/v1/admin/broadcast", .says = JOB_SENTENCE, .params = {
 		BODY("--body", "JSON", "body", "the message's body", .kind = PARAM_JSON, .is_required = true),
@@ -108,6 +122,29 @@ const struct verb verbs[] = {
 	  .method = "GET", .path = "/v1/admin/jobs/{id}/output", .list = "items", .is_lines = true, .params = { JOB, PAGE } },
 	{ "jobs cancel", "cancel a job: what it has done stays",
 	  .method = "POST", .path = "/v1/admin/jobs/{id}/cancel", .says = JOB_SENTENCE, .params = { JOB } },
+	{ "users list", "list all users",
+	  .method = "GET", .path = "/v1/admin/users", .list = "users", .params = { PAGE }, .columns = {
+		SHOW("UID", "uid"), SHOW("NAME", "name"), SHOW("BOT", "bot"), SHOW("DISABLED", "disabled"),
+		SHOW_TIME("CREATED", "created_at") } },
+	{ "users show", "show the profile of a user",
+	  .method = "GET", .path = "/v1/users/{uid}", .params = { UID } },
+	{ "users create", "create a bot, and print its token, which is told only once",
+	  .method = "POST", .path = "/v1/admin/users", .says = "{token}", .params = {
+		BODY("--bot", NULL, "bot", "a bot", .kind = PARAM_FLAG, .is_required = true), NEW_USER } },
+	{ "users create", "create a user",
+	  .method = "POST", .path = "/v1/admin/users", .says = "{uid} is created", .params = { NEW_USER, PASSWORD() } },
+	{ "users disable", "disable a user: refused everywhere within two seconds, connections closed",
+	  .method = "PATCH", .path = "/v1/admin/users/{uid}", .body = "{\"disabled\":true}", .says = "{uid} is disabled",
+	  .params = { UID } },
+	{ "users enable", "enable a user again",
+	  .method = "PATCH", .path = "/v1/admin/users/{uid}", .body = "{\"disabled\":false}", .says = "{uid} is enabled",
+	  .params = { UID } },
+	{ "users password", "set the password of a user; tokens stay valid",
+	  .method = "PATCH", .path = "/v1/admin/users/{uid}", .says = "{uid} has a new password",
+	  .params = { UID, PASSWORD(.is_required = true) } },
+	{ "users logout", "end all tokens of a user, and close the connections that use them",
+	  .method = "POST", .path = "/v1/admin/users/{uid}/logout", .says = "{uid} is logged out everywhere",
+	  .params = { UID } },
 	{ "users export", "export everything that stands about a user: a job, whose output is read with jobs output",
 	  .method = "POST", .path = "/v1/admin/users/{uid}/export", .says = JOB_SENTENCE, .params = { UID, WAIT } },
 

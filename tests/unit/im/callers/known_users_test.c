@@ -16,16 +16,18 @@
 /* In place of PostgreSQL. */
 static void answer(bool is_disabled, int64_t logged_out_ms, bool is_revoked)
 {
-	PGresAttDesc columns[3] = { { .name = (char *)"disabled", .format = 1 }, { .name = (char *)"at", .format = 1 },
+	PGresAttDesc columns[4] = { { .name = (char *)"disabled", .format = 1 }, { .name = (char *)"at", .format = 1 },
+		                    { .name = (char *)"bot", .format = 1 },
 		                    { .name = (char *)"revoked", .format = 1 } };
 	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-	char disabled = is_disabled ? 1 : 0, revoked = is_revoked ? 1 : 0;
+	char disabled = is_disabled ? 1 : 0, revoked = is_revoked ? 1 : 0, bot = 1;
 	uint64_t at = htobe64((uint64_t)logged_out_ms);
 
-	assert_true(PQsetResultAttrs(result, 3, columns));
+	assert_true(PQsetResultAttrs(result, 4, columns));
 	assert_true(PQsetvalue(result, 0, 0, &disabled, 1));
 	assert_true(PQsetvalue(result, 0, 1, (char *)&at, sizeof(at)));
-	assert_true(PQsetvalue(result, 0, 2, &revoked, 1));
+	assert_true(PQsetvalue(result, 0, 2, &bot, 1));
+	assert_true(PQsetvalue(result, 0, 3, &revoked, 1));
 	call_rig_answer_query(OK, result);
 }
 
@@ -34,9 +36,10 @@ static void answer(bool is_disabled, int64_t logged_out_ms, bool is_revoked)
 static struct known_users users;
 static err_t outcome;
 
-static void on_admitted(void *arg, err_t err)
+static void on_admitted(void *arg, err_t err, const struct known_user *user)
 {
 	(void)arg;
+	assert_true(!err == !!user);
 	outcome = err;
 }
 
@@ -70,7 +73,7 @@ static void a_user_is_asked_for_once_and_again_after_a_change(void **state)
 	admit(0);
 	answer(false, -1, false);
 	assert_int_equal(outcome, OK);
-	assert_non_null(known_users_find(&users, STR("alice")));
+	assert_true(known_users_find(&users, STR("alice"))->is_bot);
 	known_users_forget(&users, STR("bob"));
 	assert_non_null(known_users_find(&users, STR("alice")));
 	known_users_forget(&users, STR("alice"));

@@ -35,7 +35,7 @@ static void no_text_is_no_list(void **state)
 	assert_null(reaction_list_new((struct str){ 0 }));
 }
 
-static void a_message_shows_its_reactions_unless_it_is_recalled(void **state)
+static void a_message_shows_its_reactions_unless_it_is_recalled_or_has_expired(void **state)
 {
 	const struct stored_fields fields = { .conversation_id = STR("g:team"), .sender = STR("a"), .type = STR("text"),
 		                              .body = STR("{}"), .seq = 1 };
@@ -48,6 +48,10 @@ static void a_message_shows_its_reactions_unless_it_is_recalled(void **state)
 	assert_int_equal(view.n_reactions, 1);
 	check(view.reactions[0], "x", 1, true);
 	form.is_recalled = true;
+	view = stored_message_view(message, &form, STR("b"));
+	assert_int_equal(view.n_reactions, 0);
+	form.is_recalled = false;
+	message->message.expires_at = 1; /* long ago */
 	view = stored_message_view(message, &form, STR("b"));
 	assert_int_equal(view.n_reactions, 0);
 	mem_free(list);
@@ -73,7 +77,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_line_is_a_reaction),
 		cmocka_unit_test(no_text_is_no_list),
-		cmocka_unit_test(a_message_shows_its_reactions_unless_it_is_recalled),
+		cmocka_unit_test(a_message_shows_its_reactions_unless_it_is_recalled_or_has_expired),
 		cmocka_unit_test(a_stored_reaction_has_its_emoji_and_no_body),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,3 +18,15 @@ create view revoked_token as
 
 -- Tokens of the user that were issued up to then (milliseconds since 1970), and those that do not say when, are not valid.
 alter table account add column logged_out_at bigint;
+
+-- What admins have done, newest last; kept for audit.keep of im.
+create table audit (
+	id bigint generated always as identity primary key,
+	at bigint not null default (extract(epoch from clock_timestamp()) * 1000)::bigint,
+	actor text collate "C" not null, -- a uid
+	action text collate "C" not null, -- 'user.create'
+	target text collate "C", -- a uid, mostly
+	address text, -- of the actor, as of services/im/callers/address.h
+	details text -- a JSON object
+);
+create index audit_by_actor on audit (actor, id);
