@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/sabotage.h"
 #include "base/text/decimal.h"
+#include "cluster/presence.h"
 #include "cluster/user_script.h"
 
 /* When a route was made, and whether the bind yields to it. */
@@ -37,15 +38,17 @@
  * ARGV[7] device, ARGV[8] route, ARGV[9] the beginning of the route, which names the connection, ARGV[10] life, ARGV[11] which
  * of the user's other routes are removed, ARGV[12] what a route of the same platform contains (node names have no bars),
  * ARGV[13] the time of a bind that yields to later ones, or empty. ARGV[14] how many routes the user may have, ARGV[15] "oldest"
- * if the oldest ones give way when that is reached. KEYS[4] exists after the connection was closed.
+ * if the oldest ones give way when that is reached. KEYS[4] exists after the connection was closed, KEYS[5] is the user's presence
+ * (cluster/presence.h).
  *
- * The third part of the answer: the removed routes; 0, the bind has no effect; 1, the user has too many routes.
+ * The third part of the answer: the removed routes; 0, the bind has no effect; 1, the user has too many routes. The fourth: 1 if
+ * the user had no route, or may have had none, and counts as offline.
  */
 static struct redis_script bind_script = {
 	.name = "route bind",
 	.source = INBOX_MAKE
 		INBOX_KEEP
-	"if redis.call('EXISTS', KEYS[4]) == 1 then return { e, n, 0 } end\n"
+	"if redis.call('EXISTS', KEYS[4]) == 1 then return { e, n, 0, 0 } end\n"
 	"local all, old = {}, ARGV[11] == 'device' and redis.pcall('HGET', KEYS[3], ARGV[7])\n"
 	"if type(old) == 'string' then\n"
 	"  all = { ARGV[7], old }\n"
@@ -65,24 +68,27 @@ static struct redis_script bind_script = {
 	"    is_late = is_late or yields_to(route)\n"
 	"  end\n"
 	"end\n"
+	"local count, came = 0, 0\n"
 	"if not is_bound then\n"
-	"  local over = redis.call('HLEN', KEYS[3]) - #gone / 2 + 1 - ARGV[14]\n"
+	"  count = redis.call('HLEN', KEYS[3])\n"
+	"  local over = count - #gone / 2 + 1 - ARGV[14]\n"
 	"  if over > 0 and not is_late then\n"
-	"    if ARGV[15] ~= 'oldest' then return { e, n, 1 } end\n"
+	"    if ARGV[15] ~= 'oldest' then return { e, n, 1, 0 } end\n"
 	"    is_late = free(over, gone)\n"
 	"  end\n"
 	"end\n"
 	"if is_bound then\n"
 	"  gone = {}\n"
 	"elseif is_late then\n"
-	"  return { e, n, 0 }\n"
+	"  return { e, n, 0, 0 }\n"
 	"else\n"
 	"  for i = 1, #gone, 2 do redis.call('HDEL', KEYS[3], gone[i]) end\n"
 	"  redis.call('HSET', KEYS[3], ARGV[7], ARGV[8])\n"
 	"  " ROUTES_CHANGED
 	"end\n"
 	"redis.call('EXPIRE', KEYS[3], ARGV[10])\n"
-	"return { e, n, gone }\n",
+	"if count == 0 then came = " PRESENCE_IS_OFFLINE("KEYS[5]") " end\n"
+	"return { e, n, gone, came }\n",
 };
 
 /* `device`, and `connection`: the beginning of the route that names it. */
@@ -143,6 +149,14 @@ static struct buf gone_key(struct str uid, struct str connection)
 	buf_append_str(&key, STR("}:"));
 	buf_append_str(&key, connection);
 	return key;
+}
+
+void route_key_write(struct buf *out, struct str uid)
+{
+	struct user_keys keys;
+
+	user_keys_fill(&keys, uid);
+	buf_append_str(out, keys.keys[2]);
 }
 
 void route_write(struct buf *out, const struct route *route)
@@ -221,11 +235,12 @@ struct bind {
 
 static err_t check_bound(const redisReply *reply, struct route_bound *bound)
 {
-	if (!inbox_read_answer(reply, 3, &bound->inbox_epoch, &bound->inbox_head)) {
+	if (!inbox_read_answer(reply, 4, &bound->inbox_epoch, &bound->inbox_head)) {
 		log_error("unexpected answer of a script", LOG_TEXT("script", bind_script.name));
 		return ERR_INTERNAL;
 	}
 	const redisReply *third = reply->element[2];
+	bound->has_come = reply->element[3]->type == REDIS_REPLY_INTEGER && reply->element[3]->integer == 1;
 	if (third->type == REDIS_REPLY_ARRAY)
 		return OK;
 	return third->type == REDIS_REPLY_INTEGER && third->integer == 1 ? ERR_REJECTED : ERR_FAILED_PRECONDITION;
@@ -275,7 +290,9 @@ void route_bind(struct redis *redis, const struct inbox_limits *limits, uint64_t
 	inbox_args_fill(&args, limits);
 	assert(ttl_s > 0);
 	struct buf gone = gone_key(binding->uid, buf_str(&connection));
-	const struct str all_keys[] = { keys.keys[0], keys.keys[1], keys.keys[2], buf_str(&gone) };
+	struct presence_key presence;
+	presence_key_fill(&presence, binding->uid);
+	const struct str all_keys[] = { keys.keys[0], keys.keys[1], keys.keys[2], buf_str(&gone), presence.key };
 	const struct str all[] = {
 		args.args[0],
 		args.args[1],

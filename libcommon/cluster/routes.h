@@ -35,6 +35,9 @@ struct route {
 	uint64_t since_ms;
 };
 
+/* The key of a user's routes: a hash from device to route. */
+void route_key_write(struct buf *out, struct str uid);
+
 /* "node|epoch|conn|platform|since", numbers in decimal. */
 void route_write(struct buf *out, const struct route *route);
 bool route_parse(struct str text, struct route *out);
@@ -84,6 +87,7 @@ struct route_bound {
 	/* The removed routes, that of the same device included. Their connections may still be open. */
 	const struct device_route *replaced;
 	size_t replaced_count;
+	bool has_come; /* the user counts as offline: see presence_note_came() */
 };
 
 /*

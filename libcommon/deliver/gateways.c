@@ -6,8 +6,6 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-#define NODES_MAX 1024
-
 struct gateways {
 	struct gateway_context context;
 	struct node_list *nodes;
@@ -88,7 +86,7 @@ static struct gateway *gateways_first_departed(const struct gateways *all)
 static void gateways_on_nodes_changed(void *arg)
 {
 	struct gateways *all = arg;
-	const struct node *nodes[NODES_MAX];
+	const struct node *nodes[GATEWAYS_MAX];
 	size_t count = node_list_all(all->nodes, nodes, ARRAY_LEN(nodes));
 
 	for (size_t i = 0; i < count; i++)
@@ -140,6 +138,19 @@ void gateways_free(struct gateways *all)
 	map_release(&all->by_key);
 	delivery_streams_release(&all->context.streams);
 	mem_free(all);
+}
+
+size_t gateways_living(const struct gateways *all, struct gateway **out, size_t max)
+{
+	size_t count = 0;
+
+	for (struct map_node *link = map_first(&all->by_key); link && count < max; link = map_next(&all->by_key, link)) {
+		struct gateway *gateway = container_of(link, struct gateway, link);
+
+		if (gateway->state == GATEWAY_ALIVE)
+			out[count++] = gateway;
+	}
+	return count;
 }
 
 unsigned gateways_in_flight(const struct gateways *all)

@@ -28,6 +28,10 @@ void gateways_free(struct gateways *gateways);
 /* The gateway of that registration, with a reference for the caller: gateway_unref(). */
 struct gateway *gateways_get(struct gateways *gateways, struct str name, uint64_t epoch);
 
+/* Fills `out` with up to `max` gateways that are alive, without references: valid until the loop's next turn. */
+#define GATEWAYS_MAX 1024
+size_t gateways_living(const struct gateways *gateways, struct gateway **out, size_t max);
+
 /* Deliveries that gateways have not answered; noted ones do not count. */
 unsigned gateways_in_flight(const struct gateways *gateways);
 

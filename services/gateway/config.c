@@ -77,6 +77,8 @@ static const struct config_option options[] = {
 	  "How long im may take to read a page of an inbox for a connection." },
 	{ "delivered.events", CONFIG_BOOL, OPTION(delivered_events), "on", 0, 0, NULL, 0,
 	  "Whether senders of one-to-one messages are told when a device of the recipient has acknowledged them." },
+	{ "typing.interval", CONFIG_DURATION, OPTION(typing_interval_ms), "2s", 0, 60000, NULL, 0,
+	  "Of the typing frames of one connection in one conversation one is passed on in this time; the others are dropped." },
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "20s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long clients have to move to another gateway before the process ends." },
 };

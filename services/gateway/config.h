@@ -25,6 +25,7 @@ struct gateway_config {
 	int64_t window_messages, window_bytes;
 	int64_t ack_timeout_ms, sync_timeout_ms;
 	bool delivered_events;
+	int64_t typing_interval_ms;
 	int64_t drain_timeout_ms;
 };
 

@@ -71,6 +71,11 @@ void gateway_metrics_init(struct gateway_metrics *m)
 	m->router_changes = metrics_counter("skein_gateway_router_changes_total",
 	                                    "Streams of routes given up because router did not answer in time.", NULL);
 	m->sends_under_way = metrics_gauge("skein_gateway_sends_under_way", "Sends of clients that im has not answered.", NULL);
+	m->signals_under_way = metrics_gauge("skein_gateway_signals_under_way",
+	                                     "Read and typing frames of clients that im has not answered.", NULL);
+	m->watching = metrics_gauge("skein_gateway_watching", "Connections that watch the presence of users.", NULL);
+	m->typing_dropped = metrics_counter("skein_gateway_typing_dropped_total",
+	                                    "Typing frames that came sooner than typing.interval after the last.", NULL);
 	m->deliver_bytes = metrics_gauge("skein_gateway_deliver_bytes",
 	                                 "Bytes of batches from push that the workers have not finished.", NULL);
 	m->answers_unread = metrics_counter("skein_gateway_answers_unread_total",

@@ -45,6 +45,9 @@ struct gateway_metrics {
 	struct counter *sends, *send_errors;
 	struct counter *im_retries, *router_changes;
 	struct gauge *sends_under_way;
+	struct gauge *signals_under_way; /* read and typing frames */
+	struct gauge *watching; /* connections that watch somebody */
+	struct counter *typing_dropped;
 	struct gauge *deliver_bytes;
 	struct counter *answers_unread;
 	struct counter *deliveries; /* one for each message and connection */

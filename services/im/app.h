@@ -39,6 +39,8 @@ struct app {
 	struct overload *overload;
 	struct message_cache *message_cache;
 
+	struct presence_teller *presence_teller;
+
 	/* Contexts of the calls. */
 	struct accounts *accounts;
 	struct admin *admin;
@@ -48,6 +50,7 @@ struct app {
 	struct messages *messages;
 	struct sync *sync;
 	struct jobs *jobs;
+	struct presence_calls *presence;
 	struct rpc_api *rpc_api;
 
 	struct dispatcher *dispatcher;

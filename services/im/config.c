@@ -147,6 +147,11 @@ static const struct config_option options[] = {
 	  "wait." },
 	{ "jobs.keep", CONFIG_DURATION, OPTION(jobs_keep_ms), "7d", 1000, 31536000000, NULL, CONFIG_RELOADABLE,
 	  "How long a job that has ended, and its output, can be read." },
+	{ "presence.offline_delay", CONFIG_DURATION, OPTION(presence_offline_delay_ms), "10s", 0, 600000, NULL, 0,
+	  "How long after a user's last connection the user counts as offline: a reconnect within it is no news. All ims must have "
+	  "the same value." },
+	{ "presence.last_seen", CONFIG_DURATION, OPTION(presence_last_seen_ms), "90d", 60000, 315360000000, NULL, 0,
+	  "How long the time of a user's last connection is known." },
 	{ "lease.life", CONFIG_DURATION, OPTION(lease_life_ms), "10s", 2000, 60000, NULL, 0,
 	  "How long a node number stays this im's without a renewal: an im that stands still for longer has to lease another, and "
 	  "the messages that one leaves behind unpublished are published this long after its last renewal, and up to 5 s more." },

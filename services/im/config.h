@@ -72,6 +72,7 @@ struct im_config {
 	int64_t limits_broadcast_uids;
 	int64_t contacts_messages_from; /* enum messages_from */
 	int64_t messages_recall_window_ms;
+	int64_t presence_offline_delay_ms, presence_last_seen_ms;
 	int64_t messages_edit_window_ms;
 	int64_t retention_direct_ms;
 	int64_t retention_group_ms;

@@ -13,6 +13,7 @@
 #include "im/jobs/job_runner.h"
 #include "im/overload/overload.h"
 #include "im/retention/retention.h"
+#include "im/presence/presence_teller.h"
 #include "im/sync/sync.h"
 #include "im/takeover/takeover.h"
 #include "net/http/http_server.h"
@@ -30,6 +31,7 @@ static void drain_on_redis_closed(void *arg)
 	struct app *app = arg;
 
 	job_runner_release(app->jobs);
+	presence_teller_release(app->presence_teller);
 	sync_release(app->sync);
 	message_cache_release(app->message_cache);
 	known_users_release(app->known_users);
@@ -98,6 +100,7 @@ static void drain_on_timer(struct timer *timer)
 	audit_keeper_stop(app->audit_keeper);
 	kicks_close(app->kicks);
 	overload_stop(app->overload);
+	presence_teller_stop(app->presence_teller);
 	rpc_channel_close(app->routers);
 	publisher_stop(app->publisher);
 	events_stop(app->events);

@@ -20,6 +20,8 @@
 #include "im/groups/groups.h"
 #include "im/http/dispatcher.h"
 #include "im/jobs/job_runner.h"
+#include "im/presence/presence.h"
+#include "im/presence/presence_teller.h"
 #include "im/readiness.h"
 #include "im/retention/retention.h"
 #include "im/routes.h"
@@ -55,6 +57,8 @@ static struct parts {
 	struct messages messages;
 	struct sync sync;
 	struct jobs jobs;
+	struct presence_calls presence;
+	struct presence_teller presence_teller;
 	struct rpc_api rpc_api;
 	struct dispatcher dispatcher;
 } parts;
@@ -83,6 +87,8 @@ static struct app im = {
 	.messages = &parts.messages,
 	.sync = &parts.sync,
 	.jobs = &parts.jobs,
+	.presence = &parts.presence,
+	.presence_teller = &parts.presence_teller,
 	.rpc_api = &parts.rpc_api,
 	.dispatcher = &parts.dispatcher,
 };
@@ -173,9 +179,11 @@ static void init_calls(struct app *app)
 	app->gateways = node_list_new(app->redis, &app->service.worker);
 	accounts_init(app->accounts, &app->service.worker, &app->config, app->keys, app->changes);
 	*app->contacts = (struct contacts){ .config = &app->config, .events = app->events };
-	*app->conversations = (struct conversations){ .config = &app->config, .events = app->events };
+	*app->conversations =
+		(struct conversations){ .events = app->events, .pg = app->pg->calls, .config = &app->config };
 	*app->groups = (struct groups){ .config = &app->config, .entries = app->entries, .events = app->events };
 	messages_init(app->messages, &app->config, app->pg->calls, app->entries, app->overload, app->rates);
+	*app->presence = (struct presence_calls){ .redis = app->redis, .gateways = app->gateways };
 	sync_init(app->sync, app->redis, &inbox_limits, app->pg->calls, app->message_cache);
 	job_runner_start(app->jobs, &app->service.worker, &app->config, app->pg->calls, app->entries, app->overload);
 	*app->admin = (struct admin){ .worker = &app->service.worker,
@@ -189,10 +197,25 @@ static void init_calls(struct app *app)
 		.changes = app->changes,
 		.messages = app->messages,
 		.sync = app->sync,
+		.conversations = app->conversations,
 		.events = app->events,
 		.max_body = (size_t)app->config.limits_body,
 	};
 	dispatcher_init(app->dispatcher, im_routes, im_route_count, &shared, &gate);
+}
+
+static void start_presence(struct app *app)
+{
+	const struct transition_context context = {
+		.redis = app->redis,
+		.pg = app->pg->calls,
+		.gateways = app->gateways,
+		.events = app->events,
+		.last_seen_s = (uint64_t)app->config.presence_last_seen_ms / 1000,
+	};
+
+	presence_teller_start(app->presence_teller, &app->service.worker, &context,
+	                      (uint64_t)app->config.presence_offline_delay_ms);
 }
 
 static err_t open_servers(struct app *app)
@@ -265,6 +288,7 @@ static err_t start(void *arg)
 	audit_keeper_start(app->audit_keeper, &app->service.worker, app->pg->control, &app->config.audit_keep_ms);
 	init_entries(app);
 	init_calls(app);
+	start_presence(app);
 	err = open_servers(app);
 	if (!err)
 		log_info("im serves", LOG_TEXT("http", app->config.http_listen), LOG_TEXT("grpc", app->config.grpc_listen));

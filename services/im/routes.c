@@ -9,6 +9,7 @@
 #include "im/groups/groups.h"
 #include "im/jobs/jobs.h"
 #include "im/messages/messages.h"
+#include "im/presence/presence.h"
 #include "im/sync/sync.h"
 
 #define WITH(member) offsetof(struct app, member)
@@ -35,6 +36,7 @@ const struct call_route im_routes[] = {
 	{ "DELETE", "/v1/conversations/{id}/messages/{seq}/reactions/{emoji}", CALL_USER, RATE_NONE, messages_unreact,
 	  WITH(messages) },
 	{ "GET", "/v1/sync", CALL_USER, RATE_NONE, sync_get, WITH(sync) },
+	{ "GET", "/v1/presence", CALL_USER, RATE_NONE, presence_get, WITH(presence) },
 	{ "GET", "/v1/endpoints", CALL_USER, RATE_NONE, endpoints_list, WITH(gateways) },
 	{ "POST", "/v1/groups", CALL_USER, RATE_GROUP, groups_create, WITH(groups) },
 	{ "GET", "/v1/groups/{gid}/members", CALL_USER, RATE_NONE, groups_list_members, WITH(groups) },

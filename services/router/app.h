@@ -16,6 +16,7 @@ struct app {
 	struct router_config config;
 	struct redis *redis;
 	struct node_list *nodes;
+	struct dead_nodes *dead_nodes; /* NULL: presence.enabled is off */
 	struct rpc_client *client;
 	struct gateway_calls *gateways;
 	struct rpc_server *rpc;

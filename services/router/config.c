@@ -24,6 +24,8 @@ static const struct config_option options[] = {
 	{ "limits.devices_full", CONFIG_CHOICE, OPTION(limits_devices_full), "close_oldest", 0, 0, "close_oldest|refuse_new", 0,
 	  "What happens to one more device: it takes the place of the one that has been connected for the longest, which is "
 	  "closed with 4001, or it is itself closed with 1008." },
+	{ "presence.enabled", CONFIG_BOOL, OPTION(presence_enabled), "on", 0, 0, NULL, 0,
+	  "Whether im is told which users have come and gone. All routers must have the same value." },
 	INBOX_CONFIG_OPTIONS(struct router_config),
 	{ "drain.timeout", CONFIG_DURATION, OPTION(drain_timeout_ms), "5s", 0, 600000, NULL, 0,
 	  "On SIGTERM: how long calls under way may take before they are cancelled." },

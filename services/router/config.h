@@ -17,6 +17,7 @@ struct router_config {
 	int64_t login_policy; /* enum route_policy */
 	int64_t limits_devices;
 	int64_t limits_devices_full; /* enum devices_full */
+	bool presence_enabled;
 	struct inbox_config inbox;
 	int64_t drain_timeout_ms;
 };

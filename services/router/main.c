@@ -5,6 +5,7 @@
 #include "router/app.h"
 #include "router/kick/kick_api.h"
 #include "router/nodes/nodes_api.h"
+#include "router/presence/dead_nodes.h"
 #include "router/bind/routes_api.h"
 #include "service/redis_check.h"
 
@@ -41,6 +42,8 @@ static void on_rpc_closed(void *arg)
 
 	routes_api_close(app);
 	gateway_calls_close(app->gateways);
+	if (app->dead_nodes)
+		dead_nodes_free(app->dead_nodes);
 	node_list_free(app->nodes);
 	rpc_client_close(app->client, &app->service.worker, on_client_closed, app);
 }
@@ -88,6 +91,8 @@ static err_t start(void *arg)
 	if (err)
 		return err;
 	app->nodes = node_list_new(app->redis, &app->service.worker);
+	if (app->config.presence_enabled)
+		app->dead_nodes = dead_nodes_new(&app->service.worker, app->redis, app->nodes);
 	app->gateways = gateway_calls_new(&app->service.worker, app->client, app->nodes,
 	                                  (unsigned)app->config.kick_max_waiting);
 	metrics_gauge_fn("skein_router_kicks_waiting", "Kicks that are not finished.", NULL, read_kicks_waiting, app);

@@ -101,8 +101,7 @@ async def test_what_the_recipient_or_the_group_says_no_to_is_an_error_with_its_c
 async def test_what_is_not_served_yet_is_an_error_and_no_end(skein):
     connection = await skein.user("alice").connect()
     for frame in {"type": "join", "rid": "1", "room": "r"}, {"type": "leave", "rid": "2", "room": "r"}, \
-            {"type": "watch", "rid": "3", "uids": []}, {"type": "focus", "rid": "4", "conversations": []}, {"type": "typing", "conversation_id": "x"}, \
-            {"type": "read", "conversation_id": "x", "seq": 1}:
+            {"type": "focus", "rid": "4", "conversations": []}:
         await connection.send(**frame)
         await is_error(connection, frame.get("rid"), frame["type"], "failed_precondition")
     await still_serves(connection)

@@ -5,6 +5,7 @@ import time
 import cluster
 import times
 from client import CUT, REFUSED, UNAVAILABLE, text_of
+from presence_test import presence, told, watch
 
 
 async def test_a_push_that_is_killed_loses_nothing_and_keeps_the_order(skein):
@@ -36,6 +37,27 @@ async def test_users_of_a_killed_gateway_come_back_elsewhere_and_read_what_they_
     assert [text_of(m) for m in await bob.read(alice, after_seq=1)] == ["while nobody is there"]
     await alice.say(bob, "after")
     assert text_of(await again.message()) == "after"
+    await cluster.up()
+
+
+async def test_users_of_a_killed_gateway_go_offline_within_15_s_unless_they_are_back(skein):
+    alice, bob, carol, dave = await skein.users("alice", "bob", "carol", "dave")
+    watcher = await alice.connect(0)
+    await watch(watcher, bob, carol, dave)
+    gone, back = await bob.connect(1), await carol.connect(1)
+    await told(watcher, bob, True)
+    await told(watcher, carol, True)
+    dead = gone.hello["node"]
+    cluster.kill(dead)
+    killed = time.time()
+    await carol.connect(0)
+    event = await told(watcher, bob, False, times.OFFLINE_AFTER_CRASH_S)
+    assert abs(event["last_seen"] / 1000 - killed) < 4
+    assert time.time() - killed >= 10
+    await dave.connect(0)
+    await told(watcher, dave, True)  # the next: nothing was told of carol
+    assert [user["online"] for user in await presence(alice, bob, carol)] == [False, True]
+    del back
     await cluster.up()
 
 

@@ -36,6 +36,8 @@ def frame_of_proto(data):
         values["msg_id"] = str(values["msg_id"])
     if kind == "ack":
         values.setdefault("duplicate", False)
+    if kind == "ok":
+        values.setdefault("rid", "")
     if kind == "reconnect":
         values.setdefault("after_ms", 0)
     if kind == "event":
@@ -54,6 +56,9 @@ def frame_to_proto(frame):
         return pb.ClientFrame(ping=pb.Ping())
     if frame["type"] == "ack":
         return pb.ClientFrame(ack=pb.AckUpTo(offset=frame["offset"]))
+    if frame["type"] in ("read", "typing", "watch"):
+        part = {"read": pb.Read, "typing": pb.Typing, "watch": pb.Watch}[frame["type"]]
+        return pb.ClientFrame(**{frame["type"]: part(**{name: value for name, value in frame.items() if name != "type"})})
     message = frame["message"]
     return pb.ClientFrame(send=pb.Send(
         rid=frame["rid"], client_msg_id=message["client_msg_id"], to_user=message["to"].get("user", ""),

@@ -11,6 +11,7 @@ from bounds import BOUNDS, OTHER_LINK_BOUND, PROMPT_S
 
 NODE_LIFE_S, NODE_LEAST_S, NODES_READ_S = 8, 5, 1  # a gateway's key in Redis; how often its readers look
 ROUTES_UNUSED_S = NODE_LIFE_S + NODES_READ_S
+OFFLINE_AFTER_CRASH_S = 15
 STREAM_BREAKS_S = OTHER_LINK_BOUND.healed
 SILENCE_S = 60
 NO_ACK_S, NO_ACK_AT_MOST_S = 20, 30
@@ -39,6 +40,7 @@ class Row(typing.NamedTuple):
 ROWS = [
     Row("none", (), (PROMPT_S,)),
     Row("a gateway dies: its routes are no longer used", (3, NODE_LIFE_S), (NODE_LEAST_S, NODE_LIFE_S, NODES_READ_S)),
+    Row("a gateway dies: its users who do not come back go offline", (10, 3), (OFFLINE_AFTER_CRASH_S, 10)),
     Row("a gateway's host is cut off: a stream to it breaks", (2, 1, 0.1, 0.5), (STREAM_BREAKS_S,)),
     Row("a gateway stands still (stopped, or a turn of its loop over 1 s) and goes on", (), (NODE_LIFE_S,)),
     Row("a client vanishes without closing", (54, 60), (SILENCE_S,)),

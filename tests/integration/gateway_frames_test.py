@@ -98,7 +98,10 @@ async def test_bad_fields_are_answered_and_the_connection_stays(g):
             ({"type": "ack"}, "invalid_argument", "offset", None),
             ({"type": "ack", "offset": "2"}, "invalid_argument", "offset", None),
             ({"type": "ack", "offset": "9" * 20}, "invalid_argument", "offset", None),
-            ({"type": "read", "conversation_id": "g:x", "seq": 1}, "failed_precondition", "not served", None),
+            ({"type": "read", "conversation_id": "g:x"}, "invalid_argument", "seq", None),
+            ({"type": "typing", "rid": "t", "conversation_id": "x"}, "invalid_argument", "conversation_id", "t"),
+            ({"type": "watch", "rid": "w", "uids": ["a b"]}, "invalid_argument", "uids", "w"),
+            ({"type": "watch", "rid": "w", "uids": ["a"] * 201}, "invalid_argument", "uids", "w"),
             ({"type": "join", "rid": "j", "room": "x"}, "failed_precondition", "not served", "j")]:
         await client.send(**frame)
         answer = await client.expect("error")

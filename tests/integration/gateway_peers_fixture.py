@@ -65,6 +65,8 @@ class Im:
         self.delivered_gate = asyncio.Event()
         self.delivered_gate.set()
         self.delivered_status = None
+        self.reads, self.typings = [], []
+        self.signal_fault = None  # status and code that Read and Typing are answered
 
     async def admit(self, request, context):
         self.admitted.append(request.uid)
@@ -113,6 +115,21 @@ class Im:
             await context.abort(self.delivered_status, "no")
         return im_pb.DeliveredResponse()
 
+    async def signal(self, context, answer):
+        await self.gate.wait()
+        if self.signal_fault:
+            status, code = self.signal_fault
+            await context.abort(status, f"it is {code}", (("skein-error", code),))
+        return answer
+
+    async def read(self, request, context):
+        self.reads.append((request.uid, request.conversation_id, request.seq))
+        return await self.signal(context, im_pb.ReadResponse())
+
+    async def typing(self, request, context):
+        self.typings.append((request.uid, request.conversation_id))
+        return await self.signal(context, im_pb.TypingResponse())
+
     async def check(self, request, context):
         return b"\x08\x01"
 
@@ -120,7 +137,8 @@ class Im:
         return (grpc.method_handlers_generic_handler("skein.v1.Im", {
                     "Admit": unary(self.admit, im_pb.AdmitRequest), "Send": unary(self.send, im_pb.SendRequest),
                     "Sync": unary(self.sync, im_pb.SyncRequest),
-                    "Delivered": unary(self.delivered, im_pb.DeliveredRequest)}),
+                    "Delivered": unary(self.delivered, im_pb.DeliveredRequest), "Read": unary(self.read, im_pb.ReadRequest),
+                    "Typing": unary(self.typing, im_pb.TypingRequest)}),
                 grpc.method_handlers_generic_handler("grpc.health.v1.Health", {
                     "Check": grpc.unary_unary_rpc_method_handler(self.check)}))
 
@@ -229,10 +247,10 @@ class Push:
         return delivery_pb.Delivery(id=self.last_id, node_epoch=node_epoch, audience=audience_pb.Audience(targets=targets),
                                     message=message, client_msg_id=client_msg_id)
 
-    def event(self, *conns, kind="typing", node_epoch=77, targets=None, **body):
+    def event(self, *conns, kind="typing", node_epoch=77, targets=None, audience=None, **body):
         self.last_id += 1
         targets = targets or audience_pb.Targets(others=audience_pb.Connections(conns=conns))
-        return delivery_pb.Delivery(id=self.last_id, node_epoch=node_epoch, audience=audience_pb.Audience(targets=targets),
+        return delivery_pb.Delivery(id=self.last_id, node_epoch=node_epoch, audience=audience or audience_pb.Audience(targets=targets),
                                     event=client_pb.Event(kind=kind, body=json.dumps(body)))
 
     async def send(self, *deliveries):

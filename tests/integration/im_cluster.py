@@ -279,12 +279,12 @@ class KafkaMessage(ctypes.Structure):
 
 
 class KafkaReader:
-    """Everything in im.message from the beginning: (key, MessageRecord, traceparent header or None)."""
+    """Everything in a topic from the beginning, by key: (key, record, traceparent header or None)."""
 
     CONSUMER, OFFSET_BEGINNING = 1, -2
 
-    def __init__(self, servers, partitions=12):
-        self.record_type = proto_module(servers, "record").MessageRecord
+    def __init__(self, servers, partitions=12, topic="im.message", record="MessageRecord"):
+        self.record_type = getattr(proto_module(servers, "record"), record)
         self.lib = lib = ctypes.CDLL("librdkafka.so.1")
         for name in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_topic_partition_list_new",
                      "rd_kafka_topic_partition_list_add"):
@@ -297,7 +297,7 @@ class KafkaReader:
         lib.rd_kafka_poll_set_consumer(self.handle)
         chosen = ctypes.c_void_p(lib.rd_kafka_topic_partition_list_new(partitions))
         for partition in range(partitions):
-            at = lib.rd_kafka_topic_partition_list_add(chosen, b"im.message", ctypes.c_int32(partition))
+            at = lib.rd_kafka_topic_partition_list_add(chosen, topic.encode(), ctypes.c_int32(partition))
             # struct rd_kafka_topic_partition_s: topic, partition, offset
             ctypes.c_int64.from_address(at + 16).value = self.OFFSET_BEGINNING
         lib.rd_kafka_assign(self.handle, chosen)

@@ -45,19 +45,30 @@ void played_gateway_answer_all(void)
 	assert_int_equal(rpc_stream_send(event_scene.stream, str_of(packed, len)), OK);
 }
 
-static void see(const Skein__V1__Delivery *delivery)
+static void see_targets(struct seen *seen, const Skein__V1__Connections *others)
 {
-	struct seen *seen = &event_scene.seen[event_scene.seen_count++];
-	const Skein__V1__Connections *others = delivery->audience->targets->others;
-
-	assert_true(event_scene.seen_count < KEPT_MAX);
-	assert_int_equal(delivery->audience->who_case, SKEIN__V1__AUDIENCE__WHO_TARGETS);
-	assert_int_equal(delivery->node_epoch, event_scene.node.epoch);
 	assert_true(others->n_conns <= CONNS_MAX);
-	*seen = (struct seen){ .id = delivery->id, .conn_count = others->n_conns };
+	seen->conn_count = others->n_conns;
 	memcpy(seen->conns, others->conns, others->n_conns * sizeof(seen->conns[0]));
 	seen->number_count = others->n_offsets + others->n_epochs;
 	seen->offset = others->n_offsets ? others->offsets[0] : 0;
+}
+
+static void see(const Skein__V1__Delivery *delivery)
+{
+	struct seen *seen = &event_scene.seen[event_scene.seen_count++];
+	const Skein__V1__Audience *audience = delivery->audience;
+	bool is_for_watchers = audience->who_case == SKEIN__V1__AUDIENCE__WHO_WATCHED;
+
+	assert_true(event_scene.seen_count < KEPT_MAX);
+	assert_int_equal(delivery->node_epoch, event_scene.node.epoch);
+	*seen = (struct seen){ .id = delivery->id };
+	if (is_for_watchers) {
+		(void)str_copy(seen->watched, sizeof(seen->watched), str_from(audience->watched));
+	} else {
+		assert_int_equal(audience->who_case, SKEIN__V1__AUDIENCE__WHO_TARGETS);
+		see_targets(seen, audience->targets->others);
+	}
 	seen->is_event = delivery->content_case == SKEIN__V1__DELIVERY__CONTENT_EVENT;
 	if (!seen->is_event) {
 		event_scene.message_count++;
@@ -111,29 +122,44 @@ void produce_event_bytes(struct str value)
 }
 
 /* A record that has the event `times` times: once or twice. */
-void produce_event_times(size_t times, const char *kind, const char *body, const char *first, const char *second)
+static void produce_record(size_t times, const char *kind, const char *body, Skein__V1__Audience *audience)
 {
 	Skein__V1__EventRecord record = SKEIN__V1__EVENT_RECORD__INIT;
 	Skein__V1__EmittedEvent emitted = SKEIN__V1__EMITTED_EVENT__INIT, *events[] = { &emitted, &emitted };
-	Skein__V1__Audience audience = SKEIN__V1__AUDIENCE__INIT;
-	Skein__V1__Users users = SKEIN__V1__USERS__INIT;
 	Skein__V1__Event event = SKEIN__V1__EVENT__INIT;
-	char *uids[] = { (char *)first, (char *)second };
 	uint8_t packed[512];
 
 	event.kind = (char *)kind;
 	event.body = (char *)body;
-	users.uids = uids;
-	users.n_uids = second ? 2 : 1;
-	audience.who_case = SKEIN__V1__AUDIENCE__WHO_USERS;
-	audience.users = &users;
-	emitted.audience = &audience;
+	emitted.audience = audience;
 	emitted.event = &event;
 	record.version = 1;
 	record.events = events;
 	record.n_events = times;
 	assert_true(skein__v1__event_record__get_packed_size(&record) <= sizeof(packed));
 	produce_event_bytes(str_of(packed, skein__v1__event_record__pack(&record, packed)));
+}
+
+void produce_watched_event(const char *kind, const char *body, const char *watched)
+{
+	Skein__V1__Audience audience = SKEIN__V1__AUDIENCE__INIT;
+
+	audience.who_case = SKEIN__V1__AUDIENCE__WHO_WATCHED;
+	audience.watched = (char *)watched;
+	produce_record(1, kind, body, &audience);
+}
+
+void produce_event_times(size_t times, const char *kind, const char *body, const char *first, const char *second)
+{
+	Skein__V1__Audience audience = SKEIN__V1__AUDIENCE__INIT;
+	Skein__V1__Users users = SKEIN__V1__USERS__INIT;
+	char *uids[] = { (char *)first, (char *)second };
+
+	users.uids = uids;
+	users.n_uids = second ? 2 : 1;
+	audience.who_case = SKEIN__V1__AUDIENCE__WHO_USERS;
+	audience.users = &users;
+	produce_record(times, kind, body, &audience);
 }
 
 void produce_event(const char *kind, const char *body, const char *first, const char *second)

@@ -24,6 +24,7 @@ struct seen {
 	uint64_t id;
 	bool is_event;
 	char kind[16], body[32];
+	char watched[24]; /* in place of connections */
 	uint64_t conns[CONNS_MAX], offset; /* of a message: its only number */
 	size_t conn_count, number_count;
 };
@@ -62,6 +63,9 @@ void produce_event_bytes(struct str value);
 void produce_event_times(size_t times, const char *kind, const char *body, const char *first, const char *second);
 
 void produce_event(const char *kind, const char *body, const char *first, const char *second);
+
+/* An event for who watches this user. */
+void produce_watched_event(const char *kind, const char *body, const char *watched);
 
 /* A message to the gateway, as push delivers it, whose number is `offset`; whether the number was only noted. */
 bool deliver_message_to_played_gateway(uint64_t offset);

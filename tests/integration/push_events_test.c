@@ -39,6 +39,18 @@ static void every_event_of_a_record_arrives(void **state)
 	assert_int_equal(event_scene.seen[1].conn_count, 3);
 }
 
+static void an_event_for_watchers_reaches_the_gateway_whoever_is_connected(void **state)
+{
+	(void)state;
+
+	produce_watched_event("presence", "{\"online\":true}", "nobody-1");
+	turn_until_count(&event_scene.worker, &event_scene.event_count, 1);
+	assert_string_equal(event_scene.seen[0].watched, "nobody-1");
+	assert_string_equal(event_scene.seen[0].body, "{\"online\":true}");
+	assert_int_equal(event_scene.seen[0].conn_count, 0);
+	assert_an_event_arrives();
+}
+
 static void an_event_for_users_who_are_not_connected_goes_nowhere(void **state)
 {
 	(void)state;
@@ -156,6 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EVENT_TEST(an_event_reaches_every_connection_of_its_users_and_no_other_without_a_number),
 		EVENT_TEST(every_event_of_a_record_arrives),
+		EVENT_TEST(an_event_for_watchers_reaches_the_gateway_whoever_is_connected),
 		EVENT_TEST(an_event_for_users_who_are_not_connected_goes_nowhere),
 		EVENT_TEST(a_record_that_is_no_event_is_counted_and_the_next_one_arrives),
 		EVENT_TEST(while_push_has_all_the_messages_it_can_take_events_are_dropped),

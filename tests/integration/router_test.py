@@ -52,7 +52,8 @@ async def test_malformed_changes_are_answered_and_change_nothing(c):
         fields = {"uid": "alice", "device": "phone", "conn": 1, **wrong}
         assert (await gateway.change(Change.BIND, **fields)).error == "invalid_argument", wrong
     await gateway.bind()
-    assert c.redis.ask("DBSIZE") == ":4\r\n"  # the routes, the inbox's meta, the node, and the list of nodes
+    # The routes, the inbox's meta, the node, and the list of nodes; for presence the user, the nodes, and the node's connections.
+    assert c.redis.ask("DBSIZE") == ":7\r\n"
 
 
 # ---- a newer connection ----

@@ -162,6 +162,7 @@ def test_a_user_is_created_changed_and_told_of_as_the_row_says(im):
             (("users", "password", "news", "--password", "x"), (200, user), b"", "news has a new password",
              ("PATCH", "/v1/admin/users/news", {"password": "x"})),
             (("users", "logout", "n/w"), (204, b""), b"", "n/w is logged out everywhere", ("POST", "/v1/admin/users/n%2Fw/logout", None)),
+            (("users", "logout", ".."), (204, b""), b"", ".. is logged out everywhere", ("POST", "/v1/admin/users/../logout", None)),
             (("kick", "news", "--device", "d"), (204, b""), b"", "news has no such connection any more",
              ("POST", "/v1/admin/kick", {"uid": "news", "device": "d"})),
             (("send", "--as", "a", "--group", "g", "--key", "k", "hi"), (200, {"conversation_id": "g:g", "seq": 1, "msg_id": "9"}), b"",

@@ -38,6 +38,7 @@ static CURLcode http_try(const char *method, const char *url, const char *token,
 	if (!curl)
 		curl = curl_easy_init();
 	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L); /* ".." is a valid uid */
 	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 10000L);

@@ -1,11 +1,14 @@
 #include "gateway/grpc/delivery.h"
 
 #include "base/mem.h"
+#include "base/text/ident.h"
+#include "base/text/json.h"
 #include "base/telemetry/log.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/grpc/service.h"
 #include "gateway/grpc/verdicts.h"
 #include "gateway/grpc/worker_run.h"
+#include "gateway/session/session.h"
 #include "gateway/session/session_events.h"
 #include "gateway/wire/event_frame.h"
 #include "gateway/wire/message_frame.h"
@@ -20,10 +23,18 @@ enum delivery_kind {
 	DELIVERY_EVENT,
 };
 
+/* A presence event, while anybody watches. A connection gets it once, though it is told as a watcher's and as a friend's. */
+struct delivery_presence {
+	char uid[65]; /* whose presence; empty: none of this */
+	bool is_for_watchers;
+	uint64_t what; /* identifies the event's content */
+};
+
 struct delivery_plan {
 	enum delivery_kind kind;
 	const Skein__V1__Connections *own, *others; /* NULL: none */
 	struct shared_frame *frame; /* NULL: the message cannot be shown */
+	struct delivery_presence presence;
 };
 
 /* One batch. All workers read the same copy: each goes through every target and handles those that are its own. */
@@ -84,6 +95,7 @@ struct delivery_part {
 	struct verdict_list *verdicts;
 	uint32_t delivery;
 	struct worker_frame *frame; /* NULL: the message cannot be shown */
+	const struct delivery_presence *presence;
 	uint64_t now_ms;
 	size_t *counts; /* of message targets, by verdict */
 };
@@ -130,14 +142,36 @@ static void delivery_message_to(const struct delivery_part *part, const Skein__V
 	}
 }
 
+static bool delivery_is_news(const struct delivery_part *part, const struct session *session)
+{
+	const struct delivery_presence *presence = part->presence;
+
+	return !*presence->uid || !session->watching ||
+	       watch_list_is_news(session->watching, str_from(presence->uid), presence->what);
+}
+
 /* A dropped event is counted where it is dropped; push is not told. */
 static void delivery_event_to(const struct delivery_part *part, const Skein__V1__Connections *targets)
 {
 	for (size_t i = 0; i < delivery_targets(targets); i++) {
 		struct session *session = delivery_find(part, targets, i);
 
-		if (session)
+		if (session && delivery_is_news(part, session))
 			session_deliver_event(session, part->frame);
+	}
+}
+
+static void delivery_event_to_watchers(const struct delivery_part *part)
+{
+	struct watched *watched = watches_find(&part->w->home.watches, str_from(part->presence->uid));
+
+	if (!watched)
+		return;
+	list_for_each(link, &watched->watchers) {
+		struct watch *watch = container_of(link, struct watch, link);
+
+		if (watch_is_news(watch, part->presence->what))
+			session_deliver_event(watch->list->session, part->frame);
 	}
 }
 
@@ -154,6 +188,7 @@ static void delivery_work(struct worker_run *run, struct ws_worker *w)
 		if (plan->kind == DELIVERY_NOTHING)
 			continue;
 		part.delivery = (uint32_t)i;
+		part.presence = &plan->presence;
 		part.counts = plan->kind == DELIVERY_MESSAGE ? messages : events;
 		part.frame = plan->frame ? worker_frame_new(plan->frame) : NULL;
 		if (plan->kind == DELIVERY_MESSAGE) {
@@ -162,6 +197,8 @@ static void delivery_work(struct worker_run *run, struct ws_worker *w)
 		} else {
 			delivery_event_to(&part, plan->others);
 			delivery_event_to(&part, plan->own);
+			if (plan->presence.is_for_watchers)
+				delivery_event_to_watchers(&part);
 		}
 		if (part.frame)
 			worker_frame_unref(part.frame);
@@ -216,6 +253,24 @@ static void delivery_count_malformed(const struct delivery_batch *batch, uint64_
 	log_error("malformed delivery", LOG_U64("id", id), LOG_TEXT("why", why));
 }
 
+/* An event for watchers names the user in its audience, one for friends in its body. Both have the same body. */
+static void delivery_read_presence(struct delivery_presence *presence, const Skein__V1__Delivery *delivery)
+{
+	const Skein__V1__Audience *audience = delivery->audience;
+	struct str body = str_from(delivery->event->body);
+	struct json_error ignored = { 0 };
+
+	if (strcmp(delivery->event->kind, "presence") != 0)
+		return;
+	json_t *root = json_read(body, &ignored);
+	struct str uid = json_ident(root, "uid", JSON_REQUIRED, &ignored);
+	if (uid.ptr && str_copy(presence->uid, sizeof(presence->uid), uid)) {
+		presence->what = str_hash(body);
+		presence->is_for_watchers = audience && audience->who_case == SKEIN__V1__AUDIENCE__WHO_WATCHED;
+	}
+	json_decref(root);
+}
+
 static void delivery_make_plan(struct delivery_batch *batch, uint32_t index)
 {
 	const Skein__V1__Delivery *delivery = batch->message->deliveries[index];
@@ -228,7 +283,8 @@ static void delivery_make_plan(struct delivery_batch *batch, uint32_t index)
 	if (audience && audience->who_case == SKEIN__V1__AUDIENCE__WHO_TARGETS) {
 		plan->own = audience->targets->own;
 		plan->others = audience->targets->others;
-	} else if (audience && audience->who_case != SKEIN__V1__AUDIENCE__WHO__NOT_SET) {
+	} else if (audience && audience->who_case != SKEIN__V1__AUDIENCE__WHO__NOT_SET &&
+	           !(is_event && audience->who_case == SKEIN__V1__AUDIENCE__WHO_WATCHED)) {
 		delivery_count_malformed(batch, delivery->id, "an audience that this gateway does not serve");
 	}
 	if (!delivery_is_well_formed(plan->others, kind) || !delivery_is_well_formed(plan->own, kind)) {
@@ -241,7 +297,9 @@ static void delivery_make_plan(struct delivery_batch *batch, uint32_t index)
 		delivery_give_all(batch, index, VERDICT_GONE);
 		return;
 	}
-	if (!delivery_targets(plan->others) && !delivery_targets(plan->own))
+	if (is_event && gauge_value(batch->service->metrics->watching))
+		delivery_read_presence(&plan->presence, delivery);
+	if (!delivery_targets(plan->others) && !delivery_targets(plan->own) && !plan->presence.is_for_watchers)
 		return;
 	if (is_event)
 		plan->frame = event_frame_new(delivery->event);
@@ -256,6 +314,8 @@ static void delivery_make_plan(struct delivery_batch *batch, uint32_t index)
 	plan->kind = kind;
 	delivery_add_targets(batch, index, plan->others);
 	delivery_add_targets(batch, index, plan->own);
+	if (plan->presence.is_for_watchers)
+		worker_run_add_all(&batch->run);
 }
 
 static void delivery_on_batch(struct rpc_stream *stream, struct str bytes, void *arg)

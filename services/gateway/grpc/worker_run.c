@@ -42,6 +42,12 @@ bool worker_run_add(struct worker_run *run, uint64_t conn)
 	return true;
 }
 
+void worker_run_add_all(struct worker_run *run)
+{
+	for (unsigned i = 0; i < run->worker_count; i++)
+		run->parts[i].is_concerned = true;
+}
+
 void worker_run_start(struct worker_run *run)
 {
 	for (unsigned i = 0; i < run->worker_count; i++) {

@@ -45,6 +45,9 @@ void worker_run_init(struct worker_run *run, const struct gateway_service *servi
 /* Gives the worker that this connection id names a part. False: there is no such worker. */
 bool worker_run_add(struct worker_run *run, uint64_t conn);
 
+/* Gives every worker a part. */
+void worker_run_add_all(struct worker_run *run);
+
 /* Posts the parts to their workers. Without any part it calls `end` itself. */
 void worker_run_start(struct worker_run *run);
 

@@ -247,6 +247,13 @@ static void session_depart(struct session *session)
 	sequencer_release(&session->sequencer);
 	ack_window_release(&session->window);
 	unacked_clear(&session->unacked);
+	if (session->watching) {
+		gauge_add(home->metrics->watching, -1);
+		watch_list_free(session->watching);
+	}
+	session->watching = NULL;
+	mem_free(session->typing);
+	session->typing = NULL;
 }
 
 void session_free_opening(struct session *session, struct opening *opening)

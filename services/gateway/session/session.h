@@ -10,6 +10,7 @@
 #include "gateway/queues/ack_window.h"
 #include "gateway/queues/out_queue.h"
 #include "gateway/queues/sequencer.h"
+#include "gateway/queues/typing_pace.h"
 #include "gateway/queues/unacked.h"
 #include "gateway/router/conn_route.h"
 #include "gateway/router/route_link.h"
@@ -64,6 +65,8 @@ struct session {
 	struct list sends; /* of struct pending_send: sends that im has not answered */
 	struct opening *opening; /* until it is LIVE */
 	struct inbox_read *read; /* the read of its inbox under way; NULL: none */
+	struct watch_list *watching; /* whose presence it watches; NULL: nobody's */
+	struct typing_pace *typing; /* NULL until the first `typing` */
 	char *names; /* uid, device and platform, each with its terminator */
 	uint64_t expires_ms; /* of the token; wall clock */
 	uint64_t issued_ms; /* of the first token of its token's family; 0: it does not say */

@@ -48,6 +48,17 @@ void session_write_error(struct session *session, const char *rid, const char *c
 	session_write_frame(session, &frame);
 }
 
+void session_write_ok(struct session *session, const char *rid)
+{
+	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;
+	Skein__V1__Ok ok = SKEIN__V1__OK__INIT;
+
+	ok.rid = (char *)rid;
+	frame.frame_case = SKEIN__V1__SERVER_FRAME__FRAME_OK;
+	frame.ok = &ok;
+	session_write_frame(session, &frame);
+}
+
 void session_write_resync(struct session *session, uint64_t epoch)
 {
 	Skein__V1__ServerFrame frame = SKEIN__V1__SERVER_FRAME__INIT;

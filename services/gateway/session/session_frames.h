@@ -18,6 +18,7 @@ void session_write_frame(struct session *session, const Skein__V1__ServerFrame *
 
 void session_write_hello(struct session *session, const struct opening *opening);
 void session_write_error(struct session *session, const char *rid, const char *code, const char *message);
+void session_write_ok(struct session *session, const char *rid);
 void session_write_resync(struct session *session, uint64_t epoch);
 void session_write_sync_more(struct session *session, uint64_t next_offset);
 void session_write_reconnect(struct session *session, uint64_t after_ms, const char *url); /* url NULL: any gateway */

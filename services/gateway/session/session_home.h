@@ -10,6 +10,7 @@
 #include "gateway/queues/ack_window.h"
 #include "gateway/queues/conn_table.h"
 #include "gateway/queues/out_queue.h"
+#include "gateway/queues/watches.h"
 
 /*
  * The state that the sessions of one worker share, and the parts of the process
@@ -56,6 +57,7 @@ struct session_home {
 	struct im_caller im;
 	struct inbox_reader reader;
 	struct receipt_sender receipts;
+	struct watches watches; /* whose presence its sessions watch */
 	struct list dirty; /* sessions with frames to write */
 	struct list stalled; /* sessions whose client does not read, the longest first */
 	char *scratch; /* SESSION_SCRATCH_SIZE bytes */

@@ -6,6 +6,7 @@
 #include "gateway/session/session_acks.h"
 #include "gateway/session/session_frames.h"
 #include "gateway/session/session_order.h"
+#include "gateway/session/session_signals.h"
 #include "gateway/session/session_submit.h"
 #include "gateway/wire/client_frame.h"
 #include "net/ws/ws_budget.h"
@@ -53,14 +54,30 @@ static void receive_ack(struct session *session, uint64_t offset)
 
 static void receive_frame(struct session *session, const struct client_frame *frame, err_t err)
 {
-	if (err)
+	if (err) {
 		session_write_error(session, frame->rid, err_code(err), frame->detail);
-	else if (frame->kind == CLIENT_PING)
+		return;
+	}
+	switch (frame->kind) {
+	case CLIENT_PING:
 		session_write_pong(session);
-	else if (frame->kind == CLIENT_SEND)
+		break;
+	case CLIENT_SEND:
 		session_submit(session, frame, receive_on_sent);
-	else
+		break;
+	case CLIENT_ACK:
 		receive_ack(session, frame->offset);
+		break;
+	case CLIENT_READ:
+		session_read_mark(session, frame);
+		break;
+	case CLIENT_TYPING:
+		session_typing(session, frame);
+		break;
+	case CLIENT_WATCH:
+		session_watch(session, frame);
+		break;
+	}
 }
 
 void session_receive(struct session *session, struct str message)

@@ -8,6 +8,7 @@
 #include "base/text/json.h"
 #include "base/mem.h"
 #include "base/text/utf8.h"
+#include "gateway/wire/client_signal.h"
 #include "proto/im.pb-c.h"
 
 #define MENTIONS_MAX 50
@@ -189,8 +190,9 @@ static void client_frame_read_ack(const json_t *root, struct client_frame *out, 
 		          "offset must be the decimal number of a message frame, as a string");
 }
 
-static const char *const served[] = { "ping", "send", "ack", NULL };
-static const char *const not_served[] = { "read", "typing", "join", "leave", "focus", "watch", NULL };
+static const char *const served[] = { "ping", "send", "ack", "read", "typing", "watch", NULL };
+static const char *const signals[] = { "read", "typing", "watch", NULL };
+static const char *const not_served[] = { "join", "leave", "focus", NULL };
 
 static bool client_frame_is_one_of(struct str name, const char *const *names)
 {
@@ -207,6 +209,29 @@ static struct str client_frame_type_of(const json_t *root)
 	return str_of(json_string_value(type), json_string_length(type));
 }
 
+static void client_frame_take_signal(struct client_frame *out, const struct client_signal *signal, enum client_frame_kind kind)
+{
+	out->kind = kind;
+	out->conversation = signal->conversation;
+	out->uid_count = signal->uid_count;
+}
+
+static void client_frame_read_signal(const json_t *root, struct str name, struct client_frame *out, const char *from,
+                                     struct json_error *error)
+{
+	struct client_signal signal = { .request = &out->request };
+	bool is_watch = str_equal(name, STR("watch")), is_read = str_equal(name, STR("read"));
+
+	client_frame_read_rid(root, is_watch ? JSON_REQUIRED : JSON_OPTIONAL, out, error);
+	if (is_watch)
+		client_watch_from_json(&signal, root, error);
+	else if (is_read)
+		client_read_from_json(&signal, root, from, error);
+	else
+		client_typing_from_json(&signal, root, from, error);
+	client_frame_take_signal(out, &signal, is_watch ? CLIENT_WATCH : is_read ? CLIENT_READ : CLIENT_TYPING);
+}
+
 static err_t client_frame_read_typed(const json_t *root, struct client_frame *out, const char *from, struct json_error *error)
 {
 	struct str name = client_frame_type_of(root);
@@ -219,6 +244,8 @@ static err_t client_frame_read_typed(const json_t *root, struct client_frame *ou
 		client_frame_read_send(root, out, from, error);
 	} else if (str_equal(name, STR("ack"))) {
 		client_frame_read_ack(root, out, error);
+	} else if (client_frame_is_one_of(name, signals)) {
+		client_frame_read_signal(root, name, out, from, error);
 	} else if (client_frame_is_one_of(name, not_served)) {
 		client_frame_read_rid(root, JSON_OPTIONAL, out, error);
 		if (!error->err)
@@ -371,6 +398,44 @@ static err_t client_frame_read_proto_send(struct client_frame *out, const Skein_
 	return OK;
 }
 
+/* An absent rid is empty. */
+static err_t client_frame_read_proto_rid(struct client_frame *out, struct str rid, bool is_required)
+{
+	if (client_frame_rid_is_valid(rid))
+		(void)str_copy(out->rid, sizeof(out->rid), rid);
+	else if (rid.len || is_required)
+		return client_frame_fault(out, ERR_INVALID_ARGUMENT, "rid must be 1 to %d printable ASCII characters",
+		                          CLIENT_RID_MAX);
+	return OK;
+}
+
+/* read, typing and watch; their faults are those of the JSON form. */
+static err_t client_frame_read_proto_signal(struct client_frame *out, const Skein__V1__ClientFrame *frame, const char *from)
+{
+	struct client_signal signal = { .request = &out->request };
+	enum client_frame_kind kind;
+	struct json_error error = { 0 };
+	err_t err;
+
+	if (frame->frame_case == SKEIN__V1__CLIENT_FRAME__FRAME_WATCH) {
+		kind = CLIENT_WATCH;
+		err = client_frame_read_proto_rid(out, str_from(frame->watch->rid), true);
+		client_watch_from_proto(&signal, frame->watch, &error);
+	} else if (frame->frame_case == SKEIN__V1__CLIENT_FRAME__FRAME_READ) {
+		kind = CLIENT_READ;
+		err = client_frame_read_proto_rid(out, str_from(frame->read->rid), false);
+		client_read_from_proto(&signal, frame->read, from, &error);
+	} else {
+		kind = CLIENT_TYPING;
+		err = client_frame_read_proto_rid(out, str_from(frame->typing->rid), false);
+		client_typing_from_proto(&signal, frame->typing, from, &error);
+	}
+	client_frame_take_signal(out, &signal, kind);
+	if (err || !error.err)
+		return err;
+	return client_frame_fault(out, ERR_INVALID_ARGUMENT, "%s", error.detail);
+}
+
 static err_t client_frame_read_proto(struct client_frame *out, struct str bytes, const char *from)
 {
 	Skein__V1__ClientFrame *frame = skein__v1__client_frame__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
@@ -390,6 +455,11 @@ static err_t client_frame_read_proto(struct client_frame *out, struct str bytes,
 		if (!client_frame_offset_parse(str_from(frame->ack->offset), &out->offset))
 			err = client_frame_fault(out, ERR_INVALID_ARGUMENT,
 			                         "offset must be the decimal number of a message frame, as a string");
+		break;
+	case SKEIN__V1__CLIENT_FRAME__FRAME_READ:
+	case SKEIN__V1__CLIENT_FRAME__FRAME_TYPING:
+	case SKEIN__V1__CLIENT_FRAME__FRAME_WATCH:
+		err = client_frame_read_proto_signal(out, frame, from);
 		break;
 	default:
 		err = client_frame_fault(out, ERR_PROTOCOL, "unknown type");

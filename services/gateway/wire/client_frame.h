@@ -20,6 +20,9 @@ enum client_frame_kind {
 	CLIENT_PING,
 	CLIENT_SEND,
 	CLIENT_ACK,
+	CLIENT_READ,
+	CLIENT_TYPING,
+	CLIENT_WATCH,
 };
 
 struct client_frame {
@@ -27,7 +30,13 @@ struct client_frame {
 	char rid[CLIENT_RID_MAX + 1]; /* empty: the frame has none */
 	uint64_t offset; /* of ACK */
 	char client_msg_id[CLIENT_MSG_ID_MAX + 1]; /* of SEND */
-	struct buf request; /* of SEND: a serialized SendRequest in the name of `from` */
+	uint64_t conversation; /* of TYPING: a hash of the conversation's id */
+	/*
+	 * A serialized SendRequest, ReadRequest or TypingRequest in the name of `from`. Of WATCH: the uids, each with its
+	 * terminator, and their number.
+	 */
+	struct buf request;
+	size_t uid_count;
 	char detail[200]; /* of an error: a sentence for the client */
 };
 

@@ -39,6 +39,10 @@ static void server_frame_put_members(struct buf *out, const Skein__V1__ServerFra
 		json_put_u64_field(out, "time", frame->ack->time);
 		json_put_bool_field(out, "duplicate", frame->ack->duplicate);
 		break;
+	case SKEIN__V1__SERVER_FRAME__FRAME_OK:
+		server_frame_put_text(out, "type", "ok");
+		server_frame_put_text(out, "rid", frame->ok->rid);
+		break;
 	case SKEIN__V1__SERVER_FRAME__FRAME_ERROR:
 		server_frame_put_text(out, "type", "error");
 		server_frame_put_text_if_set(out, "rid", frame->error->rid);

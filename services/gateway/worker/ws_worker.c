@@ -104,6 +104,7 @@ static void ws_worker_init_home(struct ws_worker *w, const struct ws_worker_setu
 		.scratch = mem_alloc(SESSION_SCRATCH_SIZE),
 	};
 	conn_table_init(&home->table, setup->index);
+	watches_init(&home->watches);
 	list_init(&home->dirty);
 	list_init(&home->stalled);
 	im_caller_init(&home->im, &w->worker, setup->im, &home->table, metrics->im_retries);
@@ -156,6 +157,7 @@ void ws_worker_release(struct ws_worker *w)
 {
 	worker_join(&w->worker);
 	receipt_sender_release(&w->home.receipts);
+	watches_release(&w->home.watches);
 	conn_table_release(&w->home.table);
 	mem_free(w->home.scratch);
 }

@@ -4,12 +4,15 @@
 #include "im/http/call.h"
 
 struct events;
+struct im_config;
+struct pg;
 
 /* A user's list of conversations, and what the user does to one for itself: the context of the calls in this folder.
  * Thread: the worker's. */
 struct conversations {
 	const struct im_config *config;
 	struct events *events;
+	struct pg *pg; /* for what gateways ask (conversation_signals.h) */
 };
 
 void conversations_list(struct call *call); /* GET /v1/conversations */

@@ -1,21 +1,13 @@
 /* Up to where a user has read a conversation, and up to where the user has cleared it. */
 
-#include "im/conversations/conversations.h"
+#include "im/conversations/conversation_signals.h"
 #include "im/events/events.h"
-
-/* caller, conversation, seq, the most members of a group who are told -> verdict, audience */
-static const struct pg_statement conversation_read = {
-	"conversation_read",
-	"select verdict, audience from fn.conversation_read($1::text, $2::text, $3::bigint, $4::integer)",
-};
 
 /* caller, conversation, seq or NULL -> verdict, up_to */
 static const struct pg_statement conversation_clear = {
 	"conversation_clear",
 	"select verdict, up_to from fn.conversation_clear($1::text, $2::text, $3::bigint)",
 };
-
-#define READ_AUDIENCE_MAX 200 /* contract section 4 */
 
 static const struct call_reason read_mark_reasons[] = {
 	{ ERR_NOT_FOUND, NULL, "there is no such user, group or conversation" },
@@ -26,28 +18,13 @@ static const struct call_reason read_mark_reasons[] = {
 
 /* ---- PUT /v1/conversations/{id}/read ---- */
 
-static void read_mark_tell(struct call *call, const struct str *uids, size_t count, int64_t seq)
-{
-	const struct conversations *conversations = call_context(call);
-	struct buf body = { 0 };
-
-	buf_append_char(&body, '{');
-	json_put_field(&body, "conversation_id", call_path_text(call, "id"));
-	json_put_field(&body, "uid", call_uid(call));
-	json_put_u64_field(&body, "seq", (uint64_t)seq);
-	buf_append_char(&body, '}');
-	const struct event event = { uids, count, "read", buf_str(&body), call_trace(call) };
-	events_emit(conversations->events, &event);
-	buf_release(&body);
-}
-
 static void read_mark_on_moved(struct call *call, const PGresult *result)
 {
+	const struct conversations *conversations = call_context(call);
 	const int64_t *seq = call_state(call);
-	struct str uids[READ_AUDIENCE_MAX];
+	const struct conversation_signal signal = { call_uid(call), call_path_text(call, "id"), (uint64_t)*seq, call_trace(call) };
 
-	if (!PQgetisnull(result, 0, 1))
-		read_mark_tell(call, uids, pg_text_array(result, 0, 1, uids, READ_AUDIENCE_MAX), *seq);
+	conversation_read_tell(conversations->events, result, &signal);
 	call_no_content(call);
 }
 
@@ -55,12 +32,10 @@ void conversations_read(struct call *call)
 {
 	int64_t *seq = call_make_state(call, sizeof(*seq));
 	struct pg_params params = { 0 };
+	struct str id = call_path_conversation(call, "id");
 
-	pg_put_text(&params, call_uid(call));
-	pg_put_text(&params, call_path_conversation(call, "id"));
 	*seq = call_int(call, "seq", JSON_REQUIRED, 0, INT64_MAX);
-	pg_put_i64(&params, *seq);
-	pg_put_i32(&params, READ_AUDIENCE_MAX);
+	conversation_read_put(&params, call_uid(call), id, *seq);
 	call_explain(call, read_mark_reasons);
 	call_query(call, &conversation_read, &params, read_mark_on_moved);
 }

@@ -56,8 +56,15 @@ static void events_on_linger_over(struct timer *timer)
 
 /* ---- filling records ---- */
 
+/* Whom a record's event is for: some of its users, or who watches this one. */
+struct events_audience {
+	const struct str *uids;
+	size_t uid_count;
+	struct str watched;
+};
+
 /* Appends a record of one event: protobuf merges concatenated messages, so this adds the event to the open record. */
-static void events_pack(struct buf *out, const struct event *event, const struct str *uids, size_t uid_count)
+static void events_pack(struct buf *out, const struct event *event, const struct events_audience *to)
 {
 	Skein__V1__EventRecord record = SKEIN__V1__EVENT_RECORD__INIT;
 	Skein__V1__EmittedEvent emitted = SKEIN__V1__EMITTED_EVENT__INIT, *list = &emitted;
@@ -65,13 +72,18 @@ static void events_pack(struct buf *out, const struct event *event, const struct
 	Skein__V1__Users users = SKEIN__V1__USERS__INIT;
 	Skein__V1__Event content = SKEIN__V1__EVENT__INIT;
 	char *body = str_dup(event->body), *traceparent = str_dup(event->traceparent), *copies[EVENT_RECORD_MAX_USERS];
+	char *watched = str_dup(to->watched);
 
-	for (size_t i = 0; i < uid_count; i++)
-		copies[i] = str_dup(uids[i]);
+	for (size_t i = 0; i < to->uid_count; i++)
+		copies[i] = str_dup(to->uids[i]);
 	users.uids = copies;
-	users.n_uids = uid_count;
+	users.n_uids = to->uid_count;
 	audience.who_case = SKEIN__V1__AUDIENCE__WHO_USERS;
 	audience.users = &users;
+	if (to->watched.len) {
+		audience.who_case = SKEIN__V1__AUDIENCE__WHO_WATCHED;
+		audience.watched = watched;
+	}
 	content.kind = (char *)event->kind;
 	content.body = body;
 	emitted.audience = &audience;
@@ -82,24 +94,25 @@ static void events_pack(struct buf *out, const struct event *event, const struct
 	record.n_events = 1;
 	uint8_t *at = (uint8_t *)buf_reserve(out, skein__v1__event_record__get_packed_size(&record));
 	out->len += skein__v1__event_record__pack(&record, at);
-	for (size_t i = 0; i < uid_count; i++)
+	for (size_t i = 0; i < to->uid_count; i++)
 		mem_free(copies[i]);
 	mem_free(body);
 	mem_free(traceparent);
+	mem_free(watched);
 }
 
-static void events_emit_part(struct events *events, const struct event *event, const struct str *uids, size_t uid_count)
+static void events_emit_part(struct events *events, const struct event *event, const struct events_audience *to)
 {
 	if (!events->producer || events->waiting >= EVENTS_MAX_WAITING || events->waiting_bytes >= EVENTS_MAX_WAITING_BYTES) {
 		counter_add(events->dropped_full, 1);
 		return;
 	}
-	if (events->uid_count + uid_count > EVENT_RECORD_MAX_USERS)
+	if (events->uid_count + to->uid_count > EVENT_RECORD_MAX_USERS)
 		events_send(events);
 	size_t before = events->record.len;
-	events_pack(&events->record, event, uids, uid_count);
+	events_pack(&events->record, event, to);
 	events->event_count++;
-	events->uid_count += (unsigned)uid_count;
+	events->uid_count += (unsigned)to->uid_count;
 	events->waiting++;
 	events->waiting_bytes += events->record.len - before;
 	if (events->record.len >= EVENTS_RECORD_BYTES || events->event_count == EVENTS_RECORD_EVENTS_MAX)
@@ -108,14 +121,32 @@ static void events_emit_part(struct events *events, const struct event *event, c
 		worker_arm_in(events->worker, &events->linger, EVENTS_LINGER_MS);
 }
 
+static bool events_fits(struct events *events, const struct event *event)
+{
+	bool fits = strlen(event->kind) <= EVENT_RECORD_MAX_KIND && event->body.len <= EVENT_RECORD_MAX_BODY;
+
+	counter_add(events->dropped_too_large, !fits);
+	return fits;
+}
+
 void events_emit(struct events *events, const struct event *event)
 {
-	if (strlen(event->kind) > EVENT_RECORD_MAX_KIND || event->body.len > EVENT_RECORD_MAX_BODY) {
-		counter_add(events->dropped_too_large, 1);
+	if (!events_fits(events, event))
 		return;
+	for (size_t i = 0; i < event->uid_count; i += EVENT_RECORD_MAX_USERS) {
+		const struct events_audience to = { .uids = &event->uids[i],
+			                            .uid_count = MIN(event->uid_count - i, EVENT_RECORD_MAX_USERS) };
+
+		events_emit_part(events, event, &to);
 	}
-	for (size_t i = 0; i < event->uid_count; i += EVENT_RECORD_MAX_USERS)
-		events_emit_part(events, event, &event->uids[i], MIN(event->uid_count - i, EVENT_RECORD_MAX_USERS));
+}
+
+void events_emit_to_watchers(struct events *events, struct str watched, const struct event *event)
+{
+	const struct events_audience to = { .watched = watched };
+
+	if (events_fits(events, event))
+		events_emit_part(events, event, &to);
 }
 
 /* ---- start and stop ---- */

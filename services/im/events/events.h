@@ -63,4 +63,7 @@ void events_stop(struct events *events);
 /* An event with a kind or a body over the limits of a record is dropped and counted. */
 void events_emit(struct events *events, const struct event *event);
 
+/* The same for the connections that watch this user's presence, in place of event->uids. Every gateway is told. */
+void events_emit_to_watchers(struct events *events, struct str watched, const struct event *event);
+
 #endif

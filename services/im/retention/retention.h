@@ -6,8 +6,9 @@
 #include "store/pg/pg.h"
 
 /*
- * Removes, in the background, the bodies of messages that have expired and history that is kept no longer. Every im asks for the next
- * run; one at a time makes it (fn.retention_run()), bounded in rows and in milliseconds. No send waits for it. Thread: the worker's.
+ * Removes, in the background, the bodies of messages that have expired and history that is kept no longer. Every im
+ * asks for the next run; one at a time makes it (fn.retention_run()), bounded in rows and in milliseconds. No send
+ * waits for it. Thread: the worker's.
  */
 struct retention {
 	struct worker *worker;

@@ -1,6 +1,7 @@
 #include "im/rpc/rpc_api.h"
 
 #include "base/mem.h"
+#include "im/conversations/conversation_signals.h"
 #include "im/messages/send_submit.h"
 #include "im/sync/sync_request.h"
 #include "im/events/receipts.h"
@@ -204,11 +205,55 @@ static void rpc_api_delivered(struct rpc_call *call, struct str request, void *a
 		skein__v1__delivered_request__free_unpacked(message, NULL);
 }
 
+static void rpc_api_on_signal_done(void *arg, err_t err, const char *detail)
+{
+	struct rpc_call *call = arg;
+
+	if (err)
+		rpc_reply_error(call, err, detail);
+	else
+		rpc_reply(call, (struct str){ 0 }); /* neither ReadResponse nor TypingResponse has fields */
+}
+
+static void rpc_api_read(struct rpc_call *call, struct str request, void *arg)
+{
+	struct rpc_api *api = arg;
+	Skein__V1__ReadRequest *message = skein__v1__read_request__unpack(NULL, request.len, (const uint8_t *)request.ptr);
+
+	if (!message) {
+		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "not a ReadRequest");
+		return;
+	}
+	const struct conversation_signal signal = { str_from(message->uid), str_from(message->conversation_id), message->seq,
+		                                    traceparent_or_none(rpc_call_traceparent(call)) };
+	conversation_signal_read(api->conversations, &signal, rpc_api_on_signal_done, call);
+	skein__v1__read_request__free_unpacked(message, NULL);
+}
+
+static void rpc_api_typing(struct rpc_call *call, struct str request, void *arg)
+{
+	struct rpc_api *api = arg;
+	Skein__V1__TypingRequest *message =
+		skein__v1__typing_request__unpack(NULL, request.len, (const uint8_t *)request.ptr);
+
+	if (!message) {
+		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "not a TypingRequest");
+		return;
+	}
+	const struct conversation_signal signal = { .uid = str_from(message->uid),
+		                                    .conversation_id = str_from(message->conversation_id),
+		                                    .traceparent = traceparent_or_none(rpc_call_traceparent(call)) };
+	conversation_signal_typing(api->conversations, &signal, rpc_api_on_signal_done, call);
+	skein__v1__typing_request__free_unpacked(message, NULL);
+}
+
 const struct rpc_method rpc_api_methods[] = {
 	{ .path = "/skein.v1.Im/Send", .unary = rpc_api_send },
 	{ .path = "/skein.v1.Im/Admit", .unary = rpc_api_admit },
 	{ .path = "/skein.v1.Im/Sync", .unary = rpc_api_sync },
 	{ .path = "/skein.v1.Im/Delivered", .unary = rpc_api_delivered },
+	{ .path = "/skein.v1.Im/Read", .unary = rpc_api_read },
+	{ .path = "/skein.v1.Im/Typing", .unary = rpc_api_typing },
 };
 
 const size_t rpc_api_method_count = ARRAY_LEN(rpc_api_methods);

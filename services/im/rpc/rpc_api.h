@@ -2,6 +2,7 @@
 #define SKEIN_IM_RPC_RPC_API_H
 
 #include "im/callers/known_users.h"
+#include "im/conversations/conversations.h"
 #include "im/events/events.h"
 #include "im/messages/messages.h"
 #include "im/sync/sync.h"
@@ -15,6 +16,7 @@ struct rpc_api {
 	const struct change_feed *changes;
 	struct messages *messages;
 	struct sync *sync;
+	struct conversations *conversations;
 	struct events *events;
 	size_t max_body; /* bytes of a message's body */
 };

@@ -108,12 +108,46 @@ static void event_send(struct event_context *context, Skein__V1__Event *event, c
 	fanout_plan_release(&plan);
 }
 
+/* Only the gateways know who watches whom: each living one is told. */
+static void event_send_to_watchers(struct event_context *context, Skein__V1__EmittedEvent *emitted)
+{
+	struct gateway *gateways[GATEWAYS_MAX];
+	size_t count = gateways_living(context->gateways, gateways, ARRAY_LEN(gateways));
+
+	for (size_t i = 0; i < count; i++) {
+		struct delivery *delivery = MEM_NEW(struct delivery);
+		Skein__V1__Delivery content;
+
+		delivery->gone = event_on_gone;
+		delivery->done = event_on_done;
+		skein__v1__delivery__init(&content);
+		content.audience = emitted->audience;
+		content.content_case = SKEIN__V1__DELIVERY__CONTENT_EVENT;
+		content.event = emitted->event;
+		enum gateway_told told = gateway_tell(gateways[i], delivery, &content);
+		event_count_told(context, told);
+		if (told != TOLD)
+			mem_free(delivery);
+	}
+}
+
+static bool event_is_for_watchers(const Skein__V1__EmittedEvent *emitted)
+{
+	return emitted->audience->who_case == SKEIN__V1__AUDIENCE__WHO_WATCHED;
+}
+
 /* Every look-up of the batch has ended. */
 static void event_batch_leave(struct event_batch *batch)
 {
 	if (batch->record) {
-		for (size_t i = 0; i < batch->record->n_events; i++)
-			event_send(batch->context, batch->record->events[i]->event, &batch->targets[i]);
+		for (size_t i = 0; i < batch->record->n_events; i++) {
+			Skein__V1__EmittedEvent *emitted = batch->record->events[i];
+
+			if (event_is_for_watchers(emitted))
+				event_send_to_watchers(batch->context, emitted);
+			else
+				event_send(batch->context, emitted->event, &batch->targets[i]);
+		}
 		event_batch_release_content(batch);
 	}
 	mem_free(batch);
@@ -174,7 +208,8 @@ void event_batch_start(struct event_context *context, Skein__V1__EventRecord *re
 	size_t lookups = 0;
 
 	for (size_t i = 0; i < record->n_events; i++)
-		lookups += record->events[i]->audience->users->n_uids;
+		if (!event_is_for_watchers(record->events[i]))
+			lookups += record->events[i]->audience->users->n_uids;
 	batch->context = context;
 	batch->record = record;
 	batch->bytes = bytes;
@@ -186,6 +221,8 @@ void event_batch_start(struct event_context *context, Skein__V1__EventRecord *re
 	for (size_t i = 0; i < record->n_events; i++) {
 		const Skein__V1__Users *users = record->events[i]->audience->users;
 
+		if (event_is_for_watchers(record->events[i]))
+			continue;
 		for (size_t j = 0; j < users->n_uids; j++) {
 			struct event_lookup *lookup = MEM_NEW(struct event_lookup);
 
@@ -193,4 +230,6 @@ void event_batch_start(struct event_context *context, Skein__V1__EventRecord *re
 			route_list(context->redis, str_from(users->uids[j]), event_on_routes, lookup);
 		}
 	}
+	if (!lookups)
+		event_batch_end(batch);
 }

@@ -2,6 +2,12 @@
 
 #include "base/text/ident.h"
 
+/* The connections that watch a user, at whichever gateway. */
+static bool event_record_is_for_watchers(const Skein__V1__Audience *audience)
+{
+	return audience && audience->who_case == SKEIN__V1__AUDIENCE__WHO_WATCHED && ident_is_valid(str_from(audience->watched));
+}
+
 static bool event_record_names_users(const Skein__V1__Audience *audience)
 {
 	if (!audience || audience->who_case != SKEIN__V1__AUDIENCE__WHO_USERS || !audience->users->n_uids)
@@ -23,9 +29,10 @@ static const char *event_record_fault(const Skein__V1__EventRecord *record)
 	for (size_t i = 0; i < record->n_events; i++) {
 		const Skein__V1__EmittedEvent *emitted = record->events[i];
 
-		if (!event_record_names_users(emitted->audience))
-			return "an event that is not for named users";
-		users += emitted->audience->users->n_uids;
+		if (event_record_names_users(emitted->audience))
+			users += emitted->audience->users->n_uids;
+		else if (!event_record_is_for_watchers(emitted->audience))
+			return "an event that is neither for named users nor for watchers";
 		if (!emitted->event)
 			return "an audience without an event";
 		size_t kind = str_from(emitted->event->kind).len, body = str_from(emitted->event->body).len;

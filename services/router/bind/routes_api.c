@@ -8,6 +8,8 @@
 #include "router/app.h"
 #include "router/bind/dead_routes.h"
 #include "router/kick/kick_api.h"
+#include "base/clock.h"
+#include "cluster/presence.h"
 #include "cluster/routes.h"
 
 /* A change that Redis has not answered. The fields from `platform` on are of a bind. */
@@ -66,6 +68,26 @@ static void routes_api_make_room(struct pending_change *change)
 	node_list_refresh(change->app->nodes, routes_api_on_nodes_read, change);
 }
 
+/* ---- what presence has to know: before and after the scripts that change routes (cluster/presence.h) ---- */
+
+static struct presence_conn routes_api_conn(const struct pending_change *change)
+{
+	return (struct presence_conn){ str_from(change->uid), str_from(change->node), change->node_epoch, change->conn };
+}
+
+static void routes_api_note_bound(const struct pending_change *change, err_t err, const struct route_bound *bound)
+{
+	struct app *app = change->app;
+	const struct presence_conn conn = routes_api_conn(change);
+
+	if (!app->config.presence_enabled)
+		return;
+	if (!err && bound->has_come)
+		presence_note_came(app->redis, conn.uid);
+	else if (err == ERR_FAILED_PRECONDITION || err == ERR_REJECTED)
+		presence_note_not_bound(app->redis, &conn);
+}
+
 /* ---- the changes ---- */
 
 static void routes_api_on_bound(void *arg, err_t err, const struct route_bound *bound)
@@ -77,6 +99,7 @@ static void routes_api_on_bound(void *arg, err_t err, const struct route_bound *
 		routes_api_make_room(change);
 		return;
 	}
+	routes_api_note_bound(change, err, bound);
 	if (change->was_full && (!err || err == ERR_REJECTED))
 		counter_add(change->app->full[err == OK], 1);
 	if (!err) {
@@ -132,8 +155,23 @@ static void routes_api_bind(struct pending_change *pending)
 		.closes_oldest = pending->was_full && config->limits_devices_full == DEVICES_CLOSE_OLDEST,
 	};
 
+	const struct presence_conn conn = routes_api_conn(pending);
+
+	if (config->presence_enabled)
+		presence_note_binding(app->redis, &conn);
 	route_bind(app->redis, &app->inbox_limits, (uint64_t)config->route_ttl_ms / 1000, &binding, routes_api_on_bound,
 	           pending);
+}
+
+static void routes_api_unbind(struct pending_change *pending)
+{
+	struct app *app = pending->app;
+	const struct presence_conn conn = routes_api_conn(pending);
+
+	if (app->config.presence_enabled)
+		presence_note_closing(app->redis, &conn, clock_wall_ms());
+	route_close(app->redis, conn.uid, str_from(pending->device), conn.node, conn.node_epoch, conn.conn, routes_api_on_kept,
+	            pending);
 }
 
 static void routes_api_execute(struct app *app, struct rpc_stream *stream, const Skein__V1__RouteChange *change)
@@ -162,7 +200,7 @@ static void routes_api_execute(struct app *app, struct rpc_stream *stream, const
 	if (change->op == SKEIN__V1__ROUTE_CHANGE__OP__BIND)
 		routes_api_bind(pending);
 	else if (change->op == SKEIN__V1__ROUTE_CHANGE__OP__UNBIND)
-		route_close(app->redis, uid, device, node, change->node_epoch, change->conn, routes_api_on_kept, pending);
+		routes_api_unbind(pending);
 	else
 		route_renew(app->redis, &app->inbox_limits, (uint64_t)app->config.route_ttl_ms / 1000, uid, device, node,
 		            change->node_epoch, change->conn, routes_api_on_kept, pending);

@@ -6,6 +6,7 @@
 #include "proto/router.pb-c.h"
 #include "router/app.h"
 #include "cluster/node_registry.h"
+#include "cluster/presence.h"
 
 #define OTHERS_MAX 256 /* gateways named to a draining one, so that they fit on the stack */
 
@@ -68,6 +69,8 @@ static void nodes_api_on_registered(void *arg, err_t err, uint64_t epoch)
 		uint8_t bytes[16];
 
 		answer.epoch = epoch;
+		if (open->app->config.presence_enabled)
+			presence_note_node(open->app->redis, str_from(open->node.name), epoch);
 		size_t len = skein__v1__registered__pack(&answer, bytes);
 		log_info("gateway registered", LOG_TEXT("gateway", open->node.name), LOG_U64("epoch", epoch),
 		         LOG_TEXT("grpc", open->node.grpc_address), LOG_TEXT("ws", open->node.ws_url));
@@ -128,6 +131,9 @@ static void nodes_api_on_renewed(void *arg, err_t err, bool was_out)
 	if (err == ERR_FAILED_PRECONDITION)
 		log_warn("gateway's name was taken by another process", LOG_TEXT("gateway", open->node.name),
 		         LOG_U64("epoch", open->node.epoch));
+	/* Redis may have lost everything. */
+	if (!err && was_out && open->app->config.presence_enabled)
+		presence_note_node(open->app->redis, str_from(open->node.name), open->node.epoch);
 	if (err)
 		rpc_reply_error(open->call, err, NULL);
 	else

@@ -61,13 +61,29 @@ static const struct fault faults[] = {
 	{ "{\"type\":\"ping\",\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}",
 	  ERR_INVALID_ARGUMENT, "deep", "" },
 	/* known, not served yet */
-	{ "{\"type\":\"read\",\"conversation_id\":\"u:a:b\",\"seq\":1}", ERR_FAILED_PRECONDITION,
-	  "not served by this version", "" },
-	{ "{\"type\":\"typing\",\"conversation_id\":\"u:a:b\"}", ERR_FAILED_PRECONDITION, "not served", "" },
 	{ "{\"type\":\"join\",\"rid\":\"j1\",\"room\":\"r\"}", ERR_FAILED_PRECONDITION, "not served", "j1" },
 	{ "{\"type\":\"leave\",\"rid\":\"j1\",\"room\":\"r\"}", ERR_FAILED_PRECONDITION, "not served", "j1" },
-	{ "{\"type\":\"watch\",\"rid\":\"j1\",\"uids\":[]}", ERR_FAILED_PRECONDITION, "not served", "j1" },
-	{ "{\"type\":\"watch\",\"rid\":7}", ERR_INVALID_ARGUMENT, "rid", "" },
+	{ "{\"type\":\"focus\",\"rid\":7}", ERR_INVALID_ARGUMENT, "rid", "" },
+	/* read and typing */
+	{ "{\"type\":\"read\",\"seq\":1}", ERR_INVALID_ARGUMENT, "conversation_id", "" },
+	{ "{\"type\":\"read\",\"rid\":\"r1\",\"conversation_id\":7,\"seq\":1}", ERR_INVALID_ARGUMENT, "conversation_id", "r1" },
+	{ "{\"type\":\"read\",\"conversation_id\":\"x\",\"seq\":1}", ERR_INVALID_ARGUMENT, "conversation_id", "" },
+	{ "{\"type\":\"read\",\"conversation_id\":\"u:b:a\",\"seq\":1}", ERR_INVALID_ARGUMENT, "conversation_id", "" },
+	{ "{\"type\":\"read\",\"conversation_id\":\"u:a:b\"}", ERR_INVALID_ARGUMENT, "seq", "" },
+	{ "{\"type\":\"read\",\"conversation_id\":\"u:a:b\",\"seq\":\"1\"}", ERR_INVALID_ARGUMENT, "seq", "" },
+	{ "{\"type\":\"read\",\"conversation_id\":\"u:a:b\",\"seq\":-1}", ERR_INVALID_ARGUMENT, "seq", "" },
+	{ "{\"type\":\"read\",\"rid\":\"\",\"conversation_id\":\"u:a:b\",\"seq\":1}", ERR_INVALID_ARGUMENT, "rid", "" },
+	{ "{\"type\":\"typing\"}", ERR_INVALID_ARGUMENT, "conversation_id", "" },
+	{ "{\"type\":\"typing\",\"rid\":\"r1\",\"conversation_id\":\"\"}", ERR_INVALID_ARGUMENT, "conversation_id", "r1" },
+	{ "{\"type\":\"typing\",\"conversation_id\":\"q:a\"}", ERR_INVALID_ARGUMENT, "conversation_id", "" },
+	/* watch */
+	{ "{\"type\":\"watch\",\"uids\":[]}", ERR_INVALID_ARGUMENT, "rid", "" },
+	{ "{\"type\":\"watch\",\"rid\":7,\"uids\":[]}", ERR_INVALID_ARGUMENT, "rid", "" },
+	{ "{\"type\":\"watch\",\"rid\":\"r1\"}", ERR_INVALID_ARGUMENT, "uids", "r1" },
+	{ "{\"type\":\"watch\",\"rid\":\"r1\",\"uids\":null}", ERR_INVALID_ARGUMENT, "uids", "r1" },
+	{ "{\"type\":\"watch\",\"rid\":\"r1\",\"uids\":\"bob\"}", ERR_INVALID_ARGUMENT, "uids", "r1" },
+	{ "{\"type\":\"watch\",\"rid\":\"r1\",\"uids\":[7]}", ERR_INVALID_ARGUMENT, "uids", "r1" },
+	{ "{\"type\":\"watch\",\"rid\":\"r1\",\"uids\":[\"bob\",\"a b\"]}", ERR_INVALID_ARGUMENT, "uids", "r1" },
 	/* ack */
 	{ "{\"type\":\"ack\"}", ERR_INVALID_ARGUMENT, "offset", "" },
 	{ "{\"type\":\"ack\",\"offset\":null}", ERR_INVALID_ARGUMENT, "offset", "" },
@@ -350,7 +366,7 @@ static void every_fault_in_protobuf_has_its_error(void **state)
 
 static void bytes_that_are_no_client_frame_are_a_protocol_error(void **state)
 {
-	const struct str garbage[] = { STR(""), STR("\xff\xff\xff"), STR("{\"type\":\"ping\"}"), STR("\x22\x00"), STR("\x0a\x7f") };
+	const struct str garbage[] = { STR(""), STR("\xff\xff\xff"), STR("{\"type\":\"ping\"}"), STR("\x3a\x00"), STR("\x0a\x7f") };
 	struct client_frame out;
 	(void)state;
 

@@ -113,6 +113,24 @@ static void a_record_that_names_what_is_no_uid_cannot_be_used(void **state)
 	assert_false(can_be_used(&example));
 }
 
+static void a_record_for_who_watches_a_user_can_be_used_beside_others(void **state)
+{
+	struct example example;
+	Skein__V1__Audience watchers = SKEIN__V1__AUDIENCE__INIT;
+	(void)state;
+
+	example_fill(&example);
+	watchers.who_case = SKEIN__V1__AUDIENCE__WHO_WATCHED;
+	watchers.watched = "alice";
+	example.record.n_events = 2;
+	example.emitted[1].audience = &watchers;
+	assert_true(can_be_used(&example));
+	example.users.n_uids = EVENT_RECORD_MAX_USERS;
+	assert_true(can_be_used(&example));
+	watchers.watched = "a b";
+	assert_false(can_be_used(&example));
+}
+
 static void a_record_for_another_audience_or_of_another_version_cannot_be_used(void **state)
 {
 	struct example example;
@@ -176,6 +194,7 @@ int main(void)
 		cmocka_unit_test(the_users_of_all_events_of_a_record_are_counted_together),
 		cmocka_unit_test(one_event_that_cannot_be_used_spoils_its_record),
 		cmocka_unit_test(a_record_that_names_what_is_no_uid_cannot_be_used),
+		cmocka_unit_test(a_record_for_who_watches_a_user_can_be_used_beside_others),
 		cmocka_unit_test(a_record_for_another_audience_or_of_another_version_cannot_be_used),
 		cmocka_unit_test(a_record_without_an_event_or_with_one_that_is_too_large_cannot_be_used),
 		cmocka_unit_test(what_is_no_record_cannot_be_used),

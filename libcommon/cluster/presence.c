@@ -1,0 +1,273 @@
+#include "cluster/presence.h"
+
+#include "base/mem.h"
+#include "base/text/buf.h"
+#include "base/text/decimal.h"
+#include "base/text/ident.h"
+#include "cluster/user_script.h"
+
+#define DUE_KEY STR("im:presence:due")
+
+void presence_key_fill(struct presence_key *key, struct str uid)
+{
+	struct str parts[] = { STR("im:presence:{"), uid, STR("}") };
+	size_t len = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		memcpy(key->text + len, parts[i].ptr, parts[i].len);
+		len += parts[i].len;
+	}
+	key->key = str_of(key->text, len);
+}
+
+struct presence presence_read(const redisReply *reply)
+{
+	struct str text = redis_reply_str(reply);
+	struct presence presence = { 0 };
+
+	if (text.len && text.ptr[text.len - 1] == '?') {
+		presence.is_untold = true;
+		text.len--;
+	}
+	presence.is_online = str_equal(text, STR("+"));
+	if (!presence.is_online && !str_to_u64(text, &presence.last_seen_ms))
+		presence.last_seen_ms = 0;
+	return presence;
+}
+
+/* ---- what router notes ---- */
+
+static struct buf presence_node_name(struct str node, uint64_t epoch)
+{
+	struct buf name = { 0 };
+
+	buf_append_str(&name, node);
+	buf_append_char(&name, '|');
+	buf_append_u64(&name, epoch);
+	return name;
+}
+
+/* SADD or SREM of the connection in the set of its gateway. */
+static void presence_at_node(struct redis *redis, struct str command, const struct presence_conn *conn)
+{
+	struct buf name = presence_node_name(conn->node, conn->node_epoch), member = { 0 };
+	struct buf key = presence_at_key(buf_str(&name));
+
+	buf_append_str(&member, conn->uid);
+	buf_append_char(&member, '|');
+	buf_append_u64(&member, conn->conn);
+	const struct str args[] = { command, buf_str(&key), buf_str(&member) };
+	redis_command(redis, args, ARRAY_LEN(args), NULL, NULL);
+	buf_release(&member);
+	buf_release(&key);
+	buf_release(&name);
+}
+
+struct buf presence_at_key(struct str node_name)
+{
+	struct buf key = { 0 };
+
+	buf_append_str(&key, STR("im:presence:at:{"));
+	buf_append_str(&key, node_name);
+	buf_append_char(&key, '}');
+	return key;
+}
+
+static void presence_note_due(struct redis *redis, struct str uid, uint64_t ended_ms)
+{
+	char score[DECIMAL_SIZE];
+	const struct str args[] = { STR("ZADD"), DUE_KEY, decimal(score, ended_ms), uid };
+
+	redis_command(redis, args, ARRAY_LEN(args), NULL, NULL);
+}
+
+void presence_note_binding(struct redis *redis, const struct presence_conn *conn)
+{
+	presence_at_node(redis, STR("SADD"), conn);
+}
+
+void presence_note_not_bound(struct redis *redis, const struct presence_conn *conn)
+{
+	presence_at_node(redis, STR("SREM"), conn);
+}
+
+void presence_note_came(struct redis *redis, struct str uid)
+{
+	presence_note_due(redis, uid, 0);
+}
+
+void presence_note_closing(struct redis *redis, const struct presence_conn *conn, uint64_t now_ms)
+{
+	presence_note_due(redis, conn->uid, now_ms);
+	presence_at_node(redis, STR("SREM"), conn);
+}
+
+void presence_note_node(struct redis *redis, struct str node, uint64_t node_epoch)
+{
+	struct buf name = presence_node_name(node, node_epoch);
+	const struct str args[] = { STR("HSETNX"), PRESENCE_NODES_KEY, buf_str(&name), STR("") };
+
+	redis_command(redis, args, ARRAY_LEN(args), NULL, NULL);
+	buf_release(&name);
+}
+
+void presence_note_all(struct redis *redis, const struct str *uids, size_t count, uint64_t ended_ms, redis_done done, void *arg)
+{
+	struct str *args = mem_alloc((3 + 2 * count) * sizeof(*args));
+	char score[DECIMAL_SIZE];
+	size_t used = 0;
+
+	args[used++] = STR("ZADD");
+	args[used++] = DUE_KEY;
+	args[used++] = STR("GT"); /* a later end of a connection stands */
+	for (size_t i = 0; i < count; i++) {
+		args[used++] = decimal(score, ended_ms);
+		args[used++] = uids[i];
+	}
+	redis_command(redis, args, (unsigned)used, done, arg);
+	mem_free(args);
+}
+
+/* ---- claims ---- */
+
+/* KEYS[1] the list; ARGV[1] what ended up to this time is due, ARGV[2] the lease, ARGV[3] how many. */
+static struct redis_script claim_script = {
+	.name = "presence claim",
+	.source = "local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', 0, ARGV[3])\n"
+	          "local claims = {}\n"
+	          "for i = 1, #due, 2 do\n"
+	          "  local lease = string.format('%.0f', math.max(tonumber(due[i + 1]), tonumber(ARGV[1])) + ARGV[2])\n"
+	          "  redis.call('ZADD', KEYS[1], lease, due[i])\n"
+	          "  claims[#claims + 1], claims[#claims + 2], claims[#claims + 3] = due[i], due[i + 1], lease\n"
+	          "end\n"
+	          "return claims\n",
+};
+
+/* ARGV[1] uid, ARGV[2] the claim's lease. */
+static struct redis_script unclaim_script = {
+	.name = "presence unclaim",
+	.source = "local score = redis.call('ZSCORE', KEYS[1], ARGV[1])\n"
+	          "if score and tonumber(score) == tonumber(ARGV[2]) then redis.call('ZREM', KEYS[1], ARGV[1]) end\n"
+	          "return 0\n",
+};
+
+struct claiming {
+	presence_claimed done;
+	void *arg;
+};
+
+static void presence_on_claimed(void *arg, err_t err, const redisReply *reply)
+{
+	struct claiming *claiming = arg;
+	struct presence_claim claims[PRESENCE_CLAIMS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; !err && i + 2 < reply->elements && count < PRESENCE_CLAIMS_MAX; i += 3) {
+		struct presence_claim *claim = &claims[count];
+
+		claim->uid = redis_reply_str(reply->element[i]);
+		if (ident_is_valid(claim->uid) && str_to_u64(redis_reply_str(reply->element[i + 1]), &claim->ended_ms) &&
+		    str_to_u64(redis_reply_str(reply->element[i + 2]), &claim->lease))
+			count++;
+	}
+	claiming->done(claiming->arg, err, claims, count);
+	mem_free(claiming);
+}
+
+void presence_claim(struct redis *redis, uint64_t now_ms, uint64_t delay_ms, presence_claimed done, void *arg)
+{
+	struct claiming *claiming = MEM_NEW(struct claiming);
+	const struct str key = DUE_KEY;
+	char until[DECIMAL_SIZE], lease[DECIMAL_SIZE], max[DECIMAL_SIZE];
+	const struct str args[] = { decimal(until, now_ms - delay_ms), decimal(lease, PRESENCE_LEASE_MS),
+		                    decimal(max, PRESENCE_CLAIMS_MAX) };
+
+	*claiming = (struct claiming){ done, arg };
+	redis_eval(redis, &claim_script, &key, 1, args, ARRAY_LEN(args), presence_on_claimed, claiming);
+}
+
+void presence_unclaim(struct redis *redis, struct str uid, uint64_t lease)
+{
+	const struct str key = DUE_KEY;
+	char number[DECIMAL_SIZE];
+	const struct str args[] = { uid, decimal(number, lease) };
+
+	redis_eval(redis, &unclaim_script, &key, 1, args, ARRAY_LEN(args), NULL, NULL);
+}
+
+/* ---- the user's key ---- */
+
+/*
+ * KEYS[1] the user's key, KEYS[2] the routes; ARGV[1] the routes that were found, ARGV[2] "+" if they mean online,
+ * ARGV[3] when the last connection ended, ARGV[4] how long that is kept. Nobody is told of a user who came and went
+ * unnoticed, but the time counts.
+ */
+static struct redis_script settle_script = {
+	.name = "presence settle",
+	.source = "local routes = redis.pcall('HGETALL', KEYS[2])\n"
+	          "if routes.err or table.concat(routes, '\\n') ~= ARGV[1] then return 0 end\n"
+	          "local key = redis.pcall('GET', KEYS[1])\n"
+	          "if type(key) ~= 'string' then key = '' end\n"
+	          "local is_online, is_untold = string.sub(key, 1, 1) == '+', string.sub(key, -1) == '?'\n"
+	          "if ARGV[2] == '+' then\n"
+	          "  if is_online then return is_untold and 2 or 1 end\n"
+	          "  redis.call('SET', KEYS[1], '+?')\n"
+	          "  return 2\n"
+	          "end\n"
+	          "if is_online then\n"
+	          "  redis.call('SET', KEYS[1], ARGV[3] .. '?', 'EX', ARGV[4])\n"
+	          "  return 2\n"
+	          "end\n"
+	          "if (tonumber(string.match(key, '^%d+')) or 0) < tonumber(ARGV[3]) then\n"
+	          "  redis.call('SET', KEYS[1], ARGV[3] .. (is_untold and '?' or ''), 'EX', ARGV[4])\n"
+	          "end\n"
+	          "return is_untold and 2 or 1\n",
+};
+
+/* KEYS[1] the user's key; ARGV[1] what was told. */
+static struct redis_script told_script = {
+	.name = "presence told",
+	.source = "if redis.pcall('GET', KEYS[1]) ~= ARGV[1] .. '?' then return 0 end\n"
+	          "redis.call('SET', KEYS[1], ARGV[1], 'KEEPTTL')\n"
+	          "return 1\n",
+};
+
+struct settling {
+	presence_settled done;
+	void *arg;
+};
+
+static void presence_on_settled(void *arg, err_t err, const redisReply *reply)
+{
+	struct settling *settling = arg;
+	bool is_answer = !err && reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0 && reply->integer <= PRESENCE_NEWS;
+
+	settling->done(settling->arg, is_answer ? (enum presence_change)reply->integer : PRESENCE_UNDECIDED);
+	mem_free(settling);
+}
+
+void presence_settle(struct redis *redis, const struct presence_found *found, uint64_t keep_s, presence_settled done, void *arg)
+{
+	struct settling *settling = MEM_NEW(struct settling);
+	struct presence_key key;
+	struct user_keys user;
+	char ended[DECIMAL_SIZE], keep[DECIMAL_SIZE];
+
+	*settling = (struct settling){ done, arg };
+	presence_key_fill(&key, found->uid);
+	user_keys_fill(&user, found->uid);
+	const struct str keys[] = { key.key, user.keys[2] };
+	const struct str args[] = { found->routes, found->is_online ? STR("+") : STR("-"), decimal(ended, found->ended_ms),
+		                    decimal(keep, keep_s) };
+	redis_eval(redis, &settle_script, keys, ARRAY_LEN(keys), args, ARRAY_LEN(args), presence_on_settled, settling);
+}
+
+void presence_note_told(struct redis *redis, struct str uid, bool is_online, uint64_t ended_ms)
+{
+	struct presence_key key;
+	char ended[DECIMAL_SIZE];
+
+	presence_key_fill(&key, uid);
+	const struct str args[] = { is_online ? STR("+") : decimal(ended, ended_ms) };
+	redis_eval(redis, &told_script, &key.key, 1, args, ARRAY_LEN(args), NULL, NULL);
+}

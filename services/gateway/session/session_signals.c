@@ -1,0 +1,106 @@
+#include "gateway/session/session_signals.h"
+
+#include "base/mem.h"
+#include "gateway/config.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/session/session.h"
+#include "gateway/session/session_frames.h"
+#include "gateway/wire/client_frame.h"
+
+#define SIGNALS_TYPING_TIMEOUT_MS 2000 /* of what nobody waits for */
+
+/* A `read` or `typing` frame that im has not answered. */
+struct pending_signal {
+	struct im_call call;
+	struct gateway_metrics *metrics;
+	bool is_typing;
+	char rid[CLIENT_RID_MAX + 1];
+};
+
+static void signals_answer(struct session *session, const char *rid)
+{
+	if (*rid)
+		session_write_ok(session, rid);
+}
+
+static const char *signals_sentence_of(err_t err, const char *detail)
+{
+	if (detail && *detail && err_http_status(err) != 503)
+		return detail;
+	return err_http_status(err) == 503 ? "not done: try again" : err_code(err);
+}
+
+static void signals_on_answer(struct im_call *call, struct session *session, err_t err, struct str response,
+                              const char *detail)
+{
+	struct pending_signal *signal = container_of(call, struct pending_signal, call);
+	(void)response;
+
+	gauge_add(signal->metrics->signals_under_way, -1);
+	if (!session)
+		return;
+	/* Typing that does not come through is worth no error, and no second try. */
+	if (!err || (signal->is_typing && err_http_status(err) == 503))
+		signals_answer(session, signal->rid);
+	else
+		session_write_error(session, signal->rid, err_code(err), signals_sentence_of(err, detail));
+}
+
+static struct pending_signal *signals_start(struct session *session, const struct client_frame *frame)
+{
+	struct gateway_metrics *metrics = session->home->metrics;
+
+	if (gauge_value(metrics->signals_under_way) >= GATEWAY_SIGNALS_MAX) {
+		session_write_error(session, frame->rid, err_code(ERR_UNAVAILABLE), "too much at the moment");
+		return NULL;
+	}
+	struct pending_signal *signal = MEM_NEW(struct pending_signal);
+	gauge_add(metrics->signals_under_way, 1);
+	signal->metrics = metrics;
+	(void)str_copy(signal->rid, sizeof(signal->rid), str_from(frame->rid));
+	return signal;
+}
+
+void session_read_mark(struct session *session, const struct client_frame *frame)
+{
+	struct pending_signal *signal = signals_start(session, frame);
+
+	if (!signal)
+		return;
+	signal->call.retries = IM_CALL_RETRIES;
+	im_call_start(&signal->call, &session->home->im, session->id, "/skein.v1.Im/Read", buf_str(&frame->request),
+	              signals_on_answer);
+}
+
+void session_typing(struct session *session, const struct client_frame *frame)
+{
+	uint64_t interval_ms = (uint64_t)session->home->config->typing_interval_ms;
+
+	if (!session->typing)
+		session->typing = MEM_NEW(struct typing_pace);
+	if (!typing_pace_take(session->typing, frame->conversation, session_now_ms(session), interval_ms)) {
+		counter_add(session->home->metrics->typing_dropped, 1);
+		signals_answer(session, frame->rid);
+		return;
+	}
+	struct pending_signal *signal = signals_start(session, frame);
+	if (!signal)
+		return;
+	signal->is_typing = true;
+	signal->call.timeout_ms = SIGNALS_TYPING_TIMEOUT_MS;
+	im_call_start(&signal->call, &session->home->im, session->id, "/skein.v1.Im/Typing", buf_str(&frame->request),
+	              signals_on_answer);
+}
+
+void session_watch(struct session *session, const struct client_frame *frame)
+{
+	struct watch_list *before = session->watching;
+
+	session->watching = NULL;
+	if (frame->uid_count)
+		session->watching = watch_list_new(&session->home->watches, session, frame->request.ptr, frame->uid_count);
+	gauge_add(session->home->metrics->watching, (session->watching != NULL) - (before != NULL));
+	if (before)
+		watch_list_free(before);
+	session_write_ok(session, frame->rid);
+}
