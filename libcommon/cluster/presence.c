@@ -29,7 +29,10 @@ struct presence presence_read(const redisReply *reply)
 		presence.is_untold = true;
 		text.len--;
 	}
-	presence.is_online = str_equal(text, STR("+"));
+	if (text.len && text.ptr[0] == '+') {
+		presence.is_online = true;
+		presence.home = str_of(text.ptr + 1, text.len - 1);
+	}
 	if (!presence.is_online && !str_to_u64(text, &presence.last_seen_ms))
 		presence.last_seen_ms = 0;
 	return presence;
@@ -45,22 +48,6 @@ static struct buf presence_node_name(struct str node, uint64_t epoch)
 	buf_append_char(&name, '|');
 	buf_append_u64(&name, epoch);
 	return name;
-}
-
-/* SADD or SREM of the connection in the set of its gateway. */
-static void presence_at_node(struct redis *redis, struct str command, const struct presence_conn *conn)
-{
-	struct buf name = presence_node_name(conn->node, conn->node_epoch), member = { 0 };
-	struct buf key = presence_at_key(buf_str(&name));
-
-	buf_append_str(&member, conn->uid);
-	buf_append_char(&member, '|');
-	buf_append_u64(&member, conn->conn);
-	const struct str args[] = { command, buf_str(&key), buf_str(&member) };
-	redis_command(redis, args, ARRAY_LEN(args), NULL, NULL);
-	buf_release(&member);
-	buf_release(&key);
-	buf_release(&name);
 }
 
 struct buf presence_at_key(struct str node_name)
@@ -81,25 +68,14 @@ static void presence_note_due(struct redis *redis, struct str uid, uint64_t ende
 	redis_command(redis, args, ARRAY_LEN(args), NULL, NULL);
 }
 
-void presence_note_binding(struct redis *redis, const struct presence_conn *conn)
-{
-	presence_at_node(redis, STR("SADD"), conn);
-}
-
-void presence_note_not_bound(struct redis *redis, const struct presence_conn *conn)
-{
-	presence_at_node(redis, STR("SREM"), conn);
-}
-
 void presence_note_came(struct redis *redis, struct str uid)
 {
 	presence_note_due(redis, uid, 0);
 }
 
-void presence_note_closing(struct redis *redis, const struct presence_conn *conn, uint64_t now_ms)
+void presence_note_ended(struct redis *redis, struct str uid, uint64_t now_ms)
 {
-	presence_note_due(redis, conn->uid, now_ms);
-	presence_at_node(redis, STR("SREM"), conn);
+	presence_note_due(redis, uid, now_ms);
 }
 
 void presence_note_node(struct redis *redis, struct str node, uint64_t node_epoch)
@@ -197,10 +173,29 @@ void presence_unclaim(struct redis *redis, struct str uid, uint64_t lease)
 
 /* ---- the user's key ---- */
 
+static void presence_at_home(struct redis *redis, struct str command, struct str uid, struct str home)
+{
+	struct buf key = presence_at_key(home);
+	const struct str args[] = { command, buf_str(&key), uid };
+
+	redis_command(redis, args, ARRAY_LEN(args), NULL, NULL);
+	buf_release(&key);
+}
+
+void presence_move_in(struct redis *redis, struct str uid, struct str home)
+{
+	presence_at_home(redis, STR("SADD"), uid, home);
+}
+
+void presence_move_out(struct redis *redis, struct str uid, struct str home)
+{
+	presence_at_home(redis, STR("SREM"), uid, home);
+}
+
 /*
- * KEYS[1] the user's key, KEYS[2] the routes; ARGV[1] the routes that were found, ARGV[2] "+" if they mean online,
- * ARGV[3] when the last connection ended, ARGV[4] how long that is kept. Nobody is told of a user who came and went
- * unnoticed, but the time counts.
+ * KEYS[1] the user's key, KEYS[2] the routes; ARGV[1] the routes that were found, ARGV[2] "+" and the home if they mean
+ * online, ARGV[3] when the last connection ended, ARGV[4] how long that is kept. Nobody is told of a user who came and
+ * went unnoticed, but the time counts.
  */
 static struct redis_script settle_script = {
 	.name = "presence settle",
@@ -209,10 +204,10 @@ static struct redis_script settle_script = {
 	          "local key = redis.pcall('GET', KEYS[1])\n"
 	          "if type(key) ~= 'string' then key = '' end\n"
 	          "local is_online, is_untold = string.sub(key, 1, 1) == '+', string.sub(key, -1) == '?'\n"
-	          "if ARGV[2] == '+' then\n"
-	          "  if is_online then return is_untold and 2 or 1 end\n"
-	          "  redis.call('SET', KEYS[1], '+?')\n"
-	          "  return 2\n"
+	          "if ARGV[2] ~= '' then\n"
+	          "  if not is_online then is_untold = true end\n"
+	          "  redis.call('SET', KEYS[1], ARGV[2] .. (is_untold and '?' or ''))\n"
+	          "  return is_untold and 2 or 1\n"
 	          "end\n"
 	          "if is_online then\n"
 	          "  redis.call('SET', KEYS[1], ARGV[3] .. '?', 'EX', ARGV[4])\n"
@@ -246,28 +241,43 @@ static void presence_on_settled(void *arg, err_t err, const redisReply *reply)
 	mem_free(settling);
 }
 
+/* What the key of a user says who is online; empty: the user is not. */
+static struct buf presence_online_text(const struct presence_found *found)
+{
+	struct buf text = { 0 };
+
+	if (found->home.len)
+		buf_append_char(&text, '+');
+	buf_append_str(&text, found->home);
+	return text;
+}
+
 void presence_settle(struct redis *redis, const struct presence_found *found, uint64_t keep_s, presence_settled done, void *arg)
 {
 	struct settling *settling = MEM_NEW(struct settling);
 	struct presence_key key;
 	struct user_keys user;
+	struct buf home = presence_online_text(found);
 	char ended[DECIMAL_SIZE], keep[DECIMAL_SIZE];
 
 	*settling = (struct settling){ done, arg };
 	presence_key_fill(&key, found->uid);
 	user_keys_fill(&user, found->uid);
 	const struct str keys[] = { key.key, user.keys[2] };
-	const struct str args[] = { found->routes, found->is_online ? STR("+") : STR("-"), decimal(ended, found->ended_ms),
+	const struct str args[] = { found->routes, buf_str(&home), decimal(ended, found->ended_ms),
 		                    decimal(keep, keep_s) };
 	redis_eval(redis, &settle_script, keys, ARRAY_LEN(keys), args, ARRAY_LEN(args), presence_on_settled, settling);
+	buf_release(&home);
 }
 
-void presence_note_told(struct redis *redis, struct str uid, bool is_online, uint64_t ended_ms)
+void presence_note_told(struct redis *redis, const struct presence_found *found)
 {
 	struct presence_key key;
+	struct buf online = presence_online_text(found);
 	char ended[DECIMAL_SIZE];
 
-	presence_key_fill(&key, uid);
-	const struct str args[] = { is_online ? STR("+") : decimal(ended, ended_ms) };
+	presence_key_fill(&key, found->uid);
+	const struct str args[] = { online.len ? buf_str(&online) : decimal(ended, found->ended_ms) };
 	redis_eval(redis, &told_script, &key.key, 1, args, ARRAY_LEN(args), NULL, NULL);
+	buf_release(&online);
 }

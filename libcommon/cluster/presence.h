@@ -11,21 +11,27 @@
 /*
  * Who is online, as the users who may see it were told last. A user has a key beside the routes:
  *
- *   im:presence:{uid}   "+" online, or the time at which the last connection ended, in ms; behind either "?" until it was told
+ *   im:presence:{uid}   "+node|epoch" online, with the user's home: a gateway at which a route was seen; or the time at
+ * which the last connection ended, in ms; behind either "?" until it was told
  *
- * Router makes and removes routes, and notes users for whom that may change something in a list that all processes share:
+ * Router makes and removes routes, and notes users for whom that may change something in a list that all processes
+ * share:
  *
  *   im:presence:due     sorted set: uid -> the time at which a connection of the user ended; 0: one has come
  *
- * Im claims the users who are due: those who have come at once, those whose connection has ended after the delay within which
- * a reconnect is no news. It compares routes and key, changes the key by compare-and-set, tells, and takes the user off the list. A
- * claim that is not ended is due again after PRESENCE_LEASE_MS, so a process that dies loses none. A user is noted before a route
- * is removed, and a bind of a user who counts as offline says so each time, so a router that dies loses none either.
+ * Im claims the users who are due: those who have come at once, those whose connection has ended after the delay within
+ * which a reconnect is no news. It compares routes and key, changes the key by compare-and-set, tells, and takes the
+ * user off the list. A claim that is not ended is due again after PRESENCE_LEASE_MS, so a process that dies loses none.
+ * A user is noted before a route is removed, and a bind of a user who counts as offline says so each time, so a router
+ * that dies loses none either.
  *
- * A gateway that dies removes no routes. The connections bound at a gateway stand in a set, and the gateways in a hash:
+ * A gateway that dies removes no routes. Im keeps, for each gateway, the set of the users whose home it is; router
+ * notes them all when it dies. A user whose home dies and who has a route elsewhere gets another home; one whose other
+ * gateway dies has its home. So a bind writes nothing for this.
  *
- *   im:presence:at:{NODE|EPOCH}   set: "uid|conn"
- *   im:presence:nodes             hash: "node|epoch" -> "", or the time at which its users were noted because it had died
+ *   im:presence:at:{NODE|EPOCH}   set: uid
+ *   im:presence:nodes             hash: "node|epoch" -> "", or the time at which its users were noted because it had
+ * died, and behind it "|" once they were noted again
  *
  * Thread: that of the Redis client. Texts are copied.
  */
@@ -47,6 +53,7 @@ void presence_key_fill(struct presence_key *key, struct str uid);
 struct presence {
 	bool is_online;
 	bool is_untold;
+	struct str home; /* "node|epoch"; points into the answer */
 	uint64_t last_seen_ms; /* 0: was never online, or is */
 };
 
@@ -55,26 +62,16 @@ struct presence presence_read(const redisReply *reply);
 
 /* ---- for router ---- */
 
-/* A connection at a gateway. */
-struct presence_conn {
-	struct str uid, node;
-	uint64_t node_epoch, conn;
-};
-
-/* Before its bind; and after a bind that has no effect. */
-void presence_note_binding(struct redis *redis, const struct presence_conn *conn);
-void presence_note_not_bound(struct redis *redis, const struct presence_conn *conn);
-
 /* After a bind that said that the user counts as offline. */
 void presence_note_came(struct redis *redis, struct str uid);
 
-/* Before its route is removed. */
-void presence_note_closing(struct redis *redis, const struct presence_conn *conn, uint64_t now_ms);
+/* Before the route of a connection that has ended is removed. */
+void presence_note_ended(struct redis *redis, struct str uid, uint64_t now_ms);
 
 /* A gateway has registered. */
 void presence_note_node(struct redis *redis, struct str node, uint64_t node_epoch);
 
-/* The set of the connections at a gateway, "node|epoch". */
+/* The set of the users whose home this gateway, "node|epoch", is. */
 struct buf presence_at_key(struct str node_name);
 
 /* Notes many users whose connections have ended at once, or of whom that is not known any more (0). */
@@ -108,16 +105,20 @@ enum presence_change {
 struct presence_found {
 	struct str uid;
 	struct str routes; /* what HGETALL answered, joined by "\n" */
-	bool is_online; /* what these routes mean */
+	struct str home; /* what these routes mean: "node|epoch" of one that lives; empty: offline */
 	uint64_t ended_ms; /* if they mean offline */
 };
 
 typedef void (*presence_settled)(void *arg, enum presence_change change);
 
+/* Before the key names the home, and after it names another one or none. */
+void presence_move_in(struct redis *redis, struct str uid, struct str home);
+void presence_move_out(struct redis *redis, struct str uid, struct str home);
+
 /* Sets the user's key to what was found, if the routes are still these. The time of the last connection lives `keep_s`. */
 void presence_settle(struct redis *redis, const struct presence_found *found, uint64_t keep_s, presence_settled done, void *arg);
 
 /* The news was told. */
-void presence_note_told(struct redis *redis, struct str uid, bool is_online, uint64_t ended_ms);
+void presence_note_told(struct redis *redis, const struct presence_found *found);
 
 #endif

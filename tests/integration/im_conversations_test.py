@@ -125,6 +125,27 @@ class Lists(ConversationTest):
             self.check(self.a.get(f"/v1/conversations?{bad}"), 400, "invalid_argument", bad.split("=")[0])
 
 
+    def test_of_pages_that_are_read_while_any_conversation_moves_none_repeats_or_loses_one_that_did_not(self):
+        others = [f"{self.alice}-{i:02}" for i in range(20)]
+        self.servers.sql("insert into account (uid, name) values " + ", ".join(f"('{uid}', 'x')" for uid in others))
+        for uid in others:
+            self.say(self.a, f"user:{uid}")
+        pinned, hidden, moving = others[2:4], others[7], others[1::3]
+        for uid in pinned:
+            self.check(self.a.call("PATCH", f"/v1/conversations/u:{self.alice}:{uid}", {"pinned": True}), 204)
+        self.check(self.a.call("DELETE", f"/v1/conversations/u:{self.alice}:{hidden}"), 204)
+        seen, cursor, moves = [], "", iter(moving)
+        while cursor is not None:
+            page = self.check(self.a.get(f"/v1/conversations?limit=3{cursor and '&cursor=' + cursor}"), 200)
+            seen += [one["id"].rsplit(":", 1)[1] for one in page["conversations"]]
+            cursor = page.get("next_cursor")
+            self.say(self.a, f"user:{next(moves, others[0])}")
+        self.assertEqual(len(seen), len(set(seen)))
+        self.assertEqual([uid for uid in seen if uid not in (*moving, others[0])],
+                         [*pinned[::-1], *(uid for uid in others[::-1] if uid not in (*pinned, hidden, *moving, others[0]))])
+        self.assertEqual({one.rsplit(":", 1)[1] for one in self.ids(self.a)}, set(others) - ({hidden} - set(moving)))
+
+
 class Unread(ConversationTest):
     def test_messages_of_others_after_the_mark_count(self):
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""Groups of im as a client sees them, on real servers: what a group is, who comes in, who may send, and who may do what."""
+"""Groups of im as a client sees them, on real servers: what a group is, who comes in, and who may send (permissions.py: who may do what)."""
 import concurrent.futures
 import json
 import pathlib
@@ -250,82 +250,6 @@ class Mutes(GroupTest):
         for until in None, -1, "x", 1.5, 2 ** 60:
             self.check(self.mute(self.a, gid, self.bob, until), 400, "invalid_argument", "until")
         self.check(self.mute(self.a, gid, self.carol, 0), 404, "not_found")
-
-
-# Who may do what: a row for each call, a column for each caller.
-CALLERS = ("owner", "admin", "member", "muted", "removed", "stranger", "disabled", "nobody")
-ROWS = {
-    # call: (method, path, body), and the answer to each of the callers
-    "see": (("GET", "", None), "200 200 200 200 not_member not_member 401 401"),
-    "list members": (("GET", "/members", None), "200 200 200 200 not_member not_member 401 401"),
-    "read": (("GET", "HISTORY", None), "200 200 200 200 not_member not_member 401 401"),
-    "send": (("POST", "SEND", None), "200 200 200 muted not_member not_member 401 401"),
-    "add": (("POST", "/members", {"uids": ["NEW"]}), "204 204 204 204 not_member not_member 401 401"),
-    "remove a member": (("DELETE", "/members/TARGET", None), "204 204 denied denied not_member not_member 401 401"),
-    "remove an admin": (("DELETE", "/members/ADMIN", None), "204 denied denied denied not_member not_member 401 401"),
-    "remove the owner": (("DELETE", "/members/OWNER", None), "failed denied denied denied not_member not_member 401 401"),
-    "mute a member": (("PUT", "/members/TARGET/mute", {"until": 2 ** 41}), "204 204 denied denied not_member not_member 401 401"),
-    "mute an admin": (("PUT", "/members/ADMIN/mute", {"until": 2 ** 41}), "204 denied denied denied not_member not_member 401 401"),
-    "mute the owner": (("PUT", "/members/OWNER/mute", {"until": 2 ** 41}), "denied denied denied denied not_member not_member 401 401"),
-    "give a role": (("PUT", "/members/TARGET/role", {"role": "admin"}), "204 denied denied denied not_member not_member 401 401"),
-    "change": (("PATCH", "", {"name": "New"}), "200 200 denied denied not_member not_member 401 401"),
-    "see requests": (("GET", "/requests", None), "200 200 denied denied not_member not_member 401 401"),
-    "accept": (("POST", "/requests/ASKING/accept", None), "204 204 denied denied not_member not_member 401 401"),
-    "reject": (("POST", "/requests/ASKING/reject", None), "204 204 denied denied not_member not_member 401 401"),
-    "hand over": (("PUT", "/owner", {"uid": "TARGET"}), "204 denied denied denied not_member not_member 401 401"),
-    "join": (("POST", "/join", None), "exists exists exists exists 202 202 401 401"),
-    "leave": (("POST", "/leave", None), "failed 204 204 204 not_member not_member 401 401"),
-    "dissolve": (("DELETE", "", None), "204 denied denied denied not_member not_member 401 401"),
-}
-WORDS = {"denied": (403, "permission_denied"), "not_member": (403, "not_member"), "muted": (403, "muted"),
-         "failed": (409, "failed_precondition"), "exists": (409, "already_exists"), "401": (401, "unauthenticated")}
-
-
-class Permissions(GroupTest):
-    def make_users(self):
-        self.uids = {name: f"perm-{name}" for name in (*CALLERS[:-1], "target", "other", "asking", "new")}
-        self.clients = {name: self.im.client(uid) for name, uid in self.uids.items()}
-        for name, client in self.clients.items():
-            if name != "disabled":
-                self.check(client.post("/v1/auth/refresh"), 200)
-        self.servers.sql(f"insert into account (uid, name, is_disabled) values ('{self.uids['disabled']}', 'x', true)")
-        self.clients["nobody"] = Client(self.im.http, None)
-        for client in self.clients.values():
-            self.addCleanup(client.connection.close)
-
-    def new_group(self, join):
-        """A group with one of each kind of user."""
-        owner, uids = self.clients["owner"], self.uids
-        members = [uids[name] for name in ("admin", "member", "muted", "removed", "target", "other")]
-        gid = self.check(owner.post("/v1/groups", {"name": "x", "members": members, "join": "approval"}), 201)["group_id"]
-        for admin in "admin", "other":
-            self.check(owner.call("PUT", f"/v1/groups/{gid}/members/{uids[admin]}/role", {"role": "admin"}), 204)
-        self.check(owner.call("PUT", f"/v1/groups/{gid}/members/{uids['muted']}/mute", {"until": 2 ** 41}), 204)
-        self.check(owner.call("DELETE", f"/v1/groups/{gid}/members/{uids['removed']}"), 204)
-        self.check(self.clients["asking"].post(f"/v1/groups/{gid}/join"), 202)
-        self.check(self.patch(owner, gid, join=join), 200)
-        return gid
-
-    def call(self, client, gid, method, path, body):
-        if path == "SEND":
-            return client.send("1", f"group:{gid}")
-        if path == "HISTORY":
-            return self.history(client, f"g:{gid}")
-        text = json.dumps([path, body])
-        for word, name in (("TARGET", "target"), ("ADMIN", "other"), ("OWNER", "owner"), ("ASKING", "asking"), ("NEW", "new")):
-            text = text.replace(word, self.uids[name])
-        path, body = json.loads(text)
-        return client.call(method, f"/v1/groups/{gid}{path}", body)
-
-    def test_each_cell(self):
-        self.make_users()
-        for name, ((method, path, body), answers) in ROWS.items():
-            for caller, expected in zip(CALLERS, answers.split(), strict=True):
-                gid = self.new_group("invite" if name == "add" else "approval")
-                with self.subTest(call=name, caller=caller):
-                    answer = self.call(self.clients[caller], gid, method, path, body)
-                    status, code = WORDS.get(expected, (None, None))
-                    self.check(answer, status or int(expected), code)
 
 
 if __name__ == "__main__":

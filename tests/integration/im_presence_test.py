@@ -115,6 +115,27 @@ class Told(PresenceTest):
         self.is_settled(self.alice)
         self.assertEqual(self.told(self.alice), [("*", True)])
 
+    def homes(self, uid):
+        return [key for key in self.redis("keys", "im:presence:at:*").split() if self.redis("sismember", key, uid) == "1"]
+
+    def test_a_user_has_one_home_where_a_route_lives(self):
+        self.node("other")
+        self.bind(self.alice)
+        self.is_settled(self.alice)
+        self.assertEqual(self.homes(self.alice), ["im:presence:at:{gw|1}"])
+        self.bind(self.alice, "tablet", node="other")
+        self.unbind(self.alice, "tablet")
+        self.bind(self.alice, "tablet", node="other", is_noted=False)
+        self.is_settled(self.alice)
+        self.assertEqual(self.homes(self.alice), ["im:presence:at:{gw|1}"])
+        self.unbind(self.alice)
+        self.is_settled(self.alice)
+        self.assertEqual(self.homes(self.alice), ["im:presence:at:{other|1}"])
+        self.unbind(self.alice, "tablet")
+        self.is_settled(self.alice)
+        self.assertEqual(self.homes(self.alice), [])
+        self.becomes_told(self.alice, ("*", True), ("*", False))
+
     def test_the_routes_at_a_dead_gateway_are_none(self):
         self.node("dying")
         self.bind(self.alice, node="dying")
@@ -145,11 +166,11 @@ class Told(PresenceTest):
     def test_what_an_im_has_claimed_and_not_told_the_next_one_tells(self):
         """An im that dies after it has set the key leaves it marked, and its claim ends by itself."""
         self.redis("hset", f"im:route:{{{self.alice}}}", "phone", "gw|1|7|ios|1700000000000")
-        self.redis("set", f"im:presence:{{{self.alice}}}", "+?")
+        self.redis("set", f"im:presence:{{{self.alice}}}", "+gw|1?")
         self.redis("zadd", "im:presence:due", now_ms() - DELAY_S * 1000, self.alice)
         self.becomes_told(self.alice, ("*", True))
         self.is_settled(self.alice)
-        self.assertEqual(self.redis("get", f"im:presence:{{{self.alice}}}"), "+")
+        self.assertEqual(self.redis("get", f"im:presence:{{{self.alice}}}"), "+gw|1")
 
     def test_two_ims_share_the_list(self):
         other = Im(self.servers, "im-2", presence__offline_delay=f"{DELAY_S}s")

@@ -85,6 +85,10 @@ CASES = {
     "changes_of": Case("array['g:{w}', 'g:{w}', 'u:{w}-me:{w}-peer'], array[{h} - 5, {h} - 15, {h} - 5], 1000000"),
     "changes_and_reactions_of": Case("array['g:{w}', 'g:{w}', 'u:{w}-me:{w}-peer'], array[{h} - 2, {h} - 15, {h} - 5], 1000000, '{w}-me',"
                                      " array[true, true, true]"),
+    # presence; the audience of typing is not read in a group that is larger than the limit, here 1
+    "conversation_typing": Case("'{w}-me', 'g:{w}', 1, false"),
+    "presence_seen": Case("'{w}-me', array['{w}-peer', '{w}-stranger']"),
+    "presence_audience": Case("array['{w}-me']", may_grow="the user's friends, who are told"),
     # groups
     "group_create": Case("'{w}-new', 'New', '{w}-me', 'invite', 'all', array['{w}-0001', '{w}-0002'], 'key', 10000",
                          may_grow="the groups that the caller and the members are in, which are counted up to limits.groups"),

@@ -22,7 +22,8 @@ from plan_statements import session_settings, statements
 SCHEMA = ROOT / "deploy" / "schema"
 SEED = pathlib.Path(__file__).with_name("plan_seed.sql")
 SMALL = {"node_lease"}  # tables that do not grow: at most 1,024 nodes
-COUNTERS = """select coalesce(json_object_agg(relname, array[seq_scan, coalesce(seq_tup_read, 0), coalesce(idx_tup_fetch, 0)]), '{}')
+COUNTERS = """select coalesce(json_object_agg(relname, array[seq_scan, coalesce(seq_tup_read, 0),
+	coalesce(idx_tup_fetch, 0), n_tup_upd - n_tup_hot_upd]), '{}')
 from pg_stat_xact_user_tables where schemaname = 'public'"""
 MARK = "@@@"
 
@@ -47,6 +48,7 @@ class Reading:
     rows: int = 0
     blocks: int = 0
     scanned: tuple = ()
+    moved: tuple = ()  # tables of rows whose update wrote every index (it was not HOT)
 
 
 def script(name, sql, case, world):
@@ -82,10 +84,12 @@ def reading_of(parts):
     plan = json.loads(parse(parts["plan"])[0]["QUERY PLAN"])[0]["Plan"]
     reading = Reading(parse(parts["answer"]), blocks=plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
     for table, counts in after.items():
-        scans, scanned, fetched = (now - then for now, then in zip(counts, before.get(table, (0, 0, 0)), strict=True))
+        scans, scanned, fetched, moved = (now - then for now, then in zip(counts, before.get(table, (0, 0, 0, 0)), strict=True))
         reading.rows += scanned + fetched
         if scans and table not in SMALL:
             reading.scanned += (table,)
+        if moved:
+            reading.moved += (table,)
     return reading
 
 
@@ -164,6 +168,11 @@ class Plans(unittest.TestCase):
 
     def test_longer_lists_are_more_to_read_only_where_the_case_says_why(self):
         self.faults(lambda case, world, reading, small: more(reading, small) if world == WIDE.name and not case.may_grow else None)
+
+    def test_a_send_and_a_read_mark_write_no_index_of_the_rows_that_they_update(self):
+        names = ("send", "conversation_read")
+        moved = {key: reading.moved for key, reading in self.runs["statistics"].items() if key[0] in names and reading.moved}
+        self.assertEqual(moved, {})
 
 
 if __name__ == "__main__":

@@ -16,30 +16,25 @@ def due(c, uid="alice"):
 
 def decided(c, online, uid="alice"):
     """im has told."""
-    c.redis.ask("SET", f"im:presence:{{{uid}}}", "+" if online else str(int(time.time() * 1000)))
+    c.redis.ask("SET", f"im:presence:{{{uid}}}", "+gateway-1|1" if online else str(int(time.time() * 1000)))
     c.redis.ask("ZREM", DUE, uid)
-
-
-def at(c, gateway):
-    words = c.redis.ask("SMEMBERS", f"im:presence:at:{{{gateway.name}|{gateway.epoch}}}").split("\r\n")
-    return sorted(words[2::2])
 
 
 @scenario()
 async def test_a_user_is_noted_with_the_first_route_and_each_that_ends(c):
     gateway = await c.gateway()
     await gateway.bind(conn=1)
-    assert due(c) == 0
+    await becomes(lambda: due(c) == 0, "alice is noted")  # just after the answer
     decided(c, True)
     await gateway.bind(device="tablet", conn=2)
     await gateway.bind(conn=1)  # once more
-    assert due(c) is None and at(c, gateway) == ["alice|1", "alice|2"]
+    assert due(c) is None
     before = int(time.time() * 1000)
     await gateway.change(Change.UNBIND, conn=1)
-    assert before <= due(c) <= time.time() * 1000 and at(c, gateway) == ["alice|2"]
+    assert before <= due(c) <= time.time() * 1000
     decided(c, True)
     await gateway.change(Change.UNBIND, device="tablet", conn=2)
-    assert due(c) >= before and at(c, gateway) == []
+    assert due(c) >= before
     await gateway.bind(conn=3)  # within the delay: the user counts as online
     assert due(c) >= before
     decided(c, False)
@@ -51,31 +46,35 @@ async def test_a_user_is_noted_with_the_first_route_and_each_that_ends(c):
 async def test_a_bind_whose_note_was_lost_notes_again_at_another_router(c):
     gateway = await c.gateway()
     await gateway.bind(conn=1)
+    await becomes(lambda: due(c) == 0, "alice is noted")
     c.redis.ask("ZREM", DUE, "alice")  # as if the router had died before it noted
     gateway.router = await c.router()
     gateway.stream = gateway.router.channel.stream_stream("/skein.v1.Router/Routes", router_pb.RouteChanges.SerializeToString,
                                                           router_pb.RouteAnswers.FromString)()
     await gateway.bind(conn=1, again=True)
-    assert due(c) == 0
+    await becomes(lambda: due(c) == 0, "alice is noted again")
 
 
 @scenario(login_policy="single", limits_devices="1", limits_devices__full="refuse_new")
-async def test_a_bind_without_effect_leaves_nothing_behind(c):
+async def test_a_bind_without_effect_notes_nobody(c):
     gateway = await c.gateway()
     await gateway.bind(conn=1, since=2000)
+    await becomes(lambda: due(c) == 0, "alice is noted")
     decided(c, True)
     assert (await gateway.change(Change.BIND, device="tablet", conn=2, since=1000, again=True)).error
-    assert at(c, gateway) == ["alice|1"] and due(c) is None
+    assert due(c) is None
 
 
 @scenario()
 async def test_the_users_of_a_dead_gateway_are_noted_by_any_router_and_again_when_it_comes_back(c):
     first, second = await c.two()
     other = await c.router()
-    for number in range(1200):
-        c.redis.ask("SADD", f"im:presence:at:{{gateway-1|{first.epoch}}}", f"user{number}|{number}")
+    for uid in "alice", *(f"user{number}" for number in range(1200)):  # as im would
+        c.redis.ask("SADD", f"im:presence:at:{{gateway-1|{first.epoch}}}", uid)
+    c.redis.ask("SADD", f"im:presence:at:{{gateway-2|{second.epoch}}}", "bob")
     await first.bind(conn=1)
     await second.bind("bob", conn=1)
+    await becomes(lambda: due(c) == 0 and due(c, "bob") == 0, "both are noted")
     decided(c, True)
     decided(c, True, "bob")
     c.routers[0].process.send_signal(signal.SIGSTOP)  # it does not take part

@@ -6,8 +6,9 @@
 
 create schema fn;
 
+-- Rounded down, as im's clock is: a group that is made is then never in front of a message that is sent after it.
 create function fn.now_ms() returns bigint language sql volatile as $$
-	select (extract(epoch from clock_timestamp()) * 1000)::bigint
+	select floor(extract(epoch from clock_timestamp()) * 1000)::bigint
 $$;
 
 -- The lowest message id of a moment (milliseconds since 1970); see base/msgid.h.

@@ -1,6 +1,9 @@
 -- compatible from 006
--- The groups of a user. With `no` in it a lookup of one member is exact by this index too: PostgreSQL took it, and read all groups
--- of the user, while it had no statistics of the table.
+-- The conversations of a user: one index range each for the groups and for the others.
 
+-- With `no` in it a lookup of one member is exact by this index too: PostgreSQL took it, and read all groups of the user.
 drop index group_member_by_uid;
 create index group_member_by_uid on group_member (uid, no);
+
+-- What the order of a list needs of each row is in the index. No send changes these columns.
+alter table direct_member drop constraint direct_member_pkey, add primary key (uid, no) include (is_pinned, hidden_seq);

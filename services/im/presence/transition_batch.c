@@ -20,8 +20,9 @@ struct transition {
 	uint64_t ended_ms, lease;
 	bool has_routes_read, has_key_read;
 	struct presence known; /* by the user's key */
+	char known_home[96]; /* "node|epoch" */
 	struct buf routes; /* as read, joined by line ends */
-	bool is_online; /* by the routes */
+	struct str home; /* by the routes, into which it points: "node|epoch" of one that lives; empty: offline */
 	bool is_asked; /* its audience was asked for */
 	enum presence_change change;
 	bool is_public; /* everybody may know */
@@ -42,6 +43,17 @@ struct transition_batch {
 	size_t count;
 	struct transition items[];
 };
+
+static bool transition_is_online(const struct transition *transition)
+{
+	return transition->home.len > 0;
+}
+
+static struct presence_found transition_found(const struct transition *transition)
+{
+	return (struct presence_found){ str_from(transition->uid), buf_str(&transition->routes), transition->home,
+		                        transition->ended_ms };
+}
 
 /* ---- the steps ---- */
 
@@ -80,19 +92,27 @@ static bool transition_is_read(const struct transition *transition)
 
 /* ---- 5: the claims end ---- */
 
+static void transition_end_claim(const struct transition *transition)
+{
+	struct redis *redis = transition->batch->context->redis;
+	const struct presence_found found = transition_found(transition);
+	struct str left = str_from(transition->known_home);
+
+	if (transition->change == PRESENCE_UNDECIDED)
+		return;
+	if (transition->change == PRESENCE_NEWS)
+		presence_note_told(redis, &found);
+	if (left.len && !str_equal(left, transition->home))
+		presence_move_out(redis, found.uid, left);
+	presence_unclaim(redis, found.uid, transition->lease);
+}
+
 static void batch_end_claims(struct transition_batch *batch)
 {
 	if (batch_stops(batch))
 		return;
-	for (size_t i = 0; i < batch->count; i++) {
-		struct transition *transition = &batch->items[i];
-		struct str uid = str_from(transition->uid);
-
-		if (transition->change == PRESENCE_NEWS)
-			presence_note_told(batch->context->redis, uid, transition->is_online, transition->ended_ms);
-		if (transition->change != PRESENCE_UNDECIDED)
-			presence_unclaim(batch->context->redis, uid, transition->lease);
-	}
+	for (size_t i = 0; i < batch->count; i++)
+		transition_end_claim(&batch->items[i]);
 	batch_end(batch);
 }
 
@@ -102,7 +122,7 @@ static void transition_write_body(struct buf *body, const struct transition *tra
 {
 	buf_append_char(body, '{');
 	json_put_field(body, "uid", str_from(transition->uid));
-	json_put_bool_field(body, "online", transition->is_online);
+	json_put_bool_field(body, "online", transition_is_online(transition));
 	json_put_u64_field(body, "last_seen", transition->ended_ms);
 	buf_append_char(body, '}');
 }
@@ -189,7 +209,7 @@ static void batch_tell(struct transition_batch *batch)
 		}
 		if (transition->is_public)
 			transition_tell(transition, NULL, 0);
-		counter_add(transition->is_online ? batch->context->came : batch->context->went, 1);
+		counter_add(transition_is_online(transition) ? batch->context->came : batch->context->went, 1);
 	}
 	batch_end_claims(batch);
 }
@@ -211,21 +231,25 @@ static void transition_on_settled(void *arg, enum presence_change change)
 	batch_leave(transition->batch);
 }
 
+static void transition_settle(struct transition *transition)
+{
+	const struct transition_context *context = transition->batch->context;
+	const struct presence_found found = transition_found(transition);
+
+	if (transition_is_online(transition) && !str_equal(transition->home, str_from(transition->known_home)))
+		presence_move_in(context->redis, found.uid, found.home);
+	presence_settle(context->redis, &found, context->last_seen_s, transition_on_settled, transition);
+}
+
 static void batch_settle(struct transition_batch *batch)
 {
-	const struct transition_context *context = batch->context;
-
 	batch->open = 1;
 	batch->next = batch_after_settling;
 	for (size_t i = 0; i < batch->count; i++) {
-		struct transition *transition = &batch->items[i];
-		const struct presence_found found = { str_from(transition->uid), buf_str(&transition->routes),
-			                              transition->is_online, transition->ended_ms };
-
-		if (!transition_is_read(transition))
+		if (!transition_is_read(&batch->items[i]))
 			continue;
 		batch->open++;
-		presence_settle(context->redis, &found, context->last_seen_s, transition_on_settled, transition);
+		transition_settle(&batch->items[i]);
 	}
 	batch_leave(batch);
 }
@@ -279,7 +303,7 @@ static void batch_on_audience(void *arg, err_t err, const PGresult *result)
 static bool transition_seems_news(const struct transition *transition)
 {
 	return transition_is_read(transition) &&
-	       (transition->is_online != transition->known.is_online || transition->known.is_untold);
+	       (transition_is_online(transition) != transition->known.is_online || transition->known.is_untold);
 }
 
 static void batch_ask_audience(struct transition_batch *batch)
@@ -306,30 +330,42 @@ static void batch_ask_audience(struct transition_batch *batch)
 
 /* ---- 1: keys and routes are read ---- */
 
-/* A route that cannot be read is nobody's. `on_unknown` is what one at a gateway means that is not in the list. */
-static bool transition_has_living_route(const struct transition *transition, bool on_unknown)
+/* "node|epoch" at the beginning of a route. */
+static struct str transition_place_of(struct str route)
+{
+	struct str rest = route, node = str_cut(&rest, '|'), epoch = str_cut(&rest, '|');
+
+	return str_of(route.ptr, node.len + 1 + epoch.len);
+}
+
+/*
+ * Where the user has a route that lives: the home, if it is one of these; empty if there is none. A route that cannot be read is
+ * nobody's. With `counts_unknown` one at a gateway that is not in the list lives.
+ */
+static struct str transition_find_home(const struct transition *transition, bool counts_unknown)
 {
 	const struct node_list *gateways = transition->batch->context->gateways;
-	struct str rest = buf_str(&transition->routes);
+	struct str rest = buf_str(&transition->routes), found = { 0 };
 
 	while (rest.len) {
 		struct route route;
 		(void)str_cut(&rest, '\n'); /* the device */
-		struct str text = str_cut(&rest, '\n');
+		struct str text = str_cut(&rest, '\n'), place = transition_place_of(text);
 
-		if (!route_parse(text, &route))
+		if (!route_parse(text, &route) ||
+		    (!counts_unknown && !node_list_find_epoch(gateways, route.node, route.node_epoch)))
 			continue;
-		if (on_unknown || node_list_find_epoch(gateways, route.node, route.node_epoch))
-			return true;
+		if (!found.len || str_equal(place, str_from(transition->known_home)))
+			found = place;
 	}
-	return false;
+	return found;
 }
 
 /* While the list of gateways is not fresh, every route counts. */
 static void batch_decide(void *arg)
 {
 	struct transition_batch *batch = arg;
-	bool on_unknown = !node_list_is_fresh(batch->context->gateways);
+	bool counts_unknown = !node_list_is_fresh(batch->context->gateways);
 	uint64_t now_ms = clock_wall_ms();
 
 	if (batch_stops(batch))
@@ -337,8 +373,8 @@ static void batch_decide(void *arg)
 	for (size_t i = 0; i < batch->count; i++) {
 		struct transition *transition = &batch->items[i];
 
-		transition->is_online = transition_has_living_route(transition, on_unknown);
-		if (transition->is_online || !transition->ended_ms)
+		transition->home = transition_find_home(transition, counts_unknown);
+		if (transition_is_online(transition) || !transition->ended_ms)
 			transition->ended_ms = now_ms;
 	}
 	batch_ask_audience(batch);
@@ -352,7 +388,7 @@ static void batch_after_reading(struct transition_batch *batch)
 	if (batch_stops(batch))
 		return;
 	for (size_t i = 0; i < batch->count; i++)
-		is_unsure |= batch->items[i].routes.len && !transition_has_living_route(&batch->items[i], false);
+		is_unsure |= batch->items[i].routes.len && !transition_find_home(&batch->items[i], false).len;
 	if (is_unsure)
 		node_list_refresh(batch->context->gateways, batch_decide, batch);
 	else
@@ -366,6 +402,7 @@ static void transition_on_key(void *arg, err_t err, const redisReply *reply)
 	transition->has_key_read = !err;
 	if (!err)
 		transition->known = presence_read(reply);
+	(void)str_copy(transition->known_home, sizeof(transition->known_home), transition->known.home);
 	batch_leave(transition->batch);
 }
 

@@ -68,26 +68,6 @@ static void routes_api_make_room(struct pending_change *change)
 	node_list_refresh(change->app->nodes, routes_api_on_nodes_read, change);
 }
 
-/* ---- what presence has to know: before and after the scripts that change routes (cluster/presence.h) ---- */
-
-static struct presence_conn routes_api_conn(const struct pending_change *change)
-{
-	return (struct presence_conn){ str_from(change->uid), str_from(change->node), change->node_epoch, change->conn };
-}
-
-static void routes_api_note_bound(const struct pending_change *change, err_t err, const struct route_bound *bound)
-{
-	struct app *app = change->app;
-	const struct presence_conn conn = routes_api_conn(change);
-
-	if (!app->config.presence_enabled)
-		return;
-	if (!err && bound->has_come)
-		presence_note_came(app->redis, conn.uid);
-	else if (err == ERR_FAILED_PRECONDITION || err == ERR_REJECTED)
-		presence_note_not_bound(app->redis, &conn);
-}
-
 /* ---- the changes ---- */
 
 static void routes_api_on_bound(void *arg, err_t err, const struct route_bound *bound)
@@ -99,7 +79,8 @@ static void routes_api_on_bound(void *arg, err_t err, const struct route_bound *
 		routes_api_make_room(change);
 		return;
 	}
-	routes_api_note_bound(change, err, bound);
+	if (!err && bound->has_come && change->app->config.presence_enabled)
+		presence_note_came(change->app->redis, str_from(change->uid));
 	if (change->was_full && (!err || err == ERR_REJECTED))
 		counter_add(change->app->full[err == OK], 1);
 	if (!err) {
@@ -155,10 +136,6 @@ static void routes_api_bind(struct pending_change *pending)
 		.closes_oldest = pending->was_full && config->limits_devices_full == DEVICES_CLOSE_OLDEST,
 	};
 
-	const struct presence_conn conn = routes_api_conn(pending);
-
-	if (config->presence_enabled)
-		presence_note_binding(app->redis, &conn);
 	route_bind(app->redis, &app->inbox_limits, (uint64_t)config->route_ttl_ms / 1000, &binding, routes_api_on_bound,
 	           pending);
 }
@@ -166,12 +143,12 @@ static void routes_api_bind(struct pending_change *pending)
 static void routes_api_unbind(struct pending_change *pending)
 {
 	struct app *app = pending->app;
-	const struct presence_conn conn = routes_api_conn(pending);
+	struct str uid = str_from(pending->uid);
 
 	if (app->config.presence_enabled)
-		presence_note_closing(app->redis, &conn, clock_wall_ms());
-	route_close(app->redis, conn.uid, str_from(pending->device), conn.node, conn.node_epoch, conn.conn, routes_api_on_kept,
-	            pending);
+		presence_note_ended(app->redis, uid, clock_wall_ms());
+	route_close(app->redis, uid, str_from(pending->device), str_from(pending->node), pending->node_epoch, pending->conn,
+	            routes_api_on_kept, pending);
 }
 
 static void routes_api_execute(struct app *app, struct rpc_stream *stream, const Skein__V1__RouteChange *change)

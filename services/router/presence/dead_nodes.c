@@ -8,13 +8,14 @@
 #include "cluster/node_record.h"
 #include "cluster/presence.h"
 
-/* The work under way: the list of gateways is read, or a gateway's connections are noted. Outlives `dead` while Redis
+/* The work under way: the list of gateways is read, or a gateway's users are noted. Outlives `dead` while Redis
  * does not answer. */
 struct dead_sweep {
 	struct dead_nodes *dead; /* NULL: freed */
 	struct redis *redis;
 	char name[96]; /* "node|epoch" */
 	uint64_t epoch;
+	bool is_again; /* its users were noted before */
 	uint64_t ended_ms; /* 0: it lives again */
 	struct buf cursor;
 	size_t noted;
@@ -49,13 +50,17 @@ static void dead_sweep_free(struct dead_sweep *sweep)
 
 static void dead_sweep_end(struct dead_sweep *sweep)
 {
-	char now[DECIMAL_SIZE];
-	const struct str args[] = { STR("HSET"), PRESENCE_NODES_KEY, str_from(sweep->name),
-		                    sweep->ended_ms ? decimal(now, clock_wall_ms()) : STR("") };
+	struct buf noted = { 0 };
 
+	if (sweep->ended_ms)
+		buf_append_u64(&noted, clock_wall_ms());
+	if (sweep->ended_ms && sweep->is_again)
+		buf_append_char(&noted, '|');
+	const struct str args[] = { STR("HSET"), PRESENCE_NODES_KEY, str_from(sweep->name), buf_str(&noted) };
 	redis_command(sweep->redis, args, ARRAY_LEN(args), NULL, NULL);
-	log_info("the users of a gateway were noted", LOG_TEXT("gateway", sweep->name), LOG_NUM("connections", sweep->noted),
-	         LOG_NUM("lives", sweep->ended_ms == 0));
+	log_info("the users of a gateway were noted", LOG_TEXT("gateway", sweep->name), LOG_NUM("users", sweep->noted),
+	         LOG_NUM("lives", sweep->ended_ms == 0), LOG_NUM("again", sweep->is_again));
+	buf_release(&noted);
 	dead_sweep_free(sweep);
 }
 
@@ -80,9 +85,7 @@ static void dead_sweep_note(struct dead_sweep *sweep, const redisReply *members)
 	size_t count = 0;
 
 	for (size_t i = 0; i < members->elements; i++) {
-		struct str rest = redis_reply_str(members->element[i]);
-
-		uids[count] = str_cut(&rest, '|');
+		uids[count] = redis_reply_str(members->element[i]);
 		if (ident_is_valid(uids[count]))
 			count++;
 	}
@@ -132,7 +135,7 @@ static void dead_sweep_on_seen(void *arg, err_t err, const redisReply *reply)
 	dead_sweep_read_page(sweep);
 }
 
-static void dead_sweep_start(struct dead_nodes *dead, struct str name, struct str node, uint64_t epoch, bool is_living)
+static void dead_sweep_start(struct dead_nodes *dead, struct str name, struct str node, uint64_t epoch, struct str noted)
 {
 	struct dead_sweep *sweep = MEM_NEW(struct dead_sweep);
 	const struct str args[] = { STR("HGET"), NODES_KEY, node };
@@ -141,9 +144,10 @@ static void dead_sweep_start(struct dead_nodes *dead, struct str name, struct st
 	sweep->redis = dead->redis;
 	(void)str_copy(sweep->name, sizeof(sweep->name), name);
 	sweep->epoch = epoch;
+	sweep->is_again = noted.len > 0;
 	buf_append_str(&sweep->cursor, STR("0"));
 	dead->sweep = sweep;
-	if (is_living)
+	if (node_list_find_epoch(dead->nodes, node, epoch))
 		dead_sweep_read_page(sweep);
 	else
 		redis_command(dead->redis, args, ARRAY_LEN(args), dead_sweep_on_seen, sweep);
@@ -161,14 +165,17 @@ static void dead_nodes_forget(struct dead_nodes *dead, struct str name)
 	buf_release(&key);
 }
 
-/* `noted`: when its users were noted because it had died; empty: not since it lived. True: they are to be noted now. */
+/* `noted` as in cluster/presence.h. True: the users are to be noted now. */
 static bool dead_nodes_has_changed(const struct dead_nodes *dead, struct str name, struct str noted)
 {
+	uint64_t epoch, noted_ms;
 	struct str node;
-	uint64_t epoch;
 
-	return dead_nodes_parse(name, &node, &epoch) &&
-	       (node_list_find_epoch(dead->nodes, node, epoch) != NULL) != (noted.len == 0);
+	if (!dead_nodes_parse(name, &node, &epoch))
+		return false;
+	if (node_list_find_epoch(dead->nodes, node, epoch))
+		return noted.len > 0;
+	return noted.len == 0 || (str_to_u64(noted, &noted_ms) && noted_ms + DEAD_NODES_AGAIN_MS < clock_wall_ms());
 }
 
 static void dead_nodes_judge(struct dead_nodes *dead, struct str name, struct str noted)
@@ -179,8 +186,8 @@ static void dead_nodes_judge(struct dead_nodes *dead, struct str name, struct st
 	if (!dead_nodes_parse(name, &node, &epoch))
 		dead_nodes_forget(dead, name);
 	else if (dead_nodes_has_changed(dead, name, noted))
-		dead_sweep_start(dead, name, node, epoch, noted.len > 0);
-	else if (str_to_u64(noted, &noted_ms) && noted_ms + DEAD_NODES_KEEP_MS < clock_wall_ms())
+		dead_sweep_start(dead, name, node, epoch, noted);
+	else if (str_to_u64(str_cut(&noted, '|'), &noted_ms) && noted_ms + DEAD_NODES_KEEP_MS < clock_wall_ms())
 		dead_nodes_forget(dead, name);
 }
 
