@@ -268,6 +268,8 @@ static void on_change(void *arg, const struct change *change)
 
 	if (change->kind != CHANGE_REVOKED)
 		known_users_forget(app->known_users, str_from(change->uid));
+	if (change->kind == CHANGE_USER_DELETED || change->kind == CHANGE_UNKNOWN)
+		message_cache_clear(app->message_cache);
 	kicks_learn(app->kicks, change);
 }
 

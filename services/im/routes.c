@@ -75,6 +75,7 @@ const struct call_route im_routes[] = {
 	{ "GET", "/v1/admin/jobs", CALL_ADMIN, RATE_NONE, jobs_list, WITH(jobs) },
 	{ "GET", "/v1/admin/jobs/{id}", CALL_ADMIN, RATE_NONE, jobs_get, WITH(jobs) },
 	{ "GET", "/v1/admin/jobs/{id}/output", CALL_ADMIN, RATE_NONE, jobs_output, WITH(jobs) },
+	{ "DELETE", "/v1/admin/users/{uid}", CALL_ADMIN, RATE_NONE, jobs_delete_user, WITH(jobs) },
 	{ "POST", "/v1/admin/users/{uid}/export", CALL_ADMIN, RATE_NONE, jobs_export, WITH(jobs) },
 	{ "POST", "/v1/admin/jobs/{id}/cancel", CALL_ADMIN, RATE_NONE, jobs_cancel, WITH(jobs) },
 	{ "GET", "/v1/admin/nodes", CALL_ADMIN, RATE_NONE, admin_nodes, WITH(gateways) },

@@ -245,13 +245,17 @@ async def test_text_that_is_not_utf8_in_a_binary_send_is_an_error(skein):
     await still_serves(connection)
 
 
-async def test_frames_faster_than_a_person_close_with_4006(skein):
+async def test_frames_faster_than_a_person_are_errors_and_then_close_with_4006(skein):
     connection = await skein.user("alice").connect()
     with pytest.raises(websockets.ConnectionClosed):
         while True:
             await connection.send_raw('{"type": "ping"}')
             await asyncio.sleep(0)
     assert await connection.closed() == 4006
+    answers = [frame["type"] for frame in connection.log if frame["type"] != "hello"]
+    refusals = [frame for frame in connection.log if frame["type"] == "error"]
+    assert answers[:300] == ["pong"] * 300 # limits.frame_burst
+    assert {frame["code"] for frame in refusals} == {"rate_limited"}, "there is one before the close"
 
 
 async def test_who_says_things_before_hello_is_answered_after_it(skein):

@@ -88,6 +88,12 @@ async def test_the_internal_port_serves_nothing_else(skein):
         (await skein.request("POST", "/healthz", base=base)).expect(405)
 
 
+def test_every_call_may_be_refused_for_its_rate():
+    calls = {f"{method} {path}": call for path, operations in schemas.OPENAPI["paths"].items() if path.startswith("/v1/")
+             for method, call in operations.items() if "responses" in call}
+    assert [name for name, call in calls.items() if "429" not in call["responses"]] == []
+
+
 def test_every_example_of_the_documents_is_one():
     faults = [f"{place}: {fault}" for place, fault in schemas.examples() if fault]
     assert not faults, "\n".join(faults)

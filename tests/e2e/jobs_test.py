@@ -76,3 +76,40 @@ async def test_an_export_holds_what_a_user_wrote_page_by_page(skein):
     assert sorted(text_of(message) for message in written) == ["direct 0", "direct 1", "direct 2", "group", "group edited"]
     assert {message["from"] for message in written} == {alice.uid}
     assert [item["value"]["name"] for item in items if item["kind"] == "profile"] == [alice.uid]
+
+
+async def test_a_deleted_user_is_gone_at_once_and_its_messages_keep_their_place_without_it(skein):
+    alice, bob, carol = await skein.users("alice", "bob", "carol")
+    admin = skein.user("root", scope="admin")
+    group = await alice.group(bob, carol)
+    phone = await alice.connect(0)
+    devices = [await bob.connect(0, "phone"), await bob.connect(1, "tablet", "android", proto=True)]
+    await alice.say(bob, "direct")
+    await alice.say(group, "in the group", mentions=[carol.uid])
+    for device in devices:
+        await device.messages(2)
+    number = (await admin.request("DELETE", f"/v1/admin/users/{alice.uid}")).expect(202).json["job_id"]
+    assert await phone.closed() == 4002
+
+    async def is_refused():
+        return [(await alice.request("GET", f"/v1/users/{bob.uid}", at=im)).status for im in range(len(cluster.HTTP))] == [401] * len(cluster.HTTP)
+    await cluster.becomes(is_refused, 2, "the token is refused everywhere")
+    (await bob.post(bob.draft(alice), at=1)).expect(404, "not_found", "to.user")
+    for device in devices:  # alice, the owner, hands over and leaves
+        handed, left = await device.messages(2)
+        assert (handed["body"]["event"], handed["body"]["uid"], left["body"]["event"]) == ("owner", min(bob.uid, carol.uid), "left")
+    assert (await ended(admin, number, at=1))["state"] == "done"
+
+    async def names():
+        """Nobody's device that was away is told of alice any more; an im may show what it remembers for half a second."""
+        found = [entry for user in (bob, carol) for im in range(len(cluster.HTTP)) for entry in (await user.sync_all(at=im))[0]]
+        return [entry for entry in found if alice.uid in (entry["from"], *entry.get("mentions", []))]
+
+    async def is_nameless():
+        return not await names()
+    await cluster.becomes(is_nameless, 5, "nobody reads alice's name")
+    for message in await carol.read(group):
+        assert alice.uid not in str(message["body"] if "body" in message else "") and message["from"] != alice.uid
+    [direct] = await bob.read(bob.conversation(alice))
+    assert (direct["from"], direct["recalled"], "body" in direct) == ("deleted-user", True, False)
+    assert (await bob.request("GET", f"/v1/users/{alice.uid}")).expect(200).json["name"] == "Deleted user"

@@ -16,7 +16,7 @@ class ImTest(unittest.TestCase):
         ImTest.servers = Servers()
         code, output = run_im(ImTest.servers, "--migrate")
         assert code == 0, output
-        ImTest.im = Im(ImTest.servers, limits__send_rate=50, limits__send_burst=300, **options)
+        ImTest.im = Im(ImTest.servers, **{"limits__send_rate": 50, "limits__send_burst": 300, **options})
 
     @staticmethod
     def stop_im():

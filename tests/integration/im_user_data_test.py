@@ -1,4 +1,4 @@
-"""The export of a user's data, on real servers: everything that stands about a user, in whatever table."""
+"""The export of a user's data and its deletion, on real servers: everything that stands about a user, in whatever table."""
 import json
 import pathlib
 import signal
@@ -31,7 +31,7 @@ COLUMNS = {
 
 
 def setUpModule():
-    ImTest.start_im()
+    ImTest.start_im(send__timeout="1s")  # a deletion waits for 3 s longer than that
 
 
 def tearDownModule():
@@ -93,7 +93,10 @@ class UserDataTest(ImTest):
         self.do(a, "POST", f"/v1/conversations/{self.direct()}/messages/{seqs[1]}/recall")
         self.do(b, "PUT", f"/v1/conversations/{self.direct()}/pins/{seqs[2]}")
         self.do(a, "POST", f"/v1/conversations/{self.direct()}/messages/{seqs[2]}/reactions", {"emoji": '"👍}'})
-        self.check(b.send("k1", f"user:{self.alice}", "from bob"), 200)
+        seq = self.check(b.send("k1", f"user:{self.alice}", "from bob"), 200)["seq"]
+        for client, emoji in (a, "👍"), (b, "👍"), (a, "🎉"):
+            self.do(client, "POST", f"/v1/conversations/{self.direct()}/messages/{seq}/reactions", {"emoji": emoji})
+        self.check(a.send("k9", f"user:{self.bob}", "fleeting", expire_s=3600), 200)
         self.check(a.send("k1", f"group:{self.own}", "own group"), 200)
         self.check(a.send("k1", f"group:{self.left}", "left group"), 200)
         self.check(b.send("k2", f"group:{self.joined}", "for alice", mentions=[self.alice, self.carol]), 200)
@@ -140,12 +143,12 @@ class Exports(UserDataTest):
         roles = {member["conversation_id"]: member.get("role") for member in of("membership")}
         self.assertEqual(roles, {self.direct(): None, f"g:{self.own}": "owner", f"g:{self.joined}": "admin"})
         self.assertEqual([(change["conversation_id"], change["joined"]) for change in of("membership_change")], [(f"g:{self.left}", False)])
-        texts = [message["body"]["text"] for message in of("message") if message["type"] in ("text", "edit")]
+        texts = [message["body"]["text"] for message in of("message") if message["type"] in ("text", "edit") and "expires_at" not in message]
         self.assertEqual(sorted(texts), sorted(["direct 0", "direct 1", "direct 2", "direct edited", "own group", "left group", "for alice"]))
         self.assertEqual({message["from"] for message in of("message")}, {self.alice, self.bob})  # bob's mentions alice
         self.assertIn("recall", [message["type"] for message in of("message")])
         self.assertEqual([(message["target_seq"], message["op"], message["emoji"], "body" in message) for message in of("message")
-                          if message["type"] == "reaction"], [(3, "add", '"👍}', False)])
+                          if message["type"] == "reaction"], [(3, "add", '"👍}', False), (8, "add", "👍", False), (8, "add", "🎉", False)])
         self.assertNotIn("from bob", json.dumps(items))
 
     def test_who_is_nobody_has_no_export_and_a_job_without_output_has_none(self):
@@ -187,6 +190,117 @@ class Exports(UserDataTest):
         self.assertEqual(self.ended(number)["state"], "done")
         seqs = [item["value"]["seq"] for item in self.output(number, limit=200) if item["kind"] == "message"]
         self.assertEqual(seqs, list(range(1, 6001)))
+
+
+# What may still name a user who was deleted.
+REMAINS = {
+    "account": "the uid itself, so that nobody else gets it", "conversation": "the id of a one-to-one conversation",
+    "audit": "what admins did, for audit.keep", "change_feed": "the changes themselves, until they or the tokens expire", "job": "the deletion's own row, for jobs.keep",
+}
+SETTLED = {"send__timeout": "1s"}
+
+
+class Deletions(UserDataTest):
+    def delete(self, uid, admin=None):
+        return self.check((admin or self.admin).call("DELETE", f"/v1/admin/users/{uid}"), 202)["job_id"]
+
+    def traces(self, uid):
+        """Table -> the rows that name the user."""
+        tables = [name for name, in self.servers.sql("select tablename from pg_tables where schemaname = 'public'")]
+        rows = {name: self.servers.sql(f"select t::text from {name} t where t::text ~ '(^|[^A-Za-z0-9_.-]){uid}([^A-Za-z0-9_.-]|$)'") for name in tables}
+        return {name: found for name, found in rows.items() if found}
+
+    def test_nothing_is_left_of_a_user_and_the_others_keep_what_is_theirs(self):
+        self.live()
+        self.lone = self.group_of(self.a, client_group_id="alone")
+        self.do(self.b, "PUT", f"/v1/groups/{self.own}/members/{self.carol}/role", {"role": "admin"}, 403)
+        self.do(self.a, "PUT", f"/v1/groups/{self.own}/members/{self.carol}/role", {"role": "admin"}, 204)
+        exported = self.do(self.admin, "POST", f"/v1/admin/users/{self.alice}/export", status=202)["job_id"]
+        self.ended(exported)
+        number = self.delete(self.alice)
+        self.assertEqual(self.delete(self.alice), number)
+        self.check(self.admin.post(f"/v1/admin/jobs/{number}/cancel"), 409, "failed_precondition")
+        await_that(lambda: self.a.get("/v1/users/me").status == 401, "the token is refused", 2)
+        self.check(self.b.send("late", f"user:{self.alice}"), 404, "not_found", "to.user")
+        self.check(self.b.post("/v1/friends/requests", {"to": self.alice}), 404, "not_found", "to")
+        self.check(self.b.call("PUT", f"/v1/blocks/{self.alice}"), 404, "not_found", "uid")
+        self.check(self.b.post(f"/v1/groups/{self.door}/members", {"uids": [self.alice]}), 404, "not_found", "uids")
+        self.check(self.b.post("/v1/groups", {"name": "x", "members": [self.alice]}), 404, "not_found", "members")
+        self.check(self.b.post("/v1/users", {"uid": self.alice, "name": "x", "password": "password1"}), 409, "already_exists", "uid")
+        self.check(self.im.client("deleted-user").get("/v1/users/me"), 401, "unauthenticated")
+        self.check(self.b.post("/v1/users", {"uid": "deleted-user", "name": "x", "password": "password1"}), 409, "already_exists", "uid")
+        job = self.ended(number)
+        self.assertEqual((job["state"], job["failed"]), ("done", 0))
+        self.assertEqual(self.do(self.b, "GET", f"/v1/users/{self.alice}")["name"], "Deleted user")
+        traces = self.traces(self.alice)
+        self.assertEqual({name: rows for name, rows in traces.items() if name not in REMAINS}, {})
+        self.assertEqual(self.servers.sql("select count(*) from expiring_body b join conversation c using (no) "
+                                          f"where c.id = '{self.direct()}'"), [["0"]])
+        self.assertEqual([len(traces[name]) for name in ("account", "conversation", "job")], [1, 1, 2])  # the export's row and the deletion's
+        self.assertEqual(self.do(self.admin, "GET", f"/v1/admin/jobs/{exported}/output")["items"], [])
+        self.check(self.admin.call("DELETE", f"/v1/admin/users/{self.alice}"), 404, "not_found", "uid")
+        self.check(self.admin.post(f"/v1/admin/users/{self.alice}/export"), 404, "not_found", "uid")
+        self.check(self.admin.call("PATCH", f"/v1/admin/users/{self.alice}", {"disabled": False}), 404, "not_found")
+        self.check(self.admin.post(f"/v1/admin/users/{self.alice}/logout"), 404, "not_found")
+        send = {"from": self.alice, "client_msg_id": "x", "to": {"user": self.bob}, "type": "text", "body": {"text": "x"}}
+        self.check(self.admin.post("/v1/admin/messages", send), 404, "not_found")
+        # What the others see.
+        messages = self.do(self.b, "GET", f"/v1/conversations/{self.direct()}/messages?after_seq=0")["messages"]
+        self.assertEqual([message["seq"] for message in messages], list(range(1, len(messages) + 1)))
+        for message in messages:
+            if message["from"] == "deleted-user":
+                self.assertNotIn("body", message)
+                self.assertTrue(message.get("recalled") or message["type"] in ("edit", "recall", "reaction"), message)
+        [kept] = [message for message in messages if message["type"] == "text" and "body" in message]
+        self.assertEqual((kept["body"]["text"], kept["reactions"]), ("from bob", [{"emoji": "👍", "count": 1, "mine": True}]))
+        self.assertEqual([message["seq"] for message in messages if message["from"] != "deleted-user" and "body" not in message
+                          and message["type"] != "reaction"], [])
+        self.assertEqual(self.do(self.b, "GET", f"/v1/conversations/{self.direct()}/pins")["messages"], [])
+        joined = self.do(self.b, "GET", f"/v1/conversations/g:{self.joined}/messages")["messages"]
+        [mention] = [message for message in joined if message["type"] == "text"]
+        self.assertEqual((mention["body"]["text"], mention["mentions"]), ("for alice", [self.carol]))
+        self.assertEqual(joined[-1]["body"], {"event": "left", "actor": "deleted-user"})
+        own = self.do(self.b, "GET", f"/v1/conversations/g:{self.own}/messages")["messages"]
+        self.assertEqual([message["body"] for message in own if message["type"] == "system"][-2:],
+                         [{"event": "owner", "actor": "deleted-user", "uid": self.carol}, {"event": "left", "actor": "deleted-user"}])
+        self.assertEqual({member["uid"]: member["role"] for member in self.do(self.b, "GET", f"/v1/groups/{self.own}/members")["members"]},
+                         {self.bob: "member", self.carol: "owner"})
+        self.assertEqual(self.servers.sql("select g.dissolved_at is not null, g.owner from chat_group g join conversation c on c.no = g.no "
+                                          f"where c.id = 'g:{self.lone}'"), [["t", "deleted-user"]])
+        [direct] = [item for item in self.do(self.b, "GET", "/v1/conversations")["conversations"] if item["id"] == self.direct()]
+        self.assertEqual((direct["title"], direct["unread"]), ("Deleted user", 0))
+
+    def test_who_is_nobody_or_the_system_user_cannot_be_deleted(self):
+        self.check(self.admin.call("DELETE", "/v1/admin/users/nobody-at-all"), 404, "not_found", "uid")
+        self.check(self.admin.call("DELETE", "/v1/admin/users/deleted-user"), 404, "not_found", "uid")
+        self.check(self.admin.call("DELETE", "/v1/admin/users/a%20b"), 400, "invalid_argument", "uid")
+        self.check(self.a.call("DELETE", f"/v1/admin/users/{self.bob}"), 403, "permission_denied")
+        self.ended(self.do(self.admin, "POST", "/v1/admin/broadcast", {"uids": [self.alice], "type": "text", "body": {"text": "x"}}, 202)["job_id"])
+        self.check(self.admin.call("DELETE", "/v1/admin/users/system"), 409, "failed_precondition")
+
+    def test_a_deletion_whose_im_died_goes_on_at_another_and_each_group_is_left_once(self):
+        groups = [self.group_of(self.b, self.alice, client_group_id=f"k{n}") for n in range(3)]
+        self.check(self.a.send("k", f"user:{self.bob}", "first"), 200)
+        self.servers.sql("insert into message (no, seq, msg_id, time, counted, key_hash, type, sender, body) select c.no, n, n, 1700000000000, n, n, 1, "
+                         f"'{self.alice}', '{{}}' from conversation c, generate_series(2, 6000) n where c.id = '{self.direct()}'")
+        first = Im(self.servers, "im-first", jobs__rate=1000, lease__life="2s", **SETTLED)
+        admin = first.client("root", scope="admin")
+        self.im.process.send_signal(signal.SIGSTOP)
+        try:
+            number = self.delete(self.alice, admin)
+            await_that(lambda: self.check(admin.get(f"/v1/admin/jobs/{number}"), 200)["done"] > 1000, "the deletion is in the middle")
+            first.kill()
+        finally:
+            self.im.process.send_signal(signal.SIGCONT)
+            admin.connection.close()
+        self.assertEqual(self.ended(number)["state"], "done")
+        for gid in groups:
+            entries = self.do(self.b, "GET", f"/v1/conversations/g:{gid}/messages")["messages"]
+            self.assertEqual([entry["body"]["event"] for entry in entries], ["left"])
+        rows = self.servers.sql("select count(*), count(distinct m.seq), count(m.body), count(distinct mc.seq) from message m join conversation c on c.no = m.no "
+                                f"left join message_change mc on mc.no = m.no and mc.target_seq = m.seq where c.id = '{self.direct()}' and m.sender = 'deleted-user'")
+        self.assertEqual(rows, [["6000", "6000", "0", "6000"]])
+        self.assertEqual(set(self.traces(self.alice)) - set(REMAINS), set())
 
 
 if __name__ == "__main__":

@@ -116,6 +116,10 @@ CASES = {
     "job_leave": Case("1, 1, false", setup=JOB % (1, "running"), has_rows=False),
     "job_cancel": Case("'{w}-me', 1", setup=JOB % (1, "queued")),
     "job_forget": Case("1000, 10"),
+    "deletion_add": Case("'me', 100, '\\x00', 'user_deleted', '{w}-me'", may_grow="the user's index entries: its row changes"),
+    "deletion_step": Case("1, 1, 5000, 20, 0, '\\x00', 'user_deleted', '{w}-me'", setup="insert into job (no, kind, created_by, params, state, epoch,"
+                          " cursor, created_at) overriding system value select 1, 'deletion', 'me', array['{w}-me'], 'running', 1, 'groups', 1",
+                          may_grow="the user's groups and the members of one, from whom the successor is chosen"),
     "job_output": Case("1, '', 10, 1000000", setup="with j as (insert into job (no, kind, created_by, params, state) overriding system value values"
                        " (1, 'export', 'me', '{{}}', 'done')) insert into job_output values (1, 1, '{{}}')"),
     "export_add": Case("'me', 100, '{w}-me'"),

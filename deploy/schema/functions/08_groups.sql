@@ -22,7 +22,7 @@ begin
 	select * into v_first from group_creation g where g.creator = p_owner and g.client_group_id = p_key;
 	if not found then
 		select m.uid into v_unknown
-		from unnest(p_members) with ordinality as m (uid, ord) left join account a on a.uid = m.uid
+		from unnest(p_members) with ordinality as m (uid, ord) left join account a on a.uid = m.uid and a.deleted_at is null
 		where a.uid is null order by m.ord limit 1;
 		if found then
 			return query select 'not_found', 'members', 'there is no user ' || v_unknown, null, 0, false;
@@ -128,7 +128,7 @@ begin
 	if v.answer is distinct from null then
 		return v.answer;
 	end if;
-	select u.uid into v_unknown from unnest(p_uids) with ordinality as u (uid, ord) left join account a on a.uid = u.uid
+	select u.uid into v_unknown from unnest(p_uids) with ordinality as u (uid, ord) left join account a on a.uid = u.uid and a.deleted_at is null
 	where a.uid is null order by u.ord limit 1;
 	if found then
 		return fn.entry_refused('not_found', v_unknown);

@@ -17,15 +17,21 @@ create function fn.is_blocked(p_uid text, p_other text) returns boolean language
 	select exists (select from block b where b.uid = p_uid and b.blocked = p_other)
 $$;
 
+-- A deleted user is there as a row, and for nobody else.
+create function fn.is_deleted(p_uid text) returns boolean language sql stable as $$
+	select exists (select from account a where a.uid = p_uid and a.deleted_at is not null)
+$$;
+
 /*
- * May p_sender write to p_uid, whom only friends may write to if p_is_for_friends? 'ok', blocked or not_friend. The statement
+ * May p_sender write to p_uid, whom only friends may write to if p_is_for_friends? 'ok', not_found, blocked or not_friend. The statement
  * that stores sends asks here where there may be a reason (05_send.sql), so a block holds from the moment it is committed, at
  * every im. The system user writes to everybody who has not blocked it.
  */
 create function fn.direct_may(p_uid text, p_sender text, p_is_for_friends boolean) returns text language plpgsql stable
 as $$
 begin
-	return case when fn.is_blocked(p_uid, p_sender) then 'blocked'
+	return case when fn.is_deleted(p_uid) then 'not_found'
+		when fn.is_blocked(p_uid, p_sender) then 'blocked'
 		when p_is_for_friends and p_uid <> p_sender and not fn.is_friend(p_uid, p_sender)
 			and not exists (select from account a where a.uid = p_sender and a.is_system) then 'not_friend'
 		else 'ok' end;
@@ -62,7 +68,7 @@ begin
 	perform fn.pair_lock(p_sender, p_recipient);
 	select * into v_request from friend_request r where r.sender = p_sender and r.recipient = p_recipient;
 	v_verdict := case
-		when not exists (select from account a where a.uid = p_recipient) then 'not_found'
+		when not exists (select from account a where a.uid = p_recipient and a.deleted_at is null) then 'not_found'
 		when fn.is_blocked(p_recipient, p_sender) then 'blocked'
 		when fn.is_friend(p_sender, p_recipient) then 'already_exists'
 		when v_request.status = 0 then 'ok'
@@ -159,7 +165,7 @@ declare
 	v_verdict text;
 begin
 	perform from account a where a.uid = p_uid for no key update; -- has_blocks changes under this lock
-	v_verdict := case when not exists (select from account a where a.uid = p_blocked) then 'not_found'
+	v_verdict := case when not exists (select from account a where a.uid = p_blocked and a.deleted_at is null) then 'not_found'
 		when not fn.is_blocked(p_uid, p_blocked) and (select count(*) from block b where b.uid = p_uid) >= p_max
 			then 'failed_precondition' else 'ok' end;
 	if v_verdict = 'ok' then

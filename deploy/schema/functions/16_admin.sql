@@ -88,7 +88,7 @@ declare
 	v_answer fn.user_answer;
 begin
 	update account a set is_disabled = coalesce(p_is_disabled, a.is_disabled), password = coalesce(p_password, a.password)
-	where a.uid = p_uid
+	where a.uid = p_uid and a.deleted_at is null
 	returning 'ok', null, null, a.uid, a.name, a.avatar, a.created_at, a.is_disabled, a.is_bot into v_answer;
 	if not found then
 		v_answer.verdict := 'not_found';
@@ -114,7 +114,7 @@ declare
 	v_until bigint;
 begin
 	update account a set logged_out_at = greatest(a.logged_out_at, fn.now_ms(), least(p_now, fn.now_ms() + 5000))
-	where a.uid = p_uid returning a.logged_out_at into v_until;
+	where a.uid = p_uid and a.deleted_at is null returning a.logged_out_at into v_until;
 	if not found then
 		return query select 'not_found', null::bigint;
 		return;
@@ -131,7 +131,7 @@ as $$
 declare
 	v_is_disabled boolean;
 begin
-	select is_disabled into v_is_disabled from account where uid = p_uid;
+	select is_disabled into v_is_disabled from account where uid = p_uid and deleted_at is null;
 	if not found then
 		return query select 'not_found';
 	elsif p_as_user and v_is_disabled then

@@ -113,8 +113,8 @@ create function fn.job_leave(p_no bigint, p_epoch bigint, p_has_failed boolean) 
 $$;
 
 /*
- * Cancels a job: its owner stops after the step it is at. failed_precondition: it has ended, or it is a deletion that has begun, which
- * would leave half a user.
+ * Cancels a job: its owner stops after the step it is at. failed_precondition: it has ended, or it is a deletion, whose user is
+ * ended already.
  */
 create function fn.job_cancel(p_actor text, p_no bigint) returns table (verdict text, detail text) language plpgsql
 as $$
@@ -127,8 +127,8 @@ begin
 		return query select 'not_found', null;
 	elsif v_job.state not in ('queued', 'running') then
 		return query select 'failed_precondition', 'the job has ended';
-	elsif v_job.kind = 'deletion' and v_job.state = 'running' then
-		return query select 'failed_precondition', 'a deletion that has begun goes on to its end';
+	elsif v_job.kind = 'deletion' then
+		return query select 'failed_precondition', 'a deletion cannot be cancelled';
 	else
 		update job j set state = 'cancelled', ended_at = fn.now_ms() where j.no = p_no;
 		perform fn.audit_add(p_actor, null, v_job.kind || '.cancel', null, json_build_object('job_id', p_no::text)::text);
@@ -166,7 +166,7 @@ begin
 		return query select a.uid, (a.is_disabled or a.is_bot or a.is_system)::integer from account a
 		where a.uid > p_cursor order by a.uid limit p_limit;
 	else
-		return query select n.uid, case when a.uid is null then 2 else (a.is_disabled or a.is_system)::integer end
+		return query select n.uid, case when a.uid is null or a.deleted_at is not null then 2 else (a.is_disabled or a.is_system)::integer end
 		from (select u.uid collate "C" as uid from unnest(v_uids) u (uid) where u.uid collate "C" > p_cursor
 			order by u.uid collate "C" limit p_limit) n
 		left join account a on a.uid = n.uid

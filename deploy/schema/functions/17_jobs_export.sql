@@ -175,7 +175,7 @@ end $$;
 create function fn.export_add(p_created_by text, p_max integer, p_uid text) returns table (verdict text, no bigint) language plpgsql
 as $$
 begin
-	if not exists (select from account a where a.uid = p_uid) then
+	if not exists (select from account a where a.uid = p_uid and a.deleted_at is null) then
 		return query select 'not_found', null::bigint;
 		return;
 	end if;

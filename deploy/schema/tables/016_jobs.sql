@@ -37,3 +37,12 @@ create table job_output (
 create index member_change_by_uid on member_change (uid, no);
 create index group_request_by_uid on group_request (uid, no);
 create index change_feed_by_uid on change_feed (uid, id);
+create index block_by_blocked on block (blocked, uid);
+
+-- A deleted user stays as a row, so that nobody else gets the uid. It is disabled for good, and has_blocks is set: so a send to it asks
+-- fn.direct_may(). `deleted-user` is the sender of what deleted users wrote; nobody was ever it.
+alter table account
+	add column deleted_at bigint,
+	add constraint account_deleted check (deleted_at is null or is_disabled);
+insert into account (uid, name, is_disabled, has_blocks, deleted_at) values ('deleted-user', 'Deleted user', true, true, 1)
+on conflict (uid) do update set name = excluded.name, is_disabled = true, has_blocks = true, deleted_at = 1, password = null;

@@ -222,7 +222,7 @@ static void broadcast_forget(struct job *job)
 	mem_free(broadcast);
 }
 
-const struct job_kind broadcast_kind = { "broadcast", broadcast_step, broadcast_forget };
+const struct job_kind broadcast_kind = { "broadcast", broadcast_step, broadcast_forget, NULL };
 
 /* ---- POST /v1/admin/broadcast ---- */
 

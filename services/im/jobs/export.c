@@ -38,7 +38,7 @@ static void export_step(struct job *job)
 	job_commit(job, &export_step_statement, &params);
 }
 
-const struct job_kind export_kind = { "export", export_step, NULL };
+const struct job_kind export_kind = { "export", export_step, NULL, NULL };
 
 /* ---- POST /v1/admin/users/{uid}/export ---- */
 

@@ -180,7 +180,7 @@ static void job_step(struct job *job)
 	job->kind->step(job);
 }
 
-static void job_next(struct job *job)
+void job_go_on(struct job *job)
 {
 	const struct pace *pace = &job->jobs->pace;
 	uint64_t now_us = clock_mono_us();
@@ -221,7 +221,8 @@ static void job_on_committed(void *arg, err_t err, const PGresult *result)
 		job_confirmed(job, job->asked_ms);
 		job_take_progress(job, result);
 		if (str_equal(pg_text(result, 0, 0), STR("running"))) {
-			job_next(job);
+			if (!job->kind->took || !job->kind->took(job, result))
+				job_go_on(job);
 		} else {
 			log_info("a job has ended", LOG_TEXT("kind", job->kind->name), LOG_NUM("job", job->no),
 			         LOG_STR("state", pg_text(result, 0, 0)), LOG_U64("done", job->done),
@@ -288,7 +289,7 @@ static void job_on_claimed(void *arg, err_t err, const PGresult *result)
 	worker_arm_in(job->jobs->worker, &job->heart, job_life_ms(job) / 3);
 	log_info("a job is claimed", LOG_TEXT("kind", job->kind->name), LOG_NUM("job", job->no), LOG_NUM("epoch", job->epoch),
 	         LOG_U64("done", job->done));
-	job_next(job);
+	job_go_on(job);
 }
 
 static void job_look(struct job *job)
@@ -310,7 +311,7 @@ static void job_on_timer(struct timer *timer)
 	if (job->state == JOB_LOOKING)
 		job_look(job);
 	else if (job_is_held(job))
-		job_next(job);
+		job_go_on(job);
 	else
 		job_rest(job);
 }

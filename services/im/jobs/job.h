@@ -30,6 +30,8 @@ struct job_kind {
 	const char *name; /* as job.kind */
 	void (*step)(struct job *job);
 	void (*forget)(struct job *job); /* frees job->work; may be NULL */
+	/* After a commit of a job that goes on. True: the step goes on, too, until job_go_on() or job_rest(). May be NULL. */
+	bool (*took)(struct job *job, const PGresult *result);
 };
 
 enum job_state {
@@ -83,6 +85,9 @@ void job_commit(struct job *job, const struct pg_statement *statement, struct pg
 
 /* The commit of a step whose work is stored already. */
 void job_commit_progress(struct job *job, struct str cursor, uint64_t done, uint64_t failed, bool is_ended);
+
+/* Ends a step that went on after its commit. */
+void job_go_on(struct job *job);
 
 /* The step is tried again. Where the job is not held any more it ends here. */
 void job_rest(struct job *job);

@@ -16,6 +16,7 @@ static const struct pg_statement job_runner_forget = {
 static const struct job_kind *const job_runner_kinds[] = {
 	[JOB_BROADCAST] = &broadcast_kind,
 	[JOB_EXPORT] = &export_kind,
+	[JOB_DELETION] = &deletion_kind,
 };
 
 _Static_assert(ARRAY_LEN(job_runner_kinds) == JOB_KINDS, "each kind has its steps");

@@ -9,7 +9,7 @@
 struct call;
 struct job;
 
-enum { JOB_BROADCAST, JOB_EXPORT, JOB_KINDS };
+enum { JOB_BROADCAST, JOB_EXPORT, JOB_DELETION, JOB_KINDS };
 
 /* Jobs of admins: the context of the calls in this folder, and the jobs that this process works on. Thread: the worker's. */
 struct jobs {
@@ -29,6 +29,7 @@ void jobs_get(struct call *call); /* GET /v1/admin/jobs/{id} */
 void jobs_cancel(struct call *call); /* POST /v1/admin/jobs/{id}/cancel */
 void jobs_output(struct call *call); /* GET /v1/admin/jobs/{id}/output */
 void jobs_export(struct call *call); /* POST /v1/admin/users/{uid}/export */
+void jobs_delete_user(struct call *call); /* DELETE /v1/admin/users/{uid} */
 void jobs_broadcast(struct call *call); /* POST /v1/admin/broadcast */
 
 #endif

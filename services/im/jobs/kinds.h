@@ -7,5 +7,6 @@
 
 extern const struct job_kind broadcast_kind;
 extern const struct job_kind export_kind;
+extern const struct job_kind deletion_kind;
 
 #endif

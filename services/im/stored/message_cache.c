@@ -23,10 +23,15 @@ static void message_cache_forget(struct message_cache *cache, struct stored_mess
 	stored_message_unref(message);
 }
 
-void message_cache_release(struct message_cache *cache)
+void message_cache_clear(struct message_cache *cache)
 {
 	list_for_each(link, &cache->by_use)
 		message_cache_forget(cache, container_of(link, struct stored_message, by_use));
+}
+
+void message_cache_release(struct message_cache *cache)
+{
+	message_cache_clear(cache);
 	map_release(&cache->messages);
 }
 

@@ -147,6 +147,8 @@ const struct verb verbs[] = {
 	  .params = { UID } },
 	{ "users export", "export everything that stands about a user: a job, whose output is read with jobs output",
 	  .method = "POST", .path = "/v1/admin/users/{uid}/export", .says = JOB_SENTENCE, .params = { UID, WAIT } },
+	{ "users delete", "delete a user: it ends at once, and a job takes away what it left",
+	  .method = "DELETE", .path = "/v1/admin/users/{uid}", .says = JOB_SENTENCE, .params = { UID, WAIT } },
 
 	{ "conversations edits", "show what a message of any conversation said before it was edited or recalled",
 	  .method = "GET", .path = "/v1/admin/conversations/{id}/messages/{seq}/edits", .list = "edits", .params = {
