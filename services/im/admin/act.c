@@ -26,7 +26,7 @@ static struct str act_details(struct call *call, struct buf *details)
 #define KICK_CODE 4001
 #define KICK_REASON "kicked by an administrator"
 
-static const struct call_reason kick_reasons[] = {
+static const struct call_reason act_kick_reasons[] = {
 	{ ERR_NOT_FOUND, "uid", "there is no such user" },
 	{ .err = OK },
 };
@@ -35,7 +35,7 @@ struct user_kick {
 	struct str uid, device;
 };
 
-static void kick_on_answered(void *arg, err_t err, struct str response, const char *detail)
+static void act_on_kicked(void *arg, err_t err, struct str response, const char *detail)
 {
 	struct call *call = arg;
 	(void)response;
@@ -47,7 +47,7 @@ static void kick_on_answered(void *arg, err_t err, struct str response, const ch
 		call_no_content(call);
 }
 
-static void kick_on_begun(struct call *call, const PGresult *result)
+static void act_kick(struct call *call, const PGresult *result)
 {
 	const struct admin *admin = call_context(call);
 	const struct user_kick *kick = call_state(call);
@@ -62,7 +62,7 @@ static void kick_on_begun(struct call *call, const PGresult *result)
 	message.reason = (char *)KICK_REASON;
 	size_t len = skein__v1__kick_user__pack(&message, bytes);
 	rpc_call(admin->routers, admin->worker, KICK_PATH, str_of((const char *)bytes, len), KICK_TIMEOUT_MS, true,
-	         call_trace(call), kick_on_answered, call);
+	         call_trace(call), act_on_kicked, call);
 }
 
 void admin_kick(struct call *call)
@@ -81,19 +81,19 @@ void admin_kick(struct call *call)
 	audit_put(&params, call, kick->uid, act_details(call, &details));
 	pg_put_text(&params, STR("user.kick"));
 	pg_put_bool(&params, false);
-	call_explain(call, kick_reasons);
-	call_query(call, &act_begin, &params, kick_on_begun);
+	call_explain(call, act_kick_reasons);
+	call_query(call, &act_begin, &params, act_kick);
 }
 
 /* ---- POST /v1/admin/messages ---- */
 
-static const struct call_reason send_reasons[] = {
+static const struct call_reason act_send_reasons[] = {
 	{ ERR_NOT_FOUND, "from", "there is no such user" },
 	{ ERR_FAILED_PRECONDITION, "from", "this user is disabled" },
 	{ .err = OK },
 };
 
-static void send_on_begun(struct call *call, const PGresult *result)
+static void act_send(struct call *call, const PGresult *result)
 {
 	const struct admin *admin = call_context(call);
 	(void)result;
@@ -101,7 +101,7 @@ static void send_on_begun(struct call *call, const PGresult *result)
 	messages_send_from(call, admin->messages, call_ident(call, "from", JSON_REQUIRED));
 }
 
-static struct str send_details(struct call *call)
+static struct str act_send_details(struct call *call)
 {
 	struct buf details = { 0 };
 
@@ -120,9 +120,9 @@ void admin_send(struct call *call)
 
 	if (!messages_check_send(call))
 		return;
-	audit_put(&params, call, from, send_details(call));
+	audit_put(&params, call, from, act_send_details(call));
 	pg_put_text(&params, STR("message.send"));
 	pg_put_bool(&params, true);
-	call_explain(call, send_reasons);
-	call_query_reading(call, &act_begin, &params, send_on_begun);
+	call_explain(call, act_send_reasons);
+	call_query_reading(call, &act_begin, &params, act_send);
 }

@@ -35,7 +35,7 @@ struct change {
 	enum change_kind kind;
 	unsigned char id[JWT_TOKEN_ID_BYTES]; /* the token's, or drawn by change_make() */
 	char uid[65]; /* empty: CHANGE_UNKNOWN */
-	uint64_t expires_ms; /* CHANGE_REVOKED: of the token */
+	uint64_t expires_ms; /* CHANGE_REVOKED: then no token of the family is valid any more */
 	uint64_t issued_until_ms; /* CHANGE_USER_LOGGED_OUT: the tokens that were issued up to then */
 	bool is_recent; /* false: the im processes that ran when it was made have closed connections for it */
 };
