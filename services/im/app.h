@@ -35,6 +35,7 @@ struct app {
 	struct events *events;
 	struct entry_writer *entries;
 	struct takeover *takeover;
+	struct retention *retention;
 	struct overload *overload;
 	struct message_cache *message_cache;
 

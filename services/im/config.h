@@ -74,6 +74,8 @@ struct im_config {
 	int64_t messages_recall_window_ms;
 	int64_t presence_offline_delay_ms, presence_last_seen_ms;
 	int64_t messages_edit_window_ms;
+	int64_t retention_direct_ms;
+	int64_t retention_group_ms;
 	char *admin_system_user;
 	int64_t jobs_rate;
 	int64_t jobs_keep_ms;

@@ -12,6 +12,7 @@
 #include "im/events/events.h"
 #include "im/jobs/job_runner.h"
 #include "im/overload/overload.h"
+#include "im/retention/retention.h"
 #include "im/presence/presence_teller.h"
 #include "im/sync/sync.h"
 #include "im/takeover/takeover.h"
@@ -120,6 +121,7 @@ static void drain_on_noticed(struct timer *timer)
 
 	timer_init(&app->drain_timer, drain_on_timer);
 	takeover_stop(app->takeover);
+	retention_stop(app->retention);
 	job_runner_stop(app->jobs);
 	http_server_stop_listening(app->http);
 	rpc_server_set_serving(app->rpc, false);

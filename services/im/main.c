@@ -23,6 +23,7 @@
 #include "im/presence/presence.h"
 #include "im/presence/presence_teller.h"
 #include "im/readiness.h"
+#include "im/retention/retention.h"
 #include "im/routes.h"
 #include "im/rpc/rpc_api.h"
 #include "im/takeover/takeover.h"
@@ -45,6 +46,7 @@ static struct parts {
 	struct events events;
 	struct entry_writer entries;
 	struct takeover takeover;
+	struct retention retention;
 	struct overload overload;
 	struct message_cache message_cache;
 	struct accounts accounts;
@@ -74,6 +76,7 @@ static struct app im = {
 	.events = &parts.events,
 	.entries = &parts.entries,
 	.takeover = &parts.takeover,
+	.retention = &parts.retention,
 	.overload = &parts.overload,
 	.message_cache = &parts.message_cache,
 	.accounts = &parts.accounts,
@@ -143,6 +146,7 @@ static void init_entries(struct app *app)
 	entry_writer_init(app->entries, &app->service.worker, app->pg->sends, app->lease_keeper, app->publisher, &options);
 	takeover_start(app->takeover, &app->service.worker, app->pg->control, app->lease_keeper, app->publisher,
 	               config->common.node_name);
+	retention_start(app->retention, &app->service.worker, app->pg->calls, config);
 	admission_init(&admission, (unsigned)config->admission_store_target_ms, (unsigned)config->admission_delivery_target_ms,
 	               (unsigned)config->admission_free_rate, random_u64());
 	overload_start(app->overload, &app->service.worker, app->redis, app->entries, &admission);

@@ -1,5 +1,7 @@
 """Messages that expire, and forwards, on every way to a device."""
 import asyncio
+import os
+import subprocess
 
 from client import direct
 
@@ -69,3 +71,29 @@ async def test_a_connection_sends_what_expires_and_what_it_forwards(skein):
             assert (await sender.expect("error"))["code"] == code
         await sender.close()
         await receiver.close()
+
+
+def remove_history(conversation, up_to):
+    """What retention does to a conversation in time."""
+    sql = (f"select fn.history_remove(no, last_seq, fn.now_ms() + 1000, {up_to}) from conversation where id = '{conversation}'")
+    done = subprocess.run(["psql", "-XqAt", "-c", sql, os.environ["SKEIN_PG"]], check=True, capture_output=True, text=True, timeout=30)
+    assert done.stdout == f"{up_to}\n"
+
+
+async def test_what_retention_removed_is_caught_up_without_holes_and_without_bodies(skein):
+    alice, bob = await skein.users("alice", "bob")
+    away = await bob.connect()
+    await away.close()
+    for text in "one", "two", "three":
+        await alice.say(bob, text)
+    await bob.sync_until(lambda messages: len(messages) == 3)
+    remove_history(direct(alice, bob), 2)
+    for gateway, proto in (0, False), (1, True):
+        back = await bob.connect(gateway, f"d{gateway}", proto=proto, epoch=away.hello["epoch"], offset=away.hello["head"])
+        gone, also_gone, stays = await back.messages(3)
+        assert [(one["seq"], one["expired"], "body" in one) for one in (gone, also_gone)] == [(1, True, False), (2, True, False)]
+        assert stays["body"] == {"text": "three"}
+    assert [message["seq"] for message in (await bob.sync_all())[0]] == [1, 2, 3]
+    assert await bob.read(alice) == [stays]
+    assert (await alice.say(bob, "four"))["seq"] == 4
+    assert (await back.message())["body"] == {"text": "four"}

@@ -68,6 +68,7 @@ CASES = {
                  " array[null, '{w}-peer', '{w}-peer'], array['{w}', null, null], array['a', 'a', 'b'],"
                  f" array[{2 ** 60}, {2 ** 60 + 1}, {2 ** 60 + 2}], array['text', 'text', 'text'], array['{{{{}}}}', '{{{{}}}}', '{{{{}}}}'],"
                  " array[null, 5, null], array['{w}-peer', null, null], false, array[null, 60, null], null"),
+    "retention_run": Case("1, 1, 20, 50", "update retention_state set walked_no = (select min(no) - 1 from conversation where id = 'g:{w}')"),
     "forward_body": Case("'{w}-me', 'u:{w}-me:{w}-peer', 'new', 'g:{w}', array[3, {h} - 3], 65536, 1"),
     "history_page": Case("'{w}-me', 'g:{w}', null, {h} - 30, 20, 1000000"),
     "entry_recall": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 120000"),

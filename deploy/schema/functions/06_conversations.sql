@@ -95,9 +95,10 @@ begin
 			coalesce(gm.read_counted, case when fn.first_of(c.id) = p_uid then c.first_counted else c.second_counted end) as counted,
 			coalesce(d.cleared_seq, gm.cleared_seq) as cleared_seq, coalesce(d.cleared_counted, gm.cleared_counted) as cleared_counted
 	) own
-	-- Unread begins where the later one of what was read and what was cleared ends.
-	cross join lateral (select own.seq as read_seq, own.cleared_seq, greatest(own.seq, own.cleared_seq) as unread_after,
-		c.counted - greatest(own.counted, own.cleared_counted) as counted_after) mine
+	left join history_floor f on f.no = page.no
+	-- Unread begins where the last one of what was read, what was cleared and what is removed ends.
+	cross join lateral (select own.seq as read_seq, own.cleared_seq, greatest(own.seq, own.cleared_seq, f.seq) as unread_after,
+		c.counted - greatest(own.counted, own.cleared_counted, f.counted) as counted_after) mine
 	left join lateral (select * from fn.shown_message m
 		where m.no = page.no and m.seq = c.moved_seq and c.moved_seq > mine.cleared_seq) m on true
 	order by page.is_pinned desc, c.moved_id desc, c.no desc;

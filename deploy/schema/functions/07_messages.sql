@@ -5,6 +5,7 @@
 create view fn.shown_message as
 select m.no, m.seq, m.msg_id, m.sender, m.client_msg_id, fn.type_name(m.type) as type,
 	case when change.is_recalled and m.type <> fn.type_no('reaction') then null
+		when m.type = fn.type_no('edit') and exists (select from history_floor f where f.no = m.no and f.seq >= m.target_seq) then null
 		when m.expires_at is not null then fn.expiring_body(m.no,
 			case when fn.type_is_content(m.type) then coalesce(edit.seq, m.seq) else m.seq end)
 		when fn.type_is_content(m.type) then coalesce(edit.body, m.body) else m.body end as body,
@@ -91,7 +92,7 @@ end $$;
 
 /*
  * The entries that are named, as they were stored, `ord` counted from 1, in that order, until the bodies of those before are p_bytes. A
- * row of nulls for an entry that does not exist. These rows never change, so im keeps them; fn.changes_of() tells the rest. Only the body
+ * row of nulls for an entry that does not exist; one that retention has removed is a `system` entry from '-' that has expired. These rows never change, so im keeps them; fn.changes_of() tells the rest. Only the body
  * of an entry with expires_at goes, after that time.
  */
 create function fn.messages(p_conversations text[], p_seqs bigint[], p_bytes bigint)
@@ -113,7 +114,11 @@ begin
 		left join lateral (select m.seq, m.msg_id, m.sender, m.client_msg_id, m.type,
 				case when m.expires_at is null then m.body else fn.expiring_body(m.no, m.seq) end as body, m.time, m.reply_to,
 				m.mentions, m.target_seq, m.expires_at
-			from message m where m.no = c.no and m.seq = w.number offset 0) m on true -- see fn.shown_message
+			from message m where m.no = c.no and m.seq = w.number
+			union all
+			select w.number, f.msg_id, '-', null, fn.type_no('system'), null, f.time, null, null, null, f.time
+			from history_floor f where f.no = c.no and f.seq >= w.number
+			limit 1) m on true
 	) f
 	where f.before < p_bytes
 	order by f.ord;
@@ -121,20 +126,20 @@ end $$;
 
 /*
  * What was changed about messages: a row for each of those named (`ord` counted from 1) that was recalled or edited. `body` is that of
- * the last edit, null when the message is recalled. From where the bodies are p_bytes on, `is_beyond` stands for the body. It looks up
+ * the last edit, null when the message is recalled. removed_at is not null when retention has removed the message. From where the bodies are p_bytes on, `is_beyond` stands for the body. It looks up
  * each conversation once, its changes by one index range, and of `message` only the edits.
  */
 create function fn.changes_of(p_conversations text[], p_seqs bigint[], p_bytes bigint)
-returns table (ord bigint, is_recalled boolean, body text, is_beyond boolean)
+returns table (ord bigint, is_recalled boolean, body text, is_beyond boolean, removed_at bigint)
 language plpgsql stable
 set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 begin
 	return query
-	select f.ord, f.is_recalled, case when f.before < p_bytes then f.body end, f.before >= p_bytes
+	select f.ord, f.is_recalled, case when f.before < p_bytes then f.body end, f.before >= p_bytes, f.removed_at
 	from (
-		select w.ord, change.is_recalled, edit.body, sum(coalesce(octet_length(edit.body), 0)) over (order by w.ord
+		select w.ord, change.is_recalled, change.removed_at, edit.body, sum(coalesce(octet_length(edit.body), 0)) over (order by w.ord
 			rows unbounded preceding) - coalesce(octet_length(edit.body), 0) as before
 		from (
 			select w.conversation, min(w.number) as lowest, max(w.number) as highest, array_agg(w.number) as numbers,
@@ -144,10 +149,14 @@ begin
 		) named
 		join conversation c on c.id = named.conversation
 		cross join lateral (
-			select mc.target_seq, bool_or(mc.kind = 1) as is_recalled, max(mc.seq) filter (where mc.kind = 2) as edit_seq
+			select mc.target_seq, bool_or(mc.kind = 1) as is_recalled, max(mc.seq) filter (where mc.kind = 2) as edit_seq,
+				null::bigint as removed_at
 			from message_change mc
 			where mc.no = c.no and mc.target_seq between named.lowest and named.highest
 			group by mc.target_seq
+			union all
+			select n.number, false, null, f.time from history_floor f join lateral unnest(named.numbers) n (number) on n.number <= f.seq
+			where f.no = c.no
 		) change
 		join lateral unnest(named.numbers, named.ords) as w (number, ord) on w.number = change.target_seq
 		left join lateral (select case when e.expires_at is null then e.body else fn.expiring_body(e.no, e.seq) end as body
@@ -158,7 +167,7 @@ end $$;
 
 /*
  * The entries of a conversation between two seqs, as they were published, so edits and recalls are not applied: for push, which did not
- * get the records.
+ * get the records. What retention has removed is there as fn.messages() has it, so that push finds every seq.
  */
 create function fn.messages_between(p_conversation text, p_after bigint, p_before bigint, p_limit integer)
 returns table (seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text, "time" bigint,
@@ -173,13 +182,21 @@ begin
 		case when m.expires_at is null then m.body else fn.expiring_body(m.no, m.seq) end, m.time, m.reply_to, m.mentions, m.target_seq,
 		fn.member_version_at(c.no, c.kind, m.seq), fn.members_changed_by(c.no, m.seq, true),
 		fn.members_changed_by(c.no, m.seq, false), m.expires_at
-	from conversation c join message m on m.no = c.no
-	where c.id = p_conversation and m.seq > p_after and m.seq < p_before
+	from conversation c cross join lateral (
+		(select n.seq, f.msg_id, '-' as sender, null as client_msg_id, fn.type_no('system') as type, null as body, f.time, null::bigint as reply_to,
+			null::text[] as mentions, null::bigint as target_seq, f.time as expires_at, f.no
+		from history_floor f cross join lateral generate_series(p_after + 1, least(f.seq, p_before - 1, p_after + p_limit)) n (seq)
+		where f.no = c.no)
+		union all
+		(select m.seq, m.msg_id, m.sender, m.client_msg_id, m.type, m.body, m.time, m.reply_to, m.mentions, m.target_seq, m.expires_at, m.no
+		from message m where m.no = c.no and m.seq > p_after and m.seq < p_before order by m.seq limit p_limit)
+	) m
+	where c.id = p_conversation
 	order by m.seq limit p_limit;
 end $$;
 
 /*
- * The last seq that is lower than p_before and was stored before p_time; 0: there is none. A p_before behind the
+ * The last seq that is lower than p_before and was stored before p_time, or that retention has removed; 0: there is none. A p_before behind the
  * conversation's last seq counts as the one after it.
  */
 create function fn.stored_before(p_conversation text, p_before bigint, p_time bigint) returns bigint language plpgsql stable
@@ -189,5 +206,6 @@ begin
 	return coalesce((select m.seq
 		from conversation c cross join lateral (select m.seq from message m
 			where m.no = c.no and m.seq < least(p_before, c.last_seq + 1) and m.time < p_time order by m.seq desc limit 1) m
-		where c.id = p_conversation), 0);
+		where c.id = p_conversation),
+		(select least(f.seq, p_before - 1) from conversation c join history_floor f on f.no = c.no where c.id = p_conversation), 0);
 end $$;

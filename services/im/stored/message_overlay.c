@@ -4,7 +4,8 @@
 #include "base/mem.h"
 
 #define MESSAGE_OVERLAY_CHANGES \
-	"select ord, is_recalled, body, is_beyond, null::text as reactions from fn.changes_of($1::text[], $2::bigint[], $3::bigint)"
+	"select ord, is_recalled, body, is_beyond, removed_at, null::text as reactions" \
+	" from fn.changes_of($1::text[], $2::bigint[], $3::bigint)"
 
 /* conversations, seqs, bytes -> as fn.changes_of() */
 static const struct pg_statement message_overlay_changes = { "changes_of", MESSAGE_OVERLAY_CHANGES };
@@ -13,10 +14,10 @@ static const struct pg_statement message_overlay_changes = { "changes_of", MESSA
 static const struct pg_statement message_overlay_all = {
 	"changes_and_reactions_of",
 	MESSAGE_OVERLAY_CHANGES " union all"
-	" select ord, null, null, null, reactions from fn.reactions_of($4::text, $1::text[], $2::bigint[], $5::boolean[])",
+	" select ord, null, null, null, null, reactions from fn.reactions_of($4::text, $1::text[], $2::bigint[], $5::boolean[])",
 };
 
-enum column { COLUMN_ORD, COLUMN_IS_RECALLED, COLUMN_BODY, COLUMN_IS_BEYOND, COLUMN_REACTIONS };
+enum column { COLUMN_ORD, COLUMN_IS_RECALLED, COLUMN_BODY, COLUMN_IS_BEYOND, COLUMN_REMOVED_AT, COLUMN_REACTIONS };
 
 /* A message that the statement names. */
 struct asked {
@@ -60,6 +61,10 @@ static size_t message_overlay_fit(const struct message_overlay *overlay, size_t 
 static void message_overlay_take_change(struct message_form *form, const struct stored_message *message, const PGresult *rows,
                                         int row)
 {
+	if (!PQgetisnull(rows, row, COLUMN_REMOVED_AT)) {
+		form->removed_at = (uint64_t)pg_i64(rows, row, COLUMN_REMOVED_AT);
+		return;
+	}
 	form->is_recalled = pg_bool(rows, row, COLUMN_IS_RECALLED);
 	form->is_edited = !form->is_recalled && stored_message_is_content(message);
 	if (form->is_edited)

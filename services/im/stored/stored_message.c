@@ -77,13 +77,15 @@ Skein__V1__Message stored_message_view(const struct stored_message *message, con
 		view.body = "";
 		view.recalled = stored_message_is_content(message);
 	} else if (form->is_edited) {
-		view.body = (char *)form->body.ptr;
+		view.body = form->body.ptr ? (char *)form->body.ptr : (char *)protobuf_c_empty_string;
 		view.edited = true;
 	}
 	if (form->reactions && !form->is_recalled) {
 		view.n_reactions = form->reactions->count;
 		view.reactions = form->reactions->items;
 	}
+	if (form->removed_at)
+		view.expires_at = form->removed_at;
 	(void)message_expire(&view, clock_wall_ms());
 	if (str_equal(str_from(view.from), viewer))
 		view.client_msg_id = (char *)message->client_msg_id;

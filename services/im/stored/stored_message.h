@@ -39,6 +39,8 @@ void stored_message_unref(struct stored_message *message); /* NULL is fine */
 struct message_form {
 	bool is_recalled; /* of an entry that is an edit: the edited message is recalled */
 	bool is_edited;
+	uint64_t removed_at; /* retention has removed the message, which a cache may still have, and this time has
+	                        passed; 0: it has not */
 	struct str body; /* of an edited message; terminated */
 	const struct reaction_list *reactions; /* NULL: none; recalled and expired messages show none */
 };
