@@ -183,8 +183,8 @@ class Exports(UserDataTest):
         try:
             number = self.check(admin.post(f"/v1/admin/users/{self.alice}/export"), 202)["job_id"]
             await_that(lambda: self.check(admin.get(f"/v1/admin/jobs/{number}"), 200)["done"] > 1000, "the export is in the middle")
-            first.kill()
         finally:
+            first.kill()
             self.im.process.send_signal(signal.SIGCONT)
             admin.connection.close()
         self.assertEqual(self.ended(number)["state"], "done")
@@ -289,8 +289,8 @@ class Deletions(UserDataTest):
         try:
             number = self.delete(self.alice, admin)
             await_that(lambda: self.check(admin.get(f"/v1/admin/jobs/{number}"), 200)["done"] > 1000, "the deletion is in the middle")
-            first.kill()
         finally:
+            first.kill()
             self.im.process.send_signal(signal.SIGCONT)
             admin.connection.close()
         self.assertEqual(self.ended(number)["state"], "done")

@@ -35,6 +35,9 @@ begin
 			avatar = null, attributes = null, messages_from = null, presence = null, is_bot = false
 		where a.uid = p_uid;
 		perform fn.change_add(p_change_id, p_change_kind, p_uid);
+		-- An export that is under way would find what the deletion takes away.
+		update job j set state = 'cancelled', ended_at = fn.now_ms()
+		where j.kind = 'export' and j.params[1] = p_uid and j.state in ('queued', 'running');
 	end if;
 	return query select v_added.verdict, null, v_added.no;
 end $$;
