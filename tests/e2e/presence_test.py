@@ -176,7 +176,7 @@ async def test_a_read_over_websocket_is_that_over_http(skein):
         assert await event_of(connection, "read") == {"type": "event", "kind": "read", "conversation_id": conversation, "uid": bob.uid, "seq": 1}
     await tablet.send(type="read", rid="r", conversation_id=conversation, seq=2)
     assert (await tablet.expect("ok"))["rid"] == "r"
-    (item,) = [item for item in (await bob.request("GET", "/v1/conversations")).expect(200).json["conversations"]]
+    item, = (await bob.request("GET", "/v1/conversations")).expect(200).json["conversations"]
     assert (item["read_seq"], item["unread"]) == (2, 0)
     for connection in phone, tablet:
         for seq, where, code in (3, conversation, "invalid_argument"), (0, "g:nothing", "not_found"), (1, "u:a:b", "not_member"):

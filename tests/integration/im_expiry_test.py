@@ -172,7 +172,7 @@ class Forwards(MessagesTest):
         self.forward([2], 403, "not_member", client=self.b, to=f"group:{self.check(self.a.post('/v1/groups', {'name': 'x'}), 201)['group_id']}")
         self.check(self.a.call("DELETE", f"/v1/conversations/g:{self.source}/messages?up_to_seq=2"), 204)
         self.forward([2], 404, "not_found", "forward.seqs")
-        for n in range(2):
+        for _ in range(2):
             self.say(self.b, f"group:{self.source}", type="custom", body={"x": "y" * 40000})
         self.forward([6, 7], 413, "too_large")
         self.forward([6])

@@ -147,7 +147,7 @@ static void check_lost_kinds(enum loss loss)
 			  "select count(*) from group_member where role = 1" },
 			{ group_new(GROUP_MUTE, "bob", INT64_MAX, BY("alice", &outcome)), "system",
 			  "select count(*) from group_member where muted_until is not null" },
-			{ group_new(GROUP_HAND_OVER, "bob", 0, BY("alice", &outcome)), "system",
+			{ group_new(GROUP_HAND_OVER, "bob", 100, BY("alice", &outcome)), "system",
 			  "select count(*) from chat_group where owner = 'bob'" },
 			{ group_new(GROUP_CHANGE_PROFILE, "{\"name\":\"new\"}", 0, BY("alice", &outcome)), "system",
 			  "select count(*) from chat_group where name = 'new'" },

@@ -178,16 +178,22 @@ static bool dead_nodes_has_changed(const struct dead_nodes *dead, struct str nam
 	return noted.len == 0 || (str_to_u64(noted, &noted_ms) && noted_ms + DEAD_NODES_AGAIN_MS < clock_wall_ms());
 }
 
+static bool dead_nodes_is_over(struct str noted)
+{
+	uint64_t noted_ms;
+
+	return str_to_u64(str_cut(&noted, '|'), &noted_ms) && noted_ms + DEAD_NODES_KEEP_MS < clock_wall_ms();
+}
+
 static void dead_nodes_judge(struct dead_nodes *dead, struct str name, struct str noted)
 {
-	uint64_t epoch, noted_ms;
+	uint64_t epoch;
 	struct str node;
+	bool is_node = dead_nodes_parse(name, &node, &epoch);
 
-	if (!dead_nodes_parse(name, &node, &epoch))
-		dead_nodes_forget(dead, name);
-	else if (dead_nodes_has_changed(dead, name, noted))
+	if (is_node && dead_nodes_has_changed(dead, name, noted))
 		dead_sweep_start(dead, name, node, epoch, noted);
-	else if (str_to_u64(str_cut(&noted, '|'), &noted_ms) && noted_ms + DEAD_NODES_KEEP_MS < clock_wall_ms())
+	else if (!is_node || dead_nodes_is_over(noted))
 		dead_nodes_forget(dead, name);
 }
 
