@@ -181,6 +181,11 @@ class Joining(GroupTest):
         self.assertEqual([one["uid"] for one in first["requests"] + rest["requests"]], uids)
         self.assertNotIn("next_cursor", rest)
 
+    def test_a_member_adds_members_unless_joining_takes_approval(self):
+        for join, status in ("invite", 204), ("open", 204), ("approval", 403):
+            gid = self.group(join=join)
+            self.check(self.b.post(f"/v1/groups/{gid}/members", {"uids": [self.carol]}), status)
+
     def test_an_invite_only_group_and_a_wrong_note_are_refused(self):
         self.check(self.c.post(f"/v1/groups/{self.group()}/join"), 403, "permission_denied")
         self.check(self.c.post("/v1/groups/nothing/join"), 404, "not_found")

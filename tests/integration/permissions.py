@@ -113,6 +113,7 @@ PLAIN = [
     ("GET /v1/admin/users", {}, None, "denied 200"),
     ("POST /v1/admin/users", {}, {"uid": "TARGET-made", "name": "x"}, "denied 201"),
     ("PATCH /v1/admin/users/{uid}", {"uid": "nobody"}, {"disabled": False}, "denied missing"),
+    ("DELETE /v1/admin/users/{uid}", {"uid": "nobody"}, None, "denied missing"),
     ("POST /v1/admin/users/{uid}/logout", {"uid": "nobody"}, None, "denied missing"),
     ("POST /v1/admin/kick", {}, {"uid": "nobody"}, "denied missing"),
     ("POST /v1/admin/messages", {}, {**TEXT, "from": "TARGET", "to": {"user": "NEW"}}, "denied 200"),

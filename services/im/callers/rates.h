@@ -11,11 +11,15 @@
  *
  * Each process has a bucket of its own for each key, with the whole limit; each key also has a bucket in Redis
  * (cluster/rate_bucket.h), which all processes share. An empty own bucket refuses without asking Redis, so a flood at
- * one im costs Redis nothing. When the own bucket has tokens: rates_take()   never waits. What was taken is owed to
- * Redis, and is reported when it is worth a portion of the limit. What the own bucket has got back meanwhile is not
- * owed any more, so a user who is far from the limit costs Redis nothing either. After an answer that the shared bucket
- * is empty this process refuses until it has tokens. rates_ask()    asks Redis and waits for the answer, for limits
- * that have to be exact: wrong passwords. While Redis is away only the own buckets count; nobody is refused for that.
+ * one im costs Redis nothing. There are two ways to take when the own bucket is not empty.
+ *
+ * rates_take() never waits. What was taken is owed to Redis, and is reported when it is worth a portion of the limit.
+ * What the own bucket has got back meanwhile is not owed any more, so a user who is far from the limit costs Redis
+ * nothing either. After an answer that the shared bucket is empty this process refuses until it has tokens.
+ *
+ * rates_ask() asks Redis and waits for the answer. It is for limits that have to be exact: wrong passwords.
+ *
+ * While Redis is away only the own buckets count; nobody is refused for that.
  *
  * The least recently used of 100,000 own buckets of a class makes room. `limits.enabled` switches all of them off.
  * Thread: the worker's.
