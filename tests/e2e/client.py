@@ -422,7 +422,7 @@ class Connection:
         return [await self.message(within_s) for _ in range(count)]
 
     async def event(self, kind, within_s=PATIENCE_S):
-        """The next event. It must be of this kind; whether friends come online in between is another story, unless `presence` is asked for."""
+        """The next event. It must be of this kind. Friends may come online meanwhile: that is passed over unless it is asked for."""
         frame = await self._next(self._events, within_s)
         while frame["kind"] == "presence" and kind != "presence":
             frame = await self._next(self._events, within_s)
