@@ -86,6 +86,10 @@ class Skein:
     def _connector(self):
         return aiohttp.TCPConnector(limit=0, local_addr=self._address and (self._address, 0))
 
+    def from_any_address(self):
+        """For servers that are not on 127.0.0.x. Before the first request."""
+        self._address = None
+
     @property
     def session(self):
         if not self._session:

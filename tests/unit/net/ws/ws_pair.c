@@ -48,7 +48,7 @@ void expect_closing(uint16_t code)
 	client_expect_close(&pair.client, code);
 	send_close(code, "");
 	client_expect_end(&pair.client);
+	client_close(&pair.client); /* after a violation the server waits for it */
 	rig_await(&pair.rig, &pair.rig.closings, 1);
 	assert_int_equal(pair.rig.last_code, code);
-	client_close(&pair.client);
 }

@@ -133,9 +133,9 @@ static void a_length_of_64_bits_closes_with_1002(void **state)
 	assert_true(client_send_header(&pair.client, FIN_BINARY, 1ull << 63));
 	client_expect_close(&pair.client, 1002);
 	client_expect_end(&pair.client);
+	client_close(&pair.client);
 	rig_await(&pair.rig, &pair.rig.closings, 1);
 	assert_int_equal(pair.rig.last_code, 1002);
-	client_close(&pair.client);
 }
 
 static void text_that_is_not_utf8_closes_with_1007(void **state)
