@@ -152,7 +152,7 @@ class Lives(JobTest):
 
     def test_a_late_owner_changes_nothing(self):
         [[number]] = self.servers.sql("insert into job (kind, created_by, params, state, epoch, lease_until) values "
-                                      "('export', 'root', '{}', 'running', 7, now() + interval '1 hour') returning no")
+                                      "('export', 'root', '{}', 'running', 7, now() + interval '4 minutes') returning no")
         for call in (f"fn.job_progress({number}, 6, 1000, 'x', 5, 5, true)", f"fn.job_renew({number}, 6, 1000)"):
             self.assertEqual(self.servers.sql(f"select * from {call}"), [])
         self.servers.sql(f"select fn.job_leave({number}, 6, true)")
@@ -167,7 +167,7 @@ class Lives(JobTest):
 
     def test_only_so_many_jobs_wait(self):
         self.servers.sql("insert into job (kind, created_by, params, lease_until, state) values ('export', 'root', '{}', now() + interval "
-                         "'1 hour', 'running')")  # holds the others up
+                         "'4 minutes', 'running')")  # holds the others up
         self.servers.sql("insert into job (kind, created_by, params) select 'export', 'root', '{}' from generate_series(1, 100)")
         try:
             self.check(self.admin.post("/v1/admin/broadcast", {"type": "text", "body": {"text": "x"}}), 409, "failed_precondition")

@@ -23,7 +23,7 @@ begin
 		left join chat_group g on g.no = c.no
 		left join group_member gm on gm.no = g.no and gm.uid = p_uid
 		cross join lateral (select case when g.no is null then 'not_found' else fn.group_may(gm.role, null, 'send', g.join_mode,
-			g.is_muted or gm.muted_until > fn.now_ms(), g.dissolved_at is not null) end as verdict) may;
+			fn.is_muted(g.is_muted, gm.role, gm.muted_until, fn.now_ms()), g.dissolved_at is not null) end as verdict) may;
 	else
 		return query
 		select case when p_uid not in (v_first, v_second) then 'not_member' when a.uid is null then 'not_found'

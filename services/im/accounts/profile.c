@@ -20,7 +20,7 @@ static const struct pg_statement profile_change = {
 	"profile_change",
 	"update account set name = coalesce($3::text, name), avatar = nullif(coalesce($4::text, avatar), ''),"
 	" attributes = nullif(coalesce($5::text, attributes), ''), messages_from = coalesce($6::text, messages_from),"
-	" presence = coalesce($7::text, presence) where uid = $2::text returning " PROFILE_COLUMNS,
+	" presence = coalesce($7::text, presence) where uid = $2::text and deleted_at is null returning " PROFILE_COLUMNS,
 };
 
 enum profile_column { PROFILE_UID, PROFILE_NAME, PROFILE_AVATAR, PROFILE_ATTRIBUTES, PROFILE_IS_BOT, PROFILE_CREATED_AT,
