@@ -8,8 +8,8 @@ create function fn.deleted_user() returns text language sql immutable as $$ sele
  * followed by another. failed_precondition: it is the system user, or too many jobs wait. p_change_id and p_change_kind are for the
  * change feed.
  */
-create function fn.deletion_add(p_created_by text, p_max integer, p_change_id bytea, p_change_kind text, p_uid text)
-returns table (verdict text, detail text, no bigint) language plpgsql
+create function fn.deletion_add(p_created_by text, p_address text, p_max integer, p_change_id bytea, p_change_kind text,
+	p_uid text) returns table (verdict text, detail text, no bigint) language plpgsql
 as $$
 #variable_conflict use_column
 declare
@@ -29,7 +29,7 @@ begin
 		return query select 'failed_precondition', 'broadcasts come from this user', null::bigint;
 		return;
 	end if;
-	select * into v_added from fn.job_add('deletion', p_created_by, p_max, array[p_uid], null, 0);
+	select * into v_added from fn.job_add('deletion', p_created_by, p_address, p_max, array[p_uid], null, 0);
 	if v_added.verdict = 'ok' then
 		update account a set deleted_at = fn.now_ms(), is_disabled = true, has_blocks = true, name = 'Deleted user', password = null,
 			avatar = null, attributes = null, messages_from = null, presence = null, is_bot = false

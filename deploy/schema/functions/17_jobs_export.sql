@@ -172,14 +172,15 @@ begin
 end $$;
 
 -- An export of a user.
-create function fn.export_add(p_created_by text, p_max integer, p_uid text) returns table (verdict text, no bigint) language plpgsql
+create function fn.export_add(p_created_by text, p_address text, p_max integer, p_uid text)
+returns table (verdict text, no bigint) language plpgsql
 as $$
 begin
 	if not exists (select from account a where a.uid = p_uid and a.deleted_at is null) then
 		return query select 'not_found', null::bigint;
 		return;
 	end if;
-	return query select * from fn.job_add('export', p_created_by, p_max, array[p_uid], null, 0);
+	return query select * from fn.job_add('export', p_created_by, p_address, p_max, array[p_uid], null, 0);
 end $$;
 
 /*

@@ -7,10 +7,10 @@
 #include "im/messages/message_body.h"
 #include "im/messages/send_entry.h"
 
-/* caller, the most jobs that wait, system user, type, body, uids or NULL -> as fn.broadcast_add() */
+/* job_put_actor(), the most jobs that wait, system user, type, body, uids or NULL -> as fn.broadcast_add() */
 static const struct pg_statement broadcast_add = {
 	"broadcast_add",
-	"select verdict, no from fn.broadcast_add($1::text, $2::integer, $3::text, $4::text, $5::text, $6::text[])",
+	"select verdict, no from fn.broadcast_add($1::text, $2::text, $3::integer, $4::text, $5::text, $6::text, $7::text[])",
 };
 
 /* number, uid behind which the page begins, limit -> as fn.broadcast_page() */
@@ -262,7 +262,7 @@ void jobs_broadcast(struct call *call)
 
 	if (has_uids && uids.count == 0)
 		call_reject(call, ERR_INVALID_ARGUMENT, "uids", "uids must have at least one item; without uids everyone is meant");
-	pg_put_text(&params, call_uid(call));
+	job_put_actor(call, &params);
 	pg_put_i32(&params, (int32_t)config->limits_jobs);
 	pg_put_text(&params, str_from(config->admin_system_user));
 	pg_put_text(&params, type);

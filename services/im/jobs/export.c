@@ -4,10 +4,10 @@
 #include "im/jobs/job_calls.h"
 #include "im/jobs/kinds.h"
 
-/* caller, the most jobs that wait, uid -> as fn.export_add() */
+/* job_put_actor(), the most jobs that wait, uid -> as fn.export_add() */
 static const struct pg_statement export_add = {
 	"export_add",
-	"select verdict, no from fn.export_add($1::text, $2::integer, $3::text)",
+	"select verdict, no from fn.export_add($1::text, $2::text, $3::integer, $4::text)",
 };
 
 /* number, epoch, life in ms, rows -> as job_commit() */
@@ -47,7 +47,7 @@ void jobs_export(struct call *call)
 	const struct jobs *jobs = call_context(call);
 	struct pg_params params = { 0 };
 
-	pg_put_text(&params, call_uid(call));
+	job_put_actor(call, &params);
 	pg_put_i32(&params, (int32_t)jobs->config->limits_jobs);
 	pg_put_text(&params, call_path_ident(call, "uid"));
 	job_call_add(call, JOB_EXPORT, &export_add, &params);
