@@ -15,7 +15,7 @@ declare
 		where not a.is_disabled and not a.is_bot and not a.is_system limit 100001) f);
 begin
 	return case when v_count <= 100000 then v_count
-		else greatest(v_count, (select c.reltuples::bigint from pg_class c where c.oid = 'account'::regclass)) end;
+		else greatest(v_count, fn.estimate('account')) end;
 end $$;
 
 -- Whom a job is about, for the audit; null: more than one user.
