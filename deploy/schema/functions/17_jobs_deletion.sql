@@ -127,9 +127,10 @@ create function fn.deletion_body(p_body text, p_uid text) returns text language 
 $$;
 
 /*
- * Takes the user out of the entries of a conversation behind p_seq, p_limit of them: what the user wrote keeps its place, as a recalled
- * message of `deleted-user`, and a reaction's entry keeps its emoji; nobody is told. Returns the last seq that was looked at; null: there was none. im keeps stored
- * messages in memory: it drops them when the change feed tells of the end of the deletion, and until then the recall hides the bodies.
+ * Takes the user out of the entries of a conversation behind p_seq, p_limit of them: what the user wrote keeps its place, as a
+ * recalled message of `deleted-user`, and a reaction's entry keeps its emoji; nobody is told. Returns the last seq that was looked at;
+ * null: there was none. im keeps stored messages in memory: it drops them when the change feed tells of the end of the deletion.
+ * Until then the recall hides the bodies.
  */
 create function fn.deletion_entries(p_uid text, p_no bigint, p_seq bigint, p_limit integer, out last bigint, out looked bigint,
 	out changed bigint) language plpgsql

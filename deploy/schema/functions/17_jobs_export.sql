@@ -23,7 +23,8 @@ create function fn.export_message(p_conversation text, p_message message) return
 	select '{"kind":"message","value":' || rtrim(json_strip_nulls(json_build_object('conversation_id', p_conversation, 'seq', p_message.seq,
 		'msg_id', p_message.msg_id::text, 'from', p_message.sender, 'type', fn.type_name(p_message.type), 'time', p_message.time,
 		'reply_to', p_message.reply_to, 'mentions', p_message.mentions, 'target_seq', p_message.target_seq,
-		'client_msg_id', p_message.client_msg_id, 'expires_at', p_message.expires_at))::text, '}') || coalesce(case p_message.type when fn.type_no('reaction') then ',' || substr(p_message.body, 2, length(p_message.body) - 2)
+		'client_msg_id', p_message.client_msg_id, 'expires_at', p_message.expires_at))::text, '}')
+		|| coalesce(case p_message.type when fn.type_no('reaction') then ',' || substr(p_message.body, 2, length(p_message.body) - 2)
 			else ',"body":' || p_message.body end, '') || '}}'
 $$;
 
