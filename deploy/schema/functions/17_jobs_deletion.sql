@@ -152,13 +152,14 @@ begin
 		delete from pin p using written w where p.no = p_no and p.target_seq = w.seq
 	), scrubbed as (
 		update message m set sender = case m.sender when p_uid then fn.deleted_user() else m.sender end,
-			body = case when e.type = 40 then fn.deletion_body(m.body, p_uid) when m.sender = p_uid and e.type <> 32 then null else m.body end,
+			body = case when e.type = fn.type_no('system') then fn.deletion_body(m.body, p_uid)
+				when m.sender = p_uid and e.type <> fn.type_no('reaction') then null else m.body end,
 			mentions = case when m.sender <> p_uid then nullif(array_remove(m.mentions, p_uid), '{}') end,
 			client_msg_id = case when m.sender <> p_uid then m.client_msg_id end,
 			payload_hash = case when m.sender <> p_uid then m.payload_hash end
 		from entries e
 		where m.no = p_no and m.seq = e.seq and (e.sender = p_uid or p_uid = any (e.mentions)
-			or (e.type = 40 and strpos(e.body, to_json(p_uid)::text) > 0))
+			or (e.type = fn.type_no('system') and strpos(e.body, to_json(p_uid)::text) > 0))
 		returning m.seq
 	) select (select max(seq) from entries), (select count(*) from entries), (select count(*) from scrubbed) into last, looked, changed;
 end $$;
