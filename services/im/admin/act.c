@@ -3,6 +3,7 @@
 #include "base/text/json.h"
 #include "im/admin/admin.h"
 #include "im/admin/audit.h"
+#include "im/changes/kicks.h"
 #include "proto/router.pb-c.h"
 
 /* audit_put(), action, whether it is done in the user's name -> verdict; see fn.admin_act() */
@@ -21,8 +22,6 @@ static struct str act_details(struct call *call, struct buf *details)
 
 /* ---- POST /v1/admin/kick ---- */
 
-#define KICK_PATH "/skein.v1.Router/Kick"
-#define KICK_TIMEOUT_MS 3000 /* longer than the 2 s that router gives the gateways */
 #define KICK_CODE 4001
 #define KICK_REASON "kicked by an administrator"
 
