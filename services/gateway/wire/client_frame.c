@@ -9,14 +9,12 @@
 #include "base/mem.h"
 #include "base/text/utf8.h"
 #include "gateway/wire/client_signal.h"
+#include "message/send_limits.h"
 #include "proto/im.pb-c.h"
 
-#define MENTIONS_MAX 50
 #define TYPE_MAX 16
 #define OFFSET_MAX 20 /* digits */
 #define SEQ_MAX INT64_MAX
-#define EXPIRE_MAX_S 604800
-#define FORWARD_MAX 100
 
 static err_t PRINTF_LIKE(3, 4) client_frame_fault(struct client_frame *out, err_t err, const char *format, ...)
 {

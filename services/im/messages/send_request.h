@@ -2,6 +2,7 @@
 #define SKEIN_IM_MESSAGES_SEND_REQUEST_H
 
 #include "base/text/json.h"
+#include "message/send_limits.h"
 #include "proto/im.pb-c.h"
 
 /*
@@ -10,9 +11,6 @@
  * are its own memory. The error names the first field that is wrong.
  * Release the request in any case.
  */
-#define MENTIONS_MAX 50
-#define FORWARD_MAX 100
-#define EXPIRE_MAX_S 604800
 
 /* What a `forward` is made of. */
 struct send_forward {
