@@ -31,7 +31,7 @@ enum profile_column { PROFILE_UID, PROFILE_NAME, PROFILE_AVATAR, PROFILE_ATTRIBU
 /* Whom a user who has not chosen lets send direct messages. */
 static struct str profile_default_messages_from(const struct accounts *accounts)
 {
-	return accounts->config->contacts_messages_from == MESSAGES_FROM_FRIENDS ? STR("friends") : STR("everyone");
+	return im_config_is_for_friends(accounts->config) ? STR("friends") : STR("everyone");
 }
 
 static void profile_put_settings(struct buf *out, const PGresult *result)

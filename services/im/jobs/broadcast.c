@@ -106,7 +106,7 @@ static err_t broadcast_send(struct broadcast *broadcast, struct target *target)
 	};
 	const struct entry_caller caller = { job->param[BROADCAST_FROM], STR(""), broadcast_on_sent, target };
 
-	bool is_for_friends = job->jobs->config->contacts_messages_from == MESSAGES_FROM_FRIENDS;
+	bool is_for_friends = im_config_is_for_friends(job->jobs->config);
 
 	return entry_writer_submit(job->jobs->entries, send_entry_new(&request, &caller, is_for_friends));
 }

@@ -21,11 +21,6 @@ void messages_init(struct messages *messages, const struct im_config *config, st
 
 #define CANNOT_STORE "messages cannot be stored at the moment"
 
-bool messages_are_for_friends(const struct messages *messages)
-{
-	return messages->config->contacts_messages_from == MESSAGES_FROM_FRIENDS;
-}
-
 /* Where the error was set before, the request is wrong, and the sender is told that it is too fast instead. */
 static bool send_submit_take(struct messages *messages, enum rate_class class, struct str key, struct json_error *error,
                              uint64_t *wait_ms)
@@ -58,7 +53,7 @@ struct entry *send_take(struct messages *messages, const struct entry_caller *ca
 		rates_give_back(messages->rates, &(struct rate_key){ .class = RATE_SEND, .key = caller->uid });
 		return NULL;
 	}
-	return send_entry_new(request, caller, messages_are_for_friends(messages));
+	return send_entry_new(request, caller, im_config_is_for_friends(messages->config));
 }
 
 void send_store(struct messages *messages, struct entry *entry)
