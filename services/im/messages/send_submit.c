@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 
-#include "base/text/ident.h"
 #include "im/messages/forward.h"
 #include "im/messages/send_entry.h"
 
@@ -38,7 +37,7 @@ static bool send_submit_take_of_conversation(struct messages *messages, struct s
                                              struct json_error *error, uint64_t *wait_ms)
 {
 	char id[CONVERSATION_ID_MAX + 1];
-	size_t len = request->group.ptr ? conversation_group(id, request->group) : conversation_direct(id, sender, request->user);
+	size_t len = send_request_conversation(id, request, sender);
 
 	return send_submit_take(messages, RATE_CONVERSATION, str_of(id, len), error, wait_ms);
 }
