@@ -98,9 +98,7 @@ static struct str profile_read_attributes(struct call *call)
 	if (text.len > ATTRIBUTES_MAX_BYTES)
 		call_reject(call, ERR_INVALID_ARGUMENT, "attributes", "attributes must have at most %d bytes",
 		            ATTRIBUTES_MAX_BYTES);
-	struct str copy = call_copy(call, buf_str(&text));
-	buf_release(&text);
-	return copy;
+	return call_keep(call, &text);
 }
 
 /* One of the choices of an object inside the body, or an absent text. */

@@ -52,9 +52,7 @@ static struct str user_change_details(struct call *call, const struct user_chang
 	if (changing->password.ptr)
 		json_put_bool_field(&details, "password", true);
 	buf_append_char(&details, '}');
-	struct str copy = call_copy(call, buf_str(&details));
-	buf_release(&details);
-	return copy;
+	return call_keep(call, &details);
 }
 
 static void user_change_store(struct call *call, struct str hash)

@@ -245,9 +245,7 @@ static struct str broadcast_read_body(struct call *call, struct str type)
 		return STR("");
 	message_body_check(body, type, call_error(call));
 	json_dump_compact(&text, body);
-	struct str copy = call_copy(call, buf_str(&text));
-	buf_release(&text);
-	return copy;
+	return call_keep(call, &text);
 }
 
 void jobs_broadcast(struct call *call)
