@@ -195,6 +195,22 @@ class Calls(JobTest):
             self.check(self.admin.get(f"/v1/admin/jobs/{number}"), 400, "invalid_argument", "id")
         self.check(self.a.get("/v1/admin/jobs"), 403, "permission_denied")
 
+    def test_the_audit_tells_who_wanted_which_job_from_which_address_about_whom(self):
+        self.servers.sql("insert into job (kind, created_by, params, lease_until, state) values ('export', 'root', '{}', now() + interval "
+                         "'1 hour', 'running')")  # holds the export up
+        try:
+            export = self.check(self.admin.post(f"/v1/admin/users/{self.alice}/export"), 202)["job_id"]
+            self.check(self.admin.post(f"/v1/admin/jobs/{export}/cancel"), 200)
+        finally:
+            self.servers.sql("delete from job where kind = 'export' and params = '{}'")
+        broadcast = self.broadcast([self.alice])["job_id"]
+        deletion = self.check(self.admin.call("DELETE", f"/v1/admin/users/{self.alice}"), 202)["job_id"]
+        entries = self.check(self.admin.get("/v1/admin/audit?actor=root&limit=4"), 200)["audit"]
+        self.assertEqual([(entry["action"], entry.get("target"), entry["details"]["job_id"]) for entry in entries],
+                         [("deletion.create", self.alice, deletion), ("broadcast.create", None, broadcast),
+                          ("export.cancel", self.alice, export), ("export.create", self.alice, export)])
+        self.assertEqual({entry.get("address") for entry in entries}, {"127.0.0.1"})
+
     def test_what_ended_long_ago_is_forgotten(self):
         number = self.broadcast([self.alice])["job_id"]
         self.ended(number)

@@ -320,7 +320,7 @@ end $$;
 
 /*
  * The actor joins an open group. Where a request has to be accepted it leaves one, with p_note; that is `none`, also when one waits
- * already. failed_precondition: the group has p_max_members, p_max_requests wait (`requests`), or the actor is in p_max_groups.
+ * already. failed_precondition: the group has p_max_members, p_max_requests wait, or the actor is in p_max_groups.
  */
 create function fn.group_join(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
 	p_note text, p_max_members integer, p_max_requests integer, p_max_groups integer default null) returns fn.entry_answer language plpgsql
@@ -339,7 +339,7 @@ begin
 	if (select g.join_mode from chat_group g where g.no = v.no) = 'approval' then
 		if (select count(*) from (select from group_request r where r.no = v.no and r.uid <> p_actor limit p_max_requests) r)
 			= p_max_requests then
-			return fn.entry_refused('failed_precondition', 'requests');
+			return fn.entry_refused('failed_precondition', 'too many users wait for an answer to their requests to join');
 		end if;
 		insert into group_request (no, uid, note) values (v.no, p_actor, p_note) on conflict do nothing;
 		return fn.entry_refused('none');

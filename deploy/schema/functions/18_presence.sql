@@ -37,7 +37,8 @@ begin
 end $$;
 
 /*
- * Whose presence the user may see, of p_uids: a row for each, in their order. A user who hides it looks like one who does not exist.
+ * Whose presence the user may see, of p_uids: a row for each, in their order. A user who hides it, or is deleted, looks like one
+ * who does not exist.
  */
 create function fn.presence_seen(p_uid text, p_uids text[]) returns table (uid text, is_seen boolean) language plpgsql stable
 set enable_bitmapscan = off
@@ -47,7 +48,7 @@ begin
 	return query
 	select q.uid, a.uid is not null and (q.uid = p_uid or coalesce(a.presence, 'everyone') = 'everyone'
 		or a.presence = 'friends' and fn.is_friend(q.uid, p_uid))
-	from unnest(p_uids) with ordinality as q (uid, ord) left join account a on a.uid = q.uid
+	from unnest(p_uids) with ordinality as q (uid, ord) left join account a on a.uid = q.uid and a.deleted_at is null
 	order by q.ord;
 end $$;
 
