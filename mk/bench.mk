@@ -1,7 +1,7 @@
 # The load tool, and runs of it against a cluster of its own.
 
 BENCH_LIBS := $(OUT)/lib/libnet.a $(OUT)/lib/libloop.a $(OUT)/lib/libbase.a $(PROTO_LIB)
-BENCH_SHARED := tools/skeinctl/cluster.c tools/skeinctl/args.c tools/skeinctl/visible.c
+BENCH_SHARED := tools/skeinctl/cluster.c tools/skeinctl/die.c tools/skeinctl/visible.c
 
 all: $(BIN)/skein-bench
 

@@ -49,7 +49,7 @@ static const struct config_option options[] = {
 	{ "auth.registration", CONFIG_BOOL, OPTION(auth_registration), "true", 0, 0, NULL, CONFIG_RELOADABLE,
 	  "Whether anybody may register; otherwise users come with the integrator's tokens." },
 	{ "limits.enabled", CONFIG_BOOL, OPTION(limits_enabled), "true", 0, 0, NULL, CONFIG_RELOADABLE,
-	  "Whether the rates of single users are limited at all." },
+	  "Whether the limits on rates hold." },
 	{ "limits.send_rate", CONFIG_INT, OPTION(limits_send_rate), "200", 1, 1000000, NULL, CONFIG_RELOADABLE,
 	  "Sends a second of one user, on average, over all im; each message of a batch counts, and duplicates do." },
 	{ "limits.send_burst", CONFIG_INT, OPTION(limits_send_burst), "1000", 1, 10000000, NULL, CONFIG_RELOADABLE,

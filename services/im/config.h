@@ -94,6 +94,12 @@ struct im_config {
 	int64_t drain_timeout_ms;
 };
 
+/* Whether users who have not said whom they let write let only friends do it. */
+static inline bool im_config_is_for_friends(const struct im_config *config)
+{
+	return config->contacts_messages_from == MESSAGES_FROM_FRIENDS;
+}
+
 extern const struct config_table im_config_table;
 
 #endif

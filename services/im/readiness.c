@@ -2,9 +2,9 @@
 
 #include "base/mem.h"
 #include "im/app.h"
+#include "im/changes/change_feed.h"
 #include "im/db/pg_pools.h"
 #include "im/lease/lease_keeper.h"
-#include "im/changes/change_feed.h"
 #include "message/topics.h"
 #include "store/kafka/kafka.h"
 

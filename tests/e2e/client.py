@@ -425,11 +425,14 @@ class Connection:
     async def messages(self, count, within_s=PATIENCE_S):
         return [await self.message(within_s) for _ in range(count)]
 
-    async def event(self, kind, within_s=PATIENCE_S):
-        """The next event. It must be of this kind. Friends may come online meanwhile: that is passed over unless it is asked for."""
-        frame = await self._next(self._events, within_s)
-        while frame["kind"] == "presence" and kind != "presence":
-            frame = await self._next(self._events, within_s)
+    async def event(self, kind, within_s=PATIENCE_S, **fields):
+        """
+        The next event. It must be of this kind. Friends may come online meanwhile, and a group that was just made may be told of: that is
+        passed over unless it is asked for, with these fields.
+        """
+        while (frame := await self._next(self._events, within_s))["kind"] in ("presence", "group"):
+            if frame["kind"] == kind and all(frame[name] == value for name, value in fields.items()):
+                break
         assert frame["kind"] == kind, frame
         return frame
 

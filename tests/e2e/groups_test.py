@@ -67,6 +67,16 @@ async def test_who_is_let_in_is_told_and_gets_what_is_said_from_then_on(skein):
     assert [(await bobs.message())["seq"] for _ in range(3)] == [1, 2, 3]
 
 
+async def test_who_is_named_when_a_group_is_made_is_told_on_all_devices_and_its_owner_is_not(skein):
+    alice, bob, carol = await skein.users("alice", "bob", "carol")
+    owner, devices = await alice.connect(), [await bob.connect(0, "phone"), await bob.connect(1, "tablet", proto=True)]
+    group = await alice.group(bob, bob, alice)
+    for device in devices:
+        assert await device.event("group") == {"type": "event", "kind": "group", "op": "added", "group_id": group.gid}
+    other = await carol.group(alice)
+    assert (await owner.event("group"))["group_id"] == other.gid, "of one's own group nothing came before"
+
+
 async def test_who_joins_an_open_group_is_told_on_all_devices(skein):
     alice, bob = await skein.users("alice", "bob")
     group = await alice.group(join="open")

@@ -62,6 +62,6 @@ ROWS = [
     Row("one of three Kafka brokers dies, or freezes", (KAFKA_BACK_S,), (BROKER_DIES_S,)),
     Row("a broker that was frozen answers that an offset does not exist", (), (LOG_LOST_S,)),
     Row("Kafka is away", (), ()),
-    Row("a token is logged out", (0.5,), (REVOKED_S,)),
+    Row("a token is logged out, or a user is disabled, logged out or deleted", (0.5,), (REVOKED_S,)),
     Row("a gateway drains", (), (DRAIN_S,)),
 ]

@@ -1,5 +1,6 @@
 """Profiles, settings, friends and blocks of im as a client sees them, on real servers: good requests, and every field wrong."""
 import concurrent.futures
+import itertools
 import pathlib
 import sys
 import unittest
@@ -199,7 +200,8 @@ class Limits(ImTest):
 
     def test_who_may_write_to_users_that_have_not_chosen(self):
         self.configured(contacts__messages_from="friends")
-        await_that(lambda: self.a.send("1", f"user:{self.bob}").status == 403, "strangers are refused")
+        keys = map(str, itertools.count(2))
+        await_that(lambda: self.a.send(next(keys), f"user:{self.bob}").status == 403, "strangers are refused")
         self.check(self.a.send("1", f"user:{self.bob}"), 403, "not_friend", "to.user")
         self.assertEqual(self.check(self.b.get("/v1/users/me"), 200)["settings"]["messages_from"], "friends")
         self.check(self.b.call("PATCH", "/v1/users/me", {"settings": {"messages_from": "everyone"}}), 200)
@@ -224,6 +226,12 @@ class Blocks(ImTest):
     def test_in_groups_a_block_does_nothing(self):
         self.check(self.a.call("PUT", f"/v1/blocks/{self.bob}"), 204)
         self.check(self.b.send("1", f"group:{self.group()}"), 200)
+
+    def test_a_repeat_of_what_was_stored_before_the_block_gets_its_first_answer(self):
+        first = self.check(self.b.send("1", f"user:{self.alice}"), 200)
+        self.check(self.a.call("PUT", f"/v1/blocks/{self.bob}"), 204)
+        self.assertEqual(self.check(self.b.send("1", f"user:{self.alice}"), 200), {**first, "duplicate": True})
+        self.check(self.b.send("1", f"user:{self.alice}", text="another"), 403, "blocked")
 
     def test_in_a_batch_only_the_blocked_message_is_refused(self):
         self.check(self.a.call("PUT", f"/v1/blocks/{self.bob}"), 204)

@@ -214,6 +214,17 @@ class Mutes(GroupTest):
     def mute(self, client, gid, uid, until):
         return client.call("PUT", f"/v1/groups/{gid}/members/{uid}/mute", {"until": until})
 
+    def test_a_mute_of_all_binds_no_admin_and_the_mute_of_an_admin_binds_it(self):
+        gid = self.group()
+        member = f"/v1/groups/{gid}/members/{self.bob}"
+        self.check(self.a.call("PUT", f"{member}/role", {"role": "admin"}), 204)
+        self.check(self.patch(self.a, gid, muted_all=True), 200)
+        self.check(self.b.send("1", f"group:{gid}"), 200)
+        self.check(self.a.call("PUT", f"{member}/mute", {"until": 2 ** 41}), 204)
+        self.check(self.b.send("2", f"group:{gid}"), 403, "muted")
+        self.check(self.b.send("3", f"group:{gid}", mentions=["*"]), 403, "muted")
+        self.check(self.patch(self.b, gid, name="still an admin"), 200)
+
     def test_a_muted_member_may_not_send_until_the_time_has_come(self):
         gid = self.group()
         sent = self.check(self.b.send("0", f"group:{gid}"), 200)

@@ -152,7 +152,7 @@ class Lives(JobTest):
 
     def test_a_late_owner_changes_nothing(self):
         [[number]] = self.servers.sql("insert into job (kind, created_by, params, state, epoch, lease_until) values "
-                                      "('export', 'root', '{}', 'running', 7, now() + interval '1 hour') returning no")
+                                      "('export', 'root', '{}', 'running', 7, now() + interval '4 minutes') returning no")
         for call in (f"fn.job_progress({number}, 6, 1000, 'x', 5, 5, true)", f"fn.job_renew({number}, 6, 1000)"):
             self.assertEqual(self.servers.sql(f"select * from {call}"), [])
         self.servers.sql(f"select fn.job_leave({number}, 6, true)")
@@ -167,7 +167,7 @@ class Lives(JobTest):
 
     def test_only_so_many_jobs_wait(self):
         self.servers.sql("insert into job (kind, created_by, params, lease_until, state) values ('export', 'root', '{}', now() + interval "
-                         "'1 hour', 'running')")  # holds the others up
+                         "'4 minutes', 'running')")  # holds the others up
         self.servers.sql("insert into job (kind, created_by, params) select 'export', 'root', '{}' from generate_series(1, 100)")
         try:
             self.check(self.admin.post("/v1/admin/broadcast", {"type": "text", "body": {"text": "x"}}), 409, "failed_precondition")
@@ -194,6 +194,22 @@ class Calls(JobTest):
         for number in "0", "x", "-1", "9223372036854775808":
             self.check(self.admin.get(f"/v1/admin/jobs/{number}"), 400, "invalid_argument", "id")
         self.check(self.a.get("/v1/admin/jobs"), 403, "permission_denied")
+
+    def test_the_audit_tells_who_wanted_which_job_from_which_address_about_whom(self):
+        self.servers.sql("insert into job (kind, created_by, params, lease_until, state) values ('export', 'root', '{}', now() + interval "
+                         "'1 hour', 'running')")  # holds the export up
+        try:
+            export = self.check(self.admin.post(f"/v1/admin/users/{self.alice}/export"), 202)["job_id"]
+            self.check(self.admin.post(f"/v1/admin/jobs/{export}/cancel"), 200)
+        finally:
+            self.servers.sql("delete from job where kind = 'export' and params = '{}'")
+        broadcast = self.broadcast([self.alice])["job_id"]
+        deletion = self.check(self.admin.call("DELETE", f"/v1/admin/users/{self.alice}"), 202)["job_id"]
+        entries = self.check(self.admin.get("/v1/admin/audit?actor=root&limit=4"), 200)["audit"]
+        self.assertEqual([(entry["action"], entry.get("target"), entry["details"]["job_id"]) for entry in entries],
+                         [("deletion.create", self.alice, deletion), ("broadcast.create", None, broadcast),
+                          ("export.cancel", self.alice, export), ("export.create", self.alice, export)])
+        self.assertEqual({entry.get("address") for entry in entries}, {"127.0.0.1"})
 
     def test_what_ended_long_ago_is_forgotten(self):
         number = self.broadcast([self.alice])["job_id"]

@@ -163,6 +163,12 @@ class Told(PresenceTest):
         self.assertEqual(self.presence(self.b, self.alice), [{"uid": self.alice, "online": False, "devices": []}])
         self.assertIn("last_seen", self.presence(self.a, self.alice)[0])
 
+    def test_a_deleted_user_looks_like_one_who_does_not_exist(self):
+        self.redis("set", f"im:presence:{{{self.alice}}}", now_ms())
+        self.assertIn("last_seen", self.presence(self.b, self.alice)[0])
+        self.servers.sql(f"update account set is_disabled = true, deleted_at = 1 where uid = '{self.alice}'")
+        self.assertEqual(self.presence(self.b, self.alice), [{"uid": self.alice, "online": False, "devices": []}])
+
     def test_what_an_im_has_claimed_and_not_told_the_next_one_tells(self):
         """An im that dies after it has set the key leaves it marked, and its claim ends by itself."""
         self.redis("hset", f"im:route:{{{self.alice}}}", "phone", "gw|1|7|ios|1700000000000")

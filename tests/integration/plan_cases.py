@@ -106,7 +106,7 @@ CASES = {
     "group_dissolve": Case(f"{ENTRY}, '{{w}}-door', '{{w}}-me'", may_grow="the requests to join, which go with the group"),
     "members": Case("'{w}-me', '{w}', '', 10"),
     # jobs
-    "broadcast_add": Case("'me', 100, 'system', 'text', '{{}}', array['{w}-me', '{w}-peer']"),
+    "broadcast_add": Case("'me', '192.0.2.1', 100, 'system', 'text', '{{}}', array['{w}-me', '{w}-peer']"),
     "broadcast_page": Case("1, '{w}', 10", setup=JOB % (1, "running")),
     "job_list": Case("'', 10", setup=JOB % (1, "queued")),
     "job_read": Case("1", setup=JOB % (1, "queued")),
@@ -114,15 +114,15 @@ CASES = {
     "job_renew": Case("1, 1, 5000", setup=JOB % (1, "running")),
     "job_progress": Case("1, 1, 5000, 'x', 5, 0, true", setup=JOB % (1, "running")),
     "job_leave": Case("1, 1, false", setup=JOB % (1, "running"), has_rows=False),
-    "job_cancel": Case("'{w}-me', 1", setup=JOB % (1, "queued")),
+    "job_cancel": Case("'{w}-me', '192.0.2.1', 1", setup=JOB % (1, "queued")),
     "job_forget": Case("1000, 10"),
-    "deletion_add": Case("'me', 100, '\\x00', 'user_deleted', '{w}-me'", may_grow="the user's index entries: its row changes"),
+    "deletion_add": Case("'me', '192.0.2.1', 100, '\\x00', 'user_deleted', '{w}-me'", may_grow="the user's index entries: its row changes"),
     "deletion_step": Case("1, 1, 5000, 20, 0, '\\x00', 'user_deleted', '{w}-me'", setup="insert into job (no, kind, created_by, params, state, epoch,"
                           " cursor, created_at) overriding system value select 1, 'deletion', 'me', array['{w}-me'], 'running', 1, 'groups', 1",
                           may_grow="the user's groups and the members of one, from whom the successor is chosen"),
     "job_output": Case("1, '', 10, 1000000", setup="with j as (insert into job (no, kind, created_by, params, state) overriding system value values"
                        " (1, 'export', 'me', '{{}}', 'done')) insert into job_output values (1, 1, '{{}}')"),
-    "export_add": Case("'me', 100, '{w}-me'"),
+    "export_add": Case("'me', '192.0.2.1', 100, '{w}-me'"),
     "export_step": Case("1, 1, 5000, 20", setup="insert into job (no, kind, created_by, params, state, epoch) overriding system value values"
                         " (1, 'export', 'me', array['{w}-me'], 'running', 1)", may_grow="a page of the user's lists, of 20 rows"),
     # leases and takeover

@@ -1,7 +1,13 @@
+-- A mute of all binds the members, one of a user binds an admin too; p_muted_until is the user's own.
+create function fn.is_muted(p_is_group_muted boolean, p_role smallint, p_muted_until bigint, p_time bigint) returns boolean
+language sql immutable as $$
+	select (p_is_group_muted and p_role = 0) or p_muted_until > p_time
+$$;
+
 /*
  * Who may do what in a group: 'ok', or the public error code of the refusal. Every statement that acts on a group asks here.
  * p_role is the caller's role (0 member, 1 admin, 2 owner), p_target_role that of the user acted on; null: not a member.
- * p_is_muted: the group is muted or the caller is; it does not bind the owner and admins. Actions:
+ * p_is_muted: the caller is muted, or a member of a group that is muted (fn.is_muted()); it does not bind the owner. Actions:
  *   read                  history, members, the group itself
  *   send, mention_all     a message; one that mentions "*"
  *   change_own            recall, edit and reactions of what the caller may change as its sender
@@ -26,8 +32,8 @@ create function fn.group_may(p_role smallint, p_target_role smallint, p_action t
 	else case p_action
 		when 'read' then 'ok'
 		when 'change_own' then 'ok'
-		when 'send' then case when p_is_muted and p_role = 0 then 'muted' else 'ok' end
-		when 'mention_all' then case when p_role > 0 then 'ok' when p_is_muted then 'muted' else 'permission_denied' end
+		when 'send' then case when p_is_muted and p_role < 2 then 'muted' else 'ok' end
+		when 'mention_all' then case when p_is_muted and p_role < 2 then 'muted' when p_role > 0 then 'ok' else 'permission_denied' end
 		when 'recall_others' then case when p_role > 0 then 'ok' else 'permission_denied' end
 		when 'add' then case when p_role > 0 or p_join_mode <> 'approval' then 'ok' else 'permission_denied' end
 		when 'leave' then case when p_role = 2 then 'failed_precondition' else 'ok' end

@@ -8,12 +8,12 @@
  *   again   not decided, because another transaction was making the conversation: ask once more
  * member_version is the seq of the last change of the group's membership, null in a one-to-one conversation.
  *
- * A send with the id of the stored one is the caller asking again after it lost the answer. Any other is checked in
- * this order: the recipient exists (not_found) and lets the sender write (blocked, not_friend; p_is_for_friends: a recipient who
- * has not said whom it lets write lets friends), the sender may send to the group (not_member, muted), "*" is mentioned by the owner or an
- * admin (permission_denied), the key is new (the first answer again, or idempotency_conflict), reply_to
- * was there before this batch (invalid_argument). A refused send stores nothing and does not use its key up. A stored one
- * moves its sender's read mark.
+ * A send with the id of the stored one is the caller asking again after it lost the answer. One with the key and the payload of a stored
+ * one is answered with that one, also when the sender may send no more. Any other is checked in this order: the recipient exists
+ * (not_found) and lets the sender write (blocked, not_friend; p_is_for_friends: a recipient who has not said whom it lets write lets
+ * friends), the sender may send to the group (not_member, muted), "*" is mentioned by the owner or an admin (permission_denied), the key
+ * is new (idempotency_conflict), reply_to was there before this batch (invalid_argument). A refused send stores nothing and does not use
+ * its key up. A stored one moves its sender's read mark.
  *
  * The conversations are locked in the order of their ids, and everything is decided by a statement that begins under
  * these locks, so it sees what their last holder did. Conversations that do not exist yet are made after that, in the
@@ -83,7 +83,7 @@ begin
 	if v_has_groups then
 		select array_agg(case when g.no is null then 'not_found' else fn.group_may(gm.role, null,
 				case when '*' = any (string_to_array(i.mentions, ',')) then 'mention_all' else 'send' end, g.join_mode,
-				g.is_muted or gm.muted_until > p_time, g.dissolved_at is not null) end order by i.ord),
+				fn.is_muted(g.is_muted, gm.role, gm.muted_until, p_time), g.dissolved_at is not null) end order by i.ord),
 			array_agg(g.member_version order by i.ord)
 		into v_may, v_version
 		from unnest(p_at, p_sender, p_mentions) with ordinality as i (at, sender, mentions, ord)
@@ -95,19 +95,18 @@ begin
 	with decided as (
 		select i.*, v_no[i.at] as no, v_version[i.ord] as member_version, m.msg_id as first_msg_id, m.seq as first_seq,
 			m.time as first_time, case
-			when m.msg_id = i.msg_id then 'duplicate' -- stored by the caller's own first try, whatever has changed since
+			when m.msg_id = i.msg_id then 'duplicate' -- stored by the caller's own first try
+			when m.seq is not null and m.type = fn.type_no(i.type) and m.reply_to is not distinct from i.reply_to
+				and m.mentions is not distinct from string_to_array(i.mentions, ',')
+				and m.expires_at - m.time is not distinct from p_expire_s[i.ord::integer] * 1000
+				and fn.payload_is(m.body, m.payload_hash, m.msg_id, i.body, p_payload[i.ord::integer]) then 'duplicate'
 			when i.uid is not null and a.uid is null then 'not_found'
 			when i.gid is not null and v_may[i.ord] <> 'ok' then v_may[i.ord]
 			-- Never null before the `and`: the function would be called to find out.
 			when (a.has_blocks or coalesce(a.messages_from = 'friends', p_is_for_friends)) is true
 				and fn.direct_may(i.uid, i.sender, coalesce(a.messages_from = 'friends', p_is_for_friends)) <> 'ok'
 				then fn.direct_may(i.uid, i.sender, coalesce(a.messages_from = 'friends', p_is_for_friends))
-			when m.seq is not null then
-				case when m.type = fn.type_no(i.type) and m.reply_to is not distinct from i.reply_to
-					and m.mentions is not distinct from string_to_array(i.mentions, ',')
-					and m.expires_at - m.time is not distinct from p_expire_s[i.ord::integer] * 1000
-					and fn.payload_is(m.body, m.payload_hash, m.msg_id, i.body, p_payload[i.ord::integer]) then 'duplicate'
-				else 'idempotency_conflict' end
+			when m.seq is not null then 'idempotency_conflict'
 			when i.body is null then 'unavailable'
 			when i.reply_to > coalesce(v_last[i.at], 0) then 'invalid_argument'
 			when v_last[i.at] is null then 'again'

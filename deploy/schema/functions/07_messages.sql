@@ -91,9 +91,10 @@ begin
 end $$;
 
 /*
- * The entries that are named, as they were stored, `ord` counted from 1, in that order, until the bodies of those before are p_bytes. A
- * row of nulls for an entry that does not exist; one that retention has removed is a `system` entry from '-' that has expired. These rows never change, so im keeps them; fn.changes_of() tells the rest. Only the body
- * of an entry with expires_at goes, after that time.
+ * The entries that are named, as they were stored, `ord` counted from 1, in that order, until the bodies of those before are p_bytes.
+ * An entry that does not exist has a row of nulls; one that retention has removed is a `system` entry from '-' that has expired. These
+ * rows change only when their user is deleted, so im keeps them; fn.changes_of() tells the rest. The body of an entry with expires_at
+ * goes after that time.
  */
 create function fn.messages(p_conversations text[], p_seqs bigint[], p_bytes bigint)
 returns table (ord bigint, seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text, "time" bigint,
@@ -126,8 +127,9 @@ end $$;
 
 /*
  * What was changed about messages: a row for each of those named (`ord` counted from 1) that was recalled or edited. `body` is that of
- * the last edit, null when the message is recalled. removed_at is not null when retention has removed the message. From where the bodies are p_bytes on, `is_beyond` stands for the body. It looks up
- * each conversation once, its changes by one index range, and of `message` only the edits.
+ * the last edit, null when the message is recalled. removed_at is not null when retention has removed the message. From where the
+ * bodies are p_bytes on, `is_beyond` stands for the body. Each conversation is looked up once, its changes by one index range; of
+ * `message` only the edits are read.
  */
 create function fn.changes_of(p_conversations text[], p_seqs bigint[], p_bytes bigint)
 returns table (ord bigint, is_recalled boolean, body text, is_beyond boolean, removed_at bigint)

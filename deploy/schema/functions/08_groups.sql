@@ -4,11 +4,12 @@
  * A new group with its owner and members, who all have to exist: not_found names one who does not, and nothing is made; nor is it
  * when one of them is in p_max_groups (failed_precondition). With a
  * p_key that this owner has used before it answers the group that was made then (`is_repeat`), or idempotency_conflict if
- * something else was asked for. A refused creation does not use its key up.
+ * something else was asked for. A refused creation does not use its key up. `added`: the members besides the owner, joined by commas.
  */
 create function fn.im_group_create(p_gid text, p_name text, p_owner text, p_join text, p_history text, p_members text[],
 	p_key text default null, p_max_groups integer default null)
-returns table (verdict text, field text, detail text, gid text, member_count integer, is_repeat boolean) language plpgsql
+returns table (verdict text, field text, detail text, gid text, member_count integer, is_repeat boolean, added text)
+language plpgsql
 as $$
 #variable_conflict use_column
 declare
@@ -25,12 +26,12 @@ begin
 		from unnest(p_members) with ordinality as m (uid, ord) left join account a on a.uid = m.uid and a.deleted_at is null
 		where a.uid is null order by m.ord limit 1;
 		if found then
-			return query select 'not_found', 'members', 'there is no user ' || v_unknown, null, 0, false;
+			return query select 'not_found', 'members', 'there is no user ' || v_unknown, null, 0, false, null;
 			return;
 		end if;
 		v_full := fn.groups_full(v_everybody, p_max_groups);
 		if v_full is not null then
-			return query select 'failed_precondition', null, fn.groups_full_detail(v_full, p_max_groups), null, 0, false;
+			return query select 'failed_precondition', null, fn.groups_full_detail(v_full, p_max_groups), null, 0, false, null;
 			return;
 		end if;
 		if p_key is not null then
@@ -43,7 +44,7 @@ begin
 	end if;
 	if v_first.gid is not null then
 		return query select case v_first.payload when v_payload then 'ok' else 'idempotency_conflict' end, null, null, v_first.gid,
-			v_first.member_count, true;
+			v_first.member_count, true, null;
 		return;
 	end if;
 	insert into conversation (id, kind, moved_id) values ('g:' || p_gid, 2, fn.id_at(fn.now_ms())) returning no into v_no;
@@ -51,7 +52,8 @@ begin
 	values (v_no, p_name, p_owner, p_join, p_history, cardinality(v_everybody));
 	insert into group_member (no, uid, role)
 	select v_no, m.uid, case when m.uid = p_owner then 2 else 0 end from unnest(v_everybody) as m (uid);
-	return query select 'ok', null, null, p_gid, cardinality(v_everybody), false;
+	return query select 'ok', null, null, p_gid, cardinality(v_everybody), false,
+		array_to_string(array_remove(v_everybody, p_owner), ',');
 end $$;
 
 /*
@@ -84,8 +86,8 @@ begin
 		return;
 	end if;
 	select g.member_count, g.dissolved_at is not null, actor.role, target.role,
-		fn.group_may(actor.role, target.role, p_action, g.join_mode, g.is_muted or actor.muted_until > p_time,
-			g.dissolved_at is not null)
+		fn.group_may(actor.role, target.role, p_action, g.join_mode,
+			fn.is_muted(g.is_muted, actor.role, actor.muted_until, p_time), g.dissolved_at is not null)
 	into member_count, v_is_dissolved, role, target_role, v_may
 	from chat_group g left join group_member actor on actor.no = g.no and actor.uid = p_actor
 	left join group_member target on target.no = g.no and target.uid = p_target
@@ -318,7 +320,7 @@ end $$;
 
 /*
  * The actor joins an open group. Where a request has to be accepted it leaves one, with p_note; that is `none`, also when one waits
- * already. failed_precondition: the group has p_max_members, p_max_requests wait (`requests`), or the actor is in p_max_groups.
+ * already. failed_precondition: the group has p_max_members, p_max_requests wait, or the actor is in p_max_groups.
  */
 create function fn.group_join(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_gid text, p_actor text,
 	p_note text, p_max_members integer, p_max_requests integer, p_max_groups integer default null) returns fn.entry_answer language plpgsql
@@ -337,7 +339,7 @@ begin
 	if (select g.join_mode from chat_group g where g.no = v.no) = 'approval' then
 		if (select count(*) from (select from group_request r where r.no = v.no and r.uid <> p_actor limit p_max_requests) r)
 			= p_max_requests then
-			return fn.entry_refused('failed_precondition', 'requests');
+			return fn.entry_refused('failed_precondition', 'too many users wait for an answer to their requests to join');
 		end if;
 		insert into group_request (no, uid, note) values (v.no, p_actor, p_note) on conflict do nothing;
 		return fn.entry_refused('none');

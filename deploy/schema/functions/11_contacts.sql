@@ -104,6 +104,7 @@ begin
 	select * into v_request from friend_request r where r.no = p_request_id and p_uid in (r.sender, r.recipient);
 	v_verdict := case when not found then 'not_found' when v_request.sender = p_uid then 'permission_denied'
 		when v_request.status not in (0, p_status) then 'failed_precondition'
+		when fn.is_deleted(v_request.sender) then 'not_found'
 		when v_request.status = 0 and p_status = 1 and fn.is_blocked(v_request.sender, p_uid) then 'blocked' else 'ok' end;
 	if v_verdict = 'ok' and v_request.status = 0 and p_status = 1 then
 		perform fn.accounts_lock(array[p_uid, v_request.sender]); -- the friends of both are counted
@@ -185,6 +186,7 @@ begin
 		return query select 'not_found';
 		return;
 	end if;
-	update account a set has_blocks = false where a.uid = p_uid and not exists (select from block b where b.uid = p_uid);
+	update account a set has_blocks = false
+	where a.uid = p_uid and a.deleted_at is null and not exists (select from block b where b.uid = p_uid);
 	return query select 'ok';
 end $$;

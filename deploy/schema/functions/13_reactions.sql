@@ -28,17 +28,17 @@ begin
 	v_may := case when p_is_add then fn.direct_may_change(p_conversation, p_caller, p_is_for_friends) else 'ok' end;
 	if v_may <> 'ok' then
 		return fn.entry_refused(v_may);
+	end if;
+	select r.seq into v_standing from reaction r
+	where r.no = v.no and r.target_seq = p_target_seq and r.emoji = p_emoji and r.uid = p_caller;
+	if not p_is_add and v_standing is null then
+		return fn.entry_refused('not_found');
 	elsif v.recall_seq is not null then
 		return fn.entry_refused('failed_precondition', 'recalled');
 	elsif v.expires_at <= p_time then
 		return fn.entry_refused('failed_precondition', 'expired');
-	end if;
-	select r.seq into v_standing from reaction r
-	where r.no = v.no and r.target_seq = p_target_seq and r.emoji = p_emoji and r.uid = p_caller;
-	if p_is_add and v_standing is not null then
+	elsif p_is_add and v_standing is not null then
 		return fn.entry_answer_of(v.no, v_standing, true);
-	elsif not p_is_add and v_standing is null then
-		return fn.entry_refused('not_found');
 	end if;
 	select c.count into v_count from reaction_count c where c.no = v.no and c.target_seq = p_target_seq and c.emoji = p_emoji;
 	if v_count is null and (select count(*) from reaction_count c where c.no = v.no and c.target_seq = p_target_seq) >= p_max then

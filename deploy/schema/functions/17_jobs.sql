@@ -15,12 +15,17 @@ declare
 		where not a.is_disabled and not a.is_bot and not a.is_system limit 100001) f);
 begin
 	return case when v_count <= 100000 then v_count
-		else greatest(v_count, (select c.reltuples::bigint from pg_class c where c.oid = 'account'::regclass)) end;
+		else greatest(v_count, fn.estimate('account')) end;
 end $$;
 
+-- Whom a job is about, for the audit; null: more than one user.
+create function fn.job_target(p_kind text, p_params text[]) returns text language sql immutable as $$
+	select case when p_kind <> 'broadcast' then p_params[1] end
+$$;
+
 -- A new job, which is written down in the audit. failed_precondition: p_max wait already.
-create function fn.job_add(p_kind text, p_created_by text, p_max integer, p_params text[], p_uids text[], p_total bigint)
-returns table (verdict text, no bigint) language plpgsql
+create function fn.job_add(p_kind text, p_created_by text, p_address text, p_max integer, p_params text[], p_uids text[],
+	p_total bigint) returns table (verdict text, no bigint) language plpgsql
 as $$
 #variable_conflict use_column
 declare
@@ -33,7 +38,7 @@ begin
 		return;
 	end if;
 	insert into job (kind, created_by, params, uids, total) values (p_kind, p_created_by, p_params, p_uids, p_total) returning no into v_no;
-	perform fn.audit_add(p_created_by, null, p_kind || '.create', case when p_kind <> 'broadcast' then p_params[1] end,
+	perform fn.audit_add(p_created_by, p_address, p_kind || '.create', fn.job_target(p_kind, p_params),
 		json_build_object('job_id', v_no::text)::text);
 	return query select 'ok', v_no;
 end $$;
@@ -41,13 +46,13 @@ end $$;
 /*
  * A broadcast of a message from p_system, who is made if it does not exist. p_uids null: to everyone.
  */
-create function fn.broadcast_add(p_created_by text, p_max integer, p_system text, p_type text, p_body text, p_uids text[])
-returns table (verdict text, no bigint) language plpgsql
+create function fn.broadcast_add(p_created_by text, p_address text, p_max integer, p_system text, p_type text, p_body text,
+	p_uids text[]) returns table (verdict text, no bigint) language plpgsql
 as $$
 begin
 	insert into account (uid, name, is_system) values (p_system, p_system, true)
 	on conflict (uid) do update set is_system = true where not account.is_system;
-	return query select * from fn.job_add('broadcast', p_created_by, p_max, array[p_system, p_type, p_body],
+	return query select * from fn.job_add('broadcast', p_created_by, p_address, p_max, array[p_system, p_type, p_body],
 		(select array_agg(distinct u.uid collate "C") from unnest(p_uids) u (uid)),
 		case when p_uids is null then fn.broadcast_total()
 			else (select count(distinct u.uid) from unnest(p_uids) u (uid)) end);
@@ -116,7 +121,7 @@ $$;
  * Cancels a job: its owner stops after the step it is at. failed_precondition: it has ended, or it is a deletion, whose user is
  * ended already.
  */
-create function fn.job_cancel(p_actor text, p_no bigint) returns table (verdict text, detail text) language plpgsql
+create function fn.job_cancel(p_actor text, p_address text, p_no bigint) returns table (verdict text, detail text) language plpgsql
 as $$
 #variable_conflict use_column
 declare
@@ -131,7 +136,8 @@ begin
 		return query select 'failed_precondition', 'a deletion cannot be cancelled';
 	else
 		update job j set state = 'cancelled', ended_at = fn.now_ms() where j.no = p_no;
-		perform fn.audit_add(p_actor, null, v_job.kind || '.cancel', null, json_build_object('job_id', p_no::text)::text);
+		perform fn.audit_add(p_actor, p_address, v_job.kind || '.cancel', fn.job_target(v_job.kind, v_job.params),
+			json_build_object('job_id', p_no::text)::text);
 		return query select 'ok', null;
 	end if;
 end $$;

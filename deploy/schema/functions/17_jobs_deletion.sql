@@ -8,8 +8,8 @@ create function fn.deleted_user() returns text language sql immutable as $$ sele
  * followed by another. failed_precondition: it is the system user, or too many jobs wait. p_change_id and p_change_kind are for the
  * change feed.
  */
-create function fn.deletion_add(p_created_by text, p_max integer, p_change_id bytea, p_change_kind text, p_uid text)
-returns table (verdict text, detail text, no bigint) language plpgsql
+create function fn.deletion_add(p_created_by text, p_address text, p_max integer, p_change_id bytea, p_change_kind text,
+	p_uid text) returns table (verdict text, detail text, no bigint) language plpgsql
 as $$
 #variable_conflict use_column
 declare
@@ -29,10 +29,10 @@ begin
 		return query select 'failed_precondition', 'broadcasts come from this user', null::bigint;
 		return;
 	end if;
-	select * into v_added from fn.job_add('deletion', p_created_by, p_max, array[p_uid], null, 0);
+	select * into v_added from fn.job_add('deletion', p_created_by, p_address, p_max, array[p_uid], null, 0);
 	if v_added.verdict = 'ok' then
 		update account a set deleted_at = fn.now_ms(), is_disabled = true, has_blocks = true, name = 'Deleted user', password = null,
-			avatar = null, attributes = null, messages_from = null, presence = null, is_bot = false
+			avatar = null, attributes = null, messages_from = null, is_bot = false
 		where a.uid = p_uid;
 		perform fn.change_add(p_change_id, p_change_kind, p_uid);
 		-- An export that is under way would find what the deletion takes away.
@@ -61,6 +61,7 @@ as $$
 declare
 	v_gone bigint := 0;
 	v_rows bigint;
+	v_export bigint;
 begin
 	delete from login_address where uid = p_uid and address in (select address from login_address where uid = p_uid limit p_limit);
 	get diagnostics v_rows = row_count;
@@ -91,9 +92,10 @@ begin
 	get diagnostics v_rows = row_count;
 	v_gone := v_gone + v_rows;
 	-- Exports of the user that can still be read.
-	delete from job_output o where o.job = (select min(j.no) from job j where j.kind = 'export' and j.params[1] = p_uid
-			and exists (select from job_output f where f.job = j.no))
-		and o.no in (select f.no from job_output f where f.job = o.job order by f.no limit p_limit);
+	v_export := (select min(j.no) from job j where j.kind = 'export' and j.params[1] = p_uid
+		and exists (select from job_output f where f.job = j.no));
+	delete from job_output o where o.job = v_export
+		and o.no in (select f.no from job_output f where f.job = v_export order by f.no limit p_limit);
 	get diagnostics v_rows = row_count;
 	return v_gone + v_rows;
 end $$;
@@ -127,14 +129,17 @@ create function fn.deletion_body(p_body text, p_uid text) returns text language 
 $$;
 
 /*
- * Takes the user out of the entries of a conversation behind p_seq, p_limit of them: what the user wrote keeps its place, as a recalled
- * message of `deleted-user`, and a reaction's entry keeps its emoji; nobody is told. Returns the last seq that was looked at; null: there was none. im keeps stored
- * messages in memory: it drops them when the change feed tells of the end of the deletion, and until then the recall hides the bodies.
+ * Takes the user out of the entries of a conversation behind p_seq, p_limit of them: what the user wrote keeps its place, as a
+ * recalled message of `deleted-user`, and a reaction's entry keeps its emoji; nobody is told. Returns the last seq that was looked at;
+ * null: there was none. im keeps stored messages in memory: it drops them when the change feed tells of the end of the deletion.
+ * Until then the recall hides the bodies.
  */
 create function fn.deletion_entries(p_uid text, p_no bigint, p_seq bigint, p_limit integer, out last bigint, out looked bigint,
 	out changed bigint) language plpgsql
 as $$
 begin
+	-- Retention deletes messages before what hangs on them: the same order here, so that the two never wait in a circle.
+	perform from message m where m.no = p_no and m.seq > p_seq order by m.seq limit p_limit for no key update;
 	perform fn.deletion_reactions(p_uid, p_no, p_seq, p_limit);
 	with entries as materialized (
 		select m.seq, m.type, m.sender, m.mentions, m.body from message m where m.no = p_no and m.seq > p_seq order by m.seq limit p_limit
@@ -151,13 +156,14 @@ begin
 		delete from pin p using written w where p.no = p_no and p.target_seq = w.seq
 	), scrubbed as (
 		update message m set sender = case m.sender when p_uid then fn.deleted_user() else m.sender end,
-			body = case when e.type = 40 then fn.deletion_body(m.body, p_uid) when m.sender = p_uid and e.type <> 32 then null else m.body end,
+			body = case when e.type = fn.type_no('system') then fn.deletion_body(m.body, p_uid)
+				when m.sender = p_uid and e.type <> fn.type_no('reaction') then null else m.body end,
 			mentions = case when m.sender <> p_uid then nullif(array_remove(m.mentions, p_uid), '{}') end,
 			client_msg_id = case when m.sender <> p_uid then m.client_msg_id end,
 			payload_hash = case when m.sender <> p_uid then m.payload_hash end
 		from entries e
 		where m.no = p_no and m.seq = e.seq and (e.sender = p_uid or p_uid = any (e.mentions)
-			or (e.type = 40 and strpos(e.body, to_json(p_uid)::text) > 0))
+			or (e.type = fn.type_no('system') and strpos(e.body, to_json(p_uid)::text) > 0))
 		returning m.seq
 	) select (select max(seq) from entries), (select count(*) from entries), (select count(*) from scrubbed) into last, looked, changed;
 end $$;
@@ -220,11 +226,15 @@ begin
 				v_no := fn.user_conversation(p_uid, v_no);
 				v_seq := 0;
 			end if;
+			exit when v_entries.changed > 0; -- perhaps under this conversation's lock: a second one could wait in a circle with sends
 		end loop;
 		if v_no is null then
 			v_phase := 'done';
 			update job j set uids = array_remove(j.uids, p_uid) where p_uid = any (j.uids);
-			update account a set has_blocks = true where a.uid = p_uid;
+			-- Again, for a change that was under way when the user was ended. Its last presence has been told by now, as it chose.
+			update account a set name = 'Deleted user', avatar = null, attributes = null, messages_from = null, presence = 'nobody',
+				has_blocks = true
+			where a.uid = p_uid;
 			perform fn.change_add(p_change_id, p_change_kind, p_uid);
 		end if;
 	end if;

@@ -23,7 +23,8 @@ create function fn.export_message(p_conversation text, p_message message) return
 	select '{"kind":"message","value":' || rtrim(json_strip_nulls(json_build_object('conversation_id', p_conversation, 'seq', p_message.seq,
 		'msg_id', p_message.msg_id::text, 'from', p_message.sender, 'type', fn.type_name(p_message.type), 'time', p_message.time,
 		'reply_to', p_message.reply_to, 'mentions', p_message.mentions, 'target_seq', p_message.target_seq,
-		'client_msg_id', p_message.client_msg_id, 'expires_at', p_message.expires_at))::text, '}') || coalesce(case p_message.type when fn.type_no('reaction') then ',' || substr(p_message.body, 2, length(p_message.body) - 2)
+		'client_msg_id', p_message.client_msg_id, 'expires_at', p_message.expires_at))::text, '}')
+		|| coalesce(case p_message.type when fn.type_no('reaction') then ',' || substr(p_message.body, 2, length(p_message.body) - 2)
 			else ',"body":' || p_message.body end, '') || '}}'
 $$;
 
@@ -172,14 +173,15 @@ begin
 end $$;
 
 -- An export of a user.
-create function fn.export_add(p_created_by text, p_max integer, p_uid text) returns table (verdict text, no bigint) language plpgsql
+create function fn.export_add(p_created_by text, p_address text, p_max integer, p_uid text)
+returns table (verdict text, no bigint) language plpgsql
 as $$
 begin
 	if not exists (select from account a where a.uid = p_uid and a.deleted_at is null) then
 		return query select 'not_found', null::bigint;
 		return;
 	end if;
-	return query select * from fn.job_add('export', p_created_by, p_max, array[p_uid], null, 0);
+	return query select * from fn.job_add('export', p_created_by, p_address, p_max, array[p_uid], null, 0);
 end $$;
 
 /*

@@ -23,7 +23,7 @@ begin
 		left join chat_group g on g.no = c.no
 		left join group_member gm on gm.no = g.no and gm.uid = p_uid
 		cross join lateral (select case when g.no is null then 'not_found' else fn.group_may(gm.role, null, 'send', g.join_mode,
-			g.is_muted or gm.muted_until > fn.now_ms(), g.dissolved_at is not null) end as verdict) may;
+			fn.is_muted(g.is_muted, gm.role, gm.muted_until, fn.now_ms()), g.dissolved_at is not null) end as verdict) may;
 	else
 		return query
 		select case when p_uid not in (v_first, v_second) then 'not_member' when a.uid is null then 'not_found'
@@ -37,7 +37,8 @@ begin
 end $$;
 
 /*
- * Whose presence the user may see, of p_uids: a row for each, in their order. A user who hides it looks like one who does not exist.
+ * Whose presence the user may see, of p_uids: a row for each, in their order. A user who hides it, or is deleted, looks like one
+ * who does not exist.
  */
 create function fn.presence_seen(p_uid text, p_uids text[]) returns table (uid text, is_seen boolean) language plpgsql stable
 set enable_bitmapscan = off
@@ -47,7 +48,7 @@ begin
 	return query
 	select q.uid, a.uid is not null and (q.uid = p_uid or coalesce(a.presence, 'everyone') = 'everyone'
 		or a.presence = 'friends' and fn.is_friend(q.uid, p_uid))
-	from unnest(p_uids) with ordinality as q (uid, ord) left join account a on a.uid = q.uid
+	from unnest(p_uids) with ordinality as q (uid, ord) left join account a on a.uid = q.uid and a.deleted_at is null
 	order by q.ord;
 end $$;
 

@@ -13,7 +13,7 @@ create table account (
 -- The addresses from which a user has logged in lately. Wrong passwords from elsewhere do not lock the user out there.
 create table login_address (
 	uid text collate "C",
-	address text collate "C", -- as of services/im/callers/address.h
+	address text collate "C", -- as of libcommon/base/users/address.h
 	logged_in_at bigint not null,
 	primary key (uid, address)
 );

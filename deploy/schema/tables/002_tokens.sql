@@ -1,5 +1,5 @@
 -- Tokens that were logged out, until they expire by themselves. Every im keeps them in memory and asks for new ones by
--- the transaction that stored them (services/im/tokens/revocation_feed.h).
+-- the transaction that stored them (services/im/changes/change_feed.h).
 
 create table revoked_token (
 	token_id bytea primary key, -- as of libcommon/net/jwt.h

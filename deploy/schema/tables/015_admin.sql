@@ -26,7 +26,7 @@ create table audit (
 	actor text collate "C" not null, -- a uid
 	action text collate "C" not null, -- 'user.create'
 	target text collate "C", -- a uid, mostly
-	address text, -- of the actor, as of services/im/callers/address.h
+	address text, -- of the actor, as of libcommon/base/users/address.h
 	details text -- a JSON object
 );
 create index audit_by_actor on audit (actor, id);

@@ -5,8 +5,8 @@
 #include "base/map.h"
 
 /*
- * A bounded table with a small entry for each user. At most `max` entries are kept: the least recently used one makes room.
- * Thread: one.
+ * A bounded table with a small entry for each user, or for any other text (an address, a conversation, a token): `uid` is that
+ * text. At most `max` entries are kept: the least recently used one makes room. Thread: one.
  */
 struct user_lru {
 	struct map users;

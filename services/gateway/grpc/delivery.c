@@ -1,9 +1,9 @@
 #include "gateway/grpc/delivery.h"
 
 #include "base/mem.h"
+#include "base/telemetry/log.h"
 #include "base/text/ident.h"
 #include "base/text/json.h"
-#include "base/telemetry/log.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/grpc/service.h"
 #include "gateway/grpc/verdicts.h"

@@ -9,14 +9,12 @@
 #include "base/mem.h"
 #include "base/text/utf8.h"
 #include "gateway/wire/client_signal.h"
+#include "message/send_limits.h"
 #include "proto/im.pb-c.h"
 
-#define MENTIONS_MAX 50
 #define TYPE_MAX 16
 #define OFFSET_MAX 20 /* digits */
 #define SEQ_MAX INT64_MAX
-#define EXPIRE_MAX_S 604800
-#define FORWARD_MAX 100
 
 static err_t PRINTF_LIKE(3, 4) client_frame_fault(struct client_frame *out, err_t err, const char *format, ...)
 {
@@ -190,9 +188,9 @@ static void client_frame_read_ack(const json_t *root, struct client_frame *out, 
 		          "offset must be the decimal number of a message frame, as a string");
 }
 
-static const char *const served[] = { "ping", "send", "ack", "read", "typing", "watch", NULL };
-static const char *const signals[] = { "read", "typing", "watch", NULL };
-static const char *const not_served[] = { "join", "leave", "focus", NULL };
+static const char *const client_frame_served[] = { "ping", "send", "ack", "read", "typing", "watch", NULL };
+static const char *const client_frame_signals[] = { "read", "typing", "watch", NULL };
+static const char *const client_frame_not_served[] = { "join", "leave", "focus", NULL };
 
 static bool client_frame_is_one_of(struct str name, const char *const *names)
 {
@@ -244,9 +242,9 @@ static err_t client_frame_read_typed(const json_t *root, struct client_frame *ou
 		client_frame_read_send(root, out, from, error);
 	} else if (str_equal(name, STR("ack"))) {
 		client_frame_read_ack(root, out, error);
-	} else if (client_frame_is_one_of(name, signals)) {
+	} else if (client_frame_is_one_of(name, client_frame_signals)) {
 		client_frame_read_signal(root, name, out, from, error);
-	} else if (client_frame_is_one_of(name, not_served)) {
+	} else if (client_frame_is_one_of(name, client_frame_not_served)) {
 		client_frame_read_rid(root, JSON_OPTIONAL, out, error);
 		if (!error->err)
 			return client_frame_fault(out, ERR_FAILED_PRECONDITION, "%.*s is not served by this version",
@@ -296,8 +294,8 @@ static err_t client_frame_refuse_json(struct client_frame *out, struct str text,
 	json_t *root = client_frame_load_leniently(text);
 	err_t err = ERR_PROTOCOL;
 
-	if (client_frame_is_one_of(client_frame_type_of(root), served) ||
-	    client_frame_is_one_of(client_frame_type_of(root), not_served)) {
+	if (client_frame_is_one_of(client_frame_type_of(root), client_frame_served) ||
+	    client_frame_is_one_of(client_frame_type_of(root), client_frame_not_served)) {
 		client_frame_read_rid(root, JSON_OPTIONAL, out, &ignored);
 		err = ERR_INVALID_ARGUMENT;
 	}

@@ -2,8 +2,8 @@
 #define SKEIN_IM_ACCOUNTS_ACCOUNTS_H
 
 #include "im/accounts/password_pool.h"
-#include "im/config.h"
 #include "im/changes/change_feed.h"
+#include "im/config.h"
 #include "net/jwt.h"
 
 struct call;

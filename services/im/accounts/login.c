@@ -35,9 +35,7 @@ static void login_set_limits(struct call *call, bool is_known)
 
 	if (is_known) {
 		buf_printf(&pair, "%.*s %.*s", STR_ARG(login->uid), STR_ARG(login->address));
-		login->limits[login->limit_count++] =
-			(struct rate_key){ .class = RATE_LOGIN, .key = call_copy(call, buf_str(&pair)) };
-		buf_release(&pair);
+		login->limits[login->limit_count++] = (struct rate_key){ .class = RATE_LOGIN, .key = call_keep(call, &pair) };
 		return;
 	}
 	login->limits[login->limit_count++] = (struct rate_key){ .class = RATE_LOGIN, .key = login->uid };

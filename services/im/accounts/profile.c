@@ -20,7 +20,7 @@ static const struct pg_statement profile_change = {
 	"profile_change",
 	"update account set name = coalesce($3::text, name), avatar = nullif(coalesce($4::text, avatar), ''),"
 	" attributes = nullif(coalesce($5::text, attributes), ''), messages_from = coalesce($6::text, messages_from),"
-	" presence = coalesce($7::text, presence) where uid = $2::text returning " PROFILE_COLUMNS,
+	" presence = coalesce($7::text, presence) where uid = $2::text and deleted_at is null returning " PROFILE_COLUMNS,
 };
 
 enum profile_column { PROFILE_UID, PROFILE_NAME, PROFILE_AVATAR, PROFILE_ATTRIBUTES, PROFILE_IS_BOT, PROFILE_CREATED_AT,
@@ -31,7 +31,7 @@ enum profile_column { PROFILE_UID, PROFILE_NAME, PROFILE_AVATAR, PROFILE_ATTRIBU
 /* Whom a user who has not chosen lets send direct messages. */
 static struct str profile_default_messages_from(const struct accounts *accounts)
 {
-	return accounts->config->contacts_messages_from == MESSAGES_FROM_FRIENDS ? STR("friends") : STR("everyone");
+	return im_config_is_for_friends(accounts->config) ? STR("friends") : STR("everyone");
 }
 
 static void profile_put_settings(struct buf *out, const PGresult *result)
@@ -98,9 +98,7 @@ static struct str profile_read_attributes(struct call *call)
 	if (text.len > ATTRIBUTES_MAX_BYTES)
 		call_reject(call, ERR_INVALID_ARGUMENT, "attributes", "attributes must have at most %d bytes",
 		            ATTRIBUTES_MAX_BYTES);
-	struct str copy = call_copy(call, buf_str(&text));
-	buf_release(&text);
-	return copy;
+	return call_keep(call, &text);
 }
 
 /* One of the choices of an object inside the body, or an absent text. */

@@ -56,15 +56,17 @@ static void register_on_hashed(void *arg, const char *hash)
 static void register_on_looked_up(struct call *call, const PGresult *result)
 {
 	struct accounts *accounts = call_context(call);
-	const struct registration *registration = call_state(call);
+	struct registration *registration = call_state(call);
 
 	if (PQntuples(result) > 0) {
 		register_refuse_taken(call);
 		return;
 	}
 	err_t err = password_pool_hash(&accounts->new_passwords, registration->password, register_on_hashed, call);
-	if (err)
+	if (err) {
+		call_give_back(call, &registration->address, 1); /* nothing was tried */
 		call_fail(call, err, NULL, PASSWORDS_REFUSAL);
+	}
 }
 
 static void register_on_taken(struct call *call)

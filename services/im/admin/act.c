@@ -3,6 +3,7 @@
 #include "base/text/json.h"
 #include "im/admin/admin.h"
 #include "im/admin/audit.h"
+#include "im/changes/kicks.h"
 #include "proto/router.pb-c.h"
 
 /* audit_put(), action, whether it is done in the user's name -> verdict; see fn.admin_act() */
@@ -11,18 +12,8 @@ static const struct pg_statement act_begin = {
 	"select verdict from fn.admin_act($1::text, $2::text, $3::text, $4::text, $5::text, $6::boolean)",
 };
 
-static struct str act_details(struct call *call, struct buf *details)
-{
-	struct str copy = call_copy(call, buf_str(details));
-
-	buf_release(details);
-	return copy;
-}
-
 /* ---- POST /v1/admin/kick ---- */
 
-#define KICK_PATH "/skein.v1.Router/Kick"
-#define KICK_TIMEOUT_MS 3000 /* longer than the 2 s that router gives the gateways */
 #define KICK_CODE 4001
 #define KICK_REASON "kicked by an administrator"
 
@@ -78,7 +69,7 @@ void admin_kick(struct call *call)
 		json_put_field(&details, "device", kick->device);
 		buf_append_char(&details, '}');
 	}
-	audit_put(&params, call, kick->uid, act_details(call, &details));
+	audit_put(&params, call, kick->uid, call_keep(call, &details));
 	pg_put_text(&params, STR("user.kick"));
 	pg_put_bool(&params, false);
 	call_explain(call, act_kick_reasons);
@@ -109,7 +100,7 @@ static struct str act_send_details(struct call *call)
 	json_dump_compact(&details, json_object_get(call_json(call), "to"));
 	json_put_field(&details, "client_msg_id", str_from(json_string_value(json_object_get(call_json(call), "client_msg_id"))));
 	buf_append_char(&details, '}');
-	return act_details(call, &details);
+	return call_keep(call, &details);
 }
 
 /* The same checks as if the user itself sent it: its blocks, mutes, memberships and rate. */

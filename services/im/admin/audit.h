@@ -6,8 +6,8 @@
 /*
  * The audit: every call of an admin that changes something, or reads what is private, leaves a row that says who did what to
  * whom. The statement of the call writes it by fn.audit_add(), in the transaction of the change, so that there is not the one
- * without the other; its first four parameters are those of audit_put(). What is no transaction of im's own (a kick, a message)
- * is written down before it is done.
+ * without the other; its first four parameters are those of audit_put(). (edits.c inserts the row itself.) What is no transaction
+ * of im's own (a kick, a message) is written down before it is done.
  */
 
 /*

@@ -7,7 +7,8 @@
 
 /*
  * audit_put() with the conversation as the target, seq, the last seq of the page before or '', limit, bytes -> as
- * fn.message_edits(). Who reads what others have written and taken back is written down.
+ * fn.message_edits(). Who reads what others have written and taken back is written down. The row is inserted here and not by
+ * fn.audit_add(): PostgreSQL runs a CTE that changes data although nothing reads it, but not one that only calls a function.
  */
 static const struct pg_statement edit_list = {
 	"message_edits",

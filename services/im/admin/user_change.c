@@ -11,14 +11,14 @@ static const struct pg_statement user_change = {
 };
 
 /* audit_put(), id of the change, now -> verdict, the time up to which the tokens are not valid */
-static const struct pg_statement user_logout = {
+static const struct pg_statement user_change_logout = {
 	"admin_user_logout",
 	"select verdict, issued_until from fn.admin_user_logout($1::text, $2::text, $3::text, $4::text, $5::bytea, $6::bigint)",
 };
 
 #define FIRST_USER_COLUMN 3
 
-static const struct call_reason user_reasons[] = {
+static const struct call_reason user_change_reasons[] = {
 	{ ERR_NOT_FOUND, "uid", "there is no such user" },
 	{ .err = OK },
 };
@@ -52,9 +52,7 @@ static struct str user_change_details(struct call *call, const struct user_chang
 	if (changing->password.ptr)
 		json_put_bool_field(&details, "password", true);
 	buf_append_char(&details, '}');
-	struct str copy = call_copy(call, buf_str(&details));
-	buf_release(&details);
-	return copy;
+	return call_keep(call, &details);
 }
 
 static void user_change_store(struct call *call, struct str hash)
@@ -70,7 +68,7 @@ static void user_change_store(struct call *call, struct str hash)
 		pg_put_null(&params);
 	pg_put_text_or_null(&params, hash);
 	change_put(&params, &changing->change);
-	call_explain(call, user_reasons);
+	call_explain(call, user_change_reasons);
 	call_query(call, &user_change, &params, user_change_on_stored);
 }
 
@@ -102,7 +100,7 @@ void admin_change_user(struct call *call)
 
 /* ---- logout of all tokens ---- */
 
-static void user_logout_on_stored(struct call *call, const PGresult *result)
+static void user_change_on_logged_out(struct call *call, const PGresult *result)
 {
 	const struct admin *admin = call_context(call);
 	struct change *change = call_state(call);
@@ -122,6 +120,6 @@ void admin_log_out_user(struct call *call)
 	audit_put(&params, call, uid, STR(""));
 	change_put_id(&params, change);
 	pg_put_i64(&params, (int64_t)clock_wall_ms());
-	call_explain(call, user_reasons);
-	call_query(call, &user_logout, &params, user_logout_on_stored);
+	call_explain(call, user_change_reasons);
+	call_query(call, &user_change_logout, &params, user_change_on_logged_out);
 }

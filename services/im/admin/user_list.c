@@ -21,7 +21,7 @@ void user_answer_put(struct buf *out, const PGresult *result, int row, int first
  * uid before the page or '', limit. The planner believes that few rows have a null, and would read all to find them; of a case it
  * believes nothing.
  */
-static const struct pg_statement user_page = {
+static const struct pg_statement user_list_page = {
 	"admin_users",
 	"select " USER_ANSWER_COLUMNS " from account where uid > $1::text and case when deleted_at is null then true else false end"
 	" order by uid limit $2::integer",
@@ -34,7 +34,7 @@ static void user_list_put(struct buf *out, const PGresult *result, int row)
 	buf_append_char(out, '}');
 }
 
-static const struct paged_list user_list = { &user_page, "users", .key = 0, .put = user_list_put };
+static const struct paged_list user_list = { &user_list_page, "users", .key = 0, .put = user_list_put };
 
 void admin_list_users(struct call *call)
 {

@@ -24,7 +24,7 @@ struct rate {
 	bool is_reporting;
 };
 
-/* A report or question on its way. */
+/* A question on its way. */
 struct rates_question {
 	struct rates *rates;
 	struct rate_key *key;
@@ -32,6 +32,7 @@ struct rates_question {
 	void *arg;
 };
 
+/* A report on its way: what was taken here. */
 struct rates_report {
 	struct rates *rates;
 	enum rate_class class;
@@ -193,7 +194,7 @@ static void rates_on_answer(void *arg, err_t err, const struct rate_bucket_state
 	if (err) {
 		counter_add(rates->redis_away, 1);
 	} else if (!state->is_taken) {
-		(void)!rates_refuse(rates, class, state->wait_ms, &wait_ms);
+		(void)rates_refuse(rates, class, state->wait_ms, &wait_ms);
 		if (rate) {
 			rate_limit_give_back(&rate->own);
 			rates_note_empty(rate, rates->now_ms(), wait_ms, RATES_ASK_AGAIN_MS);

@@ -2,12 +2,12 @@
 #define SKEIN_IM_CALLERS_RATES_H
 
 #include "base/telemetry/metrics.h"
-#include "im/callers/rate_classes.h"
 #include "base/users/user_lru.h"
+#include "im/callers/rate_classes.h"
 
 /*
  * Limits how often one user may do something, or one address, or how much is sent to one conversation: over all im of a
- * cluster. docs/adr/018 has the reasons and how wrong a limit may be.
+ * cluster. docs/adr/018-rates-are-reported-not-asked.md has the reasons and how wrong a limit may be.
  *
  * Each process has a bucket of its own for each key, with the whole limit; each key also has a bucket in Redis
  * (cluster/rate_bucket.h), which all processes share. An empty own bucket refuses without asking Redis, so a flood at

@@ -6,8 +6,6 @@
 #include "cluster/conn_opening.h"
 #include "proto/router.pb-c.h"
 
-#define KICK_PATH "/skein.v1.Router/Kick"
-#define CALL_TIMEOUT_MS 3000 /* longer than the 2 s that router gives the gateways */
 #define RETRY_MS 200
 #define GIVE_UP_MS 10000
 #define AGAIN_MS (CONN_OPENING_MS + 1000)
@@ -63,7 +61,7 @@ static void kicks_on_timer(struct timer *timer)
 	struct kick *kick = container_of(timer, struct kick, timer);
 
 	kick->is_called = true;
-	rpc_call(kick->all->routers, kick->all->worker, KICK_PATH, buf_str(&kick->request), CALL_TIMEOUT_MS, true, STR(""),
+	rpc_call(kick->all->routers, kick->all->worker, KICK_PATH, buf_str(&kick->request), KICK_TIMEOUT_MS, true, STR(""),
 	         kicks_on_answered, kick);
 }
 

@@ -5,6 +5,10 @@
 #include "im/changes/change_feed.h"
 #include "rpc/client/rpc_client.h"
 
+/* The call of router that closes connections of a user. The time-out is longer than the 2 s that router gives the gateways. */
+#define KICK_PATH "/skein.v1.Router/Kick"
+#define KICK_TIMEOUT_MS 3000
+
 /*
  * Closes the connections that a change ends: those of a revoked token, of a user who was disabled or deleted, and those that
  * were opened with a token from before a logout of all. It asks router until that succeeds, for 10 s at most. 9 s later it

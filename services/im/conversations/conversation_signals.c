@@ -202,7 +202,7 @@ void conversation_signal_typing(struct conversations *conversations, const struc
 	pg_put_text(&params, signal->uid);
 	pg_put_text(&params, signal->conversation_id);
 	pg_put_i32(&params, SIGNAL_AUDIENCE_MAX);
-	pg_put_bool(&params, conversations->config->contacts_messages_from == MESSAGES_FROM_FRIENDS);
+	pg_put_bool(&params, im_config_is_for_friends(conversations->config));
 	pg_query(conversations->pg, PG_ANY_LANE, &conversation_typing, &params, signal_on_typing,
 	         signal_new(conversations, signal, done, arg));
 }

@@ -31,7 +31,7 @@ void conversation_signal_typing(struct conversations *conversations, const struc
 extern const struct pg_statement conversation_read;
 void conversation_read_put(struct pg_params *params, struct str uid, struct str conversation_id, int64_t seq);
 
-/* Tells whom its good result names. */
+/* Emits the event `read` to the users whom the result of that statement names. */
 void conversation_read_tell(struct events *events, const PGresult *result, const struct conversation_signal *signal);
 
 #endif

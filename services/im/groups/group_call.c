@@ -3,8 +3,7 @@
 #include "im/events/events.h"
 #include "im/stored/uid_list.h"
 
-/* Sends an event to the users whom the change added or removed. */
-static void group_call_emit(struct call *call, const char *op, struct str list)
+void group_call_emit(struct call *call, struct str gid, const char *op, struct str list)
 {
 	const struct groups *groups = call_context(call);
 	size_t count = uid_list_count(list);
@@ -15,7 +14,7 @@ static void group_call_emit(struct call *call, const char *op, struct str list)
 		uids[i] = str_cut(&list, ',');
 	buf_append_char(&body, '{');
 	json_put_field(&body, "op", str_from(op));
-	json_put_field(&body, "group_id", call_path_text(call, "gid"));
+	json_put_field(&body, "group_id", gid);
 	buf_append_char(&body, '}');
 	const struct event event = { uids, count, "group", buf_str(&body), call_trace(call) };
 	events_emit(groups->events, &event);
@@ -28,8 +27,8 @@ bool group_call_tell(struct call *call, const struct entry_result *result)
 		call_fail(call, result->err, result->field, result->detail);
 		return false;
 	}
-	group_call_emit(call, "added", result->joined);
-	group_call_emit(call, "removed", result->left);
+	group_call_emit(call, call_path_text(call, "gid"), "added", result->joined);
+	group_call_emit(call, call_path_text(call, "gid"), "removed", result->left);
 	return true;
 }
 

@@ -13,6 +13,9 @@
 void group_call_submit(struct call *call, struct str gid, enum group_action action, const struct group_change_terms *terms,
                        entry_done done);
 
+/* Tells the users of the list (uid_list.h) that they were `added` or `removed`, by an event. */
+void group_call_emit(struct call *call, struct str gid, const char *op, struct str list);
+
 /* An entry_done: tells the users who came or went by an event, and answers 204, or the refusal. */
 void group_call_on_changed(void *call, const struct entry_result *result);
 

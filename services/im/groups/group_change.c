@@ -75,9 +75,7 @@ static void group_change_explain(const struct entry *entry, struct str subject, 
 		result->detail = "the caller is a member of the group";
 		break;
 	case ERR_FAILED_PRECONDITION:
-		if (str_equal(subject, STR("requests"))) {
-			result->detail = "too many users wait for an answer to their requests to join";
-		} else if (subject.len) {
+		if (subject.len) {
 			entry_detail(result, "%.*s", STR_ARG(subject));
 		} else if (kind->precondition) {
 			result->detail = kind->precondition;

@@ -1,4 +1,5 @@
 #include "base/random.h"
+#include "im/groups/group_call.h"
 #include "im/groups/group_head.h"
 #include "im/groups/groups.h"
 #include "im/http/call.h"
@@ -6,7 +7,7 @@
 /* gid, name, owner, join, history, members, client_group_id, most groups of a user -> as fn.im_group_create() */
 static const struct pg_statement group_create = {
 	"group_create",
-	"select verdict, field, detail, gid, member_count, is_repeat"
+	"select verdict, field, detail, gid, member_count, is_repeat, added"
 	" from fn.im_group_create($1::text, $2::text, $3::text, $4::text, $5::text, $6::text[], $7::text,"
 	" $8::integer)",
 };
@@ -42,6 +43,7 @@ static void group_create_on_stored(struct call *call, const PGresult *result)
 	buf_append_char(out, '{');
 	group_head_put(out, &head);
 	buf_append_char(out, '}');
+	group_call_emit(call, head.gid, "added", pg_text(result, 0, 6));
 	call_ok(call, is_repeat ? 200 : 201);
 }
 

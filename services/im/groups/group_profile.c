@@ -109,8 +109,7 @@ void groups_change(struct call *call)
 	if (call_has(call, "muted_all"))
 		json_put_bool_field(&changes, "muted_all", call_bool(call, "muted_all", JSON_OPTIONAL));
 	buf_append_char(&changes, '}');
-	const struct group_change_terms terms = { .subject = call_copy(call, buf_str(&changes)) };
-	buf_release(&changes);
+	const struct group_change_terms terms = { .subject = call_keep(call, &changes) };
 	group_call_submit(call, gid, GROUP_CHANGE_PROFILE, &terms, group_profile_on_changed);
 }
 

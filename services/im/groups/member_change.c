@@ -13,9 +13,7 @@ static struct str member_change_join(struct call *call, const struct ident_list 
 			buf_append_char(&joined, ',');
 		buf_append_str(&joined, uids->idents[i]);
 	}
-	struct str list = call_copy(call, buf_str(&joined));
-	buf_release(&joined);
-	return list;
+	return call_keep(call, &joined);
 }
 
 void groups_add_members(struct call *call)

@@ -47,6 +47,14 @@ struct str call_copy(struct call *call, struct str text)
 	return arena_copy(&call->arena, text);
 }
 
+struct str call_keep(struct call *call, struct buf *text)
+{
+	struct str copy = call_copy(call, buf_str(text));
+
+	buf_release(text);
+	return copy;
+}
+
 void *call_make_state(struct call *call, size_t size)
 {
 	call->state = call_alloc(call, size);

@@ -42,6 +42,7 @@ void *call_context(const struct call *call); /* as the route's row says */
 /* Zeroed memory that goes with the call. */
 void *call_alloc(struct call *call, size_t size);
 struct str call_copy(struct call *call, struct str text); /* terminated */
+struct str call_keep(struct call *call, struct buf *text); /* the same of a buffer, which is released */
 
 /* The handler's own state: made once, zeroed; later callbacks find it by call_state(). */
 void *call_make_state(struct call *call, size_t size);

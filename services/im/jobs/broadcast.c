@@ -7,10 +7,10 @@
 #include "im/messages/message_body.h"
 #include "im/messages/send_entry.h"
 
-/* caller, the most jobs that wait, system user, type, body, uids or NULL -> as fn.broadcast_add() */
+/* job_put_actor(), the most jobs that wait, system user, type, body, uids or NULL -> as fn.broadcast_add() */
 static const struct pg_statement broadcast_add = {
 	"broadcast_add",
-	"select verdict, no from fn.broadcast_add($1::text, $2::integer, $3::text, $4::text, $5::text, $6::text[])",
+	"select verdict, no from fn.broadcast_add($1::text, $2::text, $3::integer, $4::text, $5::text, $6::text, $7::text[])",
 };
 
 /* number, uid behind which the page begins, limit -> as fn.broadcast_page() */
@@ -106,7 +106,7 @@ static err_t broadcast_send(struct broadcast *broadcast, struct target *target)
 	};
 	const struct entry_caller caller = { job->param[BROADCAST_FROM], STR(""), broadcast_on_sent, target };
 
-	bool is_for_friends = job->jobs->config->contacts_messages_from == MESSAGES_FROM_FRIENDS;
+	bool is_for_friends = im_config_is_for_friends(job->jobs->config);
 
 	return entry_writer_submit(job->jobs->entries, send_entry_new(&request, &caller, is_for_friends));
 }
@@ -245,9 +245,7 @@ static struct str broadcast_read_body(struct call *call, struct str type)
 		return STR("");
 	message_body_check(body, type, call_error(call));
 	json_dump_compact(&text, body);
-	struct str copy = call_copy(call, buf_str(&text));
-	buf_release(&text);
-	return copy;
+	return call_keep(call, &text);
 }
 
 void jobs_broadcast(struct call *call)
@@ -262,7 +260,7 @@ void jobs_broadcast(struct call *call)
 
 	if (has_uids && uids.count == 0)
 		call_reject(call, ERR_INVALID_ARGUMENT, "uids", "uids must have at least one item; without uids everyone is meant");
-	pg_put_text(&params, call_uid(call));
+	job_put_actor(call, &params);
 	pg_put_i32(&params, (int32_t)config->limits_jobs);
 	pg_put_text(&params, str_from(config->admin_system_user));
 	pg_put_text(&params, type);

@@ -5,10 +5,10 @@
 #include "im/jobs/job_calls.h"
 #include "im/jobs/kinds.h"
 
-/* caller, the most jobs that wait, change, uid -> as fn.deletion_add() */
+/* job_put_actor(), the most jobs that wait, change, uid -> as fn.deletion_add() */
 static const struct pg_statement deletion_add = {
 	"deletion_add",
-	"select verdict, detail, no from fn.deletion_add($1::text, $2::integer, $3::bytea, $4::text, $5::text)",
+	"select verdict, detail, no from fn.deletion_add($1::text, $2::text, $3::integer, $4::bytea, $5::text, $6::text)",
 };
 
 /* number, epoch, life in ms, rows, time to settle in ms, change, uid -> as fn.deletion_step() */
@@ -86,7 +86,7 @@ void jobs_delete_user(struct call *call)
 	struct pg_params params = { 0 };
 	struct change change;
 
-	pg_put_text(&params, call_uid(call));
+	job_put_actor(call, &params);
 	pg_put_i32(&params, (int32_t)jobs->config->limits_jobs);
 	change_make(&change, CHANGE_USER_DELETED, uid);
 	change_put(&params, &change);

@@ -4,10 +4,10 @@
 #include "im/jobs/job_calls.h"
 #include "im/jobs/kinds.h"
 
-/* caller, the most jobs that wait, uid -> as fn.export_add() */
+/* job_put_actor(), the most jobs that wait, uid -> as fn.export_add() */
 static const struct pg_statement export_add = {
 	"export_add",
-	"select verdict, no from fn.export_add($1::text, $2::integer, $3::text)",
+	"select verdict, no from fn.export_add($1::text, $2::text, $3::integer, $4::text)",
 };
 
 /* number, epoch, life in ms, rows -> as job_commit() */
@@ -47,7 +47,7 @@ void jobs_export(struct call *call)
 	const struct jobs *jobs = call_context(call);
 	struct pg_params params = { 0 };
 
-	pg_put_text(&params, call_uid(call));
+	job_put_actor(call, &params);
 	pg_put_i32(&params, (int32_t)jobs->config->limits_jobs);
 	pg_put_text(&params, call_path_ident(call, "uid"));
 	job_call_add(call, JOB_EXPORT, &export_add, &params);
@@ -57,18 +57,20 @@ void jobs_export(struct call *call)
 
 enum output_column { OUTPUT_VERDICT, OUTPUT_DETAIL, OUTPUT_HAS_MORE, OUTPUT_NO, OUTPUT_ITEM };
 
-static const struct call_reason output_reasons[] = {
+static const struct call_reason export_output_reasons[] = {
 	{ ERR_NOT_FOUND, "id", "there is no such job" },
 	{ .err = OK },
 };
 
-static void output_put(struct buf *out, const PGresult *result, int row)
+static void export_put_item(struct buf *out, const PGresult *result, int row)
 {
 	buf_append_str(out, pg_text(result, row, OUTPUT_ITEM));
 }
 
-static const struct paged_list outputs = {
-	&export_output, "items", .key = OUTPUT_NO, .is_key = page_key_is_number, .put = output_put, .has_more = OUTPUT_HAS_MORE,
+static const struct paged_list export_output_list = {
+	&export_output,         "items",
+	.key = OUTPUT_NO,       .is_key = page_key_is_number,
+	.put = export_put_item, .has_more = OUTPUT_HAS_MORE,
 };
 
 void jobs_output(struct call *call)
@@ -76,6 +78,6 @@ void jobs_output(struct call *call)
 	struct pg_params params = { 0 };
 
 	pg_put_i64(&params, (int64_t)call_path_u64(call, "id", 1, INT64_MAX));
-	call_explain(call, output_reasons);
-	call_list(call, &outputs, &params);
+	call_explain(call, export_output_reasons);
+	call_list(call, &export_output_list, &params);
 }

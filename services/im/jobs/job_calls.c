@@ -18,10 +18,10 @@ static const struct pg_statement job_read = {
 	"select " JOB_COLUMNS " from job where no = $1::bigint",
 };
 
-/* number -> as fn.job_cancel() */
+/* job_put_actor(), number -> as fn.job_cancel() */
 static const struct pg_statement job_cancel = {
 	"job_cancel",
-	"select verdict, detail from fn.job_cancel($1::text, $2::bigint)",
+	"select verdict, detail from fn.job_cancel($1::text, $2::text, $3::bigint)",
 };
 
 enum job_column { JOB_NO, JOB_KIND, JOB_STATE, JOB_DONE, JOB_TOTAL, JOB_FAILED, JOB_CREATED_BY, JOB_CREATED_AT, JOB_ENDED_AT };
@@ -84,6 +84,12 @@ void jobs_get(struct call *call)
 	job_call_read(call, (int64_t)call_path_u64(call, "id", 1, INT64_MAX), job_on_read);
 }
 
+void job_put_actor(struct call *call, struct pg_params *params)
+{
+	pg_put_text(params, call_uid(call));
+	pg_put_text(params, call_address(call));
+}
+
 /* ---- cancel ---- */
 
 static const struct call_reason job_cancel_reasons[] = {
@@ -105,7 +111,7 @@ void jobs_cancel(struct call *call)
 	struct pg_params params = { 0 };
 
 	*no = (int64_t)call_path_u64(call, "id", 1, INT64_MAX);
-	pg_put_text(&params, call_uid(call));
+	job_put_actor(call, &params);
 	pg_put_i64(&params, *no);
 	call_explain(call, job_cancel_reasons);
 	call_query(call, &job_cancel, &params, job_on_cancelled);

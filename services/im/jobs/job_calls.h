@@ -5,6 +5,9 @@
 
 /* What the calls of this folder share. */
 
+/* The first two parameters of a statement that the audit knows: the admin, and the address it came from. */
+void job_put_actor(struct call *call, struct pg_params *params);
+
 /*
  * Runs a statement that adds a job and answers 202 with it. Its columns are `verdict` and `no`. Reading ends here, and the im
  * that was asked takes the job at once if it can: `kind` is one of enum { JOB_BROADCAST, ... }.

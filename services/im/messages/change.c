@@ -21,7 +21,8 @@ void messages_edit(struct call *call)
 	struct str conversation = call_path_conversation(call, "id");
 	uint64_t seq = call_path_u64(call, "seq", 1, INT64_MAX);
 	const json_t *body = call_object(call, "body", JSON_REQUIRED);
-	const struct message_edit_terms terms = { messages->config->messages_edit_window_ms, messages_are_for_friends(messages) };
+	const struct message_edit_terms terms = { messages->config->messages_edit_window_ms,
+		                                  im_config_is_for_friends(messages->config) };
 	const struct entry_caller caller = call_entry_caller(call, call_respond_entry);
 
 	if (call_check_reading(call))

@@ -20,9 +20,6 @@ struct messages {
 void messages_init(struct messages *messages, const struct im_config *config, struct pg *pg, struct entry_writer *entries,
                    struct overload *overload, struct rates *rates);
 
-/* Whether a user who has not said whom it lets write lets friends only. */
-bool messages_are_for_friends(const struct messages *messages);
-
 void messages_send(struct call *call); /* POST /v1/messages */
 
 /* The same with another sender. The body is that of POST /v1/messages. */

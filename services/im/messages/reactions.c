@@ -25,7 +25,7 @@ static void reaction_submit(struct call *call, bool is_add)
 		.emoji = reaction_check_emoji(call, emoji, messages->config->limits_emoji),
 		.is_add = is_add,
 		.max = messages->config->limits_reactions,
-		.is_for_friends = messages_are_for_friends(messages),
+		.is_for_friends = im_config_is_for_friends(messages->config),
 	};
 	const struct entry_caller caller = call_entry_caller(call, call_respond_entry);
 

@@ -1,6 +1,5 @@
 #include "im/messages/send_entry.h"
 
-#include "base/text/ident.h"
 #include "im/entries/batch_queue.h"
 #include "im/stored/stored_message.h"
 
@@ -236,10 +235,9 @@ struct entry *send_entry_new(const struct send_request *request, const struct en
 		.is_for_friends = is_for_friends,
 	};
 	char id[CONVERSATION_ID_MAX + 1];
-	size_t id_len = request->group.ptr ? conversation_group(id, request->group) :
-	                                     conversation_direct(id, caller->uid, request->user);
+	size_t len = send_request_conversation(id, request, caller->uid);
 
-	return send_entry_make(str_of(id, id_len), caller, &send);
+	return send_entry_make(str_of(id, len), caller, &send);
 }
 
 struct entry *send_entry_fill(struct entry *entry, struct str body)

@@ -249,3 +249,8 @@ void send_request_release(struct send_request *request)
 	buf_release(&request->forward.sent);
 	buf_release(&request->mentions);
 }
+
+size_t send_request_conversation(char out[CONVERSATION_ID_MAX + 1], const struct send_request *request, struct str sender)
+{
+	return request->group.ptr ? conversation_group(out, request->group) : conversation_direct(out, sender, request->user);
+}

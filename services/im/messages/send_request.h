@@ -1,7 +1,9 @@
 #ifndef SKEIN_IM_MESSAGES_SEND_REQUEST_H
 #define SKEIN_IM_MESSAGES_SEND_REQUEST_H
 
+#include "base/text/ident.h"
 #include "base/text/json.h"
+#include "message/send_limits.h"
 #include "proto/im.pb-c.h"
 
 /*
@@ -10,9 +12,6 @@
  * are its own memory. The error names the first field that is wrong.
  * Release the request in any case.
  */
-#define MENTIONS_MAX 50
-#define FORWARD_MAX 100
-#define EXPIRE_MAX_S 604800
 
 /* What a `forward` is made of. */
 struct send_forward {
@@ -37,5 +36,8 @@ void send_request_from_json(struct send_request *request, const json_t *object, 
 void send_request_from_proto(struct send_request *request, const Skein__V1__SendRequest *message, size_t max_body,
                              struct json_error *error);
 void send_request_release(struct send_request *request);
+
+/* Writes the id of the conversation that a valid request of `sender` goes to, with a terminator; returns the length. */
+size_t send_request_conversation(char out[CONVERSATION_ID_MAX + 1], const struct send_request *request, struct str sender);
 
 #endif

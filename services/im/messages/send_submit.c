@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 
-#include "base/text/ident.h"
 #include "im/messages/forward.h"
 #include "im/messages/send_entry.h"
 
@@ -21,11 +20,6 @@ void messages_init(struct messages *messages, const struct im_config *config, st
 
 #define CANNOT_STORE "messages cannot be stored at the moment"
 
-bool messages_are_for_friends(const struct messages *messages)
-{
-	return messages->config->contacts_messages_from == MESSAGES_FROM_FRIENDS;
-}
-
 /* Where the error was set before, the request is wrong, and the sender is told that it is too fast instead. */
 static bool send_submit_take(struct messages *messages, enum rate_class class, struct str key, struct json_error *error,
                              uint64_t *wait_ms)
@@ -43,7 +37,7 @@ static bool send_submit_take_of_conversation(struct messages *messages, struct s
                                              struct json_error *error, uint64_t *wait_ms)
 {
 	char id[CONVERSATION_ID_MAX + 1];
-	size_t len = request->group.ptr ? conversation_group(id, request->group) : conversation_direct(id, sender, request->user);
+	size_t len = send_request_conversation(id, request, sender);
 
 	return send_submit_take(messages, RATE_CONVERSATION, str_of(id, len), error, wait_ms);
 }
@@ -58,7 +52,7 @@ struct entry *send_take(struct messages *messages, const struct entry_caller *ca
 		rates_give_back(messages->rates, &(struct rate_key){ .class = RATE_SEND, .key = caller->uid });
 		return NULL;
 	}
-	return send_entry_new(request, caller, messages_are_for_friends(messages));
+	return send_entry_new(request, caller, im_config_is_for_friends(messages->config));
 }
 
 void send_store(struct messages *messages, struct entry *entry)

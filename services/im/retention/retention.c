@@ -1,6 +1,7 @@
 #include "im/retention/retention.h"
 
 #include "base/clock.h"
+#include "base/macros.h"
 #include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
 
@@ -37,8 +38,12 @@ static void retention_on_run(void *arg, err_t err, const PGresult *result)
 	bool was_due = !err && PQntuples(result) > 0;
 
 	if (err) {
+		/* Perhaps too much hangs on so many rows for one statement: thousands of reactions. */
+		retention->rows = MAX(1, retention->rows / 2);
 		counter_add(retention->failures, 1);
-		log_warn("a run of retention failed", LOG_ERR(err));
+		log_warn("a run of retention failed", LOG_ERR(err), LOG_NUM("next_rows", retention->rows));
+	} else {
+		retention->rows = MIN(RUN_ROWS, retention->rows * 2);
 	}
 	if (was_due)
 		retention_take_run(retention, result);
@@ -52,7 +57,7 @@ static void retention_on_timer(struct timer *timer)
 
 	pg_put_i64(&params, retention->config->retention_direct_ms);
 	pg_put_i64(&params, retention->config->retention_group_ms);
-	pg_put_i64(&params, RUN_ROWS);
+	pg_put_i64(&params, retention->rows);
 	pg_put_i64(&params, RUN_MS);
 	retention->started_us = clock_mono_us();
 	pg_query(retention->pg, PG_ANY_LANE, &retention_run, &params, retention_on_run, retention);
@@ -66,6 +71,7 @@ void retention_start(struct retention *retention, struct worker *worker, struct 
 		.worker = worker,
 		.pg = pg,
 		.config = config,
+		.rows = RUN_ROWS,
 		.runs = metrics_counter("skein_im_retention_runs_total", "Runs of retention that this im made.", NULL),
 		.failures = metrics_counter("skein_im_retention_failures_total", "Runs of retention that failed.", NULL),
 		.entries = metrics_counter(name, help, "what=\"entries\""),

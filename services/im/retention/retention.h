@@ -15,6 +15,7 @@ struct retention {
 	struct pg *pg;
 	const struct im_config *config;
 	struct timer timer; /* the next question */
+	int64_t rows; /* of the next run, at most */
 	bool is_stopped;
 	struct counter *runs, *failures, *entries, *bodies;
 	struct histogram *durations;

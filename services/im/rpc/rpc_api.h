@@ -2,11 +2,11 @@
 #define SKEIN_IM_RPC_RPC_API_H
 
 #include "im/callers/known_users.h"
+#include "im/changes/change_feed.h"
 #include "im/conversations/conversations.h"
 #include "im/events/events.h"
 #include "im/messages/messages.h"
 #include "im/sync/sync.h"
-#include "im/changes/change_feed.h"
 #include "rpc/server/rpc_server.h"
 
 /* The methods of proto/im.proto, which gateways call. */

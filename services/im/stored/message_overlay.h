@@ -5,10 +5,10 @@
 #include "store/pg/pg.h"
 
 /*
- * Reads the recalls and edits of a page's messages, and the reactions to them. A
- * stored message never changes and may be cached; what has become of it is read for
- * each page by one statement, which begins after the page was requested. So a change that was answered is in every
- * page that is requested afterwards, from any im.
+ * Reads the recalls and edits of a page's messages, and the reactions to them. A stored message changes only when its user
+ * is deleted, so it may be cached (message_cache.h). What has become of it is read for each page by one statement, which
+ * begins after the page was requested. So a change that was answered is in every page that is requested afterwards, from
+ * any im.
  *
  * A page without messages that can change costs no statement. Thread: the worker's.
  */

@@ -1,16 +1,16 @@
 #include "router/bind/routes_api.h"
 
-#include "base/text/ident.h"
-#include "base/telemetry/log.h"
+#include "base/clock.h"
 #include "base/mem.h"
+#include "base/telemetry/log.h"
 #include "base/telemetry/metrics.h"
+#include "base/text/ident.h"
+#include "cluster/presence.h"
+#include "cluster/routes.h"
 #include "proto/router.pb-c.h"
 #include "router/app.h"
 #include "router/bind/dead_routes.h"
 #include "router/kick/kick_api.h"
-#include "base/clock.h"
-#include "cluster/presence.h"
-#include "cluster/routes.h"
 
 /* A change that Redis has not answered. The fields from `platform` on are of a bind. */
 struct pending_change {

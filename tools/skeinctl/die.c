@@ -5,10 +5,10 @@
 
 #include "tools/skeinctl/skeinctl.h"
 
-static _Noreturn void args_end(int status, const char *format, va_list list) PRINTF_LIKE(2, 0);
+static _Noreturn void die_end(int status, const char *format, va_list list) PRINTF_LIKE(2, 0);
 
 /* One line, whatever is in the arguments. */
-static _Noreturn void args_end(int status, const char *format, va_list list)
+static _Noreturn void die_end(int status, const char *format, va_list list)
 {
 	struct buf sentence = { 0 }, line = { 0 };
 
@@ -25,7 +25,7 @@ _Noreturn void die(const char *format, ...)
 	va_list list;
 
 	va_start(list, format);
-	args_end(1, format, list);
+	die_end(1, format, list);
 }
 
 _Noreturn void die_of_usage(const char *format, ...)
@@ -33,7 +33,7 @@ _Noreturn void die_of_usage(const char *format, ...)
 	va_list list;
 
 	va_start(list, format);
-	args_end(EXIT_USAGE, format, list);
+	die_end(EXIT_USAGE, format, list);
 }
 
 uint64_t parse_duration(const char *text)
