@@ -30,6 +30,18 @@ union all select 'function', pronamespace::regnamespace::text, proname, '', '', 
 where pronamespace in (select oid from pg_namespace where nspname in ('public', 'fn')) order by 1, 2, 3"""
 
 
+def tables_after(files):
+    """The names of the tables; one that is renamed while a new one of its name is made is dropped at the end."""
+    made = set()
+    for file in files:
+        text = file.read_text()
+        for old, new in re.findall(r"^alter table (\w+) rename to (\w+)", text, re.MULTILINE):
+            made = made - {old} | {new}
+        made |= set(re.findall(r"^create table (\w+)", text, re.MULTILINE))
+        made -= set(re.findall(r"^drop table (\w+)", text, re.MULTILINE))
+    return made
+
+
 class Migrations(unittest.TestCase):
     """With a database of its own, empty before each test."""
 
@@ -96,7 +108,7 @@ class Migrations(unittest.TestCase):
                 self.kill_in_step("schema_migration", f"new.version = {int(FILES[done].stem[:3])}")
                 self.assertEqual(self.servers.sql("select name from schema_migration order by version"),
                                  [[file.stem] for file in FILES[:done]])
-                made = {table for file in FILES[:done] for table in re.findall(r"^create table (\w+)", file.read_text(), re.MULTILINE)}
+                made = tables_after(FILES[:done])
                 found = {table for table, in self.servers.sql("select tablename from pg_tables where schemaname = 'public'")}
                 self.assertEqual(found - {"schema_migration", "schema_functions"}, made)
                 self.assertEqual(self.migrate(), len(FILES) - done + 1)

@@ -31,6 +31,15 @@ async def test_a_name_belongs_to_the_last_registration_and_its_figures_are_kept(
 
 
 @scenario()
+async def test_a_draining_gateway_is_told_of_one_that_came_up_in_this_moment(c):
+    leaving = await c.gateway("gateway-1")
+    for i in range(5):
+        await c.gateway(f"new-{i}")
+        told = await c.routers[0].call("RenewNode", leaving.node(draining=True), router_pb.Renewed)
+        assert len(told.others) == i + 1
+
+
+@scenario()
 async def test_a_route_is_bound_renewed_and_unbound_by_its_connection_only(c):
     gateway = await c.gateway()
     bound = await gateway.bind(conn=7, since=123)

@@ -15,6 +15,7 @@ struct node_call {
 	struct app *app;
 	struct rpc_call *call;
 	struct node node;
+	bool was_out; /* of a renewal */
 };
 
 static const char *nodes_api_first_fault(const Skein__V1__Node *request, struct node *node)
@@ -103,15 +104,16 @@ static size_t nodes_api_others_of_cell(Skein__V1__OtherGateway *out, const struc
 	return found;
 }
 
-static void nodes_api_reply_renewed(const struct node_call *open, bool was_out)
+static void nodes_api_reply_renewed(void *arg)
 {
+	struct node_call *open = arg;
 	const struct node *nodes[OTHERS_MAX];
 	Skein__V1__OtherGateway others[OTHERS_MAX], *pointers[OTHERS_MAX];
 	Skein__V1__Renewed answer = SKEIN__V1__RENEWED__INIT;
 	struct buf bytes = { 0 };
 
 	size_t count = open->node.is_draining ? node_list_all(open->app->nodes, nodes, OTHERS_MAX) : 0;
-	answer.was_out = was_out;
+	answer.was_out = open->was_out;
 	answer.n_others = nodes_api_others_of_cell(others, nodes, count, &open->node, true);
 	if (!answer.n_others)
 		answer.n_others = nodes_api_others_of_cell(others, nodes, count, &open->node, false);
@@ -122,6 +124,7 @@ static void nodes_api_reply_renewed(const struct node_call *open, bool was_out)
 	bytes.len = skein__v1__renewed__pack(&answer, (uint8_t *)buf_reserve(&bytes, len));
 	rpc_reply(open->call, buf_str(&bytes));
 	buf_release(&bytes);
+	mem_free(open);
 }
 
 static void nodes_api_on_renewed(void *arg, err_t err, bool was_out)
@@ -134,11 +137,15 @@ static void nodes_api_on_renewed(void *arg, err_t err, bool was_out)
 	/* Redis may have lost everything. */
 	if (!err && was_out && open->app->config.presence_enabled)
 		presence_note_node(open->app->redis, str_from(open->node.name), open->node.epoch);
-	if (err)
+	open->was_out = was_out;
+	if (err) {
 		rpc_reply_error(open->call, err, NULL);
-	else
-		nodes_api_reply_renewed(open, was_out);
-	mem_free(open);
+		mem_free(open);
+	} else if (open->node.is_draining) {
+		node_list_refresh(open->app->nodes, nodes_api_reply_renewed, open); /* one may have come up in the last second */
+	} else {
+		nodes_api_reply_renewed(open);
+	}
 }
 
 static void nodes_api_on_removed(void *arg, err_t err, bool was_out)
@@ -147,6 +154,7 @@ static void nodes_api_on_removed(void *arg, err_t err, bool was_out)
 
 	if (!err)
 		log_info("gateway left", LOG_TEXT("gateway", open->node.name), LOG_U64("epoch", open->node.epoch));
+	open->node.is_draining = false; /* it asks for no others any more */
 	nodes_api_on_renewed(arg, err, was_out);
 }
 
