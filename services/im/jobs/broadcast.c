@@ -222,7 +222,22 @@ static void broadcast_forget(struct job *job)
 	mem_free(broadcast);
 }
 
-const struct job_kind broadcast_kind = { "broadcast", broadcast_step, broadcast_forget, NULL };
+static void broadcast_stop(struct job *job)
+{
+	struct broadcast *broadcast = job->work;
+
+	if (!timer_is_armed(&broadcast->timer))
+		return; /* an answer is to come, and ends the step */
+	worker_cancel(job->jobs->worker, &broadcast->timer);
+	broadcast_pump(broadcast);
+}
+
+const struct job_kind broadcast_kind = {
+	.name = "broadcast",
+	.step = broadcast_step,
+	.forget = broadcast_forget,
+	.stop = broadcast_stop,
+};
 
 /* ---- POST /v1/admin/broadcast ---- */
 

@@ -75,7 +75,7 @@ static bool deletion_took(struct job *job, const PGresult *result)
 	return true;
 }
 
-const struct job_kind deletion_kind = { "deletion", deletion_step, NULL, deletion_took };
+const struct job_kind deletion_kind = { .name = "deletion", .step = deletion_step, .took = deletion_took };
 
 /* ---- DELETE /v1/admin/users/{uid} ---- */
 

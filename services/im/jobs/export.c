@@ -38,7 +38,7 @@ static void export_step(struct job *job)
 	job_commit(job, &export_step_statement, &params);
 }
 
-const struct job_kind export_kind = { "export", export_step, NULL, NULL };
+const struct job_kind export_kind = { .name = "export", .step = export_step };
 
 /* ---- POST /v1/admin/users/{uid}/export ---- */
 

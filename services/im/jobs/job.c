@@ -336,6 +336,8 @@ void job_stop(struct job *job)
 	worker_cancel(job->jobs->worker, &job->heart);
 	if (job->state == JOB_RESTING)
 		job_leave(job, false);
+	else if (job->state == JOB_STEPPING && job->kind->stop)
+		job->kind->stop(job);
 }
 
 void job_release(struct job *job)

@@ -32,6 +32,8 @@ struct job_kind {
 	void (*forget)(struct job *job); /* frees job->work; may be NULL */
 	/* After a commit of a job that goes on. True: the step goes on, too, until job_go_on() or job_rest(). May be NULL. */
 	bool (*took)(struct job *job, const PGresult *result);
+	/* The process leaves while a step lasts: the step does not wait for its turn any more. May be NULL. */
+	void (*stop)(struct job *job);
 };
 
 enum job_state {
