@@ -37,13 +37,8 @@ static void gateway_metrics_add_each(struct counter **counters, const char *cons
 		counters[i] = metrics_counter(name, help, labels[i]);
 }
 
-void gateway_metrics_init(struct gateway_metrics *m)
+static void gateway_metrics_add_closes(struct gateway_metrics *m)
 {
-	const char *dropped = "skein_gateway_receipts_dropped_total";
-	const char *dropped_help = "Delivered receipts that im was not told, by reason.";
-
-	gateway_metrics_add_each(m->handshakes, handshake_labels, HANDSHAKE_OUTCOMES, "skein_gateway_handshakes_total",
-	                         "Handshakes of clients, by outcome.");
 	for (int i = 0; i < CLOSE_CODES; i++) {
 		char label[24] = "code=\"other\"";
 
@@ -51,6 +46,16 @@ void gateway_metrics_init(struct gateway_metrics *m)
 			snprintf(label, sizeof(label), "code=\"%u\"", close_codes[i]);
 		m->closes[i] = metrics_counter("skein_gateway_closes_total", "Connections that ended, by close code.", label);
 	}
+}
+
+void gateway_metrics_init(struct gateway_metrics *m)
+{
+	const char *dropped = "skein_gateway_receipts_dropped_total";
+	const char *dropped_help = "Delivered receipts that im was not told, by reason.";
+
+	gateway_metrics_add_each(m->handshakes, handshake_labels, HANDSHAKE_OUTCOMES, "skein_gateway_handshakes_total",
+	                         "Handshakes of clients, by outcome.");
+	gateway_metrics_add_closes(m);
 	gateway_metrics_add_each(m->syncs, sync_labels, SYNC_OUTCOMES, "skein_gateway_syncs_total",
 	                         "Pages of inboxes read for connections, by outcome.");
 	m->events = metrics_counter("skein_gateway_events_total",

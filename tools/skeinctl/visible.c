@@ -8,7 +8,8 @@
 #include "base/text/utf8.h"
 #include "tools/skeinctl/skeinctl.h"
 
-/* What a terminal obeys or does not show, besides controls: bidirectional marks, invisible operators, language tags. */
+/* Characters besides controls that change how a terminal shows text, or are invisible: bidirectional marks, operators,
+ * language tags. */
 static const struct {
 	uint32_t first, last;
 } visible_hidden[] = {

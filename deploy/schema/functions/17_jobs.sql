@@ -103,7 +103,7 @@ as $$
 		lease_until = clock_timestamp() + p_life_ms * interval '1 ms',
 		state = case when p_is_ended and j.state = 'running' then 'done' else j.state end,
 		ended_at = case when p_is_ended then coalesce(j.ended_at, fn.now_ms()) else j.ended_at end,
-		-- What it was to be for everyone, or for a user whose rows come and go, was a guess.
+		-- The total of a job without a list of users was an estimate. At its end the total is what was done.
 		total = case when p_is_ended and j.state = 'running' and j.uids is null then p_done + p_failed else greatest(j.total, p_done + p_failed) end
 	where j.no = p_no and j.epoch = p_epoch and j.state in ('running', 'cancelled')
 	returning j.state

@@ -1,4 +1,4 @@
--- What is told and not kept of users: that they type, that they are there.
+-- Typing and presence: these statements find who is told. Nothing of it is stored in PostgreSQL.
 
 /*
  * May the user send to this conversation, and who is told that the user types: the other side, or the other members of a group of
@@ -53,8 +53,8 @@ begin
 end $$;
 
 /*
- * Who is told that one of p_uids came or went: its friends, and with is_public everybody who watches it. No row for a user whose
- * presence nobody sees.
+ * The audience of presence events about p_uids, a row for each user: its friends, and with is_public every connection that watches
+ * the user. A user whose setting is `nobody` has no row.
  */
 create function fn.presence_audience(p_uids text[]) returns table (uid text, is_public boolean, friends text[])
 language plpgsql stable

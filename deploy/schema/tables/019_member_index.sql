@@ -5,5 +5,5 @@
 drop index group_member_by_uid;
 create index group_member_by_uid on group_member (uid, no);
 
--- What the order of a list needs of each row is in the index. No send changes these columns.
+-- A list of conversations is ordered by these columns of the index alone. No send changes them, so sends stay HOT.
 alter table direct_member drop constraint direct_member_pkey, add primary key (uid, no) include (is_pinned, hidden_seq);

@@ -1,4 +1,4 @@
-/* What an admin does to a user, or in its name, that no statement does: a kick, a message. */
+/* The calls of an admin that do not end with a statement: they kick a user, or send a message in its name. */
 
 #include "base/text/json.h"
 #include "im/admin/admin.h"

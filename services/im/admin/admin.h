@@ -9,7 +9,7 @@
 struct call;
 struct node_list;
 
-/* What admins do, and see: the context of the calls in this folder. Thread: the worker's. */
+/* The context of the calls of admins in this folder. Thread: the worker's. */
 struct admin {
 	struct worker *worker;
 	struct accounts *accounts;

@@ -145,6 +145,17 @@ void conversation_read_tell(struct events *events, const PGresult *result, const
 	buf_release(&body);
 }
 
+/* False: the signal has a fault, and `done` was told of it. */
+static bool signal_is_good(const struct conversation_signal *signal, conversation_signal_done done, void *arg)
+{
+	const char *detail = NULL;
+	err_t err = signal_fault(signal, &detail);
+
+	if (err)
+		done(arg, err, detail);
+	return !err;
+}
+
 static void signal_on_read(void *arg, err_t err, const PGresult *result)
 {
 	struct pending_signal *pending = arg;
@@ -159,13 +170,9 @@ void conversation_signal_read(struct conversations *conversations, const struct 
                               conversation_signal_done done, void *arg)
 {
 	struct pg_params params = { 0 };
-	const char *detail = NULL;
-	err_t err = signal_fault(signal, &detail);
 
-	if (err) {
-		done(arg, err, detail);
+	if (!signal_is_good(signal, done, arg))
 		return;
-	}
 	conversation_read_put(&params, signal->uid, signal->conversation_id, (int64_t)signal->seq);
 	pg_query(conversations->pg, PG_ANY_LANE, &conversation_read, &params, signal_on_read,
 	         signal_new(conversations, signal, done, arg));
@@ -192,13 +199,9 @@ void conversation_signal_typing(struct conversations *conversations, const struc
                                 conversation_signal_done done, void *arg)
 {
 	struct pg_params params = { 0 };
-	const char *detail = NULL;
-	err_t err = signal_fault(signal, &detail);
 
-	if (err) {
-		done(arg, err, detail);
+	if (!signal_is_good(signal, done, arg))
 		return;
-	}
 	pg_put_text(&params, signal->uid);
 	pg_put_text(&params, signal->conversation_id);
 	pg_put_i32(&params, SIGNAL_AUDIENCE_MAX);

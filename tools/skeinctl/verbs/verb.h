@@ -5,7 +5,7 @@
 #include "tools/skeinctl/skeinctl.h"
 
 /*
- * What skeinctl can do is one table, verbs[]. A row that calls im's API is data only: the command line it takes, the
+ * The commands of skeinctl are one table, verbs[]. A row that calls im's API is data only: the command line it takes, the
  * request made of it, and what a person sees of the answer. A row with `run` is a function. The command line, --help,
  * the manual page and the completion of bash are made from the rows, so none of them can lag behind.
  *
