@@ -12,16 +12,19 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from processes import descendants_of
 
-# A run of one program, in a process of its own: only that one's descendants are adopted and killed.
+# A run of one program, in a process of its own: only that one's descendants are adopted and killed. It names what is left
+# when each setsid has become what it starts.
 RUN = """
-import sys
+import os, sys, time
 sys.path.insert(0, sys.argv[1])
-from processes import PROCESSES, Stopped, run
+from processes import PROCESSES, Stopped, command_line, descendants_of, run
 PROCESSES.guard()
 try:
     print("code", run(["bash", "-c", sys.argv[2]], float(sys.argv[3]))[0])
 except Stopped:
     print("stopped")
+while any("setsid" in command_line(pid) for pid in descendants_of(os.getpid())):
+    time.sleep(0.01)
 print("left", PROCESSES.end_leftovers(grace_s=0.2))
 """
 FORGETS_ONE = "setsid setsid sleep 1000 >/dev/null 2>&1 & "
