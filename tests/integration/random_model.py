@@ -156,13 +156,13 @@ class Model:
             return verdict
         if is_add and not isinstance(ref, int) and self.blocked(user, ref):
             return "blocked"
+        standing = [one for one in entry.reactions if one[1:] == (emoji, user)]
+        if not is_add and not standing:
+            return "not_found"
         if entry.recalled_by:
             return "failed_precondition"
-        standing = [one for one in entry.reactions if one[1:] == (emoji, user)]
         if is_add and standing:
             self.entry_of_last = standing[0][0]
-        elif not is_add and not standing:
-            return "not_found"
         else:
             change = self.append(conversation, user, "reaction", f"{'add' if is_add else 'remove'} {emoji}", target=seq)
             entry.reactions = [*entry.reactions, (change.seq, emoji, user)] if is_add else [one for one in entry.reactions if one not in standing]
