@@ -1,6 +1,7 @@
 #include "im/endpoints/endpoints.h"
 
 #include "base/mem.h"
+#include "cluster/node_list.h"
 #include "im/endpoints/gateway_order.h"
 #include "im/endpoints/living.h"
 #include "im/http/call.h"
@@ -25,18 +26,34 @@ static void endpoints_write(struct buf *out, const struct node *const *gateways,
 	buf_append_str(out, STR("}}"));
 }
 
-void endpoints_list(struct call *call)
+/* False while no gateway lives that takes connections. */
+static bool endpoints_answer(struct call *call)
 {
-	(void)call_query_ident(call, "room"); /* checked; every gateway serves every room */
-	if (!call_finish_reading(call))
-		return;
 	struct living living = living_from(call_context(call));
 	size_t count = gateway_order(living.nodes, living.count, call_uid(call));
+
 	if (count > 0)
 		endpoints_write(call_out(call), living.nodes, count);
 	mem_free(living.nodes);
 	if (count > 0)
 		call_ok(call, 200);
-	else
+	return count > 0;
+}
+
+static void endpoints_on_looked_up(void *arg)
+{
+	struct call *call = arg;
+
+	if (!endpoints_answer(call))
 		call_fail(call, ERR_UNAVAILABLE, NULL, "no gateway lives");
+}
+
+void endpoints_list(struct call *call)
+{
+	(void)call_query_ident(call, "room"); /* checked; every gateway serves every room */
+	if (!call_finish_reading(call))
+		return;
+	/* After a start of everything the first gateway may have come up within the last second. */
+	if (!endpoints_answer(call))
+		node_list_refresh(call_context(call), endpoints_on_looked_up, call);
 }

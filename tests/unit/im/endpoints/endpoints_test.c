@@ -18,7 +18,7 @@
 #define NODES_MAX 2000
 
 static struct node nodes[NODES_MAX];
-static size_t node_count;
+static size_t node_count, node_count_when_read;
 
 /* In place of the list that is read from Redis. */
 size_t node_list_all(const struct node_list *list, const struct node **out, size_t max)
@@ -31,6 +31,15 @@ size_t node_list_all(const struct node_list *list, const struct node **out, size
 	return count;
 }
 
+/* In place of the read. */
+void node_list_refresh(struct node_list *list, void (*done)(void *arg), void *arg)
+{
+	(void)list;
+
+	node_count = node_count_when_read;
+	done(arg);
+}
+
 static const struct call_route rows[] = {
 	{ "GET", "/endpoints", CALL_USER, RATE_NONE, endpoints_list, CALL_RIG_CONTEXT },
 	{ "GET", "/nodes", CALL_ADMIN, RATE_NONE, admin_nodes, CALL_RIG_CONTEXT },
@@ -39,7 +48,7 @@ static const struct call_route rows[] = {
 /* The last node has the fewest connections. */
 static void make_nodes(size_t count)
 {
-	node_count = count;
+	node_count = node_count_when_read = count;
 	for (size_t i = 0; i < count; i++) {
 		nodes[i] = (struct node){ .epoch = 1, .connections = 100000 - i * 40 };
 		snprintf(nodes[i].name, sizeof(nodes[i].name), "gateway-%zu", i);
@@ -101,12 +110,25 @@ static void without_a_gateway_the_answer_is_503(void **state)
 	               ERR_UNAVAILABLE, "");
 }
 
+static void a_gateway_that_came_up_after_the_list_was_read_is_found(void **state)
+{
+	(void)state;
+
+	call_rig_start(rows, ARRAY_LEN(rows));
+	make_nodes(1);
+	node_count = 0;
+	json_t *gateways = ask("/endpoints", "gateways");
+	assert_int_equal(json_array_size(gateways), 1);
+	json_decref(gateways);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(every_gateway_is_listed_however_many_there_are, call_rig_stop),
 		cmocka_unit_test_teardown(the_best_gateway_comes_first_though_it_is_the_last_of_the_list, call_rig_stop),
 		cmocka_unit_test_teardown(without_a_gateway_the_answer_is_503, call_rig_stop),
+		cmocka_unit_test_teardown(a_gateway_that_came_up_after_the_list_was_read_is_found, call_rig_stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
