@@ -61,5 +61,3 @@ select format('select pg_temp.seed_round(%s, %s, %s, %s)', s, :rounds, :members,
 \gexec
 
 vacuum analyze account, conversation, direct_member, chat_group, group_member, message;
--- What was loaded is on disk before anything is measured.
-checkpoint;
