@@ -16,6 +16,7 @@ BROKERS = 3
 STANDS_STILL_S = 6 # the other two notice after 2 s
 CATCHES_UP_S = 60 # clients give a broker up after 10 s, and push has to find its group's new coordinator
 PACE_S = 0.02
+LOG_TAIL = 3000 # of each process, when messages do not arrive
 OLDEST_REPEAT_MS = 30000 # repeats of uncommitted records are younger; a topic read from its beginning has older ones
 
 SERVERS = IM = KAFKA = None
@@ -199,7 +200,13 @@ class KafkaBrokers(unittest.TestCase):
 
         def catches_up(what):
             wanted = sender.sent + 10
-            await_that(lambda: inbox.read() >= wanted, f"messages arrive: {what}", CATCHES_UP_S)
+            try:
+                await_that(lambda: inbox.read() >= wanted, f"messages arrive: {what}", CATCHES_UP_S)
+            except AssertionError:
+                print(f"{sender.sent} sent, {inbox.newest} arrived, {wanted} wanted")
+                for log in (*(push.log for push in PUSHES), *map(KAFKA.log, range(BROKERS))):
+                    print(f"---- {log.name}\n{log.read_text()[-LOG_TAIL:]}")
+                raise
 
         for i in range(BROKERS):
             KAFKA.signal(i, signal.SIGSTOP)
