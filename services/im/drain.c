@@ -8,6 +8,7 @@
 #include "im/callers/rates.h"
 #include "im/callers/verified_tokens.h"
 #include "im/changes/kicks.h"
+#include "im/conversations/conversations.h"
 #include "im/db/pg_pools.h"
 #include "im/events/events.h"
 #include "im/jobs/job_runner.h"
@@ -31,6 +32,7 @@ static void drain_on_redis_closed(void *arg)
 	struct app *app = arg;
 
 	job_runner_release(app->jobs);
+	rest_walks_release(&app->conversations->rest_walks);
 	presence_teller_release(app->presence_teller);
 	sync_release(app->sync);
 	message_cache_release(app->message_cache);

@@ -181,6 +181,7 @@ static void init_calls(struct app *app)
 	*app->contacts = (struct contacts){ .config = &app->config, .events = app->events };
 	*app->conversations =
 		(struct conversations){ .events = app->events, .pg = app->pg->calls, .config = &app->config };
+	rest_walks_init(&app->conversations->rest_walks, app->pg->calls);
 	*app->groups = (struct groups){ .config = &app->config, .entries = app->entries, .events = app->events };
 	messages_init(app->messages, &app->config, app->pg->calls, app->entries, app->overload, app->rates);
 	*app->presence = (struct presence_calls){ .redis = app->redis, .gateways = app->gateways };

@@ -127,7 +127,7 @@ int close_im(void **state)
 int reset_group(void **state)
 {
 	(void)state;
-	run_sql("truncate account, chat_group, group_member, conversation, message, message_change, member_change, direct_member,"
+	run_sql("truncate account, chat_group, group_member, conversation, message, message_change, member_change, direct_member, direct_rest,"
 	        " group_request, pin, reaction, reaction_count");
 	run_sql("insert into account (uid, name) select u, u from unnest(array['alice', 'bob', 'carol', 'dave']) u");
 	run_sql("select fn.im_group_create('team', 'Team', 'alice', 'invite', 'all', array['bob'])");

@@ -1,4 +1,5 @@
-"""Random operations of four users, at two im processes by turns, compared with the model of random_model.py after each step.
+"""Random operations of four users, at two im processes by turns, compared with the model of random_model.py after each step. Their one-to-one
+conversations are at rest now and then, as those of a user with thousands of them would be.
 
 SEED=N repeats a run, SEED=N/W its round W alone; SECONDS=N makes it longer than 12 s. What failed is made shorter before it is shown: steps are
 left out as long as it fails.
@@ -103,9 +104,10 @@ class World:
         self.uids = [f"{prefix}-{user}" for user in range(USERS)]
         SERVERS.sql("insert into account (uid, name) values " + ", ".join(f"('{uid}', '{uid}')" for uid in self.uids))
         self.clients = [[im.client(uid) for im in IMS] for uid in self.uids]
-        self.model, self.gids, self.turn = Model(), [], 0
+        self.model, self.gids, self.turn, self.session = Model(), [], 0, SERVERS.session()
 
     def close(self):
+        self.session.__exit__()
         for client in itertools.chain(*self.clients):
             client.connection.close()
 
@@ -165,6 +167,9 @@ class World:
             raise Fault(f"{operation}: {method} {path} answers {answer}, not {expected}")
         if operation[0] == "create":
             self.gids.append(answer.json["group_id"])
+        if self.turn % 3 == 0:
+            self.session.run("do $$ begin perform fn.direct_rests_begin(u, 0, 100, -1000) from unnest(string_to_array("
+                             f"'{' '.join(self.uids)}', ' ')) u; end $$;")
         seq = self.model.entry_of_last
         if expected == "ok" and operation[0] in ("send", "recall", "edit", "react") and answer.json["seq"] != seq:
             raise Fault(f"{operation}: {answer}, not seq {seq}")

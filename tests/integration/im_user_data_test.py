@@ -18,7 +18,7 @@ COLUMNS = {
     "block.uid": "block", "block.blocked": "who was blocked is not told",
     "group_request.uid": "group_request", "group_creation.creator": "group_creation",
     "group_creation.client_group_id": "group_creation", "group_creation.gid": "group_creation",
-    "direct_member.uid": "membership", "group_member.uid": "membership", "chat_group.owner": "membership",
+    "direct_member.uid": "membership", "direct_rest.uid": "the row of direct_member has it", "group_member.uid": "membership", "chat_group.owner": "membership",
     "member_change.uid": "membership_change",
     "message.sender": "message", "message.mentions": "message", "message.client_msg_id": "message", "mention.uid": "message",
     "reaction.uid": "message", "reaction.emoji": "message", "reaction_count.emoji": "no uid",
@@ -103,6 +103,7 @@ class UserDataTest(ImTest):
         self.do(a, "POST", f"/v1/groups/{self.left}/leave", status=204)
         self.do(b, "PUT", f"/v1/groups/{self.joined}/members/{self.alice}/role", {"role": "admin"}, 204)
         self.do(a, "PATCH", f"/v1/conversations/{self.direct()}", {"pinned": True}, 204)
+        self.servers.sql(f"select fn.direct_rests_begin('{self.alice}', 0, 10, -1000)")
         self.do(a, "POST", "/v1/auth/logout", status=204)
         self.a = self.im.client(self.alice, jti="again")
 

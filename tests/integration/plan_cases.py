@@ -60,6 +60,7 @@ CASES = {
     # conversations
     "conversation_choose": Case("'{w}-me', 'g:{w}', true, true, false, 100"),
     "conversation_list": Case("'{w}-me', '', 10", may_grow="the user's conversations, which are put in order"),
+    "direct_rests_begin": Case("'{w}-me', 0, 5, -1000"),
     "conversation_read": Case("'{w}-me', 'g:{w}', {h}, 200", may_grow=MEMBERS),
     "conversation_clear": Case("'{w}-me', 'g:{w}', {h}"),
     "conversations": Case("'{w}-me'", may_grow="the user's conversations, all of which are answered after a reset"),

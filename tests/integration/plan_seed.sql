@@ -25,6 +25,11 @@ select 2, 'g:' || :'w' || '-club-' || o.n, 0, 0, 0, fn.id_at(fn.now_ms() - 86400
 insert into direct_member (uid, no)
 select u.uid, c.no from conversation c cross join lateral (values (fn.first_of(c.id)), (fn.second_of(c.id))) u (uid)
 where c.kind = 1 and :'me' = any (string_to_array(c.id, ':'));
+-- All but every fifth of the short ones are at rest for the user, and the long one is for both.
+insert into direct_rest (uid, no, moved_seq, moved_id)
+select u.uid, c.no, c.moved_seq, c.moved_id from conversation c join direct_member u on u.no = c.no
+where c.kind = 1 and :'me' = any (string_to_array(c.id, ':')) and (u.uid = :'me' or c.last_seq > 1) and (c.no % 5 > 0 or c.last_seq > 1);
+update conversation c set is_at_rest = true from direct_rest r where r.no = c.no and not c.is_at_rest;
 insert into chat_group (no, name, owner, join_mode, history_mode, member_count)
 select no, 'Team', :'me', case when id like '%-door' then 'approval' when id like '%-open' then 'open' else 'invite' end, 'since_join', :l + 2
 from conversation where id in ('g:' || :'w', 'g:' || :'w' || '-door', 'g:' || :'w' || '-open');

@@ -23,11 +23,15 @@ as $$
 declare
 	v_seq bigint;
 	v_counted bigint;
+	v_is_at_rest boolean;
 begin
 	update conversation set last_seq = last_seq + 1,
 		moved_seq = case p_type when 'system' then last_seq + 1 else moved_seq end,
 		moved_id = case p_type when 'system' then p_msg_id else moved_id end
-	where no = p_no returning last_seq, counted into v_seq, v_counted;
+	where no = p_no returning last_seq, counted, is_at_rest into v_seq, v_counted, v_is_at_rest;
+	if v_is_at_rest and p_type = 'system' then
+		perform fn.direct_rests_end(array[p_no]);
+	end if;
 	insert into message (no, seq, msg_id, time, counted, key_hash, target_seq, type, sender, body, expires_at)
 	values (p_no, v_seq, p_msg_id, p_time, v_counted, fn.entry_key(p_no, p_msg_id::text), p_target_seq, fn.type_no(p_type),
 		p_sender, case when p_expires_at is null then p_body end, p_expires_at);

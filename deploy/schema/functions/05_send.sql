@@ -41,6 +41,7 @@ declare
 	v_last bigint[]; -- its last_seq,
 	v_counted bigint[]; -- its count,
 	v_row tid[]; -- and where its row is
+	v_has_rests boolean;
 	v_has_groups constant boolean := num_nonnulls(variadic p_group) > 0;
 	v_has_mentions constant boolean := num_nonnulls(variadic p_mentions) > 0;
 	v_has_expiry constant boolean := p_expire_s is not null;
@@ -54,9 +55,9 @@ begin
 		return;
 	end if;
 
-	select array_agg(id), array_agg(no), array_agg(last_seq), array_agg(counted), array_agg(ctid)
-	into v_locked, v_no, v_last, v_counted, v_row
-	from (select id, no, last_seq, counted, ctid from conversation where id = any (p_conversations)
+	select array_agg(id), array_agg(no), array_agg(last_seq), array_agg(counted), array_agg(ctid), bool_or(is_at_rest)
+	into v_locked, v_no, v_last, v_counted, v_row, v_has_rests
+	from (select id, no, last_seq, counted, ctid, is_at_rest from conversation where id = any (p_conversations)
 		order by id for no key update) c;
 
 	if cardinality(p_conversations) > coalesce(cardinality(v_locked), 0) then
@@ -144,6 +145,11 @@ begin
 		coalesce(first_msg_id, msg_id), coalesce(first_seq, seq), coalesce(first_time, p_time),
 		verdict = 'duplicate', member_version
 	from numbered;
+
+	if v_has_rests then
+		perform fn.direct_rests_end(array(
+			select c.no from unnest(v_no, v_last) as i (no, last) join conversation c on c.no = i.no and c.last_seq > i.last));
+	end if;
 
 	if v_has_groups then -- what stands after v_last is this batch's
 		update group_member gm set read_seq = n.seq, read_counted = n.counted

@@ -51,42 +51,65 @@ begin
 end $$;
 
 /*
+ * The conversations of a page of a user's list, see fn.conversation_list(). The places of those at rest are read from direct_rest, the
+ * others are looked up. Whatever the statistics say, a `full join` is no nested loop: it merges the ranges of two indexes, of which the
+ * second is empty for most users. A `lateral` with an offset is always one.
+ */
+create function fn.conversation_page(p_uid text, p_is_pinned boolean, p_moved_id bigint, p_no bigint, p_limit integer)
+returns table (no bigint, is_pinned boolean) language plpgsql stable rows 50
+set enable_mergejoin = on -- and what fn.conversation_list() sets
+as $$
+#variable_conflict use_column
+begin
+	return query
+	select mine.no, mine.is_pinned
+	from (
+		select * from (
+			select d.no, d.is_pinned, d.hidden_seq, r.moved_seq, r.moved_id
+			from (select no, is_pinned, hidden_seq from direct_member where uid = p_uid) d
+			full join (select no, moved_seq, moved_id from direct_rest where uid = p_uid) r on r.no = d.no
+			offset 0) direct
+		union all
+		select m.no, m.is_pinned, m.hidden_seq, null, null from group_member m where m.uid = p_uid
+	) mine
+	left join lateral (select c.moved_seq, c.moved_id from conversation c
+		where mine.moved_id is null and c.no = mine.no offset 0) c on true
+	cross join lateral (select coalesce(mine.moved_seq, c.moved_seq), coalesce(mine.moved_id, c.moved_id)) place (moved_seq, moved_id)
+	where place.moved_id > 0 and place.moved_seq > mine.hidden_seq
+		and (p_no is null or (mine.is_pinned, place.moved_id, mine.no) < (p_is_pinned, p_moved_id, p_no))
+	order by mine.is_pinned desc, place.moved_id desc, mine.no desc limit p_limit;
+end $$;
+
+/*
  * A page of a user's list of conversations: the pinned ones first, then by the last entry that moved them, the newest first. It begins
  * behind the place (p_is_pinned, p_moved_id, p_no), null: at the front. A conversation that moves meanwhile is at the front, and
  * nothing else changes its place, so that pages that are read one after the other repeat nothing. The last entry's columns are
- * null when there is none, or the user has cleared it.
+ * null when there is none, or the user has cleared it. is_long: it is the first page of a user with over 1,000 one-to-one conversations.
  */
 create function fn.conversation_list(p_uid text, p_is_pinned boolean, p_moved_id bigint, p_no bigint, p_limit integer)
 returns table (place text, id text, kind smallint, title text, last_seq bigint, read_seq bigint, unread bigint, is_mentioned boolean,
 	is_pinned boolean, is_muted boolean, seq bigint, msg_id bigint, sender text, client_msg_id text, type text, body text,
-	"time" bigint, reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean, expires_at bigint)
+	"time" bigint, reply_to bigint, mentions text, target_seq bigint, is_edited boolean, is_recalled boolean, expires_at bigint,
+	is_long boolean)
 language plpgsql stable
 set enable_bitmapscan = off set enable_memoize = off
 as $$
 #variable_conflict use_column
 begin
 	return query
-	with page as materialized ( -- of all conversations only what their order needs
-		select mine.no, mine.is_pinned
-		from (
-			select d.no, d.is_pinned, d.hidden_seq from direct_member d where d.uid = p_uid
-			union all
-			select m.no, m.is_pinned, m.hidden_seq from group_member m where m.uid = p_uid
-		) mine
-		join conversation c on c.no = mine.no
-		where c.moved_id > 0 and c.moved_seq > mine.hidden_seq and (p_no is null
-			or (mine.is_pinned, c.moved_id, c.no) < (p_is_pinned, p_moved_id, p_no))
-		order by mine.is_pinned desc, c.moved_id desc, c.no desc limit p_limit
+	with page as materialized (
+		select * from fn.conversation_page(p_uid, p_is_pinned, p_moved_id, p_no, p_limit)
 	)
 	select concat_ws('.', page.is_pinned::integer, c.moved_id, c.no), c.id, c.kind, coalesce(g.name, a.name), c.last_seq, mine.read_seq,
 		fn.unread(c.no, mine.unread_after, mine.counted_after),
 		mine.counted_after > 0 and fn.is_mentioned(p_uid, c.no, mine.unread_after), page.is_pinned, coalesce(d.is_muted, gm.is_silent),
 		m.seq, m.msg_id, m.sender, case when m.sender = p_uid then m.client_msg_id end, m.type, m.body, m.time, m.reply_to, m.mentions,
-		m.target_seq, m.is_edited, m.is_recalled, m.expires_at
+		m.target_seq, m.is_edited, m.is_recalled, m.expires_at,
+		p_no is null and (select count(*) from (select from direct_member d where d.uid = p_uid limit 1001) d) > 1000
 	from page
 	join conversation c on c.no = page.no
-	left join direct_member d on c.kind = 1 and d.uid = p_uid and d.no = page.no
-	left join group_member gm on c.kind = 2 and gm.no = page.no and gm.uid = p_uid
+	left join lateral (select * from direct_member d where c.kind = 1 and d.uid = p_uid and d.no = page.no offset 0) d on true
+	left join lateral (select * from group_member gm where c.kind = 2 and gm.no = page.no and gm.uid = p_uid offset 0) gm on true
 	left join chat_group g on c.kind = 2 and g.no = page.no
 	left join account a on c.kind = 1
 		and a.uid = case when fn.first_of(c.id) = p_uid then fn.second_of(c.id) else fn.first_of(c.id) end

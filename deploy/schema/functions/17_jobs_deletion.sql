@@ -97,6 +97,10 @@ begin
 	delete from job_output o where o.job = v_export
 		and o.no in (select f.no from job_output f where f.job = v_export order by f.no limit p_limit);
 	get diagnostics v_rows = row_count;
+	v_gone := v_gone + v_rows;
+	-- The last: it waits for nobody with these rows in its hand, for which the lock of a conversation may wait.
+	delete from direct_rest where uid = p_uid and no in (select no from direct_rest where uid = p_uid limit p_limit);
+	get diagnostics v_rows = row_count;
 	return v_gone + v_rows;
 end $$;
 

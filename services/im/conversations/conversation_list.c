@@ -5,13 +5,14 @@
 /* caller, place of the page before or '', limit -> conversations, each with its last message or NULLs */
 static const struct pg_statement conversation_list = {
 	"conversation_list",
-	"select place, $1::text, id, kind, title, last_seq, read_seq, unread, is_mentioned, is_pinned, is_muted, " MESSAGE_ROW_SHOWN
+	"select place, $1::text, id, kind, title, last_seq, read_seq, unread, is_mentioned, is_pinned, is_muted, is_long, "
+	MESSAGE_ROW_SHOWN
 	" from fn.conversation_list($1::text, nullif(split_part($2::text, '.', 1), '')::integer::boolean,"
 	" nullif(split_part($2::text, '.', 2), '')::bigint, nullif(split_part($2::text, '.', 3), '')::bigint, $3::integer)",
 };
 
 enum conversation_column { LIST_PLACE, LIST_CALLER, LIST_ID, LIST_KIND, LIST_TITLE, LIST_LAST_SEQ, LIST_READ_SEQ, LIST_UNREAD,
-	                   LIST_IS_MENTIONED, LIST_IS_PINNED, LIST_IS_MUTED, LIST_MESSAGE };
+	                   LIST_IS_MENTIONED, LIST_IS_PINNED, LIST_IS_MUTED, LIST_IS_LONG, LIST_MESSAGE };
 
 static void conversation_put(struct buf *out, const PGresult *result, int row)
 {
@@ -45,8 +46,21 @@ static bool conversation_place_is_valid(struct str place)
 	       str_to_i64(place, &number);
 }
 
+static void conversation_list_was_read(struct call *call, const PGresult *result)
+{
+	struct conversations *conversations = call_context(call);
+
+	if (PQntuples(result) > 0 && pg_bool(result, 0, LIST_IS_LONG))
+		rest_walks_see(&conversations->rest_walks, call_uid(call));
+}
+
 static const struct paged_list conversations = {
-	&conversation_list, "conversations", .key = LIST_PLACE, .is_key = conversation_place_is_valid, .put = conversation_put
+	&conversation_list,
+	"conversations",
+	.key = LIST_PLACE,
+	.is_key = conversation_place_is_valid,
+	.put = conversation_put,
+	.was_read = conversation_list_was_read,
 };
 
 void conversations_list(struct call *call)

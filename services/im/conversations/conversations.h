@@ -1,6 +1,7 @@
 #ifndef SKEIN_IM_CONVERSATIONS_CONVERSATIONS_H
 #define SKEIN_IM_CONVERSATIONS_CONVERSATIONS_H
 
+#include "im/conversations/rest_walk.h"
 #include "im/http/call.h"
 
 struct events;
@@ -13,6 +14,7 @@ struct conversations {
 	const struct im_config *config;
 	struct events *events;
 	struct pg *pg; /* for what gateways ask (conversation_signals.h) */
+	struct rest_walks rest_walks;
 };
 
 void conversations_list(struct call *call); /* GET /v1/conversations */

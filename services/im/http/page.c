@@ -98,6 +98,8 @@ static void list_on_rows(struct call *call, const PGresult *result)
 	buf_append_char(out, ']');
 	if (list->put_more)
 		list->put_more(out, result);
+	if (list->was_read)
+		list->was_read(call, result);
 	list_put_next(out, listing, result);
 	buf_append_char(out, '}');
 	call_ok(call, 200);

@@ -36,6 +36,7 @@ struct paged_list {
 	bool (*is_key)(struct str key); /* what a cursor may hold, of ids; NULL: any */
 	void (*put)(struct buf *out, const PGresult *result, int row); /* appends one item, a JSON object */
 	void (*put_more)(struct buf *out, const PGresult *result); /* appends further members of the answer; may be NULL */
+	void (*was_read)(struct call *call, const PGresult *result); /* before the answer; may be NULL */
 	/*
 	 * Of a list with large items: the column that says in each row whether there is more. The statement's last
 	 * three parameters are then the key, the limit and PAGE_BYTES: the page ends once its items are that long. 0:
