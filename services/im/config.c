@@ -20,7 +20,7 @@ static const struct config_option options[] = {
 	{ "pg.uri", CONFIG_TEXT, OPTION(pg_uri), NULL, 8, 1024, NULL, CONFIG_SECRET,
 	  "The PostgreSQL that holds everything that must not be lost. im sets `options` of its sessions itself." },
 	{ "pg.connections", CONFIG_INT, OPTION(pg_connections), "3", 1, 64, NULL, 0,
-	  "Connections to PostgreSQL for calls of users; sends (batch.lanes) and leases (2) have their own." },
+	  "Connections to PostgreSQL for calls of users; sends (batch.lanes and 1 more) and leases (2) have their own." },
 	{ "pg.calls_in_flight", CONFIG_INT, OPTION(pg_calls_in_flight), "16", 1, 10000, NULL, 0,
 	  "Statements of calls that one connection sends ahead of their answers; the others wait in im." },
 	{ "pg.statement_timeout", CONFIG_DURATION, OPTION(pg_statement_timeout_ms), "3s", 100, 600000, NULL, 0,
@@ -156,7 +156,8 @@ static const struct config_option options[] = {
 	  "How long a node number stays this im's without a renewal: an im that stands still for longer has to lease another, and "
 	  "the messages that one leaves behind unpublished are published this long after its last renewal, and up to 5 s more." },
 	{ "batch.lanes", CONFIG_INT, OPTION(batch_lanes), "1", 1, 64, NULL, 0,
-	  "Statements that store sends at once, each on a connection of its own; conversations are spread over them." },
+	  "Statements that store sends at once, each on a connection of its own; conversations are spread over them. Those of the "
+	  "system user have one more." },
 	{ "batch.max", CONFIG_INT, OPTION(batch_max), "64", 1, 256, NULL, 0,
 	  "Sends that are stored by one statement." },
 	{ "send.max_waiting", CONFIG_INT, OPTION(send_max_waiting), "10000", 100, 1000000, NULL, 0,

@@ -133,6 +133,7 @@ static void init_entries(struct app *app)
 		.batch_max = (unsigned)config->batch_max,
 		.max_waiting = (unsigned)config->send_max_waiting,
 		.timeout_ms = (uint64_t)config->send_timeout_ms,
+		.system_user = str_from(config->admin_system_user),
 		.messages = app->message_cache,
 	};
 	struct admission admission;

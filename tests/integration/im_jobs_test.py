@@ -1,5 +1,6 @@
 """Jobs of admins on real servers: the calls with every field wrong, broadcasts, and what another im does about a job whose im died."""
 import contextlib
+import json
 import pathlib
 import signal
 import sys
@@ -7,7 +8,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from im_api_fixture import ImTest
-from im_cluster import Im, await_that
+from im_cluster import Answer, Im, await_that
 
 FAST = {"lease__life": "2s"}  # another im has a job 2 s after its owner died
 
@@ -113,6 +114,22 @@ class Broadcasts(JobTest):
                     self.assertTrue(answer["field"].startswith(field), answer)
         self.check(self.a.post("/v1/admin/broadcast", good), 403, "permission_denied")
         self.assertEqual(self.check(self.admin.get("/v1/admin/jobs?limit=1"), 200)["jobs"], before)
+
+    def test_sends_of_users_go_before_those_of_a_broadcast(self):
+        users = self.make_users(self.alice, 900)
+        self.ended(self.broadcast(users[:1])["job_id"])
+        to_system = {"client_msg_id": "2", "to": {"user": "system"}, "type": "text", "body": {"text": "thanks"}}
+        with self.servers.session() as other:
+            other.run(f"begin; update conversation set kind = kind where id = 'u:system:{users[0]}';")
+            number = self.broadcast(users)["job_id"]
+            await_that(lambda: self.im.metric("skein_im_entries_waiting") == 500, "a batch waits for the lock, the rest of the page behind it")
+            self.check(self.a.send("1", f"user:{self.bob}"), 200)  # in another lane
+            self.a.connection.request("POST", "/v1/messages", json.dumps(to_system), {"Authorization": f"Bearer {self.a.bearer}"})
+            await_that(lambda: self.im.metric("skein_im_entries_waiting") == 501, "a user's message waits in the lane of the broadcast")
+        sent = self.check(Answer(self.a.connection.getresponse()), 200)
+        self.assertEqual(self.ended(number)["done"], 900)
+        [[before]] = self.servers.sql(f"select count(*) from message where client_msg_id = 'broadcast.{number}' and msg_id < {sent['msg_id']}")
+        self.assertLessEqual(int(before), 256)  # the batch that waited for the lock
 
     def test_a_cancelled_broadcast_stops_and_keeps_what_it_did(self):
         users = self.make_users(self.alice, 900)

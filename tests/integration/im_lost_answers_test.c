@@ -191,7 +191,7 @@ static void an_entry_whose_statement_was_lost_is_stored_by_the_next_try(void **s
 static bool is_sent(void *arg)
 {
 	(void)arg;
-	return im.writer.lanes[0].batch.len > 0;
+	return im.writer.lanes[0].batch->len > 0;
 }
 
 /*

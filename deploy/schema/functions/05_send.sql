@@ -68,17 +68,22 @@ begin
 				and p_conversations[i.at] <> all (coalesce(v_locked, '{}'))
 			order by 1
 			on conflict do nothing
-			returning id, no
+			returning id, no, ctid
 		), listed as (
 			insert into direct_member (uid, no)
 			select fn.first_of(id), no from made union select fn.second_of(id), no from made
-		) select v_locked || array_agg(id) into v_locked from made;
-
-		select array_agg(c.no order by i.at), array_agg(c.last_seq order by i.at), array_agg(c.counted order by i.at),
-			array_agg(c.ctid order by i.at)
+		)
+		-- In the order of p_conversations; nulls for one that is neither locked nor made.
+		select array_agg(no), array_agg(last_seq), array_agg(counted), array_agg(place)
 		into v_no, v_last, v_counted, v_row
-		from unnest(p_conversations) with ordinality as i (id, at)
-		left join conversation c on c.id = i.id and c.id = any (v_locked);
+		from (
+			select max(no) as no, max(last_seq) as last_seq, max(counted) as counted, max(place) as place
+			from (
+				select id, null::bigint, null::bigint, null::bigint, null::tid from unnest(p_conversations) i (id)
+				union all select * from unnest(v_locked, v_no, v_last, v_counted, v_row)
+				union all select id, no, 0, 0, ctid from made
+			) r (id, no, last_seq, counted, place)
+			group by id collate "C" order by id collate "C") c;
 	end if;
 
 	if v_has_groups then

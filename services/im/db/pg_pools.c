@@ -16,7 +16,7 @@ err_t pg_pools_open(struct pg_pools *pools, struct worker *worker, const struct 
 	};
 	struct pg_options sends = common, control = common, calls = common;
 
-	sends.connections = (unsigned)config->batch_lanes;
+	sends.connections = (unsigned)config->batch_lanes + 1;
 	sends.waiting_gauge = pg_pools_gauge("class=\"sends\"");
 	control.connections = CONTROL_CONNECTIONS;
 	control.waiting_gauge = pg_pools_gauge("class=\"control\"");

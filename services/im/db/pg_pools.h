@@ -8,7 +8,7 @@
 /*
  * im's connections to PostgreSQL, in classes that do not wait for each other:
  *
- *   sends    a connection for each lane of the entry writer
+ *   sends    a connection for each lane of the entry writer, and one for the conversations of the system user
  *   control  leases, the takeover, the change feed, readiness
  *   calls    everything else that users ask for; at most pg.calls_in_flight statements on a connection, each cancelled by the
  *            server after pg.statement_timeout

@@ -6,24 +6,48 @@
 void batch_queue_init(struct batch_queue *queue)
 {
 	list_init(&queue->waiting);
-	queue->len = 0;
+	queue->len = queue->of_jobs = 0;
+}
+
+static struct entry *batch_queue_entry(struct list *link)
+{
+	return container_of(link, struct entry, link);
+}
+
+static void batch_queue_insert(struct batch_queue *queue, struct list *before, struct entry *entry)
+{
+	list_insert_before(before, &entry->link);
+	queue->len++;
+	queue->of_jobs += entry->is_of_job;
+}
+
+/* Whether entries of users may go before this one: the outcome of one that has been in a batch may be in doubt. */
+static bool batch_queue_lets_pass(const struct entry *entry)
+{
+	return entry->is_of_job && entry->id == 0;
 }
 
 void batch_queue_push(struct batch_queue *queue, struct entry *entry)
 {
-	list_push_back(&queue->waiting, &entry->link);
-	queue->len++;
+	struct list *before = &queue->waiting;
+
+	if (!entry->is_of_job) {
+		while (before->prev != &queue->waiting && batch_queue_lets_pass(batch_queue_entry(before->prev)))
+			before = before->prev;
+	}
+	batch_queue_insert(queue, before, entry);
 }
 
 struct entry *batch_queue_first(const struct batch_queue *queue)
 {
-	return list_is_empty(&queue->waiting) ? NULL : container_of(queue->waiting.next, struct entry, link);
+	return list_is_empty(&queue->waiting) ? NULL : batch_queue_entry(queue->waiting.next);
 }
 
 void batch_queue_remove(struct batch_queue *queue, struct entry *entry)
 {
 	list_remove(&entry->link);
 	queue->len--;
+	queue->of_jobs -= entry->is_of_job;
 }
 
 /* An entry that may go into a batch, and its position in the queue. */
@@ -82,7 +106,7 @@ static unsigned batch_queue_choose(const struct batch_queue *queue, struct candi
 	if (!kind->is_batched)
 		max = 1;
 	for (struct list *link = queue->waiting.next; link != &queue->waiting && count < max; link = link->next) {
-		candidates[count] = (struct candidate){ container_of(link, struct entry, link), count };
+		candidates[count] = (struct candidate){ batch_queue_entry(link), count };
 		has_other_kinds |= candidates[count].entry->kind != kind;
 		count++;
 	}
@@ -124,11 +148,8 @@ void batch_queue_take(struct batch_queue *queue, struct batch *batch, unsigned m
 void batch_queue_put_back(struct batch_queue *queue, struct batch *batch)
 {
 	for (unsigned i = batch->len; i-- > 0;) {
-		struct entry *entry = batch->entries[i];
-		if (!entry)
-			continue;
-		list_push_front(&queue->waiting, &entry->link);
-		queue->len++;
+		if (batch->entries[i])
+			batch_queue_insert(queue, queue->waiting.next, batch->entries[i]);
 	}
 	batch->len = 0;
 }

@@ -17,11 +17,15 @@
  * the same sender and client_msg_id) stays in the queue, and entries behind it may
  * be taken. The next batch decides it, when the first one is stored or refused.
  *
+ * An entry of a user goes before the entries of jobs that have not been in a batch
+ * yet, also before those of its conversation.
+ *
  * A batch of `max` looks at the first `max` entries, and sorts them by conversation.
  */
 struct batch_queue {
 	struct list waiting; /* struct entry.link */
 	unsigned len;
+	unsigned of_jobs; /* of these */
 };
 
 #define BATCH_MAX 256

@@ -103,6 +103,7 @@ struct entry {
 	uint64_t id; /* drawn when it is first put into a batch; 0: not yet */
 	struct watermark_place place; /* of the id */
 	int64_t epoch; /* of the lease, in its last statement */
+	bool is_of_job; /* set before it is submitted: entries of users go first */
 	bool is_in_doubt; /* a statement with it may have been committed */
 	struct str conversation;
 	struct str traceparent; /* may be empty */

@@ -3,10 +3,21 @@
 #include <assert.h>
 
 #include "base/clock.h"
+#include "base/text/ident.h"
 
+/* A job's batches are as large as they may be: few sends of users wait for one. */
+#define SYSTEM_BATCH_MAX BATCH_MAX
+
+/* All entries of a conversation are in one lane. */
 static struct lane *entry_writer_lane(struct entry_writer *writer, const struct entry *entry)
 {
-	return &writer->lanes[entry->conversation_hash % writer->lane_count];
+	unsigned system_lane = writer->lane_count - 1;
+	struct conversation conversation;
+
+	bool is_direct = conversation_parse(entry->conversation, &conversation) && conversation.kind == CONVERSATION_DIRECT;
+	bool is_of_system = is_direct && (str_equal(conversation.first, writer->system_user) ||
+	                                  str_equal(conversation.second, writer->system_user));
+	return &writer->lanes[is_of_system ? system_lane : entry->conversation_hash % system_lane];
 }
 
 static void entry_writer_on_end_of_turn(uv_check_t *check)
@@ -34,11 +45,12 @@ static void entry_writer_on_deadline(struct timer *timer)
 }
 
 /* The counter of the reason to refuse the entry; NULL to let it in. */
-static struct counter *entry_writer_refusal(struct entry_writer *writer, const struct entry *entry, uint64_t now_ms)
+static struct counter *entry_writer_refusal(struct entry_writer *writer, const struct lane *lane, const struct entry *entry,
+                                            uint64_t now_ms)
 {
 	if (!lease_keeper_is_held(writer->context.keeper))
 		return writer->refused_without_lease;
-	if (writer->finisher.open >= writer->max_waiting || lane_is_congested(entry_writer_lane(writer, entry), now_ms))
+	if (writer->finisher.open >= writer->max_waiting || lane_is_congested(lane, now_ms))
 		return writer->refused_by_queue;
 	if (!publisher_reserve(writer->publisher, entry))
 		return writer->refused_by_backlog;
@@ -48,8 +60,9 @@ static struct counter *entry_writer_refusal(struct entry_writer *writer, const s
 err_t entry_writer_submit(struct entry_writer *writer, struct entry *entry)
 {
 	uint64_t now_us = clock_mono_us(), now = now_us / 1000;
+	struct lane *lane = entry_writer_lane(writer, entry);
 
-	struct counter *refused = entry_writer_refusal(writer, entry, now);
+	struct counter *refused = entry_writer_refusal(writer, lane, entry, now);
 	if (refused) {
 		counter_add(refused, 1);
 		entry_free(entry);
@@ -60,7 +73,7 @@ err_t entry_writer_submit(struct entry_writer *writer, struct entry *entry)
 	list_push_back(&writer->by_deadline, &entry->by_deadline);
 	if (!timer_is_armed(&writer->deadline))
 		worker_arm(writer->context.worker, &writer->deadline, entry->deadline_ms);
-	lane_push(entry_writer_lane(writer, entry), entry);
+	lane_push(lane, entry);
 	writer->finisher.open++;
 	uv_check_start(&writer->end_of_turn, entry_writer_on_end_of_turn);
 	return OK;
@@ -103,7 +116,6 @@ void entry_writer_init(struct entry_writer *writer, struct worker *worker, struc
 			.pg = pg,
 			.keeper = keeper,
 			.finisher = &writer->finisher,
-			.batch_max = options->batch_max,
 			.timeout_ms = options->timeout_ms,
 			.statements = metrics_counter("skein_im_batches_total", "Statements that stored entries.", NULL),
 			.waits = metrics_histogram("skein_im_batch_wait_seconds",
@@ -113,7 +125,8 @@ void entry_writer_init(struct entry_writer *writer, struct worker *worker, struc
 		},
 		.publisher = publisher,
 		.max_waiting = options->max_waiting,
-		.lane_count = options->lanes,
+		.system_user = options->system_user,
+		.lane_count = options->lanes + 1,
 		.refused_without_lease = entry_writer_refusal_counter("reason=\"lease\""),
 		.refused_by_queue = entry_writer_refusal_counter("reason=\"queue\""),
 		.refused_by_backlog = entry_writer_refusal_counter("reason=\"kafka\""),
@@ -123,8 +136,9 @@ void entry_writer_init(struct entry_writer *writer, struct worker *worker, struc
 	timer_init(&writer->deadline, entry_writer_on_deadline);
 	uv_check_init(&worker->loop, &writer->end_of_turn); /* never fails */
 	writer->end_of_turn.data = writer;
-	for (unsigned i = 0; i < writer->lane_count; i++)
-		lane_init(&writer->lanes[i], &writer->context, i);
+	for (unsigned i = 0; i < options->lanes; i++)
+		lane_init(&writer->lanes[i], &writer->context, i, options->batch_max);
+	lane_init(&writer->lanes[options->lanes], &writer->context, options->lanes, SYSTEM_BATCH_MAX);
 	metrics_gauge_fn("skein_im_entries_waiting", "Entries that wait for the database.", NULL, entry_writer_read_open, writer);
 }
 

@@ -18,6 +18,10 @@
  *   - a stored entry is published, by this im or by the one that takes its node number over;
  *   - `done` is called once, at the latest at the deadline.
  *
+ * The conversations of the system user have a lane of their own. A broadcast
+ * fills large batches there, and the sends of users to each other do not wait for
+ * them. A user's entry in that lane goes before the entries of a job.
+ *
  * More lanes make smaller batches, and a batch costs as much as ten sends: on two
  * cores, four lanes store half as many a second as one. Thread: the worker's.
  */
@@ -29,7 +33,8 @@ struct entry_writer {
 	struct finisher finisher;
 	struct publisher *publisher;
 	unsigned max_waiting;
-	struct lane lanes[ENTRY_WRITER_LANES_MAX];
+	struct str system_user;
+	struct lane lanes[ENTRY_WRITER_LANES_MAX + 1]; /* the last one is the system user's */
 	unsigned lane_count;
 	struct list by_deadline; /* entries that are not answered, the first deadline first */
 	struct timer deadline;
@@ -40,10 +45,11 @@ struct entry_writer {
 struct entry_writer_options {
 	unsigned lanes, batch_max, max_waiting;
 	uint64_t timeout_ms;
+	struct str system_user; /* outlives the writer */
 	struct message_cache *messages; /* gets the stored messages */
 };
 
-/* `pg` has a connection for each lane, and serves the writer only. */
+/* `pg` has a connection for each lane and one for the system user's, and serves the writer only. */
 void entry_writer_init(struct entry_writer *writer, struct worker *worker, struct pg *pg, struct lease_keeper *keeper,
                        struct publisher *publisher, const struct entry_writer_options *options);
 

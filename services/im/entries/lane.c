@@ -22,11 +22,21 @@ static void lane_rest(struct lane *lane)
 
 /* ---- the answer of a statement ---- */
 
+/* Whether the rows end every entry of the batch. */
+static bool lane_is_decided(const PGresult *rows)
+{
+	for (int row = 0; row < PQntuples(rows); row++) {
+		struct str status = pg_text(rows, row, ENTRY_STATUS);
+		if (str_equal(status, STR("again")) || str_equal(status, STR("lease")))
+			return false;
+	}
+	return true;
+}
+
 /* Takes the rows in the order of the batch, so that each conversation is published in the order of seq. */
-static void lane_take_rows(struct lane *lane, const PGresult *rows)
+static void lane_take_rows(struct lane *lane, struct batch *batch, const PGresult *rows)
 {
 	int row_of[BATCH_MAX];
-	struct batch *batch = &lane->batch;
 
 	assert(PQntuples(rows) == (int)batch->len);
 	for (int row = 0; row < (int)batch->len; row++) {
@@ -40,10 +50,9 @@ static void lane_take_rows(struct lane *lane, const PGresult *rows)
 	}
 }
 
-static void lane_take_error(struct lane *lane, err_t err)
+static void lane_take_error(struct lane *lane, struct batch *batch, err_t err)
 {
 	struct finisher *finisher = lane->context->finisher;
-	struct batch *batch = &lane->batch;
 
 	for (unsigned i = 0; i < batch->len; i++) {
 		struct entry *entry = batch->entries[i];
@@ -61,16 +70,25 @@ static void lane_take_error(struct lane *lane, err_t err)
 static void lane_on_answer(void *arg, err_t err, const PGresult *rows)
 {
 	struct lane *lane = arg;
+	struct batch *batch = lane->batch;
 
 	uint64_t took_us = clock_mono_us() - lane->started_us;
 	histogram_observe(lane->context->durations, took_us);
 	if (batch_queue_first(&lane->queue))
-		queue_wait_done(&lane->wait, lane->batch.len, took_us);
+		queue_wait_done(&lane->wait, batch->len, took_us);
+	/* PostgreSQL works on a batch that is whole already while this one is taken. */
+	if (!err && lane->queue.len >= lane->batch_max && lane_is_decided(rows)) {
+		lane->batch = &lane->batches[batch == lane->batches];
+		lane_start(lane);
+		lane_take_rows(lane, batch, rows);
+		batch->len = 0;
+		return;
+	}
 	if (err)
-		lane_take_error(lane, err);
+		lane_take_error(lane, batch, err);
 	else
-		lane_take_rows(lane, rows);
-	batch_queue_put_back(&lane->queue, &lane->batch);
+		lane_take_rows(lane, batch, rows);
+	batch_queue_put_back(&lane->queue, batch);
 	if (!batch_queue_first(&lane->queue))
 		return;
 	if (err || !lease_keeper_is_held(lane->context->keeper))
@@ -124,7 +142,7 @@ void lane_start(struct lane *lane)
 {
 	const struct lane_context *context = lane->context;
 	struct lease_keeper *keeper = context->keeper;
-	struct batch *batch = &lane->batch;
+	struct batch *batch = lane->batch;
 	struct pg_params params = { 0 };
 
 	if (batch->len || timer_is_armed(&lane->retry) || !batch_queue_first(&lane->queue))
@@ -142,7 +160,7 @@ void lane_start(struct lane *lane)
 		return;
 	lane->started_us = clock_mono_us();
 	queue_wait_cut(&lane->wait, lane_head_age_ms(lane, lane->started_us / 1000));
-	batch_queue_take(&lane->queue, batch, context->batch_max);
+	batch_queue_take(&lane->queue, batch, lane->batch_max);
 	/* An id belongs to the lease under which it was drawn. */
 	for (unsigned i = 0; i < batch->len; i++) {
 		struct entry *entry = batch->entries[i];
@@ -187,15 +205,19 @@ bool lane_is_congested(const struct lane *lane, uint64_t now_ms)
 
 unsigned lane_end_interval(struct lane *lane, uint64_t now_ms)
 {
-	return queue_wait_end_interval(&lane->wait, lane->queue.len, lane_head_age_ms(lane, now_ms));
+	unsigned of_users = lane->queue.len - lane->queue.of_jobs;
+
+	return queue_wait_end_interval(&lane->wait, of_users, lane_head_age_ms(lane, now_ms));
 }
 
-void lane_init(struct lane *lane, struct lane_context *context, unsigned index)
+void lane_init(struct lane *lane, struct lane_context *context, unsigned index, unsigned batch_max)
 {
 	lane->context = context;
 	lane->index = index;
+	lane->batch = lane->batches;
+	lane->batch_max = batch_max;
 	batch_queue_init(&lane->queue);
-	queue_wait_init(&lane->wait, context->batch_max);
+	queue_wait_init(&lane->wait, batch_max);
 	timer_init(&lane->retry, lane_on_retry);
 }
 

@@ -9,7 +9,8 @@
  * A lane stores the entries of its conversations in the order in which they came.
  * It has a connection of its own and one statement under way; entries that arrive
  * meanwhile are stored by the next one. So at most one statement of a conversation
- * is under way, whatever kinds of entries it has.
+ * is under way, whatever kinds of entries it has. A whole batch that waits is sent
+ * before the rows of the last answer are taken.
  *
  * A statement that failed is followed by a rest of 100 ms. Entries that are in
  * doubt after it are at the front of the queue again (finisher.h). Their answer
@@ -19,9 +20,11 @@
 struct lane {
 	struct lane_context *context;
 	unsigned index; /* names the connection */
+	unsigned batch_max;
 	struct batch_queue queue;
 	struct queue_wait wait;
-	struct batch batch; /* under way, or empty */
+	struct batch batches[2];
+	struct batch *batch; /* one of them: under way, or empty */
 	uint64_t started_us; /* of the batch */
 	struct timer retry; /* armed while the lane rests after a statement that failed */
 };
@@ -32,14 +35,13 @@ struct lane_context {
 	struct pg *pg;
 	struct lease_keeper *keeper;
 	struct finisher *finisher;
-	unsigned batch_max;
 	uint64_t timeout_ms; /* from an entry's arrival to its deadline */
 	struct counter *statements;
 	struct histogram *waits; /* of entries, before their statement */
 	struct histogram *durations; /* of statements */
 };
 
-void lane_init(struct lane *lane, struct lane_context *context, unsigned index);
+void lane_init(struct lane *lane, struct lane_context *context, unsigned index, unsigned batch_max);
 
 /* The entry waits for the next lane_start(). */
 void lane_push(struct lane *lane, struct entry *entry);
@@ -53,7 +55,7 @@ void lane_expire(struct lane *lane, struct entry *entry);
 /* Whether more entries wait than the lane can store in a reasonable time. */
 bool lane_is_congested(const struct lane *lane, uint64_t now_ms);
 
-/* See queue_wait_end_interval(). */
+/* See queue_wait_end_interval(). The entries of jobs do not count. */
 unsigned lane_end_interval(struct lane *lane, uint64_t now_ms);
 
 /* Refuses the waiting entries. No statement is under way any more. */

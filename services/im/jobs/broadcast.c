@@ -25,14 +25,16 @@ enum fate { FATE_SEND, FATE_SKIP, FATE_UNKNOWN };
 /* The order of a job's params. */
 enum broadcast_param { BROADCAST_FROM, BROADCAST_TYPE, BROADCAST_BODY };
 
-/* One commit stands for so many recipients, or for those of a second if there are fewer. */
-#define PAGE_MAX 1000
+/* One commit stands for the recipients of PAGE_MS, between these bounds, and for those of a second of the pace at most. */
+#define PAGE_MS 300
+#define PAGE_MIN 500
+#define PAGE_MAX 4000
 
 /*
- * Messages that wait to be stored at once: a batch under way and one behind it keep a lane busy. More would only
- * stand before the messages of users.
+ * Messages that wait to be stored at once: a batch under way and one behind it keep the lane busy. Half of the room is left to
+ * users (send.max_waiting).
  */
-#define IN_FLIGHT_MAX 128
+#define IN_FLIGHT_MAX (2 * BATCH_MAX)
 
 #define PAUSE_MS 20 /* while users' sends wait */
 #define RETRY_MS 200 /* after a message could not be stored */
@@ -57,6 +59,7 @@ struct broadcast {
 	struct list waiting; /* targets without a message */
 	unsigned in_flight;
 	int limit; /* of the page */
+	uint64_t started_ms; /* when it was read */
 	bool has_page, is_last_page;
 	char cursor[65]; /* the last uid of the page */
 	uint64_t done, failed; /* of the page */
@@ -108,15 +111,18 @@ static err_t broadcast_send(struct broadcast *broadcast, struct target *target)
 
 	bool is_for_friends = im_config_is_for_friends(job->jobs->config);
 
-	return entry_writer_submit(job->jobs->entries, send_entry_new(&request, &caller, is_for_friends));
+	struct entry *entry = send_entry_new(&request, &caller, is_for_friends);
+	entry->is_of_job = true;
+	return entry_writer_submit(job->jobs->entries, entry);
 }
 
 static void broadcast_send_waiting(struct broadcast *broadcast)
 {
 	struct jobs *jobs = broadcast->job->jobs;
+	unsigned in_flight_max = (unsigned)MIN(IN_FLIGHT_MAX, jobs->config->send_max_waiting / 2);
 	struct list *link;
 
-	while (broadcast->in_flight < IN_FLIGHT_MAX && !list_is_empty(&broadcast->waiting)) {
+	while (broadcast->in_flight < in_flight_max && !list_is_empty(&broadcast->waiting)) {
 		uint64_t now_us = clock_mono_us();
 		if (!overload_is_calm(jobs->overload) || !pace_has_room(&jobs->pace, now_us)) {
 			broadcast_wait(broadcast, overload_is_calm(jobs->overload) ? WORKER_TICK_MS : PAUSE_MS);
@@ -165,6 +171,7 @@ static void broadcast_on_page(void *arg, err_t err, const PGresult *result)
 		return;
 	}
 	int rows = PQntuples(result);
+	broadcast->started_ms = clock_mono_ms();
 	broadcast->has_page = true;
 	broadcast->is_last_page = rows < broadcast->limit;
 	broadcast->done = broadcast->failed = 0;
@@ -195,6 +202,15 @@ static struct broadcast *broadcast_new(struct job *job)
 	return broadcast;
 }
 
+static int broadcast_next_limit(const struct broadcast *broadcast)
+{
+	uint64_t took_ms = MAX(clock_mono_ms() - broadcast->started_ms, 1);
+	uint64_t limit = (uint64_t)broadcast->limit * PAGE_MS / took_ms;
+
+	limit = MIN(MAX(limit, PAGE_MIN), PAGE_MAX);
+	return (int)MIN(limit, (uint64_t)broadcast->job->jobs->config->jobs_rate);
+}
+
 static void broadcast_step(struct job *job)
 {
 	struct broadcast *broadcast = job->work;
@@ -209,7 +225,7 @@ static void broadcast_step(struct job *job)
 	}
 	pg_put_i64(&params, job->no);
 	pg_put_text(&params, buf_str(&job->cursor));
-	broadcast->limit = (int)MIN(PAGE_MAX, job->jobs->config->jobs_rate);
+	broadcast->limit = broadcast_next_limit(broadcast);
 	pg_put_i32(&params, broadcast->limit);
 	pg_query(job->jobs->pg, PG_ANY_LANE, &broadcast_page, &params, broadcast_on_page, broadcast);
 }

@@ -9,10 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/macros.h"
 #include "im/entries/batch_queue.h"
 #include "im/messages/send_entry.h"
 
-static struct entry *push(struct batch_queue *queue, const char *sender, const char *to, const char *key)
+static struct entry *make(const char *sender, const char *to, const char *key)
 {
 	struct send_request request = {
 		.client_msg_id = str_from(key),
@@ -23,6 +24,22 @@ static struct entry *push(struct batch_queue *queue, const char *sender, const c
 	buf_append_text(&request.body, "{}");
 	struct entry *entry = send_entry_new(&request, &(struct entry_caller){ .uid = str_from(sender) }, false);
 	send_request_release(&request);
+	return entry;
+}
+
+static struct entry *push(struct batch_queue *queue, const char *sender, const char *to, const char *key)
+{
+	struct entry *entry = make(sender, to, key);
+
+	batch_queue_push(queue, entry);
+	return entry;
+}
+
+static struct entry *push_of_job(struct batch_queue *queue, const char *to)
+{
+	struct entry *entry = make("system", to, "job");
+
+	entry->is_of_job = true;
 	batch_queue_push(queue, entry);
 	return entry;
 }
@@ -132,6 +149,32 @@ static void entries_put_back_come_first_again_in_their_order(void **state)
 	entry_free(second);
 }
 
+static void an_entry_of_a_user_goes_before_those_of_jobs_that_were_in_no_batch_yet(void **state)
+{
+	struct batch_queue queue;
+	struct batch batch;
+	(void)state;
+
+	batch_queue_init(&queue);
+	struct entry *tried = push_of_job(&queue, "a");
+	batch_queue_take(&queue, &batch, 1);
+	tried->id = 1;
+	struct entry *of_job = push_of_job(&queue, "b");
+	batch_queue_put_back(&queue, &batch);
+	struct entry *first = push(&queue, "b", "system", "1");
+	struct entry *last_of_job = push_of_job(&queue, "c");
+	struct entry *second = push(&queue, "b", "system", "2");
+	assert_int_equal(queue.len, 5);
+	assert_int_equal(queue.of_jobs, 3);
+	struct entry *const expected[] = { tried, first, second, of_job, last_of_job };
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+		batch_queue_take(&queue, &batch, 1);
+		assert_ptr_equal(batch.entries[0], expected[i]);
+		free_batch(&batch);
+	}
+	assert_int_equal(queue.of_jobs, 0);
+}
+
 /* A kind of entry that goes alone. */
 static const struct entry_kind alone;
 
@@ -237,6 +280,7 @@ int main(void)
 		cmocka_unit_test(a_batch_takes_no_more_than_asked_from_the_front),
 		cmocka_unit_test(a_key_used_twice_is_in_two_batches),
 		cmocka_unit_test(entries_put_back_come_first_again_in_their_order),
+		cmocka_unit_test(an_entry_of_a_user_goes_before_those_of_jobs_that_were_in_no_batch_yet),
 		cmocka_unit_test(an_entry_that_goes_alone_keeps_its_place_in_its_conversation),
 		cmocka_unit_test(two_entries_that_go_alone_are_two_batches),
 		cmocka_unit_test(entries_of_a_conversation_leave_in_the_order_in_which_they_came),
