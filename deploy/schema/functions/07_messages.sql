@@ -42,7 +42,7 @@ begin
 		from (select fn.first_of(p_conversation), fn.second_of(p_conversation)) q (first, second)
 		left join account a on a.uid = case when q.first = p_uid then q.second else q.first end
 		left join conversation c on c.id = p_conversation
-		left join direct_member d on d.uid = p_uid and d.no = c.no;
+		left join lateral (select d.cleared_seq from direct_member d where d.uid = p_uid and d.no = c.no offset 0) d on true;
 	end if;
 end $$;
 
