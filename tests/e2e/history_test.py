@@ -134,3 +134,40 @@ async def test_a_send_answered_200_is_in_the_history_of_every_im_at_once(skein):
         sent = await alice.say(bob, str(i), at=i % 2)
         message = (await bob.read(alice, at=1 - i % 2, limit=1))[-1]
         assert (message["seq"], message["msg_id"], message["time"]) == (sent["seq"], sent["msg_id"], sent["time"])
+
+
+async def test_what_a_message_replies_to_comes_when_it_is_asked_for_as_it_stands_at_every_im(skein):
+    alice, bob = await skein.users("alice", "bob")
+    conversation = direct(alice, bob)
+    path = f"/v1/conversations/{conversation}/messages"
+    for text in "whole", "x" * 20000, "cleared", "recalled", "first":
+        await alice.say(bob, text)
+    await alice.say(bob, "expires", expire_s=1)
+    await alice.say(bob, type="custom", body={"x": "y" * 3000})
+    for seq in range(1, 8):
+        await bob.say(alice, reply_to=seq)
+    (await alice.request("POST", f"{path}/4/recall")).expect(200)
+    (await alice.request("POST", f"{path}/5/edit", body={"body": {"text": "second"}})).expect(200)
+    for user in alice, bob:
+        await user.sync_until(lambda messages: len(messages) == 16 and messages[5].get("expired"))
+    expected = {1: {"body": {"text": "whole"}}, 2: {"body": {"text": "x" * 200}, "shortened": True}, 3: {"body": {"text": "cleared"}},
+                4: {"recalled": True}, 5: {"body": {"text": "second"}, "edited": True}, 6: {"expired": True}, 7: {"shortened": True}}
+
+    async def check(user, expected):
+        for at in 0, 1:
+            history = await user.read(conversation, at=at, replies="true")
+            synced, _, _ = await user.sync_all(at=at, replies="true")
+            for messages in history, synced:
+                shown = {message["reply_to"]: message["reply"] for message in messages if "reply_to" in message}
+                told = {seq: {name: value for name, value in reply.items() if name not in ("seq", "msg_id", "from", "type")}
+                        for seq, reply in shown.items()}
+                assert told == expected
+                assert all(reply["seq"] == seq for seq, reply in shown.items())
+    await check(bob, expected)
+    (await bob.request("DELETE", path, query={"up_to_seq": 3})).expect(204)
+    await check(bob, {**expected, **{seq: {} for seq in (1, 2, 3)}})
+    await check(alice, expected)
+    assert not any("reply" in message for message in await bob.read(alice) + (await bob.sync_all())[0])
+    for value in "", "1", "no":
+        (await bob.history(alice, replies=value)).expect(400, "invalid_argument", "replies")
+        (await bob.sync(replies=value)).expect(400, "invalid_argument", "replies")

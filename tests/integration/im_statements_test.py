@@ -194,6 +194,18 @@ class Statements(ImTest):
                 allowed = 2 if name == "POST /v1/messages/batch" else len(few)
                 self.assertLessEqual(len(many), allowed, (few, many))
 
+    def test_all_that_a_page_replies_to_is_read_by_one_statement_each_message_once(self):
+        await_that(lambda: self.statements_of("GET", "/v1/friends", None), "PostgreSQL logs statements")
+        seqs = self.sends(3)
+        path = f"/v1/conversations/{self.direct()}/messages"
+        self.assertEqual(self.statements_of("GET", f"{path}?replies=true", None), ["history_page"])  # nothing replies to anything
+        for i in range(MANY):
+            self.check(self.a.send(f"r{i}", f"user:{self.bob}", reply_to=seqs[i % 2]), 200)
+        self.assertEqual(self.statements_of("GET", f"{path}?limit=200", None), ["history_page"])
+        self.assertEqual(self.statements_of("GET", f"{path}?limit=200&replies=true", None), ["history_page", "replied_to"])
+        log = (self.servers.folder / "run" / "logs" / "postgres.log").read_text(errors="replace")
+        self.assertIn("$3 = '{1,2}'", log[log.rindex("execute replied_to"):].partition("parameters: ")[2])
+
 
 if __name__ == "__main__":
     unittest.main()

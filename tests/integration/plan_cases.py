@@ -86,6 +86,7 @@ CASES = {
     "changes_of": Case("array['g:{w}', 'g:{w}', 'u:{w}-me:{w}-peer'], array[{h} - 5, {h} - 15, {h} - 5], 1000000"),
     "changes_and_reactions_of": Case("array['g:{w}', 'g:{w}', 'u:{w}-me:{w}-peer'], array[{h} - 2, {h} - 15, {h} - 5], 1000000, '{w}-me',"
                                      " array[true, true, true]"),
+    "replied_to": Case("'{w}-me', array['g:{w}', 'g:{w}', 'u:{w}-me:{w}-peer'], array[{h} - 2, {h} - 15, {h} - 5], 200, 2048"),
     # presence; the audience of typing is not read in a group that is larger than the limit, here 1
     "conversation_typing": Case("'{w}-me', 'g:{w}', 1, false"),
     "presence_seen": Case("'{w}-me', array['{w}-peer', '{w}-stranger']"),

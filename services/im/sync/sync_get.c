@@ -1,4 +1,4 @@
-#include "im/http/call.h"
+#include "im/http/call_replies.h"
 #include "im/sync/sync.h"
 #include "im/sync/sync_request.h"
 #include "message/message_json.h"
@@ -10,8 +10,9 @@ static const struct pg_statement sync_conversations = {
 };
 
 /* Writes the page without the closing brace. */
-static void sync_get_put_page(struct buf *body, const struct sync_page *page, struct str viewer)
+static void sync_get_put_page(struct call *call, const struct sync_page *page)
 {
+	struct buf *body = call_out(call);
 	char epoch[INBOX_EPOCH_TEXT];
 
 	inbox_epoch_text(epoch, page->epoch);
@@ -24,7 +25,8 @@ static void sync_get_put_page(struct buf *body, const struct sync_page *page, st
 	json_put_key(body, "messages");
 	buf_append_char(body, '[');
 	for (size_t i = 0; i < page->count; i++) {
-		const Skein__V1__Message message = stored_message_view(page->entries[i].message, &page->entries[i].form, viewer);
+		const Skein__V1__Message message = stored_message_view(page->entries[i].message, &page->entries[i].form,
+		                                                       call_uid(call));
 
 		if (i)
 			buf_append_char(body, ',');
@@ -32,6 +34,7 @@ static void sync_get_put_page(struct buf *body, const struct sync_page *page, st
 		json_put_id_field(body, "offset", page->first_offset + i);
 		json_put_key(body, "message");
 		message_json(body, &message);
+		call_add_reply(call, page->entries[i].conversation_id, message.reply_to);
 		buf_append_char(body, '}');
 	}
 	buf_append_char(body, ']');
@@ -75,13 +78,13 @@ static void sync_get_on_page(void *arg, err_t err, const struct sync_page *page)
 		call_fail(call, err, NULL, NULL);
 		return;
 	}
-	sync_get_put_page(call_out(call), page, call_uid(call));
+	sync_get_put_page(call, page);
 	if (page->is_reset) {
 		pg_put_text(&params, call_uid(call));
 		call_query(call, &sync_conversations, &params, sync_get_on_conversations);
 	} else {
 		buf_append_char(call_out(call), '}');
-		call_ok(call, 200);
+		call_ok_with_replies(call);
 	}
 }
 
@@ -91,6 +94,7 @@ void sync_get(struct call *call)
 
 	sync_request_read(&wanted, call_query_text(call, "epoch"), call_query_text(call, "offset"), call_query_text(call, "limit"),
 	                  call_error(call));
+	call_read_replies(call, SYNC_LIMIT_MAX);
 	if (!call_finish_reading(call))
 		return;
 	sync_read(call_context(call), call_uid(call), wanted.has_position ? &wanted.position : NULL, wanted.limit,
