@@ -16,7 +16,7 @@ from im_cluster import ROOT, await_that
 OPENAPI = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
 FEW, MANY = 2, 20
 # Without the statements that im makes by itself. A user's first call to an im is admitted by account_touch.
-OF_CALLS = re.compile(r"execute (?!lease_|change_|job_|audit_forget|export_step|broadcast_page|unpublished|ping\b|account_touch)(\w+):")
+OF_CALLS = re.compile(r"execute (?!lease_|change_|job_|audit_forget|retention_run|export_step|broadcast_page|unpublished|ping\b|account_touch)(\w+):")
 
 
 def setUpModule():
