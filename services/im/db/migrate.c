@@ -149,7 +149,8 @@ static err_t migrate_apply_functions(PGconn *conn)
 	return err;
 }
 
-static err_t migrate_apply_missing(PGconn *conn)
+/* `applied`: how many steps were missing. */
+static err_t migrate_apply_missing(PGconn *conn, size_t *applied)
 {
 	struct schema_state state;
 	char record[192];
@@ -182,9 +183,12 @@ static err_t migrate_apply_missing(PGconn *conn)
 		         "insert into schema_migration (version, name, compatible_from) values (%d, '%s', %d)",
 		         migrations[i].version, migrations[i].name, migrations[i].compatible_from);
 		err = migrate_apply(conn, migrations[i].name, migrations[i].sql, record);
+		*applied += !err;
 	}
-	if (!err && strcmp(state.hash, schema_functions_hash) != 0)
+	if (!err && strcmp(state.hash, schema_functions_hash) != 0) {
 		err = migrate_apply_functions(conn);
+		*applied += !err;
+	}
 	return err;
 }
 
@@ -210,15 +214,16 @@ static err_t migrate_create_topics(const struct im_config *config)
 err_t migrate(const struct im_config *config)
 {
 	PGconn *conn = pg_connect_blocking(config->pg_uri);
+	size_t applied = 0;
 
 	if (!conn)
 		return ERR_UNAVAILABLE;
-	err_t err = migrate_apply_missing(conn); /* the lock ends with the connection */
+	err_t err = migrate_apply_missing(conn, &applied); /* the lock ends with the connection */
 	PQfinish(conn);
 	if (!err)
 		err = migrate_create_topics(config);
 	if (!err)
-		log_info("schema and topics are up to date", LOG_NUM("schema", migrate_newest()));
+		log_info("schema and topics are up to date", LOG_NUM("schema", migrate_newest()), LOG_NUM("applied", applied));
 	return err;
 }
 
