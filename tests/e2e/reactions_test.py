@@ -6,6 +6,8 @@ import pytest
 
 from client import direct
 from expiry_test import expired
+from group_members_test import remove
+from message_changes_test import edit
 
 
 def path(conversation, seq, emoji=None):
@@ -88,6 +90,23 @@ async def test_a_group_sees_how_many_reacted_and_nothing_is_unread_or_moved(skei
     listed = (await carol.request("GET", "/v1/conversations")).expect(200).json["conversations"]
     assert [(one["id"], one["unread"], one["last"]["seq"]) for one in listed] == [
         (other.conversation, 1, 1), (group.conversation, 1, 1)]
+
+
+async def test_a_former_member_syncs_a_message_as_it_was_when_it_left(skein):
+    alice, bob, carol = await skein.users("alice", "bob", "carol")
+    group = await alice.group(bob, carol)
+    await alice.say(group, "one")
+    await react(carol, group.conversation, 1, "✋")
+    (await edit(alice, group.conversation, 1, {"text": "two"})).expect(200)
+    before = await carol.sync_until(lambda messages: len(messages) == 3)
+    assert (before[0]["body"]["text"], sums(before[0])) == ("two", [("✋", 1, True)])
+    (await remove(alice, group, carol)).expect(204)
+    await react(bob, group.conversation, 1, "✋")
+    await react(bob, group.conversation, 1, "🍕")
+    (await edit(alice, group.conversation, 1, {"text": "three"})).expect(200)
+    first, *_ = await bob.sync_until(lambda messages: len(messages) == 7)
+    assert (first["body"]["text"], sums(first)) == ("three", [("✋", 2, True), ("🍕", 1, True)])
+    assert (await carol.sync_all())[0] == before
 
 
 async def test_a_recalled_message_has_no_reactions_and_takes_none(skein):

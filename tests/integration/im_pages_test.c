@@ -53,7 +53,7 @@ static void read_page(struct page *page, size_t count)
 			.key = str_from(page->keys[i]), .conversation_id = TEAM_ID, .seq = i + 1,
 		};
 	}
-	message_reader_find(&page->reader, page->wanted, count, STR("bob"), on_found, page);
+	message_reader_find(&page->reader, page->wanted, count, (struct message_viewer){ STR("bob"), true }, on_found, page);
 	turn_until_true(&im.worker, &page->is_found);
 	for (size_t i = 0; i < count; i++)
 		stored_message_unref(page->wanted[i].message);
@@ -120,6 +120,24 @@ static void reactions_are_read_for_each_page_and_a_recalled_message_has_none(voi
 	assert_non_null(strstr(page.forms, " b1 c1"));
 }
 
+static void a_former_member_sees_nothing_that_came_after_it_left(void **state)
+{
+	struct outcome sent = { 0 };
+	struct page page;
+	(void)state;
+
+	submit(send_new("1", "text", BY("bob", &sent)));
+	settle();
+	next_records(1);
+	OTHER_IM("fn.entry_react(700, 1, 1, 0, 'g:team', 'alice', 1, 'a', true, 9, false)");
+	OTHER_IM("fn.entry_edit(700, 1, 2, 0, 'g:team', 'bob', 1, '{\"text\":\"seen\"}', array['text'], 1000)");
+	OTHER_IM("fn.group_member_remove(700, 1, 3, 0, 'team', 'alice', 'bob')");
+	OTHER_IM("fn.entry_react(700, 1, 4, 0, 'g:team', 'alice', 1, 'b', true, 9, false)");
+	run_sql("insert into message_change (no, target_seq, seq, kind) select no, 1, last_seq, 2 from conversation where id = 'g:team'");
+	read_page(&page, 1);
+	assert_string_equal(page.forms, "1 E {\"text\":\"seen\"} a1");
+}
+
 static void a_page_that_edits_make_too_long_ends_earlier(void **state)
 {
 	struct outcome sent[3] = { 0 };
@@ -143,6 +161,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_cached_message_is_shown_as_it_was_changed_by_another_im, reset_group),
 		cmocka_unit_test_setup(reactions_are_read_for_each_page_and_a_recalled_message_has_none, reset_group),
+		cmocka_unit_test_setup(a_former_member_sees_nothing_that_came_after_it_left, reset_group),
 		cmocka_unit_test_setup(a_page_that_edits_make_too_long_ends_earlier, reset_group),
 	};
 	return cmocka_run_group_tests(tests, open_im, close_im);

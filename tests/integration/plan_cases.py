@@ -83,7 +83,7 @@ CASES = {
     "pinned_message": Case("'{w}-me', 'g:{w}', 2, 1000000"),
     "readers": Case("'{w}-me', 'g:{w}', {h} - 2, 200, '', 10", may_grow=MEMBERS),
     "messages": Case("array['g:{w}', 'u:{w}-me:{w}-peer'], array[3, {h} - 3], 1000000"),
-    "changes_of": Case("array['g:{w}', 'g:{w}', 'u:{w}-me:{w}-peer'], array[{h} - 5, {h} - 15, {h} - 5], 1000000"),
+    "changes_of": Case("array['g:{w}', 'g:{w}', 'u:{w}-me:{w}-peer'], array[{h} - 5, {h} - 15, {h} - 5], 1000000, '{w}-guest'"),
     "changes_and_reactions_of": Case("array['g:{w}', 'g:{w}', 'u:{w}-me:{w}-peer'], array[{h} - 2, {h} - 15, {h} - 5], 1000000, '{w}-me',"
                                      " array[true, true, true]"),
     "replied_to": Case("'{w}-me', array['g:{w}', 'g:{w}', 'u:{w}-me:{w}-peer'], array[{h} - 2, {h} - 15, {h} - 5], 200, 2048"),

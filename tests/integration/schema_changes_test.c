@@ -270,6 +270,60 @@ static void changes_of_messages_are_the_last_edit_or_the_recall_until_the_bodies
 	assert_text("select count(*) from fn.changes_of('{u:no:one}', '{1}', 1000)", "0");
 }
 
+/* As one of the users sees the entries 1 to 3 of the group. */
+static void assert_changes_for(const char *uid, const char *expected)
+{
+	char query[400];
+
+	snprintf(query, sizeof(query),
+	         "select string_agg(concat_ws(' ', ord, case when is_recalled then 'R' end, body::json ->> 'text'), ', ' order by ord)"
+	         " from fn.changes_of(array_fill('g:team'::text, array[3]), array[1, 2, 3], 1000, %s)",
+	         uid);
+	assert_text(query, expected);
+}
+
+static void send_three_to_team(void)
+{
+	const struct sent sends[] = { SENT(TO_TEAM, .key = "1", .msg_id = 1), SENT(TO_TEAM, .key = "2", .msg_id = 2),
+		                      SENT(TO_TEAM, .key = "3", .msg_id = 3) };
+
+	PQclear(send_all(sends, ARRAY_LEN(sends)));
+}
+
+static void a_former_member_sees_the_edits_from_before_it_left_and_every_recall(void **state)
+{
+	(void)state;
+
+	send_three_to_team();
+	PQclear(ask_on(db, EDIT(4, 1000, "g:team", "alice", 1)));
+	run_sql("select fn.group_member_remove(7, 3, 5, 1000, 'team', 'alice', 'bob')");
+	PQclear(ask_on(db, EDIT(6, 1000, "g:team", "alice", 1)));
+	PQclear(ask_on(db, EDIT(7, 1000, "g:team", "alice", 2)));
+	PQclear(ask_on(db, RECALL(8, 1000, "g:team", "alice", 3)));
+	assert_changes_for("'bob'", "1 edit 4, 3 R");
+	assert_changes_for("'alice'", "1 edit 6, 2 edit 7, 3 R");
+	assert_changes_for("null", "1 edit 6, 2 edit 7, 3 R");
+	run_sql("select fn.group_members_add(7, 3, 9, 1000, 'team', 'alice', array['bob'], 10)");
+	assert_changes_for("'bob'", "1 edit 6, 2 edit 7, 3 R");
+}
+
+static void a_member_whose_history_begins_with_its_return_sees_no_edits_from_its_absence(void **state)
+{
+	(void)state;
+
+	run_sql("update chat_group set history_mode = 'since_join'");
+	send_three_to_team();
+	PQclear(ask_on(db, EDIT(4, 1000, "g:team", "alice", 1)));
+	run_sql("select fn.group_member_remove(7, 3, 5, 1000, 'team', 'alice', 'bob')");
+	PQclear(ask_on(db, EDIT(6, 1000, "g:team", "alice", 1)));
+	PQclear(ask_on(db, EDIT(7, 1000, "g:team", "alice", 2)));
+	run_sql("select fn.group_members_add(7, 3, 8, 1000, 'team', 'alice', array['bob'], 10)");
+	assert_changes_for("'bob'", "1 edit 4");
+	PQclear(ask_on(db, EDIT(9, 1000, "g:team", "alice", 2)));
+	assert_changes_for("'bob'", "1 edit 4, 2 edit 9");
+	assert_changes_for("'alice'", "1 edit 6, 2 edit 9");
+}
+
 static void what_push_reads_is_what_was_published_with_the_membership_as_of_each(void **state)
 {
 	(void)state;
@@ -313,6 +367,8 @@ int main(void)
 			messages_by_name_are_as_they_were_stored_and_one_that_does_not_exist_is_a_row_of_nulls, reset),
 		cmocka_unit_test_setup(changes_of_messages_are_the_last_edit_or_the_recall_until_the_bodies_fill_a_page,
 		                       reset),
+		cmocka_unit_test_setup(a_former_member_sees_the_edits_from_before_it_left_and_every_recall, reset),
+		cmocka_unit_test_setup(a_member_whose_history_begins_with_its_return_sees_no_edits_from_its_absence, reset),
 		cmocka_unit_test_setup(what_push_reads_is_what_was_published_with_the_membership_as_of_each, reset),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);

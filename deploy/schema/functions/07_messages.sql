@@ -126,12 +126,39 @@ begin
 end $$;
 
 /*
- * What was changed about messages: a row for each of those named (`ord` counted from 1) that was recalled or edited. `body` is that of
- * the last edit, null when the message is recalled. removed_at is not null when retention has removed the message. From where the
- * bodies are p_bytes on, `is_beyond` stands for the body. Each conversation is looked up once, its changes by one index range; of
- * `message` only the edits are read.
+ * The messages that are named, a row for each conversation, with what its messages are looked up by. p_is_wanted null: all are wanted; else
+ * those that are not are left out. The user may see a change whose entry's seq is up to `until` or behind `since`. In a one-to-one
+ * conversation, and for a member of a group with `history` `all`, that is every change. A former member sees those until it left. With
+ * `since_join` a member sees those until it last left, and those since it came back. p_uid null: every change. (One select without
+ * settings: it becomes part of the query that calls it.)
  */
-create function fn.changes_of(p_conversations text[], p_seqs bigint[], p_bytes bigint)
+create function fn.messages_named(p_uid text, p_conversations text[], p_seqs bigint[], p_is_wanted boolean[])
+returns table (no bigint, lowest bigint, highest bigint, numbers bigint[], ords bigint[], until bigint, since bigint)
+language sql stable
+as $$
+	select c.no, named.lowest, named.highest, named.numbers, named.ords, coalesce(gone.seq, 0), shown.since
+	from (
+		select w.conversation, min(w.number) as lowest, max(w.number) as highest, array_agg(w.number) as numbers,
+			array_agg(w.ord) as ords
+		from unnest(p_conversations, p_seqs, p_is_wanted) with ordinality as w (conversation, number, is_wanted, ord)
+		where w.is_wanted is not false group by w.conversation
+	) named
+	join conversation c on c.id = named.conversation
+	left join chat_group g on c.kind = 2 and p_uid is not null and g.no = c.no
+	left join group_member m on m.no = g.no and m.uid = p_uid
+	cross join lateral (select case when g.no is null or (m.uid is not null and g.history_mode = 'all') then 0
+		else coalesce(m.since_seq, 9223372036854775807) end) shown (since)
+	left join lateral (select mc.seq from member_change mc
+		where shown.since > 0 and mc.uid = p_uid and mc.no = g.no and not mc.is_join order by mc.seq desc limit 1) gone on true
+$$;
+
+/*
+ * What was changed about messages: a row for each of those named (`ord` counted from 1) that was recalled, or edited by an edit that
+ * p_uid may see (fn.messages_named()). A recall takes the body from everybody. `body` is that of the last edit, null when the message is
+ * recalled. removed_at is not null when retention has removed the message. From where the bodies are p_bytes on, `is_beyond` stands for
+ * the body. Each conversation is looked up once, its changes by one index range; of `message` only the edits are read.
+ */
+create function fn.changes_of(p_conversations text[], p_seqs bigint[], p_bytes bigint, p_uid text default null)
 returns table (ord bigint, is_recalled boolean, body text, is_beyond boolean, removed_at bigint)
 language plpgsql stable
 set enable_bitmapscan = off
@@ -143,26 +170,21 @@ begin
 	from (
 		select w.ord, change.is_recalled, change.removed_at, edit.body, sum(coalesce(octet_length(edit.body), 0)) over (order by w.ord
 			rows unbounded preceding) - coalesce(octet_length(edit.body), 0) as before
-		from (
-			select w.conversation, min(w.number) as lowest, max(w.number) as highest, array_agg(w.number) as numbers,
-				array_agg(w.ord) as ords
-			from unnest(p_conversations, p_seqs) with ordinality as w (conversation, number, ord)
-			group by w.conversation
-		) named
-		join conversation c on c.id = named.conversation
+		from fn.messages_named(p_uid, p_conversations, p_seqs, null) named
 		cross join lateral (
 			select mc.target_seq, bool_or(mc.kind = 1) as is_recalled, max(mc.seq) filter (where mc.kind = 2) as edit_seq,
 				null::bigint as removed_at
 			from message_change mc
-			where mc.no = c.no and mc.target_seq between named.lowest and named.highest
+			where mc.no = named.no and mc.target_seq between named.lowest and named.highest
+				and (mc.kind = 1 or mc.seq <= named.until or mc.seq > named.since)
 			group by mc.target_seq
 			union all
 			select n.number, false, null, f.time from history_floor f join lateral unnest(named.numbers) n (number) on n.number <= f.seq
-			where f.no = c.no
+			where f.no = named.no
 		) change
 		join lateral unnest(named.numbers, named.ords) as w (number, ord) on w.number = change.target_seq
 		left join lateral (select case when e.expires_at is null then e.body else fn.expiring_body(e.no, e.seq) end as body
-			from message e where e.no = c.no and e.seq = change.edit_seq and not change.is_recalled offset 0) edit on true
+			from message e where e.no = named.no and e.seq = change.edit_seq and not change.is_recalled offset 0) edit on true
 	) f
 	order by f.ord;
 end $$;

@@ -73,21 +73,26 @@ end $$;
 
 /*
  * The reactions to the messages from p_lowest to p_highest as p_uid sees them, by message, ordered by the first that stands: a line
- * "<count> <+ or -> <emoji>" each, + where p_uid is one of them. (One select without settings: it becomes part of the query that calls it.)
+ * "<count> <+ or -> <emoji>" each, + where p_uid is one of them. With p_since only those up to p_until and behind p_since, as of
+ * fn.messages_named(); they are counted one by one. (One select without settings: it becomes part of the query that calls it.)
  */
-create function fn.reactions_in(p_uid text, p_no bigint, p_lowest bigint, p_highest bigint)
+create function fn.reactions_in(p_uid text, p_no bigint, p_lowest bigint, p_highest bigint, p_until bigint default 0,
+	p_since bigint default 0)
 returns table (target_seq bigint, reactions text) language sql stable
 as $$
-	select c.target_seq, string_agg(c.count || case when exists (select from reaction r where r.no = c.no
+	select c.target_seq, string_agg(shown.count || case when exists (select from reaction r where r.no = c.no
 		and r.target_seq = c.target_seq and r.emoji = c.emoji and r.uid = p_uid) then ' + ' else ' - ' end || c.emoji, E'\n'
 		order by c.first_seq)
-	from reaction_count c where c.no = p_no and c.target_seq between p_lowest and p_highest
+	from reaction_count c
+	cross join lateral (select case when p_since = 0 then c.count else (select count(*) from reaction r where r.no + 0 = c.no
+		and r.target_seq = c.target_seq and r.emoji = c.emoji and (r.seq <= p_until or r.seq > p_since)) end) shown (count)
+	where c.no = p_no and c.target_seq between p_lowest and p_highest and shown.count > 0
 	group by c.target_seq
 $$;
 
 /*
- * The same of the messages that are named: a row for each that has any, `ord` counted from 1. Those without p_is_wanted are left out. It looks
- * up each conversation once, its reactions by one index range.
+ * The same of the messages that are named, as far as p_uid may know of them: a row for each that has any, `ord` counted from 1. Those
+ * without p_is_wanted are left out. It looks up each conversation once, its reactions by one index range.
  */
 create function fn.reactions_of(p_uid text, p_conversations text[], p_seqs bigint[], p_is_wanted boolean[])
 returns table (ord bigint, reactions text)
@@ -98,13 +103,7 @@ as $$
 begin
 	return query
 	select w.ord, r.reactions
-	from (
-		select w.conversation, min(w.number) as lowest, max(w.number) as highest, array_agg(w.number) as numbers,
-			array_agg(w.ord) as ords
-		from unnest(p_conversations, p_seqs, p_is_wanted) with ordinality as w (conversation, number, is_wanted, ord)
-		where w.is_wanted group by w.conversation
-	) named
-	join conversation c on c.id = named.conversation
-	cross join lateral fn.reactions_in(p_uid, c.no, named.lowest, named.highest) r
+	from fn.messages_named(p_uid, p_conversations, p_seqs, p_is_wanted) named
+	cross join lateral fn.reactions_in(p_uid, named.no, named.lowest, named.highest, named.until, named.since) r
 	join lateral unnest(named.numbers, named.ords) as w (number, ord) on w.number = r.target_seq;
 end $$;

@@ -5,12 +5,12 @@
 
 #define MESSAGE_OVERLAY_CHANGES \
 	"select ord, is_recalled, body, is_beyond, removed_at, null::text as reactions" \
-	" from fn.changes_of($1::text[], $2::bigint[], $3::bigint)"
+	" from fn.changes_of($1::text[], $2::bigint[], $3::bigint, $4::text)"
 
-/* conversations, seqs, bytes -> as fn.changes_of() */
+/* conversations, seqs, bytes, viewer -> as fn.changes_of() */
 static const struct pg_statement message_overlay_changes = { "changes_of", MESSAGE_OVERLAY_CHANGES };
 
-/* The same, then reader, which of them can have reactions -> and as fn.reactions_of() */
+/* The same, then which of them can have reactions -> and as fn.reactions_of() */
 static const struct pg_statement message_overlay_all = {
 	"changes_and_reactions_of",
 	MESSAGE_OVERLAY_CHANGES " union all"
@@ -94,16 +94,15 @@ static void message_overlay_on_rows(void *arg, err_t err, const PGresult *rows)
 	mem_free(overlay);
 }
 
-static void message_overlay_put_reader(struct pg_params *params, const struct message_overlay *overlay, struct str reader)
+static void message_overlay_put_content(struct pg_params *params, const struct message_overlay *overlay)
 {
-	pg_put_text(params, reader);
 	pg_array_begin(params, PG_BOOL);
 	for (size_t i = 0; i < overlay->asked_count; i++)
 		pg_array_bool(params, stored_message_is_content(overlay->wanted[overlay->asked[i].at].message));
 	pg_array_end(params);
 }
 
-void message_overlay_read(struct pg *pg, struct message_wanted *wanted, size_t count, struct str reader,
+void message_overlay_read(struct pg *pg, struct message_wanted *wanted, size_t count, struct message_viewer viewer,
                           message_overlay_done done, void *arg)
 {
 	struct message_overlay *overlay = mem_alloc(sizeof(*overlay) + count * sizeof(overlay->asked[0]));
@@ -129,8 +128,9 @@ void message_overlay_read(struct pg *pg, struct message_wanted *wanted, size_t c
 		pg_array_i64(&params, (int64_t)message_overlay_target(wanted[overlay->asked[i].at].message));
 	pg_array_end(&params);
 	pg_put_i64(&params, MESSAGE_PAGE_BYTES);
-	if (reader.ptr)
-		message_overlay_put_reader(&params, overlay, reader);
-	pg_query(pg, PG_ANY_LANE, reader.ptr ? &message_overlay_all : &message_overlay_changes, &params, message_overlay_on_rows,
-	         overlay);
+	pg_put_text(&params, viewer.uid);
+	if (viewer.sees_reactions)
+		message_overlay_put_content(&params, overlay);
+	pg_query(pg, PG_ANY_LANE, viewer.sees_reactions ? &message_overlay_all : &message_overlay_changes, &params,
+	         message_overlay_on_rows, overlay);
 }

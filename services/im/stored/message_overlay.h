@@ -31,11 +31,17 @@ struct message_wanted {
  */
 typedef void (*message_overlay_done)(void *arg, err_t err, size_t shown);
 
+/* For whom a page is read. */
+struct message_viewer {
+	struct str uid; /* a former member of a group sees no edits and reactions from after it left */
+	bool sees_reactions; /* else none are read */
+};
+
 /*
- * `wanted` have their messages, and live until `done`, which may come from inside the call. `count` is not 0. `reader` is the uid
- * whose reactions are marked as its own, copied; ptr NULL: no reactions are read.
+ * `wanted` have their messages, and live until `done`, which may come from inside the call. `count` is not 0. The viewer's uid is
+ * copied.
  */
-void message_overlay_read(struct pg *pg, struct message_wanted *wanted, size_t count, struct str reader,
+void message_overlay_read(struct pg *pg, struct message_wanted *wanted, size_t count, struct message_viewer viewer,
                           message_overlay_done done, void *arg);
 
 #endif

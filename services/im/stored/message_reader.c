@@ -16,7 +16,7 @@ struct lookup {
 	uint64_t number; /* grows in the order in which lookups begin */
 	struct message_wanted *wanted;
 	size_t count;
-	struct str uid; /* whose reactions are marked; ptr NULL: none are read */
+	struct message_viewer viewer;
 	message_reader_done done;
 	void *arg;
 	struct list waiting; /* lookups that wait for what this one reads */
@@ -172,11 +172,11 @@ static void message_reader_resolve(struct lookup *lookup)
 	} else if (awaited) {
 		list_push_back(&awaited->waiting, &lookup->link);
 	} else {
-		message_overlay_read(reader->pg, lookup->wanted, at, lookup->uid, message_reader_end, lookup);
+		message_overlay_read(reader->pg, lookup->wanted, at, lookup->viewer, message_reader_end, lookup);
 	}
 }
 
-void message_reader_find(struct message_reader *reader, struct message_wanted *wanted, size_t count, struct str uid,
+void message_reader_find(struct message_reader *reader, struct message_wanted *wanted, size_t count, struct message_viewer viewer,
                          message_reader_done done, void *arg)
 {
 	struct lookup *lookup = MEM_NEW(struct lookup);
@@ -186,7 +186,7 @@ void message_reader_find(struct message_reader *reader, struct message_wanted *w
 		.number = reader->lookups++,
 		.wanted = wanted,
 		.count = count,
-		.uid = uid,
+		.viewer = viewer,
 		.done = done,
 		.arg = arg,
 	};

@@ -32,10 +32,9 @@ void message_reader_init(struct message_reader *reader, struct pg *pg, struct me
 void message_reader_release(struct message_reader *reader);
 
 /*
- * `wanted` and its texts live until `done`, which may come from inside the call; so does `uid`, for whom the page is read with
- * reactions (ptr NULL: without).
+ * `wanted` and its texts live until `done`, which may come from inside the call; so does the viewer's uid.
  */
-void message_reader_find(struct message_reader *reader, struct message_wanted *wanted, size_t count, struct str uid,
+void message_reader_find(struct message_reader *reader, struct message_wanted *wanted, size_t count, struct message_viewer viewer,
                          message_reader_done done, void *arg);
 
 #endif

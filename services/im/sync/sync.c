@@ -6,7 +6,7 @@
 
 struct sync_call {
 	struct sync *sync;
-	struct str reader; /* as message_reader_find() takes it */
+	struct message_viewer viewer;
 	sync_done done;
 	void *arg;
 	struct sync_page page;
@@ -92,7 +92,7 @@ static void sync_on_inbox(void *arg, err_t err, const struct inbox_page *inbox)
 		log_error("an inbox holds something that is no entry", LOG_U64("offset", inbox->after + 1 + call->page.count));
 		sync_end(call, ERR_INTERNAL);
 	} else {
-		message_reader_find(&call->sync->reader, call->wanted, call->page.count, call->reader,
+		message_reader_find(&call->sync->reader, call->wanted, call->page.count, call->viewer,
 		                    sync_on_found, call);
 	}
 }
@@ -116,9 +116,9 @@ void sync_read(struct sync *sync, struct str uid, const struct inbox_position *p
 {
 	struct sync_call *call = MEM_NEW(struct sync_call);
 
-	*call = (struct sync_call){ .sync = sync, .done = done, .arg = arg };
-	if (detail == SYNC_WITH_REACTIONS)
-		call->reader = uid;
+	*call = (struct sync_call){
+		.sync = sync, .viewer = { uid, detail == SYNC_WITH_REACTIONS }, .done = done, .arg = arg,
+	};
 	counter_add(sync->pages, 1);
 	inbox_read(sync->redis, &sync->limits, uid, position, limit, sync_on_inbox, call);
 }
