@@ -259,6 +259,20 @@ class Clearing(ConversationTest):
             self.check(self.b.post(f"/v1/conversations/g:{gid}/messages/{seq}/{what}", body), 404, "not_found")
         self.change(self.a, f"g:{gid}", seq, "recall")
 
+    def test_what_a_member_has_cleared_stays_cleared_when_it_comes_back(self):
+        gid = self.group()
+        for text in "one", "two", "three":
+            self.say(self.a, f"group:{gid}", text)
+        self.clear(self.b, f"g:{gid}", 2)
+        for leaves in (lambda: self.check(self.b.post(f"/v1/groups/{gid}/leave"), 204),
+                       lambda: self.check(self.a.call("DELETE", f"/v1/groups/{gid}/members/{self.bob}"), 204)):
+            leaves()
+            self.check(self.a.post(f"/v1/groups/{gid}/members", {"uids": [self.bob, self.carol]}), 204)
+            self.assertEqual(self.check(self.history(self.b, f"g:{gid}"), 200)["messages"][0]["seq"], 3)
+            self.assertEqual(self.check(self.history(self.c, f"g:{gid}"), 200)["messages"][0]["seq"], 1)
+        self.clear(self.b, f"g:{gid}", 1)  # only forward
+        self.assertEqual(self.check(self.history(self.b, f"g:{gid}"), 200)["messages"][0]["seq"], 3)
+
     def test_mentions_that_are_cleared_do_not_count(self):
         gid = self.group()
         seq = self.say(self.a, f"group:{gid}", mentions=[self.bob])

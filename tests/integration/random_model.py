@@ -47,6 +47,7 @@ class Conversation:
     moved: int = 0  # when an entry moved it for the last time
     moved_seq: int = 0
     pins: list = dataclasses.field(default_factory=list)  # (seq of the pin, target)
+    cleared_by_former: dict = dataclasses.field(default_factory=dict)  # user -> Mine.cleared, for when it comes back
 
     def first(self, user):
         """What this user sees begins behind it."""
@@ -246,7 +247,7 @@ class Model:
         if new:
             seq = self.append(group, user, SYSTEM, "added").seq
             for other in new:
-                group.mine[other] = Mine(since=seq - 1, read=seq - 1)
+                group.mine[other] = Mine(since=seq - 1, read=seq - 1, cleared=group.cleared_by_former.get(other, 0))
         return "ok"
 
     def do_remove(self, user, ref, other):
@@ -264,7 +265,7 @@ class Model:
         elif role <= group.mine[other].role:
             return "permission_denied"
         self.append(group, user, SYSTEM, "left" if other == user else "removed")
-        del group.mine[other]
+        group.cleared_by_former[other] = group.mine.pop(other).cleared
         return "ok"
 
     def do_role(self, user, ref, other, role):

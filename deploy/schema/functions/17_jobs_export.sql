@@ -147,7 +147,7 @@ begin
 				where c.no = v_no and ((e.m).sender = v_uid or v_uid = any ((e.m).mentions))
 				union all
 				select mc.seq, 1, fn.export_item('membership_change', json_build_object('conversation_id', c.id, 'seq', mc.seq,
-					'joined', mc.is_join))
+					'joined', mc.is_join, 'cleared_seq', mc.cleared_seq))
 				from member_change mc join conversation c on c.no = mc.no
 				where mc.uid = v_uid and mc.no = v_no and v_seq = 0
 			), stored as (
