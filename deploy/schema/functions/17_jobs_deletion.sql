@@ -202,6 +202,7 @@ declare
 	v_entries record;
 	v_rows bigint := 0;
 	v_read bigint := 0;
+	v_cursor text;
 begin
 	if v_job.no is null then
 		return;
@@ -242,10 +243,7 @@ begin
 			perform fn.change_add(p_change_id, p_change_kind, p_uid);
 		end if;
 	end if;
-	return query
-	update job j set cursor = v_phase || ':' || coalesce(v_no::text, '') || ':' || coalesce(v_seq, 0), done = j.done + v_rows,
-		total = j.done + v_rows, claims = 0, lease_until = clock_timestamp() + p_life_ms * interval '1 ms',
-		state = case v_phase when 'done' then 'done' else 'running' end, ended_at = case v_phase when 'done' then fn.now_ms() end
-	where j.no = v_job.no
-	returning j.state, j.cursor, j.done, j.failed, v_rows + v_read / 16, v_group.act, v_group.gid, v_group.successor;
+	v_cursor := v_phase || ':' || coalesce(v_no::text, '') || ':' || coalesce(v_seq, 0);
+	return query select p.state, v_cursor, v_job.done + v_rows, v_job.failed, v_rows + v_read / 16, v_group.act, v_group.gid, v_group.successor
+	from fn.job_progress(p_no, p_epoch, p_life_ms, v_cursor, v_job.done + v_rows, v_job.failed, v_phase = 'done') p;
 end $$;

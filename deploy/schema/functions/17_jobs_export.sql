@@ -119,6 +119,7 @@ declare
 	v_rows bigint;
 	v_items bigint;
 	v_is_ended boolean := false;
+	v_cursor text;
 begin
 	if v_job.no is null then
 		return;
@@ -164,12 +165,9 @@ begin
 		v_is_ended := v_no is null;
 		v_after := v_no || ':' || v_seq;
 	end if;
-	return query
-	update job j set cursor = v_section || ':' || coalesce(v_after, ''), done = v_done, total = v_done, claims = 0,
-		lease_until = clock_timestamp() + p_life_ms * interval '1 ms', state = case when v_is_ended then 'done' else 'running' end,
-		ended_at = case when v_is_ended then fn.now_ms() end
-	where j.no = v_job.no
-	returning j.state, j.cursor, j.done, j.failed, v_done - v_job.done + v_read / 16;
+	v_cursor := v_section || ':' || coalesce(v_after, '');
+	return query select p.state, v_cursor, v_done, v_job.failed, v_done - v_job.done + v_read / 16
+	from fn.job_progress(p_no, p_epoch, p_life_ms, v_cursor, v_done, v_job.failed, v_is_ended) p;
 end $$;
 
 -- An export of a user.
