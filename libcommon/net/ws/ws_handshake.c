@@ -33,7 +33,7 @@ struct handshake {
 	struct ws_ip ip;
 	uv_poll_t poll;
 	struct timer deadline;
-	struct buf head; /* the received part; empty if the whole head arrives at once */
+	struct buf head; /* the received part; empty if the whole head arrives at once, and once the client is known */
 	struct ws_conn *conn; /* of a client that waits for ws_admit(); NULL otherwise */
 	struct buf early; /* what it has sent after its request */
 	char proof[WS_PROOF_SIZE]; /* for the 101 */
@@ -232,6 +232,7 @@ static void handshake_hold(struct handshake *handshake, struct ws_conn *conn, st
 
 	handshake_uncount(handshake);
 	buf_append_str(&handshake->early, early);
+	buf_release(&handshake->head); /* with `early`, which points into it */
 	handshake->conn = conn;
 	conn->held = handshake;
 	uv_poll_start(&handshake->poll, UV_DISCONNECT, handshake_on_readable);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <malloc.h>
 #include <string.h>
 
 #include "ws_client.h"
@@ -45,6 +46,15 @@ static void read_asks(struct rig *r, void *arg)
 	*(unsigned *)arg = asks;
 }
 
+/* Waits until so many clients were asked about. */
+static void await_asks(unsigned wanted)
+{
+	unsigned count = 0;
+
+	while (count < wanted)
+		rig_run(&rig, read_asks, &count);
+}
+
 static int setup(void **state)
 {
 	asks = 0;
@@ -57,12 +67,9 @@ static int setup(void **state)
 /* A client whose handshake is held. */
 static void hold(struct client *client)
 {
-	unsigned count = 0;
-
 	client_connect(client, rig.port, NULL, 0);
 	assert_true(client_send_text(client, CLIENT_REQUEST("/ws") "\r\n"));
-	while (!count)
-		rig_run(&rig, read_asks, &count);
+	await_asks(1);
 }
 
 static void a_client_waits_until_it_is_admitted(void **state)
@@ -147,7 +154,6 @@ static void a_server_that_closes_drops_those_who_wait(void **state)
 static void who_waits_does_not_count_as_unknown(void **state)
 {
 	struct client clients[3];
-	unsigned count = 0;
 	(void)state;
 
 	rig.options.max_handshakes_per_address = 1;
@@ -155,12 +161,58 @@ static void who_waits_does_not_count_as_unknown(void **state)
 	for (unsigned i = 0; i < 3; i++) {
 		client_connect(&clients[i], rig.port, NULL, 0);
 		assert_true(client_send_text(&clients[i], CLIENT_REQUEST("/ws") "\r\n"));
-		while (count <= i)
-			rig_run(&rig, read_asks, &count);
+		await_asks(i + 1);
 	}
 	for (unsigned i = 0; i < 3; i++)
 		client_close(&clients[i]);
 	rig_await(&rig, &rig.closings, 3);
+}
+
+static void who_waits_keeps_no_memory_for_its_request(void **state)
+{
+	enum { CLIENTS = 32, FIELD = 12000 };
+	static char field[FIELD + 1];
+	struct client clients[CLIENTS];
+	(void)state;
+
+	memset(field, 'x', FIELD);
+	rig_start(&rig);
+	size_t before = mallinfo2().uordblks;
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		client_connect(&clients[i], rig.port, NULL, 0);
+		assert_true(client_send_text(&clients[i], CLIENT_REQUEST("/ws") "Cookie: "));
+		assert_true(client_send_text(&clients[i], field));
+		assert_true(client_send_text(&clients[i], "\r\n\r\n"));
+	}
+	await_asks(CLIENTS);
+	size_t now = mallinfo2().uordblks; /* 0 under a sanitizer */
+	assert_in_range(now - MIN(now, before), 0, CLIENTS * FIELD / 2);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		client_close(&clients[i]);
+	rig_await(&rig, &rig.closings, CLIENTS);
+}
+
+static void what_came_with_a_long_request_is_read_after_the_admission(void **state)
+{
+	static const char rest[] = "\r\n\r\n\x81\x82\x00\x00\x00\x00hi"; /* a masked text frame behind the head */
+	static char field[12001];
+	struct client client;
+	struct answer answer;
+	(void)state;
+
+	memset(field, 'x', sizeof(field) - 1);
+	rig_start(&rig);
+	client_connect(&client, rig.port, NULL, 0);
+	assert_true(client_send_text(&client, CLIENT_REQUEST("/ws") "Cookie: "));
+	assert_true(client_send_text(&client, field));
+	assert_true(client_send(&client, rest, sizeof(rest) - 1));
+	await_asks(1);
+	rig_run(&rig, let_in, NULL);
+	client_read_answer(&client, &answer);
+	assert_int_equal(answer.status, 101);
+	client_expect_text(&client, "hi");
+	client_close(&client);
+	rig_await(&rig, &rig.closings, 1);
 }
 
 int main(void)
@@ -173,6 +225,8 @@ int main(void)
 		TEST(a_server_that_stops_listening_refuses_those_who_wait),
 		TEST(a_server_that_closes_drops_those_who_wait),
 		TEST(who_waits_does_not_count_as_unknown),
+		TEST(who_waits_keeps_no_memory_for_its_request),
+		TEST(what_came_with_a_long_request_is_read_after_the_admission),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
