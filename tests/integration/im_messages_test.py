@@ -208,10 +208,11 @@ class History(ImTest):
         self.assertEqual(self.seqs("?before_seq=11&limit=3"), ([8, 9, 10], "8"))
         self.assertEqual(self.seqs("?before_seq=3"), ([1, 2], None))
         self.assertEqual(self.seqs("?before_seq=1"), ([], None))
+        self.assertEqual(self.seqs("?before_seq=0"), ([], None))
 
     def test_a_wrong_bound_or_limit_is_refused_by_name(self):
         wrong = {"limit": ["0", "201", "-1", "x", "", "1.5", "99999999999999999999"], "after_seq": ["-1", "x", ""],
-                 "before_seq": ["0", "-1", "x"]}
+                 "before_seq": ["-1", "x"]}
         for name, values in wrong.items():
             for value in values:
                 with self.subTest(name=name, value=value):

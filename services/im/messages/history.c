@@ -58,7 +58,7 @@ void messages_history(struct call *call)
 	pg_put_text(&params, call_uid(call));
 	pg_put_text(&params, call_path_conversation(call, "id"));
 	int64_t after = call_query_int(call, "after_seq", -1, 0, INT64_MAX);
-	int64_t before = call_query_int(call, "before_seq", INT64_MAX, 1, INT64_MAX);
+	int64_t before = call_query_int(call, "before_seq", INT64_MAX, 0, INT64_MAX);
 	int64_t limit = call_query_int(call, "limit", HISTORY_LIMIT_DEFAULT, 1, HISTORY_LIMIT_MAX);
 	call_read_replies(call, HISTORY_LIMIT_MAX);
 	if (is_forward && call_query_text(call, "before_seq").ptr)
