@@ -7,6 +7,7 @@
 #include "cluster/user_script.h"
 
 #define DUE_KEY STR("im:presence:due")
+#define HELD_KEY STR("im:presence:held:{im:presence:due}") /* in the slot of the other one */
 
 void presence_key_fill(struct presence_key *key, struct str uid)
 {
@@ -106,23 +107,35 @@ void presence_note_all(struct redis *redis, const struct str *uids, size_t count
 
 /* ---- claims ---- */
 
-/* KEYS[1] the list; ARGV[1] what ended up to this time is due, ARGV[2] the lease, ARGV[3] how many. */
+/*
+ * KEYS[1] the list, KEYS[2] who is held; ARGV[1] what ended up to this time is due, ARGV[2] the lease, ARGV[3] how
+ * many, ARGV[4] now, ARGV[5] until when they are held. Nobody is held for two leases but by a wrong clock. It looks at
+ * four times as many as it claims, because some may be held.
+ */
 static struct redis_script claim_script = {
 	.name = "presence claim",
-	.source = "local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', 0, ARGV[3])\n"
+	.source = "redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[4])\n"
+	          "redis.call('ZREMRANGEBYSCORE', KEYS[2], string.format('%.0f', ARGV[5] + ARGV[2]), '+inf')\n"
+	          "local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', 0, 4 * ARGV[3])\n"
 	          "local claims = {}\n"
 	          "for i = 1, #due, 2 do\n"
-	          "  local lease = string.format('%.0f', math.max(tonumber(due[i + 1]), tonumber(ARGV[1])) + ARGV[2])\n"
-	          "  redis.call('ZADD', KEYS[1], lease, due[i])\n"
-	          "  claims[#claims + 1], claims[#claims + 2], claims[#claims + 3] = due[i], due[i + 1], lease\n"
+	          "  if #claims < 3 * ARGV[3] and not redis.call('ZSCORE', KEYS[2], due[i]) then\n"
+	          "    local lease = string.format('%.0f', math.max(tonumber(due[i + 1]), tonumber(ARGV[1])) + ARGV[2])\n"
+	          "    redis.call('ZADD', KEYS[1], lease, due[i])\n"
+	          "    redis.call('ZADD', KEYS[2], ARGV[5], due[i])\n"
+	          "    claims[#claims + 1], claims[#claims + 2], claims[#claims + 3] = due[i], due[i + 1], lease\n"
+	          "  end\n"
 	          "end\n"
 	          "return claims\n",
 };
 
-/* ARGV[1] uid, ARGV[2] the claim's lease. */
-static struct redis_script unclaim_script = {
-	.name = "presence unclaim",
-	.source = "local score = redis.call('ZSCORE', KEYS[1], ARGV[1])\n"
+/* ARGV[1] uid, ARGV[2] the claim's lease, ARGV[3] until when it holds the user, ARGV[4] until when the user rests;
+ * ARGV[5] 1: decided. */
+static struct redis_script end_script = {
+	.name = "presence end",
+	.source = "local held = redis.call('ZSCORE', KEYS[2], ARGV[1])\n"
+	          "if held and tonumber(held) == tonumber(ARGV[3]) then redis.call('ZADD', KEYS[2], ARGV[4], ARGV[1]) end\n"
+	          "local score = ARGV[5] == '1' and redis.call('ZSCORE', KEYS[1], ARGV[1])\n"
 	          "if score and tonumber(score) == tonumber(ARGV[2]) then redis.call('ZREM', KEYS[1], ARGV[1]) end\n"
 	          "return 0\n",
 };
@@ -130,6 +143,7 @@ static struct redis_script unclaim_script = {
 struct claiming {
 	presence_claimed done;
 	void *arg;
+	uint64_t held_until_ms;
 };
 
 static void presence_on_claimed(void *arg, err_t err, const redisReply *reply)
@@ -141,6 +155,7 @@ static void presence_on_claimed(void *arg, err_t err, const redisReply *reply)
 	for (size_t i = 0; !err && i + 2 < reply->elements && count < PRESENCE_CLAIMS_MAX; i += 3) {
 		struct presence_claim *claim = &claims[count];
 
+		claim->held_until_ms = claiming->held_until_ms;
 		claim->uid = redis_reply_str(reply->element[i]);
 		if (ident_is_valid(claim->uid) && str_to_u64(redis_reply_str(reply->element[i + 1]), &claim->ended_ms) &&
 		    str_to_u64(redis_reply_str(reply->element[i + 2]), &claim->lease))
@@ -153,22 +168,26 @@ static void presence_on_claimed(void *arg, err_t err, const redisReply *reply)
 void presence_claim(struct redis *redis, uint64_t now_ms, uint64_t delay_ms, presence_claimed done, void *arg)
 {
 	struct claiming *claiming = MEM_NEW(struct claiming);
-	const struct str key = DUE_KEY;
-	char until[DECIMAL_SIZE], lease[DECIMAL_SIZE], max[DECIMAL_SIZE];
-	const struct str args[] = { decimal(until, now_ms - delay_ms), decimal(lease, PRESENCE_LEASE_MS),
-		                    decimal(max, PRESENCE_CLAIMS_MAX) };
+	const struct str keys[] = { DUE_KEY, HELD_KEY };
+	char until[DECIMAL_SIZE], lease[DECIMAL_SIZE], max[DECIMAL_SIZE], now[DECIMAL_SIZE], held[DECIMAL_SIZE];
 
-	*claiming = (struct claiming){ done, arg };
-	redis_eval(redis, &claim_script, &key, 1, args, ARRAY_LEN(args), presence_on_claimed, claiming);
+	*claiming = (struct claiming){ done, arg, now_ms + PRESENCE_LEASE_MS };
+	const struct str args[] = { decimal(until, now_ms - delay_ms), decimal(lease, PRESENCE_LEASE_MS),
+		                    decimal(max, PRESENCE_CLAIMS_MAX), decimal(now, now_ms),
+		                    decimal(held, claiming->held_until_ms) };
+	redis_eval(redis, &claim_script, keys, ARRAY_LEN(keys), args, ARRAY_LEN(args), presence_on_claimed, claiming);
 }
 
-void presence_unclaim(struct redis *redis, struct str uid, uint64_t lease)
+void presence_end_claim(struct redis *redis, const struct presence_claim *claim, enum presence_change change, uint64_t now_ms)
 {
-	const struct str key = DUE_KEY;
-	char number[DECIMAL_SIZE];
-	const struct str args[] = { uid, decimal(number, lease) };
+	const struct str keys[] = { DUE_KEY, HELD_KEY };
+	bool is_decided = change == PRESENCE_SAME || change == PRESENCE_NEWS;
+	char lease[DECIMAL_SIZE], held[DECIMAL_SIZE], rest[DECIMAL_SIZE];
+	const struct str args[] = { claim->uid, decimal(lease, claim->lease), decimal(held, claim->held_until_ms),
+		                    decimal(rest, change == PRESENCE_NEWS ? now_ms + PRESENCE_REST_MS : 0),
+		                    is_decided ? STR("1") : STR("0") };
 
-	redis_eval(redis, &unclaim_script, &key, 1, args, ARRAY_LEN(args), NULL, NULL);
+	redis_eval(redis, &end_script, keys, ARRAY_LEN(keys), args, ARRAY_LEN(args), NULL, NULL);
 }
 
 /* ---- the user's key ---- */
@@ -237,7 +256,7 @@ static void presence_on_settled(void *arg, err_t err, const redisReply *reply)
 	struct settling *settling = arg;
 	bool is_answer = !err && reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0 && reply->integer <= PRESENCE_NEWS;
 
-	settling->done(settling->arg, is_answer ? (enum presence_change)reply->integer : PRESENCE_UNDECIDED);
+	settling->done(settling->arg, is_answer ? (enum presence_change)reply->integer : PRESENCE_UNKNOWN);
 	mem_free(settling);
 }
 

@@ -25,6 +25,12 @@
  * A user is noted before a route is removed, and a bind of a user who counts as offline says so each time, so a router
  * that dies loses none either.
  *
+ *   im:presence:held:{im:presence:due}   sorted set: uid -> until when nobody may claim the user
+ *
+ * A user who is claimed is held until the claim ends, or its lease: a user who is noted meanwhile waits. So one im at a
+ * time changes a user's key and home, and tells. A user who was told of is held for PRESENCE_REST_MS more, because the
+ * events of two ims have no order: what one im tells has arrived before another one tells the next.
+ *
  * A gateway that dies removes no routes. Im keeps, for each gateway, the set of the users whose home it is; router
  * notes them all when it dies. A user whose home dies and who has a route elsewhere gets another home; one whose other
  * gateway dies has its home. So a bind writes nothing for this.
@@ -37,6 +43,7 @@
  */
 
 #define PRESENCE_LEASE_MS 5000
+#define PRESENCE_REST_MS 500 /* longer than an event takes to its connections */
 #define PRESENCE_NODES_KEY STR("im:presence:nodes")
 
 struct presence_key {
@@ -83,7 +90,8 @@ void presence_note_all(struct redis *redis, const struct str *uids, size_t count
 struct presence_claim {
 	struct str uid;
 	uint64_t ended_ms; /* 0: a connection has come */
-	uint64_t lease; /* identifies the claim */
+	uint64_t lease; /* of the list; identifies the claim */
+	uint64_t held_until_ms; /* another im may have claimed the user after that */
 };
 
 #define PRESENCE_CLAIMS_MAX 32
@@ -93,14 +101,18 @@ typedef void (*presence_claimed)(void *arg, err_t err, const struct presence_cla
 /* Claims up to PRESENCE_CLAIMS_MAX users who have come, or whose connection ended `delay_ms` ago. */
 void presence_claim(struct redis *redis, uint64_t now_ms, uint64_t delay_ms, presence_claimed done, void *arg);
 
-/* Ends a claim, unless the user was noted anew. */
-void presence_unclaim(struct redis *redis, struct str uid, uint64_t lease);
-
 enum presence_change {
-	PRESENCE_UNDECIDED = 0, /* Redis did not answer, or the routes are others by now: nothing was changed */
+	PRESENCE_UNDECIDED = 0, /* the routes are others by now: nothing was changed */
 	PRESENCE_SAME, /* nothing is to be told */
 	PRESENCE_NEWS,
+	PRESENCE_UNKNOWN, /* Redis did not answer */
 };
+
+/*
+ * Ends a claim. A user about whom something was decided is off the list, unless it was noted anew. Of the others it is
+ * due again after the lease, or at once if it was noted anew.
+ */
+void presence_end_claim(struct redis *redis, const struct presence_claim *claim, enum presence_change change, uint64_t now_ms);
 
 struct presence_found {
 	struct str uid;

@@ -136,6 +136,30 @@ class Told(PresenceTest):
         self.assertEqual(self.homes(self.alice), [])
         self.becomes_told(self.alice, ("*", True), ("*", False))
 
+    def test_a_user_whose_routes_change_meanwhile_is_at_home_nowhere(self):
+        """Between the routes that im reads and the key that it sets is a statement, which has to wait here."""
+        self.redis("config", "set", "slowlog-log-slower-than", 0)
+        self.addCleanup(self.redis, "config", "set", "slowlog-log-slower-than", 10000)
+        before = self.im.metric('skein_im_presence_total{outcome="undecided"}')
+        with self.servers.session() as session:
+            session.run("begin; lock table friendship in access exclusive mode;")
+            self.bind(self.alice)
+            await_that(lambda: f"HGETALL\nim:route:{{{self.alice}}}\n" in self.redis("slowlog", "get", 128), "the routes are read")
+            self.redis("hdel", f"im:route:{{{self.alice}}}", "phone")
+        await_that(lambda: self.im.metric('skein_im_presence_total{outcome="undecided"}') > before, "nothing is decided")
+        await_that(lambda: self.homes(self.alice) == [], "the set of the gateway has forgotten the user")
+        self.redis("zadd", "im:presence:due", 0, self.alice)
+        self.is_settled(self.alice)
+        self.assertEqual(self.homes(self.alice), [])
+        self.assertEqual(self.told(self.alice), [])
+
+    def test_a_user_whom_another_im_holds_is_told_of_when_it_ends(self):
+        until = now_ms() + 1000
+        self.redis("zadd", "im:presence:held:{im:presence:due}", until, self.alice)
+        self.bind(self.alice)
+        self.becomes_told(self.alice, ("*", True))
+        self.assertGreaterEqual(now_ms(), until)
+
     def test_the_routes_at_a_dead_gateway_are_none(self):
         self.node("dying")
         self.bind(self.alice, node="dying")

@@ -5,7 +5,9 @@
 
 void transition_init(struct transition *transition, const struct presence_claim *claim)
 {
-	*transition = (struct transition){ .ended_ms = claim->ended_ms, .lease = claim->lease };
+	*transition = (struct transition){
+		.ended_ms = claim->ended_ms, .lease = claim->lease, .held_until_ms = claim->held_until_ms,
+	};
 	(void)str_copy(transition->uid, sizeof(transition->uid), claim->uid);
 }
 

@@ -11,7 +11,7 @@
 struct transition {
 	char uid[65];
 	uint64_t ended_ms; /* a connection has ended; once it is decided: when the last one did, or now */
-	uint64_t lease;
+	uint64_t lease, held_until_ms; /* of the claim */
 	bool has_routes, has_key; /* Redis has answered */
 	struct presence known; /* by the user's key; its home is known_home */
 	char known_home[96]; /* "node|epoch" */

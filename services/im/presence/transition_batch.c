@@ -19,6 +19,7 @@ struct batch_user {
 	struct transition_batch *batch;
 	struct transition transition;
 	bool is_asked; /* its audience was asked for */
+	bool has_moved_in; /* into the set of its home, which the key did not name before */
 	enum presence_change change;
 	bool is_public; /* everybody may know */
 	struct str *friends; /* into the user's own copy of their uids */
@@ -47,6 +48,25 @@ static void batch_leave(struct transition_batch *batch)
 		batch->next(batch);
 }
 
+/* Until then no other im has claimed the user. */
+static bool batch_holds(const struct batch_user *user)
+{
+	return clock_wall_ms() < user->transition.held_until_ms;
+}
+
+/* ---- 5: the claims end ---- */
+
+static void batch_end_claim(const struct batch_user *user)
+{
+	struct redis *redis = user->batch->context->redis;
+	const struct presence_found found = transition_found(&user->transition);
+	const struct presence_claim claim = { found.uid, 0, user->transition.lease, user->transition.held_until_ms };
+
+	if (user->change == PRESENCE_NEWS)
+		presence_note_told(redis, &found);
+	presence_end_claim(redis, &claim, user->change, clock_wall_ms());
+}
+
 static void batch_end(struct transition_batch *batch)
 {
 	struct transition_context *context = batch->context;
@@ -54,8 +74,11 @@ static void batch_end(struct transition_batch *batch)
 	void *arg = batch->arg;
 	bool was_full = batch->count == PRESENCE_CLAIMS_MAX;
 
-	for (size_t i = 0; i < batch->count; i++)
+	for (size_t i = 0; i < batch->count; i++) {
 		counter_add(context->undecided, batch->users[i].change == PRESENCE_UNDECIDED);
+		if (!context->is_stopped)
+			batch_end_claim(&batch->users[i]);
+	}
 	transition_batch_free(batch);
 	ended(arg, was_full);
 }
@@ -67,32 +90,6 @@ static bool batch_stops(struct transition_batch *batch)
 		return false;
 	batch_end(batch);
 	return true;
-}
-
-/* ---- 5: the claims end ---- */
-
-static void batch_end_claim(const struct batch_user *user)
-{
-	struct redis *redis = user->batch->context->redis;
-	const struct presence_found found = transition_found(&user->transition);
-	struct str left = transition_left_home(&user->transition);
-
-	if (user->change == PRESENCE_UNDECIDED)
-		return;
-	if (user->change == PRESENCE_NEWS)
-		presence_note_told(redis, &found);
-	if (left.len)
-		presence_move_out(redis, found.uid, left);
-	presence_unclaim(redis, found.uid, user->transition.lease);
-}
-
-static void batch_end_claims(struct transition_batch *batch)
-{
-	if (batch_stops(batch))
-		return;
-	for (size_t i = 0; i < batch->count; i++)
-		batch_end_claim(&batch->users[i]);
-	batch_end(batch);
 }
 
 /* ---- 4: the news is told ---- */
@@ -148,7 +145,7 @@ static void batch_tell_found(struct transition_batch *batch)
 {
 	if (batch_stops(batch))
 		return;
-	if (batch->online_count)
+	if (batch->online_count && batch_holds(&batch->users[batch->told]))
 		batch_tell_of(&batch->users[batch->told], batch->online, batch->online_count);
 	batch_tell(batch);
 }
@@ -170,8 +167,10 @@ static void batch_look_for_friends(struct transition_batch *batch, const struct 
 static void batch_tell(struct transition_batch *batch)
 {
 	for (; batch->told < batch->count; batch->told++, batch->told_friends = 0) {
-		const struct batch_user *user = &batch->users[batch->told];
+		struct batch_user *user = &batch->users[batch->told];
 
+		if (user->change == PRESENCE_NEWS && !batch_holds(user))
+			user->change = PRESENCE_UNDECIDED; /* the key says that it is untold: the next claim tells */
 		if (user->change != PRESENCE_NEWS)
 			continue;
 		if (batch->told_friends < user->friend_count) {
@@ -182,7 +181,7 @@ static void batch_tell(struct transition_batch *batch)
 			batch_tell_of(user, NULL, 0);
 		counter_add(transition_is_online(&user->transition) ? batch->context->came : batch->context->went, 1);
 	}
-	batch_end_claims(batch);
+	batch_end(batch);
 }
 
 /* ---- 3: the keys are set ---- */
@@ -193,12 +192,27 @@ static void batch_after_settling(struct transition_batch *batch)
 		batch_tell(batch);
 }
 
+/* Takes the user out of the home that the key does not name, now that the key is known. */
+static void batch_leave_home(const struct batch_user *user, enum presence_change change)
+{
+	const struct transition *transition = &user->transition;
+	struct str left = { 0 };
+
+	if (change == PRESENCE_UNDECIDED && user->has_moved_in)
+		left = transition->home;
+	else if (change == PRESENCE_SAME || change == PRESENCE_NEWS)
+		left = transition_left_home(transition);
+	if (left.len && batch_holds(user))
+		presence_move_out(user->batch->context->redis, str_from(transition->uid), left);
+}
+
 static void batch_on_settled(void *arg, enum presence_change change)
 {
 	struct batch_user *user = arg;
 
+	batch_leave_home(user, change);
 	/* News that it did not seem to be: the next claim tells it. */
-	user->change = change == PRESENCE_NEWS && !user->is_asked ? PRESENCE_UNDECIDED : change;
+	user->change = change == PRESENCE_SAME || (change == PRESENCE_NEWS && user->is_asked) ? change : PRESENCE_UNDECIDED;
 	batch_leave(user->batch);
 }
 
@@ -207,7 +221,8 @@ static void batch_settle_user(struct batch_user *user)
 	const struct transition_context *context = user->batch->context;
 	const struct presence_found found = transition_found(&user->transition);
 
-	if (found.home.len && !str_equal(found.home, str_from(user->transition.known_home)))
+	user->has_moved_in = found.home.len && !str_equal(found.home, str_from(user->transition.known_home));
+	if (user->has_moved_in)
 		presence_move_in(context->redis, found.uid, found.home);
 	presence_settle(context->redis, &found, context->last_seen_s, batch_on_settled, user);
 }
@@ -217,7 +232,7 @@ static void batch_settle(struct transition_batch *batch)
 	batch->open = 1;
 	batch->next = batch_after_settling;
 	for (size_t i = 0; i < batch->count; i++) {
-		if (!transition_is_read(&batch->users[i].transition))
+		if (!transition_is_read(&batch->users[i].transition) || !batch_holds(&batch->users[i]))
 			continue;
 		batch->open++;
 		batch_settle_user(&batch->users[i]);

@@ -11,12 +11,13 @@
  *
  *   1. their keys and routes are read; the list of gateways as well, if a route names one that is not in it
  *   2. if any of them seems to have come or gone: their friends and who may know of it, in one statement
- *   3. each user's key is set, if the routes are still the same
+ *   3. each user's key is set, if the routes are still the same, and the sets of homes follow
  *   4. those for whom that was news are told: the friends who have a route, PRESENCE_LOOKUPS_MAX look-ups at a time, and who
  *      watches them
- *   5. the claims of those who were decided end
+ *   5. the claims end
  *
- * Where a step fails the claims stay, and their users are due again when the lease is over. Thread: the worker's.
+ * Where a step fails, or a claim does not hold its user any more, the users are due again when the lease is over. Thread: the
+ * worker's.
  */
 
 #define PRESENCE_LOOKUPS_MAX 500u /* bounds the records that push gets at once */

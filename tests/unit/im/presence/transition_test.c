@@ -29,7 +29,7 @@ static redisReply text_reply(const char *text)
 
 static void take(struct transition *transition, const struct read *read)
 {
-	const struct presence_claim claim = { STR("alice"), read->ended_ms, 7 };
+	const struct presence_claim claim = { STR("alice"), read->ended_ms, 7, 9000 };
 	redisReply key = text_reply(read->key), words[WORDS_MAX], *list[WORDS_MAX];
 	size_t count = 0;
 
@@ -158,7 +158,7 @@ static void a_user_was_last_seen_when_the_connection_ended_and_now_while_online(
 
 static void without_an_answer_of_redis_nothing_is_read(void **state)
 {
-	const struct presence_claim claim = { STR("alice"), 0, 7 };
+	const struct presence_claim claim = { STR("alice"), 0, 7, 9000 };
 	const redisReply key = text_reply("+gw|1"), error = { .type = REDIS_REPLY_ERROR }, empty = { .type = REDIS_REPLY_ARRAY };
 	const redisReply *const answers[][2] = { { NULL, &empty }, { &key, NULL }, { &key, &error } };
 	struct transition transition;
