@@ -106,7 +106,7 @@ select :first + n, uid, :'me', 'hello' from other union all select :first + 500 
 union all select :first, :'w' || '-asker', :'me', 'hello';
 
 insert into login_address (uid, address, logged_in_at) select :'me', '10.0.0.' || n, fn.now_ms() - n from generate_series(1, 10) n;
-insert into change_feed (id, uid, expires_at) select sha256((:'w' || n)::bytea), :'me', fn.now_ms() + n * 1000 from generate_series(1, :h) n;
+insert into change_feed (id, uid, expires_at) select sha256((:'w' || n)::bytea), :'me', fn.now_ms() + 3600000 + n from generate_series(1, :h) n;
 insert into audit (actor, action) select :'me', 'user.change' from generate_series(1, :h) n;
 insert into node_lease values (7, 3, 'test', now() + interval '1 hour', 0), (9, 1, 'gone', now() - interval '1 second', fn.id_at(fn.now_ms()))
 on conflict do nothing;
