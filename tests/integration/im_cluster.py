@@ -176,6 +176,10 @@ class Im:
         self.conf = servers.folder / f"{name}.conf"
         self.conf.write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
         self.log = servers.folder / f"{name}.log"
+        self.start(ready)
+
+    def start(self, ready=True):
+        """Also again, after a stop or a kill."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([BIN / "im", "--config", self.conf], stderr=log)
         if ready:
@@ -219,6 +223,22 @@ class Im:
         return code
 
     def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Push:
+    """A push process, which has partitions."""
+
+    def __init__(self, servers, name):
+        self.log = servers.folder / f"{name}.log"
+        settings = {"node.name": name, "internal.listen": f"127.0.0.1:{free_ports(servers.base + 250, 1)}",
+                    "pg.uri": servers.pg, "redis.uri": servers.redis, "kafka.brokers": servers.kafka}
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen([BIN / "push", *(f"--{key}={value}" for key, value in settings.items())], stderr=log)
+        await_that(lambda: "partition taken" in self.log.read_text(), f"{name} has partitions", 60)
+
+    def close(self):
         self.process.kill()
         self.process.wait()
 

@@ -9,7 +9,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from im_cluster import BIN, ROOT, Im, Servers, await_that, free_ports, run_im
+from im_cluster import ROOT, Im, Push, Servers, await_that, free_ports, run_im
 
 PRODUCER = 0 # rd_kafka_type_t
 BROKERS = 3
@@ -114,20 +114,6 @@ class Brokers:
         for process in self.processes:
             process.kill()
             process.wait()
-
-
-class Push:
-    def __init__(self, servers, name):
-        self.log = servers.folder / f"{name}.log"
-        settings = {"node.name": name, "internal.listen": f"127.0.0.1:{free_ports(servers.base + 250, 1)}",
-                    "pg.uri": servers.pg, "redis.uri": servers.redis, "kafka.brokers": servers.kafka}
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen([BIN / "push", *(f"--{key}={value}" for key, value in settings.items())], stderr=log)
-        await_that(lambda: "partition taken" in self.log.read_text(), f"{name} has partitions", 60)
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
 
 
 def setUpModule():

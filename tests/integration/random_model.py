@@ -1,11 +1,14 @@
 """A small model of the contract's conversations: what each operation answers, and what each user then sees.
 
 An operation is a tuple (name, user, ...) of small numbers: users by index, groups by the order of their creation, entries by seq. It means
-something in every state, so that any part of a sequence is a sequence, too. `Model.apply()` answers "ok", or the code of the refusal.
+something in every state, so that any part of a sequence is a sequence, too. `Model.apply()` answers "ok", or the code of the refusal. What
+users are to each other and to groups is in random_people.py.
 """
 import dataclasses
 
-CONTENT, SYSTEM = "text", "system"
+from random_people import Conversation, Mine, People
+
+CONTENT, SYSTEM = ("text", "forward"), "system"
 USERS = 4
 PINS_MAX = 20
 
@@ -18,51 +21,22 @@ class Entry:
     text: str = ""  # of a text or an edit; the event of a system entry; op and emoji of a reaction
     target: int = 0
     mentions: tuple = ()
+    expire_s: int = 0
+    expires_at: int = 0  # as the answer's time says
+    recipients: tuple = ()  # those in whose inboxes it is
     recalled_by: int = 0  # the seq of the recall
     edits: list = dataclasses.field(default_factory=list)
-    reactions: list = dataclasses.field(default_factory=list)  # (seq, emoji, user), those that stand
+    reactions: list = dataclasses.field(default_factory=list)  # the entries of those that stand
 
 
-@dataclasses.dataclass
-class Mine:
-    """What a conversation is for one of its users."""
-    role: int = 0
-    since: int = 0  # the last entry before the join
-    read: int = 0
-    cleared: int = 0
-    hidden: int = -1
-    pinned: bool = False
-    muted: bool = False
-    is_silenced: bool = False  # may not send to the group
-
-
-@dataclasses.dataclass
-class Conversation:
-    mine: dict  # user -> Mine
-    is_group: bool = False
-    history: str = "all"
-    muted_all: bool = False
-    dissolved: bool = False
-    entries: list = dataclasses.field(default_factory=list)
-    moved: int = 0  # when an entry moved it for the last time
-    moved_seq: int = 0
-    pins: list = dataclasses.field(default_factory=list)  # (seq of the pin, target)
-    cleared_by_former: dict = dataclasses.field(default_factory=dict)  # user -> Mine.cleared, for when it comes back
-
-    def first(self, user):
-        """What this user sees begins behind it."""
-        mine = self.mine[user]
-        return max(mine.cleared, mine.since if self.history == "since_join" else 0)
-
-    def entry(self, user, seq):
-        return self.entries[seq - 1] if self.first(user) < seq <= len(self.entries) else None
-
-
-class Model:
+class Model(People):
     def __init__(self):
+        super().__init__()
         self.conversations = {(a, b): Conversation({a: Mine(), b: Mine()}) for a in range(USERS) for b in range(a, USERS)}
-        self.groups, self.blocks, self.keys, self.now = [], set(), {}, 0
-        self.entry_of_last = None  # the seq that the last operation answers, if it answers one
+        self.groups, self.keys, self.now = [], {}, 0
+        self.clock = 0  # in milliseconds, as of which messages have expired
+        self.operation, self.appended = None, []  # the last one, and its entries with their conversations
+        self.answered = None  # the entry whose seq it answers, if it answers one
 
     def find(self, ref):
         """The conversation of (a, b), or of a group's number; None: there is none."""
@@ -77,45 +51,74 @@ class Model:
             return "not_member"
         return "not_found" if needs_entry and not conversation.is_group and not conversation.entries else "ok"
 
-    def append(self, conversation, sender, kind, text="", target=0, mentions=()):
+    def append(self, conversation, sender, kind, text="", **fields):
         self.now += 1
-        entry = Entry(len(conversation.entries) + 1, sender, kind, text, target, mentions)
+        entry = Entry(len(conversation.entries) + 1, sender, kind, text, **fields)
         conversation.entries.append(entry)
-        if kind in (CONTENT, SYSTEM):
+        if kind in (*CONTENT, SYSTEM):
             conversation.moved, conversation.moved_seq = self.now, entry.seq
-        self.entry_of_last = entry.seq
+        self.appended.append((conversation, entry))
         return entry
 
     def apply(self, operation):
-        self.entry_of_last = None
-        return getattr(self, "do_" + operation[0])(*operation[1:])
+        self.operation, self.appended, self.answered = operation, [], None
+        verdict = getattr(self, "do_" + operation[0])(*operation[1:])
+        for conversation, entry in self.appended:
+            entry.recipients = tuple(conversation.mine)
+        return verdict
 
-    def blocked(self, user, ref):
-        other = ref[0] if ref[1] == user else ref[1]
-        return (other, user) in self.blocks
+    def is_expired(self, entry):
+        return 0 < entry.expires_at <= self.clock
+
+    def expiries(self):
+        """The times at which messages expire, those that were included."""
+        return [entry.expires_at for conversation in [*self.conversations.values(), *self.groups] for entry in conversation.entries
+                if entry.expires_at]
 
     # ---- messages ----
 
-    def do_send(self, user, ref, text, mentions, key):
+    def may_send(self, user, ref, mentions=()):
+        if not isinstance(ref, int):
+            return self.may_write(user, ref)
         conversation = self.find(ref)
-        if isinstance(ref, int):
-            if (verdict := self.access(user, conversation)) != "ok":
-                return verdict
-            if conversation.mine[user].role == 0 and (conversation.muted_all or conversation.mine[user].is_silenced):
-                return "muted"
-            if "*" in mentions and conversation.mine[user].role == 0:
-                return "permission_denied"
-        elif self.blocked(user, ref):
-            return "blocked"
-        name = (user, ref, key)
-        if name in self.keys:
-            seq, payload = self.keys[name]
-            self.entry_of_last = seq
-            return "ok" if payload == (text, mentions) else "idempotency_conflict"
-        entry = self.append(conversation, user, CONTENT, text, mentions=mentions)
-        conversation.mine[user].read = entry.seq
-        self.keys[name] = entry.seq, (text, mentions)
+        if (verdict := self.access(user, conversation)) != "ok":
+            return verdict
+        mine = conversation.mine[user]
+        if mine.role < 2 and (mine.is_silenced or (conversation.muted_all and mine.role == 0)):
+            return "muted"
+        return "permission_denied" if "*" in mentions and mine.role == 0 else "ok"
+
+    def store(self, user, ref, key, kind, text, **fields):
+        """A repeat gets its first answer, also when the sender may send no more."""
+        first, operation = self.keys.get((user, ref, key), (None, None))
+        if operation == self.operation:
+            self.answered = first
+            return "ok"
+        if (verdict := self.may_send(user, ref, fields.get("mentions", ()))) != "ok":
+            return verdict
+        if operation:
+            return "idempotency_conflict"
+        conversation = self.find(ref)
+        self.answered = self.append(conversation, user, kind, text, **fields)
+        conversation.mine[user].read = self.answered.seq
+        self.keys[user, ref, key] = self.answered, self.operation
         return "ok"
+
+    def do_send(self, user, ref, key, text, mentions, expire_s):
+        return self.store(user, ref, key, "text", text, mentions=mentions, expire_s=expire_s)
+
+    def do_forward(self, user, ref, key, source, seqs):
+        conversation = self.find(source)
+        verdict = self.access(user, conversation, needs_entry=False)
+        entries = [conversation.entry(user, seq) for seq in seqs] if verdict == "ok" else []
+        texts = [shown[3] for shown in (self.shown(conversation, user, entry) for entry in entries if entry) if shown[3] is not None]
+        if None in entries:
+            verdict = "not_found"
+        elif verdict == "ok" and (not texts or any(entry.type not in CONTENT for entry in entries)):
+            verdict = "invalid_argument"
+        if verdict != "ok" and (user, ref, key) not in self.keys:
+            return verdict
+        return self.store(user, ref, key, "forward", " ".join(texts))
 
     def target(self, user, ref, seq):
         conversation = self.find(ref)
@@ -124,7 +127,7 @@ class Model:
         entry = conversation.entry(user, seq)
         if entry is None:
             return conversation, None, "not_found"
-        return conversation, entry, "ok" if entry.type == CONTENT else "failed_precondition"
+        return conversation, entry, "ok" if entry.type in CONTENT else "failed_precondition"
 
     def do_recall(self, user, ref, seq):
         conversation, entry, verdict = self.target(user, ref, seq)
@@ -132,10 +135,9 @@ class Model:
             return verdict
         if entry.sender != user and not (conversation.is_group and conversation.mine[user].role > 0):
             return "permission_denied"
-        if entry.recalled_by:
-            self.entry_of_last = entry.recalled_by
-        else:
+        if not entry.recalled_by:
             entry.recalled_by = self.append(conversation, user, "recall", target=seq).seq
+        self.answered = conversation.entries[entry.recalled_by - 1]
         return "ok"
 
     def do_edit(self, user, ref, seq, text):
@@ -144,29 +146,32 @@ class Model:
             return verdict
         if entry.sender != user:
             return "permission_denied"
-        if not isinstance(ref, int) and self.blocked(user, ref):
-            return "blocked"
-        if entry.recalled_by:
+        if (verdict := self.may_write(user, ref)) != "ok":
+            return verdict
+        if entry.recalled_by or self.is_expired(entry):
             return "failed_precondition"
-        entry.edits.append(self.append(conversation, user, "edit", text, target=seq))
+        if entry.type != "text":
+            return "invalid_argument"
+        self.answered = self.append(conversation, user, "edit", text, target=seq)
+        entry.edits.append(self.answered)
         return "ok"
 
     def do_react(self, user, ref, seq, emoji, is_add):
         conversation, entry, verdict = self.target(user, ref, seq)
         if verdict != "ok":
             return verdict
-        if is_add and not isinstance(ref, int) and self.blocked(user, ref):
-            return "blocked"
-        standing = [one for one in entry.reactions if one[1:] == (emoji, user)]
+        if is_add and (verdict := self.may_write(user, ref)) != "ok":
+            return verdict
+        standing = next((one for one in entry.reactions if (one.text, one.sender) == (f"add {emoji}", user)), None)
         if not is_add and not standing:
             return "not_found"
-        if entry.recalled_by:
+        if entry.recalled_by or self.is_expired(entry):
             return "failed_precondition"
         if is_add and standing:
-            self.entry_of_last = standing[0][0]
+            self.answered = standing
         else:
-            change = self.append(conversation, user, "reaction", f"{'add' if is_add else 'remove'} {emoji}", target=seq)
-            entry.reactions = [*entry.reactions, (change.seq, emoji, user)] if is_add else [one for one in entry.reactions if one not in standing]
+            self.answered = self.append(conversation, user, "reaction", f"{'add' if is_add else 'remove'} {emoji}", target=seq)
+            entry.reactions = [*entry.reactions, self.answered] if is_add else [one for one in entry.reactions if one is not standing]
         return "ok"
 
     def do_pin(self, user, ref, seq, is_pin):
@@ -180,7 +185,7 @@ class Model:
             return "ok"
         if not is_pin and not is_pinned:
             return "not_found"
-        if is_pin and (entry.recalled_by or len(conversation.pins) >= PINS_MAX):
+        if is_pin and (entry.recalled_by or self.is_expired(entry) or len(conversation.pins) >= PINS_MAX):
             return "failed_precondition"
         system = self.append(conversation, user, SYSTEM, "pinned" if is_pin else "unpinned")
         conversation.pins = [one for one in conversation.pins if one[1] != seq]
@@ -221,125 +226,26 @@ class Model:
             conversation.mine[user].hidden = len(conversation.entries)
         return verdict
 
-    def do_block(self, user, other, is_block):
-        if is_block:
-            self.blocks.add((user, other))
-        elif (user, other) in self.blocks:
-            self.blocks.remove((user, other))
-        else:
-            return "not_found"
-        return "ok"
-
-    # ---- groups ----
-
-    def do_create(self, user, members, history):
-        self.now += 1
-        everybody = {member: Mine() for member in {*members, user}}
-        everybody[user].role = 2
-        self.groups.append(Conversation(everybody, is_group=True, history=history, moved=self.now))
-        return "ok"
-
-    def do_add(self, user, ref, others):
-        group = self.find(ref)
-        if (verdict := self.access(user, group)) != "ok":
-            return verdict
-        new = [other for other in others if other not in group.mine]
-        if new:
-            seq = self.append(group, user, SYSTEM, "added").seq
-            for other in new:
-                group.mine[other] = Mine(since=seq - 1, read=seq - 1, cleared=group.cleared_by_former.get(other, 0))
-        return "ok"
-
-    def do_remove(self, user, ref, other):
-        group = self.find(ref)
-        if (verdict := self.access(user, group)) != "ok":
-            return verdict
-        role = group.mine[user].role
-        if other == user:
-            if role == 2:
-                return "failed_precondition"
-        elif role == 0:
-            return "permission_denied"
-        elif other not in group.mine:
-            return "not_found"
-        elif role <= group.mine[other].role:
-            return "permission_denied"
-        self.append(group, user, SYSTEM, "left" if other == user else "removed")
-        group.cleared_by_former[other] = group.mine.pop(other).cleared
-        return "ok"
-
-    def do_role(self, user, ref, other, role):
-        group = self.find(ref)
-        if (verdict := self.access(user, group)) != "ok":
-            return verdict
-        if group.mine[user].role < 2:
-            return "permission_denied"
-        if other not in group.mine:
-            return "not_found"
-        if other == user:
-            return "failed_precondition"
-        if role == 2:
-            group.mine[user].role, group.mine[other].role = 1, 2
-            self.append(group, user, SYSTEM, "owner")
-        elif group.mine[other].role != role:
-            group.mine[other].role = role
-            self.append(group, user, SYSTEM, "role")
-        return "ok"
-
-    def do_mute(self, user, ref, other, is_silenced):
-        group = self.find(ref)
-        if (verdict := self.access(user, group)) != "ok":
-            return verdict
-        if group.mine[user].role == 0:
-            return "permission_denied"
-        if other not in group.mine:
-            return "not_found"
-        if group.mine[user].role <= group.mine[other].role:
-            return "permission_denied"
-        if group.mine[other].is_silenced != is_silenced:
-            group.mine[other].is_silenced = is_silenced
-            self.append(group, user, SYSTEM, "muted" if is_silenced else "unmuted")
-        return "ok"
-
-    def do_mute_all(self, user, ref, muted):
-        group = self.find(ref)
-        if (verdict := self.access(user, group)) != "ok":
-            return verdict
-        if group.mine[user].role == 0:
-            return "permission_denied"
-        if group.muted_all != muted:
-            group.muted_all = muted
-            self.append(group, user, SYSTEM, "profile")
-        return "ok"
-
-    def do_dissolve(self, user, ref):
-        group = self.find(ref)
-        if (verdict := self.access(user, group)) != "ok":
-            return verdict
-        if group.mine[user].role < 2:
-            return "permission_denied"
-        self.append(group, user, SYSTEM, "dissolved")
-        group.dissolved = True
-        return "ok"
-
     # ---- what is seen ----
 
     def shown(self, conversation, user, entry):
         """A message as this user sees it: (seq, sender, type, text, target, flags, reactions)."""
-        text, flags, reactions = entry.text, "", []
-        if entry.type == CONTENT and entry.recalled_by:
-            text, flags = None, "recalled"
-        elif entry.type == CONTENT and entry.edits:
-            text, flags = entry.edits[-1].text, "edited"
-        elif entry.type == "edit" and conversation.entries[entry.target - 1].recalled_by:
+        message = conversation.entries[entry.target - 1] if entry.type == "edit" else entry
+        text, flags, reactions = entry.text, [], []
+        if entry.type in CONTENT:
+            flags = [name for name, holds in (("recalled", entry.recalled_by), ("edited", entry.edits and not entry.recalled_by),
+                                              ("expired", self.is_expired(entry))) if holds]
+            text = entry.edits[-1].text if entry.edits else text
+            reactions = [] if entry.recalled_by or self.is_expired(entry) else self.reactions(entry, user)
+        if entry.type == "recall" or message.recalled_by or self.is_expired(message):
             text = None
-        elif entry.type == "recall":
-            text = None
-        if entry.type == CONTENT and not entry.recalled_by:
-            emojis = list(dict.fromkeys(emoji for _, emoji, _ in sorted(entry.reactions)))
-            reactions = [(emoji, sum(one[1] == emoji for one in entry.reactions), (emoji, user) in [one[1:] for one in entry.reactions])
-                         for emoji in emojis]
-        return entry.seq, entry.sender, entry.type, text, entry.target, flags, reactions
+        return entry.seq, entry.sender, entry.type, text, entry.target, " ".join(flags), reactions
+
+    def reactions(self, entry, user):
+        """(emoji, count, is one the user's), in the order of the first ones that stand."""
+        standing = [(one.text.removeprefix("add "), one.sender) for one in entry.reactions]
+        return [(emoji, [one for one, _ in standing].count(emoji), (emoji, user) in standing)
+                for emoji in dict.fromkeys(one for one, _ in standing)]
 
     def history(self, user, ref):
         """The verdict, and all that the user may read."""
@@ -362,9 +268,22 @@ class Model:
             if mine is None or conversation.dissolved or conversation.moved == 0 or conversation.moved_seq <= mine.hidden:
                 continue
             after = max(mine.read, mine.cleared)
-            unread = [entry for entry in conversation.entries[after:] if entry.type == CONTENT and not entry.recalled_by]
+            unread = [entry for entry in conversation.entries[after:] if entry.type in CONTENT and not entry.recalled_by
+                      and not self.is_expired(entry)]
             last = conversation.moved_seq if conversation.moved_seq > mine.cleared else 0
             found.append(((mine.pinned, conversation.moved), (
                 ref, last and self.shown(conversation, user, conversation.entries[last - 1])[:6], len(conversation.entries), mine.read, len(unread),
                 any(user in entry.mentions or "*" in entry.mentions for entry in unread), mine.pinned, mine.muted)))
         return [item for _, item in sorted(found, key=lambda one: one[0], reverse=True)]
+
+    def positions(self, user):
+        """(conversation, last_seq, read_seq), as a reset of sync lists them."""
+        return [(ref, len(conversation.entries), conversation.mine[user].read)
+                for ref, conversation in [*self.conversations.items(), *enumerate(self.groups)]
+                if user in conversation.mine and not conversation.dissolved and (conversation.is_group or conversation.entries)]
+
+    def inbox(self, user):
+        """{(conversation, seq): the message as it is shown}, in the order of each conversation."""
+        return {(ref, entry.seq): self.shown(conversation, user, entry)
+                for ref, conversation in [*self.conversations.items(), *enumerate(self.groups)]
+                for entry in conversation.entries if user in entry.recipients}
