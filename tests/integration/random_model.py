@@ -233,19 +233,22 @@ class Model(People):
         message = conversation.entries[entry.target - 1] if entry.type == "edit" else entry
         text, flags, reactions = entry.text, [], []
         if entry.type in CONTENT:
-            flags = [name for name, holds in (("recalled", entry.recalled_by), ("edited", entry.edits and not entry.recalled_by),
+            edits = [edit for edit in entry.edits if conversation.shows(user, edit)]
+            flags = [name for name, holds in (("recalled", entry.recalled_by), ("edited", edits and not entry.recalled_by),
                                               ("expired", self.is_expired(entry))) if holds]
-            text = entry.edits[-1].text if entry.edits else text
-            reactions = [] if entry.recalled_by or self.is_expired(entry) else self.reactions(entry, user)
+            text = edits[-1].text if edits else text
+            reactions = [] if entry.recalled_by or self.is_expired(entry) else self.reactions(conversation, user, entry)
         if entry.type == "recall" or message.recalled_by or self.is_expired(message):
             text = None
         return entry.seq, entry.sender, entry.type, text, entry.target, " ".join(flags), reactions
 
-    def reactions(self, entry, user):
+    def reactions(self, conversation, user, entry):
         """(emoji, count, is one the user's), in the order of the first ones that stand."""
-        standing = [(one.text.removeprefix("add "), one.sender) for one in entry.reactions]
-        return [(emoji, [one for one, _ in standing].count(emoji), (emoji, user) in standing)
-                for emoji in dict.fromkeys(one for one, _ in standing)]
+        counts = dict.fromkeys((one.text.removeprefix("add ") for one in entry.reactions), 0)
+        for one in entry.reactions:
+            counts[one.text.removeprefix("add ")] += conversation.shows(user, one)
+        mine = {one.text.removeprefix("add ") for one in entry.reactions if one.sender == user}
+        return [(emoji, count, emoji in mine) for emoji, count in counts.items() if count]
 
     def history(self, user, ref):
         """The verdict, and all that the user may read."""

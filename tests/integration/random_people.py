@@ -29,11 +29,19 @@ class Conversation:
     moved_seq: int = 0
     pins: list = dataclasses.field(default_factory=list)  # (seq of the pin, target)
     cleared_by_former: dict = dataclasses.field(default_factory=dict)  # user -> Mine.cleared, for when it comes back
+    left: dict = dataclasses.field(default_factory=dict)  # user -> the entry by which it left for the last time
 
     def first(self, user):
         """What this user sees begins behind it."""
         mine = self.mine[user]
         return max(mine.cleared, mine.since if self.history == "since_join" else 0)
+
+    def shows(self, user, change):
+        """Whether the user may know of an edit or a reaction to a message that it has got."""
+        mine = self.mine.get(user)
+        if mine and (not self.is_group or self.history == "all"):
+            return True
+        return change.seq <= self.left.get(user, 0) or (mine is not None and change.seq > mine.since)
 
     def entry(self, user, seq):
         return self.entries[seq - 1] if self.first(user) < seq <= len(self.entries) else None
@@ -176,7 +184,7 @@ class People:
             return "not_found"
         elif role <= group.mine[other].role:
             return "permission_denied"
-        self.append(group, user, "system", "left" if other == user else "removed")
+        group.left[other] = self.append(group, user, "system", "left" if other == user else "removed").seq
         group.cleared_by_former[other] = group.mine.pop(other).cleared
         return "ok"
 
