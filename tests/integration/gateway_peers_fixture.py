@@ -1,9 +1,12 @@
 """The peers of a gateway as tests play them: im and router (gRPC servers) and push (a Deliver stream)."""
 import asyncio
+import contextlib
 import importlib
+import itertools
 import json
 import os
 import pathlib
+import random
 import socket
 import subprocess
 import sys
@@ -14,6 +17,8 @@ import grpc
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("BIN", ROOT / "build" / "bin"))
 PATIENCE_S = 20
+# None that the kernel gives to outgoing connections: one could be in use, at any address, when a server is to listen there.
+PORTS = itertools.cycle(random.sample(range(28000, 32000), 4000))
 
 
 def load_protocols():
@@ -29,9 +34,10 @@ _folder, audience_pb, client_pb, delivery_pb, im_pb, router_pb = load_protocols(
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", next(PORTS)))
+            return probe.getsockname()[1]
 
 
 def text_message(seq, text="hi", **more):
