@@ -275,11 +275,10 @@ static void assert_changes_for(const char *uid, const char *expected)
 {
 	char query[400];
 
-	snprintf(
-		query, sizeof(query),
-		"select string_agg(concat_ws(' ', ord, case when is_recalled then 'R' end, body::json ->> 'text'), ', ' order by ord)"
-		" from fn.changes_of(array_fill('g:team'::text, array[3]), array[1, 2, 3], 1000, %s)",
-		uid);
+	snprintf(query, sizeof(query),
+	         "select string_agg(concat_ws(' ', ord, case when is_recalled then 'R' end, body::json ->> 'text'), ', ' order by ord)"
+	         " from fn.changes_of(array_fill('g:team'::text, array[3]), array[1, 2, 3], 1000, %s)",
+	         uid);
 	assert_text(query, expected);
 }
 
@@ -323,42 +322,6 @@ static void a_member_whose_history_begins_with_its_return_sees_no_edits_from_its
 	PQclear(ask_on(db, EDIT(9, 1000, "g:team", "alice", 2)));
 	assert_changes_for("'bob'", "1 edit 4, 2 edit 9");
 	assert_changes_for("'alice'", "1 edit 6, 2 edit 9");
-}
-
-/* Changes to the entry 1 of the conversation. */
-static const char *const changes[] = {
-	"select status from fn.entry_edit(7, 3, 4, 1000, '" BOBS "', 'alice', 1, '{}', array['text'], 100)",
-	"select status from fn.entry_react(7, 3, 4, 1000, '" BOBS "', 'bob', 1, 'a', true, 9, false)",
-	"select status from fn.message_pin(7, 3, 4, 1000, '" BOBS "', 'bob', 1, true, 9)",
-};
-
-/* Retention removes the entries 1 and 2. */
-#define REMOVE_TWO "select fn.history_remove(no, 3, 1001, 100) from conversation where id = '" BOBS "'"
-
-static void retention_waits_for_a_change_and_removes_what_it_left(void **state)
-{
-	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
-		reset(state);
-		send_three();
-		assert_race(changes[i], REMOVE_TWO, "2");
-		assert_int_equal(ask_number("select (select count(*) from message_change) + (select count(*) from pin)"
-		                            " + (select count(*) from reaction) + (select count(*) from reaction_count)"),
-		                 0);
-	}
-}
-
-static void a_change_to_a_message_that_retention_is_removing_finds_none_and_does_not_wait(void **state)
-{
-	PGconn *retention = open_connection();
-	(void)state;
-
-	send_three();
-	PQclear(ask_on(retention, "begin"));
-	PQclear(ask_on(retention, REMOVE_TWO));
-	for (size_t i = 0; i < ARRAY_LEN(changes); i++)
-		assert_text(changes[i], "not_found");
-	PQclear(ask_on(retention, "commit"));
-	PQfinish(retention);
 }
 
 static void what_push_reads_is_what_was_published_with_the_membership_as_of_each(void **state)
@@ -406,8 +369,6 @@ int main(void)
 		                       reset),
 		cmocka_unit_test_setup(a_former_member_sees_the_edits_from_before_it_left_and_every_recall, reset),
 		cmocka_unit_test_setup(a_member_whose_history_begins_with_its_return_sees_no_edits_from_its_absence, reset),
-		cmocka_unit_test_setup(retention_waits_for_a_change_and_removes_what_it_left, reset),
-		cmocka_unit_test_setup(a_change_to_a_message_that_retention_is_removing_finds_none_and_does_not_wait, reset),
 		cmocka_unit_test_setup(what_push_reads_is_what_was_published_with_the_membership_as_of_each, reset),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);

@@ -214,7 +214,7 @@ int reset(void **state)
 
 	run_sql("truncate account, chat_group, group_member, conversation, message, message_change,"
 	        " member_change, node_lease, direct_member, direct_rest, reaction, reaction_count, block, expiring_body, expiring_message,"
-	        " history_floor, pin");
+	        " history_floor");
 	run_sql("insert into account (uid, name) select u, u from unnest(array['alice', 'bob', 'carol', 'dave']) u");
 	run_sql("insert into node_lease values (7, 3, 'test', now() + interval '1 hour', 0)");
 	run_sql("select fn.im_group_create('team', 'Team', 'alice', 'invite', 'all', array['bob'])");

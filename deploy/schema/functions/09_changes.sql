@@ -32,8 +32,7 @@ begin
 	select m.type, m.sender, m.time, m.expires_at, (select c.seq from message_change c
 		where c.no = m.no and c.target_seq = m.seq and c.kind = 1 order by c.seq limit 1)
 	into type, sender, "time", expires_at, recall_seq
-	from message m where m.no = v_access.no and m.seq = p_target_seq and m.seq > v_access.since_seq
-	for key share of m skip locked; -- retention waits for this change, or is removing the message
+	from message m where m.no = v_access.no and m.seq = p_target_seq and m.seq > v_access.since_seq;
 	if not found then
 		answer := fn.entry_refused('not_found');
 		return;
