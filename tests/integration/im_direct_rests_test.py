@@ -90,7 +90,7 @@ class Rests(ImTest):
         self.assertEqual(self.servers.sql("select r.uid, c.id from direct_rest r left join conversation c using (no) where c.no is null or not"
                                           " c.is_at_rest or (c.moved_seq, c.moved_id) <> (r.moved_seq, r.moved_id)"), [])
 
-    def test_a_list_that_looked_up_many_is_followed_by_a_walk_and_shows_the_same_after_it(self):
+    def test_a_long_list_is_followed_by_a_walk_and_shows_the_same_after_it(self):
         self.end_all()
         before = self.exact(FIRST)
         self.assertEqual(self.listed(self.a), before)

@@ -40,7 +40,7 @@ static void on_claimed(void *arg, err_t err, const struct presence_claim *claims
 	f.ended++;
 }
 
-/* What an im does at `now_ms`. */
+/* An im claims users at `now_ms`. */
 static void claim(struct claimed *claimed, uint64_t now_ms)
 {
 	f.given++;

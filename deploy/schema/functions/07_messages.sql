@@ -153,10 +153,11 @@ as $$
 $$;
 
 /*
- * What was changed about messages: a row for each of those named (`ord` counted from 1) that was recalled, or edited by an edit that
- * p_uid may see (fn.messages_named()). A recall takes the body from everybody. `body` is that of the last edit, null when the message is
- * recalled. removed_at is not null when retention has removed the message. From where the bodies are p_bytes on, `is_beyond` stands for
- * the body. Each conversation is looked up once, its changes by one index range; of `message` only the edits are read.
+ * The changes of the named messages: a row for each message that was recalled or edited. `ord` is its number among the named ones,
+ * from 1. An edit that p_uid may not see (fn.messages_named()) does not count. A recall takes the body from everybody. `body` is that
+ * of the last edit, null when the message is recalled. removed_at is not null when retention has removed the message. From where the
+ * bodies are p_bytes on, `is_beyond` stands for the body. Each conversation is looked up once, its changes by one index range; of
+ * `message` only the edits are read.
  */
 create function fn.changes_of(p_conversations text[], p_seqs bigint[], p_bytes bigint, p_uid text default null)
 returns table (ord bigint, is_recalled boolean, body text, is_beyond boolean, removed_at bigint)

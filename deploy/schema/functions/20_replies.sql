@@ -1,4 +1,4 @@
--- What messages reply to, for a caller that asks for it with a page.
+-- The messages to which the messages of a page reply. Only a caller with `replies=true` asks for them.
 
 /*
  * The messages that are named, as p_uid may see them now: a row for each, `ord` counted from 1, in that order. One that the user

@@ -72,7 +72,7 @@ static struct http_request *ask(const char *replies)
 	return call_rig_ask("/page", request);
 }
 
-/* None of these messages can be read. */
+/* PostgreSQL finds none of the messages that the page replies to. */
 static void answer_nothing(void)
 {
 	assert_string_equal(call_rig_asked.statement->name, "replied_to");
