@@ -22,33 +22,28 @@ begin
 	order by c.id;
 end $$;
 
-/*
- * How many messages after a seq are unread, of p_counted that count: those that were recalled or have expired do not. Exact up to
- * 1,000; then 1,000.
- */
-create function fn.unread(p_no bigint, p_after bigint, p_counted bigint) returns bigint language plpgsql stable
-as $$
-declare
-	v_now constant bigint := fn.now_ms();
-begin
-	return case when p_counted <= 0 then 0 else greatest(0, least(1000, p_counted
-		- (select count(*) from message_change mc where mc.no = p_no and mc.target_seq > p_after and mc.kind = 1)
-		- (select count(*) from expiring_message e where e.no = p_no and e.seq > p_after and e.expires_at <= v_now
-			and not exists (select from message_change mc where mc.no = e.no and mc.target_seq = e.seq and mc.kind = 1)))) end;
-end $$;
+-- The next two functions are about the p_counted entries after a user's read mark that count for unread. Each is one select without settings,
+-- so it becomes part of the query that calls it.
 
--- Is the user mentioned, or everyone, in a message after a seq that is not recalled and has not expired?
-create function fn.is_mentioned(p_uid text, p_no bigint, p_after bigint) returns boolean language plpgsql stable
+-- How many of them are unread: those that were recalled or have expired are not. Exact up to 1,000; then 1,000.
+create function fn.unread(p_no bigint, p_after bigint, p_counted bigint, p_now bigint) returns table (unread bigint)
+language sql stable
 as $$
-declare
-	v_now constant bigint := fn.now_ms();
-begin
-	return exists (select from unnest(array[p_uid, '*']) u (uid)
-		cross join lateral (select from mention m where m.no = p_no and m.uid = u.uid and m.seq > p_after
-			and not exists (select from message_change mc where mc.no = p_no and mc.target_seq = m.seq and mc.kind = 1 offset 0)
-			and not exists (select from expiring_message e where e.no = p_no and e.seq = m.seq and e.expires_at <= v_now offset 0)
-			limit 1) m);
-end $$;
+	select case when p_counted <= 0 then 0 else greatest(0, least(1000, p_counted
+		- (select count(*) from message_change mc where mc.no = p_no and mc.target_seq > p_after and mc.kind = 1)
+		- (select count(*) from expiring_message e where e.no = p_no and e.seq > p_after and e.expires_at <= p_now
+			and not exists (select from message_change mc where mc.no = e.no and mc.target_seq = e.seq and mc.kind = 1 offset 0)))) end
+$$;
+
+-- Is the user mentioned, or everyone, in one of them that is not recalled and has not expired?
+create function fn.mention_after(p_uid text, p_no bigint, p_after bigint, p_counted bigint, p_now bigint)
+returns table (is_mentioned boolean) language sql stable
+as $$
+	select p_counted > 0 and exists (select from mention m where m.no = p_no and m.uid in (p_uid, '*') and m.seq > p_after
+		and not exists (select from message_change mc where mc.no = m.no and mc.target_seq = m.seq and mc.kind = 1 offset 0)
+		and not exists (select from expiring_message e where e.no = m.no and e.seq = m.seq and e.expires_at <= p_now offset 0)
+		offset 0)
+$$;
 
 /*
  * The conversations of a page of a user's list, see fn.conversation_list(). The places of those at rest are read from direct_rest, the
@@ -95,14 +90,15 @@ language plpgsql stable
 set enable_bitmapscan = off set enable_memoize = off
 as $$
 #variable_conflict use_column
+declare
+	v_now constant bigint := fn.now_ms();
 begin
 	return query
 	with page as materialized (
 		select * from fn.conversation_page(p_uid, p_is_pinned, p_moved_id, p_no, p_limit)
 	)
 	select concat_ws('.', page.is_pinned::integer, c.moved_id, c.no), c.id, c.kind, coalesce(g.name, a.name), c.last_seq, mine.read_seq,
-		fn.unread(c.no, mine.unread_after, mine.counted_after),
-		mine.counted_after > 0 and fn.is_mentioned(p_uid, c.no, mine.unread_after), page.is_pinned, coalesce(d.is_muted, gm.is_silent),
+		unread.unread, mention.is_mentioned, page.is_pinned, coalesce(d.is_muted, gm.is_silent),
 		m.seq, m.msg_id, m.sender, case when m.sender = p_uid then m.client_msg_id end, m.type, m.body, m.time, m.reply_to, m.mentions,
 		m.target_seq, m.is_edited, m.is_recalled, m.expires_at,
 		p_no is null and (select count(*) from (select from direct_member d where d.uid = p_uid limit 1001) d) > 1000
@@ -122,6 +118,8 @@ begin
 	-- Unread begins where the last one of what was read, what was cleared and what is removed ends.
 	cross join lateral (select own.seq as read_seq, own.cleared_seq, greatest(own.seq, own.cleared_seq, f.seq) as unread_after,
 		c.counted - greatest(own.counted, own.cleared_counted, f.counted) as counted_after) mine
+	cross join lateral fn.unread(page.no, mine.unread_after, mine.counted_after, v_now) unread
+	cross join lateral fn.mention_after(p_uid, page.no, mine.unread_after, mine.counted_after, v_now) mention
 	left join lateral (select * from fn.shown_message m
 		where m.no = page.no and m.seq = c.moved_seq and c.moved_seq > mine.cleared_seq) m on true
 	order by page.is_pinned desc, c.moved_id desc, c.no desc;
