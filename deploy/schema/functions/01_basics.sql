@@ -3,6 +3,10 @@
 --
 -- Every step is a lookup by index. The connections that call these functions say so to the planner (PG_BY_INDEX in libcommon/store/pg/pg.h),
 -- so that the statistics of a young table do not suggest a scan. A function that needs more than that switches it off itself.
+--
+-- A function that reads a table and returns one value is in plpgsql, which keeps its plan: in SQL it is parsed and planned by each statement
+-- that calls it, which cost a change more than all its writes. One in SQL that only computes, or that returns rows and is one select without
+-- settings, becomes part of the query that calls it.
 
 create schema fn;
 

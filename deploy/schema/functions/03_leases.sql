@@ -125,15 +125,17 @@ end $$;
  * The version of a group's membership at one of its entries: the seq of the last change at or before it. Null for a
  * one-to-one conversation.
  */
-create function fn.member_version_at(p_no bigint, p_kind smallint, p_seq bigint) returns bigint language sql stable as $$
-	select case when p_kind = 2 then coalesce((select c.seq from member_change c where c.no = p_no and c.seq <= p_seq
-		order by c.seq desc limit 1), 0) end
-$$;
+create function fn.member_version_at(p_no bigint, p_kind smallint, p_seq bigint) returns bigint language plpgsql stable as $$
+begin
+	return case when p_kind = 2 then coalesce((select c.seq from member_change c where c.no = p_no and c.seq <= p_seq
+		order by c.seq desc limit 1), 0) end;
+end $$;
 
 -- Who came by an entry of a group, or who went; null for an entry that changed no membership.
-create function fn.members_changed_by(p_no bigint, p_seq bigint, p_is_join boolean) returns text[] language sql stable as $$
-	select array_agg(c.uid order by c.uid) from member_change c where c.no = p_no and c.seq = p_seq and c.is_join = p_is_join
-$$;
+create function fn.members_changed_by(p_no bigint, p_seq bigint, p_is_join boolean) returns text[] language plpgsql stable as $$
+begin
+	return (select array_agg(c.uid order by c.uid) from member_change c where c.no = p_no and c.seq = p_seq and c.is_join = p_is_join);
+end $$;
 
 /*
  * The first entries of a node with ids above p_after and up to p_upto, in the order of the ids: at most p_count, and no

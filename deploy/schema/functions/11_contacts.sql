@@ -9,18 +9,21 @@ create function fn.pair_lock(p_uid text, p_other text) returns void language sql
 		least(p_uid collate "C", p_other) || ' ' || greatest(p_uid collate "C", p_other), 1))
 $$;
 
-create function fn.is_friend(p_uid text, p_other text) returns boolean language sql stable as $$
-	select exists (select from friendship f where f.uid = p_uid and f.friend = p_other)
-$$;
+create function fn.is_friend(p_uid text, p_other text) returns boolean language plpgsql stable as $$
+begin
+	return exists (select from friendship f where f.uid = p_uid and f.friend = p_other);
+end $$;
 
-create function fn.is_blocked(p_uid text, p_other text) returns boolean language sql stable as $$
-	select exists (select from block b where b.uid = p_uid and b.blocked = p_other)
-$$;
+create function fn.is_blocked(p_uid text, p_other text) returns boolean language plpgsql stable as $$
+begin
+	return exists (select from block b where b.uid = p_uid and b.blocked = p_other);
+end $$;
 
 -- A deleted user is there as a row, and for nobody else.
-create function fn.is_deleted(p_uid text) returns boolean language sql stable as $$
-	select exists (select from account a where a.uid = p_uid and a.deleted_at is not null)
-$$;
+create function fn.is_deleted(p_uid text) returns boolean language plpgsql stable as $$
+begin
+	return exists (select from account a where a.uid = p_uid and a.deleted_at is not null);
+end $$;
 
 /*
  * May p_sender write to p_uid, whom only friends may write to if p_is_for_friends? 'ok', not_found, blocked or not_friend. The statement

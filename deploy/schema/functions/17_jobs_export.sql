@@ -1,12 +1,13 @@
 -- The export of everything that stands about a user. tests/integration/im_user_data_test.py knows every column that may name a user.
 
 -- The next conversation behind p_no that the user has or had a part in; null: there is none.
-create function fn.user_conversation(p_uid text, p_no bigint) returns bigint language sql stable as $$
-	select least(
+create function fn.user_conversation(p_uid text, p_no bigint) returns bigint language plpgsql stable as $$
+begin
+	return least(
 		(select d.no from direct_member d where d.uid = p_uid and d.no > p_no order by d.no limit 1),
 		(select g.no from group_member g where g.uid = p_uid and g.no > p_no order by g.no limit 1),
-		(select m.no from member_change m where m.uid = p_uid and m.no > p_no order by m.no limit 1))
-$$;
+		(select m.no from member_change m where m.uid = p_uid and m.no > p_no order by m.no limit 1));
+end $$;
 
 -- A number as a key that is ordered as a text.
 create function fn.key_of(p_number bigint) returns text language sql immutable as $$ select lpad(p_number::text, 19, '0') $$;
