@@ -182,7 +182,7 @@ struct entry *react_new(const char *emoji, bool is_add, const struct entry_calle
 
 struct entry *group_new(enum group_action action, const char *subject, int64_t number, const struct entry_caller *caller)
 {
-	const struct group_change_terms terms = { .subject = str_from(subject), .numbers = { number, 1000, 1000 } };
+	const struct change_terms terms = { .subject = str_from(subject), .numbers = { number, 1000, 1000 } };
 
 	return group_change_new(action, TEAM, &terms, caller);
 }

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "im/groups/group_change.h"
 #include "im/messages/message_change.h"
 #include "im_entries_fixture.h"
@@ -136,7 +138,7 @@ static void a_refusal_says_what_was_wrong(void **state)
 		{ ERR_NOT_FOUND, NULL, "there is no such group" },
 		{ ERR_FAILED_PRECONDITION, NULL, "the message is recalled" },
 	};
-	const struct group_change_terms bob = { .subject = STR("bob") };
+	const struct change_terms bob = { .subject = STR("bob") };
 	json_t *empty = json_object();
 	unsigned i = 0;
 	(void)state;
@@ -187,6 +189,104 @@ static void a_recall_of_a_recalled_message_gives_the_first_answer_and_publishes_
 	next_records(2);
 }
 
+static struct entry *recall_new(uint64_t seq, const struct entry_caller *caller)
+{
+	return message_recall_new(TEAM_ID, seq, WINDOW_MS, caller);
+}
+
+/* Messages 1 to `count` of alice. */
+static void send_messages(unsigned count)
+{
+	struct outcome sent = { 0 };
+
+	for (unsigned i = 1; i <= count; i++) {
+		char key[16];
+		snprintf(key, sizeof(key), "%u", i);
+		sent.is_told = false;
+		submit(send_new(key, "text", BY("alice", &sent)));
+		settle();
+		assert_stored(&sent, i);
+	}
+	(void)next_records(count);
+}
+
+static void changes_that_wait_together_are_one_statement(void **state)
+{
+	const struct str notes = STR("u:alice:alice");
+	struct outcome outcomes[6] = { 0 }, elsewhere = { 0 };
+	(void)state;
+
+	send_messages(2);
+	run_sql("insert into conversation (id, kind, last_seq) select 'u:alice:alice', 1, 1");
+	run_sql("insert into message (no, seq, msg_id, time, counted, key_hash, type, sender, client_msg_id, body)"
+	        " select no, 1, 1, fn.now_ms(), 1, 1, 1, 'alice', 'k', '{}' from conversation where id = 'u:alice:alice'");
+	uint64_t before = counter_value(im.writer.context.statements);
+	submit(react_new("+1", true, BY("bob", &outcomes[0])));
+	submit(message_pin_new(TEAM_ID, 2, true, 10, BY("alice", &outcomes[1])));
+	submit(message_pin_new(notes, 1, true, 10, BY("alice", &elsewhere)));
+	submit(edit_new(2, "new", BY("alice", &outcomes[2])));
+	submit(react_new("+1", false, BY("bob", &outcomes[3])));
+	submit(group_new(GROUP_SET_ROLE, "bob", GROUP_ADMIN, BY("alice", &outcomes[4])));
+	submit(recall_new(2, BY("bob", &outcomes[5])));
+	settle();
+	assert_int_equal(counter_value(im.writer.context.statements), before + 1);
+	for (unsigned i = 0; i < ARRAY_LEN(outcomes); i++)
+		assert_stored(&outcomes[i], i + 3);
+	assert_stored(&elsewhere, 2);
+	uint64_t seq_in_team = 3;
+	Skein__V1__MessageRecord **records = next_records(ARRAY_LEN(outcomes) + 1);
+	for (unsigned i = 0; i <= ARRAY_LEN(outcomes); i++) {
+		if (strcmp(records[i]->message->conversation_id, "g:team") == 0)
+			assert_int_equal(records[i]->message->seq, seq_in_team++);
+	}
+}
+
+static void a_change_that_goes_alone_is_a_statement_of_its_own_and_keeps_its_place(void **state)
+{
+	struct outcome outcomes[4] = { 0 };
+	(void)state;
+
+	send_messages(1);
+	uint64_t before = counter_value(im.writer.context.statements);
+	submit(react_new("+1", true, BY("bob", &outcomes[0])));
+	submit(add_new("carol", BY("alice", &outcomes[1])));
+	submit(react_new("+1", true, BY("carol", &outcomes[2])));
+	submit(recall_new(1, BY("alice", &outcomes[3])));
+	settle();
+	assert_int_equal(counter_value(im.writer.context.statements), before + 3);
+	for (unsigned i = 0; i < ARRAY_LEN(outcomes); i++)
+		assert_stored(&outcomes[i], i + 2);
+	next_records(4);
+}
+
+/* The server refuses whatever stores the entry, as it might for a body that it does not understand. */
+static void an_entry_that_makes_its_statement_fail_takes_no_other_with_it(void **state)
+{
+	struct outcome recalls[4] = { 0 }, sends[3] = { 0 };
+	(void)state;
+
+	send_messages(4);
+	run_sql("alter table message_change add constraint poison check (target_seq <> 2)");
+	run_sql("alter table message add constraint poison check (client_msg_id <> 'poison')");
+	for (unsigned i = 0; i < 4; i++)
+		submit(recall_new(i + 1, BY("alice", &recalls[i])));
+	settle();
+	submit(send_new("5", "text", BY("alice", &sends[0])));
+	submit(send_new("poison", "text", BY("alice", &sends[1])));
+	submit(send_new("6", "text", BY("alice", &sends[2])));
+	settle();
+	run_sql("alter table message drop constraint poison");
+	run_sql("alter table message_change drop constraint poison");
+	assert_int_equal(recalls[1].result.err, ERR_UNAVAILABLE);
+	assert_int_equal(sends[1].result.err, ERR_UNAVAILABLE);
+	const struct outcome *stored[] = { &recalls[0], &recalls[2], &recalls[3], &sends[0], &sends[2] };
+	Skein__V1__MessageRecord **records = next_records(ARRAY_LEN(stored));
+	for (unsigned i = 0; i < ARRAY_LEN(stored); i++) {
+		assert_stored(stored[i], i + 5);
+		assert_int_equal(records[i]->message->seq, i + 5);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +295,9 @@ int main(void)
 		cmocka_unit_test_setup(a_change_that_changes_nothing_makes_no_entry, reset_group),
 		cmocka_unit_test_setup(a_refusal_says_what_was_wrong, reset_group),
 		cmocka_unit_test_setup(a_recall_of_a_recalled_message_gives_the_first_answer_and_publishes_nothing, reset_group),
+		cmocka_unit_test_setup(changes_that_wait_together_are_one_statement, reset_group),
+		cmocka_unit_test_setup(a_change_that_goes_alone_is_a_statement_of_its_own_and_keeps_its_place, reset_group),
+		cmocka_unit_test_setup(an_entry_that_makes_its_statement_fail_takes_no_other_with_it, reset_group),
 	};
 	return cmocka_run_group_tests(tests, open_im, close_im);
 }

@@ -20,7 +20,7 @@
 
 /* The entry writer when PostgreSQL committed an entry and the answer was lost, or lost the statement. */
 
-#define OF_WRITER "from pg_stat_activity where query like '%ord, status, msg_id, seq, time, duplicate%' and pid <> pg_backend_pid()"
+#define OF_WRITER "from pg_stat_activity where query ~ 'fn.im_(send|change)' and pid <> pg_backend_pid()"
 
 static bool is_blocked(void *arg)
 {
@@ -188,6 +188,31 @@ static void an_entry_whose_statement_was_lost_is_stored_by_the_next_try(void **s
 	check_lost_kinds(LOST_BEFORE);
 }
 
+static void a_batch_of_changes_whose_answer_was_lost_is_found_again_as_a_whole(void **state)
+{
+	struct outcome first = { 0 }, outcomes[4] = { 0 };
+	PGconn *blocker = open_connection();
+	(void)state;
+
+	submit(send_new("first", "text", BY("alice", &first)));
+	settle();
+	PQclear(ask_on(blocker, "begin; select from conversation where id = 'g:team' for update"));
+	submit(react_new("+1", true, BY("bob", &outcomes[0])));
+	submit(message_pin_new(TEAM_ID, 1, true, 1, BY("alice", &outcomes[1])));
+	submit(edit_new(1, "new", BY("alice", &outcomes[2])));
+	submit(message_recall_new(TEAM_ID, 1, WINDOW_MS, BY("alice", &outcomes[3])));
+	lose(LOST_AFTER_COMMIT, blocker);
+	settle();
+	Skein__V1__MessageRecord **records = next_records(1 + ARRAY_LEN(outcomes)) + 1;
+	for (unsigned i = 0; i < ARRAY_LEN(outcomes); i++) {
+		assert_stored(&outcomes[i], i + 2);
+		assert_false(outcomes[i].result.is_duplicate);
+		assert_int_equal(records[i]->message->msg_id, outcomes[i].result.msg_id);
+	}
+	assert_int_equal(ask_number("select count(*) from message"), 1 + ARRAY_LEN(outcomes));
+	PQfinish(blocker);
+}
+
 static bool is_sent(void *arg)
 {
 	(void)arg;
@@ -309,6 +334,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(an_entry_whose_answer_was_lost_is_found_again_and_published_once, reset_group),
 		cmocka_unit_test_setup(an_entry_whose_statement_was_lost_is_stored_by_the_next_try, reset_group),
+		cmocka_unit_test_setup(a_batch_of_changes_whose_answer_was_lost_is_found_again_as_a_whole, reset_group),
 		cmocka_unit_test_setup(a_statement_that_begins_after_its_next_try_was_refused_stores_nothing, reset_group),
 		cmocka_unit_test_setup(an_epoch_is_raised_once_for_each_lost_statement_and_the_lease_stays, reset_group),
 		cmocka_unit_test_setup(an_entry_in_doubt_whose_number_was_taken_over_is_not_stored_once_more, reset_group),

@@ -1,12 +1,13 @@
 """A case for each SQL statement of the services: how plans_test.py calls it in a world of plan_seed.sql.
 
 `arguments` and `setup` are SQL, in which {w} is the world's name, {h} how many entries its conversations have, {l} how long its lists are, {first}
-the number from which its friend requests count. A statement must find what it asks for: a refusal reads nothing and proves nothing.
+the number from which its friend requests count. A statement must find what it asks for: a refusal reads nothing and proves nothing. A statement
+that calls one of many functions has a case for each, STATEMENT:KIND.
 """
 import dataclasses
 
 LEASE = "7, 3"
-ENTRY = f"{LEASE}, (extract(epoch from now()) * 1000)::bigint, {2 ** 60}"  # node, epoch, time, id
+NOW = f"{LEASE}, (extract(epoch from now()) * 1000)::bigint"  # node, epoch, time
 ADMIN = "'{w}-me', '10.0.0.1'"  # the actor and its address
 MEMBERS = "a group's members, of which there are 200 at most"
 CHANGES_OF_WORLD = "entries of a node above its watermark: the BRIN index finds pages, and im raises the watermark every second"
@@ -19,6 +20,12 @@ class Case:
     may_grow: str = ""  # why the rows that it reads may grow with the user's lists or the group's members
     is_bounded: bool = True  # else it may read more when the tables are larger, for the reason in may_grow
     has_rows: bool = True  # with columns
+
+
+def change(conversation, subject="''", *numbers, types="null", who="{w}-me", may_grow=""):
+    """A batch of one change; its kind is in the case's name."""
+    arrays = (f"'{conversation}'", "1", f"{2 ** 60}::bigint", "'{kind}'", f"'{who}'", subject, types, *[*numbers, "0", "0", "0"][:3])
+    return Case(", ".join([NOW, *(f"array[{item}]" for item in arrays)]), may_grow=may_grow)
 
 
 JOB = ("insert into job (no, kind, created_by, params, state, epoch, uids) overriding system value values (%s, 'broadcast', 'me', '{{}}', '%s', 1, "
@@ -65,20 +72,21 @@ CASES = {
     "conversation_clear": Case("'{w}-me', 'g:{w}', {h}"),
     "conversations": Case("'{w}-me'", may_grow="the user's conversations, all of which are answered after a reset"),
     # messages
-    "send": Case(f"{ENTRY.rsplit(',', 1)[0]}, array['g:{{w}}', 'u:{{w}}-me:{{w}}-peer'], array[1, 2, 2], array['{{w}}-me', '{{w}}-me', '{{w}}-me'],"
+    "send": Case(f"{NOW}, array['g:{{w}}', 'u:{{w}}-me:{{w}}-peer'], array[1, 2, 2], array['{{w}}-me', '{{w}}-me', '{{w}}-me'],"
                  " array[null, '{w}-peer', '{w}-peer'], array['{w}', null, null], array['a', 'a', 'b'],"
                  f" array[{2 ** 60}, {2 ** 60 + 1}, {2 ** 60 + 2}], array['text', 'text', 'text'], array['{{{{}}}}', '{{{{}}}}', '{{{{}}}}'],"
                  " array[null, 5, null], array['{w}-peer', null, null], false, array[null, 60, null], null"),
     "retention_run": Case("1, 1, 20, 50", "update retention_state set walked_no = (select min(no) - 1 from conversation where id = 'g:{w}')"),
     "forward_body": Case("'{w}-me', 'u:{w}-me:{w}-peer', 'new', 'g:{w}', array[3, {h} - 3], 65536, 1"),
     "history_page": Case("'{w}-me', 'g:{w}', null, {h} - 30, 20, 1000000"),
-    "entry_recall": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 120000"),
-    "entry_edit": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 86400000, '{{{{}}}}', array['text'], false"),
+    "change:recall": change("g:{w}", "''", "{h} - 2", "120000"),
+    "change:edit": change("g:{w}", "'{{}}'", "{h} - 2", "86400000", types="'text'"),
+    "change:react": change("g:{w}", "'new'", "{h} - 2", "100"),
     # The caller's was the first of an emoji with which everybody reacts: the next one is looked for.
-    "entry_react": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 100, 'up', false, false"),
+    "change:unreact": change("g:{w}", "'up'", "{h} - 2", "100"),
+    "change:pin": change("g:{w}", "''", "{h} - 2", "20"),
+    "change:unpin": change("g:{w}", "''", "2", "20"),
     "message_edits": Case(f"{ADMIN}, 'g:{{w}}', null, {{h}} - 15, '', 10, 1000"),
-    "message_pin": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', {{h}} - 2, 20"),
-    "message_unpin": Case(f"{ENTRY}, 'g:{{w}}', '{{w}}-me', 2, 20"),
     "pins": Case("'{w}-me', 'g:{w}'"),
     "pinned_message": Case("'{w}-me', 'g:{w}', 2, 1000000"),
     "readers": Case("'{w}-me', 'g:{w}', {h} - 2, 200, '', 10", may_grow=MEMBERS),
@@ -97,15 +105,15 @@ CASES = {
     "group_profile": Case("'{w}-me', '{w}'"),
     "group_requests": Case("'{w}-me', '{w}-door', '', 10"),
     "group_request_reject": Case("'{w}-me', '{w}-door', '{w}-0003'"),
-    "group_request_accept": Case(f"{ENTRY}, '{{w}}-door', '{{w}}-me', '{{w}}-0003', 1000, 10000"),
-    "group_join": Case(f"{ENTRY}, '{{w}}-open', '{{w}}-stranger', '', 1000, 1000, 10000"),
-    "group_members_add": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-stranger,{{w}}-asker', 1000, 10000"),
-    "group_member_remove": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-0003'"),
-    "group_member_role": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-0003', 1, 100"),
-    "group_member_mute": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-0003', {2 ** 45}"),
-    "group_hand_over": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{w}}-0003', 100"),
-    "group_change_profile": Case(f"{ENTRY}, '{{w}}', '{{w}}-me', '{{{{\"name\":\"New\"}}}}'"),
-    "group_dissolve": Case(f"{ENTRY}, '{{w}}-door', '{{w}}-me'", may_grow="the requests to join, which go with the group"),
+    "change:group_add": change("g:{w}", "'{w}-stranger,{w}-asker'", "1000", "10000"),
+    "change:group_remove": change("g:{w}", "'{w}-0003'"),
+    "change:group_role": change("g:{w}", "'{w}-0003'", "1", "100"),
+    "change:group_mute": change("g:{w}", "'{w}-0003'", f"{2 ** 45}"),
+    "change:group_hand_over": change("g:{w}", "'{w}-0003'", "100"),
+    "change:group_profile": change("g:{w}", "'{{\"name\":\"New\"}}'"),
+    "change:group_join": change("g:{w}-open", "''", "1000", "1000", "10000", who="{w}-stranger"),
+    "change:group_accept": change("g:{w}-door", "'{w}-0003'", "1000", "10000"),
+    "change:group_dissolve": change("g:{w}-door", may_grow="the requests to join, which go with the group"),
     "members": Case("'{w}-me', '{w}', '', 10"),
     # jobs
     "broadcast_add": Case("'me', '192.0.2.1', 100, 'system', 'text', '{{}}', array['{w}-me', '{w}-peer']"),

@@ -10,10 +10,10 @@
  * lost at each of them; then the outcome is unknown, the statement may still be
  * at work, or begin later. The im raises its own epoch before it tries again.
  *
- * A batch stands for any statement that stores entries: a batch of sends, or one
- * change with its entry. Both look for an entry with their id under the lock of the
- * conversation first. A statement that finds none may decide against the entry (not
- * a member, nothing to change). That ends the entry, and settles its id.
+ * A batch stands for any statement that stores entries: a batch of sends, or of
+ * changes with their entries. Both look for an entry with their id under the lock of
+ * the conversation first. A statement that finds none may decide against the entry
+ * (not a member, nothing to change). That ends the entry, and settles its id.
  *
  * Bounds: N messages, DEATHS of processes, PAUSES that outlast a lease, LOSSES of a
  * connection with a statement under way.

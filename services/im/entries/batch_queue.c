@@ -79,8 +79,16 @@ static int batch_queue_by_conversation(const void *left, const void *right)
 	return order ? order : a->position < b->position ? -1 : a->position > b->position;
 }
 
-/* Keeps the entries of each conversation that stand before its first one of another kind; returns how many. */
-static unsigned batch_queue_drop_other_kinds(struct candidate *candidates, unsigned count, const struct entry_kind *kind)
+/* Whether the entry may be in a batch of which `first` is one. */
+static bool batch_queue_goes_with(const struct entry *entry, const struct entry *first)
+{
+	if (entry->kind->is_alone || first->kind->is_alone)
+		return entry == first;
+	return entry->kind->statement == first->kind->statement;
+}
+
+/* Keeps the entries of each conversation that stand before its first one that must not go with `first`; returns how many. */
+static unsigned batch_queue_drop_others(struct candidate *candidates, unsigned count, const struct entry *first)
 {
 	unsigned kept = 0;
 	bool is_passed_over = false;
@@ -89,8 +97,21 @@ static unsigned batch_queue_drop_other_kinds(struct candidate *candidates, unsig
 	for (unsigned i = 0; i < count; i++) {
 		if (i > 0 && !str_equal(candidates[i - 1].entry->conversation, candidates[i].entry->conversation))
 			is_passed_over = false;
-		is_passed_over |= candidates[i].entry->kind != kind;
+		is_passed_over |= !batch_queue_goes_with(candidates[i].entry, first);
 		if (!is_passed_over)
+			candidates[kept++] = candidates[i];
+	}
+	return kept;
+}
+
+/* Of entries with the same key keeps the first; returns how many are kept. */
+static unsigned batch_queue_drop_repeats(struct candidate *candidates, unsigned count)
+{
+	unsigned kept = 0;
+
+	qsort(candidates, count, sizeof(*candidates), batch_queue_by_key);
+	for (unsigned i = 0; i < count; i++) {
+		if (kept == 0 || batch_queue_compare_keys(candidates[kept - 1].entry, candidates[i].entry) != 0)
 			candidates[kept++] = candidates[i];
 	}
 	return kept;
@@ -99,28 +120,20 @@ static unsigned batch_queue_drop_other_kinds(struct candidate *candidates, unsig
 /* Chooses the entries for a batch among the first `max` of a queue that is not empty; returns how many. */
 static unsigned batch_queue_choose(const struct batch_queue *queue, struct candidate *candidates, unsigned max)
 {
-	const struct entry_kind *kind = batch_queue_first(queue)->kind;
-	unsigned count = 0, kept = 0;
-	bool has_other_kinds = false;
+	const struct entry *first = batch_queue_first(queue);
+	unsigned count = 0;
+	bool has_others = false;
 
-	if (!kind->is_batched)
+	if (first->kind->is_alone)
 		max = 1;
 	for (struct list *link = queue->waiting.next; link != &queue->waiting && count < max; link = link->next) {
 		candidates[count] = (struct candidate){ batch_queue_entry(link), count };
-		has_other_kinds |= candidates[count].entry->kind != kind;
+		has_others |= !batch_queue_goes_with(candidates[count].entry, first);
 		count++;
 	}
-	if (has_other_kinds)
-		count = batch_queue_drop_other_kinds(candidates, count, kind);
-	if (!kind->is_batched)
-		return count;
-	/* Of entries with the same key only the first is kept. */
-	qsort(candidates, count, sizeof(*candidates), batch_queue_by_key);
-	for (unsigned i = 0; i < count; i++) {
-		if (kept == 0 || batch_queue_compare_keys(candidates[kept - 1].entry, candidates[i].entry) != 0)
-			candidates[kept++] = candidates[i];
-	}
-	return kept;
+	if (has_others)
+		count = batch_queue_drop_others(candidates, count, first);
+	return first->kind->compare ? batch_queue_drop_repeats(candidates, count) : count;
 }
 
 void batch_queue_take(struct batch_queue *queue, struct batch *batch, unsigned max)

@@ -7,11 +7,11 @@
  * The queue of one lane: entries in the order in which they came. Batches are cut
  * from it. No I/O.
  *
- * One statement stores one batch: entries of one kind, and only one entry of a
- * kind that is not batched. The kind is that of the first entry in the queue.
- * The batch takes the entries of this kind from the front on, and passes over
- * others. It takes nothing of a conversation behind an entry that it passed over,
- * so the entries of one conversation are stored in the order in which they came.
+ * One statement stores one batch: entries of kinds with that statement, or one entry
+ * of a kind that goes alone. The first entry in the queue says which. The batch takes
+ * the entries of its statement from the front on, and passes over others. It takes
+ * nothing of a conversation behind an entry that it passed over, so the entries of
+ * one conversation are stored in the order in which they came.
  *
  * There is one exception: a repeat of an entry (kind->compare is 0: a send with
  * the same sender and client_msg_id) stays in the queue, and entries behind it may

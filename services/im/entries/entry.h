@@ -19,7 +19,7 @@
  * struct entry_kind and in a struct of the kind's own that begins with the
  * entry:
  *
- *   struct recall { struct entry entry; int64_t target_seq; ... };
+ *   struct send { struct entry entry; struct str sender; ... };
  *
  * It is one allocation (entry_new()), every text in it terminated. It belongs to
  * the writer from entry_writer_submit() on. Thread: the worker's.
@@ -51,17 +51,17 @@ struct entry_result {
 typedef void (*entry_done)(void *arg, const struct entry_result *result);
 
 /*
- * One per kind, static. The statement's first parameters are $1 node, $2 epoch, $3 time (milliseconds) and, when the
- * kind is not batched, $4 the entry's id; put() adds the others. Its answer has the columns of enum entry_column.
+ * One per kind, static. The statement's first parameters are $1 node, $2 epoch and $3 time (milliseconds); put() adds the others.
+ * Its answer has the columns of enum entry_column, and a row for each entry of the batch. Kinds with the same statement go into
+ * one batch.
  */
 struct entry_kind {
 	const struct pg_statement *statement;
-	bool is_batched; /* one statement stores many; otherwise each entry has a statement of its own */
+	bool is_alone; /* in a batch of its own */
 	void (*put)(struct pg_params *params, const struct batch *batch);
-	/* Of a batched kind: 0 for two entries of one conversation that the statement must not get at once. */
+	/* 0 for two entries of one conversation that the statement must not get at once; NULL: it may get any. */
 	int (*compare)(const struct entry *a, const struct entry *b);
-	/* Of a batched kind: adds to the stored message what is known besides its place, id and time. For other kinds
-	 * the answer has it. */
+	/* Adds to the stored message what is known besides its place, id and time. NULL: the answer has it. */
 	void (*describe)(const struct entry *entry, struct stored_fields *fields);
 	/* The field and the detail of a refusal: result->err is set; `subject` is the answer's ENTRY_SUBJECT, or empty. */
 	void (*explain)(const struct entry *entry, struct str subject, struct entry_result *result);
@@ -75,7 +75,7 @@ enum entry_column {
 	ENTRY_TIME,
 	ENTRY_DUPLICATE,
 	ENTRY_MEMBER_VERSION,
-	/* The rest only of a kind that is not batched. */
+	/* The rest only of a kind without describe(). */
 	ENTRY_SUBJECT, /* of a refusal */
 	ENTRY_TYPE,
 	ENTRY_SENDER,
@@ -85,11 +85,6 @@ enum entry_column {
 	ENTRY_LEFT,
 	ENTRY_EXPIRES_AT, /* of the message that it changes; null: never */
 };
-
-/* The columns of a statement that calls a function of fn.entry_answer. */
-#define ENTRY_ANSWER_COLUMNS \
-	"1 as ord, status, msg_id, seq, time, duplicate, member_version, detail, type, sender, body, target_seq," \
-	" array_to_string(joined, ','), array_to_string(\"left\", ','), expires_at"
 
 struct entry {
 	const struct entry_kind *kind;

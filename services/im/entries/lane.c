@@ -67,10 +67,17 @@ static void lane_take_error(struct lane *lane, struct batch *batch, err_t err)
 	}
 }
 
+/* Whether the error is of the statement, which has more entries than one, and not of the server or the connection. */
+static bool lane_must_split(const struct batch *batch, err_t err)
+{
+	return err && err != ERR_UNAVAILABLE && err != ERR_OUTCOME_UNKNOWN && batch->len > 1;
+}
+
 static void lane_on_answer(void *arg, err_t err, const PGresult *rows)
 {
 	struct lane *lane = arg;
 	struct batch *batch = lane->batch;
+	bool is_split = lane_must_split(batch, err);
 
 	uint64_t took_us = clock_mono_us() - lane->started_us;
 	histogram_observe(lane->context->durations, took_us);
@@ -84,14 +91,16 @@ static void lane_on_answer(void *arg, err_t err, const PGresult *rows)
 		batch->len = 0;
 		return;
 	}
-	if (err)
+	if (is_split)
+		lane->singles = batch->len;
+	else if (err)
 		lane_take_error(lane, batch, err);
 	else
 		lane_take_rows(lane, batch, rows);
 	batch_queue_put_back(&lane->queue, batch);
 	if (!batch_queue_first(&lane->queue))
 		return;
-	if (err || !lease_keeper_is_held(lane->context->keeper))
+	if ((err && !is_split) || !lease_keeper_is_held(lane->context->keeper))
 		lane_rest(lane);
 	else
 		lane_start(lane);
@@ -160,7 +169,9 @@ void lane_start(struct lane *lane)
 		return;
 	lane->started_us = clock_mono_us();
 	queue_wait_cut(&lane->wait, lane_head_age_ms(lane, lane->started_us / 1000));
-	batch_queue_take(&lane->queue, batch, lane->batch_max);
+	batch_queue_take(&lane->queue, batch, lane->singles ? 1 : lane->batch_max);
+	if (lane->singles)
+		lane->singles--;
 	/* An id belongs to the lease under which it was drawn. */
 	for (unsigned i = 0; i < batch->len; i++) {
 		struct entry *entry = batch->entries[i];
@@ -173,8 +184,6 @@ void lane_start(struct lane *lane)
 	pg_put_i32(&params, keeper->lease.node);
 	pg_put_i64(&params, keeper->lease.epoch);
 	pg_put_i64(&params, (int64_t)clock_wall_ms());
-	if (!first->kind->is_batched)
-		pg_put_i64(&params, (int64_t)first->id);
 	first->kind->put(&params, batch);
 	counter_add(context->statements, 1);
 	pg_query(context->pg, lane->index, first->kind->statement, &params, lane_on_answer, lane);

@@ -41,7 +41,7 @@ void group_call_on_changed(void *arg, const struct entry_result *result)
 }
 
 void group_call_submit(struct call *call, struct str gid, enum group_action action,
-                       const struct group_change_terms *terms, entry_done done)
+                       const struct change_terms *terms, entry_done done)
 {
 	const struct groups *groups = call_context(call);
 	const struct entry_caller actor = call_entry_caller(call, done);

@@ -10,7 +10,7 @@
  * The end of every handler that changes a group: ends reading and submits the change. `done` is an entry_done that answers
  * the call.
  */
-void group_call_submit(struct call *call, struct str gid, enum group_action action, const struct group_change_terms *terms,
+void group_call_submit(struct call *call, struct str gid, enum group_action action, const struct change_terms *terms,
                        entry_done done);
 
 /* Tells the users of the list (uid_list.h) that they were `added` or `removed`, by an event. */

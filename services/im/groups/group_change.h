@@ -1,7 +1,7 @@
 #ifndef SKEIN_IM_GROUPS_GROUP_CHANGE_H
 #define SKEIN_IM_GROUPS_GROUP_CHANGE_H
 
-#include "im/entries/entry.h"
+#include "im/entries/change_entry.h"
 
 /*
  * Changes of a group, as entries for entry_writer_submit(): each is a `system` entry of the group's conversation, stored in one
@@ -28,15 +28,8 @@ enum group_action {
 enum group_role { GROUP_MEMBER,
 	          GROUP_ADMIN }; /* as group_member.role; the role of owner cannot be given */
 
-#define GROUP_CHANGE_NUMBERS 3
-
-struct group_change_terms {
-	struct str subject;
-	int64_t numbers[GROUP_CHANGE_NUMBERS];
-};
-
 /* The gid and uids are valid; texts are copied. */
-struct entry *group_change_new(enum group_action action, struct str gid, const struct group_change_terms *terms,
+struct entry *group_change_new(enum group_action action, struct str gid, const struct change_terms *terms,
                                const struct entry_caller *caller);
 
 #endif

@@ -109,7 +109,7 @@ void groups_change(struct call *call)
 	if (call_has(call, "muted_all"))
 		json_put_bool_field(&changes, "muted_all", call_bool(call, "muted_all", JSON_OPTIONAL));
 	buf_append_char(&changes, '}');
-	const struct group_change_terms terms = { .subject = call_keep(call, &changes) };
+	const struct change_terms terms = { .subject = call_keep(call, &changes) };
 	group_call_submit(call, gid, GROUP_CHANGE_PROFILE, &terms, group_profile_on_changed);
 }
 
@@ -118,7 +118,7 @@ void groups_change(struct call *call)
 void groups_dissolve(struct call *call)
 {
 	struct str gid = call_path_ident(call, "gid");
-	const struct group_change_terms terms = { 0 };
+	const struct change_terms terms = { 0 };
 
 	group_call_submit(call, gid, GROUP_DISSOLVE, &terms, group_call_on_changed);
 }

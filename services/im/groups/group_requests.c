@@ -43,7 +43,7 @@ void groups_join(struct call *call)
 	struct str gid = call_path_ident(call, "gid");
 	const struct im_config *config = ((const struct groups *)call_context(call))->config;
 	struct str note = call_has_body(call) ? call_text(call, "note", JSON_OPTIONAL, 0, NOTE_MAX_BYTES) : STR("");
-	const struct group_change_terms terms = {
+	const struct change_terms terms = {
 		.subject = note.ptr ? note : STR(""),
 		.numbers = { config->limits_group_members, config->limits_group_requests, config->limits_groups },
 	};
@@ -57,8 +57,8 @@ void groups_accept_request(struct call *call)
 {
 	struct str gid = call_path_ident(call, "gid");
 	const struct im_config *config = ((const struct groups *)call_context(call))->config;
-	const struct group_change_terms terms = { .subject = call_path_ident(call, "uid"),
-		                                  .numbers = { config->limits_group_members, config->limits_groups } };
+	const struct change_terms terms = { .subject = call_path_ident(call, "uid"),
+		                            .numbers = { config->limits_group_members, config->limits_groups } };
 
 	group_call_submit(call, gid, GROUP_ACCEPT, &terms, group_call_on_changed);
 }

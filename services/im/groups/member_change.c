@@ -24,15 +24,15 @@ void groups_add_members(struct call *call)
 
 	if (uids.count == 0)
 		call_reject(call, ERR_INVALID_ARGUMENT, "uids", "uids must have at least one item");
-	const struct group_change_terms terms = { .subject = member_change_join(call, &uids),
-		                                  .numbers = { config->limits_group_members, config->limits_groups } };
+	const struct change_terms terms = { .subject = member_change_join(call, &uids),
+		                            .numbers = { config->limits_group_members, config->limits_groups } };
 	group_call_submit(call, gid, GROUP_ADD, &terms, group_call_on_changed);
 }
 
 void groups_remove_member(struct call *call)
 {
 	struct str gid = call_path_ident(call, "gid");
-	const struct group_change_terms terms = { .subject = call_path_ident(call, "uid") };
+	const struct change_terms terms = { .subject = call_path_ident(call, "uid") };
 
 	group_call_submit(call, gid, GROUP_REMOVE, &terms, group_call_on_changed);
 }
@@ -40,7 +40,7 @@ void groups_remove_member(struct call *call)
 void groups_leave(struct call *call)
 {
 	struct str gid = call_path_ident(call, "gid");
-	const struct group_change_terms terms = { .subject = call_uid(call) };
+	const struct change_terms terms = { .subject = call_uid(call) };
 
 	group_call_submit(call, gid, GROUP_REMOVE, &terms, group_call_on_changed);
 }
@@ -52,9 +52,9 @@ void groups_set_role(struct call *call)
 	struct str uid = call_path_ident(call, "uid");
 	const char *role = call_choice(call, "role", JSON_REQUIRED, roles);
 	const struct im_config *config = ((const struct groups *)call_context(call))->config;
-	const struct group_change_terms terms = { .subject = uid,
-		                                  .numbers = { role == roles[GROUP_ADMIN] ? GROUP_ADMIN : GROUP_MEMBER,
-		                                               config->limits_group_admins } };
+	const struct change_terms terms = { .subject = uid,
+		                            .numbers = { role == roles[GROUP_ADMIN] ? GROUP_ADMIN : GROUP_MEMBER,
+		                                         config->limits_group_admins } };
 
 	group_call_submit(call, gid, GROUP_SET_ROLE, &terms, group_call_on_changed);
 }
@@ -63,8 +63,8 @@ void groups_mute_member(struct call *call)
 {
 	struct str gid = call_path_ident(call, "gid");
 	struct str uid = call_path_ident(call, "uid");
-	const struct group_change_terms terms = { .subject = uid,
-		                                  .numbers = { call_int(call, "until", JSON_REQUIRED, 0, UNTIL_MAX) } };
+	const struct change_terms terms = { .subject = uid,
+		                            .numbers = { call_int(call, "until", JSON_REQUIRED, 0, UNTIL_MAX) } };
 
 	group_call_submit(call, gid, GROUP_MUTE, &terms, group_call_on_changed);
 }
@@ -73,8 +73,8 @@ void groups_hand_over(struct call *call)
 {
 	struct str gid = call_path_ident(call, "gid");
 	const struct im_config *config = ((const struct groups *)call_context(call))->config;
-	const struct group_change_terms terms = { .subject = call_ident(call, "uid", JSON_REQUIRED),
-		                                  .numbers = { config->limits_group_admins } };
+	const struct change_terms terms = { .subject = call_ident(call, "uid", JSON_REQUIRED),
+		                            .numbers = { config->limits_group_admins } };
 
 	group_call_submit(call, gid, GROUP_HAND_OVER, &terms, group_call_on_changed);
 }

@@ -55,7 +55,7 @@ static err_t deletion_submit(struct job *job, struct str act, struct str gid, st
 	const struct entry_caller caller = { job->param[0], STR(""), deletion_on_stored, job };
 	bool is_owner = !str_equal(act, STR("leave"));
 	/* The most admins: the former owner is one for a moment only. */
-	const struct group_change_terms terms = { .subject = is_owner ? successor : job->param[0], .numbers = { INT32_MAX } };
+	const struct change_terms terms = { .subject = is_owner ? successor : job->param[0], .numbers = { INT32_MAX } };
 	enum group_action action = !is_owner ? GROUP_REMOVE : successor.ptr ? GROUP_HAND_OVER : GROUP_DISSOLVE;
 
 	return entry_writer_submit(job->jobs->entries, group_change_new(action, gid, &terms, &caller));

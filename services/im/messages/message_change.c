@@ -1,88 +1,7 @@
 #include "im/messages/message_change.h"
 
-#include "im/entries/batch_queue.h"
+#include "im/entries/change_entry.h"
 #include "im/messages/message_body.h"
-
-struct message_change {
-	struct entry entry;
-	int64_t target_seq;
-	/* Milliseconds since the message was stored; of a pin: pins of the conversation; of a reaction: emojis of the message. */
-	int64_t limit;
-	struct str caller;
-	struct str text; /* of an edit: the body; of a reaction: the emoji */
-	bool is_add; /* of a reaction; else it is removed */
-	bool is_for_friends; /* of an edit and a reaction: a recipient who has not said whom it lets write lets friends */
-	unsigned body_types; /* of an edit: a bit for each of message_types[] for which this is a body */
-};
-
-static const struct pg_statement message_change_recall_statement = {
-	"entry_recall",
-	"select " ENTRY_ANSWER_COLUMNS " from fn.entry_recall($1::integer, $2::bigint, $4::bigint, $3::bigint, $5::text, $6::text,"
-	" $7::bigint, $8::bigint)",
-};
-
-static const struct pg_statement message_change_edit_statement = {
-	"entry_edit",
-	"select " ENTRY_ANSWER_COLUMNS " from fn.entry_edit($1::integer, $2::bigint, $4::bigint, $3::bigint, $5::text, $6::text,"
-	" $7::bigint, $9::text, $10::text[], $8::bigint, $11::boolean)",
-};
-
-static const struct pg_statement message_change_react_statement = {
-	"entry_react",
-	"select " ENTRY_ANSWER_COLUMNS " from fn.entry_react($1::integer, $2::bigint, $4::bigint, $3::bigint, $5::text, $6::text,"
-	" $7::bigint, $9::text, $10::boolean, $8::bigint::integer, $11::boolean)",
-};
-
-static const struct pg_statement message_change_pin_statement = {
-	"message_pin",
-	"select " ENTRY_ANSWER_COLUMNS " from fn.message_pin($1::integer, $2::bigint, $4::bigint, $3::bigint, $5::text, $6::text,"
-	" $7::bigint, true, $8::bigint::integer)",
-};
-
-static const struct pg_statement message_change_unpin_statement = {
-	"message_unpin",
-	"select " ENTRY_ANSWER_COLUMNS " from fn.message_pin($1::integer, $2::bigint, $4::bigint, $3::bigint, $5::text, $6::text,"
-	" $7::bigint, false, $8::bigint::integer)",
-};
-
-static const struct message_change *message_change_of(const struct entry *entry)
-{
-	return container_of(entry, const struct message_change, entry);
-}
-
-static void message_change_put(struct pg_params *params, const struct batch *batch)
-{
-	const struct message_change *change = message_change_of(batch->entries[0]);
-
-	pg_put_text(params, change->entry.conversation);
-	pg_put_text(params, change->caller);
-	pg_put_i64(params, change->target_seq);
-	pg_put_i64(params, change->limit);
-}
-
-static void message_change_put_edit(struct pg_params *params, const struct batch *batch)
-{
-	const struct message_change *change = message_change_of(batch->entries[0]);
-
-	message_change_put(params, batch);
-	pg_put_text(params, change->text);
-	pg_array_begin(params, PG_TEXT);
-	for (unsigned i = 0; i < MESSAGE_TYPE_COUNT; i++)
-		if (change->body_types & (1u << i))
-			pg_array_text(params, str_from(message_types[i]));
-	pg_array_end(params);
-	pg_put_bool(params, change->is_for_friends);
-}
-
-static void message_change_put_reaction(struct pg_params *params, const struct batch *batch)
-{
-	const struct message_change *change = message_change_of(batch->entries[0]);
-
-	message_change_put(params, batch);
-	pg_put_text(params, change->text);
-	pg_put_bool(params, change->is_add);
-	pg_put_bool(params, change->is_for_friends);
-}
 
 /* ---- refusals ---- */
 
@@ -149,85 +68,101 @@ static void message_change_explain_reaction(const struct entry *entry, struct st
 		message_change_explain(entry, subject, result);
 }
 
-static const struct entry_kind message_change_recall_kind = {
-	.statement = &message_change_recall_statement,
-	.put = message_change_put,
-	.explain = message_change_explain,
+/* ---- the kinds: the first number is the message's seq ---- */
+
+/* numbers: the window in milliseconds */
+static const struct change_entry_kind message_change_recall_kind = {
+	CHANGE_ENTRY_KIND(message_change_explain),
+	.name = "recall",
 };
 
-static const struct entry_kind message_change_edit_kind = {
-	.statement = &message_change_edit_statement,
-	.put = message_change_put_edit,
-	.explain = message_change_explain,
+/* subject: the body; numbers: the window in milliseconds, is_for_friends */
+static const struct change_entry_kind message_change_edit_kind = {
+	CHANGE_ENTRY_KIND(message_change_explain),
+	.name = "edit",
 };
 
-static const struct entry_kind message_change_react_kind = {
-	.statement = &message_change_react_statement,
-	.put = message_change_put_reaction,
-	.explain = message_change_explain_reaction,
+/* subject: the emoji; numbers: the most emojis of the message, is_for_friends */
+static const struct change_entry_kind message_change_react_kind = {
+	CHANGE_ENTRY_KIND(message_change_explain_reaction),
+	.name = "react",
 };
 
-static const struct entry_kind message_change_pin_kind = {
-	.statement = &message_change_pin_statement,
-	.put = message_change_put,
-	.explain = message_change_explain_pin,
+/* as of react */
+static const struct change_entry_kind message_change_unreact_kind = {
+	CHANGE_ENTRY_KIND(message_change_explain_reaction),
+	.name = "unreact",
 };
 
-static const struct entry_kind message_change_unpin_kind = {
-	.statement = &message_change_unpin_statement,
-	.put = message_change_put,
-	.explain = message_change_explain_pin,
+/* numbers: the most pins of the conversation */
+static const struct change_entry_kind message_change_pin_kind = {
+	CHANGE_ENTRY_KIND(message_change_explain_pin),
+	.name = "pin",
 };
 
-static struct message_change *message_change_new(const struct entry_kind *kind, struct str conversation, uint64_t target_seq,
-                                                 struct str text, int64_t limit, const struct entry_caller *caller)
-{
-	struct str texts[] = { caller->uid, text };
-
-	struct entry *entry = entry_new(kind, sizeof(struct message_change), conversation, caller, texts, ARRAY_LEN(texts));
-	struct message_change *change = container_of(entry, struct message_change, entry);
-	change->target_seq = (int64_t)target_seq;
-	change->limit = limit;
-	change->caller = texts[0];
-	change->text = texts[1];
-	return change;
-}
+/* as of pin */
+static const struct change_entry_kind message_change_unpin_kind = {
+	CHANGE_ENTRY_KIND(message_change_explain_pin),
+	.name = "unpin",
+};
 
 struct entry *message_recall_new(struct str conversation, uint64_t target_seq, int64_t window_ms,
                                  const struct entry_caller *caller)
 {
-	return &message_change_new(&message_change_recall_kind, conversation, target_seq, STR(""), window_ms, caller)->entry;
+	const struct change_terms terms = { .numbers = { (int64_t)target_seq, window_ms } };
+
+	return change_entry_new(&message_change_recall_kind, conversation, &terms, caller);
+}
+
+/* The types of messages for which this is a body, joined by commas. */
+static void message_change_put_types(struct buf *out, const json_t *body)
+{
+	unsigned types = message_body_types(body);
+
+	for (unsigned i = 0; i < MESSAGE_TYPE_COUNT; i++) {
+		if (!(types & (1u << i)))
+			continue;
+		if (out->len)
+			buf_append_char(out, ',');
+		buf_append_text(out, message_types[i]);
+	}
 }
 
 struct entry *message_edit_new(struct str conversation, uint64_t target_seq, const json_t *body,
                                const struct message_edit_terms *terms, const struct entry_caller *caller)
 {
-	struct buf text = { 0 };
+	struct buf text = { 0 }, types = { 0 };
 
 	json_dump_compact(&text, body);
-	struct message_change *change = message_change_new(&message_change_edit_kind, conversation, target_seq, buf_str(&text),
-	                                                   terms->window_ms, caller);
+	message_change_put_types(&types, body);
+	const struct change_terms edit = {
+		.subject = buf_str(&text),
+		.types = buf_str(&types),
+		.numbers = { (int64_t)target_seq, terms->window_ms, terms->is_for_friends },
+	};
+	struct entry *entry = change_entry_new(&message_change_edit_kind, conversation, &edit, caller);
 	buf_release(&text);
-	change->is_for_friends = terms->is_for_friends;
-	change->body_types = message_body_types(body);
-	return &change->entry;
+	buf_release(&types);
+	return entry;
 }
 
 struct entry *message_react_new(struct str conversation, uint64_t target_seq, const struct message_reaction *reaction,
                                 const struct entry_caller *caller)
 {
-	struct message_change *change = message_change_new(&message_change_react_kind, conversation, target_seq, reaction->emoji,
-	                                                   reaction->max, caller);
+	const struct change_entry_kind *kind = reaction->is_add ? &message_change_react_kind : &message_change_unreact_kind;
+	const struct change_terms terms = {
+		.subject = reaction->emoji,
+		.numbers = { (int64_t)target_seq, reaction->max, reaction->is_for_friends },
+	};
 
-	change->is_add = reaction->is_add;
-	change->is_for_friends = reaction->is_for_friends;
-	return &change->entry;
+	return change_entry_new(kind, conversation, &terms, caller);
 }
 
 struct entry *message_pin_new(struct str conversation, uint64_t target_seq, bool is_pin, int64_t max,
                               const struct entry_caller *caller)
 {
-	const struct entry_kind *kind = is_pin ? &message_change_pin_kind : &message_change_unpin_kind;
+	const struct change_entry_kind *kind = is_pin ? &message_change_pin_kind : &message_change_unpin_kind;
+	const struct change_terms terms = { .numbers = { (int64_t)target_seq, max } };
 
-	return &message_change_new(kind, conversation, target_seq, STR(""), max, caller)->entry;
+	return change_entry_new(kind, conversation, &terms, caller);
 }

@@ -1,6 +1,6 @@
 #include "im/messages/send_entry.h"
 
-#include "im/entries/batch_queue.h"
+#include "im/entries/batch_params.h"
 #include "im/stored/stored_message.h"
 
 /* as fn.im_send() */
@@ -17,39 +17,6 @@ static const struct send *send_entry_of(const struct entry *entry)
 }
 
 /* ---- parameters ---- */
-
-static void send_entry_put_texts(struct pg_params *params, const struct batch *batch, size_t member)
-{
-	pg_array_begin(params, PG_TEXT);
-	for (unsigned i = 0; i < batch->len; i++) {
-		const struct str *text = (const struct str *)((const char *)send_entry_of(batch->entries[i]) + member);
-		if (text->ptr)
-			pg_array_text(params, *text);
-		else
-			pg_array_null(params);
-	}
-	pg_array_end(params);
-}
-
-static void send_entry_put_conversations(struct pg_params *params, const struct batch *batch)
-{
-	pg_array_begin(params, PG_TEXT);
-	for (unsigned i = 0; i < batch->conversation_count; i++)
-		pg_array_text(params, batch->conversations[i]);
-	pg_array_end(params);
-	pg_array_begin(params, PG_INT4);
-	for (unsigned i = 0; i < batch->len; i++)
-		pg_array_i32(params, batch->conversation_of[i] + 1);
-	pg_array_end(params);
-}
-
-static void send_entry_put_ids(struct pg_params *params, const struct batch *batch)
-{
-	pg_array_begin(params, PG_INT8);
-	for (unsigned i = 0; i < batch->len; i++)
-		pg_array_i64(params, (int64_t)batch->entries[i]->id);
-	pg_array_end(params);
-}
 
 static void send_entry_put_replies(struct pg_params *params, const struct batch *batch)
 {
@@ -91,7 +58,7 @@ static void send_entry_put_rare(struct pg_params *params, const struct batch *ba
 	else
 		pg_put_null(params);
 	if (has_forward)
-		send_entry_put_texts(params, batch, offsetof(struct send, forward));
+		batch_put_texts(params, batch, offsetof(struct send, forward));
 	else
 		pg_put_null(params);
 }
@@ -101,22 +68,17 @@ static void send_entry_put_rare(struct pg_params *params, const struct batch *ba
 
 static void send_entry_put(struct pg_params *params, const struct batch *batch)
 {
-	size_t room = 1024; /* the heads of the arrays, and what stands before them */
-
-	/* One allocation: record_size is an upper bound of an entry's texts. */
-	for (unsigned i = 0; i < batch->len; i++)
-		room += batch->entries[i]->record_size + PARAMS_OF_A_SEND;
-	(void)buf_reserve(&params->bytes, room);
-	send_entry_put_conversations(params, batch);
-	send_entry_put_texts(params, batch, offsetof(struct send, sender));
-	send_entry_put_texts(params, batch, offsetof(struct send, user));
-	send_entry_put_texts(params, batch, offsetof(struct send, group));
-	send_entry_put_texts(params, batch, offsetof(struct send, client_msg_id));
-	send_entry_put_ids(params, batch);
-	send_entry_put_texts(params, batch, offsetof(struct send, type));
-	send_entry_put_texts(params, batch, offsetof(struct send, body));
+	batch_params_reserve(params, batch, PARAMS_OF_A_SEND);
+	batch_put_conversations(params, batch);
+	batch_put_texts(params, batch, offsetof(struct send, sender));
+	batch_put_texts(params, batch, offsetof(struct send, user));
+	batch_put_texts(params, batch, offsetof(struct send, group));
+	batch_put_texts(params, batch, offsetof(struct send, client_msg_id));
+	batch_put_ids(params, batch);
+	batch_put_texts(params, batch, offsetof(struct send, type));
+	batch_put_texts(params, batch, offsetof(struct send, body));
 	send_entry_put_replies(params, batch);
-	send_entry_put_texts(params, batch, offsetof(struct send, mentions));
+	batch_put_texts(params, batch, offsetof(struct send, mentions));
 	pg_put_bool(params, send_entry_of(batch->entries[0])->is_for_friends);
 	send_entry_put_rare(params, batch);
 }
@@ -190,7 +152,6 @@ static void send_entry_explain(const struct entry *entry, struct str subject, st
 
 static const struct entry_kind send_entry_kind = {
 	.statement = &send_entry_statement,
-	.is_batched = true,
 	.put = send_entry_put,
 	.compare = send_entry_compare,
 	.describe = send_entry_describe,

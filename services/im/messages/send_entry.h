@@ -5,9 +5,9 @@
 #include "im/messages/send_request.h"
 
 /*
- * A message of a client on its way into the database: the kind of entry that is
- * batched. The statement decides everything about it: whether the sender may send,
- * whether the key was used before, the seq.
+ * A message of a client on its way into the database. The statement decides
+ * everything about it: whether the sender may send, whether the key was used
+ * before, the seq.
  */
 struct send {
 	struct entry entry;

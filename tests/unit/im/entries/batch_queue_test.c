@@ -176,7 +176,7 @@ static void an_entry_of_a_user_goes_before_those_of_jobs_that_were_in_no_batch_y
 }
 
 /* A kind of entry that goes alone. */
-static const struct entry_kind alone;
+static const struct entry_kind alone = { .is_alone = true };
 
 static struct entry *push_alone(struct batch_queue *queue, const char *conversation)
 {

@@ -1,0 +1,25 @@
+#ifndef SKEIN_IM_ENTRIES_BATCH_PARAMS_H
+#define SKEIN_IM_ENTRIES_BATCH_PARAMS_H
+
+#include "im/entries/batch_queue.h"
+
+/*
+ * What the statements of batches have in common: arrays with an element for each entry. A `member` is the offset of a field
+ * in the kind's struct, which begins with the entry.
+ */
+
+/* Makes room for all parameters at once, when each entry takes `size` besides its texts. */
+void batch_params_reserve(struct pg_params *params, const struct batch *batch, size_t size);
+
+/* Two arrays: the batch's conversations, each once, and the place of each entry's one among them, from 1. */
+void batch_put_conversations(struct pg_params *params, const struct batch *batch);
+
+void batch_put_ids(struct pg_params *params, const struct batch *batch);
+
+/* Of a struct str; NULL where its ptr is. */
+void batch_put_texts(struct pg_params *params, const struct batch *batch, size_t member);
+
+/* Of an int64_t. */
+void batch_put_numbers(struct pg_params *params, const struct batch *batch, size_t member);
+
+#endif
