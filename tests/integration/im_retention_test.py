@@ -140,6 +140,16 @@ class Retention(ImTest):
         self.assertEqual([list(row) for row in last], [["5", "system"], ["6", "text"]])
         self.assertEqual(self.servers.sql(f"select fn.stored_before('{self.direct()}', 6, 0)"), [["5"]])
 
+    def test_a_message_with_more_reactions_than_a_run_may_remove_goes_in_several(self):
+        self.say(self.a, f"user:{self.bob}")
+        self.say(self.a, f"user:{self.bob}")
+        (no,), = self.servers.sql(f"select no from conversation where id = '{self.direct()}'")
+        self.servers.sql(f"insert into reaction (no, target_seq, seq, emoji, uid) select {no}, 1, 1, 'x', 'u' || i from generate_series(1, 25) i")
+        self.age(self.direct(), 1, walks=False)
+        remove = f"select fn.history_remove({no}, 2, fn.now_ms() - {HOUR_MS}, 1)"
+        steps = [(self.servers.sql(remove)[0][0], self.rows("reaction", self.direct()), self.rows("message", self.direct())) for _ in range(4)]
+        self.assertEqual(steps, [("", 15, 2), ("", 5, 2), ("1", 0, 1), ("0", 0, 1)])
+
     def test_the_body_of_an_expired_message_is_removed(self):
         self.say(self.a, f"user:{self.bob}", "secret", expire_s=60)
         self.assertEqual(self.rows("expiring_body", self.direct()), 1)

@@ -3,13 +3,16 @@
 /*
  * Removes the oldest entries of a conversation that were stored before p_before, p_max of them at most, and what hangs on them. The last
  * entry always stays. It locks nothing that a send locks. Who came and went (member_change) stays: the versions of the membership
- * are looked up there. Returns how many it were.
+ * are looked up there. Returns how many it were; null when more reactions hang on them than one run may remove: those that are left go
+ * in the next one, and the entries with the last of them.
  */
 create function fn.history_remove(p_no bigint, p_last_seq bigint, p_before bigint, p_max bigint) returns bigint language plpgsql
 as $$
 declare
+	v_max_reactions constant bigint := 10 * p_max;
 	v_first record;
 	v_cut record;
+	v_reactions bigint;
 begin
 	select m.seq, m.time into v_first from message m where m.no = p_no order by m.seq limit 1;
 	if not found or v_first.time >= p_before or v_first.seq >= p_last_seq then
@@ -21,6 +24,12 @@ begin
 	if not found then
 		return 0;
 	end if;
+	delete from reaction where ctid = any (array(
+		select r.ctid from reaction r where r.no = p_no and r.target_seq <= v_cut.seq limit v_max_reactions));
+	get diagnostics v_reactions = row_count;
+	if v_reactions = v_max_reactions then
+		return null;
+	end if;
 	insert into history_floor (no, seq, counted, msg_id, time) values (p_no, v_cut.seq, v_cut.counted, v_cut.msg_id, v_cut.time)
 	on conflict (no) do update set seq = excluded.seq, counted = excluded.counted, msg_id = excluded.msg_id, time = excluded.time;
 	delete from message where no = p_no and seq <= v_cut.seq;
@@ -29,7 +38,6 @@ begin
 	delete from expiring_message where no = p_no and seq <= v_cut.seq;
 	delete from expiring_body where no = p_no and seq <= v_cut.seq;
 	delete from pin where no = p_no and target_seq <= v_cut.seq;
-	delete from reaction where no = p_no and target_seq <= v_cut.seq;
 	delete from reaction_count where no = p_no and target_seq <= v_cut.seq;
 	return v_cut.seq - v_first.seq + 1;
 end $$;
@@ -73,6 +81,10 @@ begin
 			v_keep := case v_conversation.kind when 1 then p_direct_ms else p_group_ms end;
 			v_removed := case when v_keep > 0 then fn.history_remove(v_conversation.no, v_conversation.last_seq, v_start - v_keep,
 				p_max_rows - entries) else 0 end;
+			if v_removed is null then
+				is_behind := true;
+				exit;
+			end if;
 			entries := entries + v_removed;
 			if entries < p_max_rows then
 				v.walked_no := v_conversation.no;
