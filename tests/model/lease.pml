@@ -184,6 +184,9 @@ proctype im()
 		fi }
 	/* [L7] decided against it: the id is settled, also after a try whose outcome is unknown */
 	:: d_step { is_denied && !is_lost -> is_denied = false; open = open & ~BIT(id); id = 0; in_doubt = false }
+	/* the server refused the statement for another entry of its batch, and rolled it back: it is sent again, with the same id */
+	:: d_step { id != 0 && !is_lost && !is_refused && !is_denied && sent == 0 && at_work == 0 && !(stored & BIT(id)) ->
+		sent = id; sent_epoch = own }
 	/* the connection is lost */
 	:: d_step { losses < LOSSES && id != 0 && !is_lost && !is_refused ->
 		losses++; is_lost = true; in_doubt = true; is_denied = false; is_fenced = false; lose_statement() }
