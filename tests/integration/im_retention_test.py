@@ -150,6 +150,34 @@ class Retention(ImTest):
         steps = [(self.servers.sql(remove)[0][0], self.rows("reaction", self.direct()), self.rows("message", self.direct())) for _ in range(4)]
         self.assertEqual(steps, [("", 15, 2), ("", 5, 2), ("1", 0, 1), ("0", 0, 1)])
 
+    def test_a_run_that_leaves_reactions_is_behind_and_goes_on_with_them(self):
+        for _ in range(2):
+            self.say(self.a, f"user:{self.bob}")
+        (no,), = self.servers.sql(f"select no from conversation where id = '{self.direct()}'")
+        self.servers.sql(f"insert into reaction (no, target_seq, seq, emoji, uid) select {no}, 1, 1, 'x', 'u' || i from generate_series(1, 15) i")
+        self.age(self.direct(), 1, walks=False)
+        self.servers.sql("create table if not exists run_seen (entries bigint, is_behind boolean, walked_no bigint)")
+        with self.servers.session() as session:
+            session.run(f"""begin; update retention_state set run_at = 0, walk_at = 0, walked_no = {no} - 1;
+                insert into run_seen select r.entries, r.is_behind, s.walked_no
+                from fn.retention_run({HOUR_MS}, 0, 1, 1000) r cross join lateral (select walked_no from retention_state) s; commit;""")
+        self.assertEqual(self.servers.sql("select entries, is_behind from run_seen"), [["0", "t"]])
+        await_that(lambda: self.seqs(self.b, self.direct()) == [2], "retention", 10)
+        self.assertEqual(self.rows("reaction", self.direct()), 0)
+
+    def test_an_emoji_is_taken_back_while_its_message_goes(self):
+        for _ in range(2):
+            self.say(self.a, f"user:{self.bob}")
+        (no,), = self.servers.sql(f"select no from conversation where id = '{self.direct()}'")
+        reactions = f"/v1/conversations/{self.direct()}/messages/1/reactions"
+        self.check(self.b.post(reactions, {"emoji": "x"}), 200)
+        self.servers.sql(f"insert into reaction (no, target_seq, seq, emoji, uid) select {no}, 1, 1, 'a', 'u' || i from generate_series(1, 10) i")
+        self.servers.sql(f"update reaction_count set count = 11 where no = {no}")
+        self.age(self.direct(), 1, walks=False)
+        self.assertEqual(self.servers.sql(f"select fn.history_remove({no}, 3, fn.now_ms() - {HOUR_MS}, 1)"), [[""]])
+        self.check(self.b.call("DELETE", reactions + "/x"), 200)
+        self.assertEqual(self.rows("reaction", self.direct()), 0)
+
     def test_the_body_of_an_expired_message_is_removed(self):
         self.say(self.a, f"user:{self.bob}", "secret", expire_s=60)
         self.assertEqual(self.rows("expiring_body", self.direct()), 1)

@@ -3,8 +3,8 @@
 /*
  * Removes the oldest entries of a conversation that were stored before p_before, p_max of them at most, and what hangs on them. The last
  * entry always stays. It locks nothing that a send locks. Who came and went (member_change) stays: the versions of the membership
- * are looked up there. Returns how many it were; null when more reactions hang on them than one run may remove: those that are left go
- * in the next one, and the entries with the last of them.
+ * are looked up there. Returns how many it were. Null: as many reactions as a run may remove, 10 * p_max, are gone, and no entry. The next
+ * run goes on with the reactions that are left.
  */
 create function fn.history_remove(p_no bigint, p_last_seq bigint, p_before bigint, p_max bigint) returns bigint language plpgsql
 as $$
@@ -12,7 +12,7 @@ declare
 	v_max_reactions constant bigint := 10 * p_max;
 	v_first record;
 	v_cut record;
-	v_reactions bigint;
+	v_reactions tid[];
 begin
 	select m.seq, m.time into v_first from message m where m.no = p_no order by m.seq limit 1;
 	if not found or v_first.time >= p_before or v_first.seq >= p_last_seq then
@@ -24,10 +24,10 @@ begin
 	if not found then
 		return 0;
 	end if;
-	delete from reaction where ctid = any (array(
-		select r.ctid from reaction r where r.no = p_no and r.target_seq <= v_cut.seq limit v_max_reactions));
-	get diagnostics v_reactions = row_count;
-	if v_reactions = v_max_reactions then
+	v_reactions := array(select r.ctid from reaction r where r.no = p_no and r.target_seq <= v_cut.seq limit v_max_reactions);
+	delete from reaction where ctid = any (v_reactions);
+	delete from reaction_count where no = p_no and target_seq <= v_cut.seq;
+	if cardinality(v_reactions) = v_max_reactions then
 		return null;
 	end if;
 	insert into history_floor (no, seq, counted, msg_id, time) values (p_no, v_cut.seq, v_cut.counted, v_cut.msg_id, v_cut.time)
@@ -38,7 +38,6 @@ begin
 	delete from expiring_message where no = p_no and seq <= v_cut.seq;
 	delete from expiring_body where no = p_no and seq <= v_cut.seq;
 	delete from pin where no = p_no and target_seq <= v_cut.seq;
-	delete from reaction_count where no = p_no and target_seq <= v_cut.seq;
 	return v_cut.seq - v_first.seq + 1;
 end $$;
 
@@ -47,9 +46,11 @@ end $$;
  * over 10 s ago (clocks differ, and readers decide by theirs), and looks at the conversations in the order of their numbers, until p_max_rows
  * entries are removed or p_max_ms are over. p_direct_ms and p_group_ms are how long history is kept; 0: for ever. The next run
  * is due in a second, or 100 ms if there is more to do. A walk begins again after a hundredth of the shorter time, between 1 s and 10 min.
+ * A run that does not get a lock gives up (55P03), so that a batch of fn.im_change() and a run never wait for each other in a circle.
  */
 create function fn.retention_run(p_direct_ms bigint, p_group_ms bigint, p_max_rows bigint, p_max_ms bigint)
 returns table (entries bigint, bodies bigint, is_behind boolean) language plpgsql
+set lock_timeout = '200ms'
 as $$
 declare
 	v_start constant bigint := fn.now_ms();

@@ -142,7 +142,7 @@ create function fn.deletion_entries(p_uid text, p_no bigint, p_seq bigint, p_lim
 	out changed bigint) language plpgsql
 as $$
 begin
-	-- Retention deletes messages before what hangs on them: the same order here, so that the two never wait in a circle.
+	-- The messages first: nothing that hangs on them is made or changed meanwhile.
 	perform from message m where m.no = p_no and m.seq > p_seq order by m.seq limit p_limit for no key update;
 	perform fn.deletion_reactions(p_uid, p_no, p_seq, p_limit);
 	with entries as materialized (
@@ -191,6 +191,7 @@ end $$;
 create function fn.deletion_step(p_no bigint, p_epoch bigint, p_life_ms integer, p_limit integer, p_settle_ms bigint, p_change_id bytea,
 	p_change_kind text, p_uid text)
 returns table (state text, cursor text, done bigint, failed bigint, used bigint, act text, gid text, successor text) language plpgsql
+set lock_timeout = '200ms' -- the same step comes again later; no batch of fn.im_change() and no run of retention waits for it in a circle
 as $$
 #variable_conflict use_column
 declare

@@ -38,7 +38,7 @@ static void retention_on_run(void *arg, err_t err, const PGresult *result)
 	bool was_due = !err && PQntuples(result) > 0;
 
 	if (err) {
-		/* Perhaps too much hangs on so many rows for one statement: thousands of reactions. */
+		/* Perhaps they were too many for one statement on a slow disk, or a lock was not free. */
 		retention->rows = MAX(1, retention->rows / 2);
 		counter_add(retention->failures, 1);
 		log_warn("a run of retention failed", LOG_ERR(err), LOG_NUM("next_rows", retention->rows));
