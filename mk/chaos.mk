@@ -24,6 +24,7 @@ chaos: ## break one thing after the other under hundreds of clients; nothing may
 
 chaos-selfcheck: ## switch one mechanism off at a time, and see that chaos notices: ONLY=commit_early
 	@$(MAKE) deps
-	@$(MAKE) $(JOBS) all chaos-programs $(OUT)/tests/integration/im_send_test $(OUT)/tests/integration/im_lost_answers_test
+	@$(MAKE) $(JOBS) all chaos-programs $(OUT)/tests/integration/im_send_test \
+		$(OUT)/tests/integration/im_lost_answers_test $(OUT)/tests/integration/im_entries_test
 	@$(MAKE) $(JOBS) BUILD=sabotage OUT=build/sabotage BIN=build/sabotage/bin all chaos-programs
 	@tests/chaos/selfcheck $(if $(ONLY),--only $(ONLY))

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "im/groups/group_change.h"
 #include "im/messages/message_change.h"
 #include "im_entries_fixture.h"
@@ -120,7 +121,7 @@ static void a_change_that_changes_nothing_makes_no_entry(void **state)
 
 static void a_refusal_says_what_was_wrong(void **state)
 {
-	struct outcome outcomes[12] = { 0 };
+	struct outcome outcomes[14] = { 0 };
 	const struct {
 		err_t err;
 		const char *field, *detail;
@@ -136,6 +137,8 @@ static void a_refusal_says_what_was_wrong(void **state)
 		{ ERR_FAILED_PRECONDITION, NULL, "the time in which the message may be changed is over" },
 		{ ERR_INVALID_ARGUMENT, "body", "this is no body for a message of its type" },
 		{ ERR_NOT_FOUND, NULL, "there is no such group" },
+		{ ERR_NOT_MEMBER, NULL, "only who has a part in a conversation may change its messages" },
+		{ ERR_PERMISSION_DENIED, NULL, "only the owner and admins pin messages in a group" },
 		{ ERR_FAILED_PRECONDITION, NULL, "the message is recalled" },
 	};
 	const struct change_terms bob = { .subject = STR("bob") };
@@ -157,6 +160,8 @@ static void a_refusal_says_what_was_wrong(void **state)
 	submit(message_edit_new(TEAM_ID, 1, empty, &(struct message_edit_terms){ .window_ms = WINDOW_MS },
 	                        BY("bob", &outcomes[i++])));
 	submit(group_change_new(GROUP_REMOVE, STR("none"), &bob, BY("alice", &outcomes[i++])));
+	submit(message_recall_new(STR("u:bob:carol"), 1, WINDOW_MS, BY("alice", &outcomes[i++]))); /* it does not exist */
+	submit(message_pin_new(TEAM_ID, 99, true, 10, BY("bob", &outcomes[i++]))); /* there is no such message */
 	submit(message_recall_new(TEAM_ID, 1, WINDOW_MS, BY("bob", &sent[1])));
 	submit(edit_new(1, "x", BY("bob", &outcomes[i++])));
 	settle();
@@ -241,22 +246,28 @@ static void changes_that_wait_together_are_one_statement(void **state)
 	}
 }
 
-static void a_change_that_goes_alone_is_a_statement_of_its_own_and_keeps_its_place(void **state)
+static void a_change_that_adds_members_is_a_statement_of_its_own_and_keeps_its_place(void **state)
 {
-	struct outcome outcomes[4] = { 0 };
 	(void)state;
-
-	send_messages(1);
-	uint64_t before = counter_value(im.writer.context.statements);
-	submit(react_new("+1", true, BY("bob", &outcomes[0])));
-	submit(add_new("carol", BY("alice", &outcomes[1])));
-	submit(react_new("+1", true, BY("carol", &outcomes[2])));
-	submit(recall_new(1, BY("alice", &outcomes[3])));
-	settle();
-	assert_int_equal(counter_value(im.writer.context.statements), before + 3);
-	for (unsigned i = 0; i < ARRAY_LEN(outcomes); i++)
-		assert_stored(&outcomes[i], i + 2);
-	next_records(4);
+	for (unsigned kind = 0; kind < 3; kind++) {
+		struct outcome outcomes[4] = { 0 };
+		reset_group(NULL);
+		run_sql("update chat_group set join_mode = 'open'");
+		run_sql("insert into group_request (no, uid, note) select no, 'carol', '' from chat_group");
+		send_messages(1);
+		uint64_t before = counter_value(im.writer.context.statements);
+		submit(react_new("+1", true, BY("bob", &outcomes[0])));
+		submit(kind == 0   ? add_new("carol", BY("alice", &outcomes[1]))
+		       : kind == 1 ? group_new(GROUP_JOIN, "", 100, BY("carol", &outcomes[1]))
+		                   : group_new(GROUP_ACCEPT, "carol", 100, BY("alice", &outcomes[1])));
+		submit(react_new("+1", true, BY("carol", &outcomes[2])));
+		submit(recall_new(1, BY("alice", &outcomes[3])));
+		settle();
+		assert_int_equal(counter_value(im.writer.context.statements), before + 3);
+		for (unsigned i = 0; i < ARRAY_LEN(outcomes); i++)
+			assert_stored(&outcomes[i], i + 2);
+		next_records(4);
+	}
 }
 
 /* The server refuses whatever stores the entry, as it might for a body that it does not understand. */
@@ -268,13 +279,16 @@ static void an_entry_that_makes_its_statement_fail_takes_no_other_with_it(void *
 	send_messages(4);
 	run_sql("alter table message_change add constraint poison check (target_seq <> 2)");
 	run_sql("alter table message add constraint poison check (client_msg_id <> 'poison')");
+	uint64_t before = counter_value(im.writer.context.statements);
 	for (unsigned i = 0; i < 4; i++)
 		submit(recall_new(i + 1, BY("alice", &recalls[i])));
 	settle();
+	assert_int_equal(counter_value(im.writer.context.statements), before + 5); /* the batch, then each alone */
 	submit(send_new("5", "text", BY("alice", &sends[0])));
 	submit(send_new("poison", "text", BY("alice", &sends[1])));
 	submit(send_new("6", "text", BY("alice", &sends[2])));
 	settle();
+	assert_int_equal(counter_value(im.writer.context.statements), before + 9);
 	run_sql("alter table message drop constraint poison");
 	run_sql("alter table message_change drop constraint poison");
 	assert_int_equal(recalls[1].result.err, ERR_UNAVAILABLE);
@@ -287,6 +301,30 @@ static void an_entry_that_makes_its_statement_fail_takes_no_other_with_it(void *
 	}
 }
 
+/* Nothing waits between them: each is a statement, and the lane rests after none. */
+static void many_entries_that_the_server_refuses_are_refused_at_once(void **state)
+{
+	struct outcome outcomes[30] = { 0 }, behind = { 0 };
+	(void)state;
+
+	send_messages(1);
+	run_sql("alter table reaction add constraint poison check (target_seq <> 1)");
+	uint64_t started_ms = clock_mono_ms();
+	for (unsigned i = 0; i < ARRAY_LEN(outcomes); i++) {
+		char emoji[16];
+		snprintf(emoji, sizeof(emoji), "e%u", i);
+		submit(react_new(emoji, true, BY("bob", &outcomes[i])));
+	}
+	submit(send_new("behind", "text", BY("alice", &behind)));
+	settle();
+	assert_true(clock_mono_ms() - started_ms < 2000); /* 30 rests are 3 s */
+	run_sql("alter table reaction drop constraint poison");
+	for (unsigned i = 0; i < ARRAY_LEN(outcomes); i++)
+		assert_int_equal(outcomes[i].result.err, ERR_UNAVAILABLE);
+	assert_stored(&behind, 2);
+	next_records(1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,8 +334,9 @@ int main(void)
 		cmocka_unit_test_setup(a_refusal_says_what_was_wrong, reset_group),
 		cmocka_unit_test_setup(a_recall_of_a_recalled_message_gives_the_first_answer_and_publishes_nothing, reset_group),
 		cmocka_unit_test_setup(changes_that_wait_together_are_one_statement, reset_group),
-		cmocka_unit_test_setup(a_change_that_goes_alone_is_a_statement_of_its_own_and_keeps_its_place, reset_group),
+		cmocka_unit_test_setup(a_change_that_adds_members_is_a_statement_of_its_own_and_keeps_its_place, reset_group),
 		cmocka_unit_test_setup(an_entry_that_makes_its_statement_fail_takes_no_other_with_it, reset_group),
+		cmocka_unit_test_setup(many_entries_that_the_server_refuses_are_refused_at_once, reset_group),
 	};
 	return cmocka_run_group_tests(tests, open_im, close_im);
 }

@@ -188,12 +188,13 @@ static void an_entry_whose_statement_was_lost_is_stored_by_the_next_try(void **s
 	check_lost_kinds(LOST_BEFORE);
 }
 
-static void a_batch_of_changes_whose_answer_was_lost_is_found_again_as_a_whole(void **state)
+static void check_lost_batch(enum loss loss)
 {
 	struct outcome first = { 0 }, outcomes[4] = { 0 };
 	PGconn *blocker = open_connection();
-	(void)state;
+	int64_t epoch = im.keeper.lease.epoch;
 
+	reset_group(NULL);
 	submit(send_new("first", "text", BY("alice", &first)));
 	settle();
 	PQclear(ask_on(blocker, "begin; select from conversation where id = 'g:team' for update"));
@@ -201,8 +202,9 @@ static void a_batch_of_changes_whose_answer_was_lost_is_found_again_as_a_whole(v
 	submit(message_pin_new(TEAM_ID, 1, true, 1, BY("alice", &outcomes[1])));
 	submit(edit_new(1, "new", BY("alice", &outcomes[2])));
 	submit(message_recall_new(TEAM_ID, 1, WINDOW_MS, BY("alice", &outcomes[3])));
-	lose(LOST_AFTER_COMMIT, blocker);
+	lose(loss, blocker);
 	settle();
+	assert_int_equal(im.keeper.lease.epoch, epoch + 1);
 	Skein__V1__MessageRecord **records = next_records(1 + ARRAY_LEN(outcomes)) + 1;
 	for (unsigned i = 0; i < ARRAY_LEN(outcomes); i++) {
 		assert_stored(&outcomes[i], i + 2);
@@ -210,6 +212,34 @@ static void a_batch_of_changes_whose_answer_was_lost_is_found_again_as_a_whole(v
 		assert_int_equal(records[i]->message->msg_id, outcomes[i].result.msg_id);
 	}
 	assert_int_equal(ask_number("select count(*) from message"), 1 + ARRAY_LEN(outcomes));
+	PQfinish(blocker);
+}
+
+static void a_batch_of_changes_whose_answer_was_lost_is_found_again_as_a_whole(void **state)
+{
+	(void)state;
+	check_lost_batch(LOST_AFTER_COMMIT);
+	check_lost_batch(LOST_BEFORE);
+}
+
+static void an_entry_in_doubt_that_the_server_refuses_does_not_block_its_lane(void **state)
+{
+	struct outcome first = { 0 }, refused = { 0 }, behind = { 0 };
+	PGconn *blocker = open_connection();
+	(void)state;
+
+	submit(send_new("first", "text", BY("alice", &first)));
+	settle();
+	PQclear(ask_on(blocker, "begin; select from conversation where id = 'g:team' for update"));
+	submit(message_recall_new(TEAM_ID, 1, WINDOW_MS, BY("alice", &refused)));
+	lose(LOST_BEFORE, blocker);
+	run_sql("alter table message_change add constraint poison check (target_seq <> 1)");
+	submit(send_new("behind", "text", BY("alice", &behind)));
+	settle();
+	run_sql("alter table message_change drop constraint poison");
+	assert_int_equal(refused.result.err, ERR_UNAVAILABLE);
+	assert_stored(&behind, 2);
+	next_records(2);
 	PQfinish(blocker);
 }
 
@@ -335,6 +365,7 @@ int main(void)
 		cmocka_unit_test_setup(an_entry_whose_answer_was_lost_is_found_again_and_published_once, reset_group),
 		cmocka_unit_test_setup(an_entry_whose_statement_was_lost_is_stored_by_the_next_try, reset_group),
 		cmocka_unit_test_setup(a_batch_of_changes_whose_answer_was_lost_is_found_again_as_a_whole, reset_group),
+		cmocka_unit_test_setup(an_entry_in_doubt_that_the_server_refuses_does_not_block_its_lane, reset_group),
 		cmocka_unit_test_setup(a_statement_that_begins_after_its_next_try_was_refused_stores_nothing, reset_group),
 		cmocka_unit_test_setup(an_epoch_is_raised_once_for_each_lost_statement_and_the_lease_stays, reset_group),
 		cmocka_unit_test_setup(an_entry_in_doubt_whose_number_was_taken_over_is_not_stored_once_more, reset_group),

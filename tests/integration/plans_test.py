@@ -163,6 +163,8 @@ class Plans(unittest.TestCase):
     def test_every_kind_of_change_has_a_case(self):
         kinds = re.findall(r"when '(\w+)' then fn\.", (SCHEMA / "functions" / "04_entries.sql").read_text())
         self.assertEqual(sorted(kinds), sorted(name.partition(":")[2] for name in CASES if ":" in name))
+        sources = "".join((ROOT / "services" / "im" / path).read_text() for path in ("messages/message_change.c", "groups/group_change.c"))
+        self.assertEqual(sorted(kinds), sorted(re.findall(r'(?:\.name = |GROUP_KIND\()"(\w+)"', sources)))
 
     def test_every_statement_finds_what_it_asks_for(self):
         def fault(case, _, reading, __):

@@ -5,7 +5,8 @@
 --   3. fn.entry_find(): is the entry stored already? The caller asks again under the same id when it lost the answer
 --   4. the decision and the change, by statements that began under the lock
 --   5. fn.entry_append(), and fn.entry_answer_of() for the answer
--- It locks one conversation only, so it never waits in a circle with a batch of sends; fn.im_change() has locked all of a batch before.
+-- Called alone it locks one conversation, so it never waits in a circle with a batch of sends. In a batch fn.im_change() has locked all
+-- conversations before the first call.
 
 -- The body of an entry that expires; null when it was removed. Called only for a row of `message` that has an expires_at.
 create function fn.expiring_body(p_no bigint, p_seq bigint) returns text language plpgsql stable as $$
@@ -79,7 +80,9 @@ $$;
  * conversations, each once, in bytewise order; p_at says which one a change belongs to (from 1). The changes are made in the order of the
  * arrays, each by the function of its kind, which sees what those before it did. The conversations are locked before, in the order of
  * their ids, as by fn.im_send(). Besides, these functions lock what belongs to one conversation only; those of group_add, group_join and
- * group_accept also lock accounts, so each of these changes is a batch of its own.
+ * group_accept also lock accounts, so each of these changes is a batch of its own. (fn.retention_run() and fn.deletion_step() lock rows of many
+ * conversations, in their own order: they give up when they wait for long.) For p_subject, p_types and p_n1 to p_n3 see the kinds in
+ * message_change.c and group_change.h.
  */
 create function fn.im_change(p_node integer, p_epoch bigint, p_time bigint, p_conversations text[], p_at integer[], p_msg_id bigint[],
 	p_kind text[], p_caller text[], p_subject text[], p_types text[], p_n1 bigint[], p_n2 bigint[], p_n3 bigint[])
@@ -129,6 +132,7 @@ begin
 				e.n2::integer, e.n3::integer)
 			when 'group_accept' then fn.group_request_accept(p_node, p_epoch, e.msg_id, p_time, e.gid, e.caller, e.subject,
 				e.n1::integer, e.n2::integer)
+			else fn.entry_refused('internal')
 			end
 		end;
 		return next;

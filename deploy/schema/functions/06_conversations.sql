@@ -22,8 +22,8 @@ begin
 	order by c.id;
 end $$;
 
--- The next two functions are about the p_counted entries after a user's read mark that count for unread. Each is one select without settings,
--- so it becomes part of the query that calls it.
+-- The next two functions are about the p_counted entries behind p_after, those that count for unread. Each is one select without settings, so it
+-- becomes part of the query that calls it.
 
 -- How many of them are unread: those that were recalled or have expired are not. Exact up to 1,000; then 1,000.
 create function fn.unread(p_no bigint, p_after bigint, p_counted bigint, p_now bigint) returns table (unread bigint)

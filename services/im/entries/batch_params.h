@@ -16,10 +16,10 @@ void batch_put_conversations(struct pg_params *params, const struct batch *batch
 
 void batch_put_ids(struct pg_params *params, const struct batch *batch);
 
-/* Of a struct str; NULL where its ptr is. */
+/* The field is a struct str. One without a ptr becomes NULL. */
 void batch_put_texts(struct pg_params *params, const struct batch *batch, size_t member);
 
-/* Of an int64_t. */
+/* The field is an int64_t. */
 void batch_put_numbers(struct pg_params *params, const struct batch *batch, size_t member);
 
 #endif

@@ -8,8 +8,8 @@
  * by a SQL function of its kind. A batch of changes of any kinds is one statement, fn.im_change(), which calls the
  * function of each; the answer has the whole message.
  *
- * A kind is a struct change_entry_kind, made with CHANGE_ENTRY_KIND, or a struct that begins with one. Its `name` is
- * the one by which fn.im_change() knows the function, and says what the function takes of subject and numbers.
+ * A kind is a struct change_entry_kind, made with CHANGE_ENTRY_KIND, or a struct that begins with one. fn.im_change()
+ * finds the function by the kind's name, and hands it the subject and the numbers.
  */
 
 #define CHANGE_NUMBERS 3

@@ -1,6 +1,7 @@
 #include "im/entries/lane.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -67,17 +68,42 @@ static void lane_take_error(struct lane *lane, struct batch *batch, err_t err)
 	}
 }
 
-/* Whether the error is of the statement, which has more entries than one, and not of the server or the connection. */
-static bool lane_must_split(const struct batch *batch, err_t err)
+/* Whether the server refused the statement for what one of its entries holds. */
+static bool lane_blames_an_entry(const PGresult *answer)
 {
-	return err && err != ERR_UNAVAILABLE && err != ERR_OUTCOME_UNKNOWN && batch->len > 1;
+	static const char *const classes[] = {
+		"22", /* data_exception */
+		"23", /* integrity_constraint_violation */
+		"54", /* program_limit_exceeded */
+	};
+	const char *state = pg_sqlstate(answer);
+
+	for (size_t i = 0; i < ARRAY_LEN(classes); i++) {
+		if (strncmp(state, classes[i], strlen(classes[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The server cannot store the entry. That also answers for an earlier try whose outcome was unknown: it is over, since
+ * the epoch was raised, and an entry that it had stored would have been found before.
+ */
+static void lane_blame(struct lane *lane, struct batch *batch)
+{
+	if (batch->len > 1) {
+		lane->singles = batch->len;
+		return;
+	}
+	finisher_refuse(lane->context->finisher, batch->entries[0], FINISHER_NO_STORE);
+	batch->entries[0] = NULL;
 }
 
 static void lane_on_answer(void *arg, err_t err, const PGresult *rows)
 {
 	struct lane *lane = arg;
 	struct batch *batch = lane->batch;
-	bool is_split = lane_must_split(batch, err);
+	bool is_of_an_entry = err && lane_blames_an_entry(rows);
 
 	uint64_t took_us = clock_mono_us() - lane->started_us;
 	histogram_observe(lane->context->durations, took_us);
@@ -91,8 +117,8 @@ static void lane_on_answer(void *arg, err_t err, const PGresult *rows)
 		batch->len = 0;
 		return;
 	}
-	if (is_split)
-		lane->singles = batch->len;
+	if (is_of_an_entry)
+		lane_blame(lane, batch);
 	else if (err)
 		lane_take_error(lane, batch, err);
 	else
@@ -100,7 +126,7 @@ static void lane_on_answer(void *arg, err_t err, const PGresult *rows)
 	batch_queue_put_back(&lane->queue, batch);
 	if (!batch_queue_first(&lane->queue))
 		return;
-	if ((err && !is_split) || !lease_keeper_is_held(lane->context->keeper))
+	if ((err && !is_of_an_entry) || !lease_keeper_is_held(lane->context->keeper))
 		lane_rest(lane);
 	else
 		lane_start(lane);
@@ -113,6 +139,7 @@ static void lane_refuse_waiting(struct lane *lane)
 {
 	struct finisher *finisher = lane->context->finisher;
 
+	lane->singles = 0;
 	list_for_each(link, &lane->queue.waiting) {
 		struct entry *entry = container_of(link, struct entry, link);
 		if (finisher_must_resolve(finisher, entry))
@@ -126,16 +153,20 @@ static void lane_refuse_waiting(struct lane *lane)
 
 /*
  * Ends the entries in doubt whose lease was lost: whoever took the number over publishes what was stored. Under an id of another
- * lease they would be stored once more. Entries in doubt are at the front.
+ * lease they would be stored once more. No entry in doubt is behind one that was in no batch yet.
  */
 static void lane_end_foreign_doubts(struct lane *lane)
 {
 	struct finisher *finisher = lane->context->finisher;
-	struct entry *first;
 
-	while ((first = batch_queue_first(&lane->queue)) && first->is_in_doubt && !finisher_must_resolve(finisher, first)) {
-		batch_queue_remove(&lane->queue, first);
-		finisher_refuse(finisher, first, FINISHER_NO_STORE);
+	list_for_each(link, &lane->queue.waiting) {
+		struct entry *entry = container_of(link, struct entry, link);
+		if (entry->id == 0)
+			return;
+		if (!entry->is_in_doubt || finisher_must_resolve(finisher, entry))
+			continue;
+		batch_queue_remove(&lane->queue, entry);
+		finisher_refuse(finisher, entry, FINISHER_NO_STORE);
 	}
 }
 

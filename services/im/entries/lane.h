@@ -15,8 +15,8 @@
  * A statement that failed is followed by a rest of 100 ms. Entries that are in
  * doubt after it are at the front of the queue again (finisher.h). Their answer
  * was lost, so the epoch of the lease is raised, and no lane sends until that is
- * done. When the server refused a batch, its entries are sent again one by one, so
- * that an entry that makes a statement fail takes no other one with it. Thread: the
+ * done. When the server refused a batch for a value in it, its entries are sent
+ * again one by one, so that such an entry takes no other one with it. Thread: the
  * worker's.
  */
 struct lane {
@@ -27,7 +27,7 @@ struct lane {
 	struct queue_wait wait;
 	struct batch batches[2];
 	struct batch *batch; /* one of them: under way, or empty */
-	unsigned singles; /* entries at the front of the queue that are sent one by one */
+	unsigned singles; /* how many of the next statements carry one entry only */
 	uint64_t started_us; /* of the batch */
 	struct timer retry; /* armed while the lane rests after a statement that failed */
 };

@@ -94,7 +94,7 @@ static void there_is_room_for_the_entries_that_leave_in_time(void **state)
 	assert_true(queue_wait_room(&wait) >= 4 * 64);
 }
 
-/* Changes of groups are not batched. Between batches of sends the pace is that of all entries together. */
+/* Changes that add members go alone. Between batches of sends the pace is that of all entries together. */
 static void entries_that_go_alone_count_by_their_time(void **state)
 {
 	struct queue_wait wait;
