@@ -160,6 +160,19 @@ class Joining(GroupTest):
         self.check(self.a.post(f"/v1/groups/{gid}/requests/{self.carol}/accept"), 404, "not_found")
         self.assertEqual(self.check(self.a.get(f"/v1/groups/{gid}/requests"), 200), {"requests": []})
 
+    def test_a_request_is_accepted_or_rejected_and_not_both(self):
+        rejecting = Client(self.im.http, self.a.bearer)
+        for _ in range(12):
+            gid = self.group(join="approval")
+            self.check(self.c.post(f"/v1/groups/{gid}/join"), 202)
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                answers = [pool.submit(client.post, f"/v1/groups/{gid}/requests/{self.carol}/{what}")
+                           for client, what in ((self.a, "accept"), (rejecting, "reject"))]
+                statuses = [answer.result().status for answer in answers]
+            self.assertEqual(sorted(statuses), [204, 404])
+            self.assertEqual(self.c.get(f"/v1/groups/{gid}").status, 200 if statuses[0] == 204 else 403)
+        rejecting.connection.close()
+
     def test_a_rejected_user_may_ask_again_and_one_who_was_added_asks_no_more(self):
         gid = self.group(join="approval")
         self.check(self.c.post(f"/v1/groups/{gid}/join"), 202)
@@ -243,6 +256,17 @@ class Mutes(GroupTest):
         await_that(lambda: self.b.send("1", f"group:{gid}").status == 200, "the mute is over")
         members = self.check(self.a.get(f"/v1/groups/{gid}/members"), 200)["members"]
         self.assertEqual([one for one in members if "muted_until" in one], [])
+
+    def test_who_leaves_and_comes_back_is_muted_still(self):
+        gid = self.group(join="open")
+        until = int(time.time() * 1000) + HOUR_MS
+        for comes_back in (lambda: self.b.post(f"/v1/groups/{gid}/join"), lambda: self.a.post(f"/v1/groups/{gid}/members", {"uids": [self.bob]})):
+            self.check(self.mute(self.a, gid, self.bob, until), 204)
+            self.check(self.b.post(f"/v1/groups/{gid}/leave"), 204)
+            self.check(comes_back(), 204)
+            self.check(self.b.send("1", f"group:{gid}"), 403, "muted")
+        self.check(self.mute(self.a, gid, self.bob, 0), 204)
+        self.check(self.b.send("1", f"group:{gid}"), 200)
 
     def test_a_mute_is_ended_by_a_time_that_has_come(self):
         gid = self.group()

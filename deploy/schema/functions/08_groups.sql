@@ -99,14 +99,14 @@ end $$;
 
 /*
  * Users who were no members become members with the entry p_seq. They receive that entry, and have read everything before it:
- * p_counted is the conversation's count as of then. What a former member had cleared stays cleared.
+ * p_counted is the conversation's count as of then. What a former member had cleared stays cleared, and who was muted stays muted.
  */
 create function fn.group_let_in(p_no bigint, p_seq bigint, p_counted bigint, p_uids text[]) returns void language plpgsql
 as $$
 begin
-	insert into group_member (no, uid, since_seq, read_seq, read_counted, cleared_seq, cleared_counted)
-	select p_no, u.uid, p_seq - 1, p_seq - 1, p_counted, coalesce(gone.cleared_seq, 0), coalesce(gone.cleared_counted, 0)
-	from unnest(p_uids) as u (uid) left join lateral (select mc.cleared_seq, mc.cleared_counted from member_change mc
+	insert into group_member (no, uid, since_seq, read_seq, read_counted, cleared_seq, cleared_counted, muted_until)
+	select p_no, u.uid, p_seq - 1, p_seq - 1, p_counted, coalesce(gone.cleared_seq, 0), coalesce(gone.cleared_counted, 0), gone.muted_until
+	from unnest(p_uids) as u (uid) left join lateral (select mc.cleared_seq, mc.cleared_counted, mc.muted_until from member_change mc
 		where mc.uid = u.uid and mc.no = p_no and not mc.is_join order by mc.seq desc limit 1) gone on true;
 	insert into member_change (no, seq, uid, is_join) select p_no, p_seq, u.uid, true from unnest(p_uids) as u (uid);
 	update chat_group set member_version = p_seq, member_count = member_count + cardinality(p_uids) where no = p_no;
@@ -176,10 +176,11 @@ begin
 		case when p_uid = p_actor then format('{"event":"left","actor":%s}', to_json(p_actor))
 		else format('{"event":"removed","actor":%s,"uid":%s}', to_json(p_actor), to_json(p_uid)) end, null);
 	with gone as (
-		delete from group_member m where m.no = v.no and m.uid = p_uid returning m.cleared_seq, m.cleared_counted
+		delete from group_member m where m.no = v.no and m.uid = p_uid returning m.cleared_seq, m.cleared_counted, m.muted_until
 	)
-	insert into member_change (no, seq, uid, is_join, cleared_seq, cleared_counted)
-	select v.no, v_seq, p_uid, false, nullif(g.cleared_seq, 0), case when g.cleared_seq > 0 then g.cleared_counted end from gone g;
+	insert into member_change (no, seq, uid, is_join, cleared_seq, cleared_counted, muted_until)
+	select v.no, v_seq, p_uid, false, nullif(g.cleared_seq, 0), case when g.cleared_seq > 0 then g.cleared_counted end,
+		case when g.muted_until > p_time then g.muted_until end from gone g;
 	update chat_group set member_version = v_seq, member_count = chat_group.member_count - 1 where no = v.no;
 	return fn.entry_answer_of(v.no, v_seq, false);
 end $$;
@@ -373,7 +374,8 @@ begin
 	if v.answer is distinct from null then
 		return v.answer;
 	end if;
-	if not exists (select from group_request r where r.no = v.no and r.uid = p_uid) then
+	perform from group_request r where r.no = v.no and r.uid = p_uid for update; -- or it is rejected in this moment
+	if not found then
 		return fn.entry_refused('not_found', p_uid);
 	end if;
 	if v.member_count >= p_max_members then
