@@ -3,7 +3,7 @@
 
 /*
  * The start of every change to a message: the lease, the lock, an earlier try of the same entry, and the target. `answer` is not null
- * when the change ends here. `role` is the caller's in a group, null in a one-to-one conversation.
+ * when the change ends here. `role` is the caller's in a group, known where the target is looked at; null in a one-to-one conversation.
  */
 create function fn.message_change_begin(p_node integer, p_epoch bigint, p_msg_id bigint, p_conversation text, p_caller text,
 	p_target_seq bigint, out no bigint, out role smallint, out sender text, out type smallint, out "time" bigint,
@@ -29,6 +29,7 @@ begin
 		answer := fn.entry_refused(v_access.verdict);
 		return;
 	end if;
+	select m.role into role from group_member m where m.no = v_access.no and m.uid = p_caller;
 	select m.type, m.sender, m.time, m.expires_at, (select c.seq from message_change c
 		where c.no = m.no and c.target_seq = m.seq and c.kind = 1 order by c.seq limit 1)
 	into type, sender, "time", expires_at, recall_seq
@@ -41,7 +42,6 @@ begin
 		answer := fn.entry_refused('failed_precondition', 'not_a_message');
 		return;
 	end if;
-	select m.role into role from group_member m where m.no = v_access.no and m.uid = p_caller;
 end $$;
 
 /*
@@ -108,7 +108,7 @@ begin
 	if p_time - v.time > p_window_ms then
 		return fn.entry_refused('failed_precondition', 'too_late');
 	end if;
-	if fn.type_name(v.type) <> all (p_types) then
+	if fn.type_name(v.type) <> all (coalesce(p_types, '{}')) then
 		return fn.entry_refused('invalid_argument');
 	end if;
 	v_seq := fn.entry_append(v.no, p_msg_id, p_time, p_caller, 'edit', p_body, p_target_seq, v.expires_at);

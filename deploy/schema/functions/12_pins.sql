@@ -14,12 +14,12 @@ declare
 	v_seq bigint;
 begin
 	select * into v from fn.message_change_begin(p_node, p_epoch, p_msg_id, p_conversation, p_caller, p_target_seq);
+	v_may := case when v.role is null then 'ok' else fn.group_may(v.role, null, 'pin', null, false, false) end;
+	if v_may <> 'ok' then -- whether the message is there or not
+		return fn.entry_refused(v_may);
+	end if;
 	if v.answer is distinct from null then
 		return v.answer;
-	end if;
-	v_may := case when v.role is null then 'ok' else fn.group_may(v.role, null, 'pin', null, false, false) end;
-	if v_may <> 'ok' then
-		return fn.entry_refused(v_may);
 	end if;
 	v_is_pinned := exists (select from pin p where p.no = v.no and p.target_seq = p_target_seq);
 	if p_is_pin and v_is_pinned then
