@@ -1,5 +1,8 @@
 #include "im/messages/message_body.h"
 
+#include <string.h>
+#include <strings.h>
+
 #include "base/macros.h"
 #include "base/text/utf8.h"
 
@@ -72,13 +75,29 @@ static void body_check_text(const json_t *body, const struct body_field *field, 
 		          field->name, field->max);
 }
 
+/* http or https, a host, and no blanks or control characters. */
+static bool body_url_is_web(struct str url)
+{
+	static const char *const schemes[] = { "https://", "http://" };
+	size_t host = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		if (host == 0 && url.len > strlen(schemes[i]) && strncasecmp(url.ptr, schemes[i], strlen(schemes[i])) == 0)
+			host = strlen(schemes[i]);
+	}
+	for (size_t i = 0; i < url.len; i++) {
+		if ((unsigned char)url.ptr[i] <= ' ' || url.ptr[i] == 0x7f)
+			return false;
+	}
+	return host > 0 && !strchr("/?#", url.ptr[host]);
+}
+
 static void body_check_url(const json_t *body, const struct body_field *field, struct json_error *error)
 {
 	struct str url = json_text(body, field->name, field->presence, 1, URL_MAX_BYTES, error);
-	bool is_web = str_starts_with(url, STR("https://")) || str_starts_with(url, STR("http://"));
 
-	if (url.ptr && !is_web)
-		json_fail(error, ERR_INVALID_ARGUMENT, field->name, "body.%s must begin with http:// or https://", field->name);
+	if (url.ptr && !body_url_is_web(url))
+		json_fail(error, ERR_INVALID_ARGUMENT, field->name, "body.%s must be a URL of http or https", field->name);
 }
 
 static void body_check_degrees(const json_t *body, const struct body_field *field, struct json_error *error)
