@@ -91,10 +91,15 @@ async def test_a_mute_holds_over_websocket_and_at_every_im(skein):
     alice, bob = await skein.users("alice", "bob")
     group = await alice.group(bob)
     phone = await bob.connect()
+    await phone.send(type="typing", rid="heard", conversation_id=group.conversation)
+    assert (await phone.expect("ok"))["rid"] == "heard"
     (await alice.request("PATCH", path(group), body={"muted_all": True}, at=1)).expect(200)
     await phone.message()
     await phone.post(group)
     assert (await phone.expect("error"))["code"] == "muted"
+    await phone.send(type="typing", conversation_id=group.conversation)
+    error = await phone.expect("error")
+    assert (error["code"], error["message"]) == ("muted", "the group or its member is muted")
     for im in 0, 1:
         (await bob.post(bob.draft(group), at=im)).expect(403, "muted")
     (await alice.request("PATCH", path(group), body={"muted_all": False})).expect(200)

@@ -71,7 +71,7 @@ class Im:
         self.delivered_gate = asyncio.Event()
         self.delivered_gate.set()
         self.delivered_status = None
-        self.reads, self.typings = [], []
+        self.reads, self.typings, self.unheard = [], [], []
         self.signal_fault = None  # status and code that Read and Typing are answered
 
     async def admit(self, request, context):
@@ -136,6 +136,10 @@ class Im:
         self.typings.append((request.uid, request.conversation_id))
         return await self.signal(context, im_pb.TypingResponse())
 
+    async def may_type(self, request, context):
+        self.unheard.append((request.uid, request.conversation_id))
+        return await self.signal(context, im_pb.TypingResponse())
+
     async def check(self, request, context):
         return b"\x08\x01"
 
@@ -144,7 +148,7 @@ class Im:
                     "Admit": unary(self.admit, im_pb.AdmitRequest), "Send": unary(self.send, im_pb.SendRequest),
                     "Sync": unary(self.sync, im_pb.SyncRequest),
                     "Delivered": unary(self.delivered, im_pb.DeliveredRequest), "Read": unary(self.read, im_pb.ReadRequest),
-                    "Typing": unary(self.typing, im_pb.TypingRequest)}),
+                    "Typing": unary(self.typing, im_pb.TypingRequest), "MayType": unary(self.may_type, im_pb.TypingRequest)}),
                 grpc.method_handlers_generic_handler("grpc.health.v1.Health", {
                     "Check": grpc.unary_unary_rpc_method_handler(self.check)}))
 

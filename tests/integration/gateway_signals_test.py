@@ -56,6 +56,10 @@ async def test_of_the_typing_frames_of_a_conversation_one_is_passed_on(g):
     assert (await other.expect("ok")).ok.rid == "t"
     assert sorted(g.im.typings) == [("alice", "g:crew"), ("alice", "u:alice:bob"), ("bob", "u:alice:bob")]
     assert await g.metric("skein_gateway_typing_dropped_total") == 8
+    g.im.signal_fault = MUTED
+    await client.send(type="typing", conversation_id="g:crew")
+    assert await client.expect("error") == {"type": "error", "code": "muted", "message": "it is muted"}
+    assert sorted(g.im.unheard) == [("alice", "g:crew")] * 5 + [("alice", "u:alice:bob")] * 4
 
 
 @scenario(typing_interval="0")

@@ -78,18 +78,17 @@ void session_typing(struct session *session, const struct client_frame *frame)
 
 	if (!session->typing)
 		session->typing = MEM_NEW(struct typing_pace);
-	if (!typing_pace_take(session->typing, frame->conversation, session_now_ms(session), interval_ms)) {
+	bool is_heard = typing_pace_take(session->typing, frame->conversation, session_now_ms(session), interval_ms);
+	if (!is_heard)
 		counter_add(session->home->metrics->typing_dropped, 1);
-		signals_answer(session, frame->rid);
-		return;
-	}
 	struct pending_signal *signal = signals_start(session, frame);
 	if (!signal)
 		return;
 	signal->is_typing = true;
 	signal->call.timeout_ms = SIGNALS_TYPING_TIMEOUT_MS;
-	im_call_start(&signal->call, &session->home->im, session->id, "/skein.v1.Im/Typing", buf_str(&frame->request),
-	              signals_on_answer);
+	/* The answer is im's in any case: the user may have been muted since the frame before. */
+	im_call_start(&signal->call, &session->home->im, session->id, is_heard ? "/skein.v1.Im/Typing" : "/skein.v1.Im/MayType",
+	              buf_str(&frame->request), signals_on_answer);
 }
 
 void session_watch(struct session *session, const struct client_frame *frame)

@@ -51,6 +51,7 @@ static struct pending_signal *signal_new(struct conversations *conversations, co
 	if (signal->traceparent.len < 56) /* a well-formed one has 55 */
 		pending->signal.traceparent = signal_keep(&at, signal->traceparent);
 	pending->signal.seq = signal->seq;
+	pending->signal.is_unheard = signal->is_unheard;
 	pending->done = done;
 	pending->arg = arg;
 	return pending;
@@ -92,6 +93,12 @@ static const char *signal_explain(err_t err)
 		return "there is no such user, group or conversation";
 	case ERR_NOT_MEMBER:
 		return "only members may do this in a group";
+	case ERR_MUTED:
+		return "the group or its member is muted";
+	case ERR_BLOCKED:
+		return "this user does not accept messages of the sender";
+	case ERR_NOT_FRIEND:
+		return "this user accepts messages of friends only";
 	case ERR_INVALID_ARGUMENT:
 		return "seq is past the end of the conversation";
 	default:
@@ -186,7 +193,7 @@ static void signal_on_typing(void *arg, err_t err, const PGresult *result)
 	struct buf body = { 0 };
 
 	err = signal_verdict(err, result);
-	if (!err) {
+	if (!err && !pending->signal.is_unheard) {
 		signal_begin_body(&body, &pending->signal);
 		buf_append_char(&body, '}');
 		signal_emit(pending->events, result, "typing", buf_str(&body), pending->signal.traceparent);

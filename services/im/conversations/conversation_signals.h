@@ -13,6 +13,7 @@
 struct conversation_signal {
 	struct str uid, conversation_id;
 	uint64_t seq; /* of a read */
+	bool is_unheard; /* of typing: it is answered, and nobody is told */
 	struct str traceparent; /* may be empty */
 };
 

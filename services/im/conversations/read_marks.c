@@ -22,7 +22,12 @@ static void read_mark_on_moved(struct call *call, const PGresult *result)
 {
 	const struct conversations *conversations = call_context(call);
 	const int64_t *seq = call_state(call);
-	const struct conversation_signal signal = { call_uid(call), call_path_text(call, "id"), (uint64_t)*seq, call_trace(call) };
+	const struct conversation_signal signal = {
+		.uid = call_uid(call),
+		.conversation_id = call_path_text(call, "id"),
+		.seq = (uint64_t)*seq,
+		.traceparent = call_trace(call),
+	};
 
 	conversation_read_tell(conversations->events, result, &signal);
 	call_no_content(call);

@@ -224,15 +224,16 @@ static void rpc_api_read(struct rpc_call *call, struct str request, void *arg)
 		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "not a ReadRequest");
 		return;
 	}
-	const struct conversation_signal signal = { str_from(message->uid), str_from(message->conversation_id), message->seq,
-		                                    traceparent_or_none(rpc_call_traceparent(call)) };
+	const struct conversation_signal signal = { .uid = str_from(message->uid),
+		                                    .conversation_id = str_from(message->conversation_id),
+		                                    .seq = message->seq,
+		                                    .traceparent = traceparent_or_none(rpc_call_traceparent(call)) };
 	conversation_signal_read(api->conversations, &signal, rpc_api_on_signal_done, call);
 	skein__v1__read_request__free_unpacked(message, NULL);
 }
 
-static void rpc_api_typing(struct rpc_call *call, struct str request, void *arg)
+static void rpc_api_type(struct rpc_api *api, struct rpc_call *call, struct str request, bool is_unheard)
 {
-	struct rpc_api *api = arg;
 	Skein__V1__TypingRequest *message =
 		skein__v1__typing_request__unpack(NULL, request.len, (const uint8_t *)request.ptr);
 
@@ -242,9 +243,20 @@ static void rpc_api_typing(struct rpc_call *call, struct str request, void *arg)
 	}
 	const struct conversation_signal signal = { .uid = str_from(message->uid),
 		                                    .conversation_id = str_from(message->conversation_id),
+		                                    .is_unheard = is_unheard,
 		                                    .traceparent = traceparent_or_none(rpc_call_traceparent(call)) };
 	conversation_signal_typing(api->conversations, &signal, rpc_api_on_signal_done, call);
 	skein__v1__typing_request__free_unpacked(message, NULL);
+}
+
+static void rpc_api_typing(struct rpc_call *call, struct str request, void *arg)
+{
+	rpc_api_type(arg, call, request, false);
+}
+
+static void rpc_api_may_type(struct rpc_call *call, struct str request, void *arg)
+{
+	rpc_api_type(arg, call, request, true);
 }
 
 const struct rpc_method rpc_api_methods[] = {
@@ -254,6 +266,7 @@ const struct rpc_method rpc_api_methods[] = {
 	{ .path = "/skein.v1.Im/Delivered", .unary = rpc_api_delivered },
 	{ .path = "/skein.v1.Im/Read", .unary = rpc_api_read },
 	{ .path = "/skein.v1.Im/Typing", .unary = rpc_api_typing },
+	{ .path = "/skein.v1.Im/MayType", .unary = rpc_api_may_type },
 };
 
 const size_t rpc_api_method_count = ARRAY_LEN(rpc_api_methods);
