@@ -133,9 +133,9 @@ static const char *jwt_check_header(struct str segment, struct buf *scratch)
 /* A NumericDate in seconds: an integer, or a number whose fraction is cut off. */
 static bool jwt_read_time(const json_t *value, uint64_t *out_ms)
 {
-	double seconds = json_number_value(value); /* 0 if it is not a number */
+	double seconds = json_number_value(value);
 
-	if (seconds < 1 || seconds > MAX_TIME_S)
+	if (!json_is_number(value) || !(seconds >= 0 && seconds <= MAX_TIME_S))
 		return false;
 	*out_ms = (uint64_t)seconds * 1000;
 	return true;

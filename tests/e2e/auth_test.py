@@ -280,6 +280,9 @@ async def test_a_bad_token_is_answered_401_before_the_upgrade(skein):
             with pytest.raises(websockets.InvalidStatusCode) as caught:
                 await websockets.connect(url)
             assert caught.value.status_code == 401
+    for token in None, "x":
+        answer = await skein.handshake({"device": "d", "platform": "ios"}, token=token)
+        assert (answer.expect(401, "unauthenticated").json["detail"]) == "a valid token is required"
 
 
 GOOD_QUERY = {"device": "phone", "platform": "ios"}

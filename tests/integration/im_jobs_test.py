@@ -104,7 +104,7 @@ class Broadcasts(JobTest):
         before = self.check(self.admin.get("/v1/admin/jobs?limit=1"), 200)["jobs"]
         good = {"uids": [self.alice], "type": "text", "body": {"text": "x"}}
         wrong = {
-            "uids": [[], "alice", [1], ["a b"], [""], {}, ["x"] * 10001], "type": [None, "", 1, "system", "forward", "recall"],
+            "uids": [None, [], "alice", [1], ["a b"], [""], {}, ["x"] * 10001], "type": [None, "", 1, "system", "forward", "recall"],
             "body": [None, "x", [], {}, {"text": 1}, {"text": ""}],
         }
         for field, values in wrong.items():

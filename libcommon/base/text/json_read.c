@@ -193,6 +193,10 @@ struct str json_text(const json_t *object, const char *field, enum json_presence
 {
 	struct str text = json_string_of(object, field, presence, error);
 
+	if (text.ptr && text.len < min_bytes && max_bytes == SIZE_MAX) {
+		json_refuse(error, field, "must not be empty");
+		return str_of(NULL, 0);
+	}
 	if (text.ptr && (text.len < min_bytes || text.len > max_bytes)) {
 		json_refuse(error, field, "must be %zu to %zu bytes long", min_bytes, max_bytes);
 		return str_of(NULL, 0);

@@ -47,12 +47,16 @@ static enum handshake_outcome open_outcome_of(err_t err)
 static err_t open_read_handshake(struct session_home *home, const struct ws_handshake *request, struct handshake *handshake,
                                  const char **detail)
 {
-	*detail = "too many connections in a short time";
+	static const char *const too_many = "too many connections in a short time";
+
+	*detail = too_many;
 	if (!connect_rates_take_address(home->connect_rates, request->address))
 		return ERR_RATE_LIMITED;
+	*detail = "a valid token is required";
 	err_t err = handshake_read(handshake, request, home->keys, detail);
 	if (err)
 		return err;
+	*detail = too_many;
 	if (!connect_rates_take_user(home->connect_rates, str_from(handshake->claims.uid)))
 		return ERR_RATE_LIMITED;
 	if (atomic_fetch_add(home->connections, 1) < (unsigned)home->config->ws_max_connections)

@@ -289,7 +289,8 @@ void jobs_broadcast(struct call *call)
 	struct str body = broadcast_read_body(call, type);
 	struct pg_params params = { 0 };
 
-	if (has_uids && uids.count == 0)
+	/* A program that failed to fill its list must not reach everyone. */
+	if (call_is_null(call, "uids") || (has_uids && uids.count == 0))
 		call_reject(call, ERR_INVALID_ARGUMENT, "uids", "uids must have at least one item; without uids everyone is meant");
 	job_put_actor(call, &params);
 	pg_put_i32(&params, (int32_t)config->limits_jobs);

@@ -69,6 +69,15 @@ static void assert_fault(const char *header, const char *payload, const char *fa
 	assert_false(claims.is_admin);
 }
 
+static void a_time_of_zero_is_long_past(void **state)
+{
+	struct jwt_claims claims;
+
+	(void)state;
+	assert_int_equal(verify(HS256, "{\"sub\":\"alice\",\"exp\":1700000060,\"nbf\":0,\"iat\":0}", &claims, NULL), OK);
+	assert_int_equal(claims.issued_ms, 0);
+}
+
 static void a_good_token_gives_its_claims(void **state)
 {
 	struct jwt_claims claims;
@@ -173,7 +182,6 @@ static void a_payload_that_is_wrong_in_any_way_is_refused(void **state)
 		{ "{\"sub\":\"alice\"}", "the token has no expiry" },
 		{ "{\"sub\":\"alice\",\"exp\":\"1700000060\"}", "the token has no expiry" },
 		{ "{\"sub\":\"alice\",\"exp\":true}", "the token has no expiry" },
-		{ "{\"sub\":\"alice\",\"exp\":0}", "the token has no expiry" },
 		{ "{\"sub\":\"alice\",\"exp\":-5}", "the token has no expiry" },
 		{ "{\"sub\":\"alice\",\"exp\":1e300}", "the token has no expiry" },
 		{ "{\"sub\":\"alice\",\"exp\":9223372036854775807}", "the token has no expiry" },
@@ -181,6 +189,8 @@ static void a_payload_that_is_wrong_in_any_way_is_refused(void **state)
 		{ "{\"sub\":\"alice\",\"exp\":1600000000}", "the token is expired" },
 		{ "{\"sub\":\"alice\",\"exp\":1700000060,\"nbf\":1700000001}", "the token is not valid yet" },
 		{ "{\"sub\":\"alice\",\"exp\":1700000060,\"nbf\":\"0\"}", "the token's nbf is no time" },
+		{ "{\"sub\":\"alice\",\"exp\":1700000060,\"nbf\":-1}", "the token's nbf is no time" },
+		{ "{\"sub\":\"alice\",\"exp\":0}", "the token is expired" },
 		{ "{\"sub\":\"alice\",\"exp\":1700000060,\"iat\":\"0\"}", "the token's iat is no time" },
 		{ "{\"sub\":\"alice\",\"exp\":1700000060,\"scope\":[\"admin\"]}", "the token's scope or jti is no text" },
 		{ "{\"sub\":\"alice\",\"exp\":1700000060,\"jti\":1}", "the token's scope or jti is no text" },
@@ -424,6 +434,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_token_gives_its_claims),
+		cmocka_unit_test(a_time_of_zero_is_long_past),
 		cmocka_unit_test(the_example_of_rfc_7515_has_a_good_signature),
 		cmocka_unit_test(a_signed_token_is_verified_and_read_by_others),
 		cmocka_unit_test(only_the_keys_own_algorithm_is_accepted),
