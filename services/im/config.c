@@ -157,8 +157,8 @@ static const struct config_option options[] = {
 	  "How long a node number stays this im's without a renewal: an im that stands still for longer has to lease another, and "
 	  "the messages that one leaves behind unpublished are published this long after its last renewal, and up to 5 s more." },
 	{ "batch.lanes", CONFIG_INT, OPTION(batch_lanes), "1", 1, 64, NULL, 0,
-	  "Statements that store sends and changes at once, each on a connection of its own; conversations are spread over them. Those of the "
-	  "system user have one more." },
+	  "Statements that store sends and changes at once, each on a connection of its own; conversations are spread over them. "
+	  "Those of the system user have one more." },
 	{ "batch.max", CONFIG_INT, OPTION(batch_max), "64", 1, 256, NULL, 0,
 	  "Sends, or changes, that are stored by one statement." },
 	{ "send.max_waiting", CONFIG_INT, OPTION(send_max_waiting), "10000", 100, 1000000, NULL, 0,
