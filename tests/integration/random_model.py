@@ -175,11 +175,12 @@ class Model(People):
         return "ok"
 
     def do_pin(self, user, ref, seq, is_pin):
+        conversation = self.find(ref)
+        if self.access(user, conversation, needs_entry=False) == "ok" and conversation.is_group and conversation.mine[user].role == 0:
+            return "permission_denied"
         conversation, entry, verdict = self.target(user, ref, seq)
         if verdict != "ok":
             return verdict
-        if conversation.is_group and conversation.mine[user].role == 0:
-            return "permission_denied"
         is_pinned = seq in [target for _, target in conversation.pins]
         if is_pin and is_pinned:
             return "ok"
