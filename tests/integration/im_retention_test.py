@@ -165,6 +165,18 @@ class Retention(ImTest):
         await_that(lambda: self.seqs(self.b, self.direct()) == [2], "retention", 10)
         self.assertEqual(self.rows("reaction", self.direct()), 0)
 
+    def test_a_run_that_does_not_get_a_lock_gives_up(self):
+        for _ in range(2):
+            self.say(self.a, f"user:{self.bob}")
+        (no,), = self.servers.sql(f"select no from conversation where id = '{self.direct()}'")
+        self.check(self.b.post(f"/v1/conversations/{self.direct()}/messages/1/reactions", {"emoji": "x"}), 200)
+        self.age(self.direct(), 1, walks=False)
+        with self.servers.session() as change, self.servers.session() as run:
+            change.run(f"begin; update reaction set seq = seq where no = {no};")
+            run.run(f"""begin; update retention_state set run_at = 0, walk_at = 0, walked_no = {no} - 1;
+                do $$ begin perform fn.retention_run({HOUR_MS}, 0, 1, 1000); raise 'it has waited';
+                exception when lock_not_available then null; end $$; rollback;""")
+
     def test_an_emoji_is_taken_back_while_its_message_goes(self):
         for _ in range(2):
             self.say(self.a, f"user:{self.bob}")

@@ -41,6 +41,17 @@ static const char *const passing[] = {
 	"3F000", /* invalid_schema_name */
 };
 
+static const char *const of_a_value[] = {
+	"22", /* data_exception */
+	"23", /* integrity_constraint_violation */
+	"54", /* program_limit_exceeded */
+};
+
+bool pg_blames_a_value(const PGresult *result)
+{
+	return result_is_one_of(pg_sqlstate(result), of_a_value, ARRAY_LEN(of_a_value));
+}
+
 /* Errors of this connection only: another connection would execute the statement. */
 static const char *const stale[] = {
 	"25006", /* read_only_sql_transaction: the primary became a standby */

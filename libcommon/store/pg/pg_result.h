@@ -14,6 +14,9 @@
 /* "23505" of a refused query, "" if there is none. */
 const char *pg_sqlstate(const PGresult *result);
 
+/* Whether the server refused the statement for a value in it, and not for its own state or the connection's. */
+bool pg_blames_a_value(const PGresult *result);
+
 /* Results come in the binary format; these read one cell. A NULL is 0 / false / an empty str with ptr NULL. */
 struct str pg_text(const PGresult *result, int row, int column);
 int64_t pg_i64(const PGresult *result, int row, int column); /* int2, int4, int8 */

@@ -4,8 +4,8 @@
 #include "im/entries/batch_queue.h"
 
 /*
- * What the statements of batches have in common: arrays with an element for each entry. A `member` is the offset of a field
- * in the kind's struct, which begins with the entry.
+ * The parameters of a batch's statement are arrays. Each array has one element for each entry. `member` is the offset of the field
+ * that the element is read from, in the struct of the entry's kind. That struct begins with the entry.
  */
 
 /* Makes room for all parameters at once, when each entry takes `size` besides its texts. */

@@ -1,7 +1,6 @@
 #include "im/entries/lane.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "base/clock.h"
 
@@ -68,23 +67,6 @@ static void lane_take_error(struct lane *lane, struct batch *batch, err_t err)
 	}
 }
 
-/* Whether the server refused the statement for what one of its entries holds. */
-static bool lane_blames_an_entry(const PGresult *answer)
-{
-	static const char *const classes[] = {
-		"22", /* data_exception */
-		"23", /* integrity_constraint_violation */
-		"54", /* program_limit_exceeded */
-	};
-	const char *state = pg_sqlstate(answer);
-
-	for (size_t i = 0; i < ARRAY_LEN(classes); i++) {
-		if (strncmp(state, classes[i], strlen(classes[i])) == 0)
-			return true;
-	}
-	return false;
-}
-
 /*
  * The server cannot store the entry. That also answers for an earlier try whose outcome was unknown: it is over, since
  * the epoch was raised, and an entry that it had stored would have been found before.
@@ -103,7 +85,7 @@ static void lane_on_answer(void *arg, err_t err, const PGresult *rows)
 {
 	struct lane *lane = arg;
 	struct batch *batch = lane->batch;
-	bool is_of_an_entry = err && lane_blames_an_entry(rows);
+	bool is_of_an_entry = err && pg_blames_a_value(rows);
 
 	uint64_t took_us = clock_mono_us() - lane->started_us;
 	histogram_observe(lane->context->durations, took_us);
