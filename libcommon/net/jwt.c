@@ -1,77 +1,21 @@
 #include "net/jwt.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "base/text/base64.h"
 #include "base/text/json.h"
-#include "base/telemetry/log.h"
-#include "base/mem.h"
 
 /*
- * The signature is verified first, so that JSON is parsed only if a holder of the
- * key wrote it. The header must still name the key's algorithm. The HMAC context
- * with the key is made once and copied for each token, because OpenSSL's lookup
- * of the algorithm costs more than the hash.
+ * The header is read first, to find the key. The payload is parsed only after the signature was verified, so only a holder of
+ * a key can have written it.
  */
 
-#define MAC_BYTES 32
-#define MIN_SECRET_BYTES 16
 #define MAX_TIME_S 253402300799ll /* the end of the year 9999 */
-#define ALGORITHM "HS256"
 
-/* {"alg":"HS256","typ":"JWT"}: the header of jwt_sign() and of nearly all other issuers. It is compared, not parsed. */
+/* {"alg":"HS256","typ":"JWT"}: what most issuers with a secret write, im among them. It is compared, not parsed. */
 #define USUAL_HEADER "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
-
-struct jwt_keys {
-	EVP_MAC_CTX *keyed; /* only copied: threads share it */
-};
-
-err_t jwt_keys_new(struct jwt_keys **out, struct str secret)
-{
-	const OSSL_PARAM params[] = {
-		OSSL_PARAM_utf8_string("digest", (char *)"SHA256", 0),
-		OSSL_PARAM_END,
-	};
-
-	if (secret.len < MIN_SECRET_BYTES) {
-		log_error("the secret for tokens is too short", LOG_NUM("bytes", secret.len), LOG_NUM("least", MIN_SECRET_BYTES));
-		return ERR_BAD_CONFIG;
-	}
-	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	EVP_MAC_CTX *keyed = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
-	EVP_MAC_free(hmac); /* the context keeps a reference */
-	if (!keyed || !EVP_MAC_init(keyed, (const unsigned char *)secret.ptr, secret.len, params)) {
-		EVP_MAC_CTX_free(keyed);
-		log_error("OpenSSL has no HMAC with SHA-256");
-		return ERR_INTERNAL;
-	}
-	*out = MEM_NEW(struct jwt_keys);
-	(*out)->keyed = keyed;
-	return OK;
-}
-
-void jwt_keys_free(struct jwt_keys *keys)
-{
-	if (!keys)
-		return;
-	EVP_MAC_CTX_free(keys->keyed);
-	mem_free(keys);
-}
-
-static bool jwt_make_mac(const struct jwt_keys *keys, struct str text, unsigned char mac[MAC_BYTES])
-{
-	EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(keys->keyed);
-	size_t len = 0;
-	bool is_made = ctx && EVP_MAC_update(ctx, (const unsigned char *)text.ptr, text.len) &&
-	               EVP_MAC_final(ctx, mac, &len, MAC_BYTES) && len == MAC_BYTES;
-
-	EVP_MAC_CTX_free(ctx);
-	return is_made;
-}
 
 /* header.payload.signature */
 struct segments {
@@ -92,15 +36,6 @@ static bool jwt_split(struct str token, struct segments *out)
 	return true;
 }
 
-static bool jwt_signature_is_good(const struct jwt_keys *keys, const struct segments *segments, struct buf *scratch)
-{
-	unsigned char mac[MAC_BYTES];
-
-	buf_clear(scratch);
-	return base64url_decode(scratch, segments->signature) == OK && scratch->len == MAC_BYTES &&
-	       jwt_make_mac(keys, segments->is_signed, mac) && CRYPTO_memcmp(mac, scratch->ptr, MAC_BYTES) == 0;
-}
-
 /* The object that a segment encodes; json_decref() it. */
 static json_t *jwt_read_object(struct str segment, struct buf *scratch)
 {
@@ -112,21 +47,46 @@ static json_t *jwt_read_object(struct str segment, struct buf *scratch)
 	return json_read(buf_str(scratch), &error);
 }
 
-static const char *jwt_check_header(struct str segment, struct buf *scratch)
+static struct str jwt_text_of(const json_t *value)
 {
-	const char *fault = NULL, *alg;
+	return str_of(json_string_value(value), json_string_length(value));
+}
 
-	if (str_equal(segment, STR(USUAL_HEADER)))
-		return NULL;
-	json_t *header = jwt_read_object(segment, scratch);
+/* The texts of `signature` live as long as the header. */
+static const char *jwt_read_header(const json_t *header, struct jwt_signature *signature)
+{
+	const json_t *kid = json_object_get(header, "kid");
+
 	if (!header)
 		return "the token's header is not a JSON object";
-	alg = json_string_value(json_object_get(header, "alg"));
-	if (!alg || strcmp(alg, ALGORITHM) != 0)
-		fault = "the token names another algorithm";
-	else if (json_object_get(header, "crit"))
-		fault = "the token has critical headers";
+	if (json_object_get(header, "crit"))
+		return "the token has critical headers";
+	if (kid && !json_is_string(kid))
+		return "the token's kid is no text";
+	signature->algorithm = jwt_text_of(json_object_get(header, "alg"));
+	signature->kid = jwt_text_of(kid);
+	return NULL;
+}
+
+static const char *jwt_check_signature(struct jwt_keys *keys, const struct segments *segments)
+{
+	struct buf bytes = { 0 }, scratch = { 0 };
+	struct jwt_signature signature = { .algorithm = STR("HS256"), .text = segments->is_signed };
+	json_t *header = NULL;
+	const char *fault = NULL;
+
+	if (!str_equal(segments->header, STR(USUAL_HEADER))) {
+		header = jwt_read_object(segments->header, &scratch);
+		fault = jwt_read_header(header, &signature);
+	}
+	if (!fault && base64url_decode(&bytes, segments->signature))
+		fault = "the token's signature is wrong";
+	signature.bytes = buf_str(&bytes);
+	if (!fault)
+		fault = jwt_keys_find_fault(keys, &signature);
 	json_decref(header);
+	buf_release(&scratch);
+	buf_release(&bytes);
 	return fault;
 }
 
@@ -147,11 +107,6 @@ static bool jwt_scope_has(struct str scope, struct str wanted)
 		if (str_equal(str_cut(&scope, ' '), wanted))
 			return true;
 	return false;
-}
-
-static struct str jwt_text_of(const json_t *value)
-{
-	return str_of(json_string_value(value), json_string_length(value));
 }
 
 /* The first bytes of the SHA-256. It fails only without memory; a token with a wrong id could not be revoked. */
@@ -238,7 +193,7 @@ static const char *jwt_check_payload(const json_t *payload, uint64_t now_ms, str
 	return NULL;
 }
 
-static const char *jwt_find_fault(const struct jwt_keys *keys, struct str token, uint64_t now_ms, struct jwt_claims *claims,
+static const char *jwt_find_fault(struct jwt_keys *keys, struct str token, uint64_t now_ms, struct jwt_claims *claims,
                                   struct buf *scratch)
 {
 	struct segments segments;
@@ -248,9 +203,7 @@ static const char *jwt_find_fault(const struct jwt_keys *keys, struct str token,
 		return "the token is too long";
 	if (!jwt_split(token, &segments))
 		return "the token does not have three segments";
-	if (!jwt_signature_is_good(keys, &segments, scratch))
-		return "the token's signature is wrong";
-	fault = jwt_check_header(segments.header, scratch);
+	fault = jwt_check_signature(keys, &segments);
 	if (fault)
 		return fault;
 	json_t *payload = jwt_read_object(segments.payload, scratch);
@@ -261,8 +214,7 @@ static const char *jwt_find_fault(const struct jwt_keys *keys, struct str token,
 	return fault;
 }
 
-err_t jwt_verify(const struct jwt_keys *keys, struct str token, uint64_t now_ms, struct jwt_claims *claims,
-                 const char **why)
+err_t jwt_verify(struct jwt_keys *keys, struct str token, uint64_t now_ms, struct jwt_claims *claims, const char **why)
 {
 	struct buf scratch = { 0 };
 	const char *fault;
@@ -298,30 +250,19 @@ static void jwt_put_claims(struct buf *payload, const struct jwt_claims *claims,
 	buf_append_char(payload, '}');
 }
 
-void jwt_sign_scoped(const struct jwt_keys *keys, const struct jwt_claims *claims, struct str scope, struct buf *out)
+err_t jwt_sign_scoped(struct jwt_keys *keys, const struct jwt_claims *claims, struct str scope, struct buf *out)
 {
 	struct buf payload = { 0 };
-	size_t start = out->len;
-	unsigned char mac[MAC_BYTES];
 
 	jwt_put_claims(&payload, claims, scope.len || !claims->is_admin ? scope : STR("admin"));
-	buf_append_str(out, STR(USUAL_HEADER));
-	buf_append_char(out, '.');
-	base64url_encode(out, buf_str(&payload));
+	err_t err = jwt_keys_sign(keys, buf_str(&payload), out);
 	buf_release(&payload);
-	if (!jwt_make_mac(keys, str_of(out->ptr + start, out->len - start), mac)) {
-		/* OpenSSL is out of memory. Nothing is appended: a token without its signature would be refused everywhere. */
-		log_error("OpenSSL could not sign a token");
-		out->len = start;
-		return;
-	}
-	buf_append_char(out, '.');
-	base64url_encode(out, str_of(mac, sizeof(mac)));
+	return err;
 }
 
-void jwt_sign(const struct jwt_keys *keys, const struct jwt_claims *claims, struct buf *out)
+err_t jwt_sign(struct jwt_keys *keys, const struct jwt_claims *claims, struct buf *out)
 {
-	jwt_sign_scoped(keys, claims, STR(""), out);
+	return jwt_sign_scoped(keys, claims, STR(""), out);
 }
 
 void jwt_read_scope(struct str token, struct buf *out)

@@ -4,23 +4,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/text/buf.h"
 #include "base/error.h"
+#include "base/text/buf.h"
 #include "base/text/str.h"
+#include "net/jwt_keys.h"
 
-/*
- * JSON Web Tokens in compact form (contract section 5), signed with HS256. The
- * algorithm belongs to the key: a token that names another algorithm is refused.
- * The keys do not change after jwt_keys_new(). Thread: any.
- */
+/* JSON Web Tokens in compact form (contract section 5), signed by one of the keys of jwt_keys.h. Thread: any. */
 
 #define JWT_MAX_BYTES 4096
-
-struct jwt_keys;
-
-/* The secret has at least 16 bytes; a shorter one is ERR_BAD_CONFIG, logged. */
-err_t jwt_keys_new(struct jwt_keys **out, struct str secret) MUST_CHECK;
-void jwt_keys_free(struct jwt_keys *keys);
 
 /*
  * A token belongs to a family: it was refreshed from another one of it, or it is the first. Logout ends the whole family, so a
@@ -48,15 +39,14 @@ struct jwt_claims {
  * ERR_UNAUTHENTICATED if anything is wrong with the token. `why` (may be NULL) then gets a literal that names the fault. It is
  * for the log: a client must not learn it.
  */
-err_t jwt_verify(const struct jwt_keys *keys, struct str token, uint64_t now_ms, struct jwt_claims *claims,
-                 const char **why) MUST_CHECK;
+err_t jwt_verify(struct jwt_keys *keys, struct str token, uint64_t now_ms, struct jwt_claims *claims, const char **why) MUST_CHECK;
 
 /*
- * Appends a token; nothing if OpenSSL is out of memory, which is logged. `scope` is the claim as it is to be; with an empty one
- * it is "admin" if is_admin is set. The claims of the family are written if it has a name here.
+ * Appends a token, or fails as jwt_keys_sign(). `scope` is the claim as it is to be; with an empty one it is "admin" if
+ * is_admin is set. The claims of the family are written if it has a name here.
  */
-void jwt_sign(const struct jwt_keys *keys, const struct jwt_claims *claims, struct buf *out);
-void jwt_sign_scoped(const struct jwt_keys *keys, const struct jwt_claims *claims, struct str scope, struct buf *out);
+err_t jwt_sign(struct jwt_keys *keys, const struct jwt_claims *claims, struct buf *out) MUST_CHECK;
+err_t jwt_sign_scoped(struct jwt_keys *keys, const struct jwt_claims *claims, struct str scope, struct buf *out) MUST_CHECK;
 
 /* Appends the claim `scope` of a token that was verified; nothing if it has none. */
 void jwt_read_scope(struct str token, struct buf *out);

@@ -36,8 +36,12 @@ static const struct config_option options[] = {
 	  "in place of 0.0.0.0 or [::]." },
 	{ "cell", CONFIG_TEXT, OPTION(cell), "default", 1, 64, NULL, 0,
 	  "The part of a large cluster to which this gateway belongs." },
-	{ "auth.secret", CONFIG_TEXT, OPTION(auth_secret), NULL, 16, 1024, NULL, CONFIG_SECRET,
-	  "The HS256 key of the users' tokens, as text; the same in im." },
+	{ "auth.secret", CONFIG_TEXT, OPTION(auth_secret), "", 16, 1024, NULL, CONFIG_SECRET,
+	  "A key of the tokens: HS256, the bytes of this text; the same in im and gateways. "
+	  "auth.jwks may be given instead, or too." },
+	{ "auth.jwks", CONFIG_TEXT, OPTION(auth_jwks), "", 1, 4095, NULL, 0,
+	  "A file with more keys of the tokens, a JWK set: RS256, ES256, EdDSA, HS256, by `kid`. "
+	  "It is read again when it has changed." },
 	{ "router.targets", CONFIG_TEXT, OPTION(router_targets), "127.0.0.1:9401", 3, 4096, NULL, 0,
 	  "Addresses of the routers, comma-separated, or dns:NAME:PORT." },
 	{ "im.targets", CONFIG_TEXT, OPTION(im_targets), "127.0.0.1:9201", 3, 4096, NULL, 0,

@@ -15,6 +15,7 @@ struct gateway_config {
 	char *grpc_listen, *grpc_advertise;
 	char *cell;
 	char *auth_secret;
+	char *auth_jwks;
 	char *router_targets, *im_targets;
 	bool limits_enabled;
 	int64_t limits_frame_rate, limits_frame_burst;

@@ -231,7 +231,7 @@ static err_t start(void *arg)
 	g->handshakes.max_handshakes = (unsigned)g->config.ws_handshakes;
 	g->handshakes.max_bytes = (size_t)g->config.ws_handshake_bytes;
 	g->handshakes.refused = g->metrics.handshakes[HANDSHAKE_OVER_BUDGET];
-	err_t err = jwt_keys_new(&g->keys, str_from(g->config.auth_secret));
+	err_t err = jwt_keys_new(&g->keys, str_from(g->config.auth_secret), g->config.auth_jwks);
 	if (!err)
 		err = connect_rates_init(&g->connect_rates, &g->config);
 	if (!err)
@@ -257,6 +257,7 @@ static err_t start(void *arg)
 		return err;
 	g->app.handshakes = &g->handshakes;
 	g->app.stalled_bytes = &g->stalled_bytes;
+	jwt_keys_watch(g->keys, &g->service.worker);
 	gateway_figures_add(&g->app);
 	open_router(g);
 	return OK;
@@ -269,6 +270,7 @@ static void on_last_task(struct task *task)
 {
 	struct gateway *g = container_of(task, struct gateway, last_task);
 
+	jwt_keys_unwatch(g->keys);
 	service_leave(&g->service);
 }
 

@@ -40,14 +40,19 @@ static const struct config_option options[] = {
 	  "The same in bytes." },
 	{ "router.targets", CONFIG_TEXT, OPTION(router_targets), "127.0.0.1:9401", 3, 4096, NULL, 0,
 	  "Addresses of the routers, comma-separated, or dns:NAME:PORT." },
-	{ "auth.secret", CONFIG_TEXT, OPTION(auth_secret), NULL, 16, 1024, NULL, CONFIG_SECRET,
-	  "The HS256 key of the tokens: the bytes of this text." },
+	{ "auth.secret", CONFIG_TEXT, OPTION(auth_secret), "", 16, 1024, NULL, CONFIG_SECRET,
+	  "A key of the tokens: HS256, the bytes of this text; the same in im and gateways. "
+	  "auth.jwks may be given instead, or too." },
+	{ "auth.jwks", CONFIG_TEXT, OPTION(auth_jwks), "", 1, 4095, NULL, 0,
+	  "A file with more keys of the tokens, a JWK set: RS256, ES256, EdDSA, HS256, by `kid`. "
+	  "It is read again when it has changed. "
+	  "Without auth.secret im signs with the first private key in it." },
 	{ "auth.token_ttl", CONFIG_DURATION, OPTION(auth_token_ttl_ms), "24h", 1000, 31536000000, NULL,
 	  CONFIG_RELOADABLE, "How long a token from login is valid." },
 	{ "auth.session_max", CONFIG_DURATION, OPTION(auth_session_max_ms), "30d", 1000, 31536000000, NULL,
 	  CONFIG_RELOADABLE, "How long after a login its tokens can be refreshed; then the user has to log in again." },
-	{ "auth.registration", CONFIG_BOOL, OPTION(auth_registration), "true", 0, 0, NULL, CONFIG_RELOADABLE,
-	  "Whether anybody may register; otherwise users come with the integrator's tokens." },
+	{ "auth.registration", CONFIG_CHOICE, OPTION(auth_registration), "auto", 0, 0, "auto|on|off", CONFIG_RELOADABLE,
+	  "Whether anybody may register; otherwise users come with the integrator's tokens. auto: on, unless auth.jwks is given." },
 	{ "limits.enabled", CONFIG_BOOL, OPTION(limits_enabled), "true", 0, 0, NULL, CONFIG_RELOADABLE,
 	  "Whether the limits on rates hold." },
 	{ "limits.send_rate", CONFIG_INT, OPTION(limits_send_rate), "200", 1, 1000000, NULL, CONFIG_RELOADABLE,

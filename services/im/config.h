@@ -8,6 +8,9 @@
 enum messages_from { MESSAGES_FROM_EVERYONE,
 	             MESSAGES_FROM_FRIENDS };
 
+/* Whether anybody may register. AUTO: unless auth.jwks is given, which means that an integrator's server issues the tokens. */
+enum registration_policy { REGISTRATION_AUTO, REGISTRATION_ON, REGISTRATION_OFF };
+
 struct im_config {
 	struct config_common common;
 	char *http_listen;
@@ -28,9 +31,10 @@ struct im_config {
 	int64_t kafka_max_waiting_bytes;
 	char *router_targets;
 	char *auth_secret;
+	char *auth_jwks;
 	int64_t auth_token_ttl_ms;
 	int64_t auth_session_max_ms;
-	bool auth_registration;
+	int64_t auth_registration; /* enum registration_policy */
 	bool limits_enabled;
 	int64_t limits_send_rate;
 	int64_t limits_send_burst;

@@ -38,6 +38,7 @@ static void drain_on_redis_closed(void *arg)
 	message_cache_release(app->message_cache);
 	known_users_release(app->known_users);
 	verified_tokens_release(app->verified_tokens);
+	jwt_keys_unwatch(app->keys);
 	rates_release(app->rates);
 	change_feed_release(app->changes);
 	jwt_keys_free(app->keys);

@@ -279,11 +279,12 @@ static err_t start(void *arg)
 {
 	struct app *app = arg;
 
-	err_t err = jwt_keys_new(&app->keys, str_from(app->config.auth_secret));
+	err_t err = jwt_keys_new(&app->keys, str_from(app->config.auth_secret), app->config.auth_jwks);
 	if (!err)
 		err = open_clients(app);
 	if (err)
 		return err;
+	jwt_keys_watch(app->keys, &app->service.worker);
 	verified_tokens_init(app->verified_tokens, app->keys, (size_t)app->config.cache_tokens);
 	known_users_init(app->known_users, app->pg->calls);
 	rates_init(app->rates, &app->config, app->redis);

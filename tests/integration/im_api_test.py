@@ -120,11 +120,11 @@ class Accounts(ImTest):
 
     def test_registration_can_be_switched_off_while_running(self):
         with self.im.conf.open("a") as conf:
-            conf.write("auth.registration = false\n")
+            conf.write("auth.registration = off\n")
         self.im.process.send_signal(1)
         await_that(lambda: self.register(name="").status == 403, "registration is off")
         self.check(self.register(), 403, "permission_denied")
-        self.im.conf.write_text(self.im.conf.read_text().replace("auth.registration = false\n", ""))
+        self.im.conf.write_text(self.im.conf.read_text().replace("auth.registration = off\n", ""))
         self.im.process.send_signal(1)
         await_that(lambda: self.register(name="").status == 400, "registration is on")
 

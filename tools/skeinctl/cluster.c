@@ -123,13 +123,14 @@ char *make_token(const char *uid, bool is_admin, uint64_t ttl_ms)
 
 	if (!ident_is_valid(str_from(uid)))
 		die("\"%s\" is no uid: 1-64 of A-Z a-z 0-9 _ . -", uid);
-	if (jwt_keys_new(&keys, str_from(setting("SKEIN_JWT_SECRET"))))
+	if (jwt_keys_new(&keys, str_from(setting("SKEIN_JWT_SECRET")), ""))
 		die("SKEIN_JWT_SECRET is too short for a key");
 	(void)str_copy(claims.uid, sizeof(claims.uid), str_from(uid));
 	random_hex(claims.id, 16);
 	claims.issued_ms = clock_wall_ms();
 	claims.expires_ms = claims.issued_ms + ttl_ms;
-	jwt_sign(keys, &claims, &token);
+	if (jwt_sign(keys, &claims, &token))
+		die("OpenSSL could not sign the token");
 	jwt_keys_free(keys);
 	(void)buf_text(&token);
 	return buf_take(&token);

@@ -21,7 +21,7 @@ struct config_option {
 	enum config_type type;
 	size_t offset;
 	const char *fallback; /* as it would stand in the file; NULL: must be given, unless CONFIG_HOST_NAME */
-	int64_t min, max; /* numbers: the range; texts: the length. Both 0: any */
+	int64_t min, max; /* numbers: the range; texts: the length, or none where the fallback is empty. Both 0: any */
 	const char *choices; /* CONFIG_CHOICE: "per_device|per_platform|single" */
 	unsigned flags;
 	const char *help; /* one sentence */

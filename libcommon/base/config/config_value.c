@@ -22,6 +22,12 @@ static bool value_has_range(const struct config_option *option)
 	return option->min != 0 || option->max != 0;
 }
 
+/* A text that is empty unless it is given may also be given as empty, whatever its range is. */
+static bool value_may_be_empty(const struct config_option *option)
+{
+	return option->type == CONFIG_TEXT && option->fallback && !*option->fallback;
+}
+
 static void value_write_in_units(struct buf *out, int64_t number, const struct unit *units, size_t count)
 {
 	size_t best = 0;
@@ -159,7 +165,7 @@ err_t config_value_parse(const struct config_option *option, struct str text,
 		return value_refuse(reason, option, text);
 	}
 	if (option->type != CONFIG_BOOL && option->type != CONFIG_CHOICE && value_has_range(option) &&
-	    (number < option->min || number > option->max)) {
+	    (number < option->min || number > option->max) && !(number == 0 && value_may_be_empty(option))) {
 		buf_append_text(reason, "must be ");
 		config_write_range(reason, option);
 		return value_refuse(reason, option, text);

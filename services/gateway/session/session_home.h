@@ -42,7 +42,7 @@ struct session_home {
 	struct worker *worker;
 	const struct gateway_config *config;
 	struct gateway_metrics *metrics;
-	const struct jwt_keys *keys;
+	struct jwt_keys *keys;
 	struct route_link *routes;
 	atomic_uint *connections; /* of all workers, from the handshake on */
 	struct ws_budget *handshakes; /* of all workers, until hello */

@@ -9,7 +9,7 @@
 #define EPOCH_CHARACTERS 15
 #define OFFSET_DIGITS 20
 
-static err_t handshake_authenticate(struct handshake *out, const struct ws_handshake *request, const struct jwt_keys *keys)
+static err_t handshake_authenticate(struct handshake *out, const struct ws_handshake *request, struct jwt_keys *keys)
 {
 	char in_query[JWT_MAX_BYTES + 1];
 	const char *why = "the token is given twice or too long";
@@ -72,7 +72,7 @@ static err_t handshake_read_position(struct handshake *out, const struct ws_hand
 	return OK;
 }
 
-err_t handshake_read(struct handshake *out, const struct ws_handshake *request, const struct jwt_keys *keys,
+err_t handshake_read(struct handshake *out, const struct ws_handshake *request, struct jwt_keys *keys,
                      const char **detail)
 {
 	char ack[2];

@@ -21,7 +21,7 @@ struct handshake {
  * ERR_UNAUTHENTICATED: no valid token; the reason is logged, not told. ERR_INVALID_ARGUMENT: `*detail` is a sentence that
  * names the parameter.
  */
-err_t handshake_read(struct handshake *out, const struct ws_handshake *request, const struct jwt_keys *keys,
+err_t handshake_read(struct handshake *out, const struct ws_handshake *request, struct jwt_keys *keys,
                      const char **detail) MUST_CHECK;
 
 #endif

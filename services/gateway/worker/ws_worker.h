@@ -25,7 +25,7 @@ struct ws_worker_setup {
 	struct worker *main; /* gets the answers to orders */
 	const struct gateway_config *config;
 	struct gateway_metrics *metrics;
-	const struct jwt_keys *keys;
+	struct jwt_keys *keys;
 	struct route_link *routes;
 	struct rpc_channel *im;
 	atomic_uint *connections; /* of the process */

@@ -11,14 +11,14 @@ struct call;
 /* Users, their passwords and their tokens: the context of the calls in this folder. Thread: the worker's. */
 struct accounts {
 	const struct im_config *config;
-	const struct jwt_keys *keys;
+	struct jwt_keys *keys;
 	struct change_feed *changes;
 	/* Apart, so that a storm of one kind leaves slots to the other. */
 	struct password_pool login_passwords, new_passwords;
 };
 
 void accounts_init(struct accounts *accounts, struct worker *worker, const struct im_config *config,
-                   const struct jwt_keys *keys, struct change_feed *changes);
+                   struct jwt_keys *keys, struct change_feed *changes);
 
 void accounts_register(struct call *call); /* POST /v1/users */
 void accounts_login(struct call *call); /* POST /v1/auth/login */

@@ -111,6 +111,8 @@ void accounts_login(struct call *call)
 	struct login *login = call_make_state(call, sizeof(*login));
 	struct pg_params params = { 0 };
 
+	if (!new_token_has_key(call, call_context(call)))
+		return;
 	login->uid = call_ident(call, "uid", JSON_REQUIRED);
 	login->password = call_secret(call, "password", JSON_REQUIRED, 0, PASSWORD_MAX_BYTES);
 	login->address = call_address(call);

@@ -45,11 +45,37 @@ uint64_t new_token_family_end_ms(const struct accounts *accounts, const struct j
 	return MAX(claims->family_expires_ms, clock_wall_ms() + (uint64_t)accounts->config->auth_session_max_ms);
 }
 
+static void new_token_refuse(struct call *call)
+{
+	call_fail(call, ERR_FAILED_PRECONDITION, NULL, "no key here signs tokens: they come from the server of the app");
+}
+
+bool new_token_has_key(struct call *call, const struct accounts *accounts)
+{
+	if (jwt_keys_can_sign(accounts->keys))
+		return true;
+	new_token_refuse(call);
+	return false;
+}
+
+bool new_token_sign(struct call *call, const struct accounts *accounts, const struct jwt_claims *claims, struct str scope,
+                    struct buf *token)
+{
+	err_t err = jwt_sign_scoped(accounts->keys, claims, scope, token);
+
+	if (err == ERR_FAILED_PRECONDITION)
+		new_token_refuse(call);
+	else if (err)
+		call_fail(call, err, NULL, "the token could not be signed");
+	return !err;
+}
+
 void new_token_answer(struct call *call, const struct accounts *accounts, const struct jwt_claims *claims, struct str scope)
 {
 	struct buf token = { 0 }, *out = call_out(call);
 
-	jwt_sign_scoped(accounts->keys, claims, scope, &token);
+	if (!new_token_sign(call, accounts, claims, scope, &token))
+		return;
 	buf_append_char(out, '{');
 	json_put_field(out, "token", buf_str(&token));
 	json_put_u64_field(out, "expires_at", claims->expires_ms);

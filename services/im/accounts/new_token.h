@@ -24,6 +24,16 @@ err_t new_token_refresh(const struct accounts *accounts, const struct jwt_claims
 /* How long a logout of this token's family has to be remembered: until no token of it can be valid. */
 uint64_t new_token_family_end_ms(const struct accounts *accounts, const struct jwt_claims *claims);
 
+/*
+ * Whether im has a key that signs. Otherwise the call has failed with 409: the tokens come from the server of the app, whose
+ * public keys are all that im has. A call asks before it changes anything; the key may still go until the token is signed.
+ */
+bool new_token_has_key(struct call *call, const struct accounts *accounts) MUST_CHECK;
+
+/* Appends the token. False if it could not be signed; then the call has failed. */
+bool new_token_sign(struct call *call, const struct accounts *accounts, const struct jwt_claims *claims, struct str scope,
+                    struct buf *token) MUST_CHECK;
+
 /* Answers {token, expires_at}. `scope` may be empty. */
 void new_token_answer(struct call *call, const struct accounts *accounts, const struct jwt_claims *claims, struct str scope);
 

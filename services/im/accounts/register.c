@@ -78,12 +78,18 @@ static void register_on_taken(struct call *call)
 	call_query(call, &account_taken, &params, register_on_looked_up);
 }
 
+static bool register_is_open(const struct im_config *config)
+{
+	return config->auth_registration == REGISTRATION_ON ||
+	       (config->auth_registration == REGISTRATION_AUTO && !*config->auth_jwks);
+}
+
 void accounts_register(struct call *call)
 {
 	const struct accounts *accounts = call_context(call);
 	struct registration *registration = call_make_state(call, sizeof(*registration));
 
-	if (!accounts->config->auth_registration) {
+	if (!register_is_open(accounts->config)) {
 		call_fail(call, ERR_PERMISSION_DENIED, NULL, "registration is switched off");
 		return;
 	}

@@ -17,8 +17,8 @@ struct user_creation {
 	bool is_bot;
 };
 
-/* Its token is told here, and nowhere else. */
-static void user_create_put_token(struct call *call, const struct admin *admin)
+/* A bot's token is told here, and nowhere else. False if there is none; then the call has failed. */
+static bool user_create_put_token(struct call *call, const struct admin *admin)
 {
 	const struct user_creation *creation = call_state(call);
 	struct jwt_claims claims;
@@ -26,9 +26,11 @@ static void user_create_put_token(struct call *call, const struct admin *admin)
 
 	new_token_begin(admin->accounts, &claims, creation->uid, -1);
 	claims.expires_ms = claims.issued_ms + NEW_TOKEN_BOT_LIFE_MS;
-	jwt_sign(admin->accounts->keys, &claims, &token);
-	json_put_field(call_out(call), "token", buf_str(&token));
+	bool is_signed = new_token_sign(call, admin->accounts, &claims, STR(""), &token);
+	if (is_signed)
+		json_put_field(call_out(call), "token", buf_str(&token));
 	buf_release(&token);
+	return is_signed;
 }
 
 static void user_create_on_stored(struct call *call, const PGresult *result)
@@ -37,8 +39,8 @@ static void user_create_on_stored(struct call *call, const PGresult *result)
 
 	buf_append_char(call_out(call), '{');
 	user_answer_put(call_out(call), result, 0, FIRST_USER_COLUMN);
-	if (creation->is_bot)
-		user_create_put_token(call, call_context(call));
+	if (creation->is_bot && !user_create_put_token(call, call_context(call)))
+		return;
 	buf_append_char(call_out(call), '}');
 	call_ok(call, 201);
 }
@@ -69,7 +71,7 @@ void admin_create_user(struct call *call)
 	creation->name = call_name(call, "name", JSON_REQUIRED);
 	creation->password = call_secret(call, "password", JSON_OPTIONAL, PASSWORD_MIN_BYTES, PASSWORD_MAX_BYTES);
 	creation->is_bot = call_bool(call, "bot", JSON_OPTIONAL);
-	if (!call_finish_reading(call))
+	if (!call_finish_reading(call) || (creation->is_bot && !new_token_has_key(call, admin->accounts)))
 		return;
 	if (!creation->password.ptr) {
 		user_create_store(call, (struct str){ 0 });

@@ -24,7 +24,7 @@ static struct jwt_keys *keys;
 static int make_keys(void **state)
 {
 	(void)state;
-	return jwt_keys_new(&keys, STR(SECRET)) == OK ? 0 : -1;
+	return jwt_keys_new(&keys, STR(SECRET), "") == OK ? 0 : -1;
 }
 
 static int free_keys(void **state)
@@ -122,7 +122,7 @@ static void the_example_of_rfc_7515_has_a_good_signature(void **state)
 	assert_int_equal(base64url_decode(&secret, STR("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0i"
 	                                               "PS4hcgUuTwjAzZr1Z9CAow")),
 	                 OK);
-	assert_int_equal(jwt_keys_new(&rfc, buf_str(&secret)), OK);
+	assert_int_equal(jwt_keys_new(&rfc, buf_str(&secret), ""), OK);
 	assert_int_equal(jwt_verify(rfc, str_from(token), 1300819370000u, &claims, &why), ERR_UNAUTHENTICATED);
 	assert_string_equal(why, "the token's sub is no uid"); /* it has none; all before that was fine */
 	jwt_keys_free(rfc);
@@ -139,7 +139,7 @@ static void a_signed_token_is_verified_and_read_by_others(void **state)
 
 	(void)state;
 	buf_append_text(&token, "Bearer ");
-	jwt_sign(keys, &claims, &token);
+	assert_int_equal(jwt_sign(keys, &claims, &token), OK);
 	assert_int_equal(jwt_verify(keys, jwt_from_authorization(buf_str(&token)), NOW_MS, &read, NULL), OK);
 	assert_string_equal(read.uid, claims.uid);
 	assert_int_equal(read.expires_ms, claims.expires_ms);
@@ -162,8 +162,9 @@ static void only_the_keys_own_algorithm_is_accepted(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(headers); i++)
-		assert_fault(headers[i], GOOD, "the token names another algorithm");
+		assert_fault(headers[i], GOOD, "the token names an algorithm or a key that is not known here");
 	assert_fault("{\"alg\":\"HS256\",\"crit\":[\"exp\"]}", GOOD, "the token has critical headers");
+	assert_fault("{\"alg\":\"HS256\",\"kid\":1}", GOOD, "the token's kid is no text");
 	assert_fault("[\"HS256\"]", GOOD, "the token's header is not a JSON object");
 	assert_fault("{\"alg\":\"none\",\"alg\":\"HS256\"}", GOOD, "the token's header is not a JSON object");
 }
@@ -292,9 +293,9 @@ static void a_token_of_another_key_is_refused_and_a_short_key_too(void **state)
 	const char *why = "";
 
 	(void)state;
-	assert_int_equal(jwt_keys_new(&weak, STR("fifteen bytes..")), ERR_BAD_CONFIG);
-	assert_int_equal(jwt_keys_new(&other, STR("sixteen bytes...")), OK);
-	jwt_sign(other, &claims, &token);
+	assert_int_equal(jwt_keys_new(&weak, STR("fifteen bytes.."), ""), ERR_BAD_CONFIG);
+	assert_int_equal(jwt_keys_new(&other, STR("sixteen bytes..."), ""), OK);
+	assert_int_equal(jwt_sign(other, &claims, &token), OK);
 	assert_int_equal(jwt_verify(keys, buf_str(&token), NOW_MS, &claims, &why), ERR_UNAUTHENTICATED);
 	assert_string_equal(why, "the token's signature is wrong");
 	jwt_keys_free(other);
@@ -370,7 +371,7 @@ static void a_family_is_as_old_as_its_first_token(void **state)
 	assert_int_equal(claims.family_expires_ms, claims.expires_ms);
 	claims.issued_ms = 2000000;
 	claims.family_expires_ms += 5000;
-	jwt_sign_scoped(keys, &claims, STR("chat admin"), &token);
+	assert_int_equal(jwt_sign_scoped(keys, &claims, STR("chat admin"), &token), OK);
 	assert_int_equal(jwt_verify(keys, buf_str(&token), NOW_MS, &read, NULL), OK);
 	assert_int_equal(read.family_issued_ms, 1000000);
 	assert_int_equal(read.issued_ms, 2000000);

@@ -28,8 +28,8 @@ static const char *token_of(const char *uid, const char *secret, int64_t life_ms
 	struct buf out = { 0 };
 
 	assert_true(str_copy(claims.uid, sizeof(claims.uid), str_from(uid)));
-	assert_int_equal(jwt_keys_new(&signer, str_from(secret)), OK);
-	jwt_sign(signer, &claims, &out);
+	assert_int_equal(jwt_keys_new(&signer, str_from(secret), ""), OK);
+	assert_int_equal(jwt_sign(signer, &claims, &out), OK);
 	assert_true(str_copy(token, sizeof(token), buf_str(&out)));
 	buf_release(&out);
 	jwt_keys_free(signer);
@@ -184,7 +184,7 @@ static void a_position_that_no_inbox_has_is_read_as_such(void **state)
 static int set_up(void **state)
 {
 	(void)state;
-	return jwt_keys_new(&keys, STR(SECRET)) ? -1 : 0;
+	return jwt_keys_new(&keys, STR(SECRET), "") ? -1 : 0;
 }
 
 static int tear_down(void **state)

@@ -173,7 +173,7 @@ void call_rig_start(const struct call_route *rows, size_t row_count)
 		                         .limits_logout_interval_ms = 5000, .limits_logout_burst = 2, .limits_call_rate = 1,
 		                         .limits_call_burst = 1000, .limits_address_rate = 1, .limits_address_burst = 1000 };
 	rates_init(&call_rig.rates, &call_rig.config, NULL);
-	assert_int_equal(jwt_keys_new(&call_rig.keys, STR("a secret of the test")), OK);
+	assert_int_equal(jwt_keys_new(&call_rig.keys, STR("a secret of the test"), ""), OK);
 	call_rig.changes.are_loaded = true;
 	id_set_init(&call_rig.changes.revoked);
 	verified_tokens_init(&call_rig.verified_tokens, call_rig.keys, 10);
@@ -224,6 +224,6 @@ const char *call_rig_token(bool is_admin)
 	container_of(alice, struct known_user, entry)->logged_out_ms = -1;
 	buf_release(&header);
 	buf_append_str(&header, STR("Bearer "));
-	jwt_sign(call_rig.keys, &claims, &header);
+	assert_int_equal(jwt_sign(call_rig.keys, &claims, &header), OK);
 	return buf_text(&header);
 }
