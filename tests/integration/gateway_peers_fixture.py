@@ -71,7 +71,7 @@ class Im:
         self.delivered_gate = asyncio.Event()
         self.delivered_gate.set()
         self.delivered_status = None
-        self.reads, self.typings, self.unheard = [], [], []
+        self.reads, self.readers, self.typings, self.unheard = [], [], [], []
         self.signal_fault = None  # status and code that Read and Typing are answered
 
     async def admit(self, request, context):
@@ -130,6 +130,7 @@ class Im:
 
     async def read(self, request, context):
         self.reads.append((request.uid, request.conversation_id, request.seq))
+        self.readers.append((request.reader.node_epoch, request.reader.conn))
         return await self.signal(context, im_pb.ReadResponse())
 
     async def typing(self, request, context):

@@ -37,6 +37,7 @@ async def test_a_read_is_passed_on_in_the_users_name_and_answered_when_it_has_a_
     await other.ws.send(proto(read=client_pb.Read(rid="r", conversation_id="g:crew", seq=2)))
     assert (await other.expect("ok")).ok.rid == "r"
     assert g.im.reads[1:] == [("alice", "u:alice:bob", 8), ("bob", "g:crew", 2)]
+    assert g.im.readers == [(g.router.epoch, connection.conn) for connection in (client, client, other)]
     g.im.signal_fault = grpc.StatusCode.INVALID_ARGUMENT, "invalid_argument"
     await client.send(type="read", conversation_id="u:alice:bob", seq=9)
     assert await client.expect("error") == {"type": "error", "code": "invalid_argument", "message": "it is invalid_argument"}

@@ -122,7 +122,8 @@ void produce_event_bytes(struct str value)
 }
 
 /* A record that has the event `times` times: once or twice. */
-static void produce_record(size_t times, const char *kind, const char *body, Skein__V1__Audience *audience)
+static void produce_record(size_t times, const char *kind, const char *body, Skein__V1__Audience *audience,
+                           Skein__V1__RoutedConnection *except)
 {
 	Skein__V1__EventRecord record = SKEIN__V1__EVENT_RECORD__INIT;
 	Skein__V1__EmittedEvent emitted = SKEIN__V1__EMITTED_EVENT__INIT, *events[] = { &emitted, &emitted };
@@ -133,6 +134,7 @@ static void produce_record(size_t times, const char *kind, const char *body, Ske
 	event.body = (char *)body;
 	emitted.audience = audience;
 	emitted.event = &event;
+	emitted.except = except;
 	record.version = 1;
 	record.events = events;
 	record.n_events = times;
@@ -146,7 +148,23 @@ void produce_watched_event(const char *kind, const char *body, const char *watch
 
 	audience.who_case = SKEIN__V1__AUDIENCE__WHO_WATCHED;
 	audience.watched = (char *)watched;
-	produce_record(1, kind, body, &audience);
+	produce_record(1, kind, body, &audience, NULL);
+}
+
+void produce_event_except(const char *kind, const char *body, const char *uid, uint64_t conn)
+{
+	Skein__V1__Audience audience = SKEIN__V1__AUDIENCE__INIT;
+	Skein__V1__Users users = SKEIN__V1__USERS__INIT;
+	Skein__V1__RoutedConnection except = SKEIN__V1__ROUTED_CONNECTION__INIT;
+	char *uids[] = { (char *)uid };
+
+	users.uids = uids;
+	users.n_uids = 1;
+	audience.who_case = SKEIN__V1__AUDIENCE__WHO_USERS;
+	audience.users = &users;
+	except.node_epoch = event_scene.node.epoch;
+	except.conn = conn;
+	produce_record(1, kind, body, &audience, &except);
 }
 
 void produce_event_times(size_t times, const char *kind, const char *body, const char *first, const char *second)
@@ -159,7 +177,7 @@ void produce_event_times(size_t times, const char *kind, const char *body, const
 	users.n_uids = second ? 2 : 1;
 	audience.who_case = SKEIN__V1__AUDIENCE__WHO_USERS;
 	audience.users = &users;
-	produce_record(times, kind, body, &audience);
+	produce_record(times, kind, body, &audience, NULL);
 }
 
 void produce_event(const char *kind, const char *body, const char *first, const char *second)

@@ -64,6 +64,9 @@ void produce_event_times(size_t times, const char *kind, const char *body, const
 
 void produce_event(const char *kind, const char *body, const char *first, const char *second);
 
+/* An event for a user, except for one connection. */
+void produce_event_except(const char *kind, const char *body, const char *uid, uint64_t conn);
+
 /* An event for who watches this user. */
 void produce_watched_event(const char *kind, const char *body, const char *watched);
 

@@ -28,6 +28,18 @@ static void an_event_reaches_every_connection_of_its_users_and_no_other_without_
 	assert_true(has[1] && has[2] && has[3]);
 }
 
+static void the_connection_that_knows_already_is_not_told(void **state)
+{
+	(void)state;
+
+	produce_event_except("read", "{\"seq\":7}", event_scene.alice, 2);
+	produce_event_except("read", "{\"seq\":8}", event_scene.alice, 3); /* a connection of another user */
+	turn_until_count(&event_scene.worker, &event_scene.event_count, 2);
+	assert_int_equal(event_scene.seen[0].conn_count, 1);
+	assert_int_equal(event_scene.seen[0].conns[0], 1);
+	assert_int_equal(event_scene.seen[1].conn_count, 2);
+}
+
 static void every_event_of_a_record_arrives(void **state)
 {
 	(void)state;
@@ -167,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EVENT_TEST(an_event_reaches_every_connection_of_its_users_and_no_other_without_a_number),
+		EVENT_TEST(the_connection_that_knows_already_is_not_told),
 		EVENT_TEST(every_event_of_a_record_arrives),
 		EVENT_TEST(an_event_for_watchers_reaches_the_gateway_whoever_is_connected),
 		EVENT_TEST(an_event_for_users_who_are_not_connected_goes_nowhere),

@@ -140,7 +140,7 @@ static void route_link_describe(const struct route_link *link, const struct rout
 	out->uid = (char *)change->uid;
 	out->device = (char *)change->device;
 	out->node = (char *)link->setup.node;
-	out->node_epoch = atomic_load(link->setup.node_epoch);
+	out->node_epoch = route_link_node_epoch(link);
 	out->conn = change->answer.conn;
 	if (route_link_is_bind(change)) {
 		out->platform = (char *)change->platform;

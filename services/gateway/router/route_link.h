@@ -106,6 +106,12 @@ static inline size_t route_link_unanswered(const struct route_link *link)
 	return link->by_id.len;
 }
 
+/* Of this gateway's registration, as its routes name it. Thread: any. */
+static inline uint64_t route_link_node_epoch(const struct route_link *link)
+{
+	return atomic_load(link->setup.node_epoch);
+}
+
 /* Sends a change off. The answer comes once, unless the link is closed before. Thread: any. */
 void route_link_submit(struct route_link *link, const struct route_request *request);
 

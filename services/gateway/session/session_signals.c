@@ -3,9 +3,11 @@
 #include "base/mem.h"
 #include "gateway/config.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/router/route_link.h"
 #include "gateway/session/session.h"
 #include "gateway/session/session_frames.h"
 #include "gateway/wire/client_frame.h"
+#include "proto/im.pb-c.h"
 
 #define SIGNALS_TYPING_TIMEOUT_MS 2000 /* of what nobody waits for */
 
@@ -61,15 +63,31 @@ static struct pending_signal *signals_start(struct session *session, const struc
 	return signal;
 }
 
+/* Names the connection that has read: it is not told. protobuf merges concatenated messages, so this adds to the request. */
+static void signals_put_reader(struct buf *request, const struct session *session)
+{
+	Skein__V1__ReadRequest more = SKEIN__V1__READ_REQUEST__INIT;
+	Skein__V1__RoutedConnection reader = SKEIN__V1__ROUTED_CONNECTION__INIT;
+
+	reader.node_epoch = route_link_node_epoch(session->home->routes);
+	reader.conn = session->id;
+	more.reader = &reader;
+	uint8_t *at = (uint8_t *)buf_reserve(request, skein__v1__read_request__get_packed_size(&more));
+	request->len += skein__v1__read_request__pack(&more, at);
+}
+
 void session_read_mark(struct session *session, const struct client_frame *frame)
 {
 	struct pending_signal *signal = signals_start(session, frame);
+	struct buf request = { 0 };
 
 	if (!signal)
 		return;
 	signal->call.retries = IM_CALL_RETRIES;
-	im_call_start(&signal->call, &session->home->im, session->id, "/skein.v1.Im/Read", buf_str(&frame->request),
-	              signals_on_answer);
+	buf_append_str(&request, buf_str(&frame->request));
+	signals_put_reader(&request, session);
+	im_call_start(&signal->call, &session->home->im, session->id, "/skein.v1.Im/Read", buf_str(&request), signals_on_answer);
+	buf_release(&request);
 }
 
 void session_typing(struct session *session, const struct client_frame *frame)

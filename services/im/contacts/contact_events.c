@@ -12,7 +12,9 @@ static void contact_event_emit(struct call *call, struct str to, struct str abou
 	if (request_id.len)
 		json_put_field(&body, "request_id", request_id);
 	buf_append_char(&body, '}');
-	const struct event event = { &to, 1, "friend", buf_str(&body), call_trace(call) };
+	const struct event event = {
+		.uids = &to, .uid_count = 1, .kind = "friend", .body = buf_str(&body), .traceparent = call_trace(call),
+	};
 	events_emit(contacts->events, &event);
 	buf_release(&body);
 }

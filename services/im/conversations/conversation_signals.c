@@ -52,6 +52,7 @@ static struct pending_signal *signal_new(struct conversations *conversations, co
 		pending->signal.traceparent = signal_keep(&at, signal->traceparent);
 	pending->signal.seq = signal->seq;
 	pending->signal.is_unheard = signal->is_unheard;
+	pending->signal.reader = signal->reader;
 	pending->done = done;
 	pending->arg = arg;
 	return pending;
@@ -131,13 +132,20 @@ void conversation_read_put(struct pg_params *params, struct str uid, struct str 
 }
 
 static void signal_emit(struct events *events, const PGresult *result, const char *kind, struct str body,
-                        struct str traceparent)
+                        const struct conversation_signal *signal)
 {
 	struct str uids[SIGNAL_AUDIENCE_MAX];
 
 	if (PQgetisnull(result, 0, 1))
 		return;
-	const struct event event = { uids, pg_text_array(result, 0, 1, uids, SIGNAL_AUDIENCE_MAX), kind, body, traceparent };
+	const struct event event = {
+		.uids = uids,
+		.uid_count = pg_text_array(result, 0, 1, uids, SIGNAL_AUDIENCE_MAX),
+		.kind = kind,
+		.body = body,
+		.traceparent = signal->traceparent,
+		.except = signal->reader,
+	};
 	events_emit(events, &event);
 }
 
@@ -148,7 +156,7 @@ void conversation_read_tell(struct events *events, const PGresult *result, const
 	signal_begin_body(&body, signal);
 	json_put_u64_field(&body, "seq", signal->seq);
 	buf_append_char(&body, '}');
-	signal_emit(events, result, "read", buf_str(&body), signal->traceparent);
+	signal_emit(events, result, "read", buf_str(&body), signal);
 	buf_release(&body);
 }
 
@@ -196,7 +204,7 @@ static void signal_on_typing(void *arg, err_t err, const PGresult *result)
 	if (!err && !pending->signal.is_unheard) {
 		signal_begin_body(&body, &pending->signal);
 		buf_append_char(&body, '}');
-		signal_emit(pending->events, result, "typing", buf_str(&body), pending->signal.traceparent);
+		signal_emit(pending->events, result, "typing", buf_str(&body), &pending->signal);
 		buf_release(&body);
 	}
 	signal_end(pending, err);

@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 
 #include "im/conversations/conversations.h"
+#include "im/events/events.h"
 
 /*
  * `read` and `typing` of users whom a gateway has authenticated. Each is one statement, and one event after it. Thread: the
@@ -15,6 +16,7 @@ struct conversation_signal {
 	uint64_t seq; /* of a read */
 	bool is_unheard; /* of typing: it is answered, and nobody is told */
 	struct str traceparent; /* may be empty */
+	struct event_reader reader; /* of a read over a WebSocket: the connection */
 };
 
 /* `detail` may be NULL. */

@@ -64,7 +64,9 @@ static void clear_tell(struct call *call, int64_t up_to)
 	json_put_field(&body, "conversation_id", call_path_text(call, "id"));
 	json_put_u64_field(&body, "up_to_seq", (uint64_t)up_to);
 	buf_append_char(&body, '}');
-	const struct event event = { &uid, 1, "cleared", buf_str(&body), call_trace(call) };
+	const struct event event = {
+		.uids = &uid, .uid_count = 1, .kind = "cleared", .body = buf_str(&body), .traceparent = call_trace(call),
+	};
 	events_emit(conversations->events, &event);
 	buf_release(&body);
 }

@@ -71,6 +71,7 @@ static void events_pack(struct buf *out, const struct event *event, const struct
 	Skein__V1__Audience audience = SKEIN__V1__AUDIENCE__INIT;
 	Skein__V1__Users users = SKEIN__V1__USERS__INIT;
 	Skein__V1__Event content = SKEIN__V1__EVENT__INIT;
+	Skein__V1__RoutedConnection except = SKEIN__V1__ROUTED_CONNECTION__INIT;
 	char *body = str_dup(event->body), *traceparent = str_dup(event->traceparent), *copies[EVENT_RECORD_MAX_USERS];
 	char *watched = str_dup(to->watched);
 
@@ -89,6 +90,9 @@ static void events_pack(struct buf *out, const struct event *event, const struct
 	emitted.audience = &audience;
 	emitted.event = &content;
 	emitted.traceparent = traceparent;
+	except.node_epoch = event->except.node_epoch;
+	except.conn = event->except.conn;
+	emitted.except = except.node_epoch ? &except : NULL;
 	record.version = out->len ? 0 : EVENT_RECORD_VERSION; /* once is enough */
 	record.events = &list;
 	record.n_events = 1;

@@ -42,6 +42,12 @@ struct events {
 	struct counter *emitted, *dropped_full, *dropped_kafka, *dropped_too_large;
 };
 
+/* A connection of a user that knows already what the event tells, as its route names it. */
+struct event_reader {
+	uint64_t node_epoch; /* 0: none */
+	uint64_t conn;
+};
+
 /* The texts are the caller's and are copied. */
 struct event {
 	const struct str *uids; /* whose connections are told */
@@ -49,6 +55,7 @@ struct event {
 	const char *kind;
 	struct str body; /* a JSON object: the members of the frame besides `kind` */
 	struct str traceparent; /* may be empty */
+	struct event_reader except; /* is not told */
 };
 
 /*

@@ -16,7 +16,9 @@ void group_call_emit(struct call *call, struct str gid, const char *op, struct s
 	json_put_field(&body, "op", str_from(op));
 	json_put_field(&body, "group_id", gid);
 	buf_append_char(&body, '}');
-	const struct event event = { uids, count, "group", buf_str(&body), call_trace(call) };
+	const struct event event = {
+		.uids = uids, .uid_count = count, .kind = "group", .body = buf_str(&body), .traceparent = call_trace(call),
+	};
 	events_emit(groups->events, &event);
 	buf_release(&body);
 }

@@ -155,12 +155,19 @@ static void event_batch_leave(struct event_batch *batch)
 
 /* ---- looking the routes up ---- */
 
+static bool event_is_known_to(const Skein__V1__EmittedEvent *emitted, const struct route *route)
+{
+	return emitted->except && emitted->except->node_epoch == route->node_epoch && emitted->except->conn == route->conn;
+}
+
 static void event_batch_add_routes(struct event_batch *batch, const struct event_lookup *lookup,
                                    const struct device_route *routes, size_t count)
 {
 	struct target_list *targets = &batch->targets[lookup->event];
 
 	for (size_t i = 0; i < count; i++) {
+		if (event_is_known_to(batch->record->events[lookup->event], &routes[i].route))
+			continue;
 		uint32_t gateway = target_list_gateway(targets, batch->context->gateways, &routes[i].route);
 
 		*target_list_add(targets) = (struct fanout_target){

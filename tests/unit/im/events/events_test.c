@@ -88,6 +88,23 @@ static void emit_to(struct scene *scene, const struct str *uids, size_t count, c
 	events_emit(&scene->events, &event);
 }
 
+static void an_event_names_the_connection_that_is_not_told(void **state)
+{
+	struct scene *scene = *state;
+	const struct str uid = STR("alice");
+	const struct event event = {
+		.uids = &uid, .uid_count = 1, .kind = "read", .body = STR("{}"), .except = { .node_epoch = 7, .conn = 9 },
+	};
+
+	events_emit(&scene->events, &event);
+	emit_to(scene, &uid, 1, "{}");
+	events_stop(&scene->events);
+	assert_int_equal(produced.records[0]->n_events, 2);
+	assert_int_equal(produced.records[0]->events[0]->except->node_epoch, 7);
+	assert_int_equal(produced.records[0]->events[0]->except->conn, 9);
+	assert_null(produced.records[0]->events[1]->except);
+}
+
 static void emit(struct scene *scene, const char *uid, const char *body)
 {
 	const struct str to = str_from(uid);
@@ -229,6 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EVENTS_TEST(events_of_one_moment_leave_in_one_record_in_their_order),
+		EVENTS_TEST(an_event_names_the_connection_that_is_not_told),
 		EVENTS_TEST(no_record_names_more_users_than_push_takes),
 		EVENTS_TEST(a_record_that_is_full_of_bytes_leaves_at_once),
 		EVENTS_TEST(a_record_has_at_most_250_events),
