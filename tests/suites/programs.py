@@ -72,7 +72,7 @@ def in_lanes(*lanes):
 def pytest(report, name, arguments, timeout, **environment):
     results = report.logs / (file_name(name) + ".xml")
     results.unlink(missing_ok=True)
-    code, output, seconds = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+    code, output, seconds = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
                                  f"--junitxml={results}", *map(str, arguments)], timeout,
                                 PYTHONDONTWRITEBYTECODE="1", **environment)
     passed = failed = skipped = 0
