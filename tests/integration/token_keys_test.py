@@ -9,7 +9,7 @@ import jwt
 import pytest
 import websockets
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from jwt.algorithms import ECAlgorithm, HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.algorithms import HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from gateway_fixture import scenario
