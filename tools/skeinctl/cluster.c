@@ -102,6 +102,15 @@ const char *setting(const char *name)
 	return getenv(name);
 }
 
+struct str setting_cut_url(struct str *list)
+{
+	struct str url = str_cut(list, ',');
+
+	while (url.len && url.ptr[url.len - 1] == '/')
+		url.len--;
+	return url;
+}
+
 char *setting_item(const char *name, unsigned index)
 {
 	struct str list = str_from(setting(name));
@@ -109,9 +118,9 @@ char *setting_item(const char *name, unsigned index)
 
 	for (size_t i = 0; i < list.len; i++)
 		count += list.ptr[i] == ',';
-	struct str item = str_cut(&list, ',');
+	struct str item = setting_cut_url(&list);
 	for (unsigned i = 0; i < index % count; i++)
-		item = str_cut(&list, ',');
+		item = setting_cut_url(&list);
 	return str_dup(item);
 }
 

@@ -98,7 +98,7 @@ struct http_answer http_api(const char *method, const char *path, const char *to
 	CURLcode code;
 
 	do {
-		struct str base = str_cut(&bases, ',');
+		struct str base = setting_cut_url(&bases);
 
 		buf_clear(&url);
 		buf_printf(&url, "%.*s%s", STR_ARG(base), path);

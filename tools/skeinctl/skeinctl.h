@@ -53,7 +53,10 @@ const char *setting(const char *name);
 /* The first line of a file ("-": of standard input), for the setting `name`; ends the program if there is none. free() it. */
 char *read_secret_file(const char *name, const char *path);
 
-/* Item `index` (wrapped around) of a comma-separated setting. free() it. */
+/* Takes the first URL off a comma-separated setting, without a slash at its end: a path that begins with one follows it. */
+struct str setting_cut_url(struct str *list);
+
+/* Item `index` (wrapped around) of such a setting. free() it. */
 char *setting_item(const char *name, unsigned index);
 
 /* A token for `uid` signed with the cluster's secret. free() it. */
