@@ -103,6 +103,13 @@ def test_a_token_is_signed_with_the_secret_in_the_file_of_the_service(tmp_path):
     assert other.stdout.strip().rpartition(".")[2] != signature
 
 
+def test_a_token_that_would_be_expired_at_once_is_not_minted():
+    for ttl in "0s", "999ms":
+        refused = run("token", "--uid", "alice", "--ttl", ttl, SKEIN_JWT_SECRET="a-secret-of-some-length")
+        assert (refused.returncode, refused.stdout) == (2, "") and refused.stderr.startswith("skeinctl: token: --ttl is at least 1s")
+    assert run("token", "--uid", "alice", "--ttl", "1s", SKEIN_JWT_SECRET="a-secret-of-some-length").returncode == 0
+
+
 def test_a_secret_file_that_cannot_be_used_is_named(tmp_path):
     secret = tmp_path / "jwt"
     missing = run("token", "--uid", "alice", SKEIN_AUTH_SECRET_FILE=str(secret))

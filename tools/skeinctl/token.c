@@ -11,6 +11,8 @@ int command_token(const struct args *args)
 	const char *scope = args_value(args, "--scope");
 	uint64_t ttl_ms = parse_duration(args_value_or(args, "--ttl", "24h"));
 
+	if (ttl_ms < 1000)
+		die_of_usage("token: --ttl is at least 1s: a token's times are whole seconds");
 	char *token = make_token(uid, scope, ttl_ms);
 	if (args->as_json)
 		printf("{\"token\":\"%s\",\"expires_at\":%llu}\n", token,

@@ -60,7 +60,7 @@ const struct verb verbs[] = {
 	{ "token", "mint a token for a user", .run = command_token, .params = {
 		LOCAL("--uid", "UID", "the user", .is_required = true),
 		LOCAL("--scope", "admin", "a token for the calls of administrators"),
-		LOCAL("--ttl", "DURATION", "how long it is valid: 10m, 24h (default), 7d") } },
+		LOCAL("--ttl", "DURATION", "how long it is valid, at least 1s: 10m, 24h (default), 7d") } },
 	{ "send", "send a text message as a user, with an administrator's token",
 	  .method = "POST", .path = "/v1/admin/messages", .body = "{\"type\":\"text\"}",
 	  .says = "stored in {conversation_id} as number {seq}, id {msg_id}", .params = {
