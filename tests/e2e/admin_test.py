@@ -123,8 +123,9 @@ async def test_a_kick_closes_a_device_or_all_of_them_with_4001(skein, admin):
 async def test_a_bot_is_a_user_with_a_token_of_its_own(skein, admin):
     bob, = await skein.users("bob")
     bot = skein.user("bot")
-    made = (await admin.request("POST", "/v1/admin/users", body={"uid": bot.uid, "name": "Weather", "bot": True})).expect(201).json
-    assert made["bot"]
+    answer = (await admin.request("POST", "/v1/admin/users", body={"uid": bot.uid, "name": "Weather", "bot": True})).expect(201)
+    made = answer.json
+    assert made["bot"] and answer.headers["Cache-Control"] == "no-store"
     bot.token = made["token"]
     assert claims_of(bot.token)["exp"] > time.time() + 10 * 365 * 86400
     socket, phone = await bot.connect(1, "server", "bot"), await bob.connect(0)

@@ -67,6 +67,8 @@ bool new_token_sign(struct call *call, const struct accounts *accounts, const st
 		new_token_refuse(call);
 	else if (err)
 		call_fail(call, err, NULL, "the token could not be signed");
+	else
+		call_forbid_caching(call);
 	return !err;
 }
 

@@ -30,7 +30,7 @@ uint64_t new_token_family_end_ms(const struct accounts *accounts, const struct j
  */
 bool new_token_has_key(struct call *call, const struct accounts *accounts) MUST_CHECK;
 
-/* Appends the token. False if it could not be signed; then the call has failed. */
+/* Appends the token; no cache may keep the answer then. False if it could not be signed; then the call has failed. */
 bool new_token_sign(struct call *call, const struct accounts *accounts, const struct jwt_claims *claims, struct str scope,
                     struct buf *token) MUST_CHECK;
 

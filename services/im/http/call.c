@@ -136,6 +136,11 @@ struct buf *call_out(struct call *call)
 	return &call->out;
 }
 
+void call_forbid_caching(struct call *call)
+{
+	http_add_header(call->request, "Cache-Control", "no-store");
+}
+
 void call_ok(struct call *call, int status)
 {
 	http_respond_json(call->request, status, &call->out);

@@ -174,6 +174,9 @@ void call_query_reading(struct call *call, const struct pg_statement *statement,
 /* The answer's body, to be written before call_ok(). */
 struct buf *call_out(struct call *call);
 
+/* The answer has a secret of the caller's: no cache may keep it. */
+void call_forbid_caching(struct call *call);
+
 void call_ok(struct call *call, int status);
 void call_no_content(struct call *call);
 
