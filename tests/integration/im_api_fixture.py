@@ -46,6 +46,12 @@ class ImTest(unittest.TestCase):
             self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
         return answer.json
 
+    def assert_gives_up(self, prepared, call):
+        """The function does not wait for a lock that another session holds, but ends with 55P03."""
+        with self.servers.session() as session:
+            session.run(f"""begin; set local statement_timeout = '10s'; {prepared};
+                do $$ begin perform {call}; raise 'it has waited'; exception when lock_not_available then null; end $$; rollback;""")
+
     def direct(self):
         return f"u:{self.alice}:{self.bob}"
 

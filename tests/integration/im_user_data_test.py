@@ -279,6 +279,21 @@ class Deletions(UserDataTest):
         self.ended(self.do(self.admin, "POST", "/v1/admin/broadcast", {"uids": [self.alice], "type": "text", "body": {"text": "x"}}, 202)["job_id"])
         self.check(self.admin.call("DELETE", "/v1/admin/users/system"), 409, "failed_precondition")
 
+    def test_a_step_that_does_not_get_a_lock_gives_up_and_comes_again(self):
+        self.check(self.b.send("k", f"user:{self.alice}", "hi"), 200)
+        self.check(self.a.post(f"/v1/conversations/{self.direct()}/messages/1/reactions", {"emoji": "x"}), 200)
+        (no,), = self.servers.sql(f"select no from conversation where id = '{self.direct()}'")
+        with self.servers.session() as send:
+            send.run(f"begin; update conversation set last_seq = last_seq where no = {no};")
+            number = self.delete(self.alice)
+            self.servers.sql(f"update job set created_at = 0 where no = {number}")  # it has settled
+            await_that(lambda: self.servers.sql(f"select cursor from job where no = {number}") == [[f"entries:{no}:0"]], "the step that needs the lock")
+            self.assert_gives_up(f"update job set cursor = cursor where no = {number}", "fn.deletion_step("
+                                 f"{number}, (select epoch from job where no = {number}), 5000, 500, 0, '', 'user_deleted', '{self.alice}')")
+            self.assertEqual(self.servers.sql(f"select count(*) from reaction where no = {no}"), [["1"]])
+        self.assertEqual(self.ended(number)["state"], "done")
+        self.assertEqual(self.servers.sql(f"select count(*) from reaction where no = {no}"), [["0"]])
+
     def test_a_deletion_whose_im_died_goes_on_at_another_and_each_group_is_left_once(self):
         groups = [self.group_of(self.b, self.alice, client_group_id=f"k{n}") for n in range(3)]
         self.check(self.a.send("k", f"user:{self.bob}", "first"), 200)
