@@ -256,6 +256,18 @@ def test_the_token_is_that_of_the_option_else_of_the_actor_else_of_the_environme
     assert im.run("nodes", SKEIN_TOKEN="a\r\nX: y").stderr == b"skeinctl: the token is no JWT\n"
 
 
+def test_the_user_who_acts_is_named_unless_a_token_is_given(im):
+    im.answers = [(200, {"conversation_id": "g:g", "seq": 1, "msg_id": "9"})]
+    by_secret = {"SKEIN_TOKEN": "", "SKEIN_JWT_SECRET": "a-secret-of-some-length"}
+    for name, rest, option in ("send", ["--to", "bob", "hi"], "--from"), ("groups show", ["g"], "--as"), ("groups dissolve", ["g"], "--as"):
+        words, im.requests = [*name.split(), *rest], []
+        refused = im.run(*words, **by_secret)
+        assert (refused.returncode, refused.stderr.decode()) == (2, f"skeinctl: {name}: {option} or --token is missing\n")
+        for given, environment in ([option, "alice"], by_secret), (["--token", "a.b.c"], by_secret), ([], {}):
+            assert im.run(*words, *given, **environment).returncode == 0
+        assert [request[2] for request in im.requests[1:]] == ["Bearer a.b.c", f"Bearer {TOKEN}"]
+
+
 def test_the_verbs_and_their_options_are_completed():
     def complete(*words):
         script = ('source <("$0" completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _skeinctl; '

@@ -146,8 +146,9 @@ static void args_check(const struct args *args)
 
 		if (param->group)
 			args_check_group(args, i);
-		else if (param->is_required && !value)
-			die_of_usage("%s: %s is missing", args->verb->name, param->name);
+		else if (param->is_required && !value && !(param->place == PARAM_ACTOR && request_has_token(args)))
+			die_of_usage("%s: %s%s is missing", args->verb->name, param->name,
+			             param->place == PARAM_ACTOR ? " or --token" : "");
 		if (value && param_has_choices(param) && !args_is_of_choices(param->value, value))
 			die_of_usage("%s: %s must be %s", args->verb->name, param->name, param->value);
 	}

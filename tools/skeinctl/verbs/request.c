@@ -222,9 +222,21 @@ static char *request_checked_token(const char *token)
 	return str_dup(str_from(token));
 }
 
+static const char *request_token_of_environment(void)
+{
+	const char *token = getenv("SKEIN_TOKEN");
+
+	return token && *token ? token : NULL;
+}
+
+bool request_has_token(const struct args *args)
+{
+	return args->token || request_token_of_environment();
+}
+
 char *request_token(const struct args *args)
 {
-	const char *actor = request_actor(args), *of_environment = getenv("SKEIN_TOKEN");
+	const char *actor = request_actor(args), *of_environment = request_token_of_environment();
 
 	if (args->token && actor)
 		die_of_usage("%s: the token says who acts: give it or the user", args->verb->name);
@@ -232,7 +244,7 @@ char *request_token(const struct args *args)
 		return request_checked_token(args->token);
 	if (actor)
 		return make_token(actor, false, TOKEN_TTL_MS);
-	if (of_environment && *of_environment)
+	if (of_environment)
 		return request_checked_token(of_environment);
 	return make_token("skeinctl", true, TOKEN_TTL_MS);
 }

@@ -21,7 +21,8 @@
 #define PAGE \
 	QUERY("--limit", "N", "limit", "one page of at most N (1-200), instead of all", .kind = PARAM_NUMBER), \
 	QUERY("--cursor", "CURSOR", "cursor", "the page that begins there: next_cursor of the one before")
-#define ACTS_AS { .name = "--as", .value = "UID", .help = "the user who asks, unless --token says who", .place = PARAM_ACTOR }
+#define ACTOR(name_, help_) { .name = name_, .value = "UID", .help = help_, .place = PARAM_ACTOR, .is_required = true }
+#define ACTS_AS ACTOR("--as", "the user who asks, unless --token says who")
 #define WAIT FLAG("--wait", "wait until the job has ended, and show its progress; exit status 1 unless it is done")
 #define JOB ARGUMENT("JOB", "id", "the job's number")
 #define JOB_SENTENCE "job {job_id} is {state}: {done} of {total} done, {failed} failed"
@@ -68,8 +69,7 @@ const struct verb verbs[] = {
 	{ "send", "send a text message with a token of the sender",
 	  .method = "POST", .path = "/v1/messages", .body = "{\"type\":\"text\"}",
 	  .says = "stored in {conversation_id} as number {seq}, id {msg_id}", .params = {
-		{ .name = "--from", .value = "UID", .help = "the sender", .place = PARAM_ACTOR, .is_required = true },
-		RECIPIENT, KEY, TEXT } },
+		ACTOR("--from", "the sender, unless --token says who"), RECIPIENT, KEY, TEXT } },
 	{ "listen", "stay connected and print each message once; with a state file, over restarts too",
 	  .run = command_listen, .params = {
 		LOCAL("--uid", "UID", "the user", .is_required = true),

@@ -30,7 +30,7 @@ enum param_place {
 	PARAM_PATH, /* the part {field} of the path */
 	PARAM_QUERY,
 	PARAM_BODY, /* a member; "to.user" is one of an object */
-	PARAM_ACTOR, /* the user whose token makes the call */
+	PARAM_ACTOR, /* the user whose token makes the call; one that is required may be left out where a token is given */
 };
 
 struct param {
@@ -135,6 +135,9 @@ int completion_print(const struct args *args);
 
 /* Makes the call of a row and shows the answer. */
 int request_run(const struct args *args);
+
+/* Whether --token or SKEIN_TOKEN gives a token. */
+bool request_has_token(const struct args *args);
 
 /* A token for the call: of --token or SKEIN_TOKEN, else made with the cluster's secret. free() it. */
 char *request_token(const struct args *args);
