@@ -94,7 +94,7 @@ async def test_a_wrong_call_is_explained_in_one_sentence(skein):
     for arguments, sentence in {
         ("token", "--uid", "no uid"): "\"no uid\" is no uid: 1-64 of A-Z a-z 0-9 _ . -",
         ("listen", "--uid", "a", "--gateway", "http:"): "--device, --gateway, --epoch, --offset or the state is not valid",
-        ("send", "--from", "a", "--to", unique("nobody"), "hi"): "not_found: there is no such user",
+        ("send", "--from", "a", "--to", unique("nobody"), "hi"): "not_found: there is no such user (to.user)",
         ("groups", "members", "a b", "--as", "a"): "invalid_argument: gid must be 1 to 64 of A-Z a-z 0-9 _ . -",
         ("nodes", "--token", await must_of_user()): "permission_denied: the token has no scope admin",
     }.items():

@@ -219,6 +219,8 @@ def test_an_answer_of_another_form_is_an_error_in_one_line(im):
             (302, b"", "302: GET /v1/admin/nodes was not answered by Skein: is SKEIN_HTTP im's address?"),
             (200, b"no json", "GET /v1/admin/nodes: the answer has no list of nodes"), (200, {"nodes": {}}, "GET /v1/admin/nodes: the answer has no list of nodes"),
             (503, {"code": "unavailable", "title": "Unavailable"}, "unavailable: Unavailable"),
+            (404, {"code": "not_found", "detail": "no such user", "field": "to.user"}, "not_found: no such user (to.user)"),
+            (400, {"code": "invalid_argument", "detail": "limit must be 1", "field": "limit"}, "invalid_argument: limit must be 1"),
             (429, {"code": "rate_limited", "detail": 7}, "rate_limited: no more is known")):
         im.answers = [(status, body)]
         out = im.run("nodes")

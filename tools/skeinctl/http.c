@@ -83,10 +83,13 @@ static _Noreturn void http_die_of_problem(const char *method, const char *path, 
 	const char *code = json_string_value(json_object_get(answer->body, "code"));
 	const char *detail = json_string_value(json_object_get(answer->body, "detail"));
 	const char *title = json_string_value(json_object_get(answer->body, "title"));
+	const char *field = json_string_value(json_object_get(answer->body, "field"));
+	const char *sentence = detail ? detail : title ? title : "no more is known";
+	bool is_told = !field || strstr(sentence, field);
 
 	if (!code)
 		die("%ld: %s %s was not answered by Skein: is SKEIN_HTTP im's address?", answer->status, method, path);
-	die("%s: %s", code, detail ? detail : title ? title : "no more is known");
+	die("%s: %s%s%s%s", code, sentence, is_told ? "" : " (", is_told ? "" : field, is_told ? "" : ")");
 }
 
 struct http_answer http_api(const char *method, const char *path, const char *token, json_t *body)
