@@ -58,6 +58,21 @@ async def test_listen_prints_the_messages_that_send_sends(skein):
             assert f"#{sent['seq']}  {alice}: two\\nlines\n" in rest and f"#{sent['seq'] + 1}  {alice}: second\n" in rest
 
 
+async def test_listen_says_why_it_cannot_go_on(skein, monkeypatch, tmp_path):
+    bob = unique("bob")
+    for state, why in (tmp_path, "Is a directory"), (tmp_path / "no" / "state", "No such file or directory"):
+        code, _, err = await run("listen", "--uid", bob, "--state", str(state))
+        assert (code, err) == (1, f"skeinctl: {state}: {why}\n")
+    monkeypatch.setenv("SKEIN_JWT_SECRET", "a-secret-of-another-cluster")
+    listener = await start("listen", "--uid", bob)
+    try:
+        while b"the server refuses the token" not in (line := await listener.stderr.readline()):
+            assert line, "it ended"
+    finally:
+        listener.kill()
+        await listener.wait()
+
+
 async def test_nodes_lists_the_gateways_with_their_connections(skein):
     alice, = await skein.users("alice")
     await alice.connect(0)
@@ -81,9 +96,10 @@ async def test_a_wrong_call_is_explained_in_one_sentence(skein):
     for arguments, sentence in {
         ("token",): "--uid", ("token", "--uid", "a", "--ttl", "1"): "1", ("token", "--uid", "a", "--scope", "root"): "admin",
         ("send", "--from", "a", "text"): "--to", ("send", "--from", "a", "--to", "b"): "TEXT",
-        ("send", "--from", "a", "--to", "b", "--group", "c", "hi"): "one of --to and --group",
+        ("send", "--from", "a", "--to", "b", "--group", "c", "hi"): "give exactly one of --to, --group",
         ("listen", "--uid", "a", "--epoch", "x"): "--offset", ("listen", "--uid", "a", "--count", "x"): "--count",
-        ("nodes", "--all"): "--all", ("demo", "--messages", "0"): "--messages", ("nodes", "more"): "more",
+        ("nodes", "--all"): "no option --all here: see skeinctl nodes --help", ("demo", "--messages", "0"): "--messages",
+        ("groups", "show", "g", "more"): "unexpected argument \"more\": see skeinctl groups show --help",
         ("nodes", "--json=yes"): "--json takes no value", ("groups", "members", "g", "--limit"): "--limit needs a value",
         ("groups", "members", "g", "--as", "a", "--token", "t"): "token", ("nodes", "--token", "a b"): "no JWT",
         ("dance",): "no command dance", ("groups", "dance"): "no command groups dance", ("completion", "fish"): "bash",
@@ -93,7 +109,7 @@ async def test_a_wrong_call_is_explained_in_one_sentence(skein):
         assert err.startswith("skeinctl: ") and err.count("\n") == 1 and sentence in err, (arguments, err)
     for arguments, sentence in {
         ("token", "--uid", "no uid"): "\"no uid\" is no uid: 1-64 of A-Z a-z 0-9 _ . -",
-        ("listen", "--uid", "a", "--gateway", "http:"): "--device, --gateway, --epoch, --offset or the state is not valid",
+        ("listen", "--uid", "a", "--gateway", "http:"): "SKEIN_HTTP, --device, --gateway, --epoch, --offset or the state is not valid",
         ("send", "--from", "a", "--to", unique("nobody"), "hi"): "not_found: there is no such user (to.user)",
         ("groups", "members", "a b", "--as", "a"): "invalid_argument: gid must be 1 to 64 of A-Z a-z 0-9 _ . -",
         ("nodes", "--token", await must_of_user()): "permission_denied: the token has no scope admin",

@@ -102,7 +102,7 @@ static void demo_sit_down(struct talk *talk, struct person *person, const char *
 static void demo_on_impatience(uv_timer_t *timer)
 {
 	(void)timer;
-	die("nothing happened for %d s", WAIT_MS / 1000);
+	die("nothing came for %d s: are all of SKEIN_HTTP and SKEIN_WS up (make status)?", WAIT_MS / 1000);
 }
 
 /* Runs the loop until the condition is true. */

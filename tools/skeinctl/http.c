@@ -106,7 +106,8 @@ struct http_answer http_api(const char *method, const char *path, const char *to
 		buf_clear(&url);
 		buf_printf(&url, "%.*s%s", STR_ARG(base), path);
 		code = http_try(method, buf_text(&url), token, text, &answer);
-	} while (code == CURLE_COULDNT_CONNECT && bases.ptr); /* nothing was sent, so another may be asked */
+		/* Nothing was sent, so another may be asked. */
+	} while ((code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST) && bases.ptr);
 	if (code != CURLE_OK)
 		http_die(method, buf_text(&url), code);
 	if (answer.status < 200 || answer.status >= 300)

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,8 +52,12 @@ static char *listen_read_state(const char *path)
 	struct buf text = { 0 };
 	char chunk[4096];
 
+	if (path && !file && errno != ENOENT)
+		die("%s: %s", path, strerror(errno));
 	for (size_t len; file && (len = fread(chunk, 1, sizeof(chunk), file)) > 0;)
 		buf_append(&text, chunk, len);
+	if (file && ferror(file))
+		die("%s: %s", path, strerror(errno));
 	if (file)
 		fclose(file);
 	(void)buf_text(&text);
@@ -70,7 +75,7 @@ static void listen_write_state(const struct listener *listener)
 	buf_printf(&beside, "%s.new", listener->state_file);
 	FILE *file = fopen(buf_text(&beside), "w");
 	if (!file || fputs(state, file) < 0 || fclose(file) || rename(buf_text(&beside), listener->state_file))
-		die("cannot write %s", listener->state_file);
+		die("%s: %s", listener->state_file, strerror(errno));
 	buf_release(&beside);
 	free(state);
 }
@@ -148,6 +153,7 @@ static void listen_on_token_needed(struct skein_client *client, void *arg)
 	const struct listener *listener = arg;
 	char *token = make_token(listener->uid, false, 86400000);
 
+	fprintf(stderr, "skeinctl: the server refuses the token, making another: is SKEIN_JWT_SECRET the cluster's?\n");
 	skein_client_set_token(client, token);
 	free(token);
 }
@@ -162,7 +168,7 @@ static void listen_run(struct listener *listener, struct skein_options *options)
 	listener->net = skein_net_new(&loop, NULL);
 	listener->client = skein_client_new(listener->net, options);
 	if (!listener->client)
-		die("--device, --gateway, --epoch, --offset or the state is not valid");
+		die("SKEIN_HTTP, --device, --gateway, --epoch, --offset or the state is not valid");
 	listener->interrupt.data = listener;
 	uv_signal_init(&loop, &listener->interrupt);
 	uv_signal_start(&listener->interrupt, listen_on_interrupt, SIGINT);

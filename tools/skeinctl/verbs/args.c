@@ -91,7 +91,7 @@ static void args_take_argument(struct args *args, const char *word)
 		args->values[i] = word;
 		return;
 	}
-	die_of_usage("%s: unexpected argument \"%s\"", verb->name, word);
+	die_of_usage("%s: unexpected argument \"%s\": see skeinctl %s --help", verb->name, word, verb->name);
 }
 
 static void args_take_words(struct args *args, int count, char **words)
@@ -104,7 +104,7 @@ static void args_take_words(struct args *args, int count, char **words)
 		else if (words[i][2] == '\0')
 			has_options = false;
 		else if (!args_take_option(args, &i, count, words))
-			die_of_usage("%s: no option %s here", args->verb->name, words[i]);
+			die_of_usage("%s: no option %s here: see skeinctl %s --help", args->verb->name, words[i], args->verb->name);
 	}
 }
 
@@ -131,10 +131,11 @@ static void args_check_group(const struct args *args, size_t at)
 		if (params[i].group != params[at].group)
 			continue;
 		given += args->values[i] != NULL;
-		buf_printf(&names, "%s%s", names.len ? " and " : "", params[i].name);
+		buf_printf(&names, "%s%s", names.len ? ", " : "", params[i].name);
 	}
 	if (given > 1 || (!given && params[at].is_required))
-		die_of_usage("%s: %s of %s", args->verb->name, params[at].is_required ? "one" : "only one", buf_text(&names));
+		die_of_usage("%s: give %s of %s", args->verb->name, params[at].is_required ? "exactly one" : "only one",
+		             buf_text(&names));
 	buf_release(&names);
 }
 

@@ -47,13 +47,10 @@ static void help_append_usage(struct buf *out, const struct verb *verb)
 
 static void help_print_lines(FILE *out, const char *group)
 {
-	for (size_t i = 0; i < verb_count; i++) {
-		bool is_further_form = i && strcmp(verbs[i - 1].name, verbs[i].name) == 0;
-
-		if (!is_further_form && (!group || (strlen(group) == verb_group_len(&verbs[i]) &&
-		                                    str_starts_with(str_from(verbs[i].name), str_from(group)))))
+	for (size_t i = 0; i < verb_count; i++)
+		if (!group || (strlen(group) == verb_group_len(&verbs[i]) &&
+		               str_starts_with(str_from(verbs[i].name), str_from(group))))
 			fprintf(out, "  %-20s  %s\n", verbs[i].name, verbs[i].help);
-	}
 }
 
 void help_print_all(FILE *out)
