@@ -128,7 +128,7 @@ const struct verb verbs[] = {
 		SHOW_TIME("CREATED", "created_at") } },
 	{ "users show", "show the profile of a user",
 	  .method = "GET", .path = "/v1/users/{uid}", .params = { UID } },
-	{ "users create", "create a bot, and print its token, which is told only once",
+	{ "users create", "create a bot, and print its token, which is shown only here",
 	  .method = "POST", .path = "/v1/admin/users", .says = "{token}", .params = {
 		BODY("--bot", NULL, "bot", "a bot", .kind = PARAM_FLAG, .is_required = true), NEW_USER } },
 	{ "users create", "create a user",
@@ -145,9 +145,9 @@ const struct verb verbs[] = {
 	{ "users logout", "end all tokens of a user, and close the connections that use them",
 	  .method = "POST", .path = "/v1/admin/users/{uid}/logout", .says = "{uid} is logged out everywhere",
 	  .params = { UID } },
-	{ "users export", "export everything that stands about a user: a job, whose output is read with jobs output",
+	{ "users export", "export all that is stored about a user: a job; jobs output prints what it found",
 	  .method = "POST", .path = "/v1/admin/users/{uid}/export", .says = JOB_SENTENCE, .params = { UID, WAIT } },
-	{ "users delete", "delete a user: it ends at once, and a job takes away what it left",
+	{ "users delete", "delete a user: the user ends at once, and a job removes what it left",
 	  .method = "DELETE", .path = "/v1/admin/users/{uid}", .says = JOB_SENTENCE, .params = { UID, WAIT } },
 
 	{ "conversations edits", "show what a message of any conversation said before it was edited or recalled",
