@@ -51,6 +51,7 @@ struct app {
 	struct sync *sync;
 	struct jobs *jobs;
 	struct presence_calls *presence;
+	struct acked_ranges *acked_ranges;
 	struct rpc_api *rpc_api;
 
 	struct dispatcher *dispatcher;

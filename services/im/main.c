@@ -58,6 +58,7 @@ static struct parts {
 	struct sync sync;
 	struct jobs jobs;
 	struct presence_calls presence;
+	struct acked_ranges acked_ranges;
 	struct presence_teller presence_teller;
 	struct rpc_api rpc_api;
 	struct dispatcher dispatcher;
@@ -88,6 +89,7 @@ static struct app im = {
 	.sync = &parts.sync,
 	.jobs = &parts.jobs,
 	.presence = &parts.presence,
+	.acked_ranges = &parts.acked_ranges,
 	.presence_teller = &parts.presence_teller,
 	.rpc_api = &parts.rpc_api,
 	.dispatcher = &parts.dispatcher,
@@ -194,6 +196,7 @@ static void init_calls(struct app *app)
 		                      .messages = app->messages,
 		                      .gateways = app->gateways,
 		                      .routers = app->routers };
+	acked_ranges_init(app->acked_ranges, app->redis, app->events);
 	*app->rpc_api = (struct rpc_api){
 		.known_users = app->known_users,
 		.changes = app->changes,
@@ -201,6 +204,7 @@ static void init_calls(struct app *app)
 		.sync = app->sync,
 		.conversations = app->conversations,
 		.events = app->events,
+		.acked_ranges = app->acked_ranges,
 		.max_body = (size_t)app->config.limits_body,
 	};
 	dispatcher_init(app->dispatcher, im_routes, im_route_count, &shared, &gate);

@@ -67,6 +67,7 @@ class Im:
         self.admit_gate.set()
         self.refused = {}
         self.seq = 0
+        self.ranges = []  # of inboxes, acknowledged after they were read over HTTP: (uid, epoch, after, up_to)
         self.receipts = []  # of each call of Delivered: {(uid, conversation_id): seq}
         self.delivered_gate = asyncio.Event()
         self.delivered_gate.set()
@@ -116,6 +117,7 @@ class Im:
     async def delivered(self, request, context):
         self.receipts.append({(r.uid, r.conversation_id): r.seq for r in request.receipts})
         assert len(self.receipts[-1]) == len(request.receipts) <= 256
+        self.ranges += [(r.uid, r.epoch, r.after, r.up_to) for r in request.ranges]
         await self.delivered_gate.wait()
         if self.delivered_status:
             await context.abort(self.delivered_status, "no")

@@ -54,18 +54,44 @@ async def test_only_one_to_one_messages_of_others_count(g):
 
 
 @scenario()
-async def test_messages_read_from_the_inbox_count_and_those_left_to_the_client_count_with_a_later_ack(g):
+async def test_messages_read_from_the_inbox_count_and_im_is_asked_to_look_up_those_left_to_the_client(g):
     appended(g, 30, "bob")  # a page of 20, then sync_more
     bob, push = await g.connect("bob", epoch=f"{g.router.inbox('bob')[0]:015x}", offset="0"), g.push()
     assert await bob.offsets(20) == list(range(1, 21))
     await bob.expect("sync_more")
     await bob.ack(20)
     assert await told(g) == [{("bob", PAIR): 20}]
-    await bob.ack(30)  # the client read these over HTTP, so the gateway does not know them
+    assert not g.im.ranges
+    await bob.ack(25)  # the client has read these over HTTP, so the gateway does not know them
+    await g.becomes(lambda: g.im.ranges == [("bob", bob.epoch, 20, 25)])
     await push.message(bob.at(31), message=to_bob(31))
     assert await bob.offsets(1) == [31]
     await bob.ack(31)
-    assert (await told(g, 2))[1] == {("bob", PAIR): 31}
+    await g.becomes(lambda: g.im.ranges[1:] == [("bob", bob.epoch, 25, 30)])
+    assert g.im.receipts[1:] == [{}, {("bob", PAIR): 31}]
+    await bob.ack(31)
+    await push.message(bob.at(32), message=to_bob(32))
+    assert await bob.offsets(1) == [32]
+    await bob.ack(32)
+    await told(g, 4)
+    assert len(g.im.ranges) == 2
+
+
+@scenario()
+async def test_what_was_in_the_inbox_before_the_connection_or_a_resync_is_looked_up_when_it_is_acked(g):
+    appended(g, 5, "bob")
+    bob, push = await g.connect("bob"), g.push()
+    await bob.ack(3)
+    await g.becomes(lambda: g.im.ranges == [("bob", bob.epoch, 0, 3)])
+    await push.message(bob.at(6), message=to_bob(6))
+    assert await bob.offsets(1) == [6]
+    await bob.ack(6)
+    await g.becomes(lambda: g.im.ranges[1:] == [("bob", bob.epoch, 3, 5)])
+    await push.message(bob.at(2, epoch=bob.epoch + 1), message=to_bob(7))  # Redis has made the inbox anew
+    assert (await bob.expect("resync"))["epoch"] == f"{bob.epoch + 1:015x}"
+    assert await bob.offsets(1) == [2]
+    await bob.ack(2)
+    await g.becomes(lambda: g.im.ranges[2:] == [("bob", bob.epoch + 1, 0, 1)])
 
 
 @scenario(ws_workers="1")

@@ -58,13 +58,23 @@ static void receipt_sender_on_pause_over(struct timer *timer)
 	receipt_sender_call(container_of(timer, struct receipt_sender, pause));
 }
 
-void receipt_sender_add(struct receipt_sender *sender, const char *uid, const char *conversation_id, uint64_t seq)
+static void receipt_sender_on_added(struct receipt_sender *sender, bool is_added)
 {
-	if (sender->is_stopped)
-		return;
-	if (!receipts_add(&sender->waiting, uid, conversation_id, seq))
+	if (!is_added)
 		counter_add(sender->counters.dropped_full, 1);
 	receipt_sender_go_on(sender);
+}
+
+void receipt_sender_add(struct receipt_sender *sender, const char *uid, const char *conversation_id, uint64_t seq)
+{
+	if (!sender->is_stopped)
+		receipt_sender_on_added(sender, receipts_add(&sender->waiting, uid, conversation_id, seq));
+}
+
+void receipt_sender_add_range(struct receipt_sender *sender, const char *uid, const struct pulled *range)
+{
+	if (!sender->is_stopped)
+		receipt_sender_on_added(sender, receipts_add_range(&sender->waiting, uid, range));
 }
 
 void receipt_sender_stop(struct receipt_sender *sender)

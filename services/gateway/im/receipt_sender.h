@@ -44,6 +44,9 @@ void receipt_sender_init(struct receipt_sender *sender, struct worker *worker, s
 /* Copies the texts. */
 void receipt_sender_add(struct receipt_sender *sender, const char *uid, const char *conversation_id, uint64_t seq);
 
+/* The same for what a device has read of its inbox over HTTP. */
+void receipt_sender_add_range(struct receipt_sender *sender, const char *uid, const struct pulled *range);
+
 /* Before the channel is closed: no call starts any more, and what waits is dropped. */
 void receipt_sender_stop(struct receipt_sender *sender);
 

@@ -6,12 +6,16 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/text/buf.h"
+#include "gateway/queues/pulled.h"
 
 /*
  * Delivered receipts that im is to be told: the seq up to which a device of a user
  * has acknowledged a one-to-one conversation. There is one for each user and
  * conversation; a later ack raises its seq, so a busy conversation costs one
  * receipt a batch. Oldest first.
+ *
+ * A receipt may also be a range of a user's inbox, whose messages im looks up.
+ * There is one for each user; ranges of one epoch are merged.
  *
  * Pure. At most RECEIPTS_MAX wait. Thread: one.
  */
@@ -29,6 +33,9 @@ void receipts_release(struct receipts *receipts);
 
 /* False: RECEIPTS_MAX others wait, and this one was dropped. */
 bool receipts_add(struct receipts *receipts, const char *uid, const char *conversation_id, uint64_t seq);
+
+/* The same for what is in the user's inbox after `after` up to `up_to`. */
+bool receipts_add_range(struct receipts *receipts, const char *uid, const struct pulled *range);
 
 static inline size_t receipts_count(const struct receipts *receipts)
 {

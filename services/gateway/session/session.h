@@ -9,6 +9,7 @@
 #include "base/timer_wheel.h"
 #include "gateway/queues/ack_window.h"
 #include "gateway/queues/out_queue.h"
+#include "gateway/queues/pulled.h"
 #include "gateway/queues/sequencer.h"
 #include "gateway/queues/typing_pace.h"
 #include "gateway/queues/unacked.h"
@@ -60,6 +61,7 @@ struct session {
 	struct ack_window window;
 
 	struct unacked unacked; /* messages whose senders are told when they are acked */
+	struct pulled pulled; /* the same for what the client reads over HTTP */
 	uint64_t id; /* of its connection; 0 until im is asked whether it may connect */
 	struct timer timer; /* armed for the earliest of its deadlines */
 	struct list sends; /* of struct pending_send: sends that im has not answered */

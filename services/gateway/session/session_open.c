@@ -13,6 +13,7 @@
 #include "gateway/router/move_targets.h"
 #include "gateway/session/opening.h"
 #include "gateway/session/session.h"
+#include "gateway/session/session_acks.h"
 #include "gateway/session/session_frames.h"
 #include "gateway/session/session_order.h"
 #include "gateway/session/session_pages.h"
@@ -129,6 +130,7 @@ static void open_go_live(struct session *session)
 		session_write_resync(session, opening->epoch);
 	ack_window_restart(&session->window, position);
 	sequencer_start(&session->sequencer, opening->epoch, position + 1, now_ms);
+	session_leave_to_client(session, 0, opening->has_position && !opening_is_lost(opening) ? 0 : position);
 	if (position < opening->head)
 		session_catch_up(session, opening->client_offset, opening->head);
 	session_send_due(session, now_ms);

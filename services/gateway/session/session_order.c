@@ -5,6 +5,7 @@
 #include "gateway/config.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/session/session.h"
+#include "gateway/session/session_acks.h"
 #include "gateway/session/session_frames.h"
 #include "gateway/session/session_submit.h"
 #include "gateway/wire/message_frame.h"
@@ -129,6 +130,9 @@ static err_t order_send(struct session *session, struct worker_frame *frame, enu
 static void order_resync(struct session *session, uint64_t epoch, uint64_t now_ms)
 {
 	session_write_resync(session, epoch);
+	/* The window's number is one of the epoch before if this is the first that the client hears of this one. */
+	session_leave_to_client(session, session->pulled.epoch == session->sequencer.epoch ? session->window.acked : 0,
+	                        sequencer_given_out(&session->sequencer));
 	/* The client reads all messages that it does not have: messages in flight need no ack. */
 	ack_window_restart(&session->window, sequencer_given_out(&session->sequencer));
 	if (session->sequencer.is_paused)

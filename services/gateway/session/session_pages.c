@@ -141,6 +141,7 @@ static void pages_take_missed(struct session *session, const Skein__V1__SyncResp
 		/* The client reads the rest over HTTP; live messages go on after the head in hello. */
 		pages_count(session, SYNC_MORE);
 		session_write_sync_more(session, sequencer_given_out(sequencer));
+		session_leave_to_client(session, sequencer_given_out(sequencer), read.to);
 		sequencer_jump(sequencer, read.to + 1, now_ms);
 		ack_window_restart(&session->window, read.to);
 		if (sequencer->is_paused)

@@ -27,24 +27,28 @@ bool receipts_are_valid(const Skein__V1__DeliveredRequest *request)
 	return true;
 }
 
-void receipts_emit(struct events *events, const Skein__V1__DeliveredRequest *request)
+void receipt_emit(struct events *events, struct str conversation_id, struct str uid, uint64_t seq)
 {
+	struct str sender = receipts_other_side(conversation_id, uid);
 	struct buf body = { 0 };
 
-	for (size_t i = 0; i < request->n_receipts; i++) {
-		struct str id = str_from(request->receipts[i]->conversation_id), uid = str_from(request->receipts[i]->uid);
-		struct str sender = receipts_other_side(id, uid);
-
-		if (str_equal(sender, uid)) /* notes to self: nobody has to be told */
-			continue;
-		buf_clear(&body);
-		buf_append_char(&body, '{');
-		json_put_field(&body, "conversation_id", id);
-		json_put_field(&body, "uid", uid);
-		json_put_u64_field(&body, "seq", request->receipts[i]->seq);
-		buf_append_char(&body, '}');
-		const struct event event = { .uids = &sender, .uid_count = 1, .kind = "delivered", .body = buf_str(&body) };
-		events_emit(events, &event);
-	}
+	if (!sender.len || str_equal(sender, uid)) /* notes to self: nobody has to be told */
+		return;
+	buf_append_char(&body, '{');
+	json_put_field(&body, "conversation_id", conversation_id);
+	json_put_field(&body, "uid", uid);
+	json_put_u64_field(&body, "seq", seq);
+	buf_append_char(&body, '}');
+	const struct event event = { .uids = &sender, .uid_count = 1, .kind = "delivered", .body = buf_str(&body) };
+	events_emit(events, &event);
 	buf_release(&body);
+}
+
+void receipts_emit(struct events *events, const Skein__V1__DeliveredRequest *request)
+{
+	for (size_t i = 0; i < request->n_receipts; i++) {
+		const Skein__V1__Receipt *receipt = request->receipts[i];
+
+		receipt_emit(events, str_from(receipt->conversation_id), str_from(receipt->uid), receipt->seq);
+	}
 }

@@ -14,6 +14,9 @@
 /* False when a receipt lacks a user, a one-to-one conversation of that user, or a seq; then nothing is to be emitted. */
 bool receipts_are_valid(const Skein__V1__DeliveredRequest *request);
 
+/* One of them. Nothing is emitted unless the conversation is one-to-one, with somebody else, and `uid` is on one side. */
+void receipt_emit(struct events *events, struct str conversation_id, struct str uid, uint64_t seq);
+
 void receipts_emit(struct events *events, const Skein__V1__DeliveredRequest *request);
 
 #endif

@@ -195,12 +195,13 @@ static void rpc_api_delivered(struct rpc_call *call, struct str request, void *a
 	Skein__V1__DeliveredRequest *message =
 		skein__v1__delivered_request__unpack(NULL, request.len, (const uint8_t *)request.ptr);
 
-	if (message && receipts_are_valid(message)) {
+	if (message && receipts_are_valid(message) && acked_ranges_are_valid(message)) {
 		receipts_emit(api->events, message);
+		acked_ranges_take(api->acked_ranges, message);
 		rpc_reply(call, (struct str){ 0 }); /* DeliveredResponse has no fields */
-	} else {
-		rpc_reply_error(call, ERR_INVALID_ARGUMENT, "a receipt names no message of its user");
+		return;
 	}
+	rpc_reply_error(call, ERR_INVALID_ARGUMENT, "a receipt names no message of its user, or a range no numbers");
 	if (message)
 		skein__v1__delivered_request__free_unpacked(message, NULL);
 }

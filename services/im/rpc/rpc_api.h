@@ -4,6 +4,7 @@
 #include "im/callers/known_users.h"
 #include "im/changes/change_feed.h"
 #include "im/conversations/conversations.h"
+#include "im/events/acked_ranges.h"
 #include "im/events/events.h"
 #include "im/messages/messages.h"
 #include "im/sync/sync.h"
@@ -18,6 +19,7 @@ struct rpc_api {
 	struct sync *sync;
 	struct conversations *conversations;
 	struct events *events;
+	struct acked_ranges *acked_ranges;
 	size_t max_body; /* bytes of a message's body */
 };
 
