@@ -249,13 +249,13 @@ async def test_a_send_frame_is_acked_before_its_own_message_comes(skein):
         assert kinds == ["hello"] + ["ack", "message"] * 20
 
 
-async def test_sends_of_one_connection_without_waiting_are_all_answered_and_stored_once(skein):
+async def test_sends_of_one_connection_without_waiting_are_all_answered_and_stored_once_in_their_order(skein):
     alice, bob = await skein.users("alice", "bob")
     mine, other = await alice.connect(0), await bob.connect(1)
     rids = [await mine.post(bob, str(i)) for i in range(100)]
-    acks = {(await mine.expect("ack"))["rid"] for _ in rids}
-    assert acks == set(rids)
-    assert sorted(int(text_of(m)) for m in await other.messages(100)) == list(range(100))
+    acks = [await mine.expect("ack") for _ in rids]
+    assert ([ack["rid"] for ack in acks], [ack["seq"] for ack in acks]) == (rids, list(range(1, 101)))
+    assert [int(text_of(m)) for m in await other.messages(100)] == list(range(100))
 
 
 async def test_a_send_frame_and_a_post_with_the_same_key_are_one_message(skein):

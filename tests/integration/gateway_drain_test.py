@@ -134,7 +134,7 @@ async def test_a_connection_that_goes_while_its_send_is_to_be_asked_again_leaves
     g.im.on_send = refuse
     client = await g.connect()
     for i in range(50):
-        await client.send(type="send", rid=f"r{i}", message=message(f"k{i}"))
+        await client.send(type="send", rid=f"r{i}", message=message(f"k{i}", to={"user": f"u{i}"}))
     await g.becomes(lambda: len(g.im.sends) >= 50)
     await client.ws.close()
     await (await g.connect("bob")).nothing_before()

@@ -6,6 +6,7 @@ import pytest
 import websockets
 
 from gateway_fixture import message, scenario
+from gateway_peers_fixture import client_pb
 
 
 @scenario()
@@ -31,7 +32,7 @@ async def test_a_message_waits_for_the_answer_to_its_send(g):
     client, push = await g.connect(), g.push()
     g.im.gate.clear()
     await client.send(type="send", rid="r1", message=message("k1"))
-    await client.send(type="send", rid="r2", message=message("k2"))
+    await client.send(type="send", rid="r2", message=message("k2", to={"user": "carol"}))
     await g.becomes(lambda: len(g.im.sends) == 2)
     for offset, key in (1, "k0"), (2, "k1"), (3, "k2"), (4, "k4"):
         assert await push.send(push.delivery(own=[client.at(offset)], client_msg_id=key, seq=offset)) == {}
@@ -44,6 +45,57 @@ async def test_a_message_waits_for_the_answer_to_its_send(g):
     assert order.index("r1") < order.index("k1") < order.index("k2") < order.index("k4") and \
         order.index("r2") < order.index("k2"), order
     assert await g.metric("skein_gateway_resyncs_total") == 0
+
+
+def proto_send(key):
+    to_bob = {"client_msg_id": key, "to_user": "bob", "type": "text", "body": '{"text":"hi"}'}
+    return client_pb.ClientFrame(send=client_pb.Send(rid=key, **to_bob)).SerializeToString()
+
+
+def keys_to(g, **recipient):
+    """Of the sends that im was asked for, in their order."""
+    return [send.client_msg_id for send in g.im.sends if {"user": send.to_user, "group": send.to_group}.items() >= recipient.items()]
+
+
+@scenario()
+async def test_sends_to_one_recipient_reach_im_one_after_the_other_in_the_order_of_their_frames(g):
+    client, other = await g.connect(), await g.connect("carol", proto=True)
+    g.im.gate.clear()
+
+    async def refuse_some(request, context):
+        if request.client_msg_id in ("k1", "k3"):
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "no", (("skein-error", "blocked"),))
+        return await answer(request, context)
+    answer, g.im.on_send = g.im.on_send, refuse_some
+    for i in range(1, 6):
+        await client.send(type="send", rid=f"r{i}", message=message(f"k{i}"))
+    await client.send(type="send", rid="g1", message=message("g1", to={"group": "bob"}))
+    await client.send(type="send", rid="c1", message=message("c1", to={"user": "carol"}))
+    await other.ws.send(proto_send("p1"))
+    await other.ws.send(proto_send("p2"))
+    await g.becomes(lambda: len(g.im.sends) == 4)  # one of each connection to each recipient
+    await client.nothing_before()
+    assert sorted(send.client_msg_id for send in g.im.sends) == ["c1", "g1", "k1", "p1"]
+    g.im.gate.set()
+    answers = [await client.read() for _ in range(7)]
+    assert [a["rid"] for a in answers if a["rid"][0] == "r"] == ["r1", "r2", "r3", "r4", "r5"]
+    assert {a["rid"] for a in answers if a["type"] == "error"} == {"r1", "r3"}
+    assert [(await other.expect("ack")).ack.rid for _ in range(2)] == ["p1", "p2"]
+    assert [key for key in keys_to(g, user="bob") if key[0] == "k"] == ["k1", "k2", "k3", "k4", "k5"]
+    assert [key for key in keys_to(g, user="bob") if key[0] == "p"] == ["p1", "p2"]
+
+
+@scenario()
+async def test_sends_that_wait_for_one_without_an_answer_end_with_it(g):
+    client = await g.connect()
+    g.im.gate.clear()
+    for i in range(4):
+        await client.send(type="send", rid=f"r{i}", message=message(f"k{i}"))
+    errors = [await client.expect("error") for _ in range(4)]
+    assert [(e["rid"], e["code"]) for e in errors] == [(f"r{i}", "unavailable") for i in range(4)]
+    assert "may have been stored" in errors[0]["message"] and "not stored" in errors[1]["message"], errors
+    assert keys_to(g) == ["k0"]  # the others were never asked for
+    g.im.gate.set()
 
 
 @scenario()
@@ -78,10 +130,16 @@ async def test_a_connection_that_goes_leaves_its_sends_behind(g):
     client = await g.connect()
     g.im.gate.clear()
     for i in range(10):
-        await client.send(type="send", rid=f"r{i}", message=message(f"k{i}"))
+        await client.send(type="send", rid=f"r{i}", message=message(f"k{i}", to={"user": f"u{i}"}))
     await g.becomes(lambda: len(g.im.sends) == 10)
+    for i in range(10, 13):
+        await client.send(type="send", rid=f"r{i}", message=message(f"k{i}", to={"user": "u0"}))
+    await client.nothing_before()
     await client.ws.close()
+    await (await g.connect()).nothing_before()
     g.im.gate.set()
+    await g.becomes(lambda: len(g.im.sends) == 13)  # those that waited for another one, too
+    assert [send.client_msg_id for send in g.im.sends[10:]] == ["k10", "k11", "k12"]
     other = await g.connect()
     await other.nothing_before()
 

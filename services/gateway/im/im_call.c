@@ -6,6 +6,7 @@
 #include "gateway/queues/conn_table.h"
 #include "rpc/client/rpc_client.h"
 
+#define IM_CALL_LEAST_MS 100 /* for a call that waited for another one */
 #define IM_CALL_PAUSE_MS 50 /* longest pause before the first repeat; doubled with each repeat */
 
 void im_caller_init(struct im_caller *caller, struct worker *worker, struct rpc_channel *channel,
@@ -17,14 +18,31 @@ void im_caller_init(struct im_caller *caller, struct worker *worker, struct rpc_
 	list_init(&caller->pausing);
 }
 
-static void im_call_end(struct im_call *call, struct session *session, err_t err, struct str response, const char *detail)
+static void im_call_ask(struct im_call *call, struct str request);
+
+/* Frees a call that has ended. Returns the one that waited for it. */
+static struct im_call *im_call_finish(struct im_call *call, struct session *session, err_t err, struct str response,
+                                      const char *detail)
 {
 	call->done(call, session, err, response, detail);
+	struct im_call *next = call->next; /* `done` may have added it */
 	buf_release(&call->request);
 	mem_free(call);
+	return next;
 }
 
-static void im_call_ask(struct im_call *call, struct str request);
+/* A call whose turn comes when its time is nearly over is not begun: its outcome would not be known. */
+static void im_call_end(struct im_call *call, struct session *session, err_t err, struct str response, const char *detail)
+{
+	struct im_caller *caller = call->caller;
+	struct im_call *next = im_call_finish(call, session, err, response, detail);
+
+	while (next && (caller->is_stopped || worker_now_ms(caller->worker) + IM_CALL_LEAST_MS >= next->deadline_ms))
+		next = im_call_finish(next, conn_table_find(caller->table, next->conn),
+		                      caller->is_stopped ? ERR_CLOSED : ERR_UNAVAILABLE, STR(""), "");
+	if (next)
+		im_call_ask(next, buf_str(&next->request));
+}
 
 static void im_call_on_pause_over(struct timer *timer)
 {
@@ -86,9 +104,17 @@ void im_call_start(struct im_call *call, struct im_caller *caller, uint64_t conn
 	call->deadline_ms = worker_now_ms(caller->worker) + (call->timeout_ms ? call->timeout_ms : IM_CALL_TIMEOUT_MS);
 	timer_init(&call->pause, im_call_on_pause_over);
 	list_init(&call->pausing);
-	if (call->retries)
+	if (call->retries || call->after)
 		buf_append_str(&call->request, request);
-	im_call_ask(call, request);
+	if (call->after)
+		call->after->next = call;
+	else
+		im_call_ask(call, request);
+}
+
+void im_caller_stop(struct im_caller *caller)
+{
+	caller->is_stopped = true;
 }
 
 void im_caller_drop(struct im_caller *caller)

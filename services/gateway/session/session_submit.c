@@ -15,6 +15,7 @@ struct pending_send {
 	struct list of_session;
 	void (*answered)(struct session *session, uint64_t held_offset);
 	uint64_t held_offset; /* its message is held at this number; 0: it has not come yet */
+	uint64_t recipient; /* client_frame.conversation */
 	char rid[CLIENT_RID_MAX + 1];
 	char client_msg_id[CLIENT_MSG_ID_MAX + 1];
 };
@@ -31,10 +32,10 @@ static void submit_count_refusal(struct session *session)
 
 static const char *submit_sentence_of(err_t err, const char *detail)
 {
+	if (err == ERR_TIMEOUT) /* the detail is gRPC's */
+		return "no answer in time, the message may have been stored: send it again with the same client_msg_id";
 	if (detail && *detail)
 		return detail;
-	if (err == ERR_TIMEOUT)
-		return "no answer in time, the message may have been stored: send it again with the same client_msg_id";
 	if (err_http_status(err) == 503)
 		return "not stored: try again with the same client_msg_id";
 	return err_code(err);
@@ -93,6 +94,20 @@ static void submit_refuse(struct session *session, const struct client_frame *fr
 		submit_count_refusal(session);
 }
 
+/* The call of the latest unanswered send to the recipient; NULL: there is none. */
+static struct im_call *submit_last_call_to(struct session *session, uint64_t recipient)
+{
+	struct im_call *last = NULL;
+
+	list_for_each(link, &session->sends) {
+		struct pending_send *send = container_of(link, struct pending_send, of_session);
+
+		if (send->recipient == recipient)
+			last = &send->call;
+	}
+	return last;
+}
+
 void session_submit(struct session *session, const struct client_frame *frame,
                     void (*answered)(struct session *session, uint64_t held_offset))
 {
@@ -113,6 +128,8 @@ void session_submit(struct session *session, const struct client_frame *frame,
 	send->call.retries = IM_CALL_RETRIES; /* the same client_msg_id: it is stored once */
 	(void)str_copy(send->rid, sizeof(send->rid), str_from(frame->rid));
 	(void)str_copy(send->client_msg_id, sizeof(send->client_msg_id), str_from(frame->client_msg_id));
+	send->recipient = frame->conversation;
+	send->call.after = submit_last_call_to(session, send->recipient);
 	list_push_back(&session->sends, &send->of_session);
 	session->send_count++;
 	im_call_start(&send->call, &session->home->im, session->id, "/skein.v1.Im/Send", buf_str(&frame->request),

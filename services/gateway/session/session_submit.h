@@ -9,7 +9,10 @@
 /*
  * Sends of clients that im has not answered. The message of a send may come from
  * push before im's answer does: it is held until the client has its `ack`.
- * Thread: the session's worker.
+ *
+ * Sends of one connection to one recipient are stored in the order of their frames:
+ * each waits for the answer to the one before, because its call may go to another
+ * im. Thread: the session's worker.
  */
 
 struct client_frame;

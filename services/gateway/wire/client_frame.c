@@ -55,6 +55,7 @@ static void client_frame_pack_request(struct client_frame *out, const Skein__V1_
 	size_t len = skein__v1__send_request__get_packed_size(request);
 
 	out->request.len = skein__v1__send_request__pack(request, (uint8_t *)buf_reserve(&out->request, len));
+	out->conversation = *request->to_user ? str_hash(str_from(request->to_user)) : ~str_hash(str_from(request->to_group));
 }
 
 /* ---- JSON ---- */

@@ -30,7 +30,7 @@ struct client_frame {
 	char rid[CLIENT_RID_MAX + 1]; /* empty: the frame has none */
 	uint64_t offset; /* of ACK */
 	char client_msg_id[CLIENT_MSG_ID_MAX + 1]; /* of SEND */
-	uint64_t conversation; /* of TYPING: a hash of the conversation's id */
+	uint64_t conversation; /* of SEND: a hash of the recipient; of TYPING: of the conversation's id */
 	/*
 	 * A serialized SendRequest, ReadRequest or TypingRequest in the name of `from`. Of WATCH: the uids, each with its
 	 * terminator, and their number.

@@ -149,6 +149,7 @@ static void ws_order_close_server(struct task *task)
 	struct ws_server *server = order->w->server;
 
 	receipt_sender_stop(&order->w->home.receipts);
+	im_caller_stop(&order->w->home.im);
 	order->w->server = NULL;
 	if (server)
 		ws_server_close(server, ws_order_on_server_closed, order);
