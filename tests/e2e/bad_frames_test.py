@@ -128,7 +128,7 @@ async def test_what_is_no_frame_closes_with_4003(skein, name):
 @pytest.mark.parametrize("text", [
     b'{"type": "ping", "type": "ping"}', b'{"type": "ping", "n": 1e999}', b'{"type": "ping", "n": 99999999999999999999}',
     b'{"type": "ping", "x": ' + nested(100) + b"}", b'{"type": "send", "rid": "1", "rid": "1"}',
-    b'{"type": "join", "x": ' + nested(40) + b"}", b'{"type": "ping", "x": "\\u0000"}',
+    b'{"type": "join", "x": ' + nested(40) + b"}", b'{"type": "ping", "x": "\\u0000"}', b'{"type": "ping", "x": "\\ud83d"}',
 ], ids=lambda text: text.decode()[:40])
 async def test_a_known_type_in_unclean_json_is_an_error_and_no_end(skein, text):
     connection = await skein.user("alice").connect()

@@ -74,6 +74,7 @@ CLIENT_FRAME = {
     "key-twice": '{"type":"send","rid":"r1","rid":"r2"}',
     "numbers-out-of-range": '{"type":"ping","rid":"r1","a":1e999,"b":-1e999,"c":9223372036854775808}',
     "too-deep": '{"type":"ping","rid":"r1","a":' + "[" * 40 + "]" * 40 + "}",
+    "half-a-surrogate": r'{"type":"ping","rid":"r1","a":"\ud83d\ud83d\ude00"}',
     "not-json": '{"type":',
     "proto-ping": text(3, b""),
     "proto-ack": text(2, text(1, "17")),

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/text/utf8.h"
 #include "gateway/wire/client_signal.h"
+#include "gateway/wire/lone_surrogates.h"
 #include "message/send_limits.h"
 #include "proto/im.pb-c.h"
 
@@ -267,7 +268,10 @@ static void client_frame_blank_number(struct buf *text, size_t end)
 		text->ptr[at] = '0';
 }
 
-/* jansson has no flag for real numbers out of range. A few of them are passed over; more are nobody's mistake. */
+/*
+ * jansson has no flags to accept lone surrogates and real numbers out of range. Both are overwritten in a copy: all of the
+ * surrogates, and a few of the numbers; more are nobody's mistake.
+ */
 static json_t *client_frame_load_leniently(struct str text)
 {
 	json_error_t cause = { 0 };
@@ -275,6 +279,7 @@ static json_t *client_frame_load_leniently(struct str text)
 	json_t *root = NULL;
 
 	buf_append_str(&copy, text);
+	lone_surrogates_replace(&copy);
 	for (int tries = 0; tries < 4 && !root; tries++) {
 		root = json_loadb(buf_text(&copy), copy.len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &cause);
 		if (root || json_error_code(&cause) != json_error_numeric_overflow)
@@ -286,8 +291,8 @@ static json_t *client_frame_load_leniently(struct str text)
 }
 
 /*
- * Too strict a reader for some JSON: a key twice, a number out of range, nested too deep. With a known type that is a bad
- * field, and no reason to close the connection.
+ * Too strict a reader for some JSON: a key twice, a number out of range, a lone surrogate, nested too deep. With a known type
+ * that is a bad field, and no reason to close the connection.
  */
 static err_t client_frame_refuse_json(struct client_frame *out, struct str text, const struct json_error *why)
 {
