@@ -245,6 +245,19 @@ async def test_text_that_is_not_utf8_in_a_binary_send_is_an_error(skein):
     await still_serves(connection)
 
 
+async def test_a_text_with_a_nul_in_a_binary_send_is_an_error(skein):
+    alice, bob = await skein.users("alice", "bob")
+    connection = await alice.connect(proto=True)
+    for field, value in ("to_user", bob.uid), ("client_msg_id", "k"), ("type", "text"), ("body", '{"text": "x"}'), ("mentions", bob.uid):
+        bad = f"{value}\0more"
+        await connection.send_raw(binary_send(bob, **{field: [bad] if field == "mentions" else bad}))
+        await is_error(connection, "1", "NUL")
+    await connection.send_raw(binary_send(bob, rid="1\0more"))
+    await is_error(connection, None, "NUL")
+    assert await alice.read(bob) == []
+    await still_serves(connection)
+
+
 async def test_frames_faster_than_a_person_are_errors_and_then_close_with_4006(skein):
     connection = await skein.user("alice").connect()
     with pytest.raises(websockets.ConnectionClosed):

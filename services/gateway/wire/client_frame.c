@@ -10,8 +10,10 @@
 #include "base/text/utf8.h"
 #include "gateway/wire/client_signal.h"
 #include "gateway/wire/lone_surrogates.h"
+#include "gateway/wire/proto_text.h"
 #include "message/send_limits.h"
 #include "proto/im.pb-c.h"
+#include "rpc/protobuf_wire.h"
 
 #define TYPE_MAX 16
 #define OFFSET_MAX 20 /* digits */
@@ -323,7 +325,7 @@ static err_t client_frame_read_json(struct client_frame *out, struct str text, c
 
 /* ---- protobuf ---- */
 
-/* protobuf-c takes any bytes for a text; the JSON reader checks UTF-8 and NUL itself. */
+/* protobuf-c takes any bytes for a text; the JSON reader checks UTF-8 itself. For NUL see client_frame_refuse_cut_text(). */
 static const char *client_frame_first_bad_text(const Skein__V1__Send *send)
 {
 	const struct {
@@ -440,6 +442,15 @@ static err_t client_frame_read_proto_signal(struct client_frame *out, const Skei
 	return client_frame_fault(out, ERR_INVALID_ARGUMENT, "%s", error.detail);
 }
 
+/* `rid` is that of the frame with what follows a NUL in it. */
+static err_t client_frame_refuse_cut_text(struct client_frame *out, struct str rid)
+{
+	if (!str_equal(rid, str_from(out->rid)))
+		out->rid[0] = '\0';
+	buf_clear(&out->request);
+	return client_frame_fault(out, ERR_INVALID_ARGUMENT, "a text must not hold a NUL character");
+}
+
 static err_t client_frame_read_proto(struct client_frame *out, struct str bytes, const char *from)
 {
 	Skein__V1__ClientFrame *frame = skein__v1__client_frame__unpack(NULL, bytes.len, (const uint8_t *)bytes.ptr);
@@ -468,6 +479,9 @@ static err_t client_frame_read_proto(struct client_frame *out, struct str bytes,
 	default:
 		err = client_frame_fault(out, ERR_PROTOCOL, "unknown type");
 	}
+	/* rid is field 1 of each frame that has one. */
+	if (err != ERR_PROTOCOL && !proto_text_is_whole(&skein__v1__client_frame__descriptor, bytes))
+		err = client_frame_refuse_cut_text(out, wire_find(wire_find(bytes, frame->frame_case), 1));
 	skein__v1__client_frame__free_unpacked(frame, NULL);
 	return err;
 }

@@ -369,6 +369,78 @@ static void every_fault_in_protobuf_has_its_error(void **state)
 	expect_proto_fault(bad, "mentions", "r1");
 }
 
+/* Packs the frame with NUL in place of each DEL, which protobuf-c cannot write. */
+static void expect_nul_fault(Skein__V1__ClientFrame__FrameCase kind, void *part, const char *rid)
+{
+	Skein__V1__ClientFrame frame = SKEIN__V1__CLIENT_FRAME__INIT;
+	struct client_frame out;
+	uint8_t bytes[2048];
+
+	frame.frame_case = kind, frame.send = part;
+	size_t len = skein__v1__client_frame__pack(&frame, bytes);
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = bytes[i] == '\x7f' ? 0 : bytes[i];
+	assert_int_equal(client_frame_read(&out, SUBPROTOCOL_PROTO, str_of(bytes, len), "alice"), ERR_INVALID_ARGUMENT);
+	assert_non_null(strstr(out.detail, "NUL"));
+	assert_string_equal(out.rid, rid);
+	assert_int_equal(out.request.len, 0);
+	client_frame_release(&out);
+}
+
+static void expect_nul_fault_of_send(Skein__V1__Send send, const char *rid)
+{
+	expect_nul_fault(SKEIN__V1__CLIENT_FRAME__FRAME_SEND, &send, rid);
+}
+
+static void a_nul_in_a_text_of_a_protobuf_send_is_a_fault(void **state)
+{
+	Skein__V1__Send good = SKEIN__V1__SEND__INIT, bad;
+	Skein__V1__Forward forward = SKEIN__V1__FORWARD__INIT;
+	char *mentions[] = { "bob", "carol\x7fx" };
+	(void)state;
+
+	good.rid = "r1", good.client_msg_id = "k1", good.to_user = "bob", good.type = "text";
+	bad = good, bad.rid = "r1\x7fx";
+	expect_nul_fault_of_send(bad, "");
+	bad = good, bad.rid = "\x7f";
+	expect_nul_fault_of_send(bad, "");
+	bad = good, bad.client_msg_id = "k1\x7fx";
+	expect_nul_fault_of_send(bad, "r1");
+	bad = good, bad.to_user = "bob\x7f";
+	expect_nul_fault_of_send(bad, "r1");
+	bad = good, bad.to_group = "\x7fx";
+	expect_nul_fault_of_send(bad, "r1");
+	bad = good, bad.type = "text\x7fx";
+	expect_nul_fault_of_send(bad, "r1");
+	bad = good, bad.body = "{}\x7fx";
+	expect_nul_fault_of_send(bad, "r1");
+	bad = good, bad.n_mentions = 2, bad.mentions = mentions;
+	expect_nul_fault_of_send(bad, "r1");
+	bad = good, bad.forward = &forward, forward.conversation_id = "g:crew\x7fx";
+	expect_nul_fault_of_send(bad, "r1");
+}
+
+static void a_nul_in_a_text_of_any_other_protobuf_frame_is_a_fault(void **state)
+{
+	Skein__V1__AckUpTo ack = SKEIN__V1__ACK_UP_TO__INIT;
+	Skein__V1__Read read = SKEIN__V1__READ__INIT;
+	Skein__V1__Typing typing = SKEIN__V1__TYPING__INIT;
+	Skein__V1__Watch watch = SKEIN__V1__WATCH__INIT;
+	char *uids[] = { "bob\x7fx" };
+	(void)state;
+
+	ack.offset = "5\x7fx";
+	expect_nul_fault(SKEIN__V1__CLIENT_FRAME__FRAME_ACK, &ack, "");
+	read.rid = "r1", read.conversation_id = "g:crew\x7fx";
+	expect_nul_fault(SKEIN__V1__CLIENT_FRAME__FRAME_READ, &read, "r1");
+	read.rid = "r1\x7fx", read.conversation_id = "g:crew";
+	expect_nul_fault(SKEIN__V1__CLIENT_FRAME__FRAME_READ, &read, "");
+	typing.rid = "r1", typing.conversation_id = "g:crew\x7fx";
+	expect_nul_fault(SKEIN__V1__CLIENT_FRAME__FRAME_TYPING, &typing, "r1");
+	watch.rid = "r1", watch.n_uids = 1, watch.uids = uids;
+	expect_nul_fault(SKEIN__V1__CLIENT_FRAME__FRAME_WATCH, &watch, "r1");
+}
+
 static void bytes_that_are_no_client_frame_are_a_protocol_error(void **state)
 {
 	const struct str garbage[] = { STR(""), STR("\xff\xff\xff"), STR("{\"type\":\"ping\"}"), STR("\x3a\x00"), STR("\x0a\x7f") };
@@ -391,6 +463,8 @@ int main(void)
 		cmocka_unit_test(ping_and_ack_are_read),
 		cmocka_unit_test(a_protobuf_frame_reads_like_its_json_form),
 		cmocka_unit_test(every_fault_in_protobuf_has_its_error),
+		cmocka_unit_test(a_nul_in_a_text_of_a_protobuf_send_is_a_fault),
+		cmocka_unit_test(a_nul_in_a_text_of_any_other_protobuf_frame_is_a_fault),
 		cmocka_unit_test(bytes_that_are_no_client_frame_are_a_protocol_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
