@@ -281,6 +281,7 @@ struct str jwt_from_authorization(struct str header)
 	const struct str scheme = STR("Bearer ");
 	size_t len = scheme.len;
 
+	header = str_trim(header); /* RFC 9110 section 5.5: blanks around a value are no part of it */
 	if (header.len <= len || !str_equal_ignoring_case(str_of(header.ptr, len), scheme))
 		return STR("");
 	while (len < header.len && header.ptr[len] == ' ')

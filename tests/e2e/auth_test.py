@@ -266,8 +266,8 @@ async def test_other_claims_of_a_good_token_do_no_harm(skein):
 
 async def test_only_the_bearer_scheme_is_taken(skein):
     alice = skein.user("alice")
-    for value, status in [(f"bearer {alice.token}", 200), (f"BEARER  {alice.token}", 200), (f"Basic {alice.token}", 401),
-                          (alice.token, 401), ("Bearer", 401), ("", 401), (f"Bearer {alice.token} x", 401)]:
+    for value, status in [(f"bearer {alice.token}", 200), (f"BEARER  {alice.token}", 200), (f"Bearer {alice.token} \t", 200),
+                          (f"Basic {alice.token}", 401), (alice.token, 401), ("Bearer", 401), ("", 401), (f"Bearer {alice.token} x", 401)]:
         (await skein.request("GET", "/v1/endpoints", headers={"Authorization": value})).expect(status)
     (await skein.request("GET", "/v1/endpoints", query={"token": alice.token})).expect(401)
 

@@ -396,8 +396,12 @@ static void the_token_is_taken_from_a_bearer_header_only(void **state)
 	(void)state;
 	assert_bearer("Bearer a.b.c", "a.b.c");
 	assert_bearer("bEARER   a.b.c", "a.b.c");
+	assert_bearer("Bearer a.b.c \t ", "a.b.c");
+	assert_bearer(" \tBearer a.b.c", "a.b.c");
+	assert_bearer("Bearer a.b.c x", "a.b.c x");
 	assert_bearer("Bearer", "");
 	assert_bearer("Bearer ", "");
+	assert_bearer("Bearer \t ", "");
 	assert_bearer("Basic a.b.c", "");
 	assert_bearer("Bearera.b.c", "");
 	assert_bearer("", "");
