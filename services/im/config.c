@@ -147,7 +147,7 @@ static const struct config_option options[] = {
 	{ "retention.group", CONFIG_DURATION, OPTION(retention_group_ms), "0", 0, 315360000000, NULL, CONFIG_RELOADABLE,
 	  "The same of groups." },
 	{ "admin.system_user", CONFIG_TEXT, OPTION(admin_system_user), "system", 1, 64, NULL, 0,
-	  "The uid that broadcasts come from; the first broadcast makes the user if it does not exist." },
+	  "The uid that broadcasts come from; nobody can register it. The first broadcast makes the user if it does not exist." },
 	{ "jobs.rate", CONFIG_INT, OPTION(jobs_rate), "10000", 1, 1000000, NULL, CONFIG_RELOADABLE,
 	  "How many recipients or rows the jobs of one im handle in a second, at most; they stand still while sends of users "
 	  "wait." },

@@ -124,6 +124,17 @@ class LoginLimits(ImTest):
         self.check(self.register(self.home, self.uid + "x"), 201)
         self.assertEqual(self.im.metric(name), before + 1)
 
+    def test_the_uid_of_the_system_user_is_a_taken_one_before_any_broadcast(self):
+        self.assertEqual(self.servers.sql("select count(*) from account where uid = 'system'"), [["0"]])
+        taken = self.check(self.register(self.away, self.uid), 409, "already_exists", "uid")
+        name = 'skein_im_passwords_total{class="register"}'
+        before = self.im.metric(name)
+        for _ in range(REGISTRATIONS - 1):
+            answer = self.check(self.register(self.away, "system"), 409, "already_exists", "uid")
+            self.assertEqual({**answer, "instance": ""}, {**taken, "instance": ""})
+        self.assertEqual(self.im.metric(name), before)
+        self.check(self.register(self.away, self.uid + "x"), 429, "rate_limited")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -53,12 +53,18 @@ static void register_on_hashed(void *arg, const char *hash)
 	call_query(call, &users_register, &params, register_on_stored);
 }
 
+/* The first broadcast makes the system user. Whoever registered its uid before would speak for the operator. */
+static bool register_is_of_system(const struct accounts *accounts, const struct registration *registration)
+{
+	return str_equal(registration->uid, str_from(accounts->config->admin_system_user));
+}
+
 static void register_on_looked_up(struct call *call, const PGresult *result)
 {
 	struct accounts *accounts = call_context(call);
 	struct registration *registration = call_state(call);
 
-	if (PQntuples(result) > 0) {
+	if (PQntuples(result) > 0 || register_is_of_system(accounts, registration)) {
 		register_refuse_taken(call);
 		return;
 	}
