@@ -8,7 +8,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from im_api_fixture import ImTest
-from im_cluster import Answer, Im, await_that
+from im_cluster import Answer, Client, Im, await_that
 
 FAST = {"lease__life": "2s"}  # another im has a job 2 s after its owner died
 
@@ -74,6 +74,45 @@ class Broadcasts(JobTest):
         self.assertEqual((message["from"], message["type"], message["body"]), ("system", "text", {"text": "news"}))
         self.assertEqual(self.check(self.a.get("/v1/users/system"), 200)["name"], "system")
         self.assertEqual(self.news(self.carol), [])
+
+    @contextlib.contextmanager
+    def im_of(self, system):
+        """An im of its own, whose system user is another, and an admin there."""
+        im = Im(self.servers, "im-other", admin__system_user=system)
+        admin = im.client("root", scope="admin")
+        try:
+            yield im, admin
+        finally:
+            admin.connection.close()
+            im.stop()
+            self.servers.sql(f"update account set is_system = false where uid = '{system}'")  # others count who is not
+
+    def test_a_user_who_becomes_the_system_user_loses_its_password_and_its_tokens(self):
+        account = {"uid": f"{self.alice}-s", "password": "correct horse"}
+        anybody = Client(self.im.http)
+        self.check(anybody.post("/v1/users", {**account, "name": "Mallory"}), 201)
+        mallory = Client(self.im.http, self.check(anybody.post("/v1/auth/login", account), 200)["token"])
+        self.check(mallory.send("1", f"user:{self.alice}", "hi"), 200)
+        with self.im_of(account["uid"]) as (_, admin):
+            self.ended(self.broadcast([self.alice], admin)["job_id"])
+            self.check(anybody.post("/v1/auth/login", account), 401, "unauthenticated")
+            await_that(lambda: mallory.post("/v1/auth/refresh").status == 401, "the token is refused", 2)
+            self.assertEqual(len(self.news(self.alice, account["uid"])), 2)
+            change = self.admin.call("PATCH", f"/v1/admin/users/{account['uid']}", {"password": "another horse"})
+            self.check(change, 200)  # what an admin does later stays
+            self.ended(self.broadcast([self.alice], admin)["job_id"])
+        self.check(anybody.post("/v1/auth/login", {**account, "password": "another horse"}), 200)
+        mallory.connection.close()
+        anybody.connection.close()
+
+    def test_an_admin_may_make_and_name_the_system_user_before_the_first_broadcast(self):
+        system = f"{self.alice}-s"
+        with self.im_of(system) as (_, admin):
+            self.check(admin.post("/v1/admin/users", {"uid": system, "name": "News", "bot": True}), 201)
+            self.ended(self.broadcast([self.alice], admin)["job_id"])
+        bearer = self.im.client(system)
+        self.assertEqual(self.check(bearer.get(f"/v1/users/{system}"), 200)["name"], "News")
+        bearer.connection.close()
 
     def test_who_does_not_exist_or_does_not_want_it_is_failed_and_who_is_disabled_is_skipped(self):
         self.ended(self.broadcast([self.carol])["job_id"])

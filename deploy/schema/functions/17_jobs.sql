@@ -44,12 +44,17 @@ begin
 end $$;
 
 /*
- * A broadcast of a message from p_system, who is made if it does not exist. p_uids null: to everyone.
+ * A broadcast of a message from p_system, who is made if it does not exist. A user of this uid who has a password may be anybody: it
+ * loses the password and its tokens before it becomes the system user. p_uids null: to everyone.
  */
 create function fn.broadcast_add(p_created_by text, p_address text, p_max integer, p_system text, p_type text, p_body text,
 	p_uids text[]) returns table (verdict text, no bigint) language plpgsql
 as $$
 begin
+	update account a set password = null where a.uid = p_system and a.password is not null and not a.is_system;
+	if found then
+		perform fn.admin_user_logout(p_created_by, p_address, p_system, null, uuid_send(gen_random_uuid()), fn.now_ms());
+	end if;
 	insert into account (uid, name, is_system) values (p_system, p_system, true)
 	on conflict (uid) do update set is_system = true where not account.is_system;
 	return query select * from fn.job_add('broadcast', p_created_by, p_address, p_max, array[p_system, p_type, p_body],
