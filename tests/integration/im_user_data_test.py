@@ -271,13 +271,16 @@ class Deletions(UserDataTest):
         [direct] = [item for item in self.do(self.b, "GET", "/v1/conversations")["conversations"] if item["id"] == self.direct()]
         self.assertEqual((direct["title"], direct["unread"]), ("Deleted user", 0))
 
-    def test_who_is_nobody_or_the_system_user_cannot_be_deleted(self):
+    def test_who_is_nobody_or_the_system_user_cannot_be_deleted_and_the_system_user_not_be_disabled(self):
         self.check(self.admin.call("DELETE", "/v1/admin/users/nobody-at-all"), 404, "not_found", "uid")
         self.check(self.admin.call("DELETE", "/v1/admin/users/deleted-user"), 404, "not_found", "uid")
         self.check(self.admin.call("DELETE", "/v1/admin/users/a%20b"), 400, "invalid_argument", "uid")
         self.check(self.a.call("DELETE", f"/v1/admin/users/{self.bob}"), 403, "permission_denied")
         self.ended(self.do(self.admin, "POST", "/v1/admin/broadcast", {"uids": [self.alice], "type": "text", "body": {"text": "x"}}, 202)["job_id"])
         self.check(self.admin.call("DELETE", "/v1/admin/users/system"), 409, "failed_precondition")
+        self.check(self.admin.call("PATCH", "/v1/admin/users/system", {"disabled": True, "password": "correct horse"}), 409, "failed_precondition")
+        self.assertEqual(self.servers.sql("select is_disabled, password is null from account where is_system"), [["f", "t"]])
+        self.assertFalse(self.do(self.admin, "PATCH", "/v1/admin/users/system", {"disabled": False})["disabled"])
 
     def test_a_step_that_does_not_get_a_lock_gives_up_and_comes_again(self):
         self.check(self.b.send("k", f"user:{self.alice}", "hi"), 200)

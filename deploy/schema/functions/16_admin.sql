@@ -81,12 +81,18 @@ begin
 end $$;
 
 -- Null keeps what is there. A user who is disabled already is disabled again: its connections are closed once more.
+-- failed_precondition: the system user was to be disabled.
 create function fn.admin_user_change(p_actor text, p_address text, p_uid text, p_details text, p_is_disabled boolean,
 	p_password text, p_change_id bytea, p_change_kind text) returns fn.user_answer language plpgsql
 as $$
 declare
 	v_answer fn.user_answer;
 begin
+	if p_is_disabled and exists (select from account a where a.uid = p_uid and a.is_system) then
+		v_answer.verdict := 'failed_precondition';
+		v_answer.detail := 'broadcasts come from this user';
+		return v_answer;
+	end if;
 	update account a set is_disabled = coalesce(p_is_disabled, a.is_disabled), password = coalesce(p_password, a.password)
 	where a.uid = p_uid and a.deleted_at is null
 	returning 'ok', null, null, a.uid, a.name, a.avatar, a.created_at, a.is_disabled, a.is_bot into v_answer;
