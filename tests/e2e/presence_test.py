@@ -79,6 +79,22 @@ async def test_a_user_comes_with_the_first_device_and_goes_10_s_after_the_last(s
         assert connection._events.empty(), "told once each"
 
 
+async def test_who_is_deleted_goes_offline_for_friends_and_watchers_like_anybody(skein):
+    alice, bob, carol = await skein.users("alice", "bob", "carol")
+    await befriend(alice, bob)
+    friend, watcher = await alice.connect(0), await carol.connect(1, proto=True)
+    await watch(watcher, bob)
+    phone = await bob.connect(1)
+    for connection in friend, watcher:
+        await told(connection, bob, True)
+    (await skein.user("root", scope="admin").request("DELETE", f"/v1/admin/users/{bob.uid}")).expect(202)
+    assert await phone.closed() == 4002
+    ended = time.monotonic()
+    for connection in friend, watcher:
+        await told(connection, bob, False, OFFLINE_AT_MOST_S)
+        assert OFFLINE_DELAY_S - 0.5 < time.monotonic() - ended < OFFLINE_AT_MOST_S
+
+
 async def test_in_the_delay_a_user_is_still_online_and_a_watch_that_was_replaced_tells_nothing(skein):
     alice, bob, carol = await skein.users("alice", "bob", "carol")
     watcher = await alice.connect(0)

@@ -30,8 +30,11 @@ COLUMNS = {
 }
 
 
+SETTLED = {"send__timeout": "1s", "presence__offline_delay": "0"}  # a deletion waits for 3 s and 5 s longer
+
+
 def setUpModule():
-    ImTest.start_im(send__timeout="1s")  # a deletion waits for 3 s longer than that
+    ImTest.start_im(**SETTLED)
 
 
 def tearDownModule():
@@ -198,7 +201,6 @@ REMAINS = {
     "account": "the uid itself, so that nobody else gets it", "conversation": "the id of a one-to-one conversation",
     "audit": "what admins did, for audit.keep", "change_feed": "the changes themselves, until they or the tokens expire", "job": "the deletion's own row, for jobs.keep",
 }
-SETTLED = {"send__timeout": "1s"}
 
 
 class Deletions(UserDataTest):

@@ -127,7 +127,7 @@ CASES = {
     "job_cancel": Case("'{w}-me', '192.0.2.1', 1", setup=JOB % (1, "queued")),
     "job_forget": Case("1000, 10"),
     "deletion_add": Case("'me', '192.0.2.1', 100, '\\x00', 'user_deleted', '{w}-me'", may_grow="the user's index entries: its row changes"),
-    "deletion_step": Case("1, 1, 5000, 20, 0, '\\x00', 'user_deleted', '{w}-me'", setup="insert into job (no, kind, created_by, params, state, epoch,"
+    "deletion_step": Case("1, 1, 5000, 20, 0, '\\x00', 'user_deleted', '{w}-me', 0", setup="insert into job (no, kind, created_by, params, state, epoch,"
                           " cursor, created_at) overriding system value select 1, 'deletion', 'me', array['{w}-me'], 'running', 1, 'groups', 1",
                           may_grow="the user's groups and the members of one, from whom the successor is chosen"),
     "job_output": Case("1, '', 10, 1000000", setup="with j as (insert into job (no, kind, created_by, params, state) overriding system value values"

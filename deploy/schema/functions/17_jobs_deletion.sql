@@ -185,11 +185,11 @@ end $$;
 
 /*
  * A step of a deletion, with its progress in the same transaction; `cursor` is the phase, and where it is. `act` is what the caller has to do
- * before the next step: 'wait', because what the user had begun when it was ended may still be stored, for p_settle_ms; or one of
- * fn.deletion_group().
+ * before the next step: 'wait', because what the user had begun when it was ended may still be stored, for p_settle_ms, or because its
+ * friends have not yet been told that it is offline, for p_offline_ms; or one of fn.deletion_group().
  */
 create function fn.deletion_step(p_no bigint, p_epoch bigint, p_life_ms integer, p_limit integer, p_settle_ms bigint, p_change_id bytea,
-	p_change_kind text, p_uid text)
+	p_change_kind text, p_uid text, p_offline_ms bigint default 0)
 returns table (state text, cursor text, done bigint, failed bigint, used bigint, act text, gid text, successor text) language plpgsql
 set lock_timeout = '200ms' -- the same step comes again later; no batch of fn.im_change() and no run of retention waits for it in a circle
 as $$
@@ -215,6 +215,8 @@ begin
 		v_rows := 1;
 	elsif v_phase = 'groups' then
 		v_phase := 'rows';
+	elsif v_phase = 'rows' and fn.now_ms() < v_job.created_at + p_offline_ms then
+		v_group.act := 'wait';
 	elsif v_phase = 'rows' then
 		v_rows := fn.deletion_rows(p_uid, p_limit);
 		if v_rows = 0 then

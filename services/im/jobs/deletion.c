@@ -11,11 +11,11 @@ static const struct pg_statement deletion_add = {
 	"select verdict, detail, no from fn.deletion_add($1::text, $2::text, $3::integer, $4::bytea, $5::text, $6::text)",
 };
 
-/* number, epoch, life in ms, rows, time to settle in ms, change, uid -> as fn.deletion_step() */
+/* number, epoch, life in ms, rows, time to settle in ms, change, uid, time until it is offline in ms -> as fn.deletion_step() */
 static const struct pg_statement deletion_step_statement = {
 	"deletion_step",
 	"select state, cursor, done, failed, used, act, gid, successor from fn.deletion_step($1::bigint, $2::bigint,"
-	" $3::integer, $4::integer, $5::bigint, $6::bytea, $7::text, $8::text)",
+	" $3::integer, $4::integer, $5::bigint, $6::bytea, $7::text, $8::text, $9::bigint)",
 };
 
 /* Rows that a step reads and may write, in some tens of milliseconds. */
@@ -24,19 +24,24 @@ static const struct pg_statement deletion_step_statement = {
 /* Every im knows after this time that the user is gone; then what it had let in before has its time-out. */
 #define FEED_MS 3000
 
+/* After presence.offline_delay, within this time everybody has been told that the user is offline. */
+#define OFFLINE_MS 2000
+
 /* ---- the job ---- */
 
 static void deletion_step(struct job *job)
 {
+	const struct im_config *config = job->jobs->config;
 	struct pg_params params = { 0 };
 	struct change change;
 
 	job_put_claim(job, &params);
 	pg_put_i32(&params, STEP_ROWS);
-	pg_put_i64(&params, FEED_MS + job->jobs->config->send_timeout_ms);
+	pg_put_i64(&params, FEED_MS + config->send_timeout_ms);
 	change_make(&change, CHANGE_USER_DELETED, job->param[0]);
 	change_put(&params, &change);
 	pg_put_text(&params, job->param[0]);
+	pg_put_i64(&params, FEED_MS + config->presence_offline_delay_ms + OFFLINE_MS);
 	job_commit(job, &deletion_step_statement, &params);
 }
 
