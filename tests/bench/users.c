@@ -76,7 +76,7 @@ struct user *users_make(unsigned count, const char *kind)
 			snprintf(users[i].uid, sizeof(users[i].uid), "seed%08u", seeded.next++);
 		else
 			snprintf(users[i].uid, sizeof(users[i].uid), "%s-%s-%u", kind, run_name(), i);
-		users[i].token = make_token(users[i].uid, false, 3600000);
+		users[i].token = make_token(users[i].uid, false, 3600000, NULL);
 		users[i].peer.watch.fd = -1;
 	}
 	return users;

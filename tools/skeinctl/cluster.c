@@ -124,7 +124,7 @@ char *setting_item(const char *name, unsigned index)
 	return str_dup(item);
 }
 
-char *make_token(const char *uid, bool is_admin, uint64_t ttl_ms)
+char *make_token(const char *uid, bool is_admin, uint64_t ttl_ms, uint64_t *expires_ms)
 {
 	struct jwt_claims claims = { .is_admin = is_admin };
 	struct jwt_keys *keys;
@@ -140,6 +140,8 @@ char *make_token(const char *uid, bool is_admin, uint64_t ttl_ms)
 	claims.expires_ms = claims.issued_ms + ttl_ms;
 	if (jwt_sign(keys, &claims, &token))
 		die("OpenSSL could not sign the token");
+	if (expires_ms)
+		*expires_ms = claims.expires_ms / 1000 * 1000;
 	jwt_keys_free(keys);
 	(void)buf_text(&token);
 	return buf_take(&token);

@@ -76,7 +76,7 @@ static void demo_sit_down(struct talk *talk, struct person *person, const char *
 	random_hex(suffix, sizeof(suffix) - 1);
 	*person = (struct person){ .name = name, .talk = talk };
 	snprintf(person->uid, sizeof(person->uid), "%s-%s", index ? "bob" : "alice", suffix);
-	char *token = make_token(person->uid, false, 3600000);
+	char *token = make_token(person->uid, false, 3600000, NULL);
 	char *base = setting_item("SKEIN_HTTP", index), *gateway = setting_item("SKEIN_WS", index);
 	const char *bases[] = { base };
 	struct skein_options options = {

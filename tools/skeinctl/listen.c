@@ -151,7 +151,7 @@ static void listen_on_state(struct skein_client *client, void *arg)
 static void listen_on_token_needed(struct skein_client *client, void *arg)
 {
 	const struct listener *listener = arg;
-	char *token = make_token(listener->uid, false, 86400000);
+	char *token = make_token(listener->uid, false, 86400000, NULL);
 
 	fprintf(stderr, "skeinctl: the server refuses the token, making another: is SKEIN_JWT_SECRET the cluster's?\n");
 	skein_client_set_token(client, token);
@@ -186,7 +186,7 @@ int command_listen(const struct args *args)
 	listener.left = args_number(args, "--count", 0, 0, UINT64_MAX);
 	if (!epoch != !offset)
 		die_of_usage("listen: --epoch and --offset go together");
-	char *token = make_token(listener.uid, false, 86400000), *base = setting_item("SKEIN_HTTP", 0);
+	char *token = make_token(listener.uid, false, 86400000, NULL), *base = setting_item("SKEIN_HTTP", 0);
 	json_t *position = epoch ? json_pack("{s:{}, s:s, s:s}", "conversations", "epoch", epoch, "offset", offset) : NULL;
 	char *state = position ? json_dumps(position, JSON_COMPACT) : listen_read_state(listener.state_file);
 	const char *bases[] = { base };

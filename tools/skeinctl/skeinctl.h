@@ -59,8 +59,8 @@ struct str setting_cut_url(struct str *list);
 /* Item `index` (wrapped around) of such a setting. free() it. */
 char *setting_item(const char *name, unsigned index);
 
-/* A token for `uid` signed with the cluster's secret. free() it. */
-char *make_token(const char *uid, bool is_admin, uint64_t ttl_ms);
+/* A token for `uid` signed with the cluster's secret. free() it. `expires_ms` gets the time of its `exp`; it may be NULL. */
+char *make_token(const char *uid, bool is_admin, uint64_t ttl_ms, uint64_t *expires_ms);
 
 /* ---- HTTP, over libcurl, one connection kept ---- */
 

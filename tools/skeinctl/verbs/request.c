@@ -243,10 +243,10 @@ char *request_token(const struct args *args)
 	if (args->token)
 		return request_checked_token(args->token);
 	if (actor)
-		return make_token(actor, false, TOKEN_TTL_MS);
+		return make_token(actor, false, TOKEN_TTL_MS, NULL);
 	if (of_environment)
 		return request_checked_token(of_environment);
-	return make_token("skeinctl", true, TOKEN_TTL_MS);
+	return make_token("skeinctl", true, TOKEN_TTL_MS, NULL);
 }
 
 /* ---- pages ---- */
