@@ -14,6 +14,7 @@ static const char *const names[SABOTAGE_COUNT] = {
 	[SABOTAGE_DELTA_LOST] = "delta_lost",     [SABOTAGE_STALE_ROUTES] = "stale_routes",
 	[SABOTAGE_APPEND_DROPPED] = "append_dropped",
 	[SABOTAGE_FRAME_DROPPED] = "frame_dropped", [SABOTAGE_EVENTS_SWAPPED] = "events_swapped",
+	[SABOTAGE_SENDS_RACE] = "sends_race",
 };
 
 bool sabotaged(enum sabotage what)

@@ -24,6 +24,7 @@ enum sabotage {
 	SABOTAGE_APPEND_DROPPED, /* an append to an inbox is answered as made, and is not: one in a thousand */
 	SABOTAGE_FRAME_DROPPED, /* gateway takes a message out of a connection's queue and does not write it: one in fifty */
 	SABOTAGE_EVENTS_SWAPPED, /* push delivers each second record of events before the one that came before it */
+	SABOTAGE_SENDS_RACE, /* gateway passes each send of a connection on at once */
 	SABOTAGE_COUNT
 };
 

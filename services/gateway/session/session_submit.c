@@ -1,6 +1,7 @@
 #include "gateway/session/session_submit.h"
 
 #include "base/mem.h"
+#include "base/sabotage.h"
 #include "gateway/config.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/session/session.h"
@@ -129,7 +130,7 @@ void session_submit(struct session *session, const struct client_frame *frame,
 	(void)str_copy(send->rid, sizeof(send->rid), str_from(frame->rid));
 	(void)str_copy(send->client_msg_id, sizeof(send->client_msg_id), str_from(frame->client_msg_id));
 	send->recipient = frame->conversation;
-	send->call.after = submit_last_call_to(session, send->recipient);
+	send->call.after = sabotaged(SABOTAGE_SENDS_RACE) ? NULL : submit_last_call_to(session, send->recipient);
 	list_push_back(&session->sends, &send->of_session);
 	session->send_count++;
 	im_call_start(&send->call, &session->home->im, session->id, "/skein.v1.Im/Send", buf_str(&frame->request),
