@@ -29,7 +29,6 @@ class Conversation:
     moved_seq: int = 0
     pins: list = dataclasses.field(default_factory=list)  # (seq of the pin, target)
     cleared_by_former: dict = dataclasses.field(default_factory=dict)  # user -> Mine.cleared, for when it comes back
-    left: dict = dataclasses.field(default_factory=dict)  # user -> the entry by which it left for the last time
 
     def first(self, user):
         """What this user sees begins behind it."""
@@ -38,10 +37,7 @@ class Conversation:
 
     def shows(self, user, change):
         """Whether the user may know of an edit or a reaction to a message that it has got."""
-        mine = self.mine.get(user)
-        if mine and (not self.is_group or self.history == "all"):
-            return True
-        return change.seq <= self.left.get(user, 0) or (mine is not None and change.seq > mine.since)
+        return (user in self.mine and (not self.is_group or self.history == "all")) or user in change.recipients
 
     def entry(self, user, seq):
         return self.entries[seq - 1] if self.first(user) < seq <= len(self.entries) else None
@@ -184,7 +180,7 @@ class People:
             return "not_found"
         elif role <= group.mine[other].role:
             return "permission_denied"
-        group.left[other] = self.append(group, user, "system", "left" if other == user else "removed").seq
+        self.append(group, user, "system", "left" if other == user else "removed")
         group.cleared_by_former[other] = group.mine.pop(other).cleared
         return "ok"
 

@@ -324,6 +324,39 @@ static void a_member_whose_history_begins_with_its_return_sees_no_edits_from_its
 	assert_changes_for("'alice'", "1 edit 6, 2 edit 9");
 }
 
+static void who_left_again_sees_the_edits_from_each_time_as_a_member_and_none_from_an_absence(void **state)
+{
+	(void)state;
+
+	send_three_to_team();
+	run_sql("select fn.group_member_remove(7, 3, 4, 1000, 'team', 'alice', 'bob')");
+	PQclear(ask_on(db, EDIT(5, 1000, "g:team", "alice", 1)));
+	run_sql("select fn.group_members_add(7, 3, 6, 1000, 'team', 'alice', array['bob'], 10)");
+	assert_changes_for("'bob'", "1 edit 5");
+	PQclear(ask_on(db, EDIT(7, 1000, "g:team", "alice", 2)));
+	run_sql("select fn.group_member_remove(7, 3, 8, 1000, 'team', 'alice', 'bob')");
+	PQclear(ask_on(db, EDIT(9, 1000, "g:team", "alice", 3)));
+	assert_changes_for("'bob'", "2 edit 7");
+	run_sql("update chat_group set history_mode = 'since_join'");
+	run_sql("select fn.group_members_add(7, 3, 10, 1000, 'team', 'alice', array['bob'], 10)");
+	assert_changes_for("'bob'", "2 edit 7");
+	assert_changes_for("'alice'", "1 edit 5, 2 edit 7, 3 edit 9");
+}
+
+static void who_came_later_sees_no_edits_from_before(void **state)
+{
+	(void)state;
+
+	send_three_to_team();
+	PQclear(ask_on(db, EDIT(4, 1000, "g:team", "alice", 1)));
+	run_sql("select fn.group_members_add(7, 3, 5, 1000, 'team', 'alice', array['dave'], 10)");
+	PQclear(ask_on(db, EDIT(6, 1000, "g:team", "alice", 2)));
+	run_sql("update chat_group set history_mode = 'since_join'");
+	assert_changes_for("'dave'", "2 edit 6");
+	run_sql("select fn.group_member_remove(7, 3, 7, 1000, 'team', 'alice', 'dave')");
+	assert_changes_for("'dave'", "2 edit 6");
+}
+
 static void what_push_reads_is_what_was_published_with_the_membership_as_of_each(void **state)
 {
 	(void)state;
@@ -369,6 +402,9 @@ int main(void)
 		                       reset),
 		cmocka_unit_test_setup(a_former_member_sees_the_edits_from_before_it_left_and_every_recall, reset),
 		cmocka_unit_test_setup(a_member_whose_history_begins_with_its_return_sees_no_edits_from_its_absence, reset),
+		cmocka_unit_test_setup(
+			who_left_again_sees_the_edits_from_each_time_as_a_member_and_none_from_an_absence, reset),
+		cmocka_unit_test_setup(who_came_later_sees_no_edits_from_before, reset),
 		cmocka_unit_test_setup(what_push_reads_is_what_was_published_with_the_membership_as_of_each, reset),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);

@@ -127,7 +127,7 @@ static void reactions_of_named_messages_are_those_of_history(void **state)
 	            "1 1 - b, 3 1 + t");
 }
 
-static void a_former_member_sees_the_reactions_from_before_it_left(void **state)
+static void a_former_member_sees_the_reactions_from_when_it_was_a_member(void **state)
 {
 	const char *shown = "select reactions from fn.reactions_of('bob', '{g:team}', '{1}', '{true}')";
 	(void)state;
@@ -143,6 +143,9 @@ static void a_former_member_sees_the_reactions_from_before_it_left(void **state)
 	assert_text("select reactions from fn.reactions_of('carol', '{g:team}', '{1}', '{true}')", "3 + a\n1 - b");
 	run_sql("select fn.group_members_add(7, 3, 7, 1000, 'team', 'alice', array['bob'], 10)");
 	assert_text(shown, "3 + a\n1 - b");
+	PQclear(ask_on(db, ADD(8, "g:team", "bob", 1, "b")));
+	run_sql("select fn.group_member_remove(7, 3, 9, 1000, 'team', 'alice', 'bob')");
+	assert_text(shown, "2 + a\n1 + b"); /* none from the first absence */
 }
 
 static void reactions_count_for_the_bytes_of_a_page(void **state)
@@ -404,7 +407,7 @@ int main(void)
 		cmocka_unit_test_setup(an_emoji_with_quotes_is_kept_as_it_is, reset),
 		cmocka_unit_test_setup(reactions_are_shown_by_emoji_in_the_order_of_the_first_that_stands, reset),
 		cmocka_unit_test_setup(reactions_of_named_messages_are_those_of_history, reset),
-		cmocka_unit_test_setup(a_former_member_sees_the_reactions_from_before_it_left, reset),
+		cmocka_unit_test_setup(a_former_member_sees_the_reactions_from_when_it_was_a_member, reset),
 		cmocka_unit_test_setup(reactions_count_for_the_bytes_of_a_page, reset),
 		cmocka_unit_test_setup(a_reaction_is_refused_to_strangers_and_to_an_entry_that_is_no_message_or_recalled,
 		                       reset),

@@ -127,16 +127,16 @@ end $$;
 
 /*
  * The messages that are named, a row for each conversation, with what its messages are looked up by. p_is_wanted null: all are wanted; else
- * those that are not are left out. The user may see a change whose entry's seq is up to `until` or behind `since`. In a one-to-one
- * conversation, and for a member of a group with `history` `all`, that is every change. A former member sees those until it left. With
- * `since_join` a member sees those until it last left, and those since it came back. p_uid null: every change. (One select without
- * settings: it becomes part of the query that calls it.)
+ * those that are not are left out. The user may not see a change whose entry's seq is in `absent`. Null: it may see every change. That is so
+ * in a one-to-one conversation, for a member of a group with `history` `all`, and for p_uid null. Else `absent` has the ranges of seqs, from
+ * the lowest message on, in which the user was no member: from the entry by which it left to the one by which it came back. Only this
+ * user's changes of the membership are read. (One select without settings: it becomes part of the query that calls it.)
  */
 create function fn.messages_named(p_uid text, p_conversations text[], p_seqs bigint[], p_is_wanted boolean[])
-returns table (no bigint, lowest bigint, highest bigint, numbers bigint[], ords bigint[], until bigint, since bigint)
+returns table (no bigint, lowest bigint, highest bigint, numbers bigint[], ords bigint[], absent int8multirange)
 language sql stable
 as $$
-	select c.no, named.lowest, named.highest, named.numbers, named.ords, coalesce(gone.seq, 0), shown.since
+	select c.no, named.lowest, named.highest, named.numbers, named.ords, gone.absent
 	from (
 		select w.conversation, min(w.number) as lowest, max(w.number) as highest, array_agg(w.number) as numbers,
 			array_agg(w.ord) as ords
@@ -146,10 +146,11 @@ as $$
 	join conversation c on c.id = named.conversation
 	left join chat_group g on c.kind = 2 and p_uid is not null and g.no = c.no
 	left join group_member m on m.no = g.no and m.uid = p_uid
-	cross join lateral (select case when g.no is null or (m.uid is not null and g.history_mode = 'all') then 0
-		else coalesce(m.since_seq, 9223372036854775807) end) shown (since)
-	left join lateral (select mc.seq from member_change mc
-		where shown.since > 0 and mc.uid = p_uid and mc.no = g.no and not mc.is_join order by mc.seq desc limit 1) gone on true
+	cross join lateral (select range_agg(case when mc.is_join then int8range(mc.before, mc.seq) else int8range(mc.seq, mc.after) end) as absent
+		from (select mc.seq, mc.is_join, lag(mc.seq) over w as before, lead(mc.seq) over w as after from member_change mc
+			where (m.uid is null or (g.history_mode = 'since_join' and m.since_seq >= named.lowest)) and mc.uid = p_uid and mc.no = g.no
+				and mc.seq > named.lowest
+			window w as (order by mc.seq)) mc) gone
 $$;
 
 /*
@@ -177,7 +178,7 @@ begin
 				null::bigint as removed_at
 			from message_change mc
 			where mc.no = named.no and mc.target_seq between named.lowest and named.highest
-				and (mc.kind = 1 or mc.seq <= named.until or mc.seq > named.since)
+				and (mc.kind = 1 or (mc.seq <@ named.absent) is not true)
 			group by mc.target_seq
 			union all
 			select n.number, false, null, f.time from history_floor f join lateral unnest(named.numbers) n (number) on n.number <= f.seq

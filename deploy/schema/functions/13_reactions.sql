@@ -73,19 +73,19 @@ end $$;
 
 /*
  * The reactions to the messages from p_lowest to p_highest as p_uid sees them, by message, ordered by the first that stands: a line
- * "<count> <+ or -> <emoji>" each, + where p_uid is one of them. With p_since only those up to p_until and behind p_since, as of
- * fn.messages_named(); they are counted one by one. (One select without settings: it becomes part of the query that calls it.)
+ * "<count> <+ or -> <emoji>" each, + where p_uid is one of them. With p_absent only those out of it, as of fn.messages_named();
+ * they are counted one by one. (One select without settings: it becomes part of the query that calls it.)
  */
-create function fn.reactions_in(p_uid text, p_no bigint, p_lowest bigint, p_highest bigint, p_until bigint default 0,
-	p_since bigint default 0)
+create function fn.reactions_in(p_uid text, p_no bigint, p_lowest bigint, p_highest bigint,
+	p_absent int8multirange default null)
 returns table (target_seq bigint, reactions text) language sql stable
 as $$
 	select c.target_seq, string_agg(shown.count || case when exists (select from reaction r where r.no = c.no
 		and r.target_seq = c.target_seq and r.emoji = c.emoji and r.uid = p_uid) then ' + ' else ' - ' end || c.emoji, E'\n'
 		order by c.first_seq)
 	from reaction_count c
-	cross join lateral (select case when p_since = 0 then c.count else (select count(*) from reaction r where r.no + 0 = c.no
-		and r.target_seq = c.target_seq and r.emoji = c.emoji and (r.seq <= p_until or r.seq > p_since)) end) shown (count)
+	cross join lateral (select case when p_absent is null then c.count else (select count(*) from reaction r where r.no + 0 = c.no
+		and r.target_seq = c.target_seq and r.emoji = c.emoji and not r.seq <@ p_absent) end) shown (count)
 	where c.no = p_no and c.target_seq between p_lowest and p_highest and shown.count > 0
 	group by c.target_seq
 $$;
@@ -104,6 +104,6 @@ begin
 	return query
 	select w.ord, r.reactions
 	from fn.messages_named(p_uid, p_conversations, p_seqs, p_is_wanted) named
-	cross join lateral fn.reactions_in(p_uid, named.no, named.lowest, named.highest, named.until, named.since) r
+	cross join lateral fn.reactions_in(p_uid, named.no, named.lowest, named.highest, named.absent) r
 	join lateral unnest(named.numbers, named.ords) as w (number, ord) on w.number = r.target_seq;
 end $$;
