@@ -348,6 +348,22 @@ class Pins(ConversationTest):
         self.assertEqual(entries, [(uid, {"event": event, "actor": uid, "target_seq": seq}) for uid, event, seq in
                                    ((self.bob, "pinned", one), (self.alice, "pinned", two), (self.alice, "unpinned", one))])
 
+    def test_who_may_not_write_to_the_other_side_neither_pins_nor_unpins(self):
+        one, two = self.say(self.a, f"user:{self.bob}", "one"), self.say(self.b, f"user:{self.alice}", "two")
+        self.pin(self.a, self.direct(), one)
+        self.check(self.b.call("PUT", f"/v1/blocks/{self.alice}"), 204)
+        self.check(self.b.call("DELETE", f"/v1/conversations/{self.direct()}"), 204)
+        def refused(code):
+            self.pin(self.a, self.direct(), two, 403, code)
+            self.pin(self.a, self.direct(), one, 403, code, method="DELETE")
+        refused("blocked")
+        self.assertEqual(self.list(self.b), [])
+        self.check(self.b.call("DELETE", f"/v1/blocks/{self.alice}"), 204)
+        self.check(self.b.call("PATCH", "/v1/users/me", {"settings": {"messages_from": "friends"}}), 200)
+        refused("not_friend")
+        self.pin(self.b, self.direct(), two)
+        self.assertEqual(self.pinned(self.a, self.direct()), [two, one])
+
     def test_in_a_group_the_owner_and_admins_pin(self):
         gid = self.group()
         seq = self.say(self.b, f"group:{gid}")

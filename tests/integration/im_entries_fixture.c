@@ -180,6 +180,11 @@ struct entry *react_new(const char *emoji, bool is_add, const struct entry_calle
 	return message_react_new(TEAM_ID, 1, &reaction, caller);
 }
 
+struct entry *pin_new(struct str conversation, uint64_t target_seq, int64_t max, const struct entry_caller *caller)
+{
+	return message_pin_new(conversation, target_seq, &(struct message_pin){ .is_pin = true, .max = max }, caller);
+}
+
 struct entry *group_new(enum group_action action, const char *subject, int64_t number, const struct entry_caller *caller)
 {
 	const struct change_terms terms = { .subject = str_from(subject), .numbers = { number, 1000, 1000 } };

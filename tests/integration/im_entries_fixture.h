@@ -57,6 +57,7 @@ void submit(struct entry *entry);
 struct entry *send_new(const char *key, const char *type, const struct entry_caller *caller);
 struct entry *edit_new(uint64_t seq, const char *text, const struct entry_caller *caller);
 struct entry *react_new(const char *emoji, bool is_add, const struct entry_caller *caller); /* to the first message */
+struct entry *pin_new(struct str conversation, uint64_t target_seq, int64_t max, const struct entry_caller *caller);
 struct entry *group_new(enum group_action action, const char *subject, int64_t number, const struct entry_caller *caller);
 struct entry *add_new(const char *uid, const struct entry_caller *caller);
 

@@ -161,7 +161,7 @@ static void a_refusal_says_what_was_wrong(void **state)
 	                        BY("bob", &outcomes[i++])));
 	submit(group_change_new(GROUP_REMOVE, STR("none"), &bob, BY("alice", &outcomes[i++])));
 	submit(message_recall_new(STR("u:bob:carol"), 1, WINDOW_MS, BY("alice", &outcomes[i++]))); /* it does not exist */
-	submit(message_pin_new(TEAM_ID, 99, true, 10, BY("bob", &outcomes[i++]))); /* there is no such message */
+	submit(pin_new(TEAM_ID, 99, 10, BY("bob", &outcomes[i++]))); /* there is no such message */
 	submit(message_recall_new(TEAM_ID, 1, WINDOW_MS, BY("bob", &sent[1])));
 	submit(edit_new(1, "x", BY("bob", &outcomes[i++])));
 	settle();
@@ -227,8 +227,8 @@ static void changes_that_wait_together_are_one_statement(void **state)
 	        " select no, 1, 1, fn.now_ms(), 1, 1, 1, 'alice', 'k', '{}' from conversation where id = 'u:alice:alice'");
 	uint64_t before = counter_value(im.writer.context.statements);
 	submit(react_new("+1", true, BY("bob", &outcomes[0])));
-	submit(message_pin_new(TEAM_ID, 2, true, 10, BY("alice", &outcomes[1])));
-	submit(message_pin_new(notes, 1, true, 10, BY("alice", &elsewhere)));
+	submit(pin_new(TEAM_ID, 2, 10, BY("alice", &outcomes[1])));
+	submit(pin_new(notes, 1, 10, BY("alice", &elsewhere)));
 	submit(edit_new(2, "new", BY("alice", &outcomes[2])));
 	submit(react_new("+1", false, BY("bob", &outcomes[3])));
 	submit(group_new(GROUP_SET_ROLE, "bob", GROUP_ADMIN, BY("alice", &outcomes[4])));

@@ -157,7 +157,7 @@ static void check_lost_kinds(enum loss loss)
 			  "select count(*) from group_member where uid = 'carol'" },
 			{ group_new(GROUP_ACCEPT, "dave", 100, BY("alice", &outcome)), "system",
 			  "select count(*) from group_member where uid = 'dave'" },
-			{ message_pin_new(TEAM_ID, 1, true, 1, BY("alice", &outcome)), "system", "select count(*) from pin" },
+			{ pin_new(TEAM_ID, 1, 1, BY("alice", &outcome)), "system", "select count(*) from pin" },
 			{ message_recall_new(TEAM_ID, 1, WINDOW_MS, BY("alice", &outcome)), "recall",
 			  "select count(*) from message_change" },
 			{ react_new("+1", true, BY("alice", &outcome)), "reaction",
@@ -199,7 +199,7 @@ static void check_lost_batch(enum loss loss)
 	settle();
 	PQclear(ask_on(blocker, "begin; select from conversation where id = 'g:team' for update"));
 	submit(react_new("+1", true, BY("bob", &outcomes[0])));
-	submit(message_pin_new(TEAM_ID, 1, true, 1, BY("alice", &outcomes[1])));
+	submit(pin_new(TEAM_ID, 1, 1, BY("alice", &outcomes[1])));
 	submit(edit_new(1, "new", BY("alice", &outcomes[2])));
 	submit(message_recall_new(TEAM_ID, 1, WINDOW_MS, BY("alice", &outcomes[3])));
 	lose(loss, blocker);

@@ -74,8 +74,8 @@ DIRECT = [
     (f"DELETE {MESSAGE}/reactions/{{emoji}}", {"seq": "OTHERS", "emoji": "x"}, None, "missing missing missing not_member"),
     (f"GET {MESSAGE}/readers", {"seq": "OWN"}, None, "failed failed failed not_member"),
     (f"GET {CONVERSATION}/pins", {}, None, "200 200 200 not_member"),
-    (f"PUT {CONVERSATION}/pins/{{seq}}", {"seq": "OTHERS"}, None, "200 200 200 not_member"),
-    (f"DELETE {CONVERSATION}/pins/{{seq}}", {"seq": "OTHERS"}, None, "missing missing missing not_member"),
+    (f"PUT {CONVERSATION}/pins/{{seq}}", {"seq": "OTHERS"}, None, "200 blocked 200 not_member"),
+    (f"DELETE {CONVERSATION}/pins/{{seq}}", {"seq": "OTHERS"}, None, "missing blocked missing not_member"),
 ]
 
 # Everything else: a user, and one with the scope `admin`.

@@ -179,7 +179,7 @@ class Model(People):
         if self.access(user, conversation, needs_entry=False) == "ok" and conversation.is_group and conversation.mine[user].role == 0:
             return "permission_denied"
         conversation, entry, verdict = self.target(user, ref, seq)
-        if verdict != "ok":
+        if verdict != "ok" or (verdict := self.may_write(user, ref)) != "ok":
             return verdict
         is_pinned = seq in [target for _, target in conversation.pins]
         if is_pin and is_pinned:

@@ -53,7 +53,7 @@ class People:
     # ---- contacts ----
 
     def may_write(self, user, ref):
-        """A message, an edit or a reaction; in a group that is not asked."""
+        """A message, an edit, a reaction or a pin; in a group that is not asked."""
         if isinstance(ref, int):
             return "ok"
         other = ref[0] if ref[1] == user else ref[1]

@@ -116,8 +116,10 @@ begin
 				e.n2::integer, e.n3 = 1)
 			when 'unreact' then fn.entry_react(p_node, p_epoch, e.msg_id, p_time, e.id, e.caller, e.n1, e.subject, false,
 				e.n2::integer, e.n3 = 1)
-			when 'pin' then fn.message_pin(p_node, p_epoch, e.msg_id, p_time, e.id, e.caller, e.n1, true, e.n2::integer)
-			when 'unpin' then fn.message_pin(p_node, p_epoch, e.msg_id, p_time, e.id, e.caller, e.n1, false, e.n2::integer)
+			when 'pin' then fn.message_pin(p_node, p_epoch, e.msg_id, p_time, e.id, e.caller, e.n1, true, e.n2::integer,
+				e.n3 = 1)
+			when 'unpin' then fn.message_pin(p_node, p_epoch, e.msg_id, p_time, e.id, e.caller, e.n1, false, e.n2::integer,
+				e.n3 = 1)
 			when 'group_add' then fn.group_members_add(p_node, p_epoch, e.msg_id, p_time, e.gid, e.caller,
 				string_to_array(e.subject, ','), e.n1::integer, e.n2::integer)
 			when 'group_remove' then fn.group_member_remove(p_node, p_epoch, e.msg_id, p_time, e.gid, e.caller, e.subject)

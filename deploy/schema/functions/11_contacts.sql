@@ -41,8 +41,8 @@ begin
 end $$;
 
 /*
- * May p_caller show who else is in this conversation an edit or a reaction? In a one-to-one conversation as a message would be answered
- * ('ok', blocked or not_friend), in a group always. A recall, or the end of a reaction, only takes away: it does not ask here.
+ * May p_caller show who else is in this conversation an edit, a reaction, a pin or its end? In a one-to-one conversation as a message would be
+ * answered ('ok', blocked or not_friend), in a group always. A recall, or the end of a reaction, only takes away: it does not ask here.
  */
 create function fn.direct_may_change(p_conversation text, p_caller text, p_is_for_friends boolean) returns text language plpgsql stable
 as $$

@@ -2,10 +2,11 @@
 
 /*
  * Pins a message, or unpins it. `none`: it is pinned already; not_found: there is no such message, or it is not pinned. In a group the
- * owner and admins may. failed_precondition: it is recalled or has expired, or p_max are pinned (`full`).
+ * owner and admins may. In a one-to-one conversation either takes what a message takes: blocked, not_friend. failed_precondition: it is
+ * recalled or has expired, or p_max are pinned (`full`).
  */
 create function fn.message_pin(p_node integer, p_epoch bigint, p_msg_id bigint, p_time bigint, p_conversation text, p_caller text,
-	p_target_seq bigint, p_is_pin boolean, p_max integer) returns fn.entry_answer language plpgsql
+	p_target_seq bigint, p_is_pin boolean, p_max integer, p_is_for_friends boolean) returns fn.entry_answer language plpgsql
 as $$
 declare
 	v record;
@@ -20,6 +21,10 @@ begin
 	end if;
 	if v.answer is distinct from null then
 		return v.answer;
+	end if;
+	v_may := fn.direct_may_change(p_conversation, p_caller, p_is_for_friends);
+	if v_may <> 'ok' then
+		return fn.entry_refused(v_may);
 	end if;
 	v_is_pinned := exists (select from pin p where p.no = v.no and p.target_seq = p_target_seq);
 	if p_is_pin and v_is_pinned then

@@ -94,7 +94,7 @@ static const struct change_entry_kind message_change_unreact_kind = {
 	.name = "unreact",
 };
 
-/* numbers: the most pins of the conversation */
+/* numbers: the most pins of the conversation, is_for_friends */
 static const struct change_entry_kind message_change_pin_kind = {
 	CHANGE_ENTRY_KIND(message_change_explain_pin),
 	.name = "pin",
@@ -158,11 +158,11 @@ struct entry *message_react_new(struct str conversation, uint64_t target_seq, co
 	return change_entry_new(kind, conversation, &terms, caller);
 }
 
-struct entry *message_pin_new(struct str conversation, uint64_t target_seq, bool is_pin, int64_t max,
+struct entry *message_pin_new(struct str conversation, uint64_t target_seq, const struct message_pin *pin,
                               const struct entry_caller *caller)
 {
-	const struct change_entry_kind *kind = is_pin ? &message_change_pin_kind : &message_change_unpin_kind;
-	const struct change_terms terms = { .numbers = { (int64_t)target_seq, max } };
+	const struct change_entry_kind *kind = pin->is_pin ? &message_change_pin_kind : &message_change_unpin_kind;
+	const struct change_terms terms = { .numbers = { (int64_t)target_seq, pin->max, pin->is_for_friends } };
 
 	return change_entry_new(kind, conversation, &terms, caller);
 }

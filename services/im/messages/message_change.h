@@ -49,11 +49,18 @@ struct message_reaction {
 struct entry *message_react_new(struct str conversation, uint64_t target_seq, const struct message_reaction *reaction,
                                 const struct entry_caller *caller);
 
+struct message_pin {
+	bool is_pin; /* else it is unpinned */
+	int64_t max; /* pins of one conversation */
+	bool is_for_friends; /* as in message_edit_terms */
+};
+
 /*
  * Pins the message, or unpins it: a `system` entry. is_nothing when it is pinned already; ERR_NOT_FOUND also when it is not pinned,
- * ERR_PERMISSION_DENIED for a group's members, ERR_FAILED_PRECONDITION when `max` are pinned, or the message is recalled.
+ * ERR_PERMISSION_DENIED for a group's members, ERR_FAILED_PRECONDITION when `max` are pinned, or the message is recalled;
+ * ERR_BLOCKED and ERR_NOT_FRIEND as for a send.
  */
-struct entry *message_pin_new(struct str conversation, uint64_t target_seq, bool is_pin, int64_t max,
+struct entry *message_pin_new(struct str conversation, uint64_t target_seq, const struct message_pin *pin,
                               const struct entry_caller *caller);
 
 #endif

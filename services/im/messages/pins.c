@@ -101,11 +101,15 @@ static void pin_submit(struct call *call, bool is_pin, entry_done done)
 	struct messages *messages = call_context(call);
 	struct str conversation = call_path_conversation(call, "id");
 	uint64_t seq = call_path_u64(call, "seq", 1, INT64_MAX);
+	const struct message_pin pin = {
+		.is_pin = is_pin,
+		.max = messages->config->limits_pins,
+		.is_for_friends = im_config_is_for_friends(messages->config),
+	};
 	const struct entry_caller caller = call_entry_caller(call, done);
 
 	if (call_finish_reading(call))
-		call_submit_entry(call, messages->entries,
-		                  message_pin_new(conversation, seq, is_pin, messages->config->limits_pins, &caller));
+		call_submit_entry(call, messages->entries, message_pin_new(conversation, seq, &pin, &caller));
 }
 
 void messages_pin(struct call *call)
