@@ -18,7 +18,8 @@
  *   im:inbox:{uid}        list of entries, the oldest first
  *   im:inbox:{uid}:meta   hash: h (head: run_id of the Redis process that made it, epoch, version of the user's routes),
  *                         n (number of the newest entry), a and t (for the cap by age: a number, and the time when it
- *                         was the newest), x (when the inbox's life was last extended)
+ *                         was the newest), x (when the inbox's life was last extended), d (how far receipts
+ *                         were claimed: inbox_delivered.h)
  *   im:route:{uid}        hash: device -> route (cluster/routes.h)
  *
  * An inbox is made again, under a fresh epoch, when it is missing, when it was

@@ -100,6 +100,17 @@ static EVP_PKEY *parameters_make_pair(struct parameters *parameters, const char 
 	return pair;
 }
 
+/* With the exponent 1 everybody could sign, and a long one makes each verification expensive. */
+static bool jwk_has_sound_exponent(const EVP_PKEY *pair)
+{
+	BIGNUM *exponent = NULL;
+	bool is_sound = EVP_PKEY_get_bn_param(pair, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1 && BN_is_odd(exponent) &&
+	                !BN_is_one(exponent) && BN_num_bits(exponent) <= 64;
+
+	BN_free(exponent);
+	return is_sound;
+}
+
 static const char *jwk_make_rsa(const json_t *jwk, struct jwt_key *key)
 {
 	static const struct {
@@ -120,7 +131,7 @@ static const char *jwk_make_rsa(const json_t *jwk, struct jwt_key *key)
 		parameters_put_number(&parameters, rest[i].name, jwk, rest[i].field);
 	key->pair = parameters_make_pair(&parameters, "RSA", key->can_sign);
 	parameters_release(&parameters);
-	if (!key->pair)
+	if (!key->pair || !jwk_has_sound_exponent(key->pair))
 		return "the numbers of the RSA key are missing or wrong";
 	int bits = EVP_PKEY_get_bits(key->pair);
 	return bits < MIN_RSA_BITS || bits > MAX_RSA_BITS ? "the RSA key does not have 2048 to 8192 bits" : NULL;
@@ -136,10 +147,9 @@ static const char *jwk_make_ec(const json_t *jwk, struct jwt_key *key)
 	                 y.len == P256_BYTES;
 	buf_append_str(&point, buf_str(&y));
 	parameters_init(&parameters);
-	parameters.is_broken |=
-		!has_point ||
-		!OSSL_PARAM_BLD_push_utf8_string(parameters.builder, OSSL_PKEY_PARAM_GROUP_NAME, "P-256", 0) ||
-		!OSSL_PARAM_BLD_push_octet_string(parameters.builder, OSSL_PKEY_PARAM_PUB_KEY, point.ptr, point.len);
+	parameters.is_broken = parameters.is_broken || !has_point ||
+	                       !OSSL_PARAM_BLD_push_utf8_string(parameters.builder, OSSL_PKEY_PARAM_GROUP_NAME, "P-256", 0) ||
+	                       !OSSL_PARAM_BLD_push_octet_string(parameters.builder, OSSL_PKEY_PARAM_PUB_KEY, point.ptr, point.len);
 	if (key->can_sign)
 		parameters_put_number(&parameters, OSSL_PKEY_PARAM_PRIV_KEY, jwk, "d");
 	key->pair = parameters_make_pair(&parameters, "EC", key->can_sign);
@@ -217,7 +227,7 @@ static const char *jwk_find_fault(const json_t *jwk, struct jwt_key *key)
 	if (!jwk_is_absent_or(jwk, "alg", jwt_algorithm_name(kind->algorithm)))
 		return "the key's alg is none of RS256, ES256, EdDSA and HS256, or not of its kind";
 	key->algorithm = kind->algorithm;
-	key->can_sign = json_object_get(jwk, "d");
+	key->can_sign = json_is_string(json_object_get(jwk, "d"));
 	const char *fault = kind->make(jwk, key);
 	if (fault)
 		return fault;

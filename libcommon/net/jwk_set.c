@@ -14,6 +14,15 @@ static bool jwk_set_has_kid(const struct jwk_set *set, const char *kid)
 	return false;
 }
 
+static size_t jwk_set_unnamed(const struct jwk_set *set)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < set->count; i++)
+		count += !set->keys[i].kid[0];
+	return count;
+}
+
 static const char *jwk_set_add(struct jwk_set *set, const json_t *jwk, const char *path)
 {
 	struct jwt_key key;
@@ -42,8 +51,10 @@ static const char *jwk_set_add_all(struct jwk_set *set, const json_t *items, con
 	set->keys = mem_alloc(JWK_SET_MAX * sizeof(*set->keys));
 	for (size_t i = 0; i < json_array_size(items) && !fault; i++)
 		fault = jwk_set_add(set, json_array_get(items, i), path);
-	if (!fault && set->count == 0)
+	if (!fault && set->count == 0 && json_array_size(items) > 0)
 		fault = "the file has no key for tokens";
+	if (!fault && jwk_set_unnamed(set) > JWK_SET_UNNAMED_MAX)
+		fault = "the file has more than 4 keys without a kid";
 	return fault;
 }
 

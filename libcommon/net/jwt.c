@@ -61,7 +61,7 @@ static const char *jwt_read_header(const json_t *header, struct jwt_signature *s
 		return "the token's header is not a JSON object";
 	if (json_object_get(header, "crit"))
 		return "the token has critical headers";
-	if (kid && !json_is_string(kid))
+	if (kid && !json_is_string(kid) && !json_is_null(kid))
 		return "the token's kid is no text";
 	signature->algorithm = jwt_text_of(json_object_get(header, "alg"));
 	signature->kid = jwt_text_of(kid);

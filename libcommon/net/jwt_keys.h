@@ -13,12 +13,13 @@
  *
  *   {"keys": [{"kty":"OKP", "crv":"Ed25519", "kid":"2026-12", "x":"..."}, ...]}
  *
- * A token is verified by the key that its `kid` names and whose algorithm it names. The keys without a kid, as the secret, are
- * for the tokens whose kid is unknown here, or that have none. A token without a kid also finds a key that has one, if that is
- * the only key of its algorithm.
+ * A token is verified by the key that its `kid` names and whose algorithm it names. Keys without a kid, and the secret, are for
+ * the tokens whose kid is unknown here, or that have none. A token without a kid also finds a key that has one, if that is the
+ * only key of its algorithm in the file.
  *
  * jwt_keys_watch() reads the file again when it has changed, so that keys are added and removed without a restart. A file that
- * cannot be used is logged, and the keys stay as they were. A JWK in it that is no key for tokens is skipped, and logged.
+ * cannot be used is logged, and the keys stay as they were; one that could not be read is tried again. A file without any key,
+ * {"keys": []}, is fine beside a secret. A JWK in it that is no key for tokens is skipped, and logged.
  *
  * Thread: any, except where it says otherwise.
  */

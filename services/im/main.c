@@ -256,12 +256,14 @@ static err_t open_servers(struct app *app)
 	return err;
 }
 
-/* Waits until the database answers. Its schema must be the one that this binary knows. */
-static err_t wait_for_schema(void *arg)
+/* Waits until the database answers. Its schema must be the one that this binary knows. A fault of the keys is told before. */
+static err_t prepare(void *arg)
 {
 	struct app *app = arg;
-	err_t err;
 
+	err_t err = jwt_keys_new(&app->keys, str_from(app->config.auth_secret), app->config.auth_jwks);
+	if (err)
+		return err;
 	while ((err = migrate_check(app->config.pg_uri)) == ERR_UNAVAILABLE)
 		sleep(1);
 	return err;
@@ -283,9 +285,7 @@ static err_t start(void *arg)
 {
 	struct app *app = arg;
 
-	err_t err = jwt_keys_new(&app->keys, str_from(app->config.auth_secret), app->config.auth_jwks);
-	if (!err)
-		err = open_clients(app);
+	err_t err = open_clients(app);
 	if (err)
 		return err;
 	jwt_keys_watch(app->keys, &app->service.worker);
@@ -329,7 +329,7 @@ int main(int argc, char **argv)
 		.checks = checks,
 		.check_count = ARRAY_LEN(checks),
 		.migrate = run_migrations,
-		.prepare = wait_for_schema,
+		.prepare = prepare,
 		.start = start,
 		.drain = drain,
 	};

@@ -99,6 +99,27 @@ async def test_sends_that_wait_for_one_without_an_answer_end_with_it(g):
 
 
 @scenario()
+async def test_sends_of_a_connection_that_has_gone_do_not_overtake_one_that_im_could_not_serve(g):
+    async def refuse(request, context):
+        if request.client_msg_id == "k1":
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
+        return await answer(request, context)
+    answer, g.im.on_send = g.im.on_send, refuse
+    client = await g.connect()
+    g.im.gate.clear()
+    for i in range(1, 4):
+        await client.send(type="send", rid=f"r{i}", message=message(f"k{i}"))
+    await g.becomes(lambda: len(g.im.sends) == 1)
+    await client.ws.close()
+    await (await g.connect()).nothing_before()
+    g.im.gate.set()
+    other = await g.connect("bob")
+    await other.send(type="send", rid="r", message=message("later", to={"user": "alice"}))
+    await other.expect("ack")
+    assert keys_to(g) == ["k1", "later"]
+
+
+@scenario()
 async def test_sends_are_bounded_while_im_does_not_answer(g):
     client = await g.connect()
     g.im.gate.clear()

@@ -78,6 +78,20 @@ async def test_messages_read_from_the_inbox_count_and_im_is_asked_to_look_up_tho
 
 
 @scenario()
+async def test_the_position_of_a_handshake_is_an_ack_of_what_was_read_over_http(g):
+    appended(g, 5, "bob")
+    epoch = f"{g.router.inbox('bob')[0]:015x}"
+    bob = await g.connect("bob", epoch=epoch, offset="5")
+    await g.becomes(lambda: g.im.ranges == [("bob", bob.epoch, 0, 5)])
+    await bob.ack(5)
+    await (await g.connect("bob", epoch="0" * 14 + "1", offset="5")).nothing_before("resync")  # unknown: it has nothing
+    await (await g.connect("bob", epoch=epoch, offset="0", ack="0")).ack(3)
+    await g.connect("carol")
+    await bob.nothing_before()
+    assert len(g.im.ranges) == 1
+
+
+@scenario()
 async def test_what_was_in_the_inbox_before_the_connection_or_a_resync_is_looked_up_when_it_is_acked(g):
     appended(g, 5, "bob")
     bob, push = await g.connect("bob"), g.push()

@@ -119,6 +119,24 @@ class KeysOfTokens(unittest.TestCase):
         self.assertEqual(self.status(im, new), 200)
         self.assertEqual(im.metric("skein_auth_keys"), 1)
 
+    def test_the_last_key_of_the_file_can_be_taken_away_where_there_is_a_secret(self):
+        im = self.start(jwk("RS256", "RS256-1"), auth__secret="0123456789abcdef0123456789abcdef")
+        leaked = signed("RS256", "keys-a", "RS256-1")
+        self.assertEqual(self.status(im, leaked), 200)
+        write_keys(self.path)
+        await_that(lambda: self.status(im, leaked) == 401, "the key is gone")
+        self.assertEqual(self.status(im, token("keys-a")), 200)
+
+    def test_a_file_that_was_unreadable_is_read_when_it_can_be(self):
+        im = self.start(jwk("RS256", "RS256-1"))
+        self.path.unlink()
+        self.path.mkdir()  # root reads files of any mode
+        await_that(lambda: im.metric('skein_auth_key_files_total{outcome="refused"}') == 1, "the fault is seen")
+        self.path.rmdir()
+        write_keys(self.path, jwk("ES256", "ES256-1"))
+        await_that(lambda: self.status(im, signed("ES256", "keys-a", "ES256-1")) == 200, "the new file counts")
+        self.assertEqual(im.metric('skein_auth_key_files_total{outcome="refused"}'), 1)
+
     def test_with_public_keys_alone_no_token_is_made_here(self):
         im = self.start(*all_public()[:3])
         admin = signed("ES256", "keys-admin", "ES256-1", scope="admin")
@@ -154,15 +172,15 @@ class KeysOfTokens(unittest.TestCase):
 
     def test_im_does_not_start_without_a_key_and_says_why(self):
         path = SERVERS.folder / "bad.json"
-        for content, reason in ("{}", "no JWK set"), ('{"keys":[]}', "no key for tokens"), (None, "No such file"):
+        for content, reason in ("{}", "no JWK set"), ('{"keys":[1]}', "no key for tokens"), ('{"keys":[]}', "there is no auth.secret"), (None, "No such file"):
             path.unlink(missing_ok=True)
             if content is not None:
                 path.write_text(content)
-            code, output = run_im(SERVERS, **{"auth.jwks": str(path)})
-            self.assertEqual(code, 1)
+            code, output = run_im(SERVERS, **{"auth.jwks": str(path), "auth.secret": ""})
+            self.assertEqual(code, 2)
             self.assertIn(reason, output)
         code, output = run_im(SERVERS, **{"auth.secret": ""})
-        self.assertEqual(code, 1)
+        self.assertEqual(code, 2)
         self.assertIn("auth.secret or auth.jwks must be given", output)
 
 

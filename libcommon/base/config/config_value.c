@@ -126,7 +126,8 @@ static bool value_parse(const struct config_option *option, struct str text, int
 		return value_parse_units(text, byte_units, ARRAY_LEN(byte_units), number);
 	case CONFIG_DURATION:
 		return value_parse_units(text, duration_units, ARRAY_LEN(duration_units), number);
-	case CONFIG_CHOICE:
+	case CONFIG_CHOICE: /* on and off have other words, as those of CONFIG_BOOL */
+		text = str_equal(text, STR("true")) ? STR("on") : str_equal(text, STR("false")) ? STR("off") : text;
 		for (*number = 0; choices.ptr; ++*number)
 			if (str_equal(str_cut(&choices, '|'), text))
 				return true;

@@ -6,7 +6,6 @@
 #include "gateway/queues/conn_table.h"
 #include "rpc/client/rpc_client.h"
 
-#define IM_CALL_LEAST_MS 100 /* for a call that waited for another one */
 #define IM_CALL_PAUSE_MS 50 /* longest pause before the first repeat; doubled with each repeat */
 
 void im_caller_init(struct im_caller *caller, struct worker *worker, struct rpc_channel *channel,
@@ -18,6 +17,7 @@ void im_caller_init(struct im_caller *caller, struct worker *worker, struct rpc_
 	list_init(&caller->pausing);
 }
 
+static void im_call_begin(struct im_call *call, struct str request);
 static void im_call_ask(struct im_call *call, struct str request);
 
 /* Frees a call that has ended. Returns the one that waited for it. */
@@ -25,23 +25,25 @@ static struct im_call *im_call_finish(struct im_call *call, struct session *sess
                                       const char *detail)
 {
 	call->done(call, session, err, response, detail);
-	struct im_call *next = call->next; /* `done` may have added it */
+	struct im_call *next = call->next; /* read after `done`: the call is freed here */
 	buf_release(&call->request);
 	mem_free(call);
 	return next;
 }
 
-/* A call whose turn comes when its time is nearly over is not begun: its outcome would not be known. */
+/* After a call whose outcome is not known, or that im could not serve, those that waited for it are not begun: they
+ * would overtake it. */
 static void im_call_end(struct im_call *call, struct session *session, err_t err, struct str response, const char *detail)
 {
 	struct im_caller *caller = call->caller;
+	bool is_served = !err || err_http_status(err) < 500;
 	struct im_call *next = im_call_finish(call, session, err, response, detail);
 
-	while (next && (caller->is_stopped || worker_now_ms(caller->worker) + IM_CALL_LEAST_MS >= next->deadline_ms))
+	while (next && (caller->is_stopped || !is_served))
 		next = im_call_finish(next, conn_table_find(caller->table, next->conn),
 		                      caller->is_stopped ? ERR_CLOSED : ERR_UNAVAILABLE, STR(""), "");
 	if (next)
-		im_call_ask(next, buf_str(&next->request));
+		im_call_begin(next, buf_str(&next->request));
 }
 
 static void im_call_on_pause_over(struct timer *timer)
@@ -94,6 +96,12 @@ static void im_call_ask(struct im_call *call, struct str request)
 	         call->deadline_ms > now_ms ? call->deadline_ms - now_ms : 1, true, STR(""), im_call_on_done, call);
 }
 
+static void im_call_begin(struct im_call *call, struct str request)
+{
+	call->deadline_ms = worker_now_ms(call->caller->worker) + (call->timeout_ms ? call->timeout_ms : IM_CALL_TIMEOUT_MS);
+	im_call_ask(call, request);
+}
+
 void im_call_start(struct im_call *call, struct im_caller *caller, uint64_t conn, const char *path, struct str request,
                    im_call_done done)
 {
@@ -101,7 +109,6 @@ void im_call_start(struct im_call *call, struct im_caller *caller, uint64_t conn
 	call->conn = conn;
 	call->done = done;
 	call->path = path;
-	call->deadline_ms = worker_now_ms(caller->worker) + (call->timeout_ms ? call->timeout_ms : IM_CALL_TIMEOUT_MS);
 	timer_init(&call->pause, im_call_on_pause_over);
 	list_init(&call->pausing);
 	if (call->retries || call->after)
@@ -109,7 +116,7 @@ void im_call_start(struct im_call *call, struct im_caller *caller, uint64_t conn
 	if (call->after)
 		call->after->next = call;
 	else
-		im_call_ask(call, request);
+		im_call_begin(call, request);
 }
 
 void im_caller_stop(struct im_caller *caller)

@@ -14,8 +14,8 @@
  *
  * An im that dies or cannot serve causes no error for clients: a call that may be
  * repeated is repeated after a short pause, most likely at another im, until its
- * deadline. A call may wait for another one's end, so that im serves them in order;
- * its own time runs meanwhile. Each worker has a budget of repeats, which good answers refill: while
+ * deadline. A call may wait for another one's end, so that im serves them in order:
+ * it ends with ERR_UNAVAILABLE if im did not serve that one. Each worker has a budget of repeats, which good answers refill: while
  * no im serves, repeats must not multiply the load.
  */
 
@@ -52,7 +52,7 @@ struct im_call {
 	/* set by the caller before im_call_start() */
 	uint64_t timeout_ms; /* 0: IM_CALL_TIMEOUT_MS */
 	unsigned retries; /* most repeats; 0 for a call that must not be executed twice */
-	struct im_call *after; /* a call under way, the last one that nothing follows: this one begins when it has ended; or NULL */
+	struct im_call *after; /* has not ended, and no other call waits for it: this one begins when it ends; NULL: at once */
 	/* private */
 	struct im_call *next; /* begins when this one has ended */
 	struct im_caller *caller;
@@ -69,7 +69,7 @@ struct im_call {
 void im_caller_init(struct im_caller *caller, struct worker *worker, struct rpc_channel *channel,
                     const struct conn_table *table, struct counter *repeats);
 
-/* Before the channel is closed: no call begins any more; those that waited for another one end when that does. */
+/* Before the channel is closed: a call that waits for another one ends when that does. */
 void im_caller_stop(struct im_caller *caller);
 
 /* Ends the calls that wait to be repeated. No connection is left. */

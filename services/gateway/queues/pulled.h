@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 /*
- * The numbers of an inbox that a client reads over GET /v1/sync and not on its connection: those before hello.head,
- * after `sync_more` and after `resync`. The gateway does not know what they are, so when the client acks them im looks
- * them up and tells the senders.
+ * The numbers of an inbox that are left to a client to read over GET /v1/sync: those before its connection, after `sync_more`
+ * and after `resync`. The gateway does not know what they are, so when the client acks them, by a frame or by the position that
+ * it connects with, im looks them up and tells the senders.
  *
  * One range of one epoch, which is that of the latest call. What is added later is merged with what is left, and the
  * numbers between count too: a receipt for a message that was acked before does no harm. Pure. 24 bytes. Thread: the

@@ -130,7 +130,9 @@ static void open_go_live(struct session *session)
 		session_write_resync(session, opening->epoch);
 	ack_window_restart(&session->window, position);
 	sequencer_start(&session->sequencer, opening->epoch, position + 1, now_ms);
-	session_leave_to_client(session, 0, opening->has_position && !opening_is_lost(opening) ? 0 : position);
+	session_leave_to_client(session, 0, position);
+	if (opening->has_position && !opening_is_lost(opening))
+		session_tell_read_over_http(session, position); /* the client has processed these */
 	if (position < opening->head)
 		session_catch_up(session, opening->client_offset, opening->head);
 	session_send_due(session, now_ms);

@@ -98,15 +98,13 @@ static void submit_refuse(struct session *session, const struct client_frame *fr
 /* The call of the latest unanswered send to the recipient; NULL: there is none. */
 static struct im_call *submit_last_call_to(struct session *session, uint64_t recipient)
 {
-	struct im_call *last = NULL;
-
-	list_for_each(link, &session->sends) {
+	for (struct list *link = session->sends.prev; link != &session->sends; link = link->prev) {
 		struct pending_send *send = container_of(link, struct pending_send, of_session);
 
 		if (send->recipient == recipient)
-			last = &send->call;
+			return &send->call;
 	}
-	return last;
+	return NULL;
 }
 
 void session_submit(struct session *session, const struct client_frame *frame,

@@ -12,7 +12,8 @@
  *
  * Sends of one connection to one recipient are stored in the order of their frames:
  * each waits for the answer to the one before, because its call may go to another
- * im. Thread: the session's worker.
+ * im. While im does not serve the one before, those behind it are refused with it.
+ * Thread: the session's worker.
  */
 
 struct client_frame;

@@ -76,12 +76,12 @@ void new_token_answer(struct call *call, const struct accounts *accounts, const 
 {
 	struct buf token = { 0 }, *out = call_out(call);
 
-	if (!new_token_sign(call, accounts, claims, scope, &token))
-		return;
-	buf_append_char(out, '{');
-	json_put_field(out, "token", buf_str(&token));
-	json_put_u64_field(out, "expires_at", claims->expires_ms);
-	buf_append_char(out, '}');
+	if (new_token_sign(call, accounts, claims, scope, &token)) {
+		buf_append_char(out, '{');
+		json_put_field(out, "token", buf_str(&token));
+		json_put_u64_field(out, "expires_at", claims->expires_ms);
+		buf_append_char(out, '}');
+		call_ok(call, 200);
+	}
 	buf_release(&token);
-	call_ok(call, 200);
 }

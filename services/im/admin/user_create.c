@@ -15,12 +15,14 @@ static const struct pg_statement user_create = {
 struct user_creation {
 	struct str uid, name, password;
 	bool is_bot;
+	struct str token; /* of a bot; told in the answer, and nowhere else */
 };
 
-/* A bot's token is told here, and nowhere else. False if there is none; then the call has failed. */
-static bool user_create_put_token(struct call *call, const struct admin *admin)
+/* Before the bot is stored: it could not be given a token later. False if it has none; then the call has failed. */
+static bool user_create_sign_token(struct call *call)
 {
-	const struct user_creation *creation = call_state(call);
+	const struct admin *admin = call_context(call);
+	struct user_creation *creation = call_state(call);
 	struct jwt_claims claims;
 	struct buf token = { 0 };
 
@@ -28,8 +30,9 @@ static bool user_create_put_token(struct call *call, const struct admin *admin)
 	claims.expires_ms = claims.issued_ms + NEW_TOKEN_BOT_LIFE_MS;
 	bool is_signed = new_token_sign(call, admin->accounts, &claims, STR(""), &token);
 	if (is_signed)
-		json_put_field(call_out(call), "token", buf_str(&token));
-	buf_release(&token);
+		creation->token = call_keep(call, &token);
+	else
+		buf_release(&token); /* the call may be gone */
 	return is_signed;
 }
 
@@ -39,8 +42,8 @@ static void user_create_on_stored(struct call *call, const PGresult *result)
 
 	buf_append_char(call_out(call), '{');
 	user_answer_put(call_out(call), result, 0, FIRST_USER_COLUMN);
-	if (creation->is_bot && !user_create_put_token(call, call_context(call)))
-		return;
+	if (creation->is_bot)
+		json_put_field(call_out(call), "token", creation->token);
 	buf_append_char(call_out(call), '}');
 	call_ok(call, 201);
 }
@@ -71,7 +74,7 @@ void admin_create_user(struct call *call)
 	creation->name = call_name(call, "name", JSON_REQUIRED);
 	creation->password = call_secret(call, "password", JSON_OPTIONAL, PASSWORD_MIN_BYTES, PASSWORD_MAX_BYTES);
 	creation->is_bot = call_bool(call, "bot", JSON_OPTIONAL);
-	if (!call_finish_reading(call) || (creation->is_bot && !new_token_has_key(call, admin->accounts)))
+	if (!call_finish_reading(call) || (creation->is_bot && !user_create_sign_token(call)))
 		return;
 	if (!creation->password.ptr) {
 		user_create_store(call, (struct str){ 0 });

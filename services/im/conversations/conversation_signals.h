@@ -16,7 +16,7 @@ struct conversation_signal {
 	uint64_t seq; /* of a read */
 	bool is_unheard; /* of typing: it is answered, and nobody is told */
 	struct str traceparent; /* may be empty */
-	struct event_reader reader; /* of a read over a WebSocket: the connection */
+	struct routed_connection reader; /* of a read over a WebSocket: the connection */
 };
 
 /* `detail` may be NULL. */

@@ -42,7 +42,7 @@ bool acked_ranges_are_valid(const Skein__V1__DeliveredRequest *request)
 	return true;
 }
 
-/* The last entry of a conversation has its highest seq, or one that is told with the next range. */
+/* The entries of a conversation are nearly in the order of seq: the last one is told. */
 struct acked_conversation {
 	struct map_node by_id;
 	struct str id;
@@ -114,7 +114,7 @@ static void acked_range_claim(struct acked_request *request, const Skein__V1__In
 	const struct inbox_range numbers = { message->epoch, message->after, message->up_to };
 	struct acked_ranges *ranges = request->ranges;
 
-	if (ranges->under_way >= ACKED_RANGES_MAX) {
+	if (ranges->under_way >= ACKED_RANGES_MAX || events_are_behind(ranges->events)) {
 		counter_add(ranges->dropped, 1);
 		return;
 	}

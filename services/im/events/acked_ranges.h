@@ -9,8 +9,9 @@
  * Receipts for what devices have read over GET /v1/sync: the gateway knows the numbers in the user's inbox that a device has
  * acknowledged, and the entries are looked up here. Each one-to-one conversation among them becomes one `delivered` event.
  *
- * A receipt is worth little: with ACKED_RANGES_MAX look-ups under way further ranges are dropped, and counted, as are those that
- * Redis does not answer. Thread: the worker's.
+ * A receipt is worth little: with ACKED_RANGES_MAX look-ups under way, or many events waiting for Kafka, further ranges are
+ * dropped, and counted, as are those that Redis does not answer. An entry does not say who sent its message: a conversation is
+ * also told of when its last message is the reader's own. Thread: the worker's.
  */
 
 #define ACKED_RANGES_MAX 1000

@@ -42,8 +42,8 @@ struct events {
 	struct counter *emitted, *dropped_full, *dropped_kafka, *dropped_too_large;
 };
 
-/* A connection of a user that knows already what the event tells, as its route names it. */
-struct event_reader {
+/* A connection, as its route names it (proto/audience.proto). */
+struct routed_connection {
 	uint64_t node_epoch; /* 0: none */
 	uint64_t conn;
 };
@@ -55,7 +55,7 @@ struct event {
 	const char *kind;
 	struct str body; /* a JSON object: the members of the frame besides `kind` */
 	struct str traceparent; /* may be empty */
-	struct event_reader except; /* is not told */
+	struct routed_connection except; /* knows already what the event tells, and is not told */
 };
 
 /*
@@ -63,6 +63,12 @@ struct event {
  * valid as long as `events`.
  */
 void events_init(struct events *events, struct worker *worker, struct kafka_producer *producer, const char *im_name);
+
+/* Whether half of the room for events is taken: what can be told later, or not at all, leaves it to the others. */
+static inline bool events_are_behind(const struct events *events)
+{
+	return events->waiting > EVENTS_MAX_WAITING / 2;
+}
 
 /* Before the producer is closed: gives it the open record. Later events are dropped. */
 void events_stop(struct events *events);

@@ -230,7 +230,7 @@ static void rpc_api_read(struct rpc_call *call, struct str request, void *arg)
 		                              .seq = message->seq,
 		                              .traceparent = traceparent_or_none(rpc_call_traceparent(call)) };
 	if (message->reader)
-		signal.reader = (struct event_reader){ message->reader->node_epoch, message->reader->conn };
+		signal.reader = (struct routed_connection){ message->reader->node_epoch, message->reader->conn };
 	conversation_signal_read(api->conversations, &signal, rpc_api_on_signal_done, call);
 	skein__v1__read_request__free_unpacked(message, NULL);
 }

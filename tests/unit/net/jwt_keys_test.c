@@ -215,7 +215,12 @@ static void a_file_that_cannot_be_used_is_an_error(void **state)
 		{ "[]", "the file is no JWK set: {\"keys\": [...]}", 0 },
 		{ "{\"keys\":{}}", "the file is no JWK set: {\"keys\": [...]}", 0 },
 		{ "{" EDDSA_MEMBERS "}", "the file is no JWK set: {\"keys\": [...]}", 0 },
-		{ "{\"keys\":[]}", "the file has no key for tokens", 0 },
+		{ "{\"keys\":[]}", "none", 0 },
+		{ "{\"keys\":[{" EDDSA_MEMBERS "},{" EDDSA_MEMBERS "},{" EDDSA_MEMBERS "},{" EDDSA_MEMBERS "}]}",
+		  "none", 4 },
+		{ "{\"keys\":[{" EDDSA_MEMBERS "},{" EDDSA_MEMBERS "},{" EDDSA_MEMBERS "},{" EDDSA_MEMBERS
+		  "},{" EDDSA_MEMBERS "}]}",
+		  "the file has more than 4 keys without a kid", 0 },
 		{ "{\"keys\":[1,null,[],{}]}", "the file has no key for tokens", 0 },
 		{ "{\"keys\":[{" EDDSA_MEMBERS NAMED("a") "},{" ES256_MEMBERS NAMED("a") "}]}",
 		  "two keys have the same kid", 0 },
