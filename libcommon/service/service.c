@@ -62,7 +62,7 @@ static int service_run(struct service *service)
 		                          definition->checks, definition->check_count);
 	if (err) {
 		log_error("service could not start", LOG_TEXT("service", program), LOG_ERR(err));
-		return err == ERR_BAD_CONFIG ? EXIT_BAD_CONFIG : EXIT_FAILURE;
+		return EXIT_FAILURE;
 	}
 	log_info("service is up", LOG_TEXT("service", program), LOG_TEXT("internal", definition->common->internal_listen),
 	         LOG_TEXT("version", skein_version));

@@ -177,10 +177,10 @@ class KeysOfTokens(unittest.TestCase):
             if content is not None:
                 path.write_text(content)
             code, output = run_im(SERVERS, **{"auth.jwks": str(path), "auth.secret": ""})
-            self.assertEqual(code, 2)
+            self.assertEqual(code, 1)
             self.assertIn(reason, output)
         code, output = run_im(SERVERS, **{"auth.secret": ""})
-        self.assertEqual(code, 2)
+        self.assertEqual(code, 1)
         self.assertIn("auth.secret or auth.jwks must be given", output)
 
 

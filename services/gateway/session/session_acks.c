@@ -1,36 +1,16 @@
 #include "gateway/session/session_acks.h"
 
-#include "gateway/config.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/session/session.h"
 #include "gateway/session/session_order.h"
+#include "gateway/session/session_receipts.h"
 #include "net/ws/ws_server.h"
-
-void session_leave_to_client(struct session *session, uint64_t after, uint64_t up_to)
-{
-	if (!session->never_acks && session->home->config->delivered_events)
-		pulled_add(&session->pulled, session->sequencer.epoch, after, up_to);
-}
-
-void session_tell_read_over_http(struct session *session, uint64_t offset)
-{
-	struct pulled part;
-
-	if (pulled_take(&session->pulled, session->sequencer.epoch, offset, &part))
-		receipt_sender_add_range(&session->home->receipts, session_uid(session), &part);
-}
 
 void session_acked(struct session *session, uint64_t offset)
 {
 	uint64_t now_ms = session_now_ms(session);
-	struct message_name *name;
 
-	while ((name = unacked_take(&session->unacked, session->sequencer.epoch, offset))) {
-		receipt_sender_add(&session->home->receipts, session_uid(session), name->conversation_id, name->seq);
-		message_name_unref(name);
-	}
-	session_leave_to_client(session, sequencer_given_out(&session->sequencer), offset); /* it has read ahead of its messages */
-	session_tell_read_over_http(session, offset);
+	session_tell_senders(session, offset);
 	if (!ack_window_take(&session->window, offset, now_ms) || !session->sequencer.is_paused ||
 	    !ack_window_has_room(&session->window, &session->home->ack_limits))
 		return;

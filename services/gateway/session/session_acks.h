@@ -14,12 +14,6 @@ struct session;
 /* The client has processed everything up to `offset`, which is in the inbox. */
 void session_acked(struct session *session, uint64_t offset);
 
-/* The client is to read the numbers after `after` up to `up_to` of its inbox over HTTP. */
-void session_leave_to_client(struct session *session, uint64_t after, uint64_t up_to);
-
-/* The client has processed everything up to `offset`: im is told of what it has read over HTTP. */
-void session_tell_read_over_http(struct session *session, uint64_t offset);
-
 /* Takes the next step against a client that does not ack, if it is due. */
 void session_watch_acks(struct session *session, uint64_t now_ms);
 

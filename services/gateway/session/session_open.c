@@ -13,10 +13,10 @@
 #include "gateway/router/move_targets.h"
 #include "gateway/session/opening.h"
 #include "gateway/session/session.h"
-#include "gateway/session/session_acks.h"
 #include "gateway/session/session_frames.h"
 #include "gateway/session/session_order.h"
 #include "gateway/session/session_pages.h"
+#include "gateway/session/session_receipts.h"
 #include "gateway/session/session_receive.h"
 #include "gateway/session/session_route.h"
 #include "gateway/session/session_timer.h"
@@ -132,7 +132,7 @@ static void open_go_live(struct session *session)
 	sequencer_start(&session->sequencer, opening->epoch, position + 1, now_ms);
 	session_leave_to_client(session, 0, position);
 	if (opening->has_position && !opening_is_lost(opening))
-		session_tell_read_over_http(session, position); /* the client has processed these */
+		session_tell_senders(session, position); /* the client has processed these */
 	if (position < opening->head)
 		session_catch_up(session, opening->client_offset, opening->head);
 	session_send_due(session, now_ms);

@@ -5,8 +5,8 @@
 #include "gateway/config.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/session/session.h"
-#include "gateway/session/session_acks.h"
 #include "gateway/session/session_frames.h"
+#include "gateway/session/session_receipts.h"
 #include "gateway/session/session_submit.h"
 #include "gateway/wire/message_frame.h"
 

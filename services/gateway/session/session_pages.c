@@ -7,6 +7,7 @@
 #include "gateway/session/session_acks.h"
 #include "gateway/session/session_frames.h"
 #include "gateway/session/session_order.h"
+#include "gateway/session/session_receipts.h"
 #include "gateway/wire/message_frame.h"
 #include "proto/im.pb-c.h"
 
