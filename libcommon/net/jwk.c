@@ -205,7 +205,7 @@ static bool jwk_is_absent_or(const json_t *jwk, const char *field, struct str va
 	return !json_object_get(jwk, field) || str_equal(jwk_text(jwk, field), value);
 }
 
-/* What signs has to match what verifies. */
+/* A private half of another pair would sign tokens that nobody can verify. */
 static bool jwk_signs_what_it_verifies(const struct jwt_key *key)
 {
 	struct buf signature = { 0 };

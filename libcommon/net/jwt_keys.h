@@ -39,7 +39,7 @@ void jwt_keys_unwatch(struct jwt_keys *keys);
 /* Another number after the keys have changed: what an earlier key verified has to be verified anew. */
 unsigned jwt_keys_version(const struct jwt_keys *keys);
 
-/* What a token says about its signature. */
+/* The signature of a token, and what the token's header says about it. */
 struct jwt_signature {
 	struct str algorithm, kid; /* no kid: empty */
 	struct str text; /* what is signed */

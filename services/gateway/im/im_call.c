@@ -31,8 +31,10 @@ static struct im_call *im_call_finish(struct im_call *call, struct session *sess
 	return next;
 }
 
-/* After a call whose outcome is not known, or that im could not serve, those that waited for it are not begun: they
- * would overtake it. */
+/*
+ * When im has not served a call, or its outcome is not known, the calls that waited for it are not begun: they would overtake
+ * its repeat.
+ */
 static void im_call_end(struct im_call *call, struct session *session, err_t err, struct str response, const char *detail)
 {
 	struct im_caller *caller = call->caller;

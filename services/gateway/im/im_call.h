@@ -14,9 +14,11 @@
  *
  * An im that dies or cannot serve causes no error for clients: a call that may be
  * repeated is repeated after a short pause, most likely at another im, until its
- * deadline. A call may wait for another one's end, so that im serves them in order:
- * it ends with ERR_UNAVAILABLE if im did not serve that one. Each worker has a budget of repeats, which good answers refill: while
+ * deadline. Each worker has a budget of repeats, which good answers refill: while
  * no im serves, repeats must not multiply the load.
+ *
+ * A call may wait for another one's end, so that im serves them in order. It ends
+ * with ERR_UNAVAILABLE if im did not serve that one.
  */
 
 struct conn_table;

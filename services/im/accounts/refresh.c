@@ -11,8 +11,6 @@ void accounts_refresh(struct call *call)
 		call_fail(call, ERR_INVALID_ARGUMENT, NULL, "a bot's token is valid until it is logged out, and is not refreshed");
 		return;
 	}
-	if (!new_token_has_key(call, accounts))
-		return;
 	err_t err = jwt_verify(accounts->keys, call_token(call), clock_wall_ms(), &old, NULL);
 	if (err || new_token_refresh(accounts, &old, &claims)) {
 		call_fail_unauthenticated(call);
